@@ -1,0 +1,285 @@
+"""The images: the MNIST files that ship inside, any other IDX set, and the three splits.
+
+The MNIST database of handwritten digits is by Yann LeCun, Corinna Cortes and Christopher J.C.
+Burges, made from NIST's Special Databases 1 and 3, and available under the Creative Commons
+Attribution-Share Alike 3.0 licence. The four gzipped files beside this module are theirs,
+unchanged.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLITS = ("a", "b", "c")
+"""Names of the three splits of the training set, as in Table 1's "Neta, Netb and Netc"."""
+
+_FILES = {
+    "train images": "train-images-idx3-ubyte",
+    "train labels": "train-labels-idx1-ubyte",
+    "test images": "t10k-images-idx3-ubyte",
+    "test labels": "t10k-labels-idx1-ubyte",
+}
+
+# SHA-256 of the unpacked files that ship with the package.
+_SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+
+# The seed of the shuffle that the three validation sets are cut from: the chapter's year. It is
+# the same whatever --seed is, so that replicas differ in the learning and not in the data.
+_SPLIT_SEED = 2006
+
+# More than any digit set needs; a file that declares or unpacks to more is refused before memory
+# is taken for it.
+_MAX_BYTES = 1 << 31
+
+
+class DataError(Exception):
+    """A data file that cannot be used; the message is one line and names the file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """A labelled training set and a labelled test set of images.
+
+    Parameters
+    ----------
+    train_images : (n_train, n_pixels) uint8 array
+    train_labels : (n_train,) uint8 array
+    test_images : (n_test, n_pixels) uint8 array
+    test_labels : (n_test,) uint8 array
+    shape : (rows, columns) of an image
+    sha256 : str
+        Of the four unpacked files together: the identity of the data.
+    name : str
+        ``"MNIST"``, or the folder that was read.
+    """
+
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.uint8]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.uint8]
+    shape: tuple[int, int]
+    sha256: str
+    name: str
+
+    @property
+    def n_pixels(self) -> int:
+        """Pixels of an image."""
+        return int(self.train_images.shape[1])
+
+    @property
+    def n_classes(self) -> int:
+        """Classes: one more than the largest training label."""
+        return int(self.train_labels.max()) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Which training cases are trained on and which are held out for validation.
+
+    Parameters
+    ----------
+    name : str
+    train : (n,) sorted integer array of case numbers
+    valid : (m,) sorted integer array of case numbers, disjoint from `train`
+    """
+
+    name: str
+    train: NDArray[np.intp]
+    valid: NDArray[np.intp]
+
+    @property
+    def sha256(self) -> str:
+        """Of the validation case numbers as little-endian 64-bit integers."""
+        return hashlib.sha256(self.valid.astype("<i8").tobytes()).hexdigest()
+
+
+def split(n_cases: int, name: str) -> Split:
+    """One of three splits whose validation sets, a sixth of the cases each, are disjoint.
+
+    Parameters
+    ----------
+    n_cases : int
+        60,000 for MNIST, which gives 50,000 and 10,000.
+    name : str
+        ``"a"``, ``"b"`` or ``"c"``.
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    ValueError
+        If the name is another, or there are too few cases.
+
+    Source
+    ------
+    "three different splits of the 60,000 image training set into 50,000 training examples and
+    10,000 validation examples"; disjoint by the caption of Table 1. That they are drawn at
+    random, and with which seed, is assumed: see README.
+    """
+    if name not in SPLITS:
+        raise ValueError(f"a split is one of {', '.join(SPLITS)}, not {name!r}")
+    size = n_cases // 6
+    if size < 1:
+        raise ValueError(f"{n_cases} training cases are too few to hold out a sixth")
+    shuffled = np.random.default_rng(_SPLIT_SEED).permutation(n_cases)
+    first = SPLITS.index(name) * size
+    held_out = np.zeros(n_cases, np.bool_)
+    held_out[shuffled[first : first + size]] = True
+    return Split(name, np.flatnonzero(~held_out), np.flatnonzero(held_out))
+
+
+def _unpack(opened: BinaryIO, name: str) -> bytes:
+    packed = opened.read(2)
+    opened.seek(0)
+    stream = cast(BinaryIO, gzip.GzipFile(fileobj=opened)) if packed == b"\x1f\x8b" else opened
+    try:
+        content = stream.read(_MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{name}: damaged or truncated gzip file ({error})") from None
+    if len(content) > _MAX_BYTES:
+        raise DataError(f"{name}: unpacks to more than {_MAX_BYTES >> 20} MiB")
+    return content
+
+
+def parse_idx(content: bytes, name: str, n_dimensions: int) -> NDArray[np.uint8]:
+    """The array in an IDX file of unsigned bytes.
+
+    Parameters
+    ----------
+    content : bytes
+        The unpacked file.
+    name : str
+        For the error message.
+    n_dimensions : int
+        3 for images, 1 for labels.
+
+    Returns
+    -------
+    uint8 array of that many dimensions; read-only
+
+    Raises
+    ------
+    DataError
+        If it is not such a file or is not complete.
+
+    Source
+    ------
+    The IDX format as described on the MNIST page of LeCun, Cortes and Burges.
+    """
+    kind = "images" if n_dimensions == 3 else "labels"
+    header = 4 + 4 * n_dimensions
+    if len(content) < header or content[:4] != bytes([0, 0, 8, n_dimensions]):
+        raise DataError(f"{name}: not an IDX file of {kind} (unsigned bytes, {n_dimensions}-d)")
+    sizes = [int.from_bytes(content[i : i + 4], "big") for i in range(4, header, 4)]
+    n_values = math.prod(sizes)
+    if len(content) != header + n_values:
+        found = "truncated" if len(content) < header + n_values else "too long"
+        raise DataError(
+            f"{name}: {found}: {len(content):,} bytes, {header + n_values:,} declared "
+            f"({' x '.join(map(str, sizes))})"
+        )
+    if n_values == 0:
+        raise DataError(f"{name}: holds no {kind}")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(sizes)
+
+
+def _read_shipped(file: str) -> bytes:
+    with resources.files(__name__).joinpath(file + ".gz").open("rb") as opened:
+        content = _unpack(cast(BinaryIO, opened), file + ".gz")
+    if hashlib.sha256(content).hexdigest() != _SHA256[file]:
+        raise DataError(f"{file}.gz: not the MNIST file that this package ships (SHA-256 differs)")
+    return content
+
+
+def _read_from(folder: Path, file: str) -> bytes:
+    candidates = [folder / name for name in (file, file + ".gz", file.replace("-idx", ".idx"))]
+    for path in candidates:
+        try:
+            with path.open("rb") as opened:
+                return _unpack(opened, str(path))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror or error}") from None
+    raise DataError(f"{folder}: there is no {file} or {file}.gz in it")
+
+
+def read(folder: Path | None = None) -> Digits:
+    """MNIST, or another set of four IDX files under MNIST's names.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where the four files are, each gzipped or not. The shipped files when not given.
+
+    Returns
+    -------
+    Digits
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, truncated, or does not fit the others; or, for the
+        shipped files, if its SHA-256 is not the known one.
+
+    Source
+    ------
+    The MNIST database; see the top of this module.
+    """
+    contents = {
+        key: _read_shipped(file) if folder is None else _read_from(folder, file)
+        for key, file in _FILES.items()
+    }
+    images, labels = {}, {}
+    for part in ("train", "test"):
+        image_file, label_file = _FILES[f"{part} images"], _FILES[f"{part} labels"]
+        images[part] = parse_idx(contents[f"{part} images"], image_file, 3)
+        labels[part] = parse_idx(contents[f"{part} labels"], label_file, 1)
+        if len(images[part]) != len(labels[part]):
+            raise DataError(
+                f"{label_file}: {len(labels[part]):,} labels for {len(images[part]):,} images"
+            )
+    _check_parts_fit(images, labels)
+    return Digits(
+        train_images=images["train"].reshape(len(images["train"]), -1),
+        train_labels=labels["train"],
+        test_images=images["test"].reshape(len(images["test"]), -1),
+        test_labels=labels["test"],
+        shape=(images["train"].shape[1], images["train"].shape[2]),
+        sha256=hashlib.sha256(b"".join(contents[key] for key in _FILES)).hexdigest(),
+        name="MNIST" if folder is None else str(folder),
+    )
+
+
+def _check_parts_fit(
+    images: Mapping[str, NDArray[np.uint8]], labels: Mapping[str, NDArray[np.uint8]]
+) -> None:
+    if images["train"].shape[1:] != images["test"].shape[1:]:
+        raise DataError(
+            f"{_FILES['test images']}: images of {images['test'].shape[1:]} pixels, "
+            f"the training images have {images['train'].shape[1:]}"
+        )
+    if labels["test"].max() > labels["train"].max():
+        raise DataError(
+            f"{_FILES['test labels']}: class {labels['test'].max()} is not in the training set"
+        )
+    if labels["train"].max() < 1:
+        raise DataError(f"{_FILES['train labels']}: fewer than two classes")

@@ -1,0 +1,206 @@
+"""Elementary numerics: logistic, log(1 + e^x), softmax, Bernoulli draws, accumulating products.
+
+Everything works in place or into a caller's array, in the dtype it is given: float32 in
+training, float64 in the tests that compare with exact enumeration.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas
+
+Array: TypeAlias = NDArray[np.floating[Any]]
+
+_GEMM = {np.dtype(np.float32): blas.sgemm, np.dtype(np.float64): blas.dgemm}
+
+
+def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: float = 0.0) -> Array:
+    """``out = scale * left @ right + keep * out`` in one pass of BLAS, without a temporary.
+
+    Parameters
+    ----------
+    left : (m, k) float32 or float64 array
+        C-contiguous, or the transpose of a C-contiguous array (anything else is copied).
+    right : (k, n) array of the same dtype, contiguous likewise
+    out : (m, n) C-contiguous array of the same dtype
+        Overwritten; not read when ``keep`` is 0.
+    scale, keep : float
+        The factors of the product and of what ``out`` held.
+
+    Returns
+    -------
+    out : the same array that was passed
+
+    Raises
+    ------
+    ValueError
+        If `out` is not C-contiguous, or shapes or dtypes do not agree.
+
+    Source
+    ------
+    Not in the chapter: BLAS ``gemm``, called on transposes because BLAS is column-major.
+    """
+    if left.shape[1] != right.shape[0] or out.shape != (left.shape[0], right.shape[1]):
+        raise ValueError(f"cannot multiply {left.shape} by {right.shape} into {out.shape}")
+    if not out.flags.c_contiguous or not left.dtype == right.dtype == out.dtype:
+        raise ValueError("the product needs one dtype and a C-contiguous output")
+    right_t, right_trans = (right.T, 0) if right.flags.c_contiguous else (right, 1)
+    left_t, left_trans = (left.T, 0) if left.flags.c_contiguous else (left, 1)
+    _GEMM[out.dtype](
+        scale,
+        right_t,
+        left_t,
+        beta=keep,
+        c=out.T,
+        trans_a=right_trans,
+        trans_b=left_trans,
+        overwrite_c=1,
+    )
+    return out
+
+
+def affine(data: Array, weights: Array, bias: Array, out: Array) -> Array:
+    """``out = data @ weights + bias``: the total input to every unit of a layer.
+
+    Parameters
+    ----------
+    data : (n, n_in) array
+    weights : (n_in, n_out) array, or the transpose of an (n_out, n_in) one
+    bias : (n_out,) array
+    out : (n, n_out) C-contiguous array, overwritten
+
+    Returns
+    -------
+    out : the same array that was passed
+
+    Raises
+    ------
+    ValueError
+        As `product`.
+
+    Source
+    ------
+    The exponent of Eqs 1, 5 and 6, without its sign.
+    """
+    product(data, weights, out)
+    out += bias
+    return out
+
+
+def logistic(inputs: Array) -> Array:
+    """``1 / (1 + exp(-x))`` of each element, in place.
+
+    Parameters
+    ----------
+    inputs : array of any shape
+        Total inputs; overwritten with the probabilities in [0, 1].
+
+    Returns
+    -------
+    inputs : the same array that was passed
+
+    Source
+    ------
+    Eqs 1, 5 and 6.
+    """
+    np.negative(inputs, out=inputs)
+    with np.errstate(over="ignore"):  # exp(+big) = inf, and 1 / inf is the 0 that is meant
+        np.exp(inputs, out=inputs)
+    inputs += 1
+    return np.divide(1, inputs, out=inputs)
+
+
+def softplus(inputs: Array) -> Array:
+    """``log(1 + exp(x))`` of each element, without overflow.
+
+    Parameters
+    ----------
+    inputs : array of any shape
+
+    Returns
+    -------
+    a new array of the same shape and dtype, in nats
+
+    Source
+    ------
+    Each hidden unit's share of an RBM's free energy (Hinton, Osindero and Teh 2006).
+    """
+    result: Array = np.logaddexp(inputs, np.zeros((), inputs.dtype))
+    return result
+
+
+def log_softmax(inputs: Array) -> Array:
+    """``log(exp(x_k) / sum_l exp(x_l))`` along the last axis, in place, without overflow.
+
+    Parameters
+    ----------
+    inputs : (n, n_classes) array
+        Overwritten with log probabilities, in nats, at most 0.
+
+    Returns
+    -------
+    inputs : the same array that was passed
+
+    Source
+    ------
+    "Five strategies": the outputs of the top-level units as class probabilities.
+    """
+    inputs -= inputs.max(axis=-1, keepdims=True)
+    inputs -= np.log(np.exp(inputs).sum(axis=-1, keepdims=True))
+    return inputs
+
+
+def bernoulli(
+    probs: Array, rng: np.random.Generator, out: Array, uniforms: Array | None = None
+) -> Array:
+    """Binary states, each 1 with its probability.
+
+    Parameters
+    ----------
+    probs : array of any shape, in [0, 1]
+    rng : numpy.random.Generator
+    out : array of the same shape, overwritten with 0 and 1 in its own dtype
+    uniforms : array of the same shape and dtype as `probs`, optional
+        Room for the uniform draws; may not be `out`. Made when not given.
+
+    Returns
+    -------
+    out : the same array that was passed
+
+    Source
+    ------
+    Eqs 1, 5 and 6: "the binary state of each unit is set to be 1 with probability".
+    """
+    room = np.empty_like(probs) if uniforms is None else uniforms
+    rng.random(dtype=room.dtype.type, out=room)
+    # A draw is in [0, 1): a probability of 1 always fires, a probability of 0 never does.
+    return np.less(room, probs, out=out, casting="unsafe")
+
+
+def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) -> Array:
+    """The chosen cases as numbers in [0, 1].
+
+    Parameters
+    ----------
+    cases : (n_cases, n_units) array
+        uint8 pixels, 0 to 255, divided by 255 here, or floats in [0, 1], copied as they are.
+    rows : (n,) integer array, or a slice of n rows
+    out : (n, n_units) float array, overwritten
+
+    Returns
+    -------
+    out : the same array that was passed
+
+    Source
+    ------
+    Pixels as real-valued probabilities: "A greedy learning algorithm for multiple hidden
+    layers".
+    """
+    chosen = cases[rows]
+    if chosen.dtype == np.uint8:
+        return np.multiply(chosen, out.dtype.type(1 / 255), out=out)
+    np.copyto(out, chosen)
+    return out

@@ -1,0 +1,74 @@
+"""What a result should not depend on, but might: versions and the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_info
+
+
+def describe() -> dict[str, Any]:
+    """The package and library versions, the BLAS, the git revision if there is one, the machine.
+
+    Returns
+    -------
+    dict of JSON values
+    """
+    libraries = ("numpy", "scipy", "h5py")
+    return {
+        "hinton06": version(),
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in libraries},
+        "blas": sorted({_blas_name(info) for info in threadpool_info()}),
+        "git": git_revision(),
+        "machine": machine(),
+    }
+
+
+@cache
+def version() -> str:
+    """This package's version."""
+    try:
+        return metadata.version("hinton06")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _blas_name(info: dict[str, Any]) -> str:
+    return f"{info['internal_api']} {info['version']} {info.get('architecture', '')}".strip()
+
+
+@cache
+def git_revision() -> str | None:
+    """The revision of the checkout that the code runs from, ``-dirty`` if it was changed."""
+    top = Path(__file__).resolve().parents[1]
+    if not (top / ".git").exists():
+        return None
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(top), "describe", "--always", "--abbrev=12", "--dirty"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip() or None
+
+
+@cache
+def machine() -> str:
+    """The processor and the number of cores, in words."""
+    model = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass  # not Linux: the general name has to do
+    return f"{model}, {os.cpu_count()} cores, {platform.system()}"

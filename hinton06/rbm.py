@@ -1,0 +1,209 @@
+"""One RBM: energy, free energy, the conditionals, and learning by contrastive divergence.
+
+The chapter's section "Learning one layer of feature detectors", Eqs 4 to 6.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hinton06.models import Rbm
+from hinton06.numerics import Array, affine, bernoulli, logistic, softplus
+from hinton06.updates import Momentum, Step
+
+
+def energy(rbm: Rbm, v: Array, h: Array) -> Array:
+    """``E(v, h) = -v . visible_bias - h . hidden_bias - v W h``.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    v : (n, n_visible) array
+    h : (n, n_hidden) array
+
+    Returns
+    -------
+    (n,) array of nats; the lower, the more probable: p(v, h) is proportional to exp(-E)
+
+    Source
+    ------
+    Assumed by "Learning one layer of feature detectors"; written out in Hinton (2002) and in
+    Hinton, Osindero and Teh (2006).
+    """
+    result: Array = -(
+        v @ rbm.visible_bias + h @ rbm.hidden_bias + np.einsum("ni,nj,ij->n", v, h, rbm.weights)
+    )
+    return result
+
+
+def free_energy(rbm: Rbm, v: Array) -> Array:
+    """``F(v) = -v . visible_bias - sum_j log(1 + exp(hidden_bias_j + v . W_j))``.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    v : (n, n_visible) array
+
+    Returns
+    -------
+    (n,) array of nats; p(v) is proportional to exp(-F), so lower is more probable
+
+    Source
+    ------
+    "Each of the top-level units contributes additively to this free energy" in "Using
+    contrastive wake-sleep for generative fine-tuning".
+    """
+    inputs = v @ rbm.weights + rbm.hidden_bias
+    result: Array = -(v @ rbm.visible_bias) - softplus(inputs).sum(axis=1)
+    return result
+
+
+def hidden_probs(rbm: Rbm, v: Array, out: Array | None = None) -> Array:
+    """``p(h_j = 1 | v)`` for every feature detector.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    v : (n, n_visible) array of states or probabilities
+    out : (n, n_hidden) C-contiguous array, optional
+        Overwritten when given.
+
+    Returns
+    -------
+    (n, n_hidden) array in [0, 1]
+
+    Source
+    ------
+    Eq. 5.
+    """
+    if out is None:
+        out = np.empty((len(v), rbm.n_hidden), v.dtype)
+    return logistic(affine(v, rbm.weights, rbm.hidden_bias, out))
+
+
+def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
+    """``p(v_i = 1 | h)`` for every visible unit.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    h : (n, n_hidden) array of states or probabilities
+    out : (n, n_visible) C-contiguous array, optional
+        Overwritten when given.
+
+    Returns
+    -------
+    (n, n_visible) array in [0, 1]
+
+    Source
+    ------
+    Eq. 6.
+    """
+    if out is None:
+        out = np.empty((len(h), rbm.n_visible), h.dtype)
+    return logistic(affine(h, rbm.weights.T, rbm.visible_bias, out))
+
+
+def gibbs_step(rbm: Rbm, v_states: Array, rng: np.random.Generator) -> Array:
+    """One round of alternating Gibbs sampling: all features by Eq. 5, then all pixels by Eq. 6.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    v_states : (n, n_visible) array of 0 and 1
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n, n_visible) array of 0 and 1: the next states of the n chains
+
+    Source
+    ------
+    "alternating Gibbs sampling" in "Learning one layer of feature detectors".
+    """
+    h_probs = hidden_probs(rbm, v_states)
+    h_states = bernoulli(h_probs, rng, np.empty_like(h_probs))
+    v_probs = visible_probs(rbm, h_states)
+    return bernoulli(v_probs, rng, np.empty_like(v_probs))
+
+
+class ContrastiveDivergence:
+    """Learning one RBM by CD-1, a batch at a time, in work arrays made once.
+
+    The data half and the reconstruction half of a batch lie one above the other in the same
+    array, so that both correlations of Eq. 4 and their difference are one matrix product.
+
+    Parameters
+    ----------
+    rbm : Rbm
+        Changed in place.
+    batch_size : int
+        The largest batch that `learn` is given.
+
+    Source
+    ------
+    Eqs 4, 5 and 6. Which quantities are states and which are probabilities follows the public
+    Matlab code of Hinton and Salakhutdinov (2006): the data stay real-valued, the
+    reconstruction is driven by binary hidden states, everything else is a probability.
+    """
+
+    def __init__(self, rbm: Rbm, batch_size: int) -> None:
+        self.rbm = rbm
+        self.weights = Momentum(rbm.weights)
+        self.visible_bias = Momentum(rbm.visible_bias)
+        self.hidden_bias = Momentum(rbm.hidden_bias)
+        dtype = rbm.weights.dtype
+        self._visible = np.empty((2 * batch_size, rbm.n_visible), dtype)
+        self._hidden = np.empty((2 * batch_size, rbm.n_hidden), dtype)
+        self._h_states = np.empty((batch_size, rbm.n_hidden), dtype)
+        self._uniforms = np.empty((batch_size, rbm.n_hidden), dtype)
+
+    def data_room(self, n: int) -> Array:
+        """The (n, n_visible) array that a batch of n cases is to be written into.
+
+        Parameters
+        ----------
+        n : int
+            At most the `batch_size` of the constructor.
+
+        Returns
+        -------
+        (n, n_visible) array; `learn` reads it and leaves it as it is
+        """
+        return self._visible[:n]
+
+    def learn(self, n: int, rng: np.random.Generator, step: Step) -> float:
+        """One CD-1 update from the n cases in `data_room`.
+
+        Parameters
+        ----------
+        n : int
+        rng : numpy.random.Generator
+            Draws the hidden states.
+        step : Step
+
+        Returns
+        -------
+        float
+            Squared error of the reconstruction, summed over pixels and cases.
+
+        Source
+        ------
+        Eq. 4, and "a similar learning rule can be used for the biases".
+        """
+        data, recon = self._visible[:n], self._visible[n : 2 * n]
+        h_data, h_recon = self._hidden[:n], self._hidden[n : 2 * n]
+
+        hidden_probs(self.rbm, data, out=h_data)
+        h_states = bernoulli(h_data, rng, self._h_states[:n], self._uniforms[:n])
+        visible_probs(self.rbm, h_states, out=recon)
+        hidden_probs(self.rbm, recon, out=h_recon)
+
+        # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
+        np.negative(h_recon, out=h_recon)
+        self.weights.step_product(self._visible[: 2 * n].T, self._hidden[: 2 * n], 1 / n, step)
+        no_decay = Step(step.rate, step.momentum)
+        np.subtract(data, recon, out=recon)
+        self.visible_bias.step(recon.sum(axis=0) / n, no_decay)
+        self.hidden_bias.step(self._hidden[: 2 * n].sum(axis=0) / n, no_decay)
+        return float(np.vdot(recon, recon))

@@ -1,0 +1,243 @@
+"""Named recipes: every number that the chapter leaves open, with the source of its value.
+
+A setting's field carries its help text and the words that say which values it takes; the
+command line makes its options from these, so that each setting is described once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+CHAPTER = "the chapter"
+SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
+ASSUMED = "assumed; see README, Assumptions"
+VALIDATION = "chosen by validation errors; see experiments/search"
+SHORT = "as short as still makes sense"
+
+
+def parse_layers(text: str) -> tuple[int, ...]:
+    """``"500-500-2000"`` as ``(500, 500, 2000)``.
+
+    Raises
+    ------
+    ValueError
+        If it is not one or more positive whole numbers joined by hyphens.
+    """
+    try:
+        sizes = tuple(int(part) for part in text.split("-"))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        raise ValueError(f"layer sizes look like 500-500-2000, not {text!r}")
+    return sizes
+
+
+def show_value(value: Any) -> str:
+    """A setting's value as it is typed and printed."""
+    if isinstance(value, tuple):
+        return "-".join(str(size) for size in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _setting(help_text: str, low: float | None = None, high: float | None = None,
+             choices: tuple[str, ...] = ()) -> Any:  # fmt: skip
+    return field(metadata={"help": help_text, "low": low, "high": high, "choices": choices})
+
+
+class _Checked:
+    """Settings that check their own ranges."""
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):  # type: ignore[arg-type]  # always a dataclass
+            value, limits = getattr(self, item.name), item.metadata
+            if limits["choices"] and value not in limits["choices"]:
+                raise ValueError(f"{item.name} is one of {', '.join(limits['choices'])}")
+            if isinstance(value, tuple):
+                parse_layers(show_value(value))
+            elif limits["low"] is not None and not limits["low"] <= value <= limits["high"]:
+                bounds = f"{limits['low']:g} and {limits['high']:g}"
+                raise ValueError(f"{item.name} lies between {bounds}, not {value}")
+
+
+@dataclass(frozen=True)
+class PretrainSettings(_Checked):
+    """How a stack is learned. Rates apply to the mean of a batch.
+
+    Raises
+    ------
+    ValueError
+        If a value lies outside its range.
+
+    Source
+    ------
+    Each recipe's `sources`.
+    """
+
+    layers: tuple[int, ...] = _setting("Feature detectors of each layer, bottom to top.")
+    passes: int = _setting("Passes through the training set for each layer.", 1, 1_000_000)
+    batch: int = _setting("Images between weight updates.", 1, 1_000_000)
+    rate: float = _setting("Learning rate epsilon of Eq. 4, first pass.", 0, 1000)
+    final_rate: float = _setting("Learning rate in the last pass; linear between.", 0, 1000)
+    decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
+    early_momentum: float = _setting("Momentum in the first passes.", 0, 0.9999)
+    early_epochs: int = _setting("How many passes use the early momentum.", 0, 1_000_000)
+    momentum: float = _setting("Momentum after them.", 0, 0.9999)
+    initial_sd: float = _setting("Standard deviation of the initial weights.", 0, 1000)
+
+
+@dataclass(frozen=True)
+class BackpropSettings(_Checked):
+    """How a classifier is fine-tuned. Rates apply to the mean of a batch.
+
+    Raises
+    ------
+    ValueError
+        If a value lies outside its range.
+
+    Source
+    ------
+    Each recipe's `sources`.
+    """
+
+    optimiser: str = _setting(
+        "Plain steps with momentum, or conjugate gradient.", choices=("momentum", "cg")
+    )
+    batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
+    rate: float = _setting("Learning rate (momentum optimiser).", 0, 1000)
+    momentum: float = _setting("Momentum.", 0, 0.9999)
+    decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
+    line_searches: int = _setting("Line searches a batch (cg optimiser).", 1, 1000)
+    top_only_epochs: int = _setting(
+        "First epochs that change only the softmax weights.", 0, 1_000_000
+    )
+    importance_sampling: bool = _setting("Select easy cases rarely, weighted up.")
+    easy_cost: float = _setting("A case with a lower cost, in nats, is easy.", 0, 1000)
+    easy_probability: float = _setting("Chance that a sweep selects an easy case.", 1e-6, 1)
+    patience: int = _setting("Epochs since the fewest validation errors.", 0, 1_000_000)
+    max_epochs: int = _setting("Cap on epochs; reported when hit.", 1, 1_000_000)
+    initial_scale: float = _setting(
+        "Without pretraining: initial weights' standard deviation times root of fan-in.", 0, 1000
+    )
+
+
+Settings = PretrainSettings | BackpropSettings
+SettingsType = TypeVar("SettingsType", PretrainSettings, BackpropSettings)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All settings of one named recipe, and where each value comes from.
+
+    Parameters
+    ----------
+    name : str
+    about : str
+        One line.
+    pretrain : PretrainSettings
+    backprop : BackpropSettings
+    sources : mapping from ``"pretrain.rate"`` and the like to str
+    """
+
+    name: str
+    about: str
+    pretrain: PretrainSettings
+    backprop: BackpropSettings
+    sources: Mapping[str, str]
+
+
+def _recipe(
+    name: str,
+    about: str,
+    pretrain: Mapping[str, tuple[Any, str]],
+    backprop: Mapping[str, tuple[Any, str]],
+    base: Recipe | None = None,
+) -> Recipe:
+    """A recipe from (value, source) pairs, on top of another recipe's values if one is given."""
+
+    def build(kind: Callable[..., SettingsType], part: str, pairs: Any) -> SettingsType:
+        values = dataclasses.asdict(getattr(base, part)) if base else {}
+        return kind(**(values | {key: value for key, (value, _) in pairs.items()}))
+
+    sources = dict(base.sources) if base else {}
+    sources |= {f"pretrain.{key}": source for key, (_, source) in pretrain.items()}
+    sources |= {f"backprop.{key}": source for key, (_, source) in backprop.items()}
+    return Recipe(
+        name,
+        about,
+        build(PretrainSettings, "pretrain", pretrain),
+        build(BackpropSettings, "backprop", backprop),
+        sources,
+    )
+
+
+_TR2006 = _recipe(
+    "tr2006",
+    "this chapter",
+    {
+        "layers": ((500, 500, 2000), CHAPTER),
+        "passes": (100, CHAPTER),
+        "batch": (100, CHAPTER),
+        "rate": (0.1, SCIENCE06),
+        "final_rate": (0.1, SCIENCE06),
+        "decay": (0.0002, SCIENCE06),
+        "early_momentum": (0.5, SCIENCE06),
+        "early_epochs": (5, SCIENCE06),
+        "momentum": (0.9, SCIENCE06),
+        "initial_sd": (0.01, ASSUMED),
+    },
+    {
+        "optimiser": ("momentum", CHAPTER),
+        "batch": (100, ASSUMED),
+        "rate": (0.05, VALIDATION),
+        "momentum": (0.9, VALIDATION),
+        "decay": (0.0, ASSUMED),
+        "line_searches": (3, SCIENCE06),
+        "top_only_epochs": (0, ASSUMED),
+        "importance_sampling": (True, CHAPTER),
+        "easy_cost": (0.005, VALIDATION),
+        "easy_probability": (0.1, CHAPTER),
+        "patience": (10, CHAPTER),
+        "max_epochs": (300, ASSUMED),
+        "initial_scale": (1.0, VALIDATION),
+    },
+)
+
+_SCIENCE06 = _recipe(
+    "science06",
+    "Hinton and Salakhutdinov (2006), their public Matlab code",
+    {
+        "passes": (50, SCIENCE06),
+        "initial_sd": (0.1, SCIENCE06),
+    },
+    {
+        "optimiser": ("cg", SCIENCE06),
+        "batch": (1000, SCIENCE06),
+        "top_only_epochs": (5, SCIENCE06),
+        "importance_sampling": (False, SCIENCE06),
+        "max_epochs": (200, SCIENCE06),
+    },
+    base=_TR2006,
+)
+
+_QUICK = _recipe(
+    "quick",
+    "the whole of Table 1 in minutes, to see that everything works; not its numbers",
+    {
+        "layers": ((200, 200, 500), SHORT),
+        "passes": (5, SHORT),
+        "early_epochs": (2, SHORT),
+    },
+    {
+        "rate": (0.1, SHORT),
+        "patience": (2, SHORT),
+        "max_epochs": (8, SHORT),
+    },
+    base=_TR2006,
+)
+
+RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in (_TR2006, _SCIENCE06, _QUICK)}

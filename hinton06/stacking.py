@@ -1,0 +1,237 @@
+"""Greedy learning of a stack of RBMs, one layer after the other.
+
+The chapter's section "A greedy learning algorithm for multiple hidden layers".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinton06.models import Rbm
+from hinton06.numerics import Array, take_batch
+from hinton06.rbm import ContrastiveDivergence, hidden_probs
+from hinton06.recipes import PretrainSettings
+from hinton06.updates import Step
+
+_FEATURE_BATCH = 1000
+
+
+def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
+    """The activation probabilities of one RBM's features for every case.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    cases : (n_cases, n_visible) array
+        uint8 pixels, or probabilities.
+
+    Returns
+    -------
+    (n_cases, n_hidden) array of the RBM's dtype, in [0, 1]: the next layer's data
+
+    Source
+    ------
+    "the binary states of feature detectors in the data layer are replaced by their real-valued
+    probabilities of activation when learning the next layer".
+    """
+    dtype = rbm.weights.dtype
+    probs = np.empty((len(cases), rbm.n_hidden), dtype)
+    room = np.empty((min(_FEATURE_BATCH, len(cases)), rbm.n_visible), dtype)
+    for first in range(0, len(cases), _FEATURE_BATCH):
+        rows = slice(first, min(first + _FEATURE_BATCH, len(cases)))
+        batch = take_batch(cases, rows, room[: rows.stop - rows.start])
+        hidden_probs(rbm, batch, out=probs[rows])
+    return probs
+
+
+def step_at(settings: PretrainSettings, epoch: int) -> Step:
+    """The rate, momentum and decay of one epoch of a layer.
+
+    Parameters
+    ----------
+    settings : PretrainSettings
+    epoch : int
+        Epochs of this layer that are already done.
+
+    Returns
+    -------
+    Step
+        The rate falls linearly from `rate` towards `final_rate`; the momentum is `early_momentum`
+        for the first `early_epochs` epochs.
+
+    Source
+    ------
+    Not in the chapter: assumed, see README, Assumptions.
+    """
+    done = epoch / max(1, settings.passes - 1)
+    rate = settings.rate + (settings.final_rate - settings.rate) * done
+    early = epoch < settings.early_epochs
+    momentum = settings.early_momentum if early else settings.momentum
+    return Step(rate, momentum, settings.decay)
+
+
+class GreedyStack:
+    """The learner of a whole stack: `passes` epochs of CD-1 on each layer, bottom to top.
+
+    Parameters
+    ----------
+    cases : (n_cases, n_pixels) uint8 array
+    settings : PretrainSettings
+    rng : numpy.random.Generator
+        Initial weights, shuffles and hidden states.
+
+    Source
+    ------
+    "A greedy learning algorithm for multiple hidden layers".
+    """
+
+    def __init__(
+        self, cases: NDArray[np.uint8], settings: PretrainSettings, rng: np.random.Generator
+    ) -> None:
+        self.settings = settings
+        self.stack: list[Rbm] = []
+        self.epoch = 0
+        self._rng = rng
+        self._data: NDArray[Any] = cases
+        self._add_layer()
+
+    def _add_layer(self) -> None:
+        if self.stack:
+            self._data = features(self.stack[-1], self._data)
+        n_hidden = self.settings.layers[len(self.stack)]
+        rbm = Rbm.random(self._data.shape[1], n_hidden, self.settings.initial_sd, self._rng)
+        self._start_layer(rbm)
+
+    def _start_layer(self, rbm: Rbm) -> None:
+        self.stack.append(rbm)
+        self._divergence = ContrastiveDivergence(rbm, self.settings.batch)
+
+    def finished(self) -> str | None:
+        """Why learning is over, or None."""
+        done = self.epoch >= self.settings.passes * len(self.settings.layers)
+        return f"{self.settings.passes} passes a layer" if done else None
+
+    def where(self) -> str:
+        """The place of the next epoch, in words."""
+        layer, epoch = divmod(self.epoch, self.settings.passes)
+        return f"layer {layer + 1} epoch {epoch + 1}"
+
+    def work(self) -> tuple[float, float]:
+        """Multiply-adds done so far and expected in all, to weigh one layer's epochs."""
+        sizes = (self.stack[0].n_visible, *self.settings.layers)
+        layer = [5.0 * a * b * len(self._data) for a, b in zip(sizes, sizes[1:], strict=False)]
+        done = [min(max(self.epoch - i * self.settings.passes, 0), self.settings.passes)
+                for i in range(len(layer))]  # fmt: skip
+        return float(np.dot(layer, done)), sum(layer) * self.settings.passes
+
+    def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
+        """One pass of CD-1 over all cases; starts the next layer where one is due.
+
+        Parameters
+        ----------
+        tick : function
+            Called after every batch with the multiply-adds it took.
+
+        Returns
+        -------
+        dict
+            ``layer`` (from 1), ``layer_epoch`` (from 1), ``rate``, and ``recon_error``: squared
+            error of the reconstruction, summed over units, mean over cases.
+        """
+        layer, layer_epoch = divmod(self.epoch, self.settings.passes)
+        if layer == len(self.stack):
+            self._add_layer()
+        rbm, divergence = self.stack[-1], self._divergence
+        step = step_at(self.settings, layer_epoch)
+        order = self._rng.permutation(len(self._data))
+        squared_error = 0.0
+        for first in range(0, len(order), self.settings.batch):
+            rows = order[first : first + self.settings.batch]
+            take_batch(self._data, rows, divergence.data_room(len(rows)))
+            squared_error += divergence.learn(len(rows), self._rng, step)
+            tick(5.0 * rbm.weights.size * len(rows))
+        self.epoch += 1
+        return {
+            "layer": layer + 1,
+            "layer_epoch": layer_epoch + 1,
+            "rate": step.rate,
+            "recon_error": squared_error / len(order),
+        }
+
+    def parameters(self) -> dict[str, Array]:
+        """What is being learned now, by name, to be checked for numbers that are not finite."""
+        number, rbm = len(self.stack), self.stack[-1]
+        return {
+            f"layer {number} weights": rbm.weights,
+            f"layer {number} visible biases": rbm.visible_bias,
+            f"layer {number} hidden biases": rbm.hidden_bias,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs to go on exactly from here."""
+        divergence = self._divergence
+        return {
+            "epoch": self.epoch,
+            "rng": self._rng.bit_generator.state,
+            "stack": stack_arrays(self.stack),
+            "velocity": {
+                "weights": divergence.weights.velocity,
+                "visible_bias": divergence.visible_bias.velocity,
+                "hidden_bias": divergence.hidden_bias.velocity,
+            },
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`.
+
+        Raises
+        ------
+        ValueError, KeyError
+            If the state is not one of a stack of these shapes.
+        """
+        cases = self._data
+        stack = stack_from_arrays(state["stack"])
+        sizes = (cases.shape[1], *self.settings.layers)
+        if [(r.n_visible, r.n_hidden) for r in stack] != list(
+            zip(sizes[: len(stack)], sizes[1 : len(stack) + 1], strict=True)
+        ):
+            raise ValueError("the saved layers do not fit the data and the layer sizes")
+        for rbm in stack[:-1]:
+            self._data = features(rbm, self._data)
+        self.stack = stack[:-1]
+        self._start_layer(stack[-1])
+        for name, velocity in state["velocity"].items():
+            np.copyto(getattr(self._divergence, name).velocity, velocity)
+        self.epoch = int(state["epoch"])
+        self._rng.bit_generator.state = state["rng"]
+
+
+def stack_arrays(stack: Sequence[Rbm]) -> dict[str, Any]:
+    """A stack as nested dictionaries of arrays, ``rbm1`` at the bottom."""
+    return {
+        f"rbm{number}": {
+            "weights": rbm.weights,
+            "visible_bias": rbm.visible_bias,
+            "hidden_bias": rbm.hidden_bias,
+        }
+        for number, rbm in enumerate(stack, 1)
+    }
+
+
+def stack_from_arrays(arrays: Mapping[str, Any]) -> list[Rbm]:
+    """The stack that `stack_arrays` took apart.
+
+    Raises
+    ------
+    ValueError, KeyError
+        If arrays are missing or do not fit.
+    """
+    stack = [Rbm(**arrays[f"rbm{number}"]) for number in range(1, len(arrays) + 1)]
+    for below, above in zip(stack, stack[1:], strict=False):
+        if below.n_hidden != above.n_visible:
+            raise ValueError(f"{below.n_hidden} features below {above.n_visible} visible units")
+    return stack

@@ -1,0 +1,352 @@
+"""The one epoch loop: progress, history, saving, resuming, signals.
+
+It knows nothing of which algorithm it runs. A learner offers one epoch, its measurements and
+its state, and the same loop trains a stack or a classifier.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import numpy as np
+
+from hinton06 import checkpoint
+from hinton06.checkpoint import Checkpoint, CheckpointError, Tree
+from hinton06.numerics import Array
+from hinton06.provenance import describe
+
+SAVE_EVERY_S = 15.0
+"""Seconds of training between saves, at least; an epoch that takes longer is saved at its end."""
+
+
+class RunError(Exception):
+    """A run that cannot start or go on; the message is one line."""
+
+
+class Interrupted(Exception):
+    """A signal ended the run; what it had is saved.
+
+    Parameters
+    ----------
+    signal_number : int
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal.Signals(signal_number).name)
+        self.signal_number = signal_number
+
+
+class Learner(Protocol):
+    """What the loop asks of a learner."""
+
+    def finished(self) -> str | None:
+        """Why learning is over, or None."""
+
+    def where(self) -> str:
+        """The place of the next epoch, in words."""
+
+    def work(self) -> tuple[float, float]:
+        """Multiply-adds done so far, and expected in all."""
+
+    def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
+        """One epoch; `tick` takes multiply-adds as they are done. Returns a history row."""
+
+    def parameters(self) -> dict[str, Array]:
+        """What is being learned, by name."""
+
+    def state(self) -> Tree:
+        """Everything that `restore` needs."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on exactly from a `state`."""
+
+
+class Progress(Protocol):
+    """Who is told how far a run is."""
+
+    def begin(self, title: str, done: float, expected: float) -> None:
+        """A run starts, or goes on with some of its work done."""
+
+    def tick(self, amount: float) -> None:
+        """Some work was done."""
+
+    def epoch(self, where: str, row: Mapping[str, float], done: float, expected: float) -> None:
+        """An epoch ended with these measurements."""
+
+    def note(self, message: str) -> None:
+        """Something that the user should know."""
+
+    def end(self) -> None:
+        """The run ended, one way or another."""
+
+
+@dataclass
+class Interrupt:
+    """Whether SIGINT or SIGTERM has asked the run to end."""
+
+    signal_number: int | None = None
+    on_request: Callable[[str], None] = field(default=lambda message: None)
+
+    def __call__(self, signal_number: int, _: FrameType | None) -> None:
+        """The signal handler: end after this epoch; at the second signal, at once."""
+        if self.signal_number is not None:
+            raise Interrupted(signal_number)
+        self.signal_number = signal_number
+        self.on_request(
+            "stopping after this epoch, to save it (the same signal again: stop at once, "
+            "back at the last save)"
+        )
+
+
+@contextmanager
+def caught_signals(progress: Progress) -> Iterator[Interrupt]:
+    """Turn SIGINT and SIGTERM into a request that the loop honours at the end of an epoch.
+
+    Parameters
+    ----------
+    progress : Progress
+        Told when a signal comes.
+    """
+    interrupt = Interrupt(on_request=progress.note)
+    before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass
+class Run:
+    """One file that a command makes, from its first epoch to its last.
+
+    While it is being made it is kept at `path` with ``.part`` behind the name; the finished
+    file appears at `path` in one step.
+
+    Parameters
+    ----------
+    path : Path
+        Where the finished file goes.
+    stage : str
+        A key of `checkpoint.STAGES`.
+    arguments : dict
+        Everything that determines the result; JSON values.
+    title : str
+        For the progress display.
+    save_every_s : float
+        Seconds between saves.
+    """
+
+    path: Path
+    stage: str
+    arguments: Tree
+    title: str
+    save_every_s: float = SAVE_EVERY_S
+    history: list[dict[str, float]] = field(default_factory=list)
+    provenance: Tree = field(default_factory=dict)
+
+    @property
+    def partial_path(self) -> Path:
+        """Where the unfinished file is kept."""
+        return self.path.with_name(self.path.name + ".part")
+
+    def finished_before(self, force: bool) -> Checkpoint | None:
+        """The file that these arguments made earlier, if they did.
+
+        Parameters
+        ----------
+        force : bool
+            Forget whatever there is, finished or not.
+
+        Returns
+        -------
+        Checkpoint or None
+
+        Raises
+        ------
+        RunError
+            If there is a file of other arguments, which must not be overwritten.
+        CheckpointError
+            If there is a file that cannot be read.
+        """
+        if force:  # a finished file stays until the new one takes its place
+            self.partial_path.unlink(missing_ok=True)
+            return None
+        return self._existing(self.path)
+
+    def _existing(self, path: Path) -> Checkpoint | None:
+        if not path.exists():
+            return None
+        found = checkpoint.load(path)
+        difference = difference_between(found.arguments, self.arguments)
+        if found.stage != self.stage:
+            difference = f"it holds {checkpoint.STAGES[found.stage]}"
+        if difference:
+            raise RunError(f"{path}: made with other arguments: {difference} (--force replaces it)")
+        return found
+
+    def train(self, learner: Learner, progress: Progress) -> None:
+        """Epoch after epoch until the learner is finished, going on from an unfinished file.
+
+        Parameters
+        ----------
+        learner : Learner
+            As new; restored from the unfinished file if there is one.
+        progress : Progress
+
+        Raises
+        ------
+        Interrupted
+            After SIGINT or SIGTERM, with the last whole epoch saved.
+        RunError
+            If a number is no longer finite; the last good file stays. Or if the unfinished
+            file is of other arguments.
+        CheckpointError
+            If a file cannot be read or written.
+        """
+        self.provenance = {"started": _now(), "seconds": 0.0, "resumed": 0, **describe()}
+        self._go_on_from_file(learner)
+        done, expected = learner.work()
+        progress.begin(self.title, done, expected)
+        try:
+            with caught_signals(progress) as interrupt:
+                self._epochs(learner, progress, interrupt)
+        finally:
+            progress.end()
+
+    def _go_on_from_file(self, learner: Learner) -> None:
+        partial = self._existing(self.partial_path)
+        if partial is None:
+            return
+        try:
+            learner.restore(partial.state)
+        except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CheckpointError(
+                f"{self.partial_path}: cannot be continued: {reason} (--force starts anew)"
+            ) from None
+        self.history = checkpoint.history_rows(partial.history)
+        self.provenance |= {
+            "started": partial.provenance["started"],
+            "seconds": partial.provenance["seconds"],
+            "resumed": partial.provenance["resumed"] + 1,
+        }
+
+    def _epochs(self, learner: Learner, progress: Progress, interrupt: Interrupt) -> None:
+        saved_at = time.monotonic()
+        unsaved = False
+        while learner.finished() is None:
+            where, started = learner.where(), time.monotonic()
+            row = learner.run_epoch(progress.tick)
+            check_finite(where, row, learner.parameters())
+            seconds = time.monotonic() - started
+            self.history.append({**row, "seconds": seconds})
+            self.provenance["seconds"] += seconds
+            unsaved = True
+            progress.epoch(where, row, *learner.work())
+            if interrupt.signal_number or time.monotonic() - saved_at >= self.save_every_s:
+                self._save_partial(learner)
+                saved_at, unsaved = time.monotonic(), False
+            if interrupt.signal_number:
+                raise Interrupted(interrupt.signal_number)
+        if unsaved:  # the last measurements may take a while, and may be interrupted
+            self._save_partial(learner)
+
+    def _save_partial(self, learner: Learner) -> None:
+        unfinished = Checkpoint(
+            stage=self.stage,
+            complete=False,
+            arguments=self.arguments,
+            provenance=self.provenance,
+            state=learner.state(),
+            history=checkpoint.history_columns(self.history),
+        )
+        checkpoint.save(self.partial_path, unfinished)
+
+    def finish(self, model: Tree, outcome: Tree) -> Checkpoint:
+        """Write the finished file and remove the unfinished one.
+
+        Parameters
+        ----------
+        model, outcome : Tree
+            As in `Checkpoint`.
+
+        Returns
+        -------
+        Checkpoint
+
+        Raises
+        ------
+        CheckpointError
+            If it cannot be written; the unfinished file then stays.
+        """
+        finished = Checkpoint(
+            stage=self.stage,
+            complete=True,
+            arguments=self.arguments,
+            provenance={**self.provenance, "finished": _now()},
+            model=model,
+            history=checkpoint.history_columns(self.history),
+            outcome=outcome,
+        )
+        checkpoint.save(self.path, finished)
+        self.partial_path.unlink(missing_ok=True)
+        return finished
+
+
+def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, Array]) -> None:
+    """Notice a number that overflowed, in the epoch in which it did.
+
+    Parameters
+    ----------
+    where : str
+        The epoch, in words.
+    row : mapping
+        Its measurements.
+    parameters : mapping
+        What is being learned.
+
+    Raises
+    ------
+    RunError
+        Naming the epoch and the first array or measurement that is not finite.
+    """
+    bad = [name for name, array in parameters.items() if not np.isfinite(array).all()]
+    bad += [name.replace("_", " ") for name, value in row.items() if not math.isfinite(value)]
+    if bad:
+        raise RunError(
+            f"{where}: {bad[0]} no longer finite; the last good file is kept (a smaller rate?)"
+        )
+
+
+def difference_between(old: Tree, new: Tree, prefix: str = "") -> str:
+    """What differs first between two sets of arguments, in words; empty if nothing does."""
+    for name in [*old, *(key for key in new if key not in old)]:
+        before, now = old.get(name), new.get(name)
+        if isinstance(before, dict) and isinstance(now, dict):
+            inner = difference_between(before, now, f"{prefix}{name} ")
+            if inner:
+                return inner
+        elif before != now:
+            return f"{prefix}{name} was {_short(before)}, now {_short(now)}"
+    return ""
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return "-".join(str(item)[:12] for item in value)
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 24 else text[:12] + "..."
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,153 @@
+"""Momentum, weight decay and schedules: the only code that changes a weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from hinton06.numerics import Array, product
+
+# Rows of a matrix that are updated together: large enough to be free of Python's overhead,
+# small enough that the second pass over them still finds them in the cache.
+_BLOCK_ELEMENTS = 1 << 15
+
+
+@dataclass(frozen=True)
+class Step:
+    """The three numbers of one update.
+
+    Parameters
+    ----------
+    rate : float
+        The learning rate epsilon, applied to the *mean* gradient of a batch.
+    momentum : float
+        In [0, 1): the share of the last change that is repeated.
+    decay : float
+        L2 weight decay; multiplies the weight and is added to the gradient.
+
+    Source
+    ------
+    The rate is epsilon of Eq. 4. Momentum and decay are not in the chapter: assumed, see
+    README, Assumptions.
+    """
+
+    rate: float
+    momentum: float = 0.0
+    decay: float = 0.0
+
+
+class Momentum:
+    """One parameter array and its velocity.
+
+    The rule is ``velocity = momentum * velocity + rate * (gradient - decay * parameter)``, then
+    ``parameter += velocity``, where the gradient points *uphill* on what is to be increased.
+
+    Parameters
+    ----------
+    parameter : C-contiguous float array
+        Changed in place by every step.
+
+    Source
+    ------
+    Not in the chapter: assumed, see README, Assumptions.
+    """
+
+    def __init__(self, parameter: Array) -> None:
+        self.parameter = parameter
+        self.velocity: Array = np.zeros_like(parameter)
+        self._rows = max(1, _BLOCK_ELEMENTS // max(1, parameter[:1].size))
+        self._room: Array = np.empty_like(parameter[: self._rows])
+
+    def step_product(self, left: Array, right: Array, share: float, step: Step) -> None:
+        """One update whose gradient is ``share * left @ right``, never formed on its own.
+
+        Parameters
+        ----------
+        left, right : (m, k) and (k, n) arrays
+            Their product has the parameter's shape (m, n).
+        share : float
+            The factor of the product, usually 1 / batch size.
+        step : Step
+
+        Source
+        ------
+        Eq. 4 with momentum: the velocity is what BLAS accumulates into.
+        """
+        product(left, right, self.velocity, scale=step.rate * share, keep=step.momentum)
+        self._apply(step)
+
+    def step(self, gradient: Array, step: Step) -> None:
+        """One update with a gradient of the parameter's own shape, which is left as it is.
+
+        Parameters
+        ----------
+        gradient : array of the parameter's shape
+            Uphill; the mean over the batch.
+        step : Step
+        """
+        self.velocity *= step.momentum
+        self.velocity += step.rate * gradient
+        self._apply(step)
+
+    def _apply(self, step: Step) -> None:
+        if step.decay == 0.0:
+            self.parameter += self.velocity
+            return
+        shrink = step.rate * step.decay
+        for first in range(0, len(self.parameter), self._rows):
+            weights = self.parameter[first : first + self._rows]
+            velocity = self.velocity[first : first + self._rows]
+            room = self._room[: len(weights)]
+            np.multiply(weights, shrink, out=room)
+            velocity -= room
+            weights += velocity
+
+
+def conjugate_gradient(
+    parameters: Sequence[Array],
+    cost_and_gradient: Callable[[], tuple[float, list[Array]]],
+    line_searches: int,
+) -> float:
+    """Lower a cost by a few line searches along conjugate directions.
+
+    Parameters
+    ----------
+    parameters : sequence of arrays
+        Changed in place; left at the best point that was found.
+    cost_and_gradient : function
+        The cost at the parameters' present values, and its gradient (pointing uphill on the
+        cost), one array a parameter.
+    line_searches : int
+
+    Returns
+    -------
+    float
+        The cost before the first line search.
+
+    Source
+    ------
+    "similar results can be obtained using a standard method called conjugate gradient", "Details
+    of the discriminative fine-tuning procedure"; the method itself is SciPy's.
+    """
+    ends = np.cumsum([p.size for p in parameters])[:-1]
+    first_cost: list[float] = []
+
+    def put(point: Array) -> None:
+        for parameter, part in zip(parameters, np.split(point, ends), strict=True):
+            np.copyto(parameter, part.reshape(parameter.shape), casting="same_kind")
+
+    def at(point: Array) -> tuple[float, Array]:
+        put(point)
+        cost, gradient = cost_and_gradient()
+        first_cost.append(cost)
+        return cost, np.concatenate([g.ravel() for g in gradient]).astype(np.float64)
+
+    start = np.concatenate([p.ravel() for p in parameters]).astype(np.float64)
+    found = optimize.minimize(
+        at, start, jac=True, method="CG", options={"maxiter": line_searches, "gtol": 0.0}
+    )
+    put(found.x)
+    return first_cost[0]
