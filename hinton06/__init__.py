@@ -1,0 +1,5 @@
+"""Reruns the experiments of G. E. Hinton, "To Recognize Shapes, First Learn to Generate Images".
+
+UTML TR 2006-004, University of Toronto, 26 October 2006. One module is one section of the
+chapter; see README, "Reading the code with the chapter open".
+"""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,9 @@ class Backpropagation:
         self._layers = [np.empty((batch_size, size), dtype) for size in net.sizes]
         self._deltas = [np.empty((batch_size, size), dtype) for size in net.sizes[1:]]
 
-    def forward(self, images: NDArray[Any], rows: Any, labels: Labels, case_weights: Array) -> Array:
+    def forward(
+        self, images: NDArray[Any], rows: Any, labels: Labels, case_weights: Array
+    ) -> Array:
         """The up-pass of one batch; leaves the weighted top gradient ready for `backward`.
 
         Parameters
@@ -442,10 +445,9 @@ class FineTuning:
         total = 0.0
         for first in range(0, len(order), size):
             rows = order[first : first + size]
-            total += len(rows) * conjugate_gradient(
-                parameters, lambda rows=rows: self._cost_and_gradient(rows, lowest),
-                self.settings.line_searches,
-            )  # fmt: skip
+            cost_and_gradient = partial(self._cost_and_gradient, rows, lowest)
+            cost = conjugate_gradient(parameters, cost_and_gradient, self.settings.line_searches)
+            total += len(rows) * cost
             tick(work * len(rows))
         return total / len(order)
 
@@ -516,7 +518,10 @@ class FineTuning:
         """
         for mine, saved in ((self.net, state["net"]), (self.best, state["best"])):
             copy_net(net_from_arrays(saved), mine)
-        for name, momenta in (("weights", self._backprop.weights), ("biases", self._backprop.biases)):
+        for name, momenta in (
+            ("weights", self._backprop.weights),
+            ("biases", self._backprop.biases),
+        ):
             for i, momentum in enumerate(momenta, 1):
                 np.copyto(momentum.velocity, state["velocity"][f"{name}{i}"])
         chosen = state["selected"]
@@ -527,7 +532,7 @@ class FineTuning:
         self.valid_costs = [float(x) for x in state["valid_costs"]]
         self.valid_errors = [int(x) for x in state["valid_errors"]]
         queue, weights = state["queue"], state["queue_weights"]
-        if queue.shape != weights.shape or not ((0 <= queue) & (queue < len(self._train))).all():
+        if queue.shape != weights.shape or not ((queue >= 0) & (queue < len(self._train))).all():
             raise ValueError("the saved queue of cases does not fit the training set")
         np.copyto(self._sampler.easy, state["easy"].astype(np.bool_))
         self._sampler.queue, self._sampler.queue_weights = queue, weights

@@ -234,7 +234,13 @@ def _read(file: h5py.File, size: int) -> Checkpoint:
     lengths = {column.shape for column in parts["history"].values()}
     if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
         raise CheckpointError("its history has columns of different lengths")
-    return Checkpoint(**head, **parts)
+    return Checkpoint(
+        stage=head["stage"],
+        complete=head["complete"],
+        arguments=head["arguments"],
+        provenance=head["provenance"],
+        **parts,
+    )
 
 
 def _text(group: h5py.Group, name: str) -> str:

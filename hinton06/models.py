@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -196,7 +197,7 @@ class Classifier:
         is assumed, see README, Assumptions.
         """
         weights = []
-        for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+        for n_in, n_out in pairwise(sizes):
             layer = rng.standard_normal((n_in, n_out), dtype=np.float32)
             layer *= np.float32(initial_scale / np.sqrt(n_in))
             weights.append(layer)

@@ -41,12 +41,15 @@ def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: flo
 
     Source
     ------
-    Not in the chapter: BLAS ``gemm``, called on transposes because BLAS is column-major.
+    Not in the chapter: BLAS ``gemm``; SciPy's where it accumulates, called on transposes because
+    its arrays are column-major.
     """
     if left.shape[1] != right.shape[0] or out.shape != (left.shape[0], right.shape[1]):
         raise ValueError(f"cannot multiply {left.shape} by {right.shape} into {out.shape}")
     if not out.flags.c_contiguous or not left.dtype == right.dtype == out.dtype:
         raise ValueError("the product needs one dtype and a C-contiguous output")
+    if scale == 1.0 and keep == 0.0:  # NumPy's BLAS is the newer one, and faster at this
+        return np.matmul(left, right, out=out)
     right_t, right_trans = (right.T, 0) if right.flags.c_contiguous else (right, 1)
     left_t, left_trans = (left.T, 0) if left.flags.c_contiguous else (left, 1)
     _GEMM[out.dtype](
@@ -177,7 +180,8 @@ def bernoulli(
     room = np.empty_like(probs) if uniforms is None else uniforms
     rng.random(dtype=room.dtype.type, out=room)
     # A draw is in [0, 1): a probability of 1 always fires, a probability of 0 never does.
-    return np.less(room, probs, out=out, casting="unsafe")
+    np.less(room, probs, out=out, casting="unsafe")
+    return out
 
 
 def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) -> Array:
@@ -201,6 +205,7 @@ def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) 
     """
     chosen = cases[rows]
     if chosen.dtype == np.uint8:
-        return np.multiply(chosen, out.dtype.type(1 / 255), out=out)
-    np.copyto(out, chosen)
+        np.multiply(chosen, out.dtype.type(1 / 255), out=out)
+    else:
+        np.copyto(out, chosen)
     return out

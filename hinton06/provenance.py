@@ -33,7 +33,7 @@ def describe() -> dict[str, Any]:
 
 @cache
 def version() -> str:
-    """This package's version."""
+    """The version of this package."""
     try:
         return metadata.version("hinton06")
     except metadata.PackageNotFoundError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
@@ -52,8 +52,10 @@ def _setting(help_text: str, low: float | None = None, high: float | None = None
 class _Checked:
     """Settings that check their own ranges."""
 
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
     def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):  # type: ignore[arg-type]  # always a dataclass
+        for item in dataclasses.fields(self):
             value, limits = getattr(self, item.name), item.metadata
             if limits["choices"] and value not in limits["choices"]:
                 raise ValueError(f"{item.name} is one of {', '.join(limits['choices'])}")
@@ -82,7 +84,9 @@ class PretrainSettings(_Checked):
     passes: int = _setting("Passes through the training set for each layer.", 1, 1_000_000)
     batch: int = _setting("Images between weight updates.", 1, 1_000_000)
     rate: float = _setting("Learning rate epsilon of Eq. 4, first pass.", 0, 1000)
-    final_rate: float = _setting("Learning rate in the last pass; linear between.", 0, 1000)
+    final_share: float = _setting(
+        "Rate of the last pass as a share of the first's; linear between.", 0, 1
+    )
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     early_momentum: float = _setting("Momentum in the first passes.", 0, 0.9999)
     early_epochs: int = _setting("How many passes use the early momentum.", 0, 1_000_000)
@@ -183,7 +187,7 @@ _TR2006 = _recipe(
         "passes": (100, CHAPTER),
         "batch": (100, CHAPTER),
         "rate": (0.1, SCIENCE06),
-        "final_rate": (0.1, SCIENCE06),
+        "final_share": (1.0, SCIENCE06),
         "decay": (0.0002, SCIENCE06),
         "early_momentum": (0.5, SCIENCE06),
         "early_epochs": (5, SCIENCE06),

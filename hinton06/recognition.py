@@ -77,7 +77,7 @@ def up_pass(net: Classifier, layers: Sequence[Array]) -> Array:
 
 
 def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
-    """log p(class | image) for every image.
+    """Log p(class | image) for every image.
 
     Parameters
     ----------

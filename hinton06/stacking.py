@@ -6,6 +6,7 @@ The chapter's section "A greedy learning algorithm for multiple hidden layers".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,15 +61,15 @@ def step_at(settings: PretrainSettings, epoch: int) -> Step:
     Returns
     -------
     Step
-        The rate falls linearly from `rate` towards `final_rate`; the momentum is `early_momentum`
-        for the first `early_epochs` epochs.
+        The rate goes linearly from `rate` in the first epoch to `final_share` of it in the last;
+        the momentum is `early_momentum` for the first `early_epochs` epochs.
 
     Source
     ------
     Not in the chapter: assumed, see README, Assumptions.
     """
     done = epoch / max(1, settings.passes - 1)
-    rate = settings.rate + (settings.final_rate - settings.rate) * done
+    rate = settings.rate * (1 + (settings.final_share - 1) * done)
     early = epoch < settings.early_epochs
     momentum = settings.early_momentum if early else settings.momentum
     return Step(rate, momentum, settings.decay)
@@ -123,7 +124,7 @@ class GreedyStack:
     def work(self) -> tuple[float, float]:
         """Multiply-adds done so far and expected in all, to weigh one layer's epochs."""
         sizes = (self.stack[0].n_visible, *self.settings.layers)
-        layer = [5.0 * a * b * len(self._data) for a, b in zip(sizes, sizes[1:], strict=False)]
+        layer = [5.0 * a * b * len(self._data) for a, b in pairwise(sizes)]
         done = [min(max(self.epoch - i * self.settings.passes, 0), self.settings.passes)
                 for i in range(len(layer))]  # fmt: skip
         return float(np.dot(layer, done)), sum(layer) * self.settings.passes
@@ -196,9 +197,7 @@ class GreedyStack:
         cases = self._data
         stack = stack_from_arrays(state["stack"])
         sizes = (cases.shape[1], *self.settings.layers)
-        if [(r.n_visible, r.n_hidden) for r in stack] != list(
-            zip(sizes[: len(stack)], sizes[1 : len(stack) + 1], strict=True)
-        ):
+        if [(r.n_visible, r.n_hidden) for r in stack] != list(pairwise(sizes[: len(stack) + 1])):
             raise ValueError("the saved layers do not fit the data and the layer sizes")
         for rbm in stack[:-1]:
             self._data = features(rbm, self._data)
@@ -231,7 +230,7 @@ def stack_from_arrays(arrays: Mapping[str, Any]) -> list[Rbm]:
         If arrays are missing or do not fit.
     """
     stack = [Rbm(**arrays[f"rbm{number}"]) for number in range(1, len(arrays) + 1)]
-    for below, above in zip(stack, stack[1:], strict=False):
+    for below, above in pairwise(stack):
         if below.n_hidden != above.n_visible:
             raise ValueError(f"{below.n_hidden} features below {above.n_visible} visible units")
     return stack

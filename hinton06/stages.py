@@ -340,9 +340,7 @@ def _fine_tune(
         run.train(learner, context.progress)
         outcome = _outcome(context.digits, learner, run, split, epochs_before)
     if learner.capped:
-        context.progress.note(
-            f"{run.path}: {learner.finished()}, before its stopping rule was met"
-        )
+        context.progress.note(f"{run.path}: {learner.finished()}, before its stopping rule was met")
     return Made(run.path, run.finish(net_arrays(learner.result()), outcome), False)
 
 
@@ -540,4 +538,3 @@ def _evaluation(name: str, part: str, log_probabilities: Any, labels: Any) -> Ev
     return Evaluation(
         name, part, score(log_probabilities, labels), confusion(log_probabilities, labels)
     )
-

@@ -32,7 +32,7 @@ class RunError(Exception):
     """A run that cannot start or go on; the message is one line."""
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818  # not an error: the user asked for it
     """A signal ended the run; what it had is saved.
 
     Parameters
@@ -94,7 +94,7 @@ class Interrupt:
     """Whether SIGINT or SIGTERM has asked the run to end."""
 
     signal_number: int | None = None
-    on_request: Callable[[str], None] = field(default=lambda message: None)
+    on_request: Callable[[str], None] = field(default=lambda _: None)
 
     def __call__(self, signal_number: int, _: FrameType | None) -> None:
         """The signal handler: end after this epoch; at the second signal, at once."""

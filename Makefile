@@ -1,0 +1,70 @@
+# Reruns the chapter. Every target can be interrupted and goes on where it was.
+#
+#   make table1          all of Table 1: trains every net, prints the table
+#   make table1 SEED=1   another replica, in a folder of its own
+#   make quick           the same on all of MNIST with a short recipe, in minutes
+#   make test lint       the tests; types and style
+#   make clean           removes the environment and caches, never runs
+
+SEED   ?= 0
+RECIPE ?= tr2006
+RUNS   ?= runs/table1$(if $(filter-out 0,$(SEED)),-seed$(SEED))
+# Processes at a time, with one thread of BLAS each. The three nets are trained side by side
+# from the start, so that the last net, which needs all three costs, starts as early as it can.
+JOBS   ?= 3
+PYTHON ?= python3
+
+BIN      := .venv/bin
+HINTON06 := $(BIN)/hinton06
+TRAIN     = --plain --threads 1 --seed $(SEED) --recipe $(RECIPE)
+SPLITS   := a b c
+VALIDATED = $(SPLITS:%=$(RUNS)/bp-%.h5)
+EXTENDED  = $(SPLITS:%=$(RUNS)/bp-%-extended.h5)
+NETS      = $(VALIDATED) $(EXTENDED) $(RUNS)/bp-not-pretrained.h5
+
+.PHONY: table1 quick nets test lint coverage clean
+# A finished file is complete: make must not remove it when it is interrupted.
+.PRECIOUS: $(NETS) $(SPLITS:%=$(RUNS)/pretrain-%.h5)
+
+table1: .venv/installed
+	@$(MAKE) --no-print-directory -j$(JOBS) nets RUNS=$(RUNS) SEED=$(SEED) RECIPE=$(RECIPE)
+	@$(HINTON06) table1 $(RUNS) --save $(RUNS)/table1
+
+quick: .venv/installed
+	@$(MAKE) --no-print-directory table1 RECIPE=quick RUNS=runs/quick$(if $(filter-out 0,$(SEED)),-seed$(SEED))
+
+nets: $(NETS)
+
+$(RUNS)/pretrain-%.h5: | .venv/installed
+	$(HINTON06) pretrain --split $* --out $@ $(TRAIN)
+
+# In this order, so that the file that others wait for is trained first.
+$(VALIDATED): $(RUNS)/bp-%.h5: $(RUNS)/pretrain-%.h5
+	$(HINTON06) finetune-bp $< --out $@ $(TRAIN)
+
+$(RUNS)/bp-not-pretrained.h5: $(VALIDATED)
+	$(HINTON06) finetune-bp --no-pretraining $(VALIDATED) --out $@ $(TRAIN)
+
+$(EXTENDED): $(RUNS)/bp-%-extended.h5: $(RUNS)/bp-%.h5
+	$(HINTON06) finetune-bp --extend $< --out $@ $(TRAIN)
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+coverage: .venv/installed
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage
+	find . -name __pycache__ -type d -not -path './runs/*' -prune -exec rm -rf {} +

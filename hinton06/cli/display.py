@@ -1,0 +1,110 @@
+"""How far a run is: a bar on a terminal, a line an epoch elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+_FORMAT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+_SHOWN = {
+    "recon_error": "recon. error {:.3f}",
+    "sampled_cost": "sampled cost {:.3f}",
+    "train_cost": "train cost {:.4f}",
+    "train_errors": "train errors {:.0f}",
+    "valid_cost": "valid. cost {:.2f}",
+    "valid_errors": "valid. errors {:.0f}",
+}
+
+
+class Display:
+    """The `Progress` of the command line, on standard error.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing but notes.
+    plain : bool
+        A line an epoch on a terminal too.
+    parts : int
+        How many runs of about equal work the command makes, one after the other.
+    """
+
+    def __init__(self, quiet: bool = False, plain: bool = False, parts: int = 1) -> None:
+        self._quiet = quiet
+        self._bar_wanted = not quiet and not plain and sys.stderr.isatty()
+        self._parts = parts
+        self._part = -1
+        self._bar: tqdm[Any] | None = None
+        self._title = ""
+        self._started = 0.0
+        self._fraction_before = 0.0
+
+    def begin(self, title: str, done: float, expected: float) -> None:
+        """A run starts, or goes on with some of its work done."""
+        self._part += 1
+        self._title, self._started = title, time.monotonic()
+        self._fraction_before = self._fraction(done, expected)
+        if self._bar_wanted:
+            self._bar = tqdm(
+                total=expected * self._parts, initial=done + expected * self._part, desc=title,
+                bar_format=_FORMAT, smoothing=0.02, dynamic_ncols=True, file=sys.stderr,
+            )  # fmt: skip
+
+    def skip(self) -> None:
+        """A run need not be made: it was finished before."""
+        self._part += 1
+
+    def tick(self, amount: float) -> None:
+        """Some work was done."""
+        if self._bar is not None:
+            self._bar.update(amount)
+
+    def epoch(self, where: str, row: Mapping[str, float], done: float, expected: float) -> None:
+        """An epoch ended with these measurements."""
+        shown = ", ".join(form.format(row[key]) for key, form in _SHOWN.items() if key in row)
+        if self._bar is not None:
+            self._bar.total = expected * self._parts
+            self._bar.n = done + expected * self._part
+            self._bar.set_description(f"{self._title} {where}", refresh=False)
+            self._bar.set_postfix_str(shown)
+        elif not self._quiet:
+            fraction = self._fraction(done, expected)
+            click.echo(
+                f"{self._title} {where}: {shown} [{100 * fraction:.0f} %, {self._left(fraction)}]",
+                err=True,
+            )
+
+    def note(self, message: str) -> None:
+        """Something that the user should know."""
+        if self._bar is not None:
+            self._bar.clear()
+        click.echo(f"hinton06: {message}", err=True)
+
+    def end(self) -> None:
+        """The run ended, one way or another."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _fraction(self, done: float, expected: float) -> float:
+        return (self._part + done / expected) / self._parts
+
+    def _left(self, fraction: float) -> str:
+        made = fraction - self._fraction_before
+        if made <= 0:
+            return "time left unknown"
+        left = (1 - fraction) * (time.monotonic() - self._started) / made
+        return f"{duration(left)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: ``"48 s"``, ``"12 min"``, ``"3 h 05 min"``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,121 @@
+"""``hinton06 finetune-bp``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hinton06 import stages
+from hinton06.cli.display import Display, duration
+from hinton06.cli.options import (
+    EXISTING_FILE,
+    LAYERS,
+    chosen_settings,
+    long_run_options,
+    make_context,
+    out_option,
+    print_json,
+    recipe_options,
+)
+from hinton06.recipes import RECIPES
+from hinton06.report.scores import outcome_values, scores_line
+from hinton06.stages import Made
+
+
+@click.command("finetune-bp")
+@click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...", type=EXISTING_FILE)
+@click.option(
+    "--extend", "extended", metavar="CHECKPOINT", type=EXISTING_FILE,
+    help="Add the validation cases to the training cases of this fine-tuned net and train on "
+    "until its cost on all of them is what it was on the training cases.",
+)  # fmt: skip
+@click.option(
+    "--no-pretraining", is_flag=True,
+    help="Start from random weights, on all training cases, and stop at the mean of the "
+    "training costs that the fine-tuned nets CHECKPOINT... recorded.",
+)  # fmt: skip
+@click.option("--layers", type=LAYERS, help="Hidden layers with --no-pretraining. Default: as "
+              "in the first CHECKPOINT.")  # fmt: skip
+@out_option
+@long_run_options
+@recipe_options("backprop")
+def finetune_bp(
+    checkpoints: tuple[Path, ...],
+    extended: Path | None,
+    no_pretraining: bool,
+    layers: tuple[int, ...] | None,
+    out: Path | None,
+    **options: Any,
+) -> None:
+    r"""Fine-tune a net by gentle backpropagation.
+
+    \b
+    hinton06 finetune-bp runs/pretrain-a.h5        stopped by the validation cases
+    hinton06 finetune-bp --extend runs/bp-a.h5     and on, with all training cases
+    hinton06 finetune-bp --no-pretraining runs/bp-a.h5 runs/bp-b.h5 runs/bp-c.h5
+
+    The three make bp-a.h5, bp-a-extended.h5 and bp-not-pretrained.h5 beside their input
+    unless --out says otherwise. Learning stops once the validation cost is past its minimum
+    and the fewest validation errors are 10 epochs old; the weights go back to those fewest
+    errors.
+    """
+    _check_usage(checkpoints, extended, no_pretraining, layers)
+    recipe, seed = options["recipe"], options["seed"]
+    settings = chosen_settings(RECIPES[recipe].backprop, options)
+    context = make_context(options, Display(options["quiet"], options["plain"]))
+    if extended is not None:
+        path = out or extended.with_name(f"{extended.stem}-extended.h5")
+        made = stages.extend(context, path, extended, settings, recipe, seed)
+    elif no_pretraining:
+        path = out or checkpoints[0].with_name("bp-not-pretrained.h5")
+        sizes = layers or stages.load_net(checkpoints[0]).sizes[1:-1]
+        made = stages.finetune_from_random(
+            context, path, checkpoints, settings, sizes, recipe, seed
+        )
+    else:
+        name = checkpoints[0].stem.removeprefix("pretrain-")
+        path = out or checkpoints[0].with_name(f"bp-{name}.h5")
+        made = stages.finetune(context, path, checkpoints[0], settings, recipe, seed)
+    if options["as_json"]:
+        print_json(_json(made))
+    else:
+        click.echo(_line(made))
+
+
+def _check_usage(
+    checkpoints: tuple[Path, ...],
+    extended: Path | None,
+    no_pretraining: bool,
+    layers: tuple[int, ...] | None,
+) -> None:
+    if extended is not None and (no_pretraining or checkpoints):
+        raise click.UsageError("--extend takes one CHECKPOINT and no other mode")
+    if no_pretraining and not checkpoints:
+        raise click.UsageError("--no-pretraining needs the fine-tuned nets whose costs it stops at")
+    if extended is None and not no_pretraining and len(checkpoints) != 1:
+        raise click.UsageError("give one pretrained CHECKPOINT, or --extend, or --no-pretraining")
+    if layers is not None and not no_pretraining:
+        raise click.UsageError("--layers goes with --no-pretraining only")
+
+
+def _line(made: Made) -> str:
+    outcome, seconds = made.checkpoint.outcome, made.checkpoint.provenance["seconds"]
+    before = f"{outcome['epochs_before']}+" if outcome["epochs_before"] else ""
+    state = "already finished" if made.already else f"finished in {duration(seconds)}"
+    return (
+        f"{made.path}: {before}{outcome['epochs']} epochs, {state}: {outcome['reason']}\n"
+        f"{scores_line(outcome)}"
+    )
+
+
+def _json(made: Made) -> dict[str, Any]:
+    return {
+        "path": str(made.path),
+        "already_finished": made.already,
+        "arguments": made.checkpoint.arguments,
+        "seconds": made.checkpoint.provenance["seconds"],
+        "sha256": made.checkpoint.digest(),
+        "outcome": outcome_values(made.checkpoint.outcome),
+    }

@@ -1,0 +1,130 @@
+"""Options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from hinton06 import mnist
+from hinton06.cli.display import Display
+from hinton06.recipes import RECIPES, Settings, SettingsType, parse_layers, show_value
+from hinton06.stages import Context
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _Layers(click.ParamType[tuple[int, ...]]):
+    name = "N-N-N"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return parse_layers(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+LAYERS = _Layers()
+
+data_option = click.option(
+    "--data", "data_dir", metavar="DIR", type=click.Path(path_type=Path),
+    help="Folder of four IDX files under MNIST's names, gzipped or not. Default: the MNIST "
+    "files that ship with this package.",
+)  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+threads_option = click.option(
+    "--threads", type=click.IntRange(1, 1024), default=lambda: os.cpu_count() or 1,
+    show_default="all cores",
+    help="Threads of the matrix products. Runs of equal threads are bit-identical.",
+)  # fmt: skip
+plain_option = click.option(
+    "--plain", is_flag=True, help="A line an epoch instead of a bar, on a terminal too."
+)
+force_option = click.option(
+    "--force", is_flag=True, help="Start anew and replace the file that is there."
+)
+out_option = click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to make."
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
+    help="Seed of every random number of this run.",
+)  # fmt: skip
+
+
+def long_run_options(command: Command) -> Command:
+    """What every training command takes."""
+    for option in (json_option, quiet_option, plain_option, force_option, threads_option, seed_option,
+                   data_option):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def recipe_options(part: str) -> Callable[[Command], Command]:
+    """``--recipe NAME`` and one option for each setting of that part of a recipe.
+
+    Parameters
+    ----------
+    part : str
+        ``"pretrain"`` or ``"backprop"``.
+    """
+    default: Settings = getattr(RECIPES["tr2006"], part)
+
+    def decorate(command: Command) -> Command:
+        for item in reversed(dataclasses.fields(default)):
+            command = _setting_option(item, getattr(default, item.name))(command)
+        choices = "; ".join(f"{r.name}: {r.about}" for r in RECIPES.values())
+        return click.option(
+            "--recipe", type=click.Choice(list(RECIPES)), default="tr2006", show_default=True,
+            help=f"Named set of values for the options below. {choices}.",
+        )(command)  # fmt: skip
+
+    return decorate
+
+
+def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Command], Command]:
+    name, limits = item.name.replace("_", "-"), item.metadata
+    help_text = f"{limits['help']} [tr2006: {show_value(default)}]"
+    if isinstance(default, bool):
+        return click.option(f"--{name}/--no-{name}", item.name, default=None, help=help_text)
+    kind: click.ParamType[Any]
+    if isinstance(default, tuple):
+        kind = LAYERS
+    elif limits["choices"]:
+        kind = click.Choice(limits["choices"])
+    elif isinstance(default, int):
+        kind = click.IntRange(limits["low"], limits["high"])
+    else:
+        kind = click.FloatRange(limits["low"], limits["high"])
+    return click.option(f"--{name}", item.name, type=kind, help=help_text)
+
+
+def chosen_settings(base: SettingsType, options: dict[str, Any]) -> SettingsType:
+    """A recipe's settings with the options that were given in place of its own values."""
+    given = {f.name: options[f.name] for f in dataclasses.fields(base)}
+    return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+
+
+def make_context(options: dict[str, Any], display: Display) -> Context:
+    """What the library calls share, from a command's options."""
+    return Context(
+        digits=mnist.read(options["data_dir"]),
+        progress=display,
+        threads=options["threads"],
+        force=options.get("force", False),
+    )
+
+
+def print_json(value: Any) -> None:
+    """Print a JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, allow_nan=False))

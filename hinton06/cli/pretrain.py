@@ -1,0 +1,79 @@
+"""``hinton06 pretrain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hinton06 import stages
+from hinton06.cli.display import Display, duration
+from hinton06.cli.options import (
+    chosen_settings,
+    long_run_options,
+    make_context,
+    out_option,
+    print_json,
+    recipe_options,
+)
+from hinton06.mnist import SPLITS
+from hinton06.recipes import RECIPES, show_value
+from hinton06.stages import Made
+
+
+@click.command()
+@click.option(
+    "--split", type=click.Choice([*SPLITS, "all"]), required=True,
+    help="Which sixth of the training images is held out for validation; all: one net for "
+    "each, one after the other.",
+)  # fmt: skip
+@click.option(
+    "--runs", type=click.Path(file_okay=False, path_type=Path), default="runs",
+    show_default=True, help="Folder for the files pretrain-a.h5 and so on.",
+)  # fmt: skip
+@out_option
+@long_run_options
+@recipe_options("pretrain")
+def pretrain(split: str, runs: Path, out: Path | None, **options: Any) -> None:
+    """Learn a stack of RBMs greedily, without labels.
+
+    Each layer is an RBM trained by one-step contrastive divergence (the chapter's Eqs 4
+    to 6) on the activation probabilities of the layer below.
+    """
+    if out is not None and split == "all":
+        raise click.UsageError("--out names one file; with --split all give --runs")
+    names = SPLITS if split == "all" else (split,)
+    settings = chosen_settings(RECIPES[options["recipe"]].pretrain, options)
+    display = Display(options["quiet"], options["plain"], parts=len(names))
+    context = make_context(options, display)
+    results = []
+    for name in names:
+        path = out or runs / f"pretrain-{name}.h5"
+        made = stages.pretrain(context, path, name, settings, options["recipe"], options["seed"])
+        if made.already:
+            display.skip()
+        results.append(made)
+        if not options["as_json"]:
+            click.echo(_line(made))
+    if options["as_json"]:
+        print_json([_json(made) for made in results])
+
+
+def _line(made: Made) -> str:
+    arguments, seconds = made.checkpoint.arguments, made.checkpoint.provenance["seconds"]
+    layers = show_value(tuple(arguments["settings"]["layers"]))
+    state = "already finished" if made.already else f"finished in {duration(seconds)}"
+    return f"{made.path}: {layers}, {arguments['settings']['passes']} passes a layer, {state}"
+
+
+def _json(made: Made) -> dict[str, Any]:
+    last = {name: float(column[-1]) for name, column in made.checkpoint.history.items()}
+    return {
+        "path": str(made.path),
+        "already_finished": made.already,
+        "arguments": made.checkpoint.arguments,
+        "seconds": made.checkpoint.provenance["seconds"],
+        "sha256": made.checkpoint.digest(),
+        "last_epoch": last,
+    }

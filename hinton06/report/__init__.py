@@ -1,0 +1,1 @@
+"""Checkpoints and histories in; tables and figures out. Reads only, trains nothing."""

@@ -1,0 +1,99 @@
+"""Scores of nets, as lines, tables and JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from hinton06.checkpoint import Tree
+from hinton06.recognition import Score
+from hinton06.stages import Evaluation, score_values
+
+Z_95 = 1.959964
+"""Standard errors on each side of a 95 % interval."""
+
+
+def interval(errors: int, cases: int) -> int:
+    """Half the width of a 95 % interval on a count of errors: sampling of the cases alone.
+
+    Parameters
+    ----------
+    errors, cases : int
+
+    Returns
+    -------
+    int
+        1.96 binomial standard errors, rounded.
+    """
+    return round(Z_95 * Score(cases, errors, 0.0).standard_error)
+
+
+def outcome_values(outcome: Tree) -> Tree:
+    """An outcome without its arrays, for JSON."""
+    return {key: value for key, value in outcome.items() if not hasattr(value, "shape")}
+
+
+def scores_line(outcome: Tree) -> str:
+    """Train, validation and test scores of an outcome in one line."""
+    parts = []
+    for key, name in (("train", "train"), ("valid", "validation"), ("test", "test")):
+        if key in outcome:
+            measured = outcome[key]
+            parts.append(
+                f"{name} {measured['cost_per_100']:.3g} per 100, {measured['errors']} errors"
+            )
+    return "  " + "; ".join(parts)
+
+
+def evaluation_values(evaluation: Evaluation, with_confusion: bool) -> Tree:
+    """An evaluation as JSON values."""
+    measured = evaluation.score
+    values: Tree = {
+        "net": evaluation.name,
+        "part": evaluation.part,
+        **score_values(measured),
+        "error_rate_percent": measured.error_rate,
+        "interval_95_errors": interval(measured.errors, measured.cases),
+    }
+    if with_confusion:
+        values["confusion"] = evaluation.confusion.tolist()
+    return values
+
+
+def print_evaluations(evaluations: Sequence[Evaluation]) -> None:
+    """A table of scores on standard output."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("net", overflow="fold")
+    table.add_column("part")
+    for name in ("cases", "cost per 100", "errors", "95 %", "rate"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for evaluation in evaluations:
+        measured = evaluation.score
+        table.add_row(
+            evaluation.name,
+            evaluation.part,
+            f"{measured.cases:,}",
+            f"{measured.cost_per_100:.3f}",
+            f"{measured.errors}",
+            f"± {interval(measured.errors, measured.cases)}",
+            f"{measured.error_rate:.2f} %",
+        )
+    Console().print(table)
+
+
+def print_confusion(evaluation: Evaluation) -> None:
+    """A confusion matrix on standard output."""
+    n_classes = len(evaluation.confusion)
+    table = Table(
+        title=f"{evaluation.name}, {evaluation.part}: row the label, column the guess",
+        title_justify="left", box=None, pad_edge=False, header_style="bold",
+    )  # fmt: skip
+    table.add_column("", justify="right", style="bold")
+    for guess in range(n_classes):
+        table.add_column(str(guess), justify="right", no_wrap=True)
+    for label, row in enumerate(evaluation.confusion):
+        table.add_row(str(label), *(str(count) if count else "." for count in row))
+    Console().print()
+    Console().print(table)
