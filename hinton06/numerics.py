@@ -15,6 +15,7 @@ from scipy.linalg import blas
 Array: TypeAlias = NDArray[np.floating[Any]]
 
 _GEMM = {np.dtype(np.float32): blas.sgemm, np.dtype(np.float64): blas.dgemm}
+_AXPY = {np.dtype(np.float32): blas.saxpy, np.dtype(np.float64): blas.daxpy}
 
 
 def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: float = 0.0) -> Array:
@@ -63,6 +64,30 @@ def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: flo
         overwrite_c=1,
     )
     return out
+
+
+def add_scaled(source: Array, factor: float, target: Array) -> None:
+    """``target += factor * source`` in one pass of BLAS, without a temporary.
+
+    Parameters
+    ----------
+    source : C-contiguous float32 or float64 array of any shape
+    factor : float
+    target : C-contiguous array of the same shape and dtype, changed in place
+
+    Raises
+    ------
+    ValueError
+        If shapes, dtypes or memory layouts do not agree.
+
+    Source
+    ------
+    Not in the chapter: BLAS ``axpy``.
+    """
+    contiguous = source.flags.c_contiguous and target.flags.c_contiguous
+    if not contiguous or source.shape != target.shape or source.dtype != target.dtype:
+        raise ValueError(f"cannot add {source.dtype}{source.shape} to {target.dtype}{target.shape}")
+    _AXPY[target.dtype](source.reshape(-1), target.reshape(-1), a=factor)
 
 
 def affine(data: Array, weights: Array, bias: Array, out: Array) -> Array:

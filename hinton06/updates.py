@@ -8,11 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from hinton06.numerics import Array, product
-
-# Rows of a matrix that are updated together: large enough to be free of Python's overhead,
-# small enough that the second pass over them still finds them in the cache.
-_BLOCK_ELEMENTS = 1 << 15
+from hinton06.numerics import Array, add_scaled, product
 
 
 @dataclass(frozen=True)
@@ -58,8 +54,6 @@ class Momentum:
     def __init__(self, parameter: Array) -> None:
         self.parameter = parameter
         self.velocity: Array = np.zeros_like(parameter)
-        self._rows = max(1, _BLOCK_ELEMENTS // max(1, parameter[:1].size))
-        self._room: Array = np.empty_like(parameter[: self._rows])
 
     def step_product(self, left: Array, right: Array, share: float, step: Step) -> None:
         """One update whose gradient is ``share * left @ right``, never formed on its own.
@@ -93,17 +87,9 @@ class Momentum:
         self._apply(step)
 
     def _apply(self, step: Step) -> None:
-        if step.decay == 0.0:
-            self.parameter += self.velocity
-            return
-        shrink = step.rate * step.decay
-        for first in range(0, len(self.parameter), self._rows):
-            weights = self.parameter[first : first + self._rows]
-            velocity = self.velocity[first : first + self._rows]
-            room = self._room[: len(weights)]
-            np.multiply(weights, shrink, out=room)
-            velocity -= room
-            weights += velocity
+        if step.decay:
+            add_scaled(self.parameter, -step.rate * step.decay, self.velocity)
+        self.parameter += self.velocity
 
 
 def conjugate_gradient(

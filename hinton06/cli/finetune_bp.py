@@ -49,7 +49,7 @@ def finetune_bp(
     out: Path | None,
     **options: Any,
 ) -> None:
-    r"""Fine-tune a net by gentle backpropagation.
+    """Fine-tune a net by gentle backpropagation.
 
     \b
     hinton06 finetune-bp runs/pretrain-a.h5        stopped by the validation cases
@@ -60,7 +60,7 @@ def finetune_bp(
     unless --out says otherwise. Learning stops once the validation cost is past its minimum
     and the fewest validation errors are 10 epochs old; the weights go back to those fewest
     errors.
-    """
+    """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     _check_usage(checkpoints, extended, no_pretraining, layers)
     recipe, seed = options["recipe"], options["seed"]
     settings = chosen_settings(RECIPES[recipe].backprop, options)

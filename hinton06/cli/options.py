@@ -62,10 +62,20 @@ seed_option = click.option(
 )  # fmt: skip
 
 
+LONG_RUN_OPTIONS = (
+    data_option,
+    seed_option,
+    threads_option,
+    force_option,
+    plain_option,
+    quiet_option,
+    json_option,
+)
+
+
 def long_run_options(command: Command) -> Command:
     """What every training command takes."""
-    for option in (json_option, quiet_option, plain_option, force_option, threads_option, seed_option,
-                   data_option):  # fmt: skip
+    for option in reversed(LONG_RUN_OPTIONS):
         command = option(command)
     return command
 
