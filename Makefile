@@ -12,11 +12,13 @@ RUNS   ?= runs/table1$(if $(filter-out 0,$(SEED)),-seed$(SEED))
 # Processes at a time, with one thread of BLAS each. The three nets are trained side by side
 # from the start, so that the last net, which needs all three costs, starts as early as it can.
 JOBS   ?= 3
+# A folder of other IDX files; the MNIST files inside the package when empty.
+DATA   ?=
 PYTHON ?= python3
 
 BIN      := .venv/bin
 HINTON06 := $(BIN)/hinton06
-TRAIN     = --plain --threads 1 --seed $(SEED) --recipe $(RECIPE)
+TRAIN     = --plain --threads 1 --seed $(SEED) --recipe $(RECIPE) $(if $(DATA),--data $(DATA))
 SPLITS   := a b c
 VALIDATED = $(SPLITS:%=$(RUNS)/bp-%.h5)
 EXTENDED  = $(SPLITS:%=$(RUNS)/bp-%-extended.h5)
@@ -27,7 +29,7 @@ NETS      = $(VALIDATED) $(EXTENDED) $(RUNS)/bp-not-pretrained.h5
 .PRECIOUS: $(NETS) $(SPLITS:%=$(RUNS)/pretrain-%.h5)
 
 table1: .venv/installed
-	@$(MAKE) --no-print-directory -j$(JOBS) nets RUNS=$(RUNS) SEED=$(SEED) RECIPE=$(RECIPE)
+	@$(MAKE) --no-print-directory -j$(JOBS) nets
 	@$(HINTON06) table1 $(RUNS) --save $(RUNS)/table1
 
 quick: .venv/installed

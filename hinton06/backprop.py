@@ -523,7 +523,7 @@ class FineTuning:
             ("biases", self._backprop.biases),
         ):
             for i, momentum in enumerate(momenta, 1):
-                np.copyto(momentum.velocity, state["velocity"][f"{name}{i}"])
+                momentum.restore(state["velocity"][f"{name}{i}"])
         chosen = state["selected"]
         self.selected = Selected(
             int(chosen["epoch"]),

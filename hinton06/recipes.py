@@ -26,11 +26,9 @@ def parse_layers(text: str) -> tuple[int, ...]:
     ValueError
         If it is not one or more positive whole numbers joined by hyphens.
     """
-    try:
-        sizes = tuple(int(part) for part in text.split("-"))
-    except ValueError:
-        sizes = ()
-    if not sizes or min(sizes) < 1:
+    parts = text.split("-")
+    sizes = tuple(int(part) for part in parts if part.isascii() and part.isdigit())
+    if len(sizes) < len(parts) or min(sizes) < 1:
         raise ValueError(f"layer sizes look like 500-500-2000, not {text!r}")
     return sizes
 

@@ -194,17 +194,17 @@ class GreedyStack:
         ValueError, KeyError
             If the state is not one of a stack of these shapes.
         """
-        cases = self._data
         stack = stack_from_arrays(state["stack"])
-        sizes = (cases.shape[1], *self.settings.layers)
-        if [(r.n_visible, r.n_hidden) for r in stack] != list(pairwise(sizes[: len(stack) + 1])):
+        sizes = (self._data.shape[1], *self.settings.layers)
+        shapes = [(rbm.n_visible, rbm.n_hidden) for rbm in stack]
+        if not stack or shapes != list(pairwise(sizes[: len(stack) + 1])):
             raise ValueError("the saved layers do not fit the data and the layer sizes")
         for rbm in stack[:-1]:
             self._data = features(rbm, self._data)
         self.stack = stack[:-1]
         self._start_layer(stack[-1])
-        for name, velocity in state["velocity"].items():
-            np.copyto(getattr(self._divergence, name).velocity, velocity)
+        for name in ("weights", "visible_bias", "hidden_bias"):
+            getattr(self._divergence, name).restore(state["velocity"][name])
         self.epoch = int(state["epoch"])
         self._rng.bit_generator.state = state["rng"]
 

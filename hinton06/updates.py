@@ -55,6 +55,23 @@ class Momentum:
         self.parameter = parameter
         self.velocity: Array = np.zeros_like(parameter)
 
+    def restore(self, velocity: Array) -> None:
+        """Go on with a saved velocity.
+
+        Parameters
+        ----------
+        velocity : array of the parameter's shape
+            Copied.
+
+        Raises
+        ------
+        ValueError
+            If it has another shape.
+        """
+        if velocity.shape != self.velocity.shape:
+            raise ValueError(f"velocity {velocity.shape} for parameters {self.velocity.shape}")
+        np.copyto(self.velocity, velocity)
+
     def step_product(self, left: Array, right: Array, share: float, step: Step) -> None:
         """One update whose gradient is ``share * left @ right``, never formed on its own.
 

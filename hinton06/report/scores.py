@@ -86,14 +86,12 @@ def print_evaluations(evaluations: Sequence[Evaluation]) -> None:
 def print_confusion(evaluation: Evaluation) -> None:
     """A confusion matrix on standard output."""
     n_classes = len(evaluation.confusion)
-    table = Table(
-        title=f"{evaluation.name}, {evaluation.part}: row the label, column the guess",
-        title_justify="left", box=None, pad_edge=False, header_style="bold",
-    )  # fmt: skip
+    table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", justify="right", style="bold")
     for guess in range(n_classes):
         table.add_column(str(guess), justify="right", no_wrap=True)
     for label, row in enumerate(evaluation.confusion):
         table.add_row(str(label), *(str(count) if count else "." for count in row))
-    Console().print()
+    title = f"\n{evaluation.name}, {evaluation.part}: row the label, column the guess"
+    Console().print(title, markup=False, highlight=False)
     Console().print(table)

@@ -18,7 +18,6 @@ from rich.table import Table
 from hinton06 import checkpoint
 from hinton06.checkpoint import Checkpoint, CheckpointError, Tree
 from hinton06.recognition import product_of_nets, score
-from hinton06.report import curves
 from hinton06.report.scores import interval
 
 FORMATS = ("terminal", "markdown", "csv", "json")
@@ -373,6 +372,8 @@ def save(table: Table1, folder: Path) -> None:
     ReportError
         If a file cannot be written.
     """
+    from hinton06.report import curves  # noqa: PLC0415  # Matplotlib is slow to import
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in (

@@ -1,0 +1,341 @@
+"""Every command: what it prints when it works, and the one line it prints when it cannot."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from hinton06 import checkpoint
+from hinton06.cli import main
+from hinton06.mnist import Digits
+
+COMMANDS = ("pretrain", "finetune-bp", "evaluate", "combine", "table1", "show")
+PRETRAIN = ["--layers", "12-10-14", "--passes", "2", "--recipe", "quick", "--threads", "1"]
+BACKPROP = ["--max-epochs", "3", "--patience", "1", "--recipe", "quick", "--threads", "1"]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def fails_in_one_line(result: Result, code: int, *words: str) -> None:
+    assert result.exit_code == code, result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    lines = result.stderr.strip().splitlines()
+    message = lines[-1] if code == 1 else result.stderr.partition("Error:")[2]
+    for word in words:
+        assert word in message
+    assert "Traceback" not in result.output
+    assert code == 2 or len(lines) == 1
+
+
+@pytest.fixture(scope="module")
+def digits_dir(tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits,
+               to_idx: Callable[[Any], bytes]) -> Path:  # fmt: skip
+    folder = tmp_path_factory.mktemp("digits")
+    for name, images, labels in (
+        ("train", tiny_digits.train_images, tiny_digits.train_labels),
+        ("t10k", tiny_digits.test_images, tiny_digits.test_labels),
+    ):
+        square = images.reshape(-1, *tiny_digits.shape)
+        (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(to_idx(square)))
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(to_idx(labels))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
+    """All of Table 1 in a folder, by the commands that README gives."""
+    folder = tmp_path_factory.mktemp("runs")
+    data = ["--data", digits_dir, "--quiet"]
+    assert run("pretrain", "--split", "all", "--runs", folder, *PRETRAIN, *data).exit_code == 0
+    for split in "abc":
+        made = run("finetune-bp", folder / f"pretrain-{split}.h5", *BACKPROP, *data)
+        assert made.exit_code == 0, made.output
+        made = run("finetune-bp", "--extend", folder / f"bp-{split}.h5", *BACKPROP, *data)
+        assert made.exit_code == 0, made.output
+    nets = [folder / f"bp-{split}.h5" for split in "abc"]
+    made = run("finetune-bp", "--no-pretraining", *nets, *BACKPROP, *data)
+    assert made.exit_code == 0, made.output
+    return folder
+
+
+# -- help and usage ------------------------------------------------------------------------------
+
+
+def test_help_lists_every_command() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for command in COMMANDS:
+        assert command in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command_fits_80_columns(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert max(len(line) for line in result.output.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["pretrain"], ["--split"]),
+        (["pretrain", "--split", "d"], ["--split", "'d'"]),
+        (["pretrain", "--split", "a", "--layers", "500,500"], ["--layers", "500-500-2000"]),
+        (["pretrain", "--split", "a", "--passes", "0"], ["--passes"]),
+        (["pretrain", "--split", "a", "--momentum", "1"], ["--momentum"]),
+        (["pretrain", "--split", "a", "--rate", "fast"], ["--rate"]),
+        (["pretrain", "--split", "a", "--recipe", "tr2007"], ["--recipe", "tr2006"]),
+        (["pretrain", "--split", "a", "--threads", "0"], ["--threads"]),
+        (["pretrain", "--split", "a", "--seed", "-1"], ["--seed"]),
+        (["pretrain", "--split", "all", "--out", "x.h5"], ["--out", "--split all"]),
+        (["pretrain", "--split", "a", "--sizes", "5"], ["--sizes"]),
+        (["finetune-bp"], ["CHECKPOINT"]),
+        (["finetune-bp", "missing.h5"], ["missing.h5"]),
+        (["finetune-bp", "--no-pretraining"], ["--no-pretraining"]),
+        (["finetune-bp", "--extend", "missing.h5"], ["missing.h5"]),
+        (["evaluate"], ["CHECKPOINTS"]),
+        (["combine", "missing.h5"], ["missing.h5"]),
+        (["table1", "missing"], ["missing"]),
+        (["show", "missing.h5"], ["missing.h5"]),
+        (["tabel1"], ["tabel1"]),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_named_and_exits_2(
+    arguments: list[str], words: list[str]
+) -> None:
+    fails_in_one_line(run(*arguments), 2, *words)
+
+
+def test_modes_of_finetune_bp_exclude_each_other(runs: Path) -> None:
+    net, stack = runs / "bp-a.h5", runs / "pretrain-a.h5"
+    fails_in_one_line(run("finetune-bp", stack, "--extend", net), 2, "--extend")
+    fails_in_one_line(run("finetune-bp", "--extend", net, "--no-pretraining"), 2, "--extend")
+    fails_in_one_line(run("finetune-bp", stack, stack), 2, "one pretrained")
+    fails_in_one_line(run("finetune-bp", stack, "--layers", "5"), 2, "--layers")
+    fails_in_one_line(run("combine", net), 2, "two")
+
+
+# -- what works ----------------------------------------------------------------------------------
+
+
+def test_pretrain_prints_a_line_a_net_and_says_when_it_was_finished_before(
+    tmp_path: Path, digits_dir: Path
+) -> None:
+    command = ["pretrain", "--split", "b", "--out", tmp_path / "b.h5", *PRETRAIN,
+               "--data", digits_dir]  # fmt: skip
+    first = run(*command)
+    assert first.exit_code == 0
+    assert "12-10-14, 2 passes a layer, finished in" in first.stdout
+    assert "pretrain b layer 3 epoch 2: recon. error" in first.stderr
+    again = run(*command)
+    assert again.exit_code == 0
+    assert "already finished" in again.stdout
+    assert again.stderr == ""
+
+
+def test_pretrain_refuses_other_arguments_until_forced(tmp_path: Path, digits_dir: Path) -> None:
+    command = ["pretrain", "--split", "a", "--out", tmp_path / "a.h5", *PRETRAIN, "--quiet",
+               "--data", digits_dir]  # fmt: skip
+    assert run(*command).exit_code == 0
+    before = (tmp_path / "a.h5").read_bytes()
+    refused = run(*command, "--rate", "0.05")
+    fails_in_one_line(refused, 1, "a.h5", "rate was 0.1, now 0.05", "--force")
+    assert (tmp_path / "a.h5").read_bytes() == before
+    assert run(*command, "--rate", "0.05", "--force").exit_code == 0
+    assert checkpoint.load(tmp_path / "a.h5").arguments["settings"]["rate"] == 0.05
+
+
+def test_json_goes_to_standard_output_alone(tmp_path: Path, digits_dir: Path) -> None:
+    made = run("pretrain", "--split", "a", "--runs", tmp_path, *PRETRAIN, "--data", digits_dir,
+               "--json")  # fmt: skip
+    document = json.loads(made.stdout)
+    assert document[0]["path"] == str(tmp_path / "pretrain-a.h5")
+    assert document[0]["sha256"] == checkpoint.load(tmp_path / "pretrain-a.h5").digest()
+    tuned = run("finetune-bp", tmp_path / "pretrain-a.h5", *BACKPROP, "--data", digits_dir,
+                "--json")  # fmt: skip
+    assert json.loads(tuned.stdout)["outcome"]["role"] == "validated"
+
+
+def test_finetune_bp_says_that_the_cap_was_hit(
+    runs: Path, tmp_path: Path, digits_dir: Path
+) -> None:
+    made = run("finetune-bp", runs / "pretrain-a.h5", "--out", tmp_path / "capped.h5", *BACKPROP,
+               "--patience", "50", "--data", digits_dir, "--quiet")  # fmt: skip
+    assert made.exit_code == 0
+    assert "stopped by the cap of 3 epochs" in made.stdout
+    assert "before its stopping rule was met" in made.stderr
+
+
+def test_evaluate_prints_the_scores_that_the_file_recorded(runs: Path, digits_dir: Path) -> None:
+    outcome = checkpoint.load(runs / "bp-a.h5").outcome
+    made = run("evaluate", runs / "bp-a.h5", "--json", "--confusion", "--data", digits_dir,
+               "--threads", "1")  # fmt: skip
+    by_part = {entry["part"]: entry for entry in json.loads(made.stdout)}
+    for part, key in (("train", "train"), ("validation", "valid"), ("test", "test")):
+        assert by_part[part]["errors"] == outcome[key]["errors"]
+        assert by_part[part]["cost_per_100"] == pytest.approx(outcome[key]["cost_per_100"], 1e-6)
+    confusion = np.array(by_part["test"]["confusion"])
+    assert confusion.sum() - np.trace(confusion) == outcome["test"]["errors"]
+    text = run("evaluate", runs / "bp-a.h5", runs / "bp-a-extended.h5", "--confusion",
+               "--data", digits_dir)  # fmt: skip
+    assert text.exit_code == 0
+    assert "validation" in text.stdout
+    assert "row the label, column the guess" in " ".join(text.stdout.split())
+
+
+def test_combine_prints_each_net_and_the_product(runs: Path, digits_dir: Path) -> None:
+    nets = [runs / f"bp-{split}.h5" for split in "abc"]
+    entries = json.loads(run("combine", *nets, "--data", digits_dir, "--json").stdout)
+    assert [entry["net"] for entry in entries[-2:]] == ["product", "product, no root"]
+    assert entries[-1]["errors"] == entries[-2]["errors"]
+    assert "product" in run("combine", *nets, "--data", digits_dir, "--confusion").stdout
+
+
+def test_table1_in_every_format(runs: Path, tmp_path: Path) -> None:
+    shown = run("table1", runs)
+    assert shown.exit_code == 0
+    assert shown.stdout.count("chapter ") == 9
+    assert "not pre-trained" in shown.stdout
+    assert max(len(line) for line in shown.stdout.splitlines()) <= 80
+    document = json.loads(run("table1", runs, "--json").stdout)
+    assert [row["printed"]["test_errors"] for row in document["rows"]] == [
+        122, 116, 124, 110, 113, 106, 118, 106, 227,
+    ]  # fmt: skip
+    outcome = checkpoint.load(runs / "bp-b.h5").outcome
+    assert document["rows"][1]["measured"]["test_errors"] == outcome["test"]["errors"]
+    assert document["rows"][1]["measured"]["epochs"] == str(outcome["epochs"])
+    nets = [runs / f"bp-{split}-extended.h5" for split in "abc"]
+    logs = np.mean([checkpoint.load(net).outcome["test_log_probs"] for net in nets], axis=0)
+    errors = int((logs.argmax(1) != outcome["test_labels"]).sum())
+    assert document["rows"][7]["measured"]["test_errors"] == errors
+    records = list(csv.DictReader(io.StringIO(run("table1", runs, "--format", "csv").stdout)))
+    assert len(records) == 18
+    assert records[0]["test_errors"] == "122"
+    saved = run("table1", runs, "--format", "markdown", "--save", tmp_path / "results")
+    assert saved.stdout == (tmp_path / "results" / "table1.md").read_text()
+    assert (tmp_path / "results" / "learning-curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_table1_of_some_files_says_what_is_missing(runs: Path, tmp_path: Path) -> None:
+    for name in ("bp-a.h5", "pretrain-b.h5"):
+        (tmp_path / name).write_bytes((runs / name).read_bytes())
+    (tmp_path / "bp-b.h5").write_text("not a checkpoint")
+    shown = run("table1", tmp_path)
+    assert shown.exit_code == 0
+    text = " ".join(shown.stdout.split())
+    assert "missing: validated Netb, validated Netc, extended Neta" in text
+    assert "bp-b.h5: not a readable HDF5 file" in text
+    assert run("table1", tmp_path, "--save", tmp_path / "saved").exit_code == 0
+
+
+def test_show_tells_what_is_in_a_file(runs: Path) -> None:
+    stack = " ".join(run("show", runs / "pretrain-a.h5").stdout.split())
+    assert "a pretrained stack of RBMs, finished" in stack
+    assert "784 x 12" in stack
+    net = run("show", runs / "bp-a.h5").stdout
+    assert "weights4 14 x 10 float32" in " ".join(net.split())
+    assert "model SHA-256" in net
+    document = json.loads(run("show", runs / "bp-a.h5", "--json").stdout)
+    assert document["sha256"] == checkpoint.load(runs / "bp-a.h5").digest()
+    assert document["arguments"]["recipe"] == "quick"
+
+
+# -- what cannot work ----------------------------------------------------------------------------
+
+
+def test_the_wrong_kind_of_file_is_refused(runs: Path, digits_dir: Path) -> None:
+    stack, net = runs / "pretrain-a.h5", runs / "bp-a.h5"
+    data = ["--data", digits_dir]
+    fails_in_one_line(run("combine", stack, net, *data), 1, "pretrain-a.h5", "stack of RBMs")
+    fails_in_one_line(run("evaluate", stack, *data), 1, "pretrain-a.h5", "fine-tuned classifier")
+    fails_in_one_line(run("finetune-bp", net, *data), 1, "bp-a.h5", "stack of RBMs")
+    fails_in_one_line(run("finetune-bp", "--extend", stack, *data), 1, "pretrain-a.h5")
+    extended = runs / "bp-a-extended.h5"
+    fails_in_one_line(run("finetune-bp", "--extend", extended, *data), 1, "validation")
+    fails_in_one_line(run("finetune-bp", "--no-pretraining", extended, *data), 1, "criterion")
+
+
+def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
+    for command in ("show", "evaluate"):
+        fails_in_one_line(run(command, tmp_path / "bad.h5"), 1, "bad.h5", "damaged")
+    fails_in_one_line(run("finetune-bp", tmp_path / "bad.h5"), 1, "bad.h5", "damaged")
+
+
+def test_a_damaged_data_file_is_one_line(digits_dir: Path, tmp_path: Path) -> None:
+    for path in digits_dir.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    file = tmp_path / "t10k-labels-idx1-ubyte"
+    file.write_bytes(file.read_bytes()[:-3])
+    fails_in_one_line(run("pretrain", "--split", "a", "--data", tmp_path, "--runs", tmp_path),
+                      1, "t10k-labels-idx1-ubyte", "truncated")  # fmt: skip
+    file.unlink()
+    fails_in_one_line(run("pretrain", "--split", "a", "--data", tmp_path, "--runs", tmp_path),
+                      1, "t10k-labels-idx1-ubyte", "there is no")  # fmt: skip
+
+
+def test_nets_that_do_not_fit_the_data_are_refused(runs: Path, idx_folder: Path) -> None:
+    result = run("evaluate", runs / "bp-a.h5", "--data", idx_folder)
+    fails_in_one_line(result, 1, "784 inputs", "35")
+    result = run("finetune-bp", runs / "pretrain-a.h5", "--data", idx_folder)
+    fails_in_one_line(result, 1, "784 inputs", "35")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, digits_dir: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("pretrain", "--split", "a", "--out", tmp_path / "file" / "a.h5", *PRETRAIN,
+                 "--data", digits_dir, "--quiet")  # fmt: skip
+    fails_in_one_line(result, 1, "a.h5", "cannot be written")
+
+
+def test_a_rate_that_is_far_too_high_stops_with_the_epoch_and_layer(
+    tmp_path: Path, digits_dir: Path
+) -> None:
+    with np.errstate(all="ignore"):
+        result = run("pretrain", "--split", "a", "--out", tmp_path / "a.h5", *PRETRAIN, "--rate",
+                     "1000", "--decay", "1", "--passes", "50", "--data", digits_dir,
+                     "--quiet")  # fmt: skip
+    fails_in_one_line(result, 1, "layer 1 epoch", "no longer finite")
+
+
+# -- real processes ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_next_start_goes_on(
+    tmp_path: Path, digits_dir: Path, sent: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "hinton06", "pretrain", "--split", "a", "--runs",
+               str(tmp_path), *PRETRAIN, "--passes", "300", "--data",
+               str(digits_dir)]  # fmt: skip
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    assert started.stderr is not None
+    while "layer 1 epoch 20:" not in started.stderr.readline():
+        assert started.poll() is None
+    started.send_signal(sent)
+    rest = started.communicate(timeout=60)[1]
+    assert started.returncode == 128 + sent
+    assert f"stopped by {sent.name}; start again to go on" in rest
+    done = len(checkpoint.load(tmp_path / "pretrain-a.h5.part").history["recon_error"])
+    assert done >= 20
+    finished = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300,
+                              check=True)  # fmt: skip
+    assert f"layer 1 epoch {done}:" not in finished.stderr
+    assert len(checkpoint.load(tmp_path / "pretrain-a.h5").history["recon_error"]) == 900
+    assert not (tmp_path / "pretrain-a.h5.part").exists()

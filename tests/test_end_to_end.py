@@ -1,0 +1,100 @@
+"""The whole graph of `make table1`, on a tiny slice of the real digits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hinton06 import checkpoint
+from hinton06.mnist import Digits
+
+ROOT = Path(__file__).parents[1]
+FILES = [
+    *(f"pretrain-{split}.h5" for split in "abc"),
+    *(f"bp-{split}.h5" for split in "abc"),
+    *(f"bp-{split}-extended.h5" for split in "abc"),
+    "bp-not-pretrained.h5",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits, to_idx: Callable[[Any], bytes]
+) -> Path:
+    """A copy of the Makefile with a few digits, and no environment to be made."""
+    top = tmp_path_factory.mktemp("clone")
+    digits = top / "digits"
+    digits.mkdir()
+    for name, images, labels in (
+        ("train", tiny_digits.train_images, tiny_digits.train_labels),
+        ("t10k", tiny_digits.test_images, tiny_digits.test_labels),
+    ):
+        square = images.reshape(-1, *tiny_digits.shape)
+        (digits / f"{name}-images-idx3-ubyte").write_bytes(to_idx(square))
+        (digits / f"{name}-labels-idx1-ubyte").write_bytes(to_idx(labels))
+    shutil.copy(ROOT / "Makefile", top)
+    shutil.copy(ROOT / "pyproject.toml", top)
+    (top / ".venv").mkdir()
+    (top / ".venv" / "installed").touch()
+    return top
+
+
+def make(folder: Path, *arguments: str) -> str:
+    """Run make with this Python in place of a new environment's."""
+    command = ["make", *arguments, "DATA=digits", f"HINTON06={sys.executable} -m hinton06"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def printed(folder: Path) -> str:
+    """What `make quick` prints."""
+    return make(folder, "quick")
+
+
+def test_make_quick_trains_every_net_and_prints_the_table(folder: Path, printed: str) -> None:
+    runs = folder / "runs" / "quick"
+    made = {name: checkpoint.load(runs / name) for name in FILES}
+    assert all(found.complete for found in made.values())
+    assert "missing" not in printed
+    assert "not pre-trained" in printed
+
+    # Each arrow of the graph: every net starts from, or stops at, what the file before recorded.
+    for split in "abc":
+        stack, net = made[f"pretrain-{split}.h5"], made[f"bp-{split}.h5"]
+        extended = made[f"bp-{split}-extended.h5"]
+        assert net.arguments["start"] == stack.digest()
+        assert extended.arguments["start"] == net.digest()
+        assert extended.outcome["target_cost"] == net.outcome["train"]["cost_per_100"]
+        assert extended.outcome["train"]["cases"] == 600
+    costs = [made[f"bp-{split}.h5"].outcome["train"]["cost_per_100"] for split in "abc"]
+    target = made["bp-not-pretrained.h5"].outcome["target_cost"]
+    assert target == pytest.approx(sum(costs) / 3)
+    table = json.loads((runs / "table1" / "table1.json").read_text())
+    assert all(row["measured"] for row in table["rows"])
+
+
+@pytest.mark.usefixtures("printed")
+def test_make_trains_only_what_is_missing(folder: Path) -> None:
+    runs = folder / "runs" / "quick"
+    before = {name: (runs / name).stat().st_mtime_ns for name in FILES}
+    digest = checkpoint.load(runs / "bp-b-extended.h5").digest()
+    (runs / "bp-b-extended.h5").unlink()
+    make(folder, "quick")
+    changed = {name for name in FILES if (runs / name).stat().st_mtime_ns != before[name]}
+    assert changed == {"bp-b-extended.h5"}
+    assert checkpoint.load(runs / "bp-b-extended.h5").digest() == digest
+
+
+def test_another_seed_is_another_replica_in_a_folder_of_its_own(folder: Path) -> None:
+    goal = "runs/quick-seed1/pretrain-a.h5"
+    make(folder, goal, "SEED=1", "RECIPE=quick", "RUNS=runs/quick-seed1")
+    assert checkpoint.load(folder / goal).arguments["seed"] == 1

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import itertools
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from hinton06 import mnist
+from hinton06.mnist import DataError
+
+TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+# As published with MNIST in many places, of the unpacked files.
+MD5 = {
+    TRAIN_IMAGES: "6bbc9ace898e44ae57da46a324031adb",
+    TRAIN_LABELS: "a25bea736e30d166cdddb491f175f624",
+    TEST_IMAGES: "2646ac647ad5339dbf082846283269ea",
+    TEST_LABELS: "27ae3e4e09519cfbb04c329615203637",
+}
+VALIDATION_SHA256 = {
+    "a": "4d848681890a71f987e037d93a51e53e74e884a0689bf2614e252aee5891f879",
+    "b": "88eae3f4384c6aa5226c7018e368be4b8008b0ff13f05a8b69d191fe91d1eb6a",
+    "c": "8d1bebc0c4eec96b1203ab451a557345515756bef9cc9345c8dc577d0b66f8a8",
+}
+
+
+def refused(folder, *words):
+    """Reading raises DataError, of one line, that holds these words."""
+    with pytest.raises(DataError) as caught:
+        mnist.read(folder)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    for word in words:
+        assert word in message
+    return message
+
+
+# -- the files that ship -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MD5)
+def test_shipped_files_are_the_canonical_ones(name):
+    packed = resources.files("hinton06.mnist").joinpath(name + ".gz").read_bytes()
+    assert hashlib.md5(gzip.decompress(packed)).hexdigest() == MD5[name]
+
+
+def test_shipped_set_has_60000_and_10000_images_of_28_x_28_in_10_classes(shipped):
+    assert shipped.train_images.shape == (60_000, 784)
+    assert shipped.test_images.shape == (10_000, 784)
+    assert shipped.train_labels.shape == (60_000,)
+    assert shipped.test_labels.shape == (10_000,)
+    assert {a.dtype for a in (shipped.train_images, shipped.test_labels)} == {np.dtype(np.uint8)}
+    assert (shipped.shape, shipped.n_pixels, shipped.n_classes) == ((28, 28), 784, 10)
+    assert (shipped.train_images.min(), shipped.train_images.max()) == (0, 255)
+    assert shipped.train_labels[:5].tolist() == [5, 0, 4, 1, 9]  # the well-known first digits
+    assert shipped.test_labels[:5].tolist() == [7, 2, 1, 0, 4]
+    assert shipped.name == "MNIST"
+
+
+@pytest.mark.parametrize("name", MD5)
+def test_a_changed_shipped_file_is_refused(name, tmp_path, monkeypatch):
+    for file in MD5:
+        packed = resources.files("hinton06.mnist").joinpath(file + ".gz").read_bytes()
+        if file == name:
+            content = bytearray(gzip.decompress(packed))
+            content[-1] ^= 1
+            packed = gzip.compress(content, 1)
+        (tmp_path / f"{file}.gz").write_bytes(packed)
+    monkeypatch.setattr(mnist.resources, "files", lambda _: tmp_path)
+    refused(None, f"{name}.gz", "SHA-256")
+
+
+def test_a_missing_shipped_file_is_a_data_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(mnist.resources, "files", lambda _: tmp_path)
+    refused(None, f"{TRAIN_IMAGES}.gz")
+
+
+# -- the three splits ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", mnist.SPLITS)
+def test_a_split_holds_out_10000_cases_and_trains_on_exactly_the_others(name):
+    split = mnist.split(60_000, name)
+    assert len(split.valid) == 10_000
+    assert np.array_equal(np.sort(np.concatenate([split.train, split.valid])), np.arange(60_000))
+    assert (np.diff(split.train) > 0).all()
+    assert (np.diff(split.valid) > 0).all()
+
+
+@pytest.mark.parametrize("name", mnist.SPLITS)
+def test_a_split_is_the_same_on_every_machine_and_day(name):
+    split = mnist.split(60_000, name)
+    digest = hashlib.sha256(split.valid.astype("<i8").tobytes()).hexdigest()
+    assert digest == split.sha256 == VALIDATION_SHA256[name]
+
+
+@pytest.mark.parametrize("n_cases", [6, 7, 600, 60_000])
+def test_validation_sets_are_disjoint_and_a_sixth_each(n_cases):
+    valid = [mnist.split(n_cases, name).valid for name in mnist.SPLITS]
+    assert [len(v) for v in valid] == [n_cases // 6] * 3
+    for one, other in itertools.combinations(valid, 2):
+        assert not np.intersect1d(one, other).size
+
+
+@pytest.mark.parametrize("n_cases", [0, 1, 5])
+def test_too_few_cases_cannot_be_split(n_cases):
+    with pytest.raises(ValueError, match=f"^{n_cases} training cases are too few"):
+        mnist.split(n_cases, "a")
+
+
+@pytest.mark.parametrize("name", ["d", "A", "", "ab"])
+def test_there_are_three_splits_only(name):
+    with pytest.raises(ValueError, match="one of a, b, c"):
+        mnist.split(60_000, name)
+
+
+# -- reading a folder ----------------------------------------------------------------------------
+
+
+def test_a_folder_is_read_gzipped_or_not_with_any_image_size(idx_folder, idx_arrays):
+    digits = mnist.read(idx_folder)
+    assert (digits.shape, digits.n_pixels, digits.n_classes) == ((7, 5), 35, 4)
+    assert np.array_equal(digits.train_images, idx_arrays[TRAIN_IMAGES].reshape(120, 35))
+    assert np.array_equal(digits.train_labels, idx_arrays[TRAIN_LABELS])
+    assert np.array_equal(digits.test_images, idx_arrays[TEST_IMAGES].reshape(40, 35))
+    assert np.array_equal(digits.test_labels, idx_arrays[TEST_LABELS])
+    assert digits.name == str(idx_folder)
+
+
+def test_the_hash_tells_data_sets_apart_but_not_how_they_are_packed(idx_folder, idx_arrays, to_idx):
+    before = mnist.read(idx_folder).sha256
+    assert before == hashlib.sha256(b"".join(map(to_idx, idx_arrays.values()))).hexdigest()
+    (idx_folder / f"{TRAIN_IMAGES}.gz").unlink()
+    (idx_folder / TRAIN_IMAGES).write_bytes(to_idx(idx_arrays[TRAIN_IMAGES]))
+    assert mnist.read(idx_folder).sha256 == before
+    changed = idx_arrays[TEST_LABELS].copy()
+    changed[0] = 3
+    (idx_folder / TEST_LABELS).write_bytes(to_idx(changed))
+    assert mnist.read(idx_folder).sha256 != before
+
+
+def test_the_shipped_files_in_a_folder_are_the_shipped_set(tmp_path, shipped):
+    for name in MD5:
+        packed = resources.files("hinton06.mnist").joinpath(name + ".gz").read_bytes()
+        (tmp_path / f"{name}.gz").write_bytes(packed)
+    assert mnist.read(tmp_path).sha256 == shipped.sha256
+
+
+def test_the_other_spelling_of_the_file_names_is_read(idx_folder):
+    (idx_folder / TEST_IMAGES).rename(idx_folder / "t10k-images.idx3-ubyte")
+    assert len(mnist.read(idx_folder).test_images) == 40
+
+
+# -- files that cannot be used -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MD5)
+def test_a_missing_file_is_named(name, idx_folder):
+    next(idx_folder.glob(f"{name}*")).unlink()
+    refused(idx_folder, str(idx_folder), name, "there is no")
+
+
+def test_a_missing_folder_or_a_file_in_its_place_is_named(tmp_path):
+    refused(tmp_path / "none", str(tmp_path / "none"))
+    (tmp_path / "file").write_bytes(b"")
+    refused(tmp_path / "file", str(tmp_path / "file"))
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(idx_folder):
+    (idx_folder / TEST_LABELS).unlink()
+    (idx_folder / TEST_LABELS).mkdir()
+    refused(idx_folder, TEST_LABELS)
+
+
+@pytest.mark.parametrize("name", [TEST_IMAGES, TEST_LABELS])
+def test_a_truncated_file_is_named_at_every_length(name, idx_folder):
+    content = (idx_folder / name).read_bytes()
+    header = 16 if name == TEST_IMAGES else 8
+    for length in [*range(header + 3), len(content) // 2, len(content) - 1]:
+        (idx_folder / name).write_bytes(content[:length])
+        refused(idx_folder, name, "not an IDX file" if length < header else "truncated")
+
+
+@pytest.mark.parametrize("name", [TEST_IMAGES, TEST_LABELS])
+def test_a_file_that_is_too_long_is_named(name, idx_folder):
+    (idx_folder / name).write_bytes((idx_folder / name).read_bytes() + b"\0")
+    refused(idx_folder, name, "too long")
+
+
+@pytest.mark.parametrize("magic", [b"\0\0\x08\x02", b"\0\0\x0d\x03", b"\1\0\x08\x03", b"\x89PNG"])
+def test_a_wrong_magic_number_is_named(magic, idx_folder):
+    content = (idx_folder / TEST_IMAGES).read_bytes()
+    (idx_folder / TEST_IMAGES).write_bytes(magic + content[4:])
+    refused(idx_folder, TEST_IMAGES, "not an IDX file of images")
+
+
+def test_labels_in_the_place_of_images_are_named(idx_folder):
+    (idx_folder / TEST_IMAGES).write_bytes((idx_folder / TEST_LABELS).read_bytes())
+    refused(idx_folder, TEST_IMAGES, "not an IDX file of images")
+
+
+def test_a_size_that_no_memory_holds_is_named_and_not_allocated(idx_folder):
+    (idx_folder / TEST_IMAGES).write_bytes(b"\0\0\x08\x03" + b"\xff" * 12 + bytes(100))
+    refused(idx_folder, TEST_IMAGES, "truncated")
+
+
+def test_a_file_that_unpacks_to_too_much_is_named(idx_folder, monkeypatch):
+    monkeypatch.setattr(mnist, "_MAX_BYTES", 1 << 10)
+    refused(idx_folder, f"{TRAIN_IMAGES}.gz", "unpacks to more")
+
+
+def test_a_truncated_gzip_file_is_named_at_every_length(idx_folder):
+    path = idx_folder / f"{TRAIN_LABELS}.gz"
+    packed = path.read_bytes()
+    for length in range(len(packed)):
+        path.write_bytes(packed[:length])
+        refused(idx_folder, TRAIN_LABELS)
+
+
+def test_a_gzip_file_with_a_flipped_byte_is_named_or_unpacks_to_the_same(idx_folder):
+    path = idx_folder / f"{TRAIN_LABELS}.gz"
+    packed = path.read_bytes()
+    expected = mnist.read(idx_folder).sha256
+    harmless, refusals = 0, []
+    for position, mask in itertools.product(range(len(packed)), (0x01, 0x80, 0xFF)):
+        damaged = bytearray(packed)
+        damaged[position] ^= mask
+        path.write_bytes(damaged)
+        try:
+            assert mnist.read(idx_folder).sha256 == expected
+            harmless += 1
+        except DataError as error:
+            refusals.append(str(error))
+    assert all(TRAIN_LABELS in m and len(m.splitlines()) == 1 for m in refusals)
+    # Bytes 3 to 9 of the header (flags, time, system) are all that a reader may overlook.
+    assert harmless <= 3 * 7
+
+
+def test_labels_that_are_not_as_many_as_the_images_are_named(idx_folder, idx_arrays, to_idx):
+    (idx_folder / TEST_LABELS).write_bytes(to_idx(idx_arrays[TEST_LABELS][:-1]))
+    refused(idx_folder, TEST_LABELS, "39 labels for 40 images")
+
+
+def test_test_images_of_another_size_are_named(idx_folder, idx_arrays, to_idx):
+    # 5 x 7 has as many pixels as 7 x 5, and is still another size
+    for other in (idx_arrays[TEST_IMAGES][:, :6], idx_arrays[TEST_IMAGES].reshape(40, 5, 7)):
+        (idx_folder / TEST_IMAGES).write_bytes(to_idx(other))
+        refused(idx_folder, TEST_IMAGES, "(7, 5)")
+
+
+def test_a_test_class_that_is_not_in_the_training_set_is_named(idx_folder, idx_arrays, to_idx):
+    labels = idx_arrays[TEST_LABELS].copy()
+    labels[3] = 4
+    (idx_folder / TEST_LABELS).write_bytes(to_idx(labels))
+    refused(idx_folder, TEST_LABELS, "class 4")
+
+
+def test_a_single_class_is_refused(idx_folder, idx_arrays, to_idx):
+    for name in (TRAIN_LABELS, TEST_LABELS):
+        for path in idx_folder.glob(f"{name}*"):
+            path.unlink()
+        (idx_folder / name).write_bytes(to_idx(np.zeros_like(idx_arrays[name])))
+    refused(idx_folder, TRAIN_LABELS, "fewer than two classes")
+
+
+@pytest.mark.parametrize("shape", [(0, 7, 5), (40, 0, 5), (40, 7, 0)])
+def test_a_file_of_no_images_or_no_pixels_is_named(shape, idx_folder, to_idx):
+    (idx_folder / TEST_IMAGES).write_bytes(to_idx(np.zeros(shape)))
+    refused(idx_folder, TEST_IMAGES, "holds no images")
+
+
+def test_a_file_of_no_labels_is_named(idx_folder, to_idx):
+    (idx_folder / TEST_LABELS).write_bytes(to_idx(np.zeros(0)))
+    refused(idx_folder, TEST_LABELS, "holds no labels")

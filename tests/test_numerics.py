@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import reference
+from numpy.typing import NDArray
+
+from hinton06.numerics import (
+    add_scaled,
+    affine,
+    bernoulli,
+    log_softmax,
+    logistic,
+    product,
+    softplus,
+    take_batch,
+)
+
+DTYPES = [np.float32, np.float64]
+
+
+class FixedUniforms:
+    """Stands in for a generator whose every draw is the same number."""
+
+    def __init__(self, uniform: float) -> None:
+        self.uniform = uniform
+
+    def random(self, dtype: Any, out: NDArray[Any]) -> NDArray[Any]:
+        out[...] = dtype(self.uniform)
+        return out
+
+
+def normal(shape: tuple[int, ...], dtype: Any, seed: int = 1) -> NDArray[Any]:
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def as_transpose(array: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers, laid out as the transpose of a C-contiguous array."""
+    return np.ascontiguousarray(array.T).T
+
+
+def assert_product_is_right(
+    left: NDArray[Any], right: NDArray[Any], held: NDArray[Any], scale: float, keep: float
+) -> None:
+    out = held.copy()
+    returned = product(left, right, out, scale=scale, keep=keep)
+    wide_left, wide_right = left.astype(np.float64), right.astype(np.float64)
+    expected = scale * (wide_left @ wide_right) + keep * held.astype(np.float64)
+    # A dot product of k terms rounds 2k times, scaling and adding three times more; each time
+    # by at most eps of the sum of the terms' sizes.
+    size = abs(scale) * (abs(wide_left) @ abs(wide_right)) + abs(keep * held.astype(np.float64))
+    bound = reference.rounding(2 * left.shape[1] + 3, dtype=out.dtype.type) * size
+    assert returned is out
+    assert (abs(out - expected) <= bound).all()
+
+
+LAYOUT_PAIRS: list[Any] = list(itertools.product([np.ascontiguousarray, as_transpose], repeat=2))
+
+
+# -- product and affine ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("left_layout", "right_layout"), LAYOUT_PAIRS)
+@pytest.mark.parametrize(("scale", "keep"), [(1.0, 0.0), (-0.3, 0.0), (1.0, 1.0), (-0.3, 0.9)])
+def test_product_equals_numpy_for_every_layout_scale_and_keep(
+    dtype: Any, left_layout: Any, right_layout: Any, scale: float, keep: float
+) -> None:
+    left, right = left_layout(normal((3, 5), dtype)), right_layout(normal((5, 4), dtype))
+    assert_product_is_right(left, right, normal((3, 4), dtype, seed=2), scale, keep)
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 4), (3, 1, 4), (3, 5, 1), (1, 1, 1), (1, 1, 4)])
+def test_product_of_single_rows_and_columns_equals_numpy(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape  # such arrays are C- and Fortran-contiguous at once
+    left, right, held = normal((m, k), np.float64), normal((k, n), np.float64), np.ones((m, n))
+    for left_layout, right_layout in LAYOUT_PAIRS:
+        assert_product_is_right(left_layout(left), right_layout(right), held, 0.5, 2.0)
+
+
+def test_product_takes_arrays_with_gaps() -> None:
+    left, right = normal((6, 10), np.float32)[::2, ::2], normal((10, 8), np.float32)[::2, ::2]
+    assert_product_is_right(left, right, np.zeros((3, 4), np.float32), 1.0, 0.0)
+
+
+def test_product_without_keep_does_not_read_the_output() -> None:
+    left, right = normal((3, 5), np.float32), normal((5, 4), np.float32)
+    out = np.full((3, 4), np.nan, np.float32)
+    assert np.isfinite(product(left, right, out)).all()
+
+
+def test_product_writes_only_into_the_output() -> None:
+    room = np.full((5, 4), 7.0)
+    left, right = normal((3, 5), np.float64), normal((5, 4), np.float64)
+    before = left.copy(), right.copy()
+    product(left, right, room[1:4])
+    assert (room[[0, 4]] == 7).all()
+    np.testing.assert_array_equal(left, before[0])
+    np.testing.assert_array_equal(right, before[1])
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.zeros((4, 3)),
+        np.zeros((3, 3)),
+        np.zeros((4, 3)).T,
+        np.zeros((3, 8))[:, ::2],
+        np.zeros((3, 4), np.float32),
+    ],
+    ids=["transposed shape", "too narrow", "Fortran order", "gaps", "another dtype"],
+)
+def test_product_refuses_an_output_it_cannot_fill(out: NDArray[Any]) -> None:
+    with pytest.raises(ValueError, match=r"cannot multiply|C-contiguous"):
+        product(np.ones((3, 5)), np.ones((5, 4)), out)
+    assert not out.any()
+
+
+def test_product_refuses_factors_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match="cannot multiply"):
+        product(np.ones((3, 5)), np.ones((4, 4)), np.zeros((3, 4)))
+    with pytest.raises(ValueError, match="one dtype"):
+        product(np.ones((3, 5), np.float32), np.ones((5, 4)), np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, as_transpose])
+def test_affine_is_the_total_input_to_every_unit(layout: Any) -> None:
+    data, weights, bias = normal((2, 4), float), layout(normal((4, 3), float)), normal((3,), float)
+    inputs = affine(data, weights, bias, np.empty((2, 3)))
+    for n, j in np.ndindex(2, 3):
+        total = bias[j] + sum(data[n, i] * weights[i, j] for i in range(4))
+        assert inputs[n, j] == pytest.approx(total, rel=0, abs=reference.rounding(20, size=5))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1,), (80_000,), (700, 130), (1, 5), (5, 1)])
+def test_add_scaled_adds_into_the_target_alone(dtype: Any, shape: tuple[int, ...]) -> None:
+    source, target = normal(shape, dtype), normal(shape, dtype, seed=2)
+    before = source.copy(), target.copy()
+    add_scaled(source, -0.3, target)
+    expected = before[1].astype(np.float64) - 0.3 * before[0].astype(np.float64)
+    # The factor, the product and the sum are each rounded once.
+    bound = reference.rounding(3, dtype=dtype) * (abs(before[0]) + abs(before[1]))
+    assert (abs(target - expected) <= bound).all()
+    np.testing.assert_array_equal(source, before[0])
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (np.ones((4, 3)), np.zeros((3, 4))),
+        (np.ones(3), np.zeros(4)),
+        (np.ones(4, np.float32), np.zeros(4)),
+        (np.ones(8)[::2], np.zeros(4)),
+        (np.ones((3, 4)), np.zeros((4, 3)).T),
+        (np.ones(4), np.zeros(8)[::2]),
+    ],
+    ids=["shape", "length", "dtype", "gaps in source", "Fortran order", "gaps in target"],
+)
+def test_add_scaled_refuses_arrays_that_do_not_agree(
+    source: NDArray[Any], target: NDArray[Any]
+) -> None:
+    with pytest.raises(ValueError, match="cannot add"):
+        add_scaled(source, 1.0, target)
+    assert not target.any()
+
+
+# -- logistic, softplus, softmax -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_logistic_equals_the_formula(dtype: Any) -> None:
+    inputs = np.linspace(-80, 80, 1001).astype(dtype)
+    expected = [reference.logistic(float(x)) for x in inputs]
+    # exp, a sum and a quotient, each right to a few units in the last place.
+    np.testing.assert_allclose(logistic(inputs), expected, rtol=reference.rounding(8, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_logistic_of_huge_inputs_is_exactly_zero_or_one(dtype: Any) -> None:
+    inputs = np.array([-1000, -np.inf, 1000, np.inf, 0], dtype)
+    assert logistic(inputs).tolist() == [0, 0, 1, 1, 0.5]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_logistic_works_in_place_in_its_own_dtype(dtype: Any) -> None:
+    inputs = normal((3, 2), dtype)
+    assert logistic(inputs) is inputs
+    assert inputs.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softplus_equals_the_formula(dtype: Any) -> None:
+    inputs = np.linspace(-80, 80, 1001).astype(dtype)
+    expected = [max(x, 0.0) + math.log1p(math.exp(-abs(x))) for x in inputs.astype(float)]
+    result = softplus(inputs)
+    assert result.dtype == dtype
+    np.testing.assert_allclose(result, expected, rtol=reference.rounding(8, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softplus_of_huge_inputs_neither_overflows_nor_changes_them(dtype: Any) -> None:
+    inputs = np.array([-1000, 0, 1000], dtype)
+    result = softplus(inputs)
+    assert result.tolist() == [0, pytest.approx(math.log(2), rel=1e-6), 1000]
+    assert inputs.tolist() == [-1000, 0, 1000]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log_softmax_equals_the_formula(dtype: Any) -> None:
+    inputs = 3 * normal((5, 4), dtype)
+    wide = inputs.astype(np.float64)
+    expected = [[x - math.log(sum(math.exp(y) for y in row)) for x in row] for row in wide]
+    returned = log_softmax(inputs)
+    assert returned is inputs
+    # Numbers up to about 30 are rounded by two subtractions, an exp, a sum of 4 and a log.
+    np.testing.assert_allclose(
+        inputs, expected, rtol=0, atol=reference.rounding(10, size=30, dtype=dtype)
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log_softmax_of_huge_inputs_is_finite(dtype: Any) -> None:
+    inputs = np.array([[1000, -1000, 0], [-1000, -1000, -1000]], dtype)
+    log_softmax(inputs)
+    assert inputs[0].tolist() == [0, -2000, -1000]
+    assert inputs[1].tolist() == [pytest.approx(-math.log(3), rel=1e-6)] * 3
+
+
+# -- draws -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("uniform", ["lowest", "highest"])
+def test_bernoulli_of_certain_probabilities_is_exact_for_every_draw(
+    dtype: Any, uniform: str
+) -> None:
+    lowest, highest = 0.0, float(np.nextafter(dtype(1), dtype(0)))
+    rng = cast(np.random.Generator, FixedUniforms(lowest if uniform == "lowest" else highest))
+    probs = np.array([0, 1, 0, 1], dtype)
+    assert bernoulli(probs, rng, np.empty_like(probs)).tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bernoulli_frequencies_are_the_probabilities_and_units_are_independent(dtype: Any) -> None:
+    n = 50_000
+    probs = np.array([0.001, 0.1, 0.5, 0.5, 0.93], dtype)
+    rng = np.random.default_rng(3)
+    states = bernoulli(np.tile(probs, (n, 1)), rng, np.empty((n, 5), dtype))
+    assert set(np.unique(states)) == {0, 1}
+    together = states.T.astype(np.float64) @ states / n
+    expected = np.outer(probs, probs).astype(np.float64)
+    np.fill_diagonal(expected, probs)
+    # A draw is a multiple of 2^-24 in float32, which moves a probability by less than that.
+    allowed = reference.sampling_error(expected * (1 - expected), n, n_claims=15) + 2.0**-23
+    assert (abs(together - expected) <= allowed).all()
+
+
+def test_bernoulli_draws_the_same_in_room_that_is_given() -> None:
+    probs = np.linspace(0, 1, 40).reshape(8, 5)
+    room = np.empty_like(probs)
+    given = bernoulli(probs, np.random.default_rng(4), np.empty_like(probs), room)
+    made = bernoulli(probs, np.random.default_rng(4), np.empty_like(probs))
+    np.testing.assert_array_equal(given, made)
+    np.testing.assert_array_equal(given, room < probs)
+
+
+def test_bernoulli_leaves_the_probabilities_and_returns_the_output() -> None:
+    probs = np.linspace(0, 1, 6)
+    before, out = probs.copy(), np.empty(6)
+    assert bernoulli(probs, np.random.default_rng(5), out) is out
+    np.testing.assert_array_equal(probs, before)
+
+
+# -- batches ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_take_batch_turns_every_pixel_value_into_its_255th(dtype: Any) -> None:
+    pixels = np.arange(256, dtype=np.uint8).reshape(64, 4)
+    out = take_batch(pixels, slice(0, 64), np.empty((64, 4), dtype))
+    expected = np.arange(256).reshape(64, 4) / 255
+    # 1/255 is rounded once, the product once more.
+    np.testing.assert_allclose(out, expected, rtol=reference.rounding(2, dtype=dtype))
+    assert out[0, 0] == 0
+    assert out[-1, -1] == 1
+
+
+@pytest.mark.parametrize("rows", [np.array([4, 0, 4]), slice(2, 5)], ids=["numbers", "slice"])
+def test_take_batch_copies_the_chosen_probabilities(rows: Any) -> None:
+    cases = np.random.default_rng(6).random((6, 4)).astype(np.float32)
+    before, out = cases.copy(), np.empty((3, 4), np.float32)
+    assert take_batch(cases, rows, out) is out
+    np.testing.assert_array_equal(out, cases[rows])
+    out += 1
+    np.testing.assert_array_equal(cases, before)

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import reference
+from numpy.typing import NDArray
+from reference import Floats, Machine, Update
+
+from hinton06.models import Rbm
+from hinton06.rbm import (
+    ContrastiveDivergence,
+    energy,
+    free_energy,
+    gibbs_step,
+    hidden_probs,
+    visible_probs,
+)
+from hinton06.updates import Step
+
+# Sums of fewer than 200 terms of order 1 on either side.
+ROUNDING = reference.rounding(400)
+PLAIN = Step(rate=1.0)
+# Pixels are real-valued: some certain, some not.
+CASES = np.array([[0.0, 1.0, 0.3, 0.8], [1.0, 0.6, 0.0, 0.1]])
+
+
+class ScriptedUniforms:
+    """Stands in for a generator; its draws are the given arrays, one after the other."""
+
+    def __init__(self, *arrays: Floats) -> None:
+        self.arrays = list(arrays)
+
+    def random(self, dtype: Any, out: NDArray[Any]) -> NDArray[Any]:
+        assert out.dtype == dtype
+        out[...] = self.arrays.pop(0)
+        return out
+
+
+def scripted(*arrays: Floats) -> np.random.Generator:
+    return cast(np.random.Generator, ScriptedUniforms(*arrays))
+
+
+def draws_of(states: Floats, probs: Floats) -> Floats:
+    """Uniform draws that make units of these probabilities take these states, but only just.
+
+    They lie within 1e-9 of the probability, so that a unit that compares its draw with anything
+    but its own probability ends up in the wrong state for one of the two.
+    """
+    return probs * np.where(states == 1, 1 - 1e-9, 1 + 1e-9)
+
+
+def package_rbm(m: Machine, dtype: Any = np.float64) -> Rbm:
+    return Rbm(*(array.astype(dtype) for array in m))
+
+
+def distribution(rbm: Rbm) -> Floats:
+    """p(v) of all visible states, by the package's free energy."""
+    probs = np.exp(-free_energy(rbm, reference.binary_states(rbm.n_visible)))
+    probs /= probs.sum()
+    return probs
+
+
+def learn_from(rbm: Rbm, cases: Floats, rng: np.random.Generator, step: Step = PLAIN) -> Update:
+    """The change that one batch makes to an RBM that was not learning before."""
+    before = [array.copy() for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias)]
+    divergence = ContrastiveDivergence(rbm, len(cases))
+    divergence.data_room(len(cases))[:] = cases
+    divergence.learn(len(cases), rng, step)
+    after = (rbm.weights, rbm.visible_bias, rbm.hidden_bias)
+    return Update(*(a - b for a, b in zip(after, before, strict=True)))
+
+
+def assert_close(left: Sequence[Floats], right: Sequence[Floats], tolerance: float) -> None:
+    for mine, theirs in zip(left, right, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=tolerance)
+
+
+# -- energy, free energy, log Z --------------------------------------------------------------
+
+
+def test_energy_equals_the_sum_of_its_terms_for_every_state() -> None:
+    m = reference.random_machine(1)
+    for v in reference.binary_states(4):
+        hidden = reference.binary_states(3)
+        expected = [reference.energy(m, v, h) for h in hidden]
+        measured = energy(package_rbm(m), np.tile(v, (8, 1)), hidden)
+        np.testing.assert_allclose(measured, expected, rtol=0, atol=ROUNDING)
+
+
+def test_free_energy_equals_enumeration_over_the_hidden_states() -> None:
+    m = reference.random_machine(2)
+    visible = np.vstack([reference.binary_states(4), CASES])
+    expected = [reference.free_energy(m, v) for v in visible]
+    np.testing.assert_allclose(free_energy(package_rbm(m), visible), expected, atol=ROUNDING)
+
+
+def test_free_energy_of_huge_inputs_is_finite_and_linear() -> None:
+    rbm = Rbm(np.full((1, 1), 1000.0), np.zeros(1), np.zeros(1))
+    assert free_energy(rbm, np.array([[1.0], [-1.0]])).tolist() == [-1000, 0]
+
+
+def test_log_z_over_the_visible_side_equals_log_z_over_the_hidden_side() -> None:
+    m = reference.random_machine(3)
+    mirrored = Rbm(np.ascontiguousarray(m.weights.T), m.hidden_bias, m.visible_bias)
+    over_visible = np.exp(-free_energy(package_rbm(m), reference.binary_states(4))).sum()
+    over_hidden = np.exp(-free_energy(mirrored, reference.binary_states(3))).sum()
+    assert math.log(over_visible) == pytest.approx(math.log(over_hidden), rel=0, abs=ROUNDING)
+
+
+def test_free_energy_gives_the_marginal_of_the_joint_distribution() -> None:
+    m = reference.random_machine(4)
+    expected = reference.joint_distribution(m).sum(axis=1)
+    np.testing.assert_allclose(distribution(package_rbm(m)), expected, rtol=0, atol=ROUNDING)
+
+
+def test_without_weights_the_rbm_factorises() -> None:
+    m = reference.random_machine(5)._replace(weights=np.zeros((4, 3)))
+    rbm = package_rbm(m)
+    alone = np.array([reference.logistic(b) for b in m.visible_bias])
+    expected = [reference.state_probability(alone, v) for v in reference.binary_states(4)]
+    np.testing.assert_allclose(distribution(rbm), expected, rtol=0, atol=ROUNDING)
+    hidden_alone = [reference.logistic(b) for b in m.hidden_bias]
+    probs = hidden_probs(rbm, reference.binary_states(4))
+    np.testing.assert_allclose(probs, np.tile(hidden_alone, (16, 1)), rtol=0, atol=ROUNDING)
+
+
+# -- the conditionals ------------------------------------------------------------------------
+
+
+def test_hidden_probs_equal_enumeration_for_states_and_probabilities() -> None:
+    m = reference.random_machine(6)
+    visible = np.vstack([reference.binary_states(4), CASES])
+    expected = [reference.hidden_probs(m, v) for v in visible]
+    probs = hidden_probs(package_rbm(m), visible)
+    np.testing.assert_allclose(probs, expected, rtol=0, atol=ROUNDING)
+
+
+def test_visible_probs_equal_enumeration_for_states() -> None:
+    m = reference.random_machine(7)
+    hidden = reference.binary_states(3)
+    expected = [reference.visible_probs(m, h) for h in hidden]
+    probs = visible_probs(package_rbm(m), hidden)
+    np.testing.assert_allclose(probs, expected, rtol=0, atol=ROUNDING)
+
+
+def test_conditionals_fill_the_room_they_are_given() -> None:
+    rbm = package_rbm(reference.random_machine(8), np.float32)
+    v, h = np.ones((2, 4), np.float32), np.ones((2, 3), np.float32)
+    h_room, v_room = np.empty((2, 3), np.float32), np.empty((2, 4), np.float32)
+    assert hidden_probs(rbm, v, out=h_room) is h_room
+    assert visible_probs(rbm, h, out=v_room) is v_room
+    np.testing.assert_array_equal(h_room, hidden_probs(rbm, v))
+    np.testing.assert_array_equal(v_room, visible_probs(rbm, h))
+
+
+# -- Gibbs sampling --------------------------------------------------------------------------
+
+
+def test_gibbs_step_compares_each_draw_with_its_units_own_probability() -> None:
+    """Every way v -> h -> v' can go, each with draws that only just take it there."""
+    m = reference.random_machine(9)
+    visible, hidden = reference.binary_states(4), reference.binary_states(3)
+    starts = np.repeat(visible, 8 * 16, axis=0)
+    between = np.tile(np.repeat(hidden, 16, axis=0), (16, 1))
+    ends = np.tile(visible, (16 * 8, 1))
+    up = np.array([reference.hidden_probs(m, v) for v in visible])
+    down = np.array([reference.visible_probs(m, h) for h in hidden])
+    h_draws = draws_of(between, np.repeat(up, 8 * 16, axis=0))
+    v_draws = draws_of(ends, np.tile(np.repeat(down, 16, axis=0), (16, 1)))
+    reached = gibbs_step(package_rbm(m), starts, scripted(h_draws, v_draws))
+    np.testing.assert_array_equal(reached, ends)
+
+
+def test_the_exact_gibbs_kernel_keeps_the_distribution() -> None:
+    m = reference.random_machine(10)
+    kernel = reference.transitions(m)
+    before = distribution(package_rbm(m))
+    np.testing.assert_allclose(kernel.sum(axis=1), 1, rtol=0, atol=ROUNDING)
+    np.testing.assert_allclose(before @ kernel, before, rtol=0, atol=ROUNDING)
+
+
+def test_sampled_transitions_have_the_exact_frequencies() -> None:
+    n = 20_000
+    m = reference.random_machine(11)
+    rng = np.random.default_rng(1)
+    kernel = reference.transitions(m)
+    places = 2.0 ** np.arange(3, -1, -1)  # a state's row number is its bits read as a number
+    for v, expected in zip(reference.binary_states(4), kernel, strict=True):
+        reached = gibbs_step(package_rbm(m), np.tile(v, (n, 1)), rng)
+        frequencies = np.bincount((reached @ places).astype(int), minlength=16) / n
+        allowed = reference.sampling_error(expected * (1 - expected), n, n_claims=kernel.size)
+        assert (abs(frequencies - expected) <= allowed).all()
+
+
+def test_sampled_chains_that_start_in_equilibrium_stay_there() -> None:
+    n = 50_000
+    m = reference.random_machine(12)
+    rng, rbm = np.random.default_rng(2), package_rbm(m)
+    expected = reference.joint_distribution(m).sum(axis=1)
+    states = reference.binary_states(4)[rng.choice(16, n, p=expected)]
+    for _ in range(3):
+        states = gibbs_step(rbm, states, rng)
+    frequencies = np.bincount((states @ [8, 4, 2, 1]).astype(int), minlength=16) / n
+    allowed = reference.sampling_error(expected * (1 - expected), n, n_claims=16)
+    assert (abs(frequencies - expected) <= allowed).all()
+
+
+# -- contrastive divergence ------------------------------------------------------------------
+
+
+def test_cd1_update_for_every_hidden_state_is_data_minus_reconstruction() -> None:
+    """Which numbers are states and which probabilities: exact for each draw, not on average."""
+    m = reference.random_machine(13)
+    for case in CASES:
+        probs = reference.hidden_probs(m, case)
+        for h in reference.binary_states(3):
+            rng = scripted(draws_of(h, probs)[np.newaxis])
+            change = learn_from(package_rbm(m), case[np.newaxis], rng)
+            assert_close(change, reference.cd1_gradient(m, case, h), ROUNDING)
+
+
+def test_expected_cd1_update_of_a_batch_equals_enumeration() -> None:
+    """All 4^3 joint hidden states of two cases, each weighted with its probability."""
+    m = reference.random_machine(14)
+    probs = np.array([reference.hidden_probs(m, v) for v in CASES])
+    mean = Update(*(np.zeros_like(array) for array in m))
+    for flat in reference.binary_states(6):
+        h = flat.reshape(2, 3)
+        change = learn_from(package_rbm(m), CASES, scripted(draws_of(h, probs)))
+        for k, part in enumerate(change):
+            mean[k][...] += reference.state_probability(probs, h) * part
+    each = [reference.expected_cd1(m, v)[0] for v in CASES]
+    assert_close(mean, [(a + b) / 2 for a, b in zip(*each, strict=True)], ROUNDING)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_mean_of_sampled_cd1_updates_converges_to_the_expected_one(dtype: Any) -> None:
+    """A batch of n copies of a case is the mean of n independent draws of its update."""
+    n = 20_000
+    m = Machine(*(a.astype(dtype).astype(np.float64) for a in reference.random_machine(15)))
+    case = CASES[0].astype(dtype).astype(np.float64)
+    change = learn_from(package_rbm(m, dtype), np.tile(case, (n, 1)), np.random.default_rng(3))
+    expected, variance = reference.expected_cd1(m, case)
+    for measured, mean, spread in zip(change, expected, variance, strict=True):
+        # 19 elements; each draw lies in [-1, 1] and so within 2 of its mean.
+        allowed = reference.sampling_error(spread, n, n_claims=19, largest=2)
+        # A sum of n terms below 1 rounds n times by at most half an eps of n, and is divided
+        # by n; the other half is for the terms and for draws that are multiples of 2^-24.
+        allowed += reference.rounding(n, dtype=dtype)
+        assert (abs(measured - mean) <= allowed).all()
+
+
+def test_cd1_learning_raises_the_probability_of_its_only_case() -> None:
+    """The sign of the update, seen from outside: data energy goes down."""
+    m = reference.random_machine(16)
+    rbm, case = package_rbm(m), np.array([[1.0, 0.0, 1.0, 1.0]])
+    divergence, rng = ContrastiveDivergence(rbm, 50), np.random.default_rng(4)
+    before = distribution(rbm)[0b1011]
+    for _ in range(200):
+        divergence.data_room(50)[:] = case
+        divergence.learn(50, rng, Step(0.1))
+    assert distribution(rbm)[0b1011] > before
+
+
+def test_cd1_returns_the_summed_squared_reconstruction_error_and_keeps_the_data() -> None:
+    m = reference.random_machine(17)
+    divergence = ContrastiveDivergence(package_rbm(m), 2)
+    divergence.data_room(2)[:] = CASES
+    h = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]])
+    probs = np.array([reference.hidden_probs(m, v) for v in CASES])
+    error = divergence.learn(2, scripted(draws_of(h, probs)), PLAIN)
+    recon = np.array([reference.visible_probs(m, states) for states in h])
+    assert error == pytest.approx(float(np.sum((CASES - recon) ** 2)), rel=0, abs=ROUNDING)
+    np.testing.assert_array_equal(divergence.data_room(2), CASES)
+
+
+def test_cd1_applies_rate_and_momentum_to_all_and_decay_to_the_weights_only() -> None:
+    m = reference.random_machine(18)
+    rbm, h_states = package_rbm(m), np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    divergence, expected = ContrastiveDivergence(rbm, 2), m
+    velocity = [np.zeros_like(array) for array in m]
+    for _ in range(2):
+        probs = np.array([reference.hidden_probs(expected, v) for v in CASES])
+        divergence.data_room(2)[:] = CASES
+        divergence.learn(2, scripted(draws_of(h_states, probs)), Step(0.2, 0.7, 0.3))
+        each = [
+            reference.cd1_gradient(expected, v, h) for v, h in zip(CASES, h_states, strict=True)
+        ]
+        for k, decay in enumerate((0.3, 0.0, 0.0)):
+            mean = (each[0][k] + each[1][k]) / 2
+            velocity[k] = 0.7 * velocity[k] + 0.2 * (mean - decay * expected[k])
+        expected = Machine(*(a + v for a, v in zip(expected, velocity, strict=True)))
+    assert_close((rbm.weights, rbm.visible_bias, rbm.hidden_bias), expected, 2 * ROUNDING)
+
+
+def test_a_batch_smaller_than_the_largest_is_learned_as_in_room_of_its_own_size() -> None:
+    m = reference.random_machine(19)
+    rbm, rng = package_rbm(m), np.random.default_rng(5)
+    divergence = ContrastiveDivergence(rbm, 7)
+    divergence.data_room(7)[:] = 1  # leaves its traces in all of the work arrays
+    divergence.learn(7, rng, Step(rate=0.0))
+    divergence.data_room(2)[:] = CASES
+    divergence.learn(2, np.random.default_rng(6), PLAIN)
+    alone = package_rbm(m)
+    learn_from(alone, CASES, np.random.default_rng(6))
+    assert_close(
+        (rbm.weights, rbm.visible_bias, rbm.hidden_bias),
+        (alone.weights, alone.visible_bias, alone.hidden_bias),
+        ROUNDING,
+    )
+
+
+def test_permuted_pixels_with_a_permuted_start_give_permuted_weights() -> None:
+    m = reference.random_machine(20, n_visible=6)
+    order = np.array([3, 5, 0, 1, 4, 2])
+    plain = package_rbm(m)
+    permuted = Rbm(m.weights[order], m.visible_bias[order], m.hidden_bias.copy())
+    cases = np.random.default_rng(7).random((10, 5, 6))
+    for rbm, data in ((plain, cases), (permuted, cases[:, :, order])):
+        divergence, rng = ContrastiveDivergence(rbm, 5), np.random.default_rng(8)
+        for batch in data:
+            divergence.data_room(5)[:] = batch
+            divergence.learn(5, rng, Step(0.1, 0.0, 0.001))
+    # Each of ten updates rounds fewer than 100 times. At rate 0.1 it stretches the differences
+    # so far less than twofold: the two statistics are products of probabilities, whose slopes in
+    # the parameters, a quarter of the sum over the units that drive them, add up to about 6.
+    tolerance = reference.rounding(10 * 100) * 2.0**10
+    np.testing.assert_allclose(permuted.weights, plain.weights[order], rtol=0, atol=tolerance)
+    np.testing.assert_allclose(
+        permuted.visible_bias, plain.visible_bias[order], rtol=0, atol=tolerance
+    )
+    np.testing.assert_allclose(permuted.hidden_bias, plain.hidden_bias, rtol=0, atol=tolerance)

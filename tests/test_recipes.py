@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from hinton06.recipes import (
+    ASSUMED,
+    CHAPTER,
+    RECIPES,
+    SCIENCE06,
+    SHORT,
+    VALIDATION,
+    BackpropSettings,
+    PretrainSettings,
+    Recipe,
+    parse_layers,
+    show_value,
+)
+
+PARTS = {"pretrain": PretrainSettings, "backprop": BackpropSettings}
+FIELDS = [(part, item) for part, kind in PARTS.items() for item in dataclasses.fields(kind)]
+NAMES = [f"{part}.{item.name}" for part, item in FIELDS]
+BOUNDED = [(part, item) for part, item in FIELDS if item.metadata["low"] is not None]
+
+
+def value_of(recipe: Recipe, name: str) -> Any:
+    part, setting = name.split(".")
+    return getattr(getattr(recipe, part), setting)
+
+
+def changed(part: str, **values: Any) -> Any:
+    return dataclasses.replace(getattr(RECIPES["tr2006"], part), **values)
+
+
+# -- the recipes -----------------------------------------------------------------------------
+
+
+def test_recipes_are_known_by_their_own_names() -> None:
+    assert {"tr2006", "science06", "quick"} <= set(RECIPES)
+    assert all(recipe.name == name for name, recipe in RECIPES.items())
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
+    recipe = RECIPES[name]
+    assert set(recipe.sources) == set(NAMES)
+    assert set(recipe.sources.values()) <= {CHAPTER, SCIENCE06, ASSUMED, VALIDATION, SHORT}
+
+
+@pytest.mark.parametrize(("name", "source"), [("science06", SCIENCE06), ("quick", SHORT)])
+def test_what_a_recipe_changes_in_its_base_has_its_own_source(name: str, source: str) -> None:
+    base, recipe = RECIPES["tr2006"], RECIPES[name]
+    for setting in NAMES:
+        if value_of(recipe, setting) != value_of(base, setting):
+            assert recipe.sources[setting] == source
+
+
+def test_values_of_the_chapter() -> None:
+    recipe = RECIPES["tr2006"]
+    printed = {
+        "pretrain.layers": (500, 500, 2000),
+        "pretrain.passes": 100,
+        "pretrain.batch": 100,
+        "backprop.optimiser": "momentum",
+        "backprop.importance_sampling": True,
+        "backprop.easy_probability": 0.1,
+        "backprop.patience": 10,
+    }
+    assert {name for name in NAMES if recipe.sources[name] == CHAPTER} == set(printed)
+    assert {name: value_of(recipe, name) for name in printed} == printed
+
+
+def test_values_of_the_science_paper_s_code() -> None:
+    recipe = RECIPES["science06"]
+    published = {
+        "pretrain.layers": (500, 500, 2000),
+        "pretrain.passes": 50,
+        "pretrain.batch": 100,
+        "pretrain.rate": 0.1,
+        "pretrain.final_share": 1,
+        "pretrain.decay": 0.0002,
+        "pretrain.early_momentum": 0.5,
+        "pretrain.early_epochs": 5,
+        "pretrain.momentum": 0.9,
+        "pretrain.initial_sd": 0.1,
+        "backprop.optimiser": "cg",
+        "backprop.batch": 1000,
+        "backprop.line_searches": 3,
+        "backprop.top_only_epochs": 5,
+        "backprop.importance_sampling": False,
+        "backprop.max_epochs": 200,
+    }
+    assert {name: value_of(recipe, name) for name in published} == published
+
+
+# -- the settings ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("part", "item"), FIELDS, ids=NAMES)
+def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> None:
+    assert item.metadata["help"].endswith("."), part
+    assert item.default is dataclasses.MISSING
+
+
+@pytest.mark.parametrize(("part", "item"), BOUNDED, ids=lambda x: getattr(x, "name", x))
+def test_a_setting_takes_its_bounds_and_nothing_beyond(
+    part: str, item: dataclasses.Field[Any]
+) -> None:
+    name, low, high = item.name, item.metadata["low"], item.metadata["high"]
+    for inside in (low, high):
+        assert getattr(changed(part, **{name: inside}), name) == inside
+    for outside in (low - 1e-7, high + 1e-4, -1, math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"{name} lies between"):
+            changed(part, **{name: outside})
+
+
+def test_momentum_stays_below_one_and_batches_hold_a_case() -> None:
+    for part, setting, value in (
+        ("pretrain", "momentum", 1.0),
+        ("pretrain", "early_momentum", 1.0),
+        ("backprop", "momentum", 1.0),
+        ("pretrain", "batch", 0),
+        ("backprop", "batch", 0),
+        ("backprop", "easy_probability", 0.0),
+    ):
+        with pytest.raises(ValueError, match=setting):
+            changed(part, **{setting: value})
+
+
+def test_another_optimiser_is_refused_by_naming_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="optimiser is one of momentum, cg"):
+        changed("backprop", optimiser="adam")
+
+
+@pytest.mark.parametrize("layers", [(), (0,), (500, -1), (500, 2.5)])
+def test_layers_without_units_are_refused(layers: tuple[Any, ...]) -> None:
+    with pytest.raises(ValueError, match="layer sizes"):
+        changed("pretrain", layers=layers)
+
+
+# -- text ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"), [("500-500-2000", (500, 500, 2000)), ("7", (7,)), ("1-1", (1, 1))]
+)
+def test_layers_are_parsed_and_shown_alike(text: str, sizes: tuple[int, ...]) -> None:
+    assert parse_layers(text) == sizes
+    assert show_value(sizes) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-", "500-", "-500", "500--20", "0", "5-0", "5,5", "a", "2.5"]
+)
+def test_text_that_is_no_layer_sizes_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="layer sizes look like 500-500-2000"):
+        parse_layers(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "yes"), (False, "no"), (0.0002, "0.0002"), (1.0, "1"), (0, "0"), (300, "300"),
+     ("cg", "cg"), (1e-6, "1e-06")],
+)  # fmt: skip
+def test_values_are_shown_as_they_are_typed(value: Any, text: str) -> None:
+    assert show_value(value) == text
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_value_of_a_recipe_can_be_typed_as_it_is_shown(name: str) -> None:
+    for setting in NAMES:
+        value = value_of(RECIPES[name], setting)
+        shown = show_value(value)
+        if isinstance(value, tuple):
+            assert parse_layers(shown) == value
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            assert type(value)(shown) == value

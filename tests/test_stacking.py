@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+from numpy.typing import NDArray
+from reference import Floats, Machine
+
+from hinton06.models import Rbm
+from hinton06.rbm import free_energy, visible_probs
+from hinton06.recipes import PretrainSettings
+from hinton06.stacking import (
+    GreedyStack,
+    features,
+    stack_arrays,
+    stack_from_arrays,
+    step_at,
+)
+
+SETTINGS = PretrainSettings(
+    layers=(4, 3, 2),
+    passes=3,
+    batch=3,
+    rate=0.1,
+    final_share=0.5,
+    decay=0.01,
+    early_momentum=0.5,
+    early_epochs=1,
+    momentum=0.9,
+    initial_sd=0.5,
+)
+
+
+def settings(**changes: Any) -> PretrainSettings:
+    return PretrainSettings(**(vars(SETTINGS) | changes))
+
+
+def pixels(n_cases: int = 7, n_pixels: int = 5, seed: int = 1) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (n_cases, n_pixels), np.uint8)
+
+
+def learner(seed: int = 2, **changes: Any) -> GreedyStack:
+    return GreedyStack(pixels(), settings(**changes), np.random.default_rng(seed))
+
+
+def float32_rbm(m: Machine) -> Rbm:
+    return Rbm(*(array.astype(np.float32) for array in m))
+
+
+def run(stack: GreedyStack, n_epochs: int) -> list[dict[str, float]]:
+    return [stack.run_epoch(lambda _: None) for _ in range(n_epochs)]
+
+
+def arrays_of(rbm: Rbm) -> tuple[NDArray[Any], ...]:
+    return rbm.weights, rbm.visible_bias, rbm.hidden_bias
+
+
+def assert_same(left: GreedyStack, right: GreedyStack) -> None:
+    assert left.epoch == right.epoch
+    for mine, theirs in zip(left.stack, right.stack, strict=True):
+        for a, b in zip(arrays_of(mine), arrays_of(theirs), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+# -- features --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_cases", [1, 1000, 2003])
+def test_features_of_pixels_are_the_activation_probabilities_of_every_case(n_cases: int) -> None:
+    m = reference.random_machine(1)
+    rbm, images = float32_rbm(m), pixels(n_cases, 4)
+    expected = np.empty((n_cases, 3))
+    for n, image in enumerate(images):
+        for j in range(3):
+            total = sum(int(image[i]) / 255 * float(rbm.weights[i, j]) for i in range(4))
+            expected[n, j] = reference.logistic(float(rbm.hidden_bias[j]) + total)
+    probs = features(rbm, images)
+    assert probs.dtype == np.float32
+    # Ten roundings of an input below 10 in size, and the logistic's slope is at most 1/4.
+    tolerance = reference.rounding(10, size=10, dtype=np.float32)
+    np.testing.assert_allclose(probs, expected, rtol=0, atol=tolerance)
+
+
+def test_features_of_probabilities_are_not_scaled_again() -> None:
+    m = reference.random_machine(2)
+    cases = np.random.default_rng(1).random((6, 4))
+    expected = [reference.hidden_probs(m, v) for v in cases]
+    np.testing.assert_allclose(
+        features(Rbm(*m), cases), expected, rtol=0, atol=reference.rounding(200)
+    )
+
+
+# -- the deep model --------------------------------------------------------------------------
+
+
+def test_a_second_rbm_that_mirrors_the_first_leaves_its_distribution_unchanged() -> None:
+    """p(v) = sum_h p(v | h) p2(h), the claim behind "initialized correctly"."""
+    m = reference.random_machine(3)
+    first = Rbm(*m)
+    second = Rbm(np.ascontiguousarray(m.weights.T), m.hidden_bias.copy(), m.visible_bias.copy())
+    visible, hidden = reference.binary_states(4), reference.binary_states(3)
+    p_hidden = np.exp(-free_energy(second, hidden))
+    p_hidden /= p_hidden.sum()
+    down = visible_probs(first, hidden)
+    deep = [
+        sum(p * reference.state_probability(d, v) for p, d in zip(p_hidden, down, strict=True))
+        for v in visible
+    ]
+    alone = reference.joint_distribution(m).sum(axis=1)
+    np.testing.assert_allclose(deep, alone, rtol=0, atol=reference.rounding(200))
+
+
+# -- the schedule ----------------------------------------------------------------------------
+
+
+def test_rate_falls_linearly_from_the_first_pass_to_the_last() -> None:
+    five = settings(passes=5, rate=0.1, final_share=0.2)
+    rates = [step_at(five, epoch).rate for epoch in range(5)]
+    assert rates == pytest.approx([0.1, 0.08, 0.06, 0.04, 0.02], rel=reference.rounding(10))
+
+
+def test_a_single_pass_uses_the_first_rate() -> None:
+    assert step_at(settings(passes=1, rate=0.1, final_share=0.2), 0).rate == 0.1
+
+
+def test_equal_rates_stay_exactly_constant() -> None:
+    constant = settings(passes=7, rate=0.1, final_share=1.0)
+    assert {step_at(constant, epoch).rate for epoch in range(7)} == {0.1}
+
+
+def test_momentum_changes_after_the_early_epochs() -> None:
+    five_early = settings(passes=8, early_epochs=5, early_momentum=0.5, momentum=0.9)
+    momenta = [step_at(five_early, epoch).momentum for epoch in range(8)]
+    assert momenta == [0.5] * 5 + [0.9] * 3
+    assert step_at(settings(early_epochs=0, momentum=0.9), 0).momentum == 0.9
+
+
+def test_decay_is_the_same_in_every_epoch() -> None:
+    assert {step_at(SETTINGS, epoch).decay for epoch in range(3)} == {SETTINGS.decay}
+
+
+# -- epochs ----------------------------------------------------------------------------------
+
+
+def slow_epoch(start: Machine, images: NDArray[np.uint8], seed_state: Any) -> tuple[Machine, float]:
+    """One epoch of CD-1 in loops, with the same draws as the package's generator makes."""
+    rng = np.random.default_rng()
+    rng.bit_generator.state = seed_state
+    order = rng.permutation(len(images))
+    batches, states = [], []
+    machine, squared_error = start, 0.0
+    for first in range(0, len(order), SETTINGS.batch):
+        batch = images[order[first : first + SETTINGS.batch]] / 255
+        batches.append(batch)
+        uniforms = rng.random((len(batch), len(start.hidden_bias)), dtype=np.float32)
+        probs = [reference.hidden_probs(machine, v) for v in batch]
+        states.append((uniforms < probs).astype(np.float64))
+        # From the start each time: the velocity runs on from batch to batch.
+        machine, squared_error = reference.cd1_epoch(
+            start, batches, states, SETTINGS.rate, SETTINGS.early_momentum, SETTINGS.decay
+        )
+    return machine, squared_error
+
+
+def test_an_epoch_learns_every_case_once_with_a_smaller_last_batch() -> None:
+    stack = learner()
+    start = Machine(*(a.astype(np.float64) for a in arrays_of(stack.stack[0])))
+    before = stack.state()["rng"]
+    ticks: list[float] = []
+    row = stack.run_epoch(ticks.append)
+    expected, squared_error = slow_epoch(start, pixels(), before)
+    # Three updates (3 + 3 + 1 cases) of some 20 roundings, each stretched by the updates after it
+    # less than fivefold. That a draw falls between two roundings of its probability has a
+    # chance of 28 draws times 1e-6.
+    tolerance = reference.rounding(3 * 20 * 5, dtype=np.float32)
+    for mine, theirs in zip(arrays_of(stack.stack[0]), expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=tolerance)
+    assert row["recon_error"] == pytest.approx(squared_error / 7, abs=5 * tolerance)
+    assert ticks == [5.0 * 5 * 4 * n for n in (3, 3, 1)]
+
+
+def test_layers_are_learned_bottom_to_top_and_then_left_alone() -> None:
+    stack = learner()
+    rows = run(stack, 3)
+    first = [array.copy() for array in arrays_of(stack.stack[0])]
+    rows += run(stack, 6)
+    assert [(r["layer"], r["layer_epoch"]) for r in rows] == [
+        (layer, epoch) for layer in (1, 2, 3) for epoch in (1, 2, 3)
+    ]
+    assert [r["rate"] for r in rows] == pytest.approx([0.1, 0.075, 0.05] * 3, rel=1e-15)
+    assert [(r.n_visible, r.n_hidden) for r in stack.stack] == [(5, 4), (4, 3), (3, 2)]
+    for before, after in zip(first, arrays_of(stack.stack[0]), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_the_second_layer_learns_from_the_first_ones_probabilities() -> None:
+    """A stack and a one-layer learner of the features go the same way with the same draws."""
+    stack = learner(layers=(4, 3))
+    run(stack, 3)
+    probs = features(stack.stack[0], pixels())
+    rng = np.random.default_rng()
+    rng.bit_generator.state = stack.state()["rng"]
+    alone = GreedyStack(probs, settings(layers=(3,)), rng)  # type: ignore[arg-type]
+    rows, rows_alone = run(stack, 3), run(alone, 3)
+    for mine, theirs in zip(arrays_of(stack.stack[1]), arrays_of(alone.stack[0]), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert [r["recon_error"] for r in rows] == [r["recon_error"] for r in rows_alone]
+
+
+def test_learning_is_finished_after_all_passes_of_all_layers() -> None:
+    stack = learner()
+    for epoch in range(9):
+        assert stack.finished() is None
+        assert stack.where() == f"layer {epoch // 3 + 1} epoch {epoch % 3 + 1}"
+        run(stack, 1)
+    assert stack.finished() == "3 passes a layer"
+
+
+def test_work_done_is_what_was_ticked_and_ends_at_what_was_expected() -> None:
+    stack, ticks = learner(), [0.0]
+    for _ in range(9):
+        assert stack.work() == (sum(ticks), 5.0 * 7 * (5 * 4 + 4 * 3 + 3 * 2) * 3)
+        stack.run_epoch(ticks.append)
+    assert stack.work()[0] == stack.work()[1] == sum(ticks)
+
+
+def test_parameters_are_those_of_the_layer_that_is_learning() -> None:
+    stack = learner()
+    run(stack, 4)
+    named = stack.parameters()
+    assert list(named) == ["layer 2 weights", "layer 2 visible biases", "layer 2 hidden biases"]
+    assert all(a is b for a, b in zip(named.values(), arrays_of(stack.stack[1]), strict=True))
+
+
+# -- saving and going on ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_before", range(10))
+def test_a_restored_stack_goes_on_bit_for_bit_from_every_epoch(n_before: int) -> None:
+    whole = learner()
+    run(whole, n_before)
+    saved = copy.deepcopy(whole.state())
+    restored = learner(seed=99)
+    restored.restore(saved)
+    assert_same(whole, restored)
+    assert restored.where() == whole.where()
+    assert run(whole, 9 - n_before) == run(restored, 9 - n_before)
+    assert_same(whole, restored)
+
+
+def test_a_stack_of_other_sizes_is_not_restored() -> None:
+    saved = learner().state()
+    with pytest.raises(ValueError, match="do not fit"):
+        learner(layers=(3, 3)).restore(saved)
+    wider = GreedyStack(pixels(n_pixels=6), SETTINGS, np.random.default_rng(1))
+    with pytest.raises(ValueError, match="do not fit"):
+        wider.restore(saved)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stack": {}},
+        {"velocity": {}},
+        {"velocity": {"weights": np.zeros((1, 1)), "visible_bias": [0], "hidden_bias": [0]}},
+    ],
+    ids=["no layer", "no velocity", "velocities of other shapes"],
+)
+def test_an_incomplete_state_is_not_restored(change: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, KeyError)):
+        learner().restore(learner().state() | change)
+
+
+def test_a_stack_taken_apart_and_put_together_is_the_same() -> None:
+    machines = [reference.random_machine(4, 5, 4), reference.random_machine(5, 4, 3)]
+    stack = [Rbm(*m) for m in machines]
+    arrays = stack_arrays(stack)
+    assert list(arrays) == ["rbm1", "rbm2"]
+    for mine, theirs in zip(stack, stack_from_arrays(arrays), strict=True):
+        assert all(a is b for a, b in zip(arrays_of(mine), arrays_of(theirs), strict=True))
+
+
+def test_layers_that_do_not_fit_on_each_other_are_refused() -> None:
+    machines: list[Any] = [reference.random_machine(6, 5, 4), reference.random_machine(7, 3, 2)]
+    with pytest.raises(ValueError, match="4 features below 3 visible units"):
+        stack_from_arrays(stack_arrays([Rbm(*m) for m in machines]))
+    with pytest.raises(KeyError):
+        stack_from_arrays({"rbm2": machines[0]._asdict()})
+
+
+def test_permuted_pixels_with_a_permuted_start_give_permuted_features() -> None:
+    """The "permutation invariant" task: the learner knows nothing of the images' geometry."""
+    order = np.array([2, 0, 4, 1, 3])
+    images = pixels()
+    plain = GreedyStack(images, settings(layers=(4,), passes=1), np.random.default_rng(3))
+    permuted = GreedyStack(
+        images[:, order], settings(layers=(4,), passes=1), np.random.default_rng(3)
+    )
+    permuted.stack[0].weights[...] = plain.stack[0].weights[order]
+    run(plain, 1)
+    run(permuted, 1)
+    # As for an epoch in loops, twice: either learner rounds in its own order.
+    tolerance = reference.rounding(2 * 3 * 20 * 5, dtype=np.float32)
+    weights: Floats = permuted.stack[0].weights
+    np.testing.assert_allclose(weights, plain.stack[0].weights[order], rtol=0, atol=tolerance)

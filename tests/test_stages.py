@@ -1,0 +1,588 @@
+from __future__ import annotations
+
+import dataclasses
+import signal
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hinton06 import checkpoint, mnist, stages
+from hinton06.backprop import net_arrays
+from hinton06.checkpoint import Checkpoint, CheckpointError
+from hinton06.models import Classifier
+from hinton06.recognition import score
+from hinton06.stages import Context
+from hinton06.training import Interrupted, RunError
+
+
+@pytest.fixture
+def context(tiny_digits, progress):
+    return Context(tiny_digits, progress)
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_pretrain, tiny_backprop):
+    """Settings of each kind; the gentler ones take the extension several epochs."""
+    return SimpleNamespace(
+        pretrain=tiny_pretrain,
+        backprop=tiny_backprop,
+        gentle=dataclasses.replace(tiny_backprop, rate=0.01),
+        cg=dataclasses.replace(
+            tiny_backprop, optimiser="cg", batch=250, line_searches=2, importance_sampling=False
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, settings, tiny_digits, make_progress):
+    """Everything for Table 1, made once without disturbance."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    names = ("stack_a", "stack_b", "net_a", "net_b", "cg", "extended", "random")
+    paths = {name: folder / f"{name}.h5" for name in names}
+    files = SimpleNamespace(**paths)
+    context = Context(tiny_digits, make_progress())
+    for name in "ab":
+        stack = paths[f"stack_{name}"]
+        stages.pretrain(context, stack, name, settings.pretrain, "tiny", seed=1)
+        stages.finetune(context, paths[f"net_{name}"], stack, settings.backprop, "tiny", seed=1)
+    for command in ("cg", "extended", "random"):
+        COMMANDS[command](context, paths[command], files, settings)
+    return files
+
+
+COMMANDS = {
+    "stack_a": lambda context, path, _, s: stages.pretrain(
+        context, path, "a", s.pretrain, "tiny", seed=1
+    ),
+    "net_a": lambda context, path, files, s: stages.finetune(
+        context, path, files.stack_a, s.backprop, "tiny", seed=1
+    ),
+    "cg": lambda context, path, files, s: stages.finetune(
+        context, path, files.stack_a, s.cg, "tiny", seed=1
+    ),
+    "extended": lambda context, path, files, s: stages.extend(
+        context, path, files.net_a, s.gentle, "tiny", seed=1
+    ),
+    "random": lambda context, path, files, s: stages.finetune_from_random(
+        context, path, [files.net_a, files.net_b], s.backprop, (12, 10, 14), "tiny", seed=1
+    ),
+}
+
+
+class Killed(BaseException):
+    """The process is gone, whatever it was doing."""
+
+
+def loaded(*paths):
+    return [checkpoint.load(path) for path in paths]
+
+
+def refused(error, call, path, *words):
+    """The call raises this error, of one line that begins with the path and holds the words."""
+    with pytest.raises(error) as caught:
+        call()
+    message = str(caught.value)
+    assert type(caught.value) is error
+    assert message.startswith(f"{path}: ")
+    assert len(message.splitlines()) == 1
+    for word in words:
+        assert word in message
+
+
+# -- disturbed runs end where undisturbed ones do ------------------------------------------------
+
+
+@pytest.fixture(params=COMMANDS)
+def command(request, files, settings, tiny_digits, tmp_path, assert_same):
+    """One training command, its undisturbed result, and a check that a file equals it."""
+    undisturbed = checkpoint.load(getattr(files, request.param))
+
+    def run(path, progress, save_every_s):
+        context = Context(tiny_digits, progress, save_every_s=save_every_s)
+        return COMMANDS[request.param](context, path, files, settings)
+
+    def check(path):
+        found = checkpoint.load(path)
+        assert found.complete
+        assert found.digest() == undisturbed.digest()
+        assert_same(found.arguments, undisturbed.arguments)
+        assert_same(found.outcome, undisturbed.outcome)
+        assert len(found.history.pop("seconds")) == epochs
+        expected = {k: v for k, v in undisturbed.history.items() if k != "seconds"}
+        assert_same(found.history, expected)
+        assert not path.with_name(path.name + ".part").exists()
+        return found
+
+    epochs = len(undisturbed.history["seconds"])
+    assert epochs >= 3, "too short a run to be disturbed"
+    return SimpleNamespace(run=run, check=check, epochs=epochs, folder=tmp_path)
+
+
+def test_a_run_interrupted_after_any_epoch_ends_as_an_undisturbed_one(command, make_progress):
+    for epoch in range(1, command.epochs + 1):
+        path = command.folder / f"{epoch}.h5"
+        interrupts = make_progress(
+            lambda done, epoch=epoch: signal.raise_signal(signal.SIGTERM) if done == epoch else None
+        )
+        with pytest.raises(Interrupted):
+            command.run(path, interrupts, save_every_s=1e9)
+        assert not path.exists()
+        assert len(interrupts.rows) == epoch
+        progress = make_progress()
+        made = command.run(path, progress, save_every_s=1e9)
+        assert not made.already
+        assert len(progress.rows) == command.epochs - epoch
+        assert command.check(path).provenance["resumed"] == 1
+
+
+def test_a_run_interrupted_after_every_epoch_ends_as_an_undisturbed_one(command, make_progress):
+    path = command.folder / "often.h5"
+    for _ in range(command.epochs):
+        interrupts = make_progress(lambda _: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(Interrupted):
+            command.run(path, interrupts, save_every_s=1e9)
+    command.run(path, make_progress(), save_every_s=1e9)
+    assert command.check(path).provenance["resumed"] == command.epochs
+
+
+def test_a_run_killed_within_every_epoch_ends_as_an_undisturbed_one(command, make_progress):
+    path = command.folder / "killed.h5"
+    for saved in range(command.epochs):
+        whole_epochs = min(saved, 1)  # what this attempt adds before it dies within the next
+
+        def dies(done, ticks, whole_epochs=whole_epochs):
+            if (done, ticks) == (whole_epochs, 2):
+                raise Killed
+
+        with pytest.raises(Killed):
+            command.run(path, make_progress(at_tick=dies), save_every_s=0)
+        partial = path.with_name("killed.h5.part")
+        assert partial.exists() == (saved > 0)
+        assert not saved or checkpoint.load(partial).state["epoch"] == saved
+    progress = make_progress()
+    command.run(path, progress, save_every_s=0)
+    assert len(progress.rows) == 1
+    assert command.check(path).provenance["resumed"] == command.epochs - 1
+
+
+def test_a_run_killed_while_it_is_measured_ends_as_an_undisturbed_one(
+    command, make_progress, monkeypatch
+):
+    def dies(*_):
+        raise Killed
+
+    path = command.folder / "measured.h5"
+    with monkeypatch.context() as killed:
+        killed.setattr(stages.Run, "finish", dies)
+        with pytest.raises(Killed):
+            command.run(path, make_progress(), save_every_s=1e9)
+    progress = make_progress()
+    command.run(path, progress, save_every_s=1e9)
+    assert progress.rows == []
+    command.check(path)
+
+
+def test_a_finished_command_is_not_run_again(command, make_progress):
+    path = command.folder / "again.h5"
+    assert not command.run(path, make_progress(), save_every_s=1e9).already
+    before = path.read_bytes()
+    progress = make_progress()
+    made = command.run(path, progress, save_every_s=1e9)
+    assert made.already
+    assert (progress.calls, progress.rows) == ([], [])
+    assert path.read_bytes() == before
+    command.check(path)
+
+
+# -- what determines a result --------------------------------------------------------------------
+
+
+def test_another_seed_learns_another_model(files, settings, context, tmp_path):
+    stages.pretrain(context, tmp_path / "stack", "a", settings.pretrain, "tiny", seed=2)
+    stages.finetune(context, tmp_path / "net", files.stack_a, settings.backprop, "tiny", seed=2)
+    stages.extend(context, tmp_path / "more", files.net_a, settings.gentle, "tiny", seed=2)
+    stages.finetune_from_random(
+        context, tmp_path / "random", [files.net_a, files.net_b], settings.backprop, (12, 10, 14),
+        "tiny", seed=2,
+    )  # fmt: skip
+    pairs = {
+        "stack": files.stack_a,
+        "net": files.net_a,
+        "more": files.extended,
+        "random": files.random,
+    }
+    for name, path in pairs.items():
+        one, other = loaded(tmp_path / name, path)
+        assert one.digest() != other.digest(), name
+
+
+def test_another_seed_does_not_take_the_place_of_a_file(files, settings, context):
+    before = files.stack_a.read_bytes()
+    refused(
+        RunError,
+        lambda: stages.pretrain(context, files.stack_a, "a", settings.pretrain, "tiny", seed=2),
+        files.stack_a, "seed was 1, now 2",
+    )  # fmt: skip
+    assert files.stack_a.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["net_a", "extended"])
+def test_a_file_made_from_another_start_is_not_taken_for_the_same(
+    name, files, settings, context, tmp_path
+):
+    """As when the pretraining was repeated with another seed, and only then the fine-tuning."""
+    start = "stack_a" if name == "net_a" else "net_a"
+    found = checkpoint.load(getattr(files, start))
+    (found.model["rbm1"]["hidden_bias"] if name == "net_a" else found.model["biases1"])[0] += 1
+    checkpoint.save(tmp_path / "start.h5", found)
+    others = SimpleNamespace(**{**vars(files), start: tmp_path / "start.h5"})
+    path = getattr(files, name)
+    refused(RunError, lambda: COMMANDS[name](context, path, others, settings), path, "start was")
+
+
+def test_force_makes_the_same_file_again(files, settings, tiny_digits, make_progress, tmp_path):
+    path = tmp_path / "again.h5"
+    path.write_bytes(files.stack_a.read_bytes())
+    progress = make_progress()
+    forced = Context(tiny_digits, progress, force=True)
+    made = stages.pretrain(forced, path, "a", settings.pretrain, "tiny", seed=1)
+    assert not made.already
+    assert len(progress.rows) == 6
+    assert checkpoint.load(path).digest() == checkpoint.load(files.stack_a).digest()
+
+
+def test_splits_differ_in_their_cases_and_their_stacks(files):
+    a, b = loaded(files.stack_a, files.stack_b)
+    assert a.arguments["split_sha256"] == mnist.split(600, "a").sha256
+    assert b.arguments["split_sha256"] == mnist.split(600, "b").sha256
+    assert a.arguments["split_sha256"] != b.arguments["split_sha256"]
+    assert a.digest() != b.digest()
+
+
+def test_a_stack_has_the_layers_that_were_asked_for_and_no_label_has_any_influence(
+    files, settings, tiny_digits, progress, tmp_path
+):
+    model = checkpoint.load(files.stack_a).model
+    assert [model[f"rbm{i}"]["weights"].shape for i in (1, 2, 3)] == [(784, 12), (12, 10), (10, 14)]
+    mislabelled = dataclasses.replace(tiny_digits, train_labels=tiny_digits.train_labels[::-1])
+    stages.pretrain(
+        Context(mislabelled, progress), tmp_path / "s", "a", settings.pretrain, "tiny", seed=1
+    )
+    assert checkpoint.load(tmp_path / "s").digest() == checkpoint.load(files.stack_a).digest()
+
+
+def test_validation_cases_have_no_influence_on_pretraining(
+    files, settings, tiny_digits, progress, tmp_path
+):
+    images = tiny_digits.train_images.copy()
+    images[mnist.split(600, "a").valid] = 77
+    changed = dataclasses.replace(tiny_digits, train_images=images)
+    stages.pretrain(
+        Context(changed, progress), tmp_path / "s", "a", settings.pretrain, "tiny", seed=1
+    )
+    assert checkpoint.load(tmp_path / "s").digest() == checkpoint.load(files.stack_a).digest()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_test_set_has_no_influence_on_what_is_learned(
+    name, files, settings, tiny_digits, progress, tmp_path
+):
+    changed = dataclasses.replace(
+        tiny_digits,
+        test_images=255 - tiny_digits.test_images[:150],
+        test_labels=(tiny_digits.test_labels[:150] + 1) % 10,
+    )
+    COMMANDS[name](Context(changed, progress), tmp_path / "file", files, settings)
+    found, undisturbed = loaded(tmp_path / "file", getattr(files, name))
+    assert found.digest() == undisturbed.digest()
+    for column in set(found.history) - {"seconds"}:
+        np.testing.assert_array_equal(found.history[column], undisturbed.history[column])
+    if name != "stack_a":  # the change was one that measurements see
+        assert found.outcome["test"] != undisturbed.outcome["test"]
+        assert found.outcome["train"] == undisturbed.outcome["train"]
+
+
+# -- what is recorded ----------------------------------------------------------------------------
+
+
+def test_an_extension_aims_at_the_recorded_training_cost_and_reaches_it(files):
+    net, extended = loaded(files.net_a, files.extended)
+    assert extended.outcome["target_cost"] == net.outcome["train"]["cost_per_100"]
+    assert extended.arguments["target_cost"] == net.outcome["train"]["cost_per_100"]
+    assert extended.outcome["epochs_before"] == net.outcome["epochs"]
+    assert not extended.outcome["capped"]
+    costs = extended.history["train_cost"]
+    assert costs[-1] <= extended.outcome["target_cost"]
+    assert (costs[:-1] > extended.outcome["target_cost"]).all()  # it stopped as soon as it could
+    assert extended.outcome["train"]["cases"] == 600
+
+
+def test_the_net_that_is_not_pretrained_aims_at_the_mean_of_the_recorded_costs(files):
+    a, b, random = loaded(files.net_a, files.net_b, files.random)
+    costs = [net.outcome["train"]["cost_per_100"] for net in (a, b)]
+    assert costs[0] != costs[1]
+    # one addition and one exact halving: no rounding that could differ
+    assert random.outcome["target_cost"] == sum(costs) / 2
+    assert random.outcome["train"]["cases"] == 600
+
+
+def test_a_run_that_ends_at_its_cap_says_so(files, settings, context, tmp_path):
+    once = dataclasses.replace(settings.backprop, max_epochs=1)
+    made = stages.finetune(context, tmp_path / "net", files.stack_a, once)
+    assert made.checkpoint.outcome["capped"]
+    assert "cap" in made.checkpoint.outcome["reason"]
+    assert any(str(tmp_path / "net") in note for note in context.progress.notes)
+
+
+@pytest.mark.parametrize("name", ["net_a", "net_b", "cg"])
+def test_the_recorded_scores_are_what_evaluating_the_file_measures_again(name, files, context):
+    path = getattr(files, name)
+    found = checkpoint.load(path)
+    evaluations = {e.part: e for e in stages.evaluate(context, path)}
+    assert list(evaluations) == ["train", "validation", "test"]
+    recorded = {"train": "train", "validation": "valid", "test": "test"}
+    for part, key in recorded.items():
+        assert stages.score_values(evaluations[part].score) == found.outcome[key]
+    assert [e.score.cases for e in evaluations.values()] == [500, 100, 200]
+    digits = context.digits
+    again = score(found.outcome["test_log_probs"], digits.test_labels)
+    assert stages.score_values(again) == found.outcome["test"]
+
+
+@pytest.mark.parametrize("name", ["extended", "random"])
+def test_a_net_trained_on_all_cases_is_evaluated_without_validation(name, files, context):
+    found = checkpoint.load(getattr(files, name))
+    train, test = stages.evaluate(context, getattr(files, name))
+    assert (train.part, test.part) == ("train", "test")
+    assert stages.score_values(train.score) == found.outcome["train"]
+    assert stages.score_values(test.score) == found.outcome["test"]
+
+
+def test_the_selected_net_is_that_of_the_fewest_validation_errors(files):
+    for path in (files.net_a, files.net_b, files.cg):
+        found = checkpoint.load(path)
+        errors = found.history["valid_errors"]
+        best = found.outcome["epochs"] - 1
+        assert best == errors.argmin()
+        assert found.outcome["valid"]["errors"] == errors[best]
+        assert found.outcome["valid"]["cost_per_100"] == found.history["valid_cost"][best]
+        assert found.outcome["train"]["cost_per_100"] == found.history["train_cost"][best]
+
+
+def test_confusions_count_every_case_once_and_errors_off_the_diagonal(files, context):
+    for evaluation in stages.evaluate(context, files.net_a):
+        assert evaluation.confusion.sum() == evaluation.score.cases
+        off_diagonal = evaluation.confusion.sum() - np.trace(evaluation.confusion)
+        assert off_diagonal == evaluation.score.errors
+
+
+def test_combining_shows_each_net_and_the_product_of_their_probabilities(files, context):
+    first, second, product, no_root = stages.combine(context, [files.net_a, files.net_b])
+    assert (first.name, second.name) == (str(files.net_a), str(files.net_b))
+    for path, alone in ((files.net_a, first), (files.net_b, second)):
+        recorded = checkpoint.load(path).outcome["test"]
+        assert stages.score_values(alone.score) == recorded
+    digits = context.digits
+    outputs = [net.outcome["test_log_probs"] for net in loaded(files.net_a, files.net_b)]
+    joint = np.exp(np.sum(outputs, axis=0, dtype=np.float64))
+    for evaluation, power in ((product, 0.5), (no_root, 1)):
+        shares = joint**power / (joint**power).sum(axis=1, keepdims=True)
+        costs = -np.log(shares[np.arange(200), digits.test_labels])
+        assert evaluation.score.errors == (shares.argmax(axis=1) != digits.test_labels).sum()
+        # both sides are float64 from the same float32 outputs; 1e-12 is thousands of roundings
+        assert evaluation.score.cost_per_100 == pytest.approx(100 * costs.mean(), rel=1e-12)
+    assert product.score.errors == no_root.score.errors
+    assert product.score.cost_per_100 != no_root.score.cost_per_100
+
+
+def test_a_net_combined_with_itself_is_that_net(files, context):
+    alone, _, product, _ = stages.combine(context, [files.net_a, files.net_a])
+    assert product.score.errors == alone.score.errors
+    # the product renormalises in float64 what the net normalised in float32: 10 classes of
+    # relative error below 10 * 2**-23 each, at a cost of the order of one nat
+    assert product.score.cost_per_100 == pytest.approx(alone.score.cost_per_100, rel=2**-19)
+
+
+# -- files that do not fit -----------------------------------------------------------------------
+
+
+def all_uses(context, files, settings, path, where):
+    """Each command that reads a file, reading this one."""
+    other = files.net_b
+    return {
+        "finetune": lambda: stages.finetune(context, where, path, settings.backprop),
+        "extend": lambda: stages.extend(context, where, path, settings.backprop),
+        "finetune_from_random": lambda: stages.finetune_from_random(
+            context, where, [other, path], settings.backprop, (12,)
+        ),
+        "evaluate": lambda: stages.evaluate(context, path),
+        "combine": lambda: stages.combine(context, [other, path]),
+    }
+
+
+USES = ("finetune", "extend", "finetune_from_random", "evaluate", "combine")
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_file_of_the_wrong_stage_is_named(use, files, settings, context, tmp_path):
+    path = files.net_a if use == "finetune" else files.stack_a
+    call = all_uses(context, files, settings, path, tmp_path / "new")[use]
+    refused(RunError, call, path, *checkpoint.STAGES.values())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_missing_or_damaged_file_is_named(use, files, settings, context, tmp_path):
+    for path in (tmp_path / "missing.h5", tmp_path, tmp_path / "damaged.h5"):
+        if path.name == "damaged.h5":
+            path.write_bytes(files.net_a.read_bytes()[:3000])
+        refused(
+            CheckpointError, all_uses(context, files, settings, path, tmp_path / "new")[use], path
+        )
+
+
+@pytest.mark.parametrize("use", USES)
+def test_an_unfinished_file_is_named(use, files, settings, context, tmp_path, make_progress):
+    stage = "stack_a" if use == "finetune" else "net_a"
+    interrupts = make_progress(lambda _: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        COMMANDS[stage](Context(context.digits, interrupts), tmp_path / "net.h5", files, settings)
+    path = tmp_path / "net.h5.part"
+    call = all_uses(context, files, settings, path, tmp_path / "new")[use]
+    refused(RunError, call, path, "is not finished")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_file_without_a_whole_model_is_named(use, files, settings, context, tmp_path):
+    found = checkpoint.load(files.stack_a if use == "finetune" else files.net_a)
+    part = found.model["rbm2"] if use == "finetune" else found.model
+    del part["weights" if use == "finetune" else "weights2"]
+    path = tmp_path / "part.h5"
+    checkpoint.save(path, found)
+    call = all_uses(context, files, settings, path, tmp_path / "new")[use]
+    if use == "finetune_from_random":  # needs no more than the recorded cost
+        call()
+    else:
+        refused(CheckpointError, call, path, "whole model")
+
+
+@pytest.mark.parametrize("use", ["extend", "finetune_from_random"])
+@pytest.mark.parametrize("name", ["extended", "random"])
+def test_a_net_that_validation_did_not_stop_has_no_criterion(
+    use, name, files, settings, context, tmp_path
+):
+    path = getattr(files, name)
+    refused(
+        RunError, all_uses(context, files, settings, path, tmp_path / "new")[use], path, "validat"
+    )
+
+
+@pytest.fixture
+def net_of_sizes(files, tmp_path):
+    """Makes the file of a validated net that has other sizes."""
+
+    def make(*sizes):
+        found = checkpoint.load(files.net_a)
+        found.model = net_arrays(Classifier.random(sizes, 1.0, np.random.default_rng(0)))
+        checkpoint.save(tmp_path / "sizes.h5", found)
+        return tmp_path / "sizes.h5"
+
+    return make
+
+
+@pytest.mark.parametrize("use", ["extend", "evaluate", "combine"])
+def test_a_net_of_another_input_size_is_named(
+    use, files, settings, context, net_of_sizes, tmp_path
+):
+    path = net_of_sizes(35, 6, 10)
+    call = all_uses(context, files, settings, path, tmp_path / "new")[use]
+    refused(RunError, call, path, "35 inputs", "784 pixels")
+
+
+@pytest.mark.parametrize("use", ["extend", "evaluate", "combine"])
+@pytest.mark.parametrize("n_classes", [4, 11])
+def test_a_net_of_another_number_of_classes_is_named(
+    use, n_classes, files, settings, context, net_of_sizes, tmp_path
+):
+    path = net_of_sizes(784, 6, n_classes)
+    call = all_uses(context, files, settings, path, tmp_path / "new")[use]
+    refused(RunError, call, path, f"{n_classes} classes", "10")
+
+
+@pytest.mark.parametrize("use", ["finetune", "extend", "evaluate", "combine"])
+def test_data_of_another_image_size_are_named(use, files, settings, idx_folder, progress, tmp_path):
+    path = files.stack_a if use == "finetune" else files.net_b
+    context = Context(mnist.read(idx_folder), progress)
+    call = all_uses(context, files, settings, path, tmp_path / "new")[use]
+    refused(RunError, call, path, "784 inputs", "35 pixels")
+
+
+def test_too_few_training_cases_are_one_clear_line(settings, tiny_digits, progress, tmp_path):
+    few = dataclasses.replace(
+        tiny_digits,
+        train_images=tiny_digits.train_images[:5],
+        train_labels=tiny_digits.train_labels[:5],
+    )
+    with pytest.raises(RunError, match="5 training cases are too few"):
+        stages.pretrain(Context(few, progress), tmp_path / "s", "a", settings.pretrain)
+
+
+@pytest.mark.parametrize("lacking", ["cost_per_100", "train", "everything"])
+def test_a_net_without_a_recorded_cost_is_named(lacking, files, settings, context, tmp_path):
+    found = checkpoint.load(files.net_a)
+    if lacking == "cost_per_100":
+        del found.outcome["train"]["cost_per_100"]
+    elif lacking == "train":
+        del found.outcome["train"]
+    else:
+        found.outcome = {}
+    path = tmp_path / "lacks.h5"
+    checkpoint.save(path, found)
+    uses = all_uses(context, files, settings, path, tmp_path / "new")
+    for use in ("extend", "finetune_from_random"):
+        with pytest.raises((RunError, CheckpointError), match=str(path)):
+            uses[use]()
+
+
+def test_a_stack_that_does_not_say_its_split_is_named(files, settings, context, tmp_path):
+    found = checkpoint.load(files.stack_a)
+    for split in (None, "d", 3):
+        found.arguments["split"] = split
+        checkpoint.save(tmp_path / "s.h5", found)
+        with pytest.raises((RunError, CheckpointError), match=r"s\.h5: "):
+            stages.finetune(context, tmp_path / "new", tmp_path / "s.h5", settings.backprop)
+
+
+# -- other data ----------------------------------------------------------------------------------
+
+
+def test_other_images_of_other_classes_go_through_the_whole_of_table_1(
+    idx_folder, settings, progress, tmp_path
+):
+    context = Context(mnist.read(idx_folder), progress)
+    folder = tmp_path / "files"
+    nets = []
+    for name in "ab":
+        stack, net = folder / f"stack-{name}", folder / f"net-{name}"
+        stages.pretrain(context, stack, name, settings.pretrain)
+        stages.finetune(context, net, stack, settings.backprop)
+        nets.append(net)
+    stages.extend(context, folder / "extended", nets[0], settings.gentle)
+    stages.finetune_from_random(
+        context, folder / "random", nets, settings.backprop, settings.pretrain.layers
+    )
+    for name in ("extended", "random"):
+        assert stages.load_net(folder / name).sizes == (35, 12, 10, 14, 4)
+        assert [e.score.cases for e in stages.evaluate(context, folder / name)] == [120, 40]
+    cases = [e.score.cases for e in stages.evaluate(context, nets[0])]
+    assert cases == [100, 20, 40]
+    assert [e.confusion.shape for e in stages.combine(context, nets)] == [(4, 4)] * 4
+    assert not list(folder.glob("*.part"))
+
+
+def test_a_loaded_net_is_the_net_that_was_saved(files):
+    found = checkpoint.load(files.net_a)
+    again = Checkpoint("classifier", True, {}, {}, model=net_arrays(stages.load_net(files.net_a)))
+    assert again.digest() == found.digest()

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+from numpy.typing import NDArray
+
+from hinton06.updates import Momentum, Step, conjugate_gradient
+
+
+def test_one_plain_step_worked_by_hand() -> None:
+    weights = np.array([[1.0, -2.0]])
+    Momentum(weights).step(np.array([[0.5, 4.0]]), Step(rate=0.25))
+    # 1 + 0.25 * 0.5 and -2 + 0.25 * 4: uphill, so the step has the gradient's sign.
+    assert weights.tolist() == [[1.125, -1.0]]
+
+
+def test_two_steps_with_momentum_and_decay_worked_by_hand() -> None:
+    weights = np.array([2.0])
+    momentum, step = Momentum(weights), Step(rate=0.1, momentum=0.9, decay=0.5)
+    momentum.step(np.array([3.0]), step)
+    # velocity 0.9 * 0 + 0.1 * (3 - 0.5 * 2) = 0.2
+    assert momentum.velocity[0] == pytest.approx(0.2, rel=reference.rounding(10))
+    assert weights[0] == pytest.approx(2.2, rel=reference.rounding(10))
+    momentum.step(np.array([-1.0]), step)
+    # velocity 0.9 * 0.2 + 0.1 * (-1 - 0.5 * 2.2) = 0.18 - 0.21 = -0.03
+    assert momentum.velocity[0] == pytest.approx(-0.03, abs=reference.rounding(10))
+    assert weights[0] == pytest.approx(2.17, rel=reference.rounding(10))
+
+
+def test_momentum_alone_goes_on_in_the_same_direction() -> None:
+    weights = np.array([0.0])
+    momentum = Momentum(weights)
+    momentum.step(np.array([1.0]), Step(rate=1.0, momentum=0.5))
+    for expected in (1.5, 1.75, 1.875):
+        momentum.step(np.array([0.0]), Step(rate=1.0, momentum=0.5))
+        assert weights[0] == expected
+
+
+def test_a_step_leaves_its_gradient_as_it_is() -> None:
+    gradient = np.array([1.0, 2.0])
+    Momentum(np.array([3.0, 4.0])).step(gradient, Step(0.1, 0.9, 0.5))
+    assert gradient.tolist() == [1, 2]
+
+
+def test_step_product_is_a_step_along_the_product() -> None:
+    rng = np.random.default_rng(1)
+    left, right, start = rng.random((4, 6)), rng.random((6, 3)), rng.random((4, 3))
+    fused, plain = Momentum(start.copy()), Momentum(start.copy())
+    step = Step(rate=0.3, momentum=0.9, decay=0.2)
+    for sign in (1, -1, 1):
+        fused.step_product(sign * left, right, 1 / 6, step)
+        plain.step(sign * left @ right / 6, step)
+    # Three steps of sums of six products, all below 2 in size.
+    tolerance = reference.rounding(3 * 20, size=2)
+    np.testing.assert_allclose(fused.parameter, plain.parameter, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(fused.velocity, plain.velocity, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(700, 250), (2, 40_000), (80_000,), (131, 250), (1, 1)],
+    ids=["matrix", "long rows", "vector", "small matrix", "one number"],
+)
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_updates_of_arrays_of_every_size_equal_the_plain_formula(
+    shape: tuple[int, ...], decay: float
+) -> None:
+    rng = np.random.default_rng(2)
+    start, first, second = (rng.standard_normal(shape) for _ in range(3))
+    momentum, step = Momentum(start.copy()), Step(rate=0.1, momentum=0.9, decay=decay)
+    momentum.step(first, step)
+    momentum.step(second, step)
+    velocity = 0.1 * (first - decay * start)
+    after_one = start + velocity
+    velocity = 0.9 * velocity + 0.1 * (second - decay * after_one)
+    # Some ten roundings of numbers below 6, six standard deviations among a million.
+    tolerance = reference.rounding(10, size=6)
+    np.testing.assert_allclose(momentum.velocity, velocity, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(momentum.parameter, after_one + velocity, rtol=0, atol=tolerance)
+
+
+def test_float32_parameters_are_updated_in_place_in_float32() -> None:
+    weights = np.ones((3, 2), np.float32)
+    momentum = Momentum(weights)
+    momentum.step_product(np.ones((3, 4), np.float32), np.ones((4, 2), np.float32), 0.25, Step(0.5))
+    assert momentum.parameter is weights
+    assert momentum.velocity.dtype == np.float32
+    assert (weights == 1.5).all()
+
+
+# -- conjugate gradient ----------------------------------------------------------------------
+
+
+class Bowl:
+    """``sum_i curvature_i * (x_i - lowest_i)^2 / 2`` over a matrix and a vector."""
+
+    def __init__(self, dtype: Any = np.float64) -> None:
+        rng = np.random.default_rng(3)
+        self.shapes = [(2, 3), (4,)]
+        self.parameters = [rng.standard_normal(s).astype(dtype) for s in self.shapes]
+        self.curvature = [1 + 9 * rng.random(s) for s in self.shapes]
+        self.lowest = [rng.standard_normal(s) for s in self.shapes]
+
+    def gradient(self) -> list[NDArray[Any]]:
+        parts = zip(self.parameters, self.curvature, self.lowest, strict=True)
+        return [c * (p - low) for p, c, low in parts]
+
+    def __call__(self) -> tuple[float, list[NDArray[Any]]]:
+        gradient = self.gradient()
+        parts = zip(gradient, self.parameters, self.lowest, strict=True)
+        return sum(float(np.sum(g * (p - low))) for g, p, low in parts) / 2, gradient
+
+
+def test_conjugate_gradient_returns_the_first_cost_and_lowers_it_with_every_search() -> None:
+    costs = [Bowl()()[0]]
+    for line_searches in (1, 2, 3, 4):
+        bowl = Bowl()
+        assert conjugate_gradient(bowl.parameters, bowl, line_searches) == costs[0]
+        costs.append(bowl()[0])
+    assert costs == sorted(costs, reverse=True)
+    assert len(set(costs)) == len(costs)
+
+
+def test_the_first_line_search_goes_straight_down_the_gradient() -> None:
+    bowl = Bowl()
+    start, gradient = [p.copy() for p in bowl.parameters], bowl.gradient()
+    conjugate_gradient(bowl.parameters, bowl, 1)
+    moves = [p - s for p, s in zip(bowl.parameters, start, strict=True)]
+    lengths = np.concatenate(
+        [(m / -g).ravel() for m, g in zip(moves, gradient, strict=True)]
+    )  # how far along minus the gradient each element went: all the same, and forwards
+    assert (lengths > 0).all()
+    # A move is the difference of two numbers of order 1; the smallest gradient magnifies it.
+    smallest = min(float(abs(g).min()) for g in gradient)
+    assert np.ptp(lengths) < reference.rounding(10, size=4) / smallest
+
+
+def test_conjugate_gradient_changes_float32_parameters_in_place() -> None:
+    bowl = Bowl(np.float32)
+    before = bowl()[0]
+    kept = list(bowl.parameters)
+    conjugate_gradient(bowl.parameters, bowl, 2)
+    assert all(p is k and p.dtype == np.float32 for p, k in zip(bowl.parameters, kept, strict=True))
+    assert bowl()[0] < before
