@@ -24,7 +24,7 @@ VALIDATED = $(SPLITS:%=$(RUNS)/bp-%.h5)
 EXTENDED  = $(SPLITS:%=$(RUNS)/bp-%-extended.h5)
 NETS      = $(VALIDATED) $(EXTENDED) $(RUNS)/bp-not-pretrained.h5
 
-.PHONY: table1 quick nets test lint coverage clean
+.PHONY: table1 quick nets test lint clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(SPLITS:%=$(RUNS)/pretrain-%.h5)
 
@@ -51,10 +51,7 @@ $(EXTENDED): $(RUNS)/bp-%-extended.h5: $(RUNS)/bp-%.h5
 	$(HINTON06) finetune-bp --extend $< --out $@ $(TRAIN)
 
 test: .venv/installed
-	$(BIN)/python -m pytest
-
-coverage: .venv/installed
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --cov
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

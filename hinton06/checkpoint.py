@@ -134,12 +134,13 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise CheckpointError(f"{path}: cannot be written: {reason}") from None
+    with contextlib.suppress(OSError):  # not every file system can sync a folder
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -231,6 +232,8 @@ def _read(file: h5py.File, size: int) -> Checkpoint:
     if not isinstance(head.get("arguments"), dict) or not isinstance(head.get("provenance"), dict):
         raise CheckpointError("does not say how it was made")
     parts = {part: _read_tree(_member(file, part), size, 0) for part in _PARTS}
+    if not all(isinstance(column, np.ndarray) for column in parts["history"].values()):
+        raise CheckpointError("its history has a column that is not an array")
     lengths = {column.shape for column in parts["history"].values()}
     if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
         raise CheckpointError("its history has columns of different lengths")
@@ -287,7 +290,8 @@ def _read_tree(group: h5py.Group | h5py.Dataset, size: int, depth: int) -> Tree:
 def _read_array(dataset: h5py.Dataset, size: int) -> NDArray[Any]:
     layout = dataset.id.get_create_plist().get_layout()
     plain = layout in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) and not dataset.external
-    if not plain or dataset.dtype.kind not in _KINDS or dataset.dtype.byteorder == ">":
+    plain = plain and dataset.shape is not None and dataset.dtype.byteorder != ">"
+    if not plain or dataset.dtype.kind not in _KINDS:
         raise CheckpointError(f"{dataset.name} is not stored the way this format stores arrays")
     # A contiguous dataset lies in the file in full, so it cannot be larger than the file.
     if dataset.nbytes > size or (dataset.nbytes and dataset.id.get_storage_size() == 0):

@@ -131,7 +131,7 @@ def pretrain(
     "A greedy learning algorithm for multiple hidden layers".
     """
     digits = context.digits
-    split = mnist.split(len(digits.train_labels), split_name)
+    split = _split(path, digits, split_name)
     arguments = _arguments(
         context, seed, recipe, settings, split=split_name, split_sha256=split.sha256
     )
@@ -186,10 +186,10 @@ def finetune(
     """
     found = _load(pretrained, "stack")
     stack = _model(pretrained, stack_from_arrays, found)
-    split_name = found.arguments["split"]
+    split_name = _recorded(pretrained, found.arguments, "split")
     digits = context.digits
     _check_inputs(pretrained, stack[0].n_visible, digits)
-    split = mnist.split(len(digits.train_labels), split_name)
+    split = _split(pretrained, digits, split_name)
     arguments = _arguments(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
@@ -246,9 +246,9 @@ def extend(
     net = load_net(fine_tuned, found)
     if found.outcome.get("role") != "validated":
         raise RunError(f"{fine_tuned}: only a net that was stopped by validation can be extended")
-    _check_inputs(fine_tuned, net.sizes[0], context.digits)
-    split_name = found.arguments["split"]
-    target = float(found.outcome["train"]["cost_per_100"])
+    _check_net(fine_tuned, net, context.digits)
+    split_name = _recorded(fine_tuned, found.arguments, "split")
+    target = _recorded_cost(fine_tuned, found)
     arguments = _arguments(
         context, seed, recipe, settings,
         role="extended", split=split_name, start=found.digest(), target_cost=target,
@@ -308,7 +308,7 @@ def finetune_from_random(
         found = _load(criterion, "classifier")
         if found.outcome.get("role") != "validated":
             raise RunError(f"{criterion}: has no stopping criterion that validation recorded")
-        targets.append(float(found.outcome["train"]["cost_per_100"]))
+        targets.append(_recorded_cost(criterion, found))
     target = float(np.mean(targets))
     arguments = _arguments(
         context, seed, recipe, settings,
@@ -323,6 +323,30 @@ def finetune_from_random(
         return FineTuning(net, _cases(digits), settings, rng, target_cost=target)
 
     return _fine_tune(context, run, learner, None)
+
+
+def _recorded(path: Path, tree: checkpoint.Tree, *names: str) -> Any:
+    """What a file that this package made records under these nested names."""
+    value: Any = tree
+    for name in names:
+        if not isinstance(value, dict) or name not in value:
+            raise CheckpointError(f"{path}: does not record its {' '.join(names)}")
+        value = value[name]
+    return value
+
+
+def _recorded_cost(path: Path, found: Checkpoint) -> float:
+    cost = _recorded(path, found.outcome, "train", "cost_per_100")
+    if not isinstance(cost, int | float):
+        raise CheckpointError(f"{path}: does not record its training cost")
+    return float(cost)
+
+
+def _split(path: Path, digits: Digits, name: str) -> Split:
+    try:
+        return mnist.split(len(digits.train_labels), name)
+    except ValueError as error:
+        raise RunError(f"{path}: {error}") from None
 
 
 def _cases(digits: Digits, rows: Any = slice(None)) -> Cases:
@@ -478,7 +502,7 @@ def evaluate(context: Context, path: Path) -> list[Evaluation]:
     _check_net(path, net, digits)
     parts = {"train": _cases(digits)}
     if found.outcome.get("role") == "validated":
-        split = mnist.split(len(digits.train_labels), found.arguments["split"])
+        split = _split(path, digits, _recorded(path, found.arguments, "split"))
         parts = {"train": _cases(digits, split.train), "validation": _cases(digits, split.valid)}
     parts["test"] = Cases(digits.test_images, digits.test_labels)
     with threadpool_limits(context.threads):

@@ -165,7 +165,7 @@ class Run:
         Parameters
         ----------
         force : bool
-            Forget whatever there is, finished or not.
+            Forget a finished file, and an unfinished one of other arguments.
 
         Returns
         -------
@@ -179,9 +179,16 @@ class Run:
             If there is a file that cannot be read.
         """
         if force:  # a finished file stays until the new one takes its place
-            self.partial_path.unlink(missing_ok=True)
+            self._forget_other_partial()
             return None
         return self._existing(self.path)
+
+    def _forget_other_partial(self) -> None:
+        """Remove an unfinished file, unless it is this very run's and can go on."""
+        try:
+            self._existing(self.partial_path)
+        except (RunError, CheckpointError):
+            self.partial_path.unlink(missing_ok=True)
 
     def _existing(self, path: Path) -> Checkpoint | None:
         if not path.exists():
@@ -213,7 +220,13 @@ class Run:
         CheckpointError
             If a file cannot be read or written.
         """
-        self.provenance = {"started": _now(), "seconds": 0.0, "resumed": 0, **describe()}
+        self.provenance = {
+            "started": _now(),
+            "seconds": 0.0,
+            "cpu_seconds": 0.0,
+            "resumed": 0,
+            **describe(),
+        }
         self._go_on_from_file(learner)
         done, expected = learner.work()
         progress.begin(self.title, done, expected)
@@ -229,28 +242,30 @@ class Run:
             return
         try:
             learner.restore(partial.state)
-        except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+            self.history = checkpoint.history_rows(partial.history)
+            self.provenance |= {
+                "started": str(partial.provenance["started"]),
+                "seconds": float(partial.provenance["seconds"]),
+                "cpu_seconds": float(partial.provenance["cpu_seconds"]),
+                "resumed": int(partial.provenance["resumed"]) + 1,
+            }
+        except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise CheckpointError(
-                f"{self.partial_path}: cannot be continued: {reason} (--force starts anew)"
+                f"{self.partial_path}: cannot be continued: {reason} (remove it to start anew)"
             ) from None
-        self.history = checkpoint.history_rows(partial.history)
-        self.provenance |= {
-            "started": partial.provenance["started"],
-            "seconds": partial.provenance["seconds"],
-            "resumed": partial.provenance["resumed"] + 1,
-        }
 
     def _epochs(self, learner: Learner, progress: Progress, interrupt: Interrupt) -> None:
         saved_at = time.monotonic()
         unsaved = False
         while learner.finished() is None:
-            where, started = learner.where(), time.monotonic()
+            where, started, cpu_started = learner.where(), time.monotonic(), time.process_time()
             row = learner.run_epoch(progress.tick)
             check_finite(where, row, learner.parameters())
             seconds = time.monotonic() - started
             self.history.append({**row, "seconds": seconds})
             self.provenance["seconds"] += seconds
+            self.provenance["cpu_seconds"] += time.process_time() - cpu_started
             unsaved = True
             progress.epoch(where, row, *learner.work())
             if interrupt.signal_number or time.monotonic() - saved_at >= self.save_every_s:
@@ -260,6 +275,8 @@ class Run:
                 raise Interrupted(interrupt.signal_number)
         if unsaved:  # the last measurements may take a while, and may be interrupted
             self._save_partial(learner)
+        if interrupt.signal_number:
+            raise Interrupted(interrupt.signal_number)
 
     def _save_partial(self, learner: Learner) -> None:
         unfinished = Checkpoint(

@@ -65,6 +65,9 @@ class Clock:
     def monotonic(self):
         return self.now
 
+    def process_time(self):
+        return 2 * self.now
+
 
 @pytest.fixture
 def make_run(tmp_path):
@@ -106,6 +109,7 @@ def test_each_epoch_leaves_a_row_with_its_seconds(make_run, progress, monkeypatc
     assert made.history["seconds"].tolist() == [1, 2, 3, 4]
     np.testing.assert_array_equal(made.history["even"], [np.nan, 1, np.nan, 1])
     assert made.provenance["seconds"] == 10
+    assert made.provenance["cpu_seconds"] == 20
     assert made.provenance["resumed"] == 0
 
 
@@ -196,6 +200,16 @@ def test_a_file_of_other_arguments_is_kept_and_the_difference_named(
     assert "--force" in message
     assert len(message.splitlines()) == 1
     assert other.path.read_bytes() == before
+
+
+@pytest.mark.usefixtures("stopped")
+def test_force_goes_on_with_an_unfinished_file_of_the_same_arguments(make_run, progress):
+    run = make_run()
+    assert run.finished_before(force=True) is None
+    assert run.partial_path.exists()
+    before = len(progress.rows)
+    run.train(Walk(), progress)
+    assert 0 < len(progress.rows) - before < len(run.history)
 
 
 def test_force_forgets_what_there_is_but_keeps_the_file_until_the_new_one(make_run, progress):
@@ -354,7 +368,7 @@ def test_an_unfinished_file_of_other_arguments_is_kept(stopped, make_run, progre
 
 
 def test_an_unfinished_file_of_other_shapes_is_named(stopped, make_run, progress):
-    refused(CheckpointError, make_run(), Walk(size=4), progress, "cannot be continued", "--force")
+    refused(CheckpointError, make_run(), Walk(size=4), progress, "cannot be continued", "remove it")
     assert stopped.exists()
 
 
@@ -376,7 +390,9 @@ def test_an_unfinished_file_with_a_wrong_epoch_is_named(value, stopped, make_run
     refused(CheckpointError, make_run(), Walk(), progress, "cannot be continued")
 
 
-@pytest.mark.parametrize("damage", [{}, {"started": "now", "seconds": 1.0, "resumed": "once"}])
+@pytest.mark.parametrize(
+    "damage", [{}, {"started": "now", "seconds": 1.0, "cpu_seconds": 1.0, "resumed": "once"}]
+)
 def test_an_unfinished_file_with_damaged_provenance_is_named(damage, stopped, make_run, progress):
     found = checkpoint.load(stopped)
     found.provenance = damage

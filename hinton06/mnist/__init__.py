@@ -202,8 +202,11 @@ def parse_idx(content: bytes, name: str, n_dimensions: int) -> NDArray[np.uint8]
 
 
 def _read_shipped(file: str) -> bytes:
-    with resources.files(__name__).joinpath(file + ".gz").open("rb") as opened:
-        content = _unpack(cast(BinaryIO, opened), file + ".gz")
+    try:
+        with resources.files(__name__).joinpath(file + ".gz").open("rb") as opened:
+            content = _unpack(cast(BinaryIO, opened), file + ".gz")
+    except OSError as error:
+        raise DataError(f"{file}.gz: {error.strerror or error}; install the package anew") from None
     if hashlib.sha256(content).hexdigest() != _SHA256[file]:
         raise DataError(f"{file}.gz: not the MNIST file that this package ships (SHA-256 differs)")
     return content

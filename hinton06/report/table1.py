@@ -338,11 +338,11 @@ def as_json(table: Table1) -> str:
         }
         for key, found in files
     ]
-    seconds = sum(float(found.provenance["seconds"]) for _, found in files)
+    seconds = sum(float(found.provenance["cpu_seconds"]) for _, found in files)
     document = {
         "rows": rows,
         "notes": table.notes,
-        "training_seconds_of_all_files": round(seconds, 1),
+        "cpu_seconds_of_all_files": round(seconds, 1),
         "files": made,
     }
     return json.dumps(document, indent=2)
