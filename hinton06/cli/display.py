@@ -71,7 +71,7 @@ class Display:
             self._bar.total = expected * self._parts
             self._bar.n = done + expected * self._part
             self._bar.set_description(f"{self._title} {where}", refresh=False)
-            self._bar.set_postfix_str(shown)
+            self._bar.set_postfix_str(_briefly(row))
         elif not self._quiet:
             fraction = self._fraction(done, expected)
             click.echo(
@@ -100,6 +100,15 @@ class Display:
             return "time left unknown"
         left = (1 - fraction) * (time.monotonic() - self._started) / made
         return f"{duration(left)} left"
+
+
+def _briefly(row: Mapping[str, float]) -> str:
+    """The measurements that matter most, short enough for the end of a bar."""
+    if "valid_cost" in row:
+        return f"valid. {row['valid_cost']:.2f}, {row['valid_errors']:.0f} errors"
+    if "train_cost" in row:
+        return f"train {row['train_cost']:.4f}"
+    return f"recon. {row['recon_error']:.2f}"
 
 
 def duration(seconds: float) -> str:
