@@ -184,7 +184,8 @@ class Classifier:
         sizes : sequence of int
             Units of each layer, pixels first, classes last.
         initial_scale : float
-            Weights are N(0, initial_scale^2 / n_in); biases are zero.
+            Weights to hidden units are N(0, initial_scale^2 / n_in). Biases, and weights to the
+            class units, are zero, as they are `on_stack`.
         rng : numpy.random.Generator
 
         Returns
@@ -197,8 +198,9 @@ class Classifier:
         is assumed, see README, Assumptions.
         """
         weights = []
-        for n_in, n_out in pairwise(sizes):
+        for n_in, n_out in pairwise(sizes[:-1]):
             layer = rng.standard_normal((n_in, n_out), dtype=np.float32)
             layer *= np.float32(initial_scale / np.sqrt(n_in))
             weights.append(layer)
+        weights.append(np.zeros((sizes[-2], sizes[-1]), np.float32))
         return cls(tuple(weights), tuple(np.zeros(n, np.float32) for n in sizes[1:]))

@@ -123,7 +123,10 @@ class BackpropSettings(_Checked):
     patience: int = _setting("Epochs since the fewest validation errors.", 0, 1_000_000)
     max_epochs: int = _setting("Cap on epochs; reported when hit.", 1, 1_000_000)
     initial_scale: float = _setting(
-        "Without pretraining: initial weights' standard deviation times root of fan-in.", 0, 1000
+        "Without pretraining: standard deviation of the initial hidden weights times the root of "
+        "their fan-in.",
+        0,
+        1000,
     )
 
 
@@ -195,7 +198,7 @@ _TR2006 = _recipe(
     {
         "optimiser": ("momentum", CHAPTER),
         "batch": (100, ASSUMED),
-        "rate": (0.05, VALIDATION),
+        "rate": (0.1, VALIDATION),
         "momentum": (0.9, VALIDATION),
         "decay": (0.0, ASSUMED),
         "line_searches": (3, SCIENCE06),
@@ -205,7 +208,7 @@ _TR2006 = _recipe(
         "easy_probability": (0.1, CHAPTER),
         "patience": (10, CHAPTER),
         "max_epochs": (300, ASSUMED),
-        "initial_scale": (1.0, VALIDATION),
+        "initial_scale": (3.0, ASSUMED),
     },
 )
 
@@ -235,7 +238,6 @@ _QUICK = _recipe(
         "early_epochs": (2, SHORT),
     },
     {
-        "rate": (0.1, SHORT),
         "patience": (2, SHORT),
         "max_epochs": (8, SHORT),
     },

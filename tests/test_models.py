@@ -162,8 +162,9 @@ def test_classifier_on_a_stack_copies_it_and_starts_with_a_zero_softmax() -> Non
 
 
 def test_random_classifier_scales_each_layer_by_the_root_of_its_fan_in() -> None:
-    net = Classifier.random((400, 100, 200), 0.5, np.random.default_rng(1))
+    net = Classifier.random((400, 100, 200, 10), 0.5, np.random.default_rng(1))
     assert net.weights[0].dtype == np.float32
     assert_variance(net.weights[0], 0.5**2 / 400)
     assert_variance(net.weights[1], 0.5**2 / 100)
+    assert not net.weights[2].any()
     assert not any(bias.any() for bias in net.biases)
