@@ -20,6 +20,7 @@ from hinton06.backprop import Cases, FineTuning, net_arrays, net_from_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.mnist import Digits, Split
 from hinton06.models import Classifier
+from hinton06.numerics import Array
 from hinton06.recipes import BackpropSettings, PretrainSettings, Settings
 from hinton06.recognition import Score, confusion, log_probs, product_of_nets, score
 from hinton06.stacking import GreedyStack, stack_arrays, stack_from_arrays
@@ -452,7 +453,7 @@ def load_net(path: Path, found: Checkpoint | None = None) -> Classifier:
 # -- evaluating and combining --------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """One net, or several combined, on one set of cases.
 
@@ -505,11 +506,12 @@ def evaluate(context: Context, path: Path) -> list[Evaluation]:
         split = _split(path, digits, _recorded(path, found.arguments, "split"))
         parts = {"train": _cases(digits, split.train), "validation": _cases(digits, split.valid)}
     parts["test"] = Cases(digits.test_images, digits.test_labels)
-    with threadpool_limits(context.threads):
-        return [
-            _evaluation(str(path), part, log_probs(net, cases.images), cases.labels)
-            for part, cases in parts.items()
-        ]
+    work = [(net, cases.images) for cases in parts.values()]
+    outputs = _outputs(context, f"evaluate {path.name}", work)
+    return [
+        _evaluation(str(path), part, output, cases.labels)
+        for (part, cases), output in zip(parts.items(), outputs, strict=True)
+    ]
 
 
 def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
@@ -540,14 +542,27 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
     nets = [load_net(path) for path in paths]
     for path, net in zip(paths, nets, strict=True):
         _check_net(path, net, digits)
-    with threadpool_limits(context.threads):
-        outputs = [log_probs(net, digits.test_images) for net in nets]
+    outputs = _outputs(context, "combine", [(net, digits.test_images) for net in nets])
     named = [
         *((str(path), array) for path, array in zip(paths, outputs, strict=True)),
         ("product", product_of_nets(outputs)),
         ("product, no root", product_of_nets(outputs, geometric=False)),
     ]
     return [_evaluation(name, "test", array, digits.test_labels) for name, array in named]
+
+
+def _outputs(context: Context, title: str, work: Sequence[tuple[Classifier, Any]]) -> list[Array]:
+    """Each net's log p(class | image) for its images."""
+    context.progress.begin(title, 0, len(work))
+    outputs = []
+    try:
+        with threadpool_limits(context.threads):
+            for net, images in work:
+                outputs.append(log_probs(net, images))
+                context.progress.tick(1)
+    finally:
+        context.progress.end()
+    return outputs
 
 
 def _check_net(path: Path, net: Classifier, digits: Digits) -> None:

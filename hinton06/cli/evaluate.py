@@ -9,33 +9,14 @@ import click
 
 from hinton06 import stages
 from hinton06.cli.display import Display
-from hinton06.cli.options import (
-    EXISTING_FILE,
-    data_option,
-    json_option,
-    make_context,
-    print_json,
-    quiet_option,
-    threads_option,
-)
-from hinton06.report.scores import evaluation_values, print_confusion, print_evaluations
+from hinton06.cli.options import make_context, measuring_options
+from hinton06.report import scores
 
 
 @click.command()
-@click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)
-@click.option("--confusion", is_flag=True, help="Also print which classes are taken for which.")
-@data_option
-@threads_option
-@quiet_option
-@json_option
-def evaluate(checkpoints: tuple[Path, ...], confusion: bool, **options: Any) -> None:
+@measuring_options
+def evaluate(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **options: Any) -> None:
     """Cost and errors of fine-tuned nets on their training, validation and test cases."""
-    context = make_context(options, Display(options["quiet"]))
+    context = make_context(options, Display(options["quiet"], parts=len(checkpoints)))
     results = [e for path in checkpoints for e in stages.evaluate(context, path)]
-    if options["as_json"]:
-        print_json([evaluation_values(e, confusion) for e in results])
-        return
-    print_evaluations(results)
-    if confusion:
-        for evaluation in results:
-            print_confusion(evaluation)
+    scores.show(results, as_json, results if confusion else [])

@@ -80,6 +80,22 @@ def long_run_options(command: Command) -> Command:
     return command
 
 
+MEASURING_OPTIONS = (
+    click.option("--confusion", is_flag=True, help="Also print which classes are taken for which."),
+    data_option,
+    threads_option,
+    quiet_option,
+    json_option,
+)
+
+
+def measuring_options(command: Command) -> Command:
+    """What a command that measures finished nets takes, and their files."""
+    for option in reversed(MEASURING_OPTIONS):
+        command = option(command)
+    return click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)(command)
+
+
 def recipe_options(part: str) -> Callable[[Command], Command]:
     """``--recipe NAME`` and one option for each setting of that part of a recipe.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -47,7 +49,28 @@ def scores_line(outcome: Tree) -> str:
     return "  " + "; ".join(parts)
 
 
-def evaluation_values(evaluation: Evaluation, with_confusion: bool) -> Tree:
+def show(
+    evaluations: Sequence[Evaluation], as_json: bool, confusions: Sequence[Evaluation]
+) -> None:
+    """Print scores on standard output, as a table or as JSON.
+
+    Parameters
+    ----------
+    evaluations : sequence of Evaluation
+    as_json : bool
+    confusions : sequence of Evaluation
+        Those of `evaluations` whose confusion matrices are wanted too.
+    """
+    if as_json:
+        values = [_evaluation_values(e, e in confusions) for e in evaluations]
+        click.echo(json.dumps(values, indent=2, allow_nan=False))
+        return
+    _print_evaluations(evaluations)
+    for evaluation in confusions:
+        _print_confusion(evaluation)
+
+
+def _evaluation_values(evaluation: Evaluation, with_confusion: bool) -> Tree:
     """An evaluation as JSON values."""
     measured = evaluation.score
     values: Tree = {
@@ -62,7 +85,7 @@ def evaluation_values(evaluation: Evaluation, with_confusion: bool) -> Tree:
     return values
 
 
-def print_evaluations(evaluations: Sequence[Evaluation]) -> None:
+def _print_evaluations(evaluations: Sequence[Evaluation]) -> None:
     """A table of scores on standard output."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("net", overflow="fold")
@@ -83,7 +106,7 @@ def print_evaluations(evaluations: Sequence[Evaluation]) -> None:
     Console().print(table)
 
 
-def print_confusion(evaluation: Evaluation) -> None:
+def _print_confusion(evaluation: Evaluation) -> None:
     """A confusion matrix on standard output."""
     n_classes = len(evaluation.confusion)
     table = Table(box=None, pad_edge=False, header_style="bold")
