@@ -39,8 +39,8 @@ BACKPROP = {
 }
 VARIANTS = [
     ("table1", "base"),
-    ("short", "base"),
     ("table1", "rate-0.03"),
+    ("short", "base"),
     ("short-decay-0.001", "base"),
     ("table1", "easy-0.02"),
     ("short-annealed", "base"),
