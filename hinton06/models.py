@@ -342,7 +342,7 @@ class DeepBeliefNet:
         Raises
         ------
         ValueError
-            If there are not three RBMs.
+            If there are not three RBMs, or one below the top has labels.
 
         Source
         ------
@@ -351,6 +351,8 @@ class DeepBeliefNet:
         if len(stack) != 3:
             raise ValueError(f"a stack of {len(stack)} RBMs, the net of Figure 4 has three")
         low, middle, top = stack
+        if low.n_labels or middle.n_labels:
+            raise ValueError("labels below the top layer")
         return cls(
             vishid=low.weights.copy(),
             hid_rec_bias=low.hidden_bias.copy(),

@@ -146,7 +146,10 @@ class GreedyStack:
     def work(self) -> tuple[float, float]:
         """Multiply-adds done so far and expected in all, to weigh one layer's epochs."""
         sizes = (self._cases.shape[1], *self.settings.layers)
-        layer = [5.0 * a * b * len(self._data) for a, b in pairwise(sizes)]
+        layer = [
+            5.0 * (n_below + self._labels_of(number)) * n_above * len(self._data)
+            for number, (n_below, n_above) in enumerate(pairwise(sizes))
+        ]
         done = [min(max(self.epoch - i * self.settings.passes, 0), self.settings.passes)
                 for i in range(len(layer))]  # fmt: skip
         return float(np.dot(layer, done)), sum(layer) * self.settings.passes

@@ -11,8 +11,8 @@ from hinton06 import checkpoint, mnist, stages
 from hinton06.backprop import net_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.models import Classifier
-from hinton06.recognition import score
 from hinton06.recipes import RECIPES
+from hinton06.recognition import score
 from hinton06.stages import Context
 from hinton06.training import Interrupted, RunError
 

@@ -336,7 +336,7 @@ def test_a_net_of_other_shapes_is_not_copied(sizes: dict[str, int], message: str
 def test_a_net_with_another_split_of_pen_and_labels_is_not_copied() -> None:
     """Five visible units of the memory either way."""
     other = package_net(slow.random_net(1, n_pen=3, n_labels=2))
-    with pytest.raises(ValueError, match="do(es)? not fit"):
+    with pytest.raises(ValueError, match=r"do(es)? not fit"):
         copy_net(other, package_net(slow.random_net(1)))
 
 
