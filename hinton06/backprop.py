@@ -17,27 +17,10 @@ from numpy.typing import NDArray
 from hinton06.models import Classifier
 from hinton06.numerics import Array, product, take_batch
 from hinton06.recipes import BackpropSettings
-from hinton06.recognition import Score, case_costs, log_probs, score, up_pass
+from hinton06.recognition import Cases, Score, case_costs, log_probs, score, up_pass
 from hinton06.updates import Momentum, Step, conjugate_gradient
 
 Labels = NDArray[np.integer[Any]]
-
-
-@dataclass(frozen=True, eq=False)
-class Cases:
-    """Labelled images.
-
-    Parameters
-    ----------
-    images : (n, n_pixels) uint8 array
-    labels : (n,) integer array
-    """
-
-    images: NDArray[np.uint8]
-    labels: Labels
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 class Backpropagation:

@@ -21,7 +21,11 @@ from numpy.typing import NDArray
 
 FORMAT = "hinton06 checkpoint"
 VERSION = 1
-STAGES = {"stack": "a pretrained stack of RBMs", "classifier": "a fine-tuned classifier"}
+STAGES = {
+    "stack": "a pretrained stack of RBMs",
+    "classifier": "a fine-tuned classifier",
+    "generative": "a fine-tuned generative net",
+}
 
 Tree = dict[str, Any]
 """Nested dictionaries whose leaves are arrays, numbers, strings, booleans or None."""

@@ -1,4 +1,4 @@
-"""The parameters that the chapter learns: an `Rbm`, and a `Classifier`.
+"""The parameters that the chapter learns: an `Rbm`, a `Classifier`, a `DeepBeliefNet`.
 
 A model's shapes are checked once, when it is made, and never change; its numbers are changed
 in place by `hinton06.updates` alone.
@@ -35,6 +35,9 @@ class Rbm:
     weights : (n_visible, n_hidden) C-contiguous float array
     visible_bias : (n_visible,) array of the same dtype
     hidden_bias : (n_hidden,) array of the same dtype
+    n_labels : int
+        How many of the visible units, the last ones, are the label units of Figure 4: a softmax
+        group, of which exactly one is on.
 
     Raises
     ------
@@ -43,16 +46,20 @@ class Rbm:
 
     Source
     ------
-    "Learning one layer of feature detectors".
+    "Learning one layer of feature detectors"; the labels, "Using contrastive wake-sleep for
+    generative fine-tuning".
     """
 
     weights: Array
     visible_bias: Array
     hidden_bias: Array
+    n_labels: int = 0
 
     def __post_init__(self) -> None:
         if self.weights.ndim != 2 or 0 in self.weights.shape:
             raise ValueError(f"weights have shape {self.weights.shape}, expected a matrix")
+        if not 0 <= self.n_labels < self.weights.shape[0]:
+            raise ValueError(f"{self.n_labels} labels among {self.weights.shape[0]} visible units")
         dtype = self.weights.dtype
         _check("weights", self.weights, self.weights.shape, dtype)
         _check("visible_bias", self.visible_bias, self.weights.shape[:1], dtype)
@@ -70,7 +77,12 @@ class Rbm:
 
     @classmethod
     def random(
-        cls, n_visible: int, n_hidden: int, initial_sd: float, rng: np.random.Generator
+        cls,
+        n_visible: int,
+        n_hidden: int,
+        initial_sd: float,
+        rng: np.random.Generator,
+        n_labels: int = 0,
     ) -> Rbm:
         """A float32 RBM with weights from N(0, initial_sd^2) and zero biases.
 
@@ -82,6 +94,8 @@ class Rbm:
             probabilities in the statistics every feature would stay the same as every other,
             so the start is small and random.
         rng : numpy.random.Generator
+        n_labels : int
+            As in `Rbm`; counted in `n_visible`.
 
         Returns
         -------
@@ -94,7 +108,9 @@ class Rbm:
         """
         weights = rng.standard_normal((n_visible, n_hidden), dtype=np.float32)
         weights *= np.float32(initial_sd)
-        return cls(weights, np.zeros(n_visible, np.float32), np.zeros(n_hidden, np.float32))
+        return cls(
+            weights, np.zeros(n_visible, np.float32), np.zeros(n_hidden, np.float32), n_labels
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +176,7 @@ class Classifier:
         Returns
         -------
         Classifier
-            With copies of the stack's weights and hidden biases.
+            With copies of the stack's weights and hidden biases; label units are left out.
 
         Source
         ------
@@ -169,7 +185,10 @@ class Classifier:
         """
         dtype = stack[-1].weights.dtype
         return cls(
-            (*(r.weights.copy() for r in stack), np.zeros((stack[-1].n_hidden, n_classes), dtype)),
+            (
+                *(r.weights[: r.n_visible - r.n_labels].copy() for r in stack),
+                np.zeros((stack[-1].n_hidden, n_classes), dtype),
+            ),
             (*(r.hidden_bias.copy() for r in stack), np.zeros(n_classes, dtype)),
         )
 
@@ -204,3 +223,146 @@ class Classifier:
             weights.append(layer)
         weights.append(np.zeros((sizes[-2], sizes[-1]), np.float32))
         return cls(tuple(weights), tuple(np.zeros(n, np.float32) for n in sizes[1:]))
+
+
+@dataclass(frozen=True, eq=False)
+class DeepBeliefNet:
+    """The generative model of Figure 4: layers vis, hid, pen, top and lab.
+
+    Bottom-up recognition and top-down generative parameters are different arrays; pen, lab and
+    top form an associative memory with symmetric weights.
+
+    Parameters
+    ----------
+    vishid : (n_vis, n_hid) array
+        Recognition weights, from pixels to the first features.
+    hid_rec_bias : (n_hid,) array
+    hidpen : (n_hid, n_pen) array
+        Recognition weights, from the first to the penultimate features.
+    pen_rec_bias : (n_pen,) array
+    penhid : (n_pen, n_hid) array
+        Generative weights.
+    hid_gen_bias : (n_hid,) array
+    hidvis : (n_hid, n_vis) array
+        Generative weights.
+    vis_gen_bias : (n_vis,) array
+    memory : Rbm
+        Visible units are pen, then lab (`n_labels` of them, 0 without labels); hidden are top.
+
+    Raises
+    ------
+    ValueError
+        If shapes or dtypes disagree, or a number is not finite.
+
+    Source
+    ------
+    Figure 4, and "Using contrastive wake-sleep for generative fine-tuning".
+    """
+
+    vishid: Array
+    hid_rec_bias: Array
+    hidpen: Array
+    pen_rec_bias: Array
+    penhid: Array
+    hid_gen_bias: Array
+    hidvis: Array
+    vis_gen_bias: Array
+    memory: Rbm
+
+    def __post_init__(self) -> None:
+        if self.vishid.ndim != 2 or self.hidpen.ndim != 2:
+            raise ValueError("vishid and hidpen are not matrices")
+        (n_vis, n_hid), n_pen = self.vishid.shape, self.hidpen.shape[1]
+        dtype = self.memory.weights.dtype
+        for name, array, shape in (
+            ("vishid", self.vishid, (n_vis, n_hid)),
+            ("hid_rec_bias", self.hid_rec_bias, (n_hid,)),
+            ("hidpen", self.hidpen, (n_hid, n_pen)),
+            ("pen_rec_bias", self.pen_rec_bias, (n_pen,)),
+            ("penhid", self.penhid, (n_pen, n_hid)),
+            ("hid_gen_bias", self.hid_gen_bias, (n_hid,)),
+            ("hidvis", self.hidvis, (n_hid, n_vis)),
+            ("vis_gen_bias", self.vis_gen_bias, (n_vis,)),
+        ):
+            _check(name, array, shape, dtype)
+        if self.memory.n_visible != n_pen + self.memory.n_labels:
+            raise ValueError(
+                f"a memory of {self.memory.n_visible} visible units on {n_pen} penultimate "
+                f"features and {self.memory.n_labels} labels"
+            )
+
+    @property
+    def n_pen(self) -> int:
+        """The number of penultimate features."""
+        return int(self.hidpen.shape[1])
+
+    @property
+    def n_labels(self) -> int:
+        """The number of label units."""
+        return self.memory.n_labels
+
+    @property
+    def pentop(self) -> Array:
+        """The memory's weights between pen and top: (n_pen, n_top), a view."""
+        return self.memory.weights[: self.n_pen]
+
+    @property
+    def labtop(self) -> Array:
+        """The memory's weights between lab and top: (n_labels, n_top), a view."""
+        return self.memory.weights[self.n_pen :]
+
+    @property
+    def pen_gen_bias(self) -> Array:
+        """The memory's biases of pen: (n_pen,), a view."""
+        return self.memory.visible_bias[: self.n_pen]
+
+    @property
+    def lab_gen_bias(self) -> Array:
+        """The memory's biases of lab: (n_labels,), a view."""
+        return self.memory.visible_bias[self.n_pen :]
+
+    @property
+    def top_bias(self) -> Array:
+        """The memory's biases of top: (n_top,)."""
+        return self.memory.hidden_bias
+
+    @classmethod
+    def untied(cls, stack: Sequence[Rbm]) -> DeepBeliefNet:
+        """A pretrained stack seen as one generative model, its directions from now on apart.
+
+        Parameters
+        ----------
+        stack : sequence of three Rbm, bottom to top
+
+        Returns
+        -------
+        DeepBeliefNet
+            Recognition and generative weights are equal, but copies.
+
+        Raises
+        ------
+        ValueError
+            If there are not three RBMs, or one below the top has labels.
+
+        Source
+        ------
+        "It is possible, however, to take a very different view of exactly the same system".
+        """
+        if len(stack) != 3:
+            raise ValueError(f"a stack of {len(stack)} RBMs, the net of Figure 4 has three")
+        low, middle, top = stack
+        if low.n_labels or middle.n_labels:
+            raise ValueError("labels below the top layer")
+        return cls(
+            vishid=low.weights.copy(),
+            hid_rec_bias=low.hidden_bias.copy(),
+            hidpen=middle.weights.copy(),
+            pen_rec_bias=middle.hidden_bias.copy(),
+            penhid=np.ascontiguousarray(middle.weights.T),
+            hid_gen_bias=middle.visible_bias.copy(),
+            hidvis=np.ascontiguousarray(low.weights.T),
+            vis_gen_bias=low.visible_bias.copy(),
+            memory=Rbm(
+                top.weights.copy(), top.visible_bias.copy(), top.hidden_bias.copy(), top.n_labels
+            ),
+        )

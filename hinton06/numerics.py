@@ -209,6 +209,31 @@ def bernoulli(
     return out
 
 
+def one_hot(probs: Array, rng: np.random.Generator) -> Array:
+    """One unit on in each row, chosen with its probability.
+
+    Parameters
+    ----------
+    probs : (n, n_units) array
+        Each row sums to 1, up to rounding.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n, n_units) array of 0 and 1 of the same dtype, each row with a single 1
+
+    Source
+    ------
+    A softmax group of label units: Hinton, Osindero and Teh (2006).
+    """
+    ends = np.cumsum(probs, axis=1)
+    draws = rng.random((len(probs), 1)) * ends[:, -1:]  # sums to 1 only up to rounding
+    chosen = np.minimum((draws >= ends).sum(axis=1), probs.shape[1] - 1)
+    states = np.zeros_like(probs)
+    states[np.arange(len(probs)), chosen] = 1
+    return states
+
+
 def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) -> Array:
     """The chosen cases as numbers in [0, 1].
 

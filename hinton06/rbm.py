@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from hinton06.models import Rbm
-from hinton06.numerics import Array, affine, bernoulli, logistic, softplus
+from hinton06.numerics import Array, affine, bernoulli, log_softmax, logistic, one_hot, softplus
 from hinton06.updates import Momentum, Step
 
 
@@ -93,15 +93,60 @@ def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
 
     Returns
     -------
-    (n, n_visible) array in [0, 1]
+    (n, n_visible) array in [0, 1]; the label units' probabilities sum to 1
+
+    Source
+    ------
+    Eq. 6; label units are a softmax group (Hinton, Osindero and Teh 2006).
+    """
+    if out is None:
+        out = np.empty((len(h), rbm.n_visible), h.dtype)
+    affine(h, rbm.weights.T, rbm.visible_bias, out)
+    units, labels = parts(rbm, out)
+    logistic(units)
+    if rbm.n_labels:
+        np.exp(log_softmax(labels), out=labels)
+    return out
+
+
+def parts(rbm: Rbm, v: Array) -> tuple[Array, Array]:
+    """The binary units' and the label units' columns of visible vectors, as views.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    v : (n, n_visible) array
+
+    Returns
+    -------
+    (n, n_visible - n_labels) array and (n, n_labels) array
+    """
+    n_units = rbm.n_visible - rbm.n_labels
+    return v[:, :n_units], v[:, n_units:]
+
+
+def sample_visible(rbm: Rbm, v_probs: Array, rng: np.random.Generator) -> Array:
+    """States of visible units: binary units each on its own, exactly one label unit.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    v_probs : (n, n_visible) array, as from `visible_probs`
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n, n_visible) array of 0 and 1
 
     Source
     ------
     Eq. 6.
     """
-    if out is None:
-        out = np.empty((len(h), rbm.n_visible), h.dtype)
-    return logistic(affine(h, rbm.weights.T, rbm.visible_bias, out))
+    v_states = bernoulli(v_probs, rng, np.empty_like(v_probs))
+    if rbm.n_labels:
+        label_probs, label_states = parts(rbm, v_probs)[1], parts(rbm, v_states)[1]
+        label_states[...] = one_hot(label_probs, rng)
+    return v_states
 
 
 def gibbs_step(rbm: Rbm, v_states: Array, rng: np.random.Generator) -> Array:
@@ -123,8 +168,7 @@ def gibbs_step(rbm: Rbm, v_states: Array, rng: np.random.Generator) -> Array:
     """
     h_probs = hidden_probs(rbm, v_states)
     h_states = bernoulli(h_probs, rng, np.empty_like(h_probs))
-    v_probs = visible_probs(rbm, h_states)
-    return bernoulli(v_probs, rng, np.empty_like(v_probs))
+    return sample_visible(rbm, visible_probs(rbm, h_states), rng)
 
 
 class ContrastiveDivergence:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
+HOT06 = "Hinton, Osindero and Teh (2006)"
 ASSUMED = "assumed; see README, Assumptions"
 VALIDATION = "chosen by validation errors; see experiments/search"
 SHORT = "as short as still makes sense"
@@ -29,7 +30,7 @@ def parse_layers(text: str) -> tuple[int, ...]:
     parts = text.split("-")
     sizes = tuple(int(part) for part in parts if part.isascii() and part.isdigit())
     if len(sizes) < len(parts) or min(sizes) < 1:
-        raise ValueError(f"layer sizes look like 500-500-2000, not {text!r}")
+        raise ValueError(f"expected numbers joined by hyphens, like 500-500-2000, not {text!r}")
     return sizes
 
 
@@ -130,8 +131,34 @@ class BackpropSettings(_Checked):
     )
 
 
-Settings = PretrainSettings | BackpropSettings
-SettingsType = TypeVar("SettingsType", PretrainSettings, BackpropSettings)
+@dataclass(frozen=True)
+class WakeSleepSettings(_Checked):
+    """How a generative net is fine-tuned. Rates apply to the mean of a batch.
+
+    Raises
+    ------
+    ValueError
+        If a value lies outside its range.
+
+    Source
+    ------
+    Each recipe's `sources`.
+    """
+
+    epochs: int = _setting("Epochs of the schedule.", 1, 1_000_000)
+    batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
+    rate: float = _setting("Learning rate of Eqs 2, 3 and 4, first epoch.", 0, 1000)
+    final_share: float = _setting(
+        "Rate of the last epoch as a share of the first's; linear between.", 0, 1
+    )
+    momentum: float = _setting("Momentum.", 0, 0.9999)
+    decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
+    gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.")
+    sampled_labels: bool = _setting("Sample the confabulated labels; else softmax probabilities.")
+
+
+Settings = PretrainSettings | BackpropSettings | WakeSleepSettings
+SettingsType = TypeVar("SettingsType", PretrainSettings, BackpropSettings, WakeSleepSettings)
 
 
 @dataclass(frozen=True)
@@ -145,6 +172,7 @@ class Recipe:
         One line.
     pretrain : PretrainSettings
     backprop : BackpropSettings
+    wakesleep : WakeSleepSettings
     sources : mapping from ``"pretrain.rate"`` and the like to str
     """
 
@@ -152,6 +180,7 @@ class Recipe:
     about: str
     pretrain: PretrainSettings
     backprop: BackpropSettings
+    wakesleep: WakeSleepSettings
     sources: Mapping[str, str]
 
 
@@ -160,6 +189,7 @@ def _recipe(
     about: str,
     pretrain: Mapping[str, tuple[Any, str]],
     backprop: Mapping[str, tuple[Any, str]],
+    wakesleep: Mapping[str, tuple[Any, str]],
     base: Recipe | None = None,
 ) -> Recipe:
     """A recipe from (value, source) pairs, on top of another recipe's values if one is given."""
@@ -171,11 +201,13 @@ def _recipe(
     sources = dict(base.sources) if base else {}
     sources |= {f"pretrain.{key}": source for key, (_, source) in pretrain.items()}
     sources |= {f"backprop.{key}": source for key, (_, source) in backprop.items()}
+    sources |= {f"wakesleep.{key}": source for key, (_, source) in wakesleep.items()}
     return Recipe(
         name,
         about,
         build(PretrainSettings, "pretrain", pretrain),
         build(BackpropSettings, "backprop", backprop),
+        build(WakeSleepSettings, "wakesleep", wakesleep),
         sources,
     )
 
@@ -210,6 +242,16 @@ _TR2006 = _recipe(
         "max_epochs": (300, ASSUMED),
         "initial_scale": (3.0, ASSUMED),
     },
+    {
+        "epochs": (60, ASSUMED),
+        "batch": (100, HOT06),
+        "rate": (0.02, ASSUMED),
+        "final_share": (0.0, ASSUMED),
+        "momentum": (0.0, ASSUMED),
+        "decay": (0.0, ASSUMED),
+        "gibbs": ((3, 6, 10), HOT06),
+        "sampled_labels": (False, HOT06),
+    },
 )
 
 _SCIENCE06 = _recipe(
@@ -226,6 +268,7 @@ _SCIENCE06 = _recipe(
         "importance_sampling": (False, SCIENCE06),
         "max_epochs": (200, SCIENCE06),
     },
+    {},
     base=_TR2006,
 )
 
@@ -240,6 +283,9 @@ _QUICK = _recipe(
     {
         "patience": (2, SHORT),
         "max_epochs": (8, SHORT),
+    },
+    {
+        "epochs": (3, SHORT),
     },
     base=_TR2006,
 )

@@ -12,10 +12,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.models import Classifier
-from hinton06.numerics import Array, affine, log_softmax, logistic, take_batch
+from hinton06.models import Classifier, DeepBeliefNet, Rbm
+from hinton06.numerics import (
+    Array,
+    affine,
+    bernoulli,
+    log_softmax,
+    logistic,
+    one_hot,
+    softplus,
+    take_batch,
+)
 
 _BATCH = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """Labelled images.
+
+    Parameters
+    ----------
+    images : (n, n_pixels) uint8 array
+    labels : (n,) integer array
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.integer[Any]]
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 @dataclass(frozen=True)
@@ -109,6 +135,232 @@ def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
         take_batch(images, rows, layers[0])
         result[rows] = up_pass(net, layers)
     return result
+
+
+def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
+    """Activation probabilities of the penultimate features, by a deterministic up-pass.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+    images : (n_cases, n_vis) array
+        uint8 pixels, or floats in [0, 1].
+
+    Returns
+    -------
+    (n_cases, n_pen) array in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If the images have another number of pixels than the net.
+
+    Source
+    ------
+    "the activation probabilities of the first layer of hidden units are used to compute
+    activation probabilities for the penultimate hidden layer".
+    """
+    if images.shape[1] != len(net.vishid):
+        raise ValueError(f"images have {images.shape[1]} pixels, the net has {len(net.vishid)}")
+    dtype = net.vishid.dtype
+    result = np.empty((len(images), net.n_pen), dtype)
+    n = min(_BATCH, len(images))
+    pixels, hidden = np.empty((n, len(net.vishid)), dtype), np.empty((n, len(net.hidpen)), dtype)
+    for first in range(0, len(images), _BATCH):
+        rows = slice(first, min(first + _BATCH, len(images)))
+        n = rows.stop - rows.start
+        take_batch(images, rows, pixels[:n])
+        logistic(affine(pixels[:n], net.vishid, net.hid_rec_bias, hidden[:n]))
+        logistic(affine(hidden[:n], net.hidpen, net.pen_rec_bias, result[rows]))
+    return result
+
+
+def label_free_energies(memory: Rbm, pen: Array) -> Array:
+    """Free energy of the memory with pen and each label in turn: exact, over all top states.
+
+    Parameters
+    ----------
+    memory : Rbm
+        With `n_labels` label units.
+    pen : (n, n_pen) array of states or probabilities
+
+    Returns
+    -------
+    (n, n_labels) array of nats; the label of the lowest is the guess
+
+    Raises
+    ------
+    ValueError
+        If the memory has no labels.
+
+    Source
+    ------
+    "the vector of activation probabilities ... is paired with each of the ten labels in turn
+    and the free energy of the associative memory is computed".
+    """
+    if not memory.n_labels:
+        raise ValueError("a net without labels cannot be asked for them")
+    n_pen = memory.n_visible - memory.n_labels
+    result = np.empty((len(pen), memory.n_labels), pen.dtype)
+    for first in range(0, len(pen), _BATCH):
+        batch = pen[first : first + _BATCH]
+        inputs = batch @ memory.weights[:n_pen] + memory.hidden_bias
+        pen_energy = -(batch @ memory.visible_bias[:n_pen])
+        for label in range(memory.n_labels):
+            top = softplus(inputs + memory.weights[n_pen + label]).sum(axis=1)
+            bias = memory.visible_bias[n_pen + label]
+            result[first : first + _BATCH, label] = pen_energy - bias - top
+    return result
+
+
+def label_log_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
+    """The log of p(label | image): softmax over the labels of minus the memory's free energy.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+        With labels.
+    images : (n_cases, n_vis) array
+        uint8 pixels, or floats in [0, 1].
+
+    Returns
+    -------
+    (n_cases, n_labels) array, in nats
+
+    Raises
+    ------
+    ValueError
+        As `pen_probs` and `label_free_energies`.
+
+    Source
+    ------
+    "A fast and accurate approximation", "Using contrastive wake-sleep".
+    """
+    return log_softmax(-label_free_energies(net.memory, pen_probs(net, images)))
+
+
+def stochastic_label_log_probs(
+    net: DeepBeliefNet, images: NDArray[Any], rng: np.random.Generator, passes: int = 1
+) -> Array:
+    """The log of p(label | image), by free energy after stochastic up-passes, averaged over them.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+        With labels.
+    images : (n_cases, n_vis) array
+    rng : numpy.random.Generator
+        Draws the binary states of hid and pen.
+    passes : int
+        Up-passes whose label probabilities are averaged.
+
+    Returns
+    -------
+    (n_cases, n_labels) float64 array, in nats
+
+    Source
+    ------
+    "Using probabilities rather than stochastic binary states suppresses the noise due to
+    sampling"; the average over 20 passes, Hinton, Osindero and Teh (2006).
+    """
+    total = np.zeros((len(images), net.n_labels))
+    for _ in range(passes):
+        for first in range(0, len(images), _BATCH):
+            rows = slice(first, min(first + _BATCH, len(images)))
+            pen_states = _sampled_pen(net, images, rows, rng)
+            energies = label_free_energies(net.memory, pen_states)
+            total[rows] += np.exp(log_softmax(-energies))
+    return np.log(total / passes)
+
+
+def _sampled_pen(
+    net: DeepBeliefNet, images: NDArray[Any], rows: slice, rng: np.random.Generator
+) -> Array:
+    dtype = net.vishid.dtype
+    n = rows.stop - rows.start
+    data = take_batch(images, rows, np.empty((n, len(net.vishid)), dtype))
+    for weights, bias in ((net.vishid, net.hid_rec_bias), (net.hidpen, net.pen_rec_bias)):
+        probs = logistic(affine(data, weights, bias, np.empty((n, weights.shape[1]), dtype)))
+        data = bernoulli(probs, rng, np.empty_like(probs))
+    return data
+
+
+def gibbs_label_log_probs(
+    net: DeepBeliefNet, images: NDArray[Any], rng: np.random.Generator, rounds: int = 200
+) -> Array:
+    """The log of p(label | image), by Gibbs sampling of the labels and top, pen clamped.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+        With labels.
+    images : (n_cases, n_vis) array
+    rng : numpy.random.Generator
+    rounds : int
+        Rounds of alternating sampling, the first half of them not counted. The label
+        probabilities of the others are averaged.
+
+    Returns
+    -------
+    (n_cases, n_labels) float64 array, in nats
+
+    Source
+    ------
+    "it would be possible to use sampling methods"; Gibbs sampling of the label units after a
+    stochastic up-pass, Hinton, Osindero and Teh (2006).
+    """
+    result = np.empty((len(images), net.n_labels))
+    for first in range(0, len(images), _BATCH):
+        rows = slice(first, min(first + _BATCH, len(images)))
+        result[rows] = _gibbs_labels(net, _sampled_pen(net, images, rows, rng), rng, rounds)
+    return np.log(result)
+
+
+def _gibbs_labels(
+    net: DeepBeliefNet, pen_states: Array, rng: np.random.Generator, rounds: int
+) -> NDArray[np.float64]:
+    """Label probabilities averaged over the second half of the rounds."""
+    from_pen = pen_states @ net.pentop + net.top_bias
+    probs = np.full((len(pen_states), net.n_labels), 1 / net.n_labels, pen_states.dtype)
+    total = np.zeros(probs.shape)
+    counted = rounds - rounds // 2
+    for number in range(rounds):
+        top_probs = logistic(from_pen + one_hot(probs, rng) @ net.labtop)
+        top_states = bernoulli(top_probs, rng, np.empty_like(top_probs))
+        probs = np.exp(log_softmax(top_states @ net.labtop.T + net.lab_gen_bias))
+        if number >= rounds - counted:
+            total += probs
+    return total / counted
+
+
+def mean_free_energy(
+    net: DeepBeliefNet, images: NDArray[Any], labels: NDArray[np.integer[Any]]
+) -> float:
+    """Mean free energy of the memory with each image's penultimate features and its label.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+        With labels.
+    images : (n, n_vis) array
+    labels : (n,) integers in [0, n_labels)
+
+    Returns
+    -------
+    float
+        Nats. Lower for training than for validation cases where the net overfits.
+
+    Source
+    ------
+    Not in the chapter: the usual sign of overfitting in RBMs (Hinton, 2010, "A practical guide
+    to training restricted Boltzmann machines").
+    """
+    pen = pen_probs(net, images)
+    inputs = pen @ net.pentop
+    inputs += net.labtop[labels]
+    inputs += net.top_bias
+    linear = pen @ net.pen_gen_bias + net.lab_gen_bias[labels]
+    return -float(np.mean(linear + softplus(inputs).sum(axis=1), dtype=np.float64))
 
 
 def case_costs(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> Array:

@@ -84,28 +84,50 @@ class GreedyStack:
     settings : PretrainSettings
     rng : numpy.random.Generator
         Initial weights, shuffles and hidden states.
+    targets : (n_cases, n_labels) float32 array, optional
+        One-hot labels, which the top RBM learns together with the features below it.
 
     Source
     ------
-    "A greedy learning algorithm for multiple hidden layers".
+    "A greedy learning algorithm for multiple hidden layers"; with labels, "each data vector had
+    510 components. The first 500 were the activation probabilities of the 500 feature detectors
+    in the penultimate layer and the last 10 were the label values".
     """
 
     def __init__(
-        self, cases: NDArray[np.uint8], settings: PretrainSettings, rng: np.random.Generator
+        self,
+        cases: NDArray[np.uint8],
+        settings: PretrainSettings,
+        rng: np.random.Generator,
+        targets: NDArray[np.float32] | None = None,
     ) -> None:
         self.settings = settings
+        self._targets = np.empty((len(cases), 0), np.float32) if targets is None else targets
         self.stack: list[Rbm] = []
         self.epoch = 0
         self._rng = rng
+        self._cases = cases
         self._data: NDArray[Any] = cases
         self._add_layer()
 
     def _add_layer(self) -> None:
         if self.stack:
             self._data = features(self.stack[-1], self._data)
+        n_labels = self._labels_of(len(self.stack))
+        self._join_labels(n_labels)
         n_hidden = self.settings.layers[len(self.stack)]
-        rbm = Rbm.random(self._data.shape[1], n_hidden, self.settings.initial_sd, self._rng)
-        self._start_layer(rbm)
+        sd, rng = self.settings.initial_sd, self._rng
+        self._start_layer(Rbm.random(self._data.shape[1], n_hidden, sd, rng, n_labels))
+
+    def _labels_of(self, layer: int) -> int:
+        """How many label units a layer's visible vector ends with: the top layer's only."""
+        return self._targets.shape[1] if layer == len(self.settings.layers) - 1 else 0
+
+    def _join_labels(self, n_labels: int) -> None:
+        if n_labels:
+            lower = np.empty(self._data.shape, np.float32)
+            take_batch(self._data, slice(None), lower)
+            self._data = np.hstack([lower, self._targets])
 
     def _start_layer(self, rbm: Rbm) -> None:
         self.stack.append(rbm)
@@ -123,8 +145,11 @@ class GreedyStack:
 
     def work(self) -> tuple[float, float]:
         """Multiply-adds done so far and expected in all, to weigh one layer's epochs."""
-        sizes = (self.stack[0].n_visible, *self.settings.layers)
-        layer = [5.0 * a * b * len(self._data) for a, b in pairwise(sizes)]
+        sizes = (self._cases.shape[1], *self.settings.layers)
+        layer = [
+            5.0 * (n_below + self._labels_of(number)) * n_above * len(self._data)
+            for number, (n_below, n_above) in enumerate(pairwise(sizes))
+        ]
         done = [min(max(self.epoch - i * self.settings.passes, 0), self.settings.passes)
                 for i in range(len(layer))]  # fmt: skip
         return float(np.dot(layer, done)), sum(layer) * self.settings.passes
@@ -195,12 +220,16 @@ class GreedyStack:
             If the state is not one of a stack of these shapes.
         """
         stack = stack_from_arrays(state["stack"])
-        sizes = (self._data.shape[1], *self.settings.layers)
-        shapes = [(rbm.n_visible, rbm.n_hidden) for rbm in stack]
-        if not stack or shapes != list(pairwise(sizes[: len(stack) + 1])):
+        sizes = (self._cases.shape[1], *self.settings.layers)
+        shapes = [(rbm.n_visible - rbm.n_labels, rbm.n_hidden) for rbm in stack]
+        labels = [self._labels_of(layer) for layer in range(len(stack))]
+        fit = shapes == list(pairwise(sizes[: len(stack) + 1]))
+        if not stack or not fit or labels != [rbm.n_labels for rbm in stack]:
             raise ValueError("the saved layers do not fit the data and the layer sizes")
+        self._data = self._cases
         for rbm in stack[:-1]:
             self._data = features(rbm, self._data)
+        self._join_labels(stack[-1].n_labels)
         self.stack = stack[:-1]
         self._start_layer(stack[-1])
         for name in ("weights", "visible_bias", "hidden_bias"):
@@ -217,6 +246,7 @@ def stack_arrays(stack: Sequence[Rbm]) -> dict[str, Any]:
             "visible_bias": rbm.visible_bias,
             "hidden_bias": rbm.hidden_bias,
         }
+        | ({"n_labels": rbm.n_labels} if rbm.n_labels else {})
         for number, rbm in enumerate(stack, 1)
     }
 
@@ -231,6 +261,7 @@ def stack_from_arrays(arrays: Mapping[str, Any]) -> list[Rbm]:
     """
     stack = [Rbm(**arrays[f"rbm{number}"]) for number in range(1, len(arrays) + 1)]
     for below, above in pairwise(stack):
-        if below.n_hidden != above.n_visible:
-            raise ValueError(f"{below.n_hidden} features below {above.n_visible} visible units")
+        n_units = above.n_visible - above.n_labels
+        if below.n_hidden != n_units or below.n_labels:
+            raise ValueError(f"{below.n_hidden} features below {n_units} visible units")
     return stack

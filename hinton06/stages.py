@@ -15,16 +15,27 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hinton06 import checkpoint, mnist
-from hinton06.backprop import Cases, FineTuning, net_arrays, net_from_arrays
+from hinton06 import checkpoint, mnist, wakesleep
+from hinton06.backprop import FineTuning, net_arrays, net_from_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.mnist import Digits, Split
-from hinton06.models import Classifier
+from hinton06.models import Classifier, DeepBeliefNet
 from hinton06.numerics import Array
-from hinton06.recipes import BackpropSettings, PretrainSettings, Settings
-from hinton06.recognition import Score, confusion, log_probs, product_of_nets, score
+from hinton06.recipes import BackpropSettings, PretrainSettings, Settings, WakeSleepSettings
+from hinton06.recognition import (
+    Cases,
+    Score,
+    confusion,
+    gibbs_label_log_probs,
+    label_log_probs,
+    log_probs,
+    product_of_nets,
+    score,
+    stochastic_label_log_probs,
+)
 from hinton06.stacking import GreedyStack, stack_arrays, stack_from_arrays
 from hinton06.training import SAVE_EVERY_S, Progress, Run, RunError
+from hinton06.wakesleep import GenerativeFineTuning, one_hot_targets
 
 ROLES = {
     "validated": "stopped by validation",
@@ -103,6 +114,7 @@ def pretrain(
     settings: PretrainSettings,
     recipe: str = "custom",
     seed: int = 0,
+    labels: bool = False,
 ) -> Made:
     """Learn a stack greedily on one split's training cases.
 
@@ -117,6 +129,8 @@ def pretrain(
     recipe : str
         The name that the settings came under, for the record.
     seed : int
+    labels : bool
+        Whether the top RBM also learns the labels, as in Figure 4.
 
     Returns
     -------
@@ -136,14 +150,16 @@ def pretrain(
     arguments = _arguments(
         context, seed, recipe, settings, split=split_name, split_sha256=split.sha256
     )
+    if labels:
+        arguments["labels"] = digits.n_classes
     run = Run(path, "stack", arguments, f"pretrain {split_name}", context.save_every_s)
     before = run.finished_before(context.force)
     if before:
         return Made(path, before, already=True)
     with threadpool_limits(context.threads):
-        learner = GreedyStack(
-            digits.train_images[split.train], settings, _generator(seed, 0, split_name)
-        )
+        cases = _cases(digits, split.train)
+        targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
+        learner = GreedyStack(cases.images, settings, _generator(seed, 0, split_name), targets)
         run.train(learner, context.progress)
     return Made(path, run.finish(stack_arrays(learner.stack), {"split": split_name}), False)
 
@@ -326,6 +342,137 @@ def finetune_from_random(
     return _fine_tune(context, run, learner, None)
 
 
+# -- generative fine-tuning ----------------------------------------------------------------------
+
+
+def finetune_generative(
+    context: Context,
+    path: Path,
+    pretrained: Path,
+    settings: WakeSleepSettings,
+    recipe: str = "custom",
+    seed: int = 0,
+) -> Made:
+    """Fine-tune a stack that learned labels by contrastive wake-sleep; validation picks the epoch.
+
+    Parameters
+    ----------
+    context : Context
+    path : Path
+        The file to make.
+    pretrained : Path
+        A stack made with labels.
+    settings : WakeSleepSettings
+    recipe : str
+    seed : int
+
+    Returns
+    -------
+    Made
+
+    Raises
+    ------
+    RunError, CheckpointError, Interrupted
+        As `Run.train`; also if `pretrained` is not such a stack or does not fit the data.
+
+    Source
+    ------
+    "Using contrastive wake-sleep for generative fine-tuning".
+    """
+    digits = context.digits
+    found, net = _load_generative(pretrained, "stack")
+    _check_sizes(pretrained, len(net.vishid), net.n_labels, digits)
+    split_name = _recorded(pretrained, found.arguments, "split")
+    split = _split(pretrained, digits, split_name)
+    arguments = _arguments(
+        context, seed, recipe, settings,
+        role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
+    )  # fmt: skip
+    run = Run(path, "generative", arguments, f"finetune-cws {split_name}", context.save_every_s)
+
+    def learner() -> GenerativeFineTuning:
+        return GenerativeFineTuning(
+            net, _cases(digits, split.train), settings, _generator(seed, 4, split_name),
+            valid=_cases(digits, split.valid),
+        )  # fmt: skip
+
+    return _fine_tune(context, run, learner, split)
+
+
+def extend_generative(
+    context: Context,
+    path: Path,
+    fine_tuned: Path,
+    settings: WakeSleepSettings,
+    recipe: str = "custom",
+    seed: int = 0,
+) -> Made:
+    """Go on with all training cases until their error rate falls to the recorded one.
+
+    Parameters
+    ----------
+    context : Context
+    path : Path
+        The file to make.
+    fine_tuned : Path
+        A net that `finetune_generative` made.
+    settings : WakeSleepSettings
+    recipe : str
+    seed : int
+
+    Returns
+    -------
+    Made
+
+    Raises
+    ------
+    RunError, CheckpointError, Interrupted
+        As `Run.train`; also if `fine_tuned` is not such a net.
+
+    Source
+    ------
+    Hinton, Osindero and Teh (2006).
+    """
+    digits = context.digits
+    found, net = _load_generative(fine_tuned, "generative")
+    if found.outcome.get("role") != "validated":
+        raise RunError(f"{fine_tuned}: only a net that was stopped by validation can be extended")
+    _check_sizes(fine_tuned, len(net.vishid), net.n_labels, digits)
+    split_name = _recorded(fine_tuned, found.arguments, "split")
+    train = _recorded(fine_tuned, found.outcome, "train")
+    target = Score(train["cases"], train["errors"], train["cost_per_100"]).error_rate
+    arguments = _arguments(
+        context, seed, recipe, settings,
+        role="extended", split=split_name, start=found.digest(), target_error_rate=target,
+    )  # fmt: skip
+    run = Run(path, "generative", arguments, f"extend {split_name}", context.save_every_s)
+
+    def learner() -> GenerativeFineTuning:
+        return GenerativeFineTuning(
+            net, _cases(digits), settings, _generator(seed, 5, split_name),
+            target_error_rate=target,
+        )  # fmt: skip
+
+    return _fine_tune(context, run, learner, None, found.outcome["epochs"])
+
+
+def _load_generative(path: Path, stage: str) -> tuple[Checkpoint, DeepBeliefNet]:
+    """A generative net, or a stack with labels seen as one."""
+    found = _load(path, stage)
+    if stage == "generative":
+        return found, _model(path, wakesleep.net_from_arrays, found)
+    stack = _model(path, stack_from_arrays, found)
+    if not stack[-1].n_labels:
+        raise RunError(
+            f"{path}: holds {checkpoint.STAGES['stack']} that was learned without labels, and "
+            "recognises nothing (pretrain --labels learns them)"
+        )
+    try:
+        return found, DeepBeliefNet.untied(stack)
+    except ValueError as error:
+        raise RunError(f"{path}: {error}") from None
+
+
 def _recorded(path: Path, tree: checkpoint.Tree, *names: str) -> Any:
     """What a file that this package made records under these nested names."""
     value: Any = tree
@@ -361,19 +508,25 @@ def _fine_tune(
     if before:
         return Made(run.path, before, already=True)
     with threadpool_limits(context.threads):
-        learner: FineTuning = make_learner()
+        learner: FineTuning | GenerativeFineTuning = make_learner()
         run.train(learner, context.progress)
         outcome = _outcome(context.digits, learner, run, split, epochs_before)
     if learner.capped:
         context.progress.note(f"{run.path}: {learner.finished()}, before its stopping rule was met")
-    return Made(run.path, run.finish(net_arrays(learner.result()), outcome), False)
+    net = learner.result()
+    arrays = net_arrays(net) if isinstance(net, Classifier) else wakesleep.net_arrays(net)
+    return Made(run.path, run.finish(arrays, outcome), False)
 
 
 def _outcome(
-    digits: Digits, learner: FineTuning, run: Run, split: Split | None, epochs_before: int
+    digits: Digits,
+    learner: FineTuning | GenerativeFineTuning,
+    run: Run,
+    split: Split | None,
+    epochs_before: int,
 ) -> checkpoint.Tree:
     net = learner.result()
-    test = log_probs(net, digits.test_images)
+    test = _recognise(net, digits.test_images)
     outcome = {
         "role": run.arguments["role"],
         "split": run.arguments.get("split"),
@@ -383,13 +536,14 @@ def _outcome(
         "epochs_run": learner.epoch,
         "epochs_before": epochs_before,
         "target_cost": run.arguments.get("target_cost"),
+        "target_error_rate": run.arguments.get("target_error_rate"),
         "train": score_values(learner.selected.train),
         "test": score_values(score(test, digits.test_labels)),
         "test_log_probs": test,
         "test_labels": digits.test_labels,
     }
     if split is not None:
-        held_out = log_probs(net, digits.train_images[split.valid])
+        held_out = _recognise(net, digits.train_images[split.valid])
         outcome["valid"] = score_values(score(held_out, digits.train_labels[split.valid]))
     return outcome
 
@@ -427,6 +581,14 @@ def _check_inputs(path: Path, n_inputs: int, digits: Digits) -> None:
         )
 
 
+def _check_sizes(path: Path, n_inputs: int, n_classes: int, digits: Digits) -> None:
+    _check_inputs(path, n_inputs, digits)
+    if n_classes != digits.n_classes:
+        raise RunError(
+            f"{path}: knows {n_classes} classes, but {digits.name} has {digits.n_classes}"
+        )
+
+
 def load_net(path: Path, found: Checkpoint | None = None) -> Classifier:
     """The classifier in a file.
 
@@ -453,6 +615,33 @@ def load_net(path: Path, found: Checkpoint | None = None) -> Classifier:
 # -- evaluating and combining --------------------------------------------------------------------
 
 
+METHODS = ("free-energy", "stochastic", "stochastic-mean", "label-gibbs")
+"""How a generative net can be asked for the label of an image."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a generative net is asked for the label of an image; a classifier has its softmax.
+
+    Parameters
+    ----------
+    name : str
+        One of `METHODS`.
+    passes : int
+        Stochastic up-passes of ``"stochastic-mean"``.
+    seed : int
+        Of the sampling methods.
+
+    Source
+    ------
+    "There are several different ways of using the generative model for discrimination."
+    """
+
+    name: str = "free-energy"
+    passes: int = 20
+    seed: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """One net, or several combined, on one set of cases.
@@ -474,14 +663,16 @@ class Evaluation:
     confusion: Any
 
 
-def evaluate(context: Context, path: Path) -> list[Evaluation]:
+def evaluate(context: Context, path: Path, method: Method = Method()) -> list[Evaluation]:
     """Measure a net on its training, validation and test cases.
 
     Parameters
     ----------
     context : Context
     path : Path
-        A classifier.
+        A classifier, a generative net, or a stack that learned labels.
+    method : Method
+        For a generative net.
 
     Returns
     -------
@@ -497,17 +688,16 @@ def evaluate(context: Context, path: Path) -> list[Evaluation]:
     ------
     The columns of Table 1.
     """
-    found = _load(path, "classifier")
-    net = load_net(path, found)
+    found, net = load_recogniser(path)
     digits = context.digits
     _check_net(path, net, digits)
     parts = {"train": _cases(digits)}
-    if found.outcome.get("role") == "validated":
+    if found.stage == "stack" or found.outcome.get("role") == "validated":
         split = _split(path, digits, _recorded(path, found.arguments, "split"))
         parts = {"train": _cases(digits, split.train), "validation": _cases(digits, split.valid)}
     parts["test"] = Cases(digits.test_images, digits.test_labels)
     work = [(net, cases.images) for cases in parts.values()]
-    outputs = _outputs(context, f"evaluate {path.name}", work)
+    outputs = _outputs(context, f"evaluate {path.name}", work, method)
     return [
         _evaluation(str(path), part, output, cases.labels)
         for (part, cases), output in zip(parts.items(), outputs, strict=True)
@@ -539,7 +729,7 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
     "Combined" in Table 1.
     """
     digits = context.digits
-    nets = [load_net(path) for path in paths]
+    nets = [load_recogniser(path)[1] for path in paths]
     for path, net in zip(paths, nets, strict=True):
         _check_net(path, net, digits)
     outputs = _outputs(context, "combine", [(net, digits.test_images) for net in nets])
@@ -551,26 +741,67 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
     return [_evaluation(name, "test", array, digits.test_labels) for name, array in named]
 
 
-def _outputs(context: Context, title: str, work: Sequence[tuple[Classifier, Any]]) -> list[Array]:
+def _outputs(
+    context: Context,
+    title: str,
+    work: Sequence[tuple[Classifier | DeepBeliefNet, Any]],
+    method: Method = Method(),
+) -> list[Array]:
     """Each net's log p(class | image) for its images."""
     context.progress.begin(title, 0, len(work))
     outputs = []
     try:
         with threadpool_limits(context.threads):
             for net, images in work:
-                outputs.append(log_probs(net, images))
+                outputs.append(_recognise(net, images, method))
                 context.progress.tick(1)
     finally:
         context.progress.end()
     return outputs
 
 
-def _check_net(path: Path, net: Classifier, digits: Digits) -> None:
-    _check_inputs(path, net.sizes[0], digits)
-    if net.n_classes != digits.n_classes:
-        raise RunError(
-            f"{path}: knows {net.n_classes} classes, but {digits.name} has {digits.n_classes}"
-        )
+def _check_net(path: Path, net: Classifier | DeepBeliefNet, digits: Digits) -> None:
+    if isinstance(net, Classifier):
+        _check_sizes(path, net.sizes[0], net.n_classes, digits)
+    else:
+        _check_sizes(path, len(net.vishid), net.n_labels, digits)
+
+
+def load_recogniser(path: Path) -> tuple[Checkpoint, Classifier | DeepBeliefNet]:
+    """Whatever in a file can recognise digits.
+
+    Parameters
+    ----------
+    path : Path
+        A classifier, a generative net, or a stack that learned labels.
+
+    Returns
+    -------
+    the file, and the net
+
+    Raises
+    ------
+    CheckpointError, RunError
+        If the file cannot be read, is not finished, or holds a stack without labels.
+    """
+    found = checkpoint.load(path)
+    if found.stage == "classifier":
+        found = _load(path, "classifier")
+        return found, load_net(path, found)
+    return _load_generative(path, found.stage)
+
+
+def _recognise(net: Classifier | DeepBeliefNet, images: Any, method: Method = Method()) -> Array:
+    """Each class's log probability, from softmax outputs or free energies."""
+    if isinstance(net, Classifier):
+        return log_probs(net, images)
+    rng = np.random.default_rng(method.seed)
+    if method.name == "label-gibbs":
+        return gibbs_label_log_probs(net, images, rng)
+    if method.name == "free-energy":
+        return label_log_probs(net, images)
+    passes = method.passes if method.name == "stochastic-mean" else 1
+    return stochastic_label_log_probs(net, images, rng, passes)
 
 
 def _evaluation(name: str, part: str, log_probabilities: Any, labels: Any) -> Evaluation:

@@ -234,7 +234,7 @@ def central_differences(cost: Callable[[], float], parameter: Floats) -> tuple[F
             slopes.append((above - below) / (2 * width))
         parameter[index] = start
         gradient[index] = slopes[0]
-        error[index] = abs(slopes[1] - slopes[0]) + rounding(1000, above + below) / step
+        error[index] = abs(slopes[1] - slopes[0]) + rounding(1000, abs(above) + abs(below)) / step
     return gradient, error
 
 

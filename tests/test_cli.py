@@ -22,7 +22,7 @@ from hinton06 import checkpoint
 from hinton06.cli import main
 from hinton06.mnist import Digits
 
-COMMANDS = ("pretrain", "finetune-bp", "evaluate", "combine", "table1", "show")
+COMMANDS = ("pretrain", "finetune-bp", "finetune-cws", "evaluate", "combine", "table1", "show")
 PRETRAIN = ["--layers", "12-10-14", "--passes", "2", "--recipe", "quick", "--threads", "1"]
 BACKPROP = ["--max-epochs", "3", "--patience", "1", "--recipe", "quick", "--threads", "1"]
 
@@ -108,7 +108,11 @@ def test_help_of_each_command_fits_80_columns(command: str) -> None:
         (["finetune-bp", "missing.h5"], ["missing.h5"]),
         (["finetune-bp", "--no-pretraining"], ["--no-pretraining"]),
         (["finetune-bp", "--extend", "missing.h5"], ["missing.h5"]),
+        (["finetune-cws"], ["PRETRAINED"]),
+        (["finetune-cws", "missing.h5"], ["missing.h5"]),
+        (["pretrain", "--split", "a", "--labels", "yes"], ["yes"]),
         (["evaluate"], ["CHECKPOINTS"]),
+        (["evaluate", "--method", "guess", __file__], ["--method", "free-energy"]),
         (["combine", "missing.h5"], ["missing.h5"]),
         (["table1", "missing"], ["missing"]),
         (["show", "missing.h5"], ["missing.h5"]),
@@ -206,6 +210,27 @@ def test_combine_prints_each_net_and_the_product(runs: Path, digits_dir: Path) -
     assert "product" in run("combine", *nets, "--data", digits_dir, "--confusion").stdout
 
 
+def test_the_generative_half_from_pretraining_to_the_product(
+    tmp_path: Path, digits_dir: Path, runs: Path
+) -> None:
+    data = ["--data", digits_dir, "--quiet"]
+    short = ["--recipe", "quick", "--threads", "1", "--epochs", "2", "--gibbs", "1-2"]
+    made = run("pretrain", "--labels", "--split", "a", "--runs", tmp_path, *PRETRAIN, *data)
+    assert made.exit_code == 0, made.output
+    made = run("finetune-cws", tmp_path / "pretrain-labels-a.h5", *short, *data)
+    assert "the schedule's 2 epochs" in made.stdout
+    assert "validation" in made.stdout
+    made = run("finetune-cws", "--extend", tmp_path / "cws-a.h5", *short, *data, "--json")
+    assert json.loads(made.stdout)["outcome"]["role"] == "extended"
+    for method in ("free-energy", "stochastic", "stochastic-mean", "label-gibbs"):
+        made = run("evaluate", tmp_path / "cws-a.h5", "--method", method, "--passes", "2", *data)
+        assert made.exit_code == 0, made.output
+    made = run("combine", tmp_path / "cws-a.h5", runs / "bp-a.h5", *data)
+    assert "product" in made.stdout
+    made = run("show", tmp_path / "cws-a.h5")
+    assert "generative net" in " ".join(made.stdout.split())
+
+
 def test_table1_in_every_format(runs: Path, tmp_path: Path) -> None:
     shown = run("table1", runs)
     assert shown.exit_code == 0
@@ -262,7 +287,9 @@ def test_the_wrong_kind_of_file_is_refused(runs: Path, digits_dir: Path) -> None
     stack, net = runs / "pretrain-a.h5", runs / "bp-a.h5"
     data = ["--data", digits_dir]
     fails_in_one_line(run("combine", stack, net, *data), 1, "pretrain-a.h5", "stack of RBMs")
-    fails_in_one_line(run("evaluate", stack, *data), 1, "pretrain-a.h5", "fine-tuned classifier")
+    fails_in_one_line(run("evaluate", stack, *data), 1, "pretrain-a.h5", "without labels")
+    fails_in_one_line(run("finetune-cws", stack, *data), 1, "pretrain-a.h5", "without labels")
+    fails_in_one_line(run("finetune-cws", "--extend", net, *data), 1, "bp-a.h5", "generative net")
     fails_in_one_line(run("finetune-bp", net, *data), 1, "bp-a.h5", "stack of RBMs")
     fails_in_one_line(run("finetune-bp", "--extend", stack, *data), 1, "pretrain-a.h5")
     extended = runs / "bp-a-extended.h5"

@@ -31,7 +31,7 @@ def test_assumptions_list_every_setting_with_the_recipe_s_value_and_source() -> 
             show_value(getattr(getattr(recipe, part), item.name)),
             recipe.sources[f"{part}.{item.name}"].partition(";")[0],
         ]
-        for part in ("pretrain", "backprop")
+        for part in ("pretrain", "backprop", "wakesleep")
         for item in dataclasses.fields(getattr(recipe, part))
     }
     assert stated == expected

@@ -11,6 +11,7 @@ from hinton06 import checkpoint, mnist, stages
 from hinton06.backprop import net_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.models import Classifier
+from hinton06.recipes import RECIPES
 from hinton06.recognition import score
 from hinton06.stages import Context
 from hinton06.training import Interrupted, RunError
@@ -31,6 +32,9 @@ def settings(tiny_pretrain, tiny_backprop):
         cg=dataclasses.replace(
             tiny_backprop, optimiser="cg", batch=250, line_searches=2, importance_sampling=False
         ),
+        wakesleep=dataclasses.replace(
+            RECIPES["quick"].wakesleep, epochs=4, batch=32, momentum=0.5, decay=0.001, gibbs=(1, 2)
+        ),
     )
 
 
@@ -38,7 +42,7 @@ def settings(tiny_pretrain, tiny_backprop):
 def files(tmp_path_factory, settings, tiny_digits, make_progress):
     """Everything for Table 1, made once without disturbance."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    names = ("stack_a", "stack_b", "net_a", "net_b", "cg", "extended", "random")
+    names = ("stack_a", "stack_b", "net_a", "net_b", *COMMANDS)
     paths = {name: folder / f"{name}.h5" for name in names}
     files = SimpleNamespace(**paths)
     context = Context(tiny_digits, make_progress())
@@ -46,7 +50,7 @@ def files(tmp_path_factory, settings, tiny_digits, make_progress):
         stack = paths[f"stack_{name}"]
         stages.pretrain(context, stack, name, settings.pretrain, "tiny", seed=1)
         stages.finetune(context, paths[f"net_{name}"], stack, settings.backprop, "tiny", seed=1)
-    for command in ("cg", "extended", "random"):
+    for command in ("cg", "extended", "random", "labels", "generative", "generative_extended"):
         COMMANDS[command](context, paths[command], files, settings)
     return files
 
@@ -66,6 +70,15 @@ COMMANDS = {
     ),
     "random": lambda context, path, files, s: stages.finetune_from_random(
         context, path, [files.net_a, files.net_b], s.backprop, (12, 10, 14), "tiny", seed=1
+    ),
+    "labels": lambda context, path, _, s: stages.pretrain(
+        context, path, "a", s.pretrain, "tiny", seed=1, labels=True
+    ),
+    "generative": lambda context, path, files, s: stages.finetune_generative(
+        context, path, files.labels, s.wakesleep, "tiny", seed=1
+    ),
+    "generative_extended": lambda context, path, files, s: stages.extend_generative(
+        context, path, files.generative, s.wakesleep, "tiny", seed=1
     ),
 }
 
@@ -428,8 +441,47 @@ USES = ("finetune", "extend", "finetune_from_random", "evaluate", "combine")
 def test_a_file_of_the_wrong_stage_is_named(use, files, settings, context, tmp_path):
     path = files.net_a if use == "finetune" else files.stack_a
     call = all_uses(context, files, settings, path, tmp_path / "new")[use]
-    refused(RunError, call, path, *checkpoint.STAGES.values())
+    wanted = "without labels" if use in {"evaluate", "combine"} else checkpoint.STAGES["classifier"]
+    refused(RunError, call, path, checkpoint.STAGES["stack"], wanted)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_generative_net_needs_a_stack_with_labels(files, settings, context, tmp_path):
+    def finetune(path):
+        stages.finetune_generative(context, tmp_path / "new", path, settings.wakesleep)
+
+    def extend(path):
+        stages.extend_generative(context, tmp_path / "new", path, settings.wakesleep)
+
+    refused(RunError, lambda: finetune(files.stack_a), files.stack_a, "without labels")
+    refused(RunError, lambda: finetune(files.net_a), files.net_a, checkpoint.STAGES["classifier"])
+    refused(RunError, lambda: extend(files.net_a), files.net_a, checkpoint.STAGES["generative"])
+    extended = files.generative_extended
+    refused(RunError, lambda: extend(extended), extended, "stopped by validation")
+
+
+def test_generative_nets_and_stacks_with_labels_are_evaluated_and_combined(files, context):
+    stack = stages.evaluate(context, files.labels)
+    assert [e.part for e in stack] == ["train", "validation", "test"]
+    outcome = checkpoint.load(files.generative).outcome
+    for evaluation, key in zip(
+        stages.evaluate(context, files.generative), ("train", "valid", "test"), strict=True
+    ):
+        assert stages.score_values(evaluation.score) == outcome[key]
+    for name in stages.METHODS:
+        method = stages.Method(name, passes=2, seed=3)
+        first, again = (stages.evaluate(context, files.generative, method) for _ in range(2))
+        assert [e.score for e in first] == [e.score for e in again]
+    combined = stages.combine(context, [files.generative, files.net_a])
+    assert combined[0].score == stages.evaluate(context, files.generative)[-1].score
+
+
+def test_an_extended_generative_net_aims_at_the_recorded_error_rate(files):
+    before, after = loaded(files.generative, files.generative_extended)
+    rate = 100 * before.outcome["train"]["errors"] / before.outcome["train"]["cases"]
+    assert after.outcome["target_error_rate"] == pytest.approx(rate)
+    reached = 100 * after.outcome["train"]["errors"] / after.outcome["train"]["cases"]
+    assert after.outcome["capped"] == (reached > rate)
 
 
 @pytest.mark.parametrize("use", USES)

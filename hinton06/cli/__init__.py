@@ -12,6 +12,7 @@ from hinton06.checkpoint import CheckpointError
 from hinton06.cli.combine import combine
 from hinton06.cli.evaluate import evaluate
 from hinton06.cli.finetune_bp import finetune_bp
+from hinton06.cli.finetune_cws import finetune_cws
 from hinton06.cli.pretrain import pretrain
 from hinton06.cli.show import show
 from hinton06.cli.table1 import table1
@@ -60,5 +61,5 @@ def main() -> None:
     """
 
 
-for _command in (pretrain, finetune_bp, evaluate, combine, table1, show):
+for _command in (pretrain, finetune_bp, finetune_cws, evaluate, combine, table1, show):
     main.add_command(_command)

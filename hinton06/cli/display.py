@@ -13,11 +13,13 @@ from tqdm import tqdm
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 _SHOWN = {
     "recon_error": "recon. error {:.3f}",
+    "recon_cost": "recon. cost {:.2f}",
     "sampled_cost": "sampled cost {:.3f}",
     "train_cost": "train cost {:.4f}",
     "train_errors": "train errors {:.0f}",
     "valid_cost": "valid. cost {:.2f}",
     "valid_errors": "valid. errors {:.0f}",
+    "free_energy_gap": "free-energy gap {:.2f}",
 }
 
 
@@ -108,7 +110,7 @@ def _briefly(row: Mapping[str, float]) -> str:
         return f"valid. {row['valid_cost']:.2f}, {row['valid_errors']:.0f} errors"
     if "train_cost" in row:
         return f"train {row['train_cost']:.4f}"
-    return f"recon. {row['recon_error']:.2f}"
+    return f"recon. {row.get('recon_error', row.get('recon_cost', 0)):.2f}"
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from hinton06 import stages
-from hinton06.cli.display import Display, duration
+from hinton06.cli.display import Display
 from hinton06.cli.options import (
     EXISTING_FILE,
     LAYERS,
@@ -16,12 +16,10 @@ from hinton06.cli.options import (
     long_run_options,
     make_context,
     out_option,
-    print_json,
+    print_made,
     recipe_options,
 )
 from hinton06.recipes import RECIPES
-from hinton06.report.scores import outcome_values, scores_line
-from hinton06.stages import Made
 
 
 @click.command("finetune-bp")
@@ -78,10 +76,7 @@ def finetune_bp(
         name = checkpoints[0].stem.removeprefix("pretrain-")
         path = out or checkpoints[0].with_name(f"bp-{name}.h5")
         made = stages.finetune(context, path, checkpoints[0], settings, recipe, seed)
-    if options["as_json"]:
-        print_json(_json(made))
-    else:
-        click.echo(_line(made))
+    print_made(made, options["as_json"])
 
 
 def _check_usage(
@@ -98,24 +93,3 @@ def _check_usage(
         raise click.UsageError("give one pretrained CHECKPOINT, or --extend, or --no-pretraining")
     if layers is not None and not no_pretraining:
         raise click.UsageError("--layers goes with --no-pretraining only")
-
-
-def _line(made: Made) -> str:
-    outcome, seconds = made.checkpoint.outcome, made.checkpoint.provenance["seconds"]
-    before = f"{outcome['epochs_before']}+" if outcome["epochs_before"] else ""
-    state = "already finished" if made.already else f"finished in {duration(seconds)}"
-    return (
-        f"{made.path}: {before}{outcome['epochs']} epochs, {state}: {outcome['reason']}\n"
-        f"{scores_line(outcome)}"
-    )
-
-
-def _json(made: Made) -> dict[str, Any]:
-    return {
-        "path": str(made.path),
-        "already_finished": made.already,
-        "arguments": made.checkpoint.arguments,
-        "seconds": made.checkpoint.provenance["seconds"],
-        "sha256": made.checkpoint.digest(),
-        "outcome": outcome_values(made.checkpoint.outcome),
-    }

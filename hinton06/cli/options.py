@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import click
 
 from hinton06 import mnist
-from hinton06.cli.display import Display
+from hinton06.cli.display import Display, duration
 from hinton06.recipes import RECIPES, Settings, SettingsType, parse_layers, show_value
-from hinton06.stages import Context
+from hinton06.report.scores import outcome_values, scores_line
+from hinton06.stages import Context, Made
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -102,7 +103,7 @@ def recipe_options(part: str) -> Callable[[Command], Command]:
     Parameters
     ----------
     part : str
-        ``"pretrain"`` or ``"backprop"``.
+        ``"pretrain"``, ``"backprop"`` or ``"wakesleep"``.
     """
     default: Settings = getattr(RECIPES["tr2006"], part)
 
@@ -154,3 +155,32 @@ def make_context(options: dict[str, Any], display: Display) -> Context:
 def print_json(value: Any) -> None:
     """Print a JSON document on standard output."""
     click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_made(made: Made, as_json: bool) -> None:
+    """Print what a fine-tuning command made, on standard output."""
+    if as_json:
+        print_json(_json(made))
+    else:
+        click.echo(_line(made))
+
+
+def _line(made: Made) -> str:
+    outcome, seconds = made.checkpoint.outcome, made.checkpoint.provenance["seconds"]
+    before = f"{outcome['epochs_before']}+" if outcome["epochs_before"] else ""
+    state = "already finished" if made.already else f"finished in {duration(seconds)}"
+    return (
+        f"{made.path}: {before}{outcome['epochs']} epochs, {state}: {outcome['reason']}\n"
+        f"{scores_line(outcome)}"
+    )
+
+
+def _json(made: Made) -> dict[str, Any]:
+    return {
+        "path": str(made.path),
+        "already_finished": made.already,
+        "arguments": made.checkpoint.arguments,
+        "seconds": made.checkpoint.provenance["seconds"],
+        "sha256": made.checkpoint.digest(),
+        "outcome": outcome_values(made.checkpoint.outcome),
+    }

@@ -29,14 +29,19 @@ from hinton06.stages import Made
     "each, one after the other.",
 )  # fmt: skip
 @click.option(
+    "--labels", is_flag=True,
+    help="The top RBM also learns the labels, for contrastive wake-sleep (Figure 4).",
+)  # fmt: skip
+@click.option(
     "--runs", type=click.Path(file_okay=False, path_type=Path), default="runs",
-    show_default=True, help="Folder for the files pretrain-a.h5 and so on.",
+    show_default=True,
+    help="Folder for the files pretrain-a.h5, or pretrain-labels-a.h5, and so on.",
 )  # fmt: skip
 @out_option
 @long_run_options
 @recipe_options("pretrain")
-def pretrain(split: str, runs: Path, out: Path | None, **options: Any) -> None:
-    """Learn a stack of RBMs greedily, without labels.
+def pretrain(split: str, labels: bool, runs: Path, out: Path | None, **options: Any) -> None:
+    """Learn a stack of RBMs greedily.
 
     Each layer is an RBM trained by one-step contrastive divergence (the chapter's Eqs 4
     to 6) on the activation probabilities of the layer below.
@@ -49,8 +54,10 @@ def pretrain(split: str, runs: Path, out: Path | None, **options: Any) -> None:
     context = make_context(options, display)
     results = []
     for name in names:
-        path = out or runs / f"pretrain-{name}.h5"
-        made = stages.pretrain(context, path, name, settings, options["recipe"], options["seed"])
+        path = out or runs / f"pretrain-{'labels-' if labels else ''}{name}.h5"
+        made = stages.pretrain(
+            context, path, name, settings, options["recipe"], options["seed"], labels
+        )
         if made.already:
             display.skip()
         results.append(made)

@@ -88,7 +88,7 @@ def _table(*headings: str) -> Table:
 def _settings_table(found: Checkpoint) -> Table:
     """Each argument, and for a recipe's own values where they come from."""
     recipe = RECIPES.get(found.arguments["recipe"])
-    part = "pretrain" if found.stage == "stack" else "backprop"
+    part = {"stack": "pretrain", "classifier": "backprop", "generative": "wakesleep"}[found.stage]
     table = _table("argument", "value", "source")
     for name, value in found.arguments.items():
         if name != "settings":

@@ -153,6 +153,8 @@ def read_runs(folder: Path) -> Table1:
 
 
 def _place(table: Table1, path: Path, found: Checkpoint) -> None:
+    if found.stage == "generative" or found.arguments.get("labels"):
+        return  # not of Table 1
     if not found.complete:
         epochs = max((len(column) for column in found.history.values()), default=0)
         table.notes.append(f"{path.name}: not finished, {epochs} epochs done")

@@ -1,0 +1,60 @@
+"""``hinton06 finetune-cws``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hinton06 import stages
+from hinton06.cli.display import Display
+from hinton06.cli.options import (
+    EXISTING_FILE,
+    chosen_settings,
+    long_run_options,
+    make_context,
+    out_option,
+    print_made,
+    recipe_options,
+)
+from hinton06.recipes import RECIPES
+
+
+@click.command("finetune-cws")
+@click.argument("pretrained", required=False, type=EXISTING_FILE)
+@click.option(
+    "--extend", "extended", metavar="CHECKPOINT", type=EXISTING_FILE,
+    help="Add the validation cases to the training cases of this fine-tuned net and train on "
+    "until their error rate is what it was on the training cases.",
+)  # fmt: skip
+@out_option
+@long_run_options
+@recipe_options("wakesleep")
+def finetune_cws(
+    pretrained: Path | None, extended: Path | None, out: Path | None, **options: Any
+) -> None:
+    """Fine-tune a generative net by contrastive wake-sleep.
+
+    \b
+    hinton06 pretrain --labels --split a            makes runs/pretrain-labels-a.h5
+    hinton06 finetune-cws runs/pretrain-labels-a.h5        makes runs/cws-a.h5
+    hinton06 finetune-cws --extend runs/cws-a.h5           makes runs/cws-a-extended.h5
+
+    Each epoch reports the errors of free-energy recognition on the validation cases, and the
+    weights go back to the fewest.
+    """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    if (pretrained is None) == (extended is None):
+        raise click.UsageError("give one PRETRAINED file, or --extend CHECKPOINT")
+    recipe, seed = options["recipe"], options["seed"]
+    settings = chosen_settings(RECIPES[recipe].wakesleep, options)
+    context = make_context(options, Display(options["quiet"], options["plain"]))
+    if extended is not None:
+        path = out or extended.with_name(f"{extended.stem}-extended.h5")
+        made = stages.extend_generative(context, path, extended, settings, recipe, seed)
+    else:
+        assert pretrained is not None
+        name = pretrained.stem.removeprefix("pretrain-").removeprefix("labels-")
+        path = out or pretrained.with_name(f"cws-{name}.h5")
+        made = stages.finetune_generative(context, path, pretrained, settings, recipe, seed)
+    print_made(made, options["as_json"])

@@ -1,0 +1,602 @@
+"""Contrastive wake-sleep: the generative fine-tuning of Figure 4.
+
+The chapter's section "Using contrastive wake-sleep for generative fine-tuning", Eqs 2, 3 and 4.
+Which quantities are binary states and which are probabilities is fixed by Hinton, Osindero and
+Teh (2006), and each choice is named where it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinton06.models import DeepBeliefNet, Rbm
+from hinton06.numerics import (
+    Array,
+    affine,
+    bernoulli,
+    log_softmax,
+    logistic,
+    one_hot,
+    take_batch,
+)
+from hinton06.rbm import parts
+from hinton06.recipes import WakeSleepSettings
+from hinton06.recognition import Cases, Score, label_log_probs, mean_free_energy, score
+from hinton06.updates import Momentum, Step
+
+_LOWER = (
+    "vishid", "hid_rec_bias", "hidpen", "pen_rec_bias",
+    "penhid", "hid_gen_bias", "hidvis", "vis_gen_bias",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """Everything one wake-sleep pass draws and computes for a batch of n cases.
+
+    States are 0 or 1; probs are probabilities. All arrays have n rows.
+
+    Parameters
+    ----------
+    wake_hid_states, wake_pen_states, wake_top_states : arrays
+        The stochastic bottom-up pass.
+    confab_pen_states, confab_lab_probs, confab_top_states : arrays
+        The confabulation: the memory after brief alternating Gibbs sampling.
+    sleep_hid_states, sleep_vis_probs : arrays
+        The top-down pass from the confabulation.
+    vis_prediction, hid_prediction : arrays
+        Generative predictions p of the wake states (Eq. 2), probabilities.
+    pen_prediction, sleep_hid_prediction : arrays
+        Recognition predictions q of the sleep states (Eq. 3), probabilities.
+    """
+
+    wake_hid_states: Array
+    wake_pen_states: Array
+    wake_top_states: Array
+    confab_pen_states: Array
+    confab_lab_probs: Array
+    confab_top_states: Array
+    sleep_hid_states: Array
+    sleep_vis_probs: Array
+    vis_prediction: Array
+    hid_prediction: Array
+    pen_prediction: Array
+    sleep_hid_prediction: Array
+
+
+class ContrastiveWakeSleep:
+    """Wake, confabulate, sleep, and update, a batch at a time.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+        Changed in place by `learn`.
+    batch_size : int
+        The largest batch.
+    sampled_labels : bool
+        Whether the label units of the confabulation are sampled, one on at a time, or left as
+        softmax probabilities.
+
+    Source
+    ------
+    "Using contrastive wake-sleep for generative fine-tuning".
+    """
+
+    def __init__(self, net: DeepBeliefNet, batch_size: int, sampled_labels: bool = False) -> None:
+        self.net = net
+        self.momenta = {name: Momentum(getattr(net, name)) for name in _LOWER}
+        self.momenta["memory_weights"] = Momentum(net.memory.weights)
+        self.momenta["memory_visible_bias"] = Momentum(net.memory.visible_bias)
+        self.momenta["memory_hidden_bias"] = Momentum(net.memory.hidden_bias)
+        self._sampled_labels = sampled_labels
+        n_vis, n_hid = net.vishid.shape
+        n_pen, n_top = net.n_pen, net.memory.n_hidden
+        sizes = {
+            "data": n_vis, "wake_hid": n_hid, "wake_pen": n_pen, "confab_pen": n_pen,
+            "sleep_hid": n_hid, "sleep_vis": n_vis, "vis_prediction": n_vis,
+            "hid_prediction": n_hid, "pen_prediction": n_pen, "sleep_hid_prediction": n_hid,
+            "hid_room": n_hid, "pen_room": n_pen, "top_room": n_top,
+        }  # fmt: skip
+        dtype = net.vishid.dtype
+        self._rooms = {name: np.empty((batch_size, n), dtype) for name, n in sizes.items()}
+        # The memory's wake half and confabulated half, one above the other, as in CD.
+        self._visible = np.empty((2 * batch_size, net.memory.n_visible), dtype)
+        self._top = np.empty((2 * batch_size, n_top), dtype)
+
+    def data_room(self, n: int) -> Array:
+        """The (n, n_vis) array that a batch of n cases is to be written into."""
+        return self._rooms["data"][:n]
+
+    def run(self, targets: Array, gibbs_steps: int, rng: np.random.Generator) -> Pass:
+        """The stochastic passes of one batch, and the predictions; changes no parameter.
+
+        Parameters
+        ----------
+        targets : (n, n_labels) array, one-hot
+            The labels of the cases in `data_room`; of no columns for a net without labels.
+        gibbs_steps : int
+            Rounds of alternating Gibbs sampling between the wake state and the confabulation.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        Pass
+            Views of work arrays that the next call overwrites.
+
+        Source
+        ------
+        "use the bottom-up recognition connections to convert a image-label pair ... into a state
+        of the associative memory and then to perform brief alternating Gibbs sampling".
+        """
+        net, n = self.net, len(targets)
+        room = {name: array[:n] for name, array in self._rooms.items()}
+        visible, confab_visible = self._visible[:n], self._visible[n : 2 * n]
+        wake_top, confab_top = self._top[:n], self._top[n : 2 * n]
+
+        def fire(data: Array, weights: Array, bias: Array, out: Array, spare: Array) -> Array:
+            probs = logistic(affine(data, weights, bias, spare))
+            return bernoulli(probs, rng, out)
+
+        def predict(data: Array, weights: Array, bias: Array, out: Array) -> Array:
+            return logistic(affine(data, weights, bias, out))
+
+        # Wake: states all the way up.
+        wake_hid = fire(room["data"], net.vishid, net.hid_rec_bias,
+                        room["wake_hid"], room["hid_room"])  # fmt: skip
+        wake_pen = fire(wake_hid, net.hidpen, net.pen_rec_bias, room["wake_pen"], room["pen_room"])
+        units, labels = parts(net.memory, visible)
+        units[...], labels[...] = wake_pen, targets
+        fire(visible, net.memory.weights, net.top_bias, wake_top, room["top_room"])
+
+        # Confabulate: pen and top are states, the labels softmax probabilities.
+        top_states = wake_top
+        for _ in range(gibbs_steps):
+            self._memory_down(top_states, confab_visible, room, rng)
+            top_states = fire(confab_visible, net.memory.weights, net.top_bias,
+                              confab_top, room["top_room"])  # fmt: skip
+        confab_pen = room["confab_pen"]
+        np.copyto(confab_pen, parts(net.memory, confab_visible)[0])
+
+        # Sleep: hidden states, but the pixels of the dream stay probabilities.
+        sleep_hid = fire(confab_pen, net.penhid, net.hid_gen_bias,
+                         room["sleep_hid"], room["hid_room"])  # fmt: skip
+        sleep_vis = predict(sleep_hid, net.hidvis, net.vis_gen_bias, room["sleep_vis"])
+
+        return Pass(
+            wake_hid, wake_pen, wake_top,
+            confab_pen, parts(net.memory, confab_visible)[1], confab_top,
+            sleep_hid, sleep_vis,
+            predict(wake_hid, net.hidvis, net.vis_gen_bias, room["vis_prediction"]),
+            predict(wake_pen, net.penhid, net.hid_gen_bias, room["hid_prediction"]),
+            predict(sleep_hid, net.hidpen, net.pen_rec_bias, room["pen_prediction"]),
+            predict(sleep_vis, net.vishid, net.hid_rec_bias, room["sleep_hid_prediction"]),
+        )  # fmt: skip
+
+    def _memory_down(
+        self, top_states: Array, visible: Array, room: Mapping[str, Array],
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        """Fill `visible` with pen states and label probabilities given the top states."""
+        net = self.net
+        units, labels = parts(net.memory, visible)
+        pen = logistic(affine(top_states, net.pentop.T, net.pen_gen_bias, room["pen_room"]))
+        units[...] = bernoulli(pen, rng, room["confab_pen"])
+        if net.n_labels:
+            inputs = top_states @ net.labtop.T + net.lab_gen_bias
+            probs = np.exp(log_softmax(inputs))
+            labels[...] = one_hot(probs, rng) if self._sampled_labels else probs
+
+    def learn(
+        self, targets: Array, gibbs_steps: int, rng: np.random.Generator, step: Step
+    ) -> float:
+        """One update from the batch in `data_room`.
+
+        Parameters
+        ----------
+        targets : (n, n_labels) array, one-hot
+        gibbs_steps : int
+        rng : numpy.random.Generator
+        step : Step
+            For every parameter; its decay for the weights alone.
+
+        Returns
+        -------
+        float
+            Cross-entropy of the data under `vis_prediction`, in nats, summed over pixels and
+            cases.
+
+        Source
+        ------
+        Eq. 2 for the generative weights, Eq. 3 for the recognition weights, Eq. 4 for the
+        memory.
+        """
+        n = len(targets)
+        now = self.run(targets, gibbs_steps, rng)
+        data = self.data_room(n)
+        cost = reconstruction_cost(data, now.vis_prediction)
+
+        # Eq. 2: the layer above, times what it failed to predict.
+        self._delta_rule("hidvis", "vis_gen_bias", now.wake_hid_states, data,
+                         now.vis_prediction, step)  # fmt: skip
+        self._delta_rule("penhid", "hid_gen_bias", now.wake_pen_states, now.wake_hid_states,
+                         now.hid_prediction, step)  # fmt: skip
+        # Eq. 3: the layer below, times what it failed to predict.
+        self._delta_rule("hidpen", "pen_rec_bias", now.sleep_hid_states, now.confab_pen_states,
+                         now.pen_prediction, step)  # fmt: skip
+        self._delta_rule("vishid", "hid_rec_bias", now.sleep_vis_probs, now.sleep_hid_states,
+                         now.sleep_hid_prediction, step)  # fmt: skip
+        self._learn_memory(n, step)
+        return cost
+
+    def _delta_rule(
+        self, weights: str, bias: str, driving: Array, states: Array, prediction: Array, step: Step
+    ) -> None:
+        n = len(states)
+        missed = np.subtract(states, prediction, out=prediction)
+        self.momenta[weights].step_product(driving.T, missed, 1 / n, step)
+        self.momenta[bias].step(missed.sum(axis=0) / n, Step(step.rate, step.momentum))
+
+    def _learn_memory(self, n: int, step: Step) -> None:
+        """Eq. 4: lower the energy of the wake state, raise that of the confabulation."""
+        visible, top = self._visible[: 2 * n], self._top[: 2 * n]
+        np.negative(top[n:], out=top[n:])
+        no_decay = Step(step.rate, step.momentum)
+        self.momenta["memory_weights"].step_product(visible.T, top, 1 / n, step)
+        change = visible[:n].sum(axis=0) - visible[n:].sum(axis=0)
+        self.momenta["memory_visible_bias"].step(change / n, no_decay)
+        self.momenta["memory_hidden_bias"].step(top.sum(axis=0) / n, no_decay)
+
+
+def reconstruction_cost(data: Array, probs: Array) -> float:
+    """Cross-entropy of real-valued pixels under independent Bernoulli probabilities.
+
+    Parameters
+    ----------
+    data, probs : (n, n_vis) arrays in [0, 1]
+
+    Returns
+    -------
+    float
+        Nats, summed over pixels and cases.
+
+    Source
+    ------
+    Minus the log probability that the layer above gives to the data: what Eq. 2 lowers.
+    """
+    tiny = np.finfo(probs.dtype).tiny
+    on, off = np.log(np.maximum(probs, tiny)), np.log(np.maximum(1 - probs, tiny))
+    return -float(np.vdot(data, on) + np.vdot(1 - data, off))
+
+
+def gibbs_steps_at(settings: WakeSleepSettings, epoch: int) -> int:
+    """Rounds of Gibbs sampling in one epoch: stages of equal length, one a number.
+
+    Parameters
+    ----------
+    settings : WakeSleepSettings
+    epoch : int
+        Epochs already done; at `epochs` and beyond the last number holds.
+
+    Returns
+    -------
+    int
+
+    Source
+    ------
+    3, 6 and 10 rounds for a third of the epochs each: Hinton, Osindero and Teh (2006).
+    """
+    stage = epoch * len(settings.gibbs) // settings.epochs
+    return settings.gibbs[min(stage, len(settings.gibbs) - 1)]
+
+
+def step_at(settings: WakeSleepSettings, epoch: int) -> Step:
+    """The rate, momentum and decay of one epoch.
+
+    Parameters
+    ----------
+    settings : WakeSleepSettings
+    epoch : int
+        Epochs already done; at `epochs` and beyond the last rate holds.
+
+    Returns
+    -------
+    Step
+        The rate goes linearly from `rate` in the first epoch to `final_share` of it in the last.
+
+    Source
+    ------
+    Not in the chapter: assumed, see README, Assumptions.
+    """
+    done = min(epoch / max(1, settings.epochs - 1), 1.0)
+    rate = settings.rate * (1 + (settings.final_share - 1) * done)
+    return Step(rate, settings.momentum, settings.decay)
+
+
+def one_hot_targets(labels: NDArray[np.integer[Any]], n_labels: int) -> NDArray[np.float32]:
+    """Labels as rows with a single 1.
+
+    Parameters
+    ----------
+    labels : (n,) integers in [0, n_labels)
+    n_labels : int
+
+    Returns
+    -------
+    (n, n_labels) float32 array
+
+    Source
+    ------
+    "The value of the correct label was set to 1 and the remainder were set to 0."
+    """
+    targets = np.zeros((len(labels), n_labels), np.float32)
+    targets[np.arange(len(labels)), labels] = 1
+    return targets
+
+
+@dataclass(frozen=True)
+class SelectedEpoch:
+    """The net that generative fine-tuning ends with.
+
+    Parameters
+    ----------
+    epoch : int
+        Epochs trained until it was reached; 0 for the start.
+    train : Score
+        Free-energy recognition of the cases that it was trained on.
+    """
+
+    epoch: int
+    train: Score
+
+
+class GenerativeFineTuning:
+    """The learner of the generative half: epochs of contrastive wake-sleep.
+
+    With `valid`, all epochs of the schedule are run and the parameters go back to the epoch of
+    the fewest validation errors; without, learning stops once the error rate on the training
+    cases has fallen to `target_error_rate`, or at the schedule's end, and `capped` says so.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+        With labels; the start, changed in place.
+    train : Cases
+    settings : WakeSleepSettings
+    rng : numpy.random.Generator
+    valid : Cases, optional
+    target_error_rate : float, optional
+        Per cent of the training cases. Exactly one of `valid` and this is given.
+
+    Raises
+    ------
+    ValueError
+        If both or neither are given, or the net has no labels.
+
+    Source
+    ------
+    "Using contrastive wake-sleep for generative fine-tuning"; the continuation on all training
+    cases, Hinton, Osindero and Teh (2006).
+    """
+
+    def __init__(
+        self,
+        net: DeepBeliefNet,
+        train: Cases,
+        settings: WakeSleepSettings,
+        rng: np.random.Generator,
+        valid: Cases | None = None,
+        target_error_rate: float | None = None,
+    ) -> None:
+        if (valid is None) == (target_error_rate is None):
+            raise ValueError("fine-tuning needs either validation cases or a target error rate")
+        if not net.n_labels:
+            raise ValueError("a net without labels cannot be fine-tuned with them")
+        self.net = net
+        self.settings = settings
+        self.epoch = 0
+        self.best = net_from_arrays(net_arrays(net, copy=True))
+        self.selected = SelectedEpoch(0, Score(len(train), len(train), float("inf")))
+        self.valid_errors: list[int] = []
+        self._train = train
+        self._targets = one_hot_targets(train.labels, net.n_labels)
+        self._valid = valid
+        self._target = target_error_rate
+        self._rng = rng
+        size = min(settings.batch, len(train))
+        self._wakesleep = ContrastiveWakeSleep(net, size, settings.sampled_labels)
+
+    def finished(self) -> str | None:
+        """Why learning is over, or None."""
+        if self._target_met():
+            return f"training error rate down to {self._target:.3f} %"
+        if self.epoch >= self.settings.epochs:
+            return f"the schedule's {self.settings.epochs} epochs"
+        return None
+
+    @property
+    def capped(self) -> bool:
+        """Whether the schedule ended before the target error rate was met."""
+        return self._valid is None and not self._target_met()
+
+    def _target_met(self) -> bool:
+        return self._target is not None and self.selected.train.error_rate <= self._target
+
+    def where(self) -> str:
+        """The place of the next epoch, in words."""
+        return f"epoch {self.epoch + 1}"
+
+    def work(self) -> tuple[float, float]:
+        """Multiply-adds done so far and expected in all."""
+        each = [self._epoch_work(epoch) for epoch in range(self.settings.epochs)]
+        done = sum(each[: self.epoch])
+        return done, done if self.finished() else sum(each)
+
+    def _epoch_work(self, epoch: int) -> float:
+        net = self.net
+        lower = 5.0 * (net.vishid.size + net.hidpen.size)
+        memory = (3.0 + 2.0 * gibbs_steps_at(self.settings, epoch)) * net.memory.weights.size
+        return (lower + memory) * len(self._train)
+
+    def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
+        """One pass of contrastive wake-sleep over all cases, then the measurements.
+
+        Parameters
+        ----------
+        tick : function
+            Called after every batch with the multiply-adds it took.
+
+        Returns
+        -------
+        dict
+            ``rate``, ``gibbs_steps``, ``recon_cost`` (nats per case, of the pixels given the
+            first hidden states); with validation ``valid_cost`` (nats per 100), ``valid_errors``
+            and ``free_energy_gap`` (mean of the validation minus mean of as many training cases,
+            nats); in an epoch of fewest errors, else always, ``train_cost``, ``train_errors``.
+        """
+        steps, step = gibbs_steps_at(self.settings, self.epoch), step_at(self.settings, self.epoch)
+        work, size = self._epoch_work(self.epoch) / len(self._train), self.settings.batch
+        order = self._rng.permutation(len(self._train))
+        cost = 0.0
+        for first in range(0, len(order), size):
+            rows = order[first : first + size]
+            take_batch(self._train.images, rows, self._wakesleep.data_room(len(rows)))
+            cost += self._wakesleep.learn(self._targets[rows], steps, self._rng, step)
+            tick(work * len(rows))
+        self.epoch += 1
+        row = {"rate": step.rate, "gibbs_steps": float(steps), "recon_cost": cost / len(order)}
+        return row | self._measure()
+
+    def _measure(self) -> dict[str, float]:
+        if self._valid is not None:
+            valid = self._score(self._valid)
+            fewest = not self.valid_errors or valid.errors < min(self.valid_errors)
+            self.valid_errors.append(valid.errors)
+            row = {
+                "valid_cost": valid.cost_per_100,
+                "valid_errors": float(valid.errors),
+                "free_energy_gap": self._free_energy_gap(),
+            }
+            if not fewest:
+                return row
+        else:
+            row = {}
+        train = self._score(self._train)
+        self.selected = SelectedEpoch(self.epoch, train)
+        copy_net(self.net, self.best)
+        return row | {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
+
+    def _score(self, cases: Cases) -> Score:
+        return score(label_log_probs(self.net, cases.images), cases.labels)
+
+    def _free_energy_gap(self) -> float:
+        assert self._valid is not None
+        n = min(len(self._valid), len(self._train))
+        means = [
+            mean_free_energy(self.net, cases.images[:n], cases.labels[:n])
+            for cases in (self._valid, self._train)
+        ]
+        return means[0] - means[1]
+
+    def parameters(self) -> dict[str, Array]:
+        """The net's arrays by name, to be checked for numbers that are not finite."""
+        return {name: momentum.parameter for name, momentum in self._wakesleep.momenta.items()}
+
+    def result(self) -> DeepBeliefNet:
+        """The selected net: of the fewest validation errors, or the last one."""
+        return self.best
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs to go on exactly from here."""
+        return {
+            "epoch": self.epoch,
+            "rng": self._rng.bit_generator.state,
+            "net": net_arrays(self.net),
+            "best": net_arrays(self.best),
+            "velocity": {n: m.velocity for n, m in self._wakesleep.momenta.items()},
+            "selected": {
+                "epoch": self.selected.epoch,
+                "errors": self.selected.train.errors,
+                "cost_per_100": self.selected.train.cost_per_100,
+            },
+            "valid_errors": np.array(self.valid_errors, np.int64),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`.
+
+        Raises
+        ------
+        ValueError, KeyError
+            If the state is not one of a net of these shapes.
+        """
+        for mine, saved in ((self.net, state["net"]), (self.best, state["best"])):
+            copy_net(net_from_arrays(saved), mine)
+        for name, momentum in self._wakesleep.momenta.items():
+            momentum.restore(state["velocity"][name])
+        chosen = state["selected"]
+        self.selected = SelectedEpoch(
+            int(chosen["epoch"]),
+            Score(len(self._train), int(chosen["errors"]), float(chosen["cost_per_100"])),
+        )
+        self.valid_errors = [int(x) for x in state["valid_errors"]]
+        self.epoch = int(state["epoch"])
+        self._rng.bit_generator.state = state["rng"]
+
+
+def net_arrays(net: DeepBeliefNet, copy: bool = False) -> dict[str, Any]:
+    """A generative net as a dictionary of arrays, and the number of labels.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+    copy : bool
+        Whether the arrays are copies.
+    """
+    arrays = {
+        **{name: getattr(net, name) for name in _LOWER},
+        "memory_weights": net.memory.weights,
+        "memory_visible_bias": net.memory.visible_bias,
+        "memory_hidden_bias": net.memory.hidden_bias,
+    }
+    if copy:
+        arrays = {name: array.copy() for name, array in arrays.items()}
+    return {**arrays, "n_labels": net.n_labels}
+
+
+def net_from_arrays(arrays: Mapping[str, Any]) -> DeepBeliefNet:
+    """The net that `net_arrays` took apart.
+
+    Raises
+    ------
+    ValueError, KeyError
+        If arrays are missing or do not fit.
+    """
+    memory = Rbm(
+        arrays["memory_weights"], arrays["memory_visible_bias"], arrays["memory_hidden_bias"],
+        int(arrays["n_labels"]),
+    )  # fmt: skip
+    return DeepBeliefNet(**{name: arrays[name] for name in _LOWER}, memory=memory)
+
+
+def copy_net(source: DeepBeliefNet, target: DeepBeliefNet) -> None:
+    """Copy one net's numbers into another of the same shapes.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ.
+    """
+    there, here = net_arrays(target), net_arrays(source)
+    for name, array in here.items():
+        if name == "n_labels":
+            if there[name] != array:
+                raise ValueError(f"{array} labels do not fit {there[name]}")
+        elif there[name].shape != array.shape:
+            raise ValueError(f"{name} of shape {array.shape} does not fit {there[name].shape}")
+        else:
+            np.copyto(there[name], array)
