@@ -54,7 +54,7 @@ def _draw_pretraining(axes: Axes, pretrained: Mapping[str, Checkpoint]) -> None:
 def _draw_validation(
     axes: Axes, nets: Mapping[tuple[str, str | None], Checkpoint], column: str, label: str
 ) -> None:
-    axes.set(title="fine-tuning, 50,000 cases: dots are the weights that were kept", ylabel=label)
+    axes.set(title="fine-tuning; dots: the weights that were kept", ylabel=label)
     axes.set(xlabel="epochs")
     for (role, split), found in sorted(nets.items(), key=str):
         if role == "validated":
@@ -67,7 +67,7 @@ def _draw_validation(
 
 
 def _draw_training(axes: Axes, nets: Mapping[tuple[str, str | None], Checkpoint]) -> None:
-    axes.set(title="all training cases: dotted lines are the criteria", yscale="log")
+    axes.set(title="all training cases; dotted: the criteria", yscale="log")
     axes.set(xlabel="epochs", ylabel="training cost (nats per 100)")
     drawn = False
     for (role, split), found in sorted(nets.items(), key=str):
