@@ -6,6 +6,8 @@ the discriminative fine-tuning procedure".
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -304,6 +306,7 @@ class FineTuning:
         self.selected = Selected(0, Score(len(train), len(train), float("inf")))
         self.valid_costs: list[float] = []
         self.valid_errors: list[int] = []
+        self.train_costs: list[float] = []
         self._train = train
         self._valid = valid
         self._target_cost = target_cost
@@ -342,13 +345,27 @@ class FineTuning:
         return f"epoch {self.epoch + 1}"
 
     def work(self) -> tuple[float, float]:
-        """Multiply-adds done, and expected if validation errors fall no further."""
-        expected = self.settings.max_epochs
-        if self._valid is not None:
-            soonest = self.selected.epoch + self.settings.patience
-            expected = min(expected, max(soonest, self.epoch + 1))
+        """Multiply-adds done, and expected: see `expected_epochs`."""
         per_epoch = 3.0 * sum(w.size for w in self.net.weights) * len(self._train)
-        return per_epoch * self.epoch, per_epoch * (self.epoch if self.finished() else expected)
+        expected = self.epoch if self.finished() else self.expected_epochs()
+        return per_epoch * self.epoch, per_epoch * expected
+
+    def expected_epochs(self) -> int:
+        """When learning will end, as far as can be told now, and at `max_epochs` at the latest.
+
+        Returns
+        -------
+        int
+            With validation, the soonest possible end: if errors fall no further. Without, the
+            epoch at which the training cost reaches the target if it goes on falling by the
+            same factor an epoch as on average so far.
+        """
+        soonest = self.epoch + 1
+        if self._valid is not None:
+            expected = max(self.selected.epoch + self.settings.patience, soonest)
+        else:
+            expected = max(_reaches(self.train_costs, self._target_cost or 0.0), soonest)
+        return min(expected, self.settings.max_epochs)
 
     def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
         """As many sampled cases as the training set has, then the measurements.
@@ -373,6 +390,7 @@ class FineTuning:
         if self._valid is None:
             train = self._measure_train()
             self.selected = Selected(self.epoch, train)
+            self.train_costs.append(train.cost_per_100)
         else:
             valid = score(log_probs(self.net, self._valid.images), self._valid.labels)
             fewest = not self.valid_errors or valid.errors < min(self.valid_errors)
@@ -486,6 +504,7 @@ class FineTuning:
             },
             "valid_costs": np.array(self.valid_costs, np.float64),
             "valid_errors": np.array(self.valid_errors, np.int64),
+            "train_costs": np.array(self.train_costs, np.float64),
             "easy": sampler.easy.astype(np.uint8),
             "queue": sampler.queue,
             "queue_weights": sampler.queue_weights,
@@ -514,6 +533,7 @@ class FineTuning:
         )
         self.valid_costs = [float(x) for x in state["valid_costs"]]
         self.valid_errors = [int(x) for x in state["valid_errors"]]
+        self.train_costs = [float(x) for x in state["train_costs"]]
         queue, weights = state["queue"], state["queue_weights"]
         if queue.shape != weights.shape or not ((queue >= 0) & (queue < len(self._train))).all():
             raise ValueError("the saved queue of cases does not fit the training set")
@@ -521,6 +541,14 @@ class FineTuning:
         self._sampler.queue, self._sampler.queue_weights = queue, weights
         self.epoch = int(state["epoch"])
         self._rng.bit_generator.state = state["rng"]
+
+
+def _reaches(costs: Sequence[float], target: float) -> int:
+    """The epoch at which costs that fall geometrically reach a target; huge if they do not."""
+    if len(costs) < 2 or not 0 < costs[-1] < costs[0] or target <= 0:
+        return sys.maxsize
+    decline = math.log(costs[0] / costs[-1]) / (len(costs) - 1)
+    return len(costs) + math.ceil(math.log(costs[-1] / target) / decline)
 
 
 def net_arrays(net: Classifier) -> dict[str, Any]:

@@ -639,3 +639,27 @@ def test_copy_net_copies_numbers_and_refuses_other_sizes() -> None:
     )
     with pytest.raises(ValueError, match="does not fit"):
         copy_net(source, random_net((5, 4, 3)))
+
+
+@pytest.mark.parametrize(
+    ("costs", "expected"),
+    [
+        ([], 50),  # nothing known: the cap
+        ([8.0], 50),
+        ([8.0, 4.0], 5),  # halves an epoch: 4, 2, 1, and 0.5 after the fifth
+        ([8.0, 6.0, 2.0], 5),
+        ([8.0, 9.0], 50),  # does not fall
+        ([8.0, 0.6], 3),  # at least one more
+        ([8.0, 7.9], 50),  # too slow for the cap
+    ],
+)
+def test_the_end_of_a_run_down_to_a_cost_is_told_from_how_the_cost_falls(
+    costs: list[float], expected: int
+) -> None:
+    settings = dataclasses.replace(RECIPES["quick"].backprop, max_epochs=50)
+    cases = Cases(np.zeros((4, 3), np.uint8), np.array([0, 1, 0, 1]))
+    net = Classifier.random((3, 2, 2), 1.0, np.random.default_rng(1))
+    learner = FineTuning(net, cases, settings, np.random.default_rng(1), target_cost=0.5)
+    learner.train_costs = costs
+    learner.epoch = len(costs)
+    assert learner.expected_epochs() == expected
