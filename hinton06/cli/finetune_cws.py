@@ -37,10 +37,11 @@ def finetune_cws(
     """Fine-tune a generative net by contrastive wake-sleep.
 
     \b
-    hinton06 pretrain --labels --split a            makes runs/pretrain-labels-a.h5
-    hinton06 finetune-cws runs/pretrain-labels-a.h5        makes runs/cws-a.h5
-    hinton06 finetune-cws --extend runs/cws-a.h5           makes runs/cws-a-extended.h5
+    hinton06 pretrain --labels --split a              runs/pretrain-labels-a.h5
+    hinton06 finetune-cws runs/pretrain-labels-a.h5   runs/cws-a.h5
+    hinton06 finetune-cws --extend runs/cws-a.h5      runs/cws-a-extended.h5
 
+    The second column is the file that each makes.
     Each epoch reports the errors of free-energy recognition on the validation cases, and the
     weights go back to the fewest.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
