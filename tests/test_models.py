@@ -76,7 +76,7 @@ def test_rbm_refuses_whole_numbers_throughout() -> None:
 def test_rbm_arrays_cannot_be_replaced() -> None:
     rbm = Rbm(**rbm_arrays())
     with pytest.raises(dataclasses.FrozenInstanceError):
-        rbm.weights = np.zeros((4, 3), np.float32)  # type: ignore[misc]
+        rbm.weights = np.zeros((4, 3), np.float32)  # type: ignore[misc]  # frozen: the point
 
 
 def test_random_rbm_has_weights_of_the_given_deviation_and_zero_biases() -> None:

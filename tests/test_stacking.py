@@ -203,7 +203,7 @@ def test_the_second_layer_learns_from_the_first_ones_probabilities() -> None:
     probs = features(stack.stack[0], pixels())
     rng = np.random.default_rng()
     rng.bit_generator.state = stack.state()["rng"]
-    alone = GreedyStack(probs, settings(layers=(3,)), rng)  # type: ignore[arg-type]
+    alone = GreedyStack(probs, settings(layers=(3,)), rng)  # type: ignore[arg-type]  # not pixels
     rows, rows_alone = run(stack, 3), run(alone, 3)
     for mine, theirs in zip(arrays_of(stack.stack[1]), arrays_of(alone.stack[0]), strict=True):
         np.testing.assert_array_equal(mine, theirs)
