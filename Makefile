@@ -4,6 +4,7 @@
 #   make table1 SEED=1   another replica, in a folder of its own
 #   make quick           the same on all of MNIST with a short recipe, in minutes
 #   make test lint       the tests; types and style
+#   make torture         kills every long command and damages every file, and counts what is lost
 #   make clean           removes the environment and caches, never runs
 
 SEED   ?= 0
@@ -24,7 +25,7 @@ VALIDATED = $(SPLITS:%=$(RUNS)/bp-%.h5)
 EXTENDED  = $(SPLITS:%=$(RUNS)/bp-%-extended.h5)
 NETS      = $(VALIDATED) $(EXTENDED) $(RUNS)/bp-not-pretrained.h5
 
-.PHONY: table1 quick nets test lint clean
+.PHONY: table1 quick nets test lint torture clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(SPLITS:%=$(RUNS)/pretrain-%.h5)
 
@@ -53,6 +54,11 @@ $(EXTENDED): $(RUNS)/bp-%-extended.h5: $(RUNS)/bp-%.h5
 test: .venv/installed
 	$(BIN)/python -m pytest --cov
 
+torture: .venv/installed
+	rm -rf runs/torture runs/fuzz
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python experiments/faults/torture.py runs/torture --record experiments/faults
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python experiments/faults/fuzz.py runs/fuzz --record experiments/faults
+
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -65,5 +71,5 @@ lint: .venv/installed
 	@touch $@
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -not -path './runs/*' -prune -exec rm -rf {} +

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hinton06 import checkpoint, mnist, wakesleep
+from hinton06 import checkpoint, mnist, records, wakesleep
 from hinton06.backprop import FineTuning, net_arrays, net_from_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.mnist import Digits, Split
@@ -153,15 +153,15 @@ def pretrain(
     if labels:
         arguments["labels"] = digits.n_classes
     run = Run(path, "stack", arguments, f"pretrain {split_name}", context.save_every_s)
-    before = run.finished_before(context.force)
-    if before:
-        return Made(path, before, already=True)
-    with threadpool_limits(context.threads):
-        cases = _cases(digits, split.train)
-        targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
-        learner = GreedyStack(cases.images, settings, _generator(seed, 0, split_name), targets)
-        run.train(learner, context.progress)
-    return Made(path, run.finish(stack_arrays(learner.stack), {"split": split_name}), False)
+    with run.begun(context.force, context.progress) as before:
+        if before:
+            return Made(path, records.checked(path, before), already=True)
+        with threadpool_limits(context.threads):
+            cases = _cases(digits, split.train)
+            targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
+            learner = GreedyStack(cases.images, settings, _generator(seed, 0, split_name), targets)
+            run.train(learner, context.progress)
+        return Made(path, run.finish(stack_arrays(learner.stack), {"split": split_name}), False)
 
 
 # -- discriminative fine-tuning ------------------------------------------------------------------
@@ -504,18 +504,20 @@ def _cases(digits: Digits, rows: Any = slice(None)) -> Cases:
 def _fine_tune(
     context: Context, run: Run, make_learner: Any, split: Split | None, epochs_before: int = 0
 ) -> Made:
-    before = run.finished_before(context.force)
-    if before:
-        return Made(run.path, before, already=True)
-    with threadpool_limits(context.threads):
-        learner: FineTuning | GenerativeFineTuning = make_learner()
-        run.train(learner, context.progress)
-        outcome = _outcome(context.digits, learner, run, split, epochs_before)
-    if learner.capped:
-        context.progress.note(f"{run.path}: {learner.finished()}, before its stopping rule was met")
-    net = learner.result()
-    arrays = net_arrays(net) if isinstance(net, Classifier) else wakesleep.net_arrays(net)
-    return Made(run.path, run.finish(arrays, outcome), False)
+    with run.begun(context.force, context.progress) as before:
+        if before:
+            return Made(run.path, records.checked(run.path, before), already=True)
+        with threadpool_limits(context.threads):
+            learner: FineTuning | GenerativeFineTuning = make_learner()
+            run.train(learner, context.progress)
+            outcome = _outcome(context.digits, learner, run, split, epochs_before)
+        if learner.capped:
+            context.progress.note(
+                f"{run.path}: {learner.finished()}, before its stopping rule was met"
+            )
+        net = learner.result()
+        arrays = net_arrays(net) if isinstance(net, Classifier) else wakesleep.net_arrays(net)
+        return Made(run.path, run.finish(arrays, outcome), False)
 
 
 def _outcome(
@@ -538,13 +540,14 @@ def _outcome(
         "target_cost": run.arguments.get("target_cost"),
         "target_error_rate": run.arguments.get("target_error_rate"),
         "train": score_values(learner.selected.train),
-        "test": score_values(score(test, digits.test_labels)),
+        "test": score_values(_finite_score(run.path, test, digits.test_labels)),
         "test_log_probs": test,
         "test_labels": digits.test_labels,
     }
     if split is not None:
         held_out = _recognise(net, digits.train_images[split.valid])
-        outcome["valid"] = score_values(score(held_out, digits.train_labels[split.valid]))
+        labels = digits.train_labels[split.valid]
+        outcome["valid"] = score_values(_finite_score(run.path, held_out, labels))
     return outcome
 
 
@@ -557,7 +560,7 @@ def score_values(measured: Score) -> dict[str, float]:
 
 
 def _load(path: Path, stage: str) -> Checkpoint:
-    found = checkpoint.load(path)
+    found = records.load(path)
     if found.stage != stage:
         held, wanted = checkpoint.STAGES[found.stage], checkpoint.STAGES[stage]
         raise RunError(f"{path}: holds {held}, but {wanted} is needed")
@@ -751,7 +754,8 @@ def _outputs(
     context.progress.begin(title, 0, len(work))
     outputs = []
     try:
-        with threadpool_limits(context.threads):
+        # Numbers too large for a net to answer are found out below, where there is a name for it.
+        with threadpool_limits(context.threads), np.errstate(all="ignore"):
             for net, images in work:
                 outputs.append(_recognise(net, images, method))
                 context.progress.tick(1)
@@ -784,7 +788,7 @@ def load_recogniser(path: Path) -> tuple[Checkpoint, Classifier | DeepBeliefNet]
     CheckpointError, RunError
         If the file cannot be read, is not finished, or holds a stack without labels.
     """
-    found = checkpoint.load(path)
+    found = records.load(path)
     if found.stage == "classifier":
         found = _load(path, "classifier")
         return found, load_net(path, found)
@@ -806,5 +810,13 @@ def _recognise(net: Classifier | DeepBeliefNet, images: Any, method: Method = Me
 
 def _evaluation(name: str, part: str, log_probabilities: Any, labels: Any) -> Evaluation:
     return Evaluation(
-        name, part, score(log_probabilities, labels), confusion(log_probabilities, labels)
-    )
+        name, part, _finite_score(name, log_probabilities, labels),
+        confusion(log_probabilities, labels),
+    )  # fmt: skip
+
+
+def _finite_score(name: Path | str, log_probabilities: Any, labels: Any) -> Score:
+    measured = score(log_probabilities, labels)
+    if not np.isfinite(measured.cost_per_100):
+        raise RunError(f"{name}: weights so large that the cost is not a finite number")
+    return measured
