@@ -151,13 +151,52 @@ def softplus(inputs: Array) -> Array:
     Returns
     -------
     a new array of the same shape and dtype, in nats
+        Rounded like a number of order 1: values far below 1 have no digits of their own, which
+        sums of many do not miss, and which makes it many times faster than `numpy.logaddexp`.
 
     Source
     ------
     Each hidden unit's share of an RBM's free energy (Hinton, Osindero and Teh 2006).
     """
-    result: Array = np.logaddexp(inputs, np.zeros((), inputs.dtype))
+    result = np.abs(inputs)
+    np.exp(np.negative(result, out=result), out=result)
+    result += 1
+    np.log(result, out=result)
+    result += np.maximum(inputs, 0)
     return result
+
+
+def softplus_and_slope(inputs: Array, out: Array, spare: Array) -> Array:
+    """``log(1 + exp(x))`` into `out`, and its slope, the logistic of x, in place of the inputs.
+
+    Parameters
+    ----------
+    inputs : array of any shape
+        Overwritten with the slopes, in [0, 1].
+    out : array of the same shape and dtype
+        Overwritten, in nats, rounded as by `softplus`.
+    spare : array of the same shape and dtype
+        Work room.
+
+    Returns
+    -------
+    out : the same array that was passed
+
+    Source
+    ------
+    A top unit's share of the memory's free energy, and what it passes down in the gradient.
+    """
+    np.abs(inputs, out=spare)
+    np.exp(np.negative(spare, out=spare), out=spare)
+    spare += 1
+    np.log(spare, out=out)
+    np.divide(1, spare, out=spare)  # the logistic of |x|, between 0.5 and 1
+    spare -= 0.5
+    np.copysign(spare, inputs, out=spare)
+    np.maximum(inputs, 0, out=inputs)
+    out += inputs
+    np.add(spare, 0.5, out=inputs)
+    return out
 
 
 def log_softmax(inputs: Array) -> Array:
@@ -259,3 +298,35 @@ def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) 
     else:
         np.copyto(out, chosen)
     return out
+
+
+def epoch_order(
+    n_cases: int, rng: np.random.Generator, classes: NDArray[np.integer[Any]] | None = None
+) -> NDArray[np.int64]:
+    """Every case once, in random order; each class spread evenly over the epoch if they are given.
+
+    Parameters
+    ----------
+    n_cases : int
+    rng : numpy.random.Generator
+    classes : (n_cases,) integer array, optional
+        With equally many cases of each of k classes, every k successive cases are of k classes,
+        so a batch whose size is a multiple of k is balanced.
+
+    Returns
+    -------
+    (n_cases,) integer array
+
+    Source
+    ------
+    Balanced batches, "10 examples of each digit class": Hinton, Osindero and Teh (2006).
+    """
+    order = rng.permutation(n_cases)
+    if classes is None:
+        return order
+    places = np.empty(n_cases)
+    for label in np.unique(classes):
+        own = classes[order] == label
+        n_own = np.count_nonzero(own)
+        places[own] = (np.arange(n_own) + 0.5) / n_own
+    return order[np.argsort(places, kind="stable")]

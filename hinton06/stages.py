@@ -7,7 +7,7 @@ with the measurements that Table 1 needs.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,15 @@ from hinton06 import checkpoint, mnist, wakesleep
 from hinton06.backprop import FineTuning, net_arrays, net_from_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.mnist import Digits, Split
-from hinton06.models import Classifier, DeepBeliefNet
+from hinton06.models import Classifier, DeepBeliefNet, Rbm
 from hinton06.numerics import Array
-from hinton06.recipes import BackpropSettings, PretrainSettings, Settings, WakeSleepSettings
+from hinton06.recipes import (
+    BackpropSettings,
+    PretrainSettings,
+    Settings,
+    WakeSleepSettings,
+    show_value,
+)
 from hinton06.recognition import (
     Cases,
     Score,
@@ -115,6 +121,7 @@ def pretrain(
     recipe: str = "custom",
     seed: int = 0,
     labels: bool = False,
+    lower: Path | None = None,
 ) -> Made:
     """Learn a stack greedily on one split's training cases.
 
@@ -131,6 +138,9 @@ def pretrain(
     seed : int
     labels : bool
         Whether the top RBM also learns the labels, as in Figure 4.
+    lower : Path, optional
+        A stack of the same split, whose layers below the top are taken as they are, so that only
+        a new top is learned.
 
     Returns
     -------
@@ -139,7 +149,7 @@ def pretrain(
     Raises
     ------
     RunError, CheckpointError, Interrupted
-        As `Run.train`.
+        As `Run.train`; also if the lower layers do not fit.
 
     Source
     ------
@@ -152,16 +162,37 @@ def pretrain(
     )
     if labels:
         arguments["labels"] = digits.n_classes
+    below = _lower_layers(lower, split_name, digits, settings, arguments) if lower else []
     run = Run(path, "stack", arguments, f"pretrain {split_name}", context.save_every_s)
     before = run.finished_before(context.force)
     if before:
         return Made(path, before, already=True)
     with threadpool_limits(context.threads):
-        cases = _cases(digits, split.train)
+        cases = _cases(digits, _training_rows(path, digits, split, settings.cases))
         targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
-        learner = GreedyStack(cases.images, settings, _generator(seed, 0, split_name), targets)
+        rng = _generator(seed, 0, split_name)
+        learner = GreedyStack(cases.images, settings, rng, targets, cases.labels, below)
         run.train(learner, context.progress)
     return Made(path, run.finish(stack_arrays(learner.stack), {"split": split_name}), False)
+
+
+def _lower_layers(
+    path: Path, split_name: str, digits: Digits, settings: PretrainSettings, arguments: Any
+) -> list[Rbm]:
+    """The layers of a stack below its top one, recorded among the arguments."""
+    found = _load(path, "stack")
+    stack: list[Rbm] = _model(path, stack_from_arrays, found)
+    if _recorded(path, found.arguments, "split") != split_name:
+        raise RunError(f"{path}: was learned on another split than {split_name}")
+    _check_inputs(path, stack[0].n_visible, digits)
+    sizes = tuple(rbm.n_hidden for rbm in stack[:-1])
+    if not sizes or sizes != settings.layers[:-1]:
+        raise RunError(
+            f"{path}: has {show_value(sizes) or 'no layers'} below its top, but "
+            f"{show_value(settings.layers)} is to be learned"
+        )
+    arguments["lower"] = found.digest()
+    return stack[:-1]
 
 
 # -- discriminative fine-tuning ------------------------------------------------------------------
@@ -211,12 +242,13 @@ def finetune(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
     )  # fmt: skip
+    rows = _inherited_rows(pretrained, digits, split, found, arguments)
     run = Run(path, "classifier", arguments, f"finetune-bp {split_name}", context.save_every_s)
 
     def learner() -> FineTuning:
         return FineTuning(
             Classifier.on_stack(stack, digits.n_classes),
-            _cases(digits, split.train),
+            _cases(digits, rows),
             settings,
             _generator(seed, 1, split_name),
             valid=_cases(digits, split.valid),
@@ -388,11 +420,12 @@ def finetune_generative(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
     )  # fmt: skip
+    rows = _inherited_rows(pretrained, digits, split, found, arguments)
     run = Run(path, "generative", arguments, f"finetune-cws {split_name}", context.save_every_s)
 
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
-            net, _cases(digits, split.train), settings, _generator(seed, 4, split_name),
+            net, _cases(digits, rows), settings, _generator(seed, 4, split_name),
             valid=_cases(digits, split.valid),
         )  # fmt: skip
 
@@ -495,6 +528,36 @@ def _split(path: Path, digits: Digits, name: str) -> Split:
         return mnist.split(len(digits.train_labels), name)
     except ValueError as error:
         raise RunError(f"{path}: {error}") from None
+
+
+def _training_rows(path: Path, digits: Digits, split: Split, n_cases: int) -> Any:
+    """A split's training cases, or so many of them, the first ones, equally many of each class."""
+    if not n_cases:
+        return split.train
+    labels, (each, rest) = digits.train_labels[split.train], divmod(n_cases, digits.n_classes)
+    own = [np.flatnonzero(labels == label)[:each] for label in range(digits.n_classes)]
+    if rest or min(map(len, own)) < each:
+        raise RunError(
+            f"{path}: split {split.name} of {digits.name} does not have {n_cases} training cases, "
+            f"equally many of each of {digits.n_classes} classes"
+        )
+    return split.train[np.sort(np.concatenate(own))]
+
+
+def _inherited_rows(
+    path: Path, digits: Digits, split: Split, found: Checkpoint, arguments: Any
+) -> Any:
+    """The training cases of the file that a run starts from; recorded if they are not all."""
+    n_cases = _cases_of(found.arguments)
+    if n_cases:
+        arguments["cases"] = n_cases
+    return _training_rows(path, digits, split, n_cases)
+
+
+def _cases_of(arguments: Mapping[str, Any]) -> int:
+    """How many training cases a stack, or a net on one, was asked to learn from; 0 for all."""
+    settings = arguments.get("settings", {})
+    return int(arguments.get("cases", settings.get("cases", 0)))
 
 
 def _cases(digits: Digits, rows: Any = slice(None)) -> Cases:
@@ -694,7 +757,8 @@ def evaluate(context: Context, path: Path, method: Method = Method()) -> list[Ev
     parts = {"train": _cases(digits)}
     if found.stage == "stack" or found.outcome.get("role") == "validated":
         split = _split(path, digits, _recorded(path, found.arguments, "split"))
-        parts = {"train": _cases(digits, split.train), "validation": _cases(digits, split.valid)}
+        rows = _training_rows(path, digits, split, _cases_of(found.arguments))
+        parts = {"train": _cases(digits, rows), "validation": _cases(digits, split.valid)}
     parts["test"] = Cases(digits.test_images, digits.test_labels)
     work = [(net, cases.images) for cases in parts.values()]
     outputs = _outputs(context, f"evaluate {path.name}", work, method)

@@ -22,19 +22,23 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-class _Layers(click.ParamType[tuple[int, ...]]):
-    name = "N-N-N"
+class _Tuple(click.ParamType[tuple[Any, ...]]):
+    """Several numbers in one word."""
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+    def __init__(self, name: str, parse: Callable[[str], tuple[Any, ...]]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Any, ...]:
         if isinstance(value, tuple):
             return value
         try:
-            return parse_layers(value)
+            return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
-LAYERS = _Layers()
+LAYERS = _Tuple("N-N-N", parse_layers)
 
 data_option = click.option(
     "--data", "data_dir", metavar="DIR", type=click.Path(path_type=Path),
@@ -126,7 +130,8 @@ def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Com
         return click.option(f"--{name}/--no-{name}", item.name, default=None, help=help_text)
     kind: click.ParamType[Any]
     if isinstance(default, tuple):
-        kind = LAYERS
+        is_layers = limits["parse"] is parse_layers
+        kind = LAYERS if is_layers else _Tuple("W,W,W", limits["parse"])
     elif limits["choices"]:
         kind = click.Choice(limits["choices"])
     elif isinstance(default, int):
