@@ -135,9 +135,9 @@ class LabelBackpropagation:
 class PretrainingGradient:
     """The generative half at less cost: what the pretraining computes, for all three RBMs at once.
 
-    Each RBM takes a CD-1 step on the activation probabilities that the RBMs below give it now, the
-    top one with the labels. Generative weights stay the recognition weights' transposes: `tie`
-    brings them up to date.
+    Each RBM takes a CD-1 step, its reconstruction of binary states, on the activation
+    probabilities that the RBMs below give it now, the top one with the labels. Generative weights
+    stay the recognition weights' transposes: `tie` brings them up to date.
 
     Parameters
     ----------
@@ -157,7 +157,8 @@ class PretrainingGradient:
         low = Rbm(net.vishid, net.vis_gen_bias, net.hid_rec_bias)
         middle = Rbm(net.hidpen, net.hid_gen_bias, net.pen_rec_bias)
         self._divergences = [
-            ContrastiveDivergence(rbm, batch_size) for rbm in (low, middle, net.memory)
+            ContrastiveDivergence(rbm, batch_size, recon_states=True)
+            for rbm in (low, middle, net.memory)
         ]
         names = (("vishid", "vis_gen_bias", "hid_rec_bias"),
                  ("hidpen", "hid_gen_bias", "pen_rec_bias"),

@@ -125,7 +125,8 @@ class GreedyStack:
             self._check_fit(self.stack)
         if len(lower) >= len(settings.layers):
             raise ValueError(f"{len(lower)} learned layers leave none of the stack's to learn")
-        self.epoch = settings.passes * len(lower)
+        self._n_lower = len(lower)
+        self.epoch = 0
         self._data: NDArray[Any] = cases
         for rbm in self.stack[:-1]:
             self._data = features(rbm, self._data)
@@ -160,17 +161,24 @@ class GreedyStack:
 
     def _start_layer(self, rbm: Rbm) -> None:
         self.stack.append(rbm)
-        self._divergence = ContrastiveDivergence(rbm, self.settings.batch)
+        self._divergence = ContrastiveDivergence(
+            rbm, self.settings.batch, self.settings.recon_states
+        )
 
     def finished(self) -> str | None:
         """Why learning is over, or None."""
-        done = self.epoch >= self.settings.passes * len(self.settings.layers)
+        done = self.epoch >= self.settings.passes * (len(self.settings.layers) - self._n_lower)
         return f"{self.settings.passes} passes a layer" if done else None
 
     def where(self) -> str:
         """The place of the next epoch, in words."""
-        layer, epoch = divmod(self.epoch, self.settings.passes)
+        layer, epoch = self._place()
         return f"layer {layer + 1} epoch {epoch + 1}"
+
+    def _place(self) -> tuple[int, int]:
+        """The layer that is being learned, and its epochs that are done."""
+        layer, epoch = divmod(self.epoch, self.settings.passes)
+        return self._n_lower + layer, epoch
 
     def work(self) -> tuple[float, float]:
         """Multiply-adds done so far and expected in all, to weigh one layer's epochs."""
@@ -178,6 +186,7 @@ class GreedyStack:
         layer = [
             5.0 * (n_below + self._labels_of(number)) * n_above * len(self._data)
             for number, (n_below, n_above) in enumerate(pairwise(sizes))
+            if number >= self._n_lower
         ]
         done = [min(max(self.epoch - i * self.settings.passes, 0), self.settings.passes)
                 for i in range(len(layer))]  # fmt: skip
@@ -197,7 +206,7 @@ class GreedyStack:
             ``layer`` (from 1), ``layer_epoch`` (from 1), ``rate``, and ``recon_error``: squared
             error of the reconstruction, summed over units, mean over cases.
         """
-        layer, layer_epoch = divmod(self.epoch, self.settings.passes)
+        layer, layer_epoch = self._place()
         if layer == len(self.stack):
             self._add_layer()
         rbm, divergence = self.stack[-1], self._divergence

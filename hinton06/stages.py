@@ -41,7 +41,7 @@ from hinton06.recognition import (
 )
 from hinton06.stacking import GreedyStack, stack_arrays, stack_from_arrays
 from hinton06.training import SAVE_EVERY_S, Progress, Run, RunError
-from hinton06.wakesleep import GenerativeFineTuning, one_hot_targets
+from hinton06.wakesleep import GenerativeFineTuning, bp_weight_at, one_hot_targets
 
 ROLES = {
     "validated": "stopped by validation",
@@ -173,7 +173,22 @@ def pretrain(
         rng = _generator(seed, 0, split_name)
         learner = GreedyStack(cases.images, settings, rng, targets, cases.labels, below)
         run.train(learner, context.progress)
-    return Made(path, run.finish(stack_arrays(learner.stack), {"split": split_name}), False)
+        outcome: checkpoint.Tree = {"split": split_name}
+        if labels:
+            outcome |= _recognition_by(learner.stack, digits, cases, split)
+    return Made(path, run.finish(stack_arrays(learner.stack), outcome), False)
+
+
+def _recognition_by(
+    stack: Sequence[Rbm], digits: Digits, train: Cases, split: Split
+) -> checkpoint.Tree:
+    """What a stack with labels recognises before any fine-tuning, if it is the net of Figure 4."""
+    try:
+        net = DeepBeliefNet.untied(stack)
+    except ValueError:
+        return {}
+    measured = score(_recognise(net, train.images), train.labels)
+    return {"train": score_values(measured), **_scores(digits, net, split)}
 
 
 def _lower_layers(
@@ -380,20 +395,20 @@ def finetune_from_random(
 def finetune_generative(
     context: Context,
     path: Path,
-    pretrained: Path,
+    start: Path,
     settings: WakeSleepSettings,
     recipe: str = "custom",
     seed: int = 0,
 ) -> Made:
-    """Fine-tune a stack that learned labels by contrastive wake-sleep; validation picks the epoch.
+    """Fine-tune a net with labels by contrastive wake-sleep; validation picks the epoch.
 
     Parameters
     ----------
     context : Context
     path : Path
         The file to make.
-    pretrained : Path
-        A stack made with labels.
+    start : Path
+        A stack made with labels, or a net that this made from one.
     settings : WakeSleepSettings
     recipe : str
     seed : int
@@ -405,22 +420,22 @@ def finetune_generative(
     Raises
     ------
     RunError, CheckpointError, Interrupted
-        As `Run.train`; also if `pretrained` is not such a stack or does not fit the data.
+        As `Run.train`; also if `start` is no such file or does not fit the data.
 
     Source
     ------
     "Using contrastive wake-sleep for generative fine-tuning".
     """
     digits = context.digits
-    found, net = _load_generative(pretrained, "stack")
-    _check_sizes(pretrained, len(net.vishid), net.n_labels, digits)
-    split_name = _recorded(pretrained, found.arguments, "split")
-    split = _split(pretrained, digits, split_name)
+    found, net = _load_start(start, settings)
+    _check_sizes(start, len(net.vishid), net.n_labels, digits)
+    split_name = _recorded(start, found.arguments, "split")
+    split = _split(start, digits, split_name)
     arguments = _arguments(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
     )  # fmt: skip
-    rows = _inherited_rows(pretrained, digits, split, found, arguments)
+    rows = _inherited_rows(start, digits, split, found, arguments)
     run = Run(path, "generative", arguments, f"finetune-cws {split_name}", context.save_every_s)
 
     def learner() -> GenerativeFineTuning:
@@ -432,6 +447,21 @@ def finetune_generative(
     return _fine_tune(context, run, learner, split)
 
 
+def _load_start(path: Path, settings: WakeSleepSettings) -> tuple[Checkpoint, DeepBeliefNet]:
+    """A stack with labels, or a net that was fine-tuned from one with the same validation cases."""
+    if checkpoint.load(path).stage != "generative":
+        return _load_generative(path, "stack")
+    found, net = _load_generative(path, "generative")
+    if found.outcome.get("role") != "validated":
+        raise RunError(f"{path}: was trained on all cases, so that none are left for validation")
+    if settings.generative == "pretraining":
+        raise RunError(
+            f"{path}: the pretraining's gradient needs {checkpoint.STAGES['stack']}, whose "
+            "generative and recognition weights are the same"
+        )
+    return found, net
+
+
 def extend_generative(
     context: Context,
     path: Path,
@@ -441,6 +471,8 @@ def extend_generative(
     seed: int = 0,
 ) -> Made:
     """Go on with all training cases until their error rate falls to the recorded one.
+
+    The coefficient of backpropagation is that of the epoch whose net the file holds.
 
     Parameters
     ----------
@@ -474,6 +506,8 @@ def extend_generative(
     split_name = _recorded(fine_tuned, found.arguments, "split")
     train = _recorded(fine_tuned, found.outcome, "train")
     target = Score(train["cases"], train["errors"], train["cost_per_100"]).error_rate
+    weight = float(found.outcome.get("bp_weight", 0.0))
+    settings = dataclasses.replace(settings, bp_weight=weight, search_bp_weight=False)
     arguments = _arguments(
         context, seed, recipe, settings,
         role="extended", split=split_name, start=found.digest(), target_error_rate=target,
@@ -589,26 +623,43 @@ def _outcome(
     epochs_before: int,
 ) -> checkpoint.Tree:
     net = learner.result()
-    test = _recognise(net, digits.test_images)
     outcome = {
         "role": run.arguments["role"],
         "split": run.arguments.get("split"),
         "reason": learner.finished(),
         "capped": learner.capped,
+        **_coefficient(learner),
         "epochs": learner.selected.epoch,
         "epochs_run": learner.epoch,
         "epochs_before": epochs_before,
         "target_cost": run.arguments.get("target_cost"),
         "target_error_rate": run.arguments.get("target_error_rate"),
         "train": score_values(learner.selected.train),
+    }
+    return outcome | _scores(digits, net, split)
+
+
+def _scores(
+    digits: Digits, net: Classifier | DeepBeliefNet, split: Split | None
+) -> checkpoint.Tree:
+    """A finished net on the test cases, and on the validation cases if it did not learn them."""
+    test = _recognise(net, digits.test_images)
+    scores = {
         "test": score_values(score(test, digits.test_labels)),
         "test_log_probs": test,
         "test_labels": digits.test_labels,
     }
     if split is not None:
         held_out = _recognise(net, digits.train_images[split.valid])
-        outcome["valid"] = score_values(score(held_out, digits.train_labels[split.valid]))
-    return outcome
+        scores["valid"] = score_values(score(held_out, digits.train_labels[split.valid]))
+    return scores
+
+
+def _coefficient(learner: FineTuning | GenerativeFineTuning) -> dict[str, float]:
+    """The coefficient of backpropagation that the selected net was learned with."""
+    if isinstance(learner, FineTuning):
+        return {}
+    return {"bp_weight": bp_weight_at(learner.settings, max(0, learner.selected.epoch - 1))}
 
 
 def score_values(measured: Score) -> dict[str, float]:

@@ -32,6 +32,7 @@ SETTINGS = PretrainSettings(
     early_epochs=1,
     momentum=0.9,
     initial_sd=0.5,
+    recon_states=False,
     balanced=False,
     cases=0,
 )
@@ -309,6 +310,20 @@ def test_permuted_pixels_with_a_permuted_start_give_permuted_features() -> None:
     tolerance = reference.rounding(2 * 3 * 20 * 5, dtype=np.float32)
     weights: Floats = permuted.stack[0].weights
     np.testing.assert_allclose(weights, plain.stack[0].weights[order], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("recon_states", [False, True])
+def test_reconstructions_are_states_where_the_settings_say_so(recon_states: bool) -> None:
+    chosen = settings(layers=(4,), passes=1, batch=7, recon_states=recon_states)
+    stack = GreedyStack(pixels(), chosen, np.random.default_rng(2))
+    rng = np.random.default_rng(2)
+    rbm = Rbm.random(5, 4, SETTINGS.initial_sd, rng)
+    divergence = ContrastiveDivergence(rbm, 7, recon_states)
+    take_batch(pixels(), rng.permutation(7), divergence.data_room(7))
+    divergence.learn(7, rng, step_at(chosen, 0))
+    run(stack, 1)
+    for a, b in zip(arrays_of(stack.stack[0]), arrays_of(rbm), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 # -- layers learned before, and balanced batches ----------------------------------------------

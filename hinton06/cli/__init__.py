@@ -13,6 +13,7 @@ from hinton06.cli.combine import combine
 from hinton06.cli.evaluate import evaluate
 from hinton06.cli.finetune_bp import finetune_bp
 from hinton06.cli.finetune_cws import finetune_cws
+from hinton06.cli.generative import generative
 from hinton06.cli.pretrain import pretrain
 from hinton06.cli.show import show
 from hinton06.cli.table1 import table1
@@ -61,5 +62,6 @@ def main() -> None:
     """
 
 
-for _command in (pretrain, finetune_bp, finetune_cws, evaluate, combine, table1, show):
+for _command in (pretrain, finetune_bp, finetune_cws, evaluate, combine, table1,
+                 generative, show):  # fmt: skip
     main.add_command(_command)

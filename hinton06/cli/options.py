@@ -14,7 +14,12 @@ import click
 from hinton06 import mnist
 from hinton06.cli.display import Display, duration
 from hinton06.recipes import RECIPES, Settings, SettingsType, parse_layers, show_value
-from hinton06.report.scores import outcome_values, scores_line
+from hinton06.report.scores import (
+    coefficient_curve,
+    outcome_values,
+    scores_line,
+    show_curve,
+)
 from hinton06.stages import Context, Made
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -168,6 +173,9 @@ def print_made(made: Made, as_json: bool) -> None:
         print_json(_json(made))
     else:
         click.echo(_line(made))
+        curve = coefficient_curve(made.checkpoint.history)
+        if len(curve) > 1:
+            show_curve(curve)
 
 
 def _line(made: Made) -> str:
@@ -188,4 +196,5 @@ def _json(made: Made) -> dict[str, Any]:
         "seconds": made.checkpoint.provenance["seconds"],
         "sha256": made.checkpoint.digest(),
         "outcome": outcome_values(made.checkpoint.outcome),
+        "coefficients": coefficient_curve(made.checkpoint.history),
     }

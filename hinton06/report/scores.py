@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -47,6 +49,63 @@ def scores_line(outcome: Tree) -> str:
                 f"{name} {measured['cost_per_100']:.3g} per 100, {measured['errors']} errors"
             )
     return "  " + "; ".join(parts)
+
+
+def coefficient_curve(history: Mapping[str, NDArray[np.float64]]) -> list[dict[str, float]]:
+    """What validation says of each coefficient of backpropagation that a search went through.
+
+    Parameters
+    ----------
+    history : mapping from column to array, one number an epoch
+        Of a generative fine-tuning.
+
+    Returns
+    -------
+    list of dict
+        One a coefficient, in order: ``bp_weight``, ``first_epoch``, ``last_epoch``,
+        ``fewest_valid_errors``, ``mean_valid_errors``, ``lowest_valid_cost`` (nats per 100).
+        Empty without backpropagation or validation.
+    """
+    if "bp_weight" not in history or "valid_errors" not in history:
+        return []
+    weights = history["bp_weight"]
+    starts = [0, *(np.flatnonzero(np.diff(weights)) + 1)]
+    rows = []
+    for first, end in zip(starts, [*starts[1:], len(weights)], strict=True):
+        errors = history["valid_errors"][first:end]
+        rows.append({
+            "bp_weight": float(weights[first]),
+            "first_epoch": int(first) + 1,
+            "last_epoch": int(end),
+            "fewest_valid_errors": int(errors.min()),
+            "mean_valid_errors": float(errors.mean()),
+            "lowest_valid_cost": float(history["valid_cost"][first:end].min()),
+        })  # fmt: skip
+    return rows
+
+
+def show_curve(rows: Sequence[Mapping[str, float]]) -> None:
+    """Print a `coefficient_curve` on standard output, the chosen coefficient marked.
+
+    Parameters
+    ----------
+    rows : sequence of mapping, as from `coefficient_curve`
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    heads = ("coefficient", "epochs", "fewest validation errors", "mean", "lowest cost per 100", "")
+    for name in heads:
+        table.add_column(name, justify="right")
+    chosen = min(rows, key=lambda row: row["fewest_valid_errors"])
+    for row in rows:
+        table.add_row(
+            f"{row['bp_weight']:g}",
+            f"{row['first_epoch']:.0f}-{row['last_epoch']:.0f}",
+            f"{row['fewest_valid_errors']:.0f}",
+            f"{row['mean_valid_errors']:.1f}",
+            f"{row['lowest_valid_cost']:.2f}",
+            "chosen" if row is chosen else "",
+        )
+    Console().print(table)
 
 
 def show(
