@@ -472,7 +472,8 @@ def extend_generative(
 ) -> Made:
     """Go on with all training cases until their error rate falls to the recorded one.
 
-    The coefficient of backpropagation is that of the epoch whose net the file holds.
+    Rates and Gibbs rounds go on in the schedule from the epoch whose net the file holds, and the
+    coefficient of backpropagation is the one of that epoch.
 
     Parameters
     ----------
@@ -511,13 +512,14 @@ def extend_generative(
     arguments = _arguments(
         context, seed, recipe, settings,
         role="extended", split=split_name, start=found.digest(), target_error_rate=target,
+        schedule_done=found.outcome["epochs"],
     )  # fmt: skip
     run = Run(path, "generative", arguments, f"extend {split_name}", context.save_every_s)
 
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
             net, _cases(digits), settings, _generator(seed, 5, split_name),
-            target_error_rate=target,
+            target_error_rate=target, schedule_done=found.outcome["epochs"],
         )  # fmt: skip
 
     return _fine_tune(context, run, learner, None, found.outcome["epochs"])

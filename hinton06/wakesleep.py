@@ -423,6 +423,9 @@ class GenerativeFineTuning:
     valid : Cases, optional
     target_error_rate : float, optional
         Per cent of the training cases. Exactly one of `valid` and this is given.
+    schedule_done : int
+        Epochs of the schedule that the net has behind it: rates, rounds and coefficients go on
+        from there. The schedule's length then is the cap on the epochs to come.
 
     Raises
     ------
@@ -443,6 +446,7 @@ class GenerativeFineTuning:
         rng: np.random.Generator,
         valid: Cases | None = None,
         target_error_rate: float | None = None,
+        schedule_done: int = 0,
     ) -> None:
         if (valid is None) == (target_error_rate is None):
             raise ValueError("fine-tuning needs either validation cases or a target error rate")
@@ -450,6 +454,7 @@ class GenerativeFineTuning:
             raise ValueError("a net without labels cannot be fine-tuned with them")
         self.net = net
         self.settings = settings
+        self._schedule_done = schedule_done
         self.epoch = 0
         self.best = net_from_arrays(net_arrays(net, copy=True))
         self.selected = SelectedEpoch(0, Score(len(train), len(train), float("inf")))
@@ -494,9 +499,13 @@ class GenerativeFineTuning:
         done = sum(each[: self.epoch])
         return done, done if self.finished() else sum(each)
 
+    def _place(self) -> int:
+        """Where the next epoch is in the schedule."""
+        return self._schedule_done + self.epoch
+
     def _epoch_work(self, epoch: int) -> float:
-        net = self.net
-        lower, memory = 5.0, 3.0 + 2.0 * gibbs_steps_at(self.settings, epoch)
+        net, place = self.net, self._schedule_done + epoch
+        lower, memory = 5.0, 3.0 + 2.0 * gibbs_steps_at(self.settings, place)
         if self.settings.generative == "pretraining":
             lower, memory = 6.0, 5.0
         if self._labels:
@@ -522,8 +531,8 @@ class GenerativeFineTuning:
             and ``free_energy_gap`` (mean of the validation minus mean of as many training cases,
             nats); in an epoch of fewest errors, else always, ``train_cost``, ``train_errors``.
         """
-        gibbs_steps = gibbs_steps_at(self.settings, self.epoch)
-        steps = steps_at(self.settings, self.epoch)
+        gibbs_steps = gibbs_steps_at(self.settings, self._place())
+        steps = steps_at(self.settings, self._place())
         work, size = self._epoch_work(self.epoch) / len(self._train), self.settings.batch
         classes = self._train.labels if self.settings.balanced else None
         order = epoch_order(len(self._train), self._rng, classes)
@@ -532,9 +541,9 @@ class GenerativeFineTuning:
             rows = order[first : first + size]
             costs += self._learn(rows, gibbs_steps, *steps)
             tick(work * len(rows))
-        self.epoch += 1
         row = {"rate": steps[0].rate, "gibbs_steps": float(gibbs_steps)}
         row |= self._costs(*(costs / len(order)))
+        self.epoch += 1
         if isinstance(self._generative, PretrainingGradient):
             self._generative.tie()
         return row | self._measure()
@@ -560,7 +569,7 @@ class GenerativeFineTuning:
         row = {"recon_cost" if wake_sleep else "recon_error": generative}
         if self._labels:
             row |= {
-                "bp_weight": bp_weight_at(self.settings, self.epoch - 1),
+                "bp_weight": bp_weight_at(self.settings, self._place()),
                 "label_cost": 100 * labels,
             }
         return row

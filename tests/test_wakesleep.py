@@ -558,6 +558,21 @@ def test_learning_stops_at_the_epoch_that_meets_the_target(
     assert rows[0]["train_errors"] == 5
 
 
+def test_a_schedule_goes_on_from_the_epochs_behind_it() -> None:
+    learner = tuning(target_error_rate=0.0, schedule_done=4,
+                     settings=settings(search_bp_weight=True))  # fmt: skip
+    work = [learner._epoch_work(epoch) for epoch in range(6)]
+    rows = run(learner, 6)
+    late = [
+        steps_at(settings(search_bp_weight=True), epoch)[0].rate for epoch in (4, 5, 5, 5, 5, 5)
+    ]
+    assert [row["rate"] for row in rows] == late
+    assert [row["gibbs_steps"] for row in rows] == [3] * 6
+    assert [row["bp_weight"] for row in rows] == [1.0] * 6
+    assert len(set(work)) == 1
+    assert learner.finished() == "the schedule's 6 epochs"
+
+
 def test_learning_that_misses_its_target_is_capped_and_ends_with_the_last_net(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
