@@ -166,39 +166,6 @@ def softplus(inputs: Array) -> Array:
     return result
 
 
-def softplus_and_slope(inputs: Array, out: Array, spare: Array) -> Array:
-    """``log(1 + exp(x))`` into `out`, and its slope, the logistic of x, in place of the inputs.
-
-    Parameters
-    ----------
-    inputs : array of any shape
-        Overwritten with the slopes, in [0, 1].
-    out : array of the same shape and dtype
-        Overwritten, in nats, rounded as by `softplus`.
-    spare : array of the same shape and dtype
-        Work room.
-
-    Returns
-    -------
-    out : the same array that was passed
-
-    Source
-    ------
-    A top unit's share of the memory's free energy, and what it passes down in the gradient.
-    """
-    np.abs(inputs, out=spare)
-    np.exp(np.negative(spare, out=spare), out=spare)
-    spare += 1
-    np.log(spare, out=out)
-    np.divide(1, spare, out=spare)  # the logistic of |x|, between 0.5 and 1
-    spare -= 0.5
-    np.copysign(spare, inputs, out=spare)
-    np.maximum(inputs, 0, out=inputs)
-    out += inputs
-    np.add(spare, 0.5, out=inputs)
-    return out
-
-
 def log_softmax(inputs: Array) -> Array:
     """``log(exp(x_k) / sum_l exp(x_l))`` along the last axis, in place, without overflow.
 

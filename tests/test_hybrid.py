@@ -78,6 +78,25 @@ def test_costs_are_minus_the_log_probabilities_of_free_energy_recognition() -> N
     np.testing.assert_allclose(found, -expected, rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("bias", [-300.0, -80.0, 80.0, 300.0])
+def test_saturated_top_units_leave_costs_and_gradients_as_they_are(bias: float) -> None:
+    """In float32, where exp(300) is infinite: as in float64 without any shortcut."""
+    net = slow.random_net(3)
+    net.memory_hidden_bias[0] = bias
+    found = net_from_arrays(
+        {n: a.astype(np.float32) for n, a in net._asdict().items()} | {"n_labels": 3}
+    )
+    learner = LabelBackpropagation(found, 3)
+    costs = learner.gather(IMAGES.astype(np.float32), LABELS, PLAIN)
+    learner.apply(PLAIN)
+    expected = label_log_probs(package_net(net), IMAGES)[np.arange(3), LABELS]
+    # Free energies hold the saturated unit's input, of order 300 here and at most 60 there.
+    tolerance = reference.rounding(100, size=300, dtype=np.float32)
+    np.testing.assert_allclose(costs, -expected, rtol=0, atol=tolerance)
+    slopes = (label for label in (found.labtop - net.memory_weights[2:])[:, 0])
+    assert sum(abs(s) for s in slopes) < tolerance or bias > 0
+
+
 def test_gathering_moves_nothing_until_it_is_applied() -> None:
     net = slow.random_net(3)
     found = package_net(net)
