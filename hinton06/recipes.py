@@ -122,7 +122,11 @@ class PretrainSettings(_Checked):
     )
     early_epochs: int = _setting("How many passes use the early momentum.", 0, 1_000_000)
     momentum: float = _setting("Momentum after them.", 0, 0.9999)
-    recon_states: bool = _setting("Reconstruct binary states; else probabilities.")
+    recon_states: str = _setting(
+        "Which RBMs reconstruct binary states, and not probabilities: none, the one that learns "
+        "labels, or all.",
+        choices=("none", "labels", "all"),
+    )
     initial_sd: float = _setting("Standard deviation of the initial weights.", 0, 1000)
 
 
@@ -278,7 +282,7 @@ _TR2006 = _recipe(
         "early_momentum": (0.5, SCIENCE06),
         "early_epochs": (5, SCIENCE06),
         "momentum": (0.9, SCIENCE06),
-        "recon_states": (True, CHAPTER),
+        "recon_states": ("labels", VALIDATION),
         "initial_sd": (0.01, ASSUMED),
     },
     {
@@ -336,7 +340,7 @@ _SCIENCE06 = _recipe(
     "Hinton and Salakhutdinov (2006), their public Matlab code",
     {
         "passes": (50, SCIENCE06),
-        "recon_states": (False, SCIENCE06),
+        "recon_states": ("none", SCIENCE06),
         "initial_sd": (0.1, SCIENCE06),
     },
     {

@@ -161,9 +161,9 @@ class GreedyStack:
 
     def _start_layer(self, rbm: Rbm) -> None:
         self.stack.append(rbm)
-        self._divergence = ContrastiveDivergence(
-            rbm, self.settings.batch, self.settings.recon_states
-        )
+        which = self.settings.recon_states
+        states = which == "all" or (which == "labels" and rbm.n_labels > 0)
+        self._divergence = ContrastiveDivergence(rbm, self.settings.batch, states)
 
     def finished(self) -> str | None:
         """Why learning is over, or None."""

@@ -32,7 +32,7 @@ SETTINGS = PretrainSettings(
     early_epochs=1,
     momentum=0.9,
     initial_sd=0.5,
-    recon_states=False,
+    recon_states="none",
     balanced=False,
     cases=0,
 )
@@ -312,14 +312,27 @@ def test_permuted_pixels_with_a_permuted_start_give_permuted_features() -> None:
     np.testing.assert_allclose(weights, plain.stack[0].weights[order], rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("recon_states", [False, True])
-def test_reconstructions_are_states_where_the_settings_say_so(recon_states: bool) -> None:
-    chosen = settings(layers=(4,), passes=1, batch=7, recon_states=recon_states)
-    stack = GreedyStack(pixels(), chosen, np.random.default_rng(2))
+@pytest.mark.parametrize(
+    ("which", "labels", "states"),
+    [
+        ("none", False, False), ("none", True, False),
+        ("labels", False, False), ("labels", True, True),
+        ("all", False, True), ("all", True, True),
+    ],
+)  # fmt: skip
+def test_reconstructions_are_states_where_the_settings_say_so(
+    which: str, labels: bool, states: bool
+) -> None:
+    chosen = settings(layers=(4,), passes=1, batch=7, recon_states=which)
+    targets = np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 1, 0, 0]] if labels else None
+    stack = GreedyStack(pixels(), chosen, np.random.default_rng(2), targets)
     rng = np.random.default_rng(2)
-    rbm = Rbm.random(5, 4, SETTINGS.initial_sd, rng)
-    divergence = ContrastiveDivergence(rbm, 7, recon_states)
-    take_batch(pixels(), rng.permutation(7), divergence.data_room(7))
+    rbm = Rbm.random(7 if labels else 5, 4, SETTINGS.initial_sd, rng, 2 if labels else 0)
+    divergence, order = ContrastiveDivergence(rbm, 7, states), rng.permutation(7)
+    room = divergence.data_room(7)
+    room[:, :5] = pixels()[order] * np.float32(1 / 255)
+    if targets is not None:
+        room[:, 5:] = targets[order]
     divergence.learn(7, rng, step_at(chosen, 0))
     run(stack, 1)
     for a, b in zip(arrays_of(stack.stack[0]), arrays_of(rbm), strict=True):
