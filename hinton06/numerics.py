@@ -160,6 +160,33 @@ def softplus(inputs: Array) -> Array:
     return result
 
 
+def softplus_sums(inputs: Array) -> Array:
+    """``sum_j log(1 + exp(x_j))`` of each row: log Z of a layer of logistic units.
+
+    Several times as fast as summing `softplus`; each term is as accurate in absolute terms, but
+    terms below the rounding of 1 become 0.
+
+    Parameters
+    ----------
+    inputs : (n, n_units) array
+
+    Returns
+    -------
+    (n,) array of the same dtype, in nats
+
+    Source
+    ------
+    The exponents of Eq. 1, summed over both states of each unit.
+    """
+    room = np.minimum(inputs, inputs.dtype.type(80))  # exp(89) is beyond float32
+    np.exp(room, out=room)
+    room += 1
+    np.log(room, out=room)
+    np.maximum(room, inputs, out=room)  # which it is, to the last digit, from 80 on
+    total: Array = room.sum(axis=1)
+    return total
+
+
 def log_softmax(inputs: Array) -> Array:
     """``log(exp(x_k) / sum_l exp(x_l))`` along the last axis, in place, without overflow.
 
