@@ -17,6 +17,7 @@ from hinton06.numerics import (
     logistic,
     product,
     softplus,
+    softplus_sums,
     take_batch,
 )
 
@@ -208,6 +209,20 @@ def test_softplus_of_huge_inputs_neither_overflows_nor_changes_them(dtype: Any) 
     result = softplus(inputs)
     assert result.tolist() == [0, pytest.approx(math.log(2), rel=1e-6), 1000]
     assert inputs.tolist() == [-1000, 0, 1000]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softplus_sums_are_those_of_each_row(dtype: Any) -> None:
+    inputs = np.array([[-2.0, 0.5, 3.0], [-1000, 79.9, 80.1], [500, 1000, -0.1]], dtype)
+    expected = [
+        sum(max(x, 0.0) + math.log1p(math.exp(-abs(x))) for x in row.astype(float))
+        for row in inputs
+    ]
+    kept = inputs.copy()
+    result = softplus_sums(inputs)
+    assert result.dtype == dtype
+    np.testing.assert_array_equal(inputs, kept)
+    np.testing.assert_allclose(result, expected, rtol=reference.rounding(12, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
