@@ -158,12 +158,11 @@ def softplus(inputs: Array) -> Array:
     ------
     Each hidden unit's share of an RBM's free energy (Hinton, Osindero and Teh 2006).
     """
-    result = np.abs(inputs)
-    np.exp(np.negative(result, out=result), out=result)
+    result = np.minimum(inputs, inputs.dtype.type(80))  # exp(89) is beyond float32
+    np.exp(result, out=result)
     result += 1
     np.log(result, out=result)
-    result += np.maximum(inputs, 0)
-    return result
+    return np.maximum(result, inputs, out=result)  # which it is, to the last digit, from 80 on
 
 
 def log_softmax(inputs: Array) -> Array:

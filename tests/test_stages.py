@@ -488,8 +488,8 @@ def test_generative_nets_and_stacks_with_labels_are_evaluated_and_combined(files
     ):
         assert stages.score_values(evaluation.score) == outcome[key]
     for name in stages.METHODS:
-        method = stages.Method(name, passes=2, seed=3)
-        first, again = (stages.evaluate(context, files.generative, method) for _ in range(2))
+        method = stages.Method(name, passes=2, rounds=4, temperatures=1, seed=3)
+        first, again = (stages.evaluate(context, files.generative, [method]) for _ in range(2))
         assert [e.score for e in first] == [e.score for e in again]
     combined = stages.combine(context, [files.generative, files.net_a])
     assert combined[0].score == stages.evaluate(context, files.generative)[-1].score
