@@ -22,7 +22,10 @@ from hinton06 import checkpoint
 from hinton06.cli import main
 from hinton06.mnist import Digits
 
-COMMANDS = ("pretrain", "finetune-bp", "finetune-cws", "evaluate", "combine", "table1", "show")
+COMMANDS = (
+    "pretrain", "finetune-bp", "finetune-cws", "evaluate", "combine", "sample", "table1", "figures",
+    "show",
+)  # fmt: skip
 PRETRAIN = ["--layers", "12-10-14", "--passes", "2", "--recipe", "quick", "--threads", "1"]
 BACKPROP = ["--max-epochs", "3", "--patience", "1", "--recipe", "quick", "--threads", "1"]
 

@@ -69,7 +69,8 @@ def test_pictures_lie_in_scan_order_with_lines_around_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "columns"), [(1, 1), (2, 2), (3, 3), (4, 2), (7, 3), (10, 5), (49, 7), (50, 10), (100, 10)]
+    ("n", "columns"),
+    [(1, 1), (2, 2), (3, 3), (4, 2), (7, 3), (10, 5), (49, 7), (50, 10), (100, 10)],
 )
 def test_grids_are_near_squares_with_full_rows_where_they_can_be(n: int, columns: int) -> None:
     assert grids.columns_for(n) == columns

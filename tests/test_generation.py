@@ -35,8 +35,7 @@ def random_stack(seed: int = 0, n_labels: int = 2, dtype: Any = np.float64) -> l
     machines = [reference.random_machine(seed + i, *size) for i, size in enumerate(sizes)]
     labels = [0, 0, n_labels]
     return [
-        Rbm(*(array.astype(dtype) for array in m), n)
-        for m, n in zip(machines, labels, strict=True)
+        Rbm(*(array.astype(dtype) for array in m), n) for m, n in zip(machines, labels, strict=True)
     ]
 
 

@@ -159,7 +159,8 @@ def kept_epoch(found: Checkpoint) -> int | None:
     """The epoch, from 1, whose weights validation chose; None where it did not choose one."""
     if found.outcome.get("role") != "validated":
         return None
-    return int(found.outcome["epochs"]) or None  # 0: the start was not improved on
+    epochs: int = found.outcome.get("epochs", 0)
+    return epochs or None  # 0: the start was not improved on
 
 
 def criterion(found: Checkpoint, column: str) -> float | None:
@@ -167,9 +168,8 @@ def criterion(found: Checkpoint, column: str) -> float | None:
     cost, rate = (found.arguments.get(name) for name in ("target_cost", "target_error_rate"))
     if column == "train_cost" and cost is not None:
         return float(cost)
-    train = found.outcome.get("train")
-    if column == "train_errors" and rate is not None and train is not None:
-        return float(rate) * int(train["cases"]) / 100
+    if column == "train_errors" and rate is not None and "train" in found.outcome:
+        return float(rate) * int(found.outcome["train"]["cases"]) / 100
     return None
 
 

@@ -164,7 +164,7 @@ def _lacks(found: Checkpoint, number: str) -> str:
     if found.stage == "classifier":
         return "a classifier generates nothing"
     top = found.model if found.stage == "generative" else found.model.get(f"rbm{len(found.model)}")
-    if not (top or {}).get("n_labels"):
+    if not isinstance(top, dict) or not top.get("n_labels"):
         return "it was learned without labels"
     if number == "2" and found.stage == "stack" and len(found.model) != 3:
         return "only stacks of three layers recognise"
@@ -276,17 +276,22 @@ def _figure2(source: _Source) -> Drawn:
 
 
 def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits) -> Figure:
+    """Each digit with its class, the second guess, and the probabilities of both above it."""
+    wide, high, gap = 1.05, 1.3, 0.05  # inches
     rows = -(-len(cases) // columns)
-    figure = Figure(figsize=(1.05 * columns, 1.3 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for each in axes:
-        each.set_axis_off()
-    for case, each in zip(cases, axes, strict=False):
+    width, height = wide * columns + gap, high * rows + gap
+    figure = Figure(figsize=(width, height))
+    for number, case in enumerate(cases):
+        row, column = divmod(number, columns)
+        left, bottom, side = wide * column + gap, height - high * (row + 1), wide - gap
+        place = (left / width, bottom / height, side / width, side / height)
+        axes = figure.add_axes(place)
+        axes.set_axis_off()
         image = digits.test_images[case.test_case].reshape(digits.shape) / 255
-        each.imshow(grids.ink(image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        each.set_title(
+        axes.imshow(grids.ink(image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_title(
             f"{case.label}: {case.probability:.2f}\n{case.second}: {case.second_probability:.2f}",
-            fontsize=8, pad=2,
+            fontsize=8, pad=1,
         )  # fmt: skip
     return figure
 
