@@ -125,7 +125,13 @@ def parts(rbm: Rbm, v: Array) -> tuple[Array, Array]:
     return v[:, :n_units], v[:, n_units:]
 
 
-def sample_visible(rbm: Rbm, v_probs: Array, rng: np.random.Generator) -> Array:
+def sample_visible(
+    rbm: Rbm,
+    v_probs: Array,
+    rng: np.random.Generator,
+    out: Array | None = None,
+    uniforms: Array | None = None,
+) -> Array:
     """States of visible units: binary units each on its own, exactly one label unit.
 
     Parameters
@@ -133,6 +139,10 @@ def sample_visible(rbm: Rbm, v_probs: Array, rng: np.random.Generator) -> Array:
     rbm : Rbm
     v_probs : (n, n_visible) array, as from `visible_probs`
     rng : numpy.random.Generator
+    out : (n, n_visible) array, optional
+        Overwritten when given; may not be `v_probs`.
+    uniforms : (n, n_visible) array, optional
+        Room for the uniform draws, as in `bernoulli`.
 
     Returns
     -------
@@ -142,7 +152,7 @@ def sample_visible(rbm: Rbm, v_probs: Array, rng: np.random.Generator) -> Array:
     ------
     Eq. 6.
     """
-    v_states = bernoulli(v_probs, rng, np.empty_like(v_probs))
+    v_states = bernoulli(v_probs, rng, np.empty_like(v_probs) if out is None else out, uniforms)
     if rbm.n_labels:
         label_probs, label_states = parts(rbm, v_probs)[1], parts(rbm, v_states)[1]
         label_states[...] = one_hot(label_probs, rng)

@@ -301,7 +301,7 @@ _TR2006 = _recipe(
         "initial_scale": (3.0, ASSUMED),
     },
     {
-        "epochs": (36, ASSUMED),
+        "epochs": (24, ASSUMED),
         "batch": (100, HOT06),
         "rate": (0.1, VALIDATION),
         "final_share": (0.1, ASSUMED),

@@ -20,6 +20,7 @@ from hinton06 import checkpoint, mnist, wakesleep
 from hinton06.annealing import Spread, sample
 from hinton06.backprop import FineTuning, net_arrays, net_from_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
+from hinton06.generation import Generator
 from hinton06.mnist import Digits, Split
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
 from hinton06.numerics import Array
@@ -991,6 +992,29 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
     return [_evaluation(name, "test", array, digits.test_labels) for name, array in named]
 
 
+def recognise_test_cases(context: Context, path: Path) -> Array:
+    """What a net says of each test case.
+
+    Parameters
+    ----------
+    context : Context
+    path : Path
+        A classifier, a generative net, or a stack that learned labels.
+
+    Returns
+    -------
+    (n_test, n_classes) array of log p(class | image), in nats
+
+    Raises
+    ------
+    CheckpointError, RunError
+        As `evaluate`.
+    """
+    net = load_recogniser(path)[1]
+    _check_net(path, net, context.digits)
+    return _outputs(context, f"recognise {path.name}", [(net, context.digits.test_images)])[0]
+
+
 def _outputs(
     context: Context, title: str, work: Sequence[tuple[Classifier | DeepBeliefNet, Any]]
 ) -> list[Array]:
@@ -1036,6 +1060,56 @@ def load_recogniser(path: Path) -> tuple[Checkpoint, Classifier | DeepBeliefNet]
         found = _load(path, "classifier")
         return found, load_net(path, found)
     return _load_generative(path, found.stage)
+
+
+def load_generator(path: Path, digits: Digits, layer: int | None = None) -> Generator:
+    """Whatever in a file can generate images.
+
+    Parameters
+    ----------
+    path : Path
+        A stack or a generative net.
+    digits : Digits
+        Whose images it has learned: they tell the shape of what it generates.
+    layer : int, optional
+        The RBM of a stack that is to be sampled, 1 at the bottom; the top one when not given.
+
+    Returns
+    -------
+    Generator
+
+    Raises
+    ------
+    CheckpointError, RunError
+        If the file cannot be read, is not finished, holds a classifier, or has no such layer.
+
+    Source
+    ------
+    The two views of a pretrained stack in "Using contrastive wake-sleep for generative
+    fine-tuning".
+    """
+    found = checkpoint.load(path)
+    if found.stage not in ("stack", "generative"):
+        raise RunError(
+            f"{path}: holds {checkpoint.STAGES[found.stage]}, which generates nothing; a stack "
+            "or a generative net is needed"
+        )
+    if not found.complete:
+        raise RunError(f"{path}: is not finished; run the command that makes it again")
+    if found.stage == "generative":
+        if layer is not None:
+            raise RunError(
+                f"{path}: holds {checkpoint.STAGES[found.stage]}, whose lower layers are no RBMs "
+                "any more; --layer takes a stack"
+            )
+        generator = Generator.of_net(_model(path, wakesleep.net_from_arrays, found))
+    else:
+        stack = _model(path, stack_from_arrays, found)
+        if layer is not None and not 1 <= layer <= len(stack):
+            raise RunError(f"{path}: has layers 1 to {len(stack)}, not {layer}")
+        generator = Generator.of_layer(stack, layer or len(stack))
+    _check_inputs(path, generator.n_pixels, digits)
+    return generator
 
 
 def _recognise(net: Classifier | DeepBeliefNet, images: Any) -> Array:

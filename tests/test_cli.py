@@ -18,8 +18,10 @@ from click.testing import CliRunner, Result
 from hinton06 import checkpoint
 from hinton06.cli import main
 
-COMMANDS = ("pretrain", "finetune-bp", "finetune-cws", "evaluate", "combine", "table1",
-            "generative", "show")  # fmt: skip
+COMMANDS = (
+    "pretrain", "finetune-bp", "finetune-cws", "evaluate", "combine", "sample", "table1",
+    "generative", "figures", "show",
+)  # fmt: skip
 PRETRAIN = ["--layers", "12-10-14", "--passes", "2", "--recipe", "quick", "--threads", "1"]
 BACKPROP = ["--max-epochs", "3", "--patience", "1", "--recipe", "quick", "--threads", "1"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,7 +44,28 @@ class _Tuple(click.ParamType[tuple[Any, ...]]):
             self.fail(str(error), param, ctx)
 
 
+class _Numbers(click.ParamType[tuple[int, ...]]):
+    name = "N,N-N"
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, tuple) or value in self._words:
+            return value
+        numbers: list[int] = []
+        for part in value.split(","):
+            found = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part.strip())
+            if found is None or int(found[2] or found[1]) < int(found[1]):
+                example = " or ".join(["numbers and ranges such as 1,5,7-9", *self._words])
+                self.fail(f"{value!r} is not {example}", param, ctx)
+            numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
+        return tuple(numbers)
+
+
 LAYERS = _Tuple("N-N-N", parse_layers)
+NUMBERS = _Numbers()
+NUMBERS_OR_FREE = _Numbers("free")
 
 data_option = click.option(
     "--data", "data_dir", metavar="DIR", type=click.Path(path_type=Path),

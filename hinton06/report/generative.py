@@ -18,8 +18,8 @@ from hinton06 import checkpoint
 from hinton06.checkpoint import Checkpoint, CheckpointError, Tree
 from hinton06.recipes import CHAPTER, HOT06
 from hinton06.recognition import Score, product_of_nets, score
+from hinton06.report.files import ReportError
 from hinton06.report.scores import coefficient_curve, interval
-from hinton06.report.table1 import ReportError
 
 FORMATS = ("terminal", "markdown", "csv", "json")
 
