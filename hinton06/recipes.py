@@ -276,7 +276,7 @@ _TR2006 = _recipe(
         "batch": (100, CHAPTER),
         "rate": (0.1, SCIENCE06),
         "final_share": (1.0, SCIENCE06),
-        "decay": (0.001, VALIDATION),
+        "decay": (0.0002, SCIENCE06),
         "balanced": (False, ASSUMED),
         "cases": (0, CHAPTER),
         "early_momentum": (0.5, SCIENCE06),
@@ -340,7 +340,6 @@ _SCIENCE06 = _recipe(
     "Hinton and Salakhutdinov (2006), their public Matlab code",
     {
         "passes": (50, SCIENCE06),
-        "decay": (0.0002, SCIENCE06),
         "recon_states": ("none", SCIENCE06),
         "initial_sd": (0.1, SCIENCE06),
     },
