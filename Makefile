@@ -6,6 +6,7 @@
 #   make cws             contrastive wake-sleep, on the stacks of table1
 #   make hybrid          the mixed gradient after it
 #   make test lint       the tests; types and style
+#   make torture         kills every long command and damages every file, and counts what is lost
 #   make clean           removes the environment and caches, never runs
 
 SEED   ?= 0
@@ -30,7 +31,7 @@ CWS       = $(SPLITS:%=$(RUNS)/cws-%-extended.h5)
 HYBRID    = $(SPLITS:%=$(RUNS)/hybrid-%-extended.h5)
 NETS      = $(VALIDATED) $(EXTENDED) $(RUNS)/bp-not-pretrained.h5
 
-.PHONY: table1 quick nets cws hybrid test lint clean
+.PHONY: table1 quick nets cws hybrid test lint torture clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5
@@ -81,6 +82,11 @@ $(EXTENDED): $(RUNS)/bp-%-extended.h5: $(RUNS)/bp-%.h5
 test: .venv/installed
 	$(BIN)/python -m pytest --cov
 
+torture: .venv/installed
+	rm -rf runs/torture runs/fuzz
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python experiments/faults/torture.py runs/torture --record experiments/faults
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python experiments/faults/fuzz.py runs/fuzz --record experiments/faults
+
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -93,5 +99,5 @@ lint: .venv/installed
 	@touch $@
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -not -path './runs/*' -prune -exec rm -rf {} +

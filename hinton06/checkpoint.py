@@ -7,6 +7,7 @@ continue what it holds; a reader never sees half a file.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -18,6 +19,8 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+
+from hinton06.files import open_plain, printable
 
 FORMAT = "hinton06 checkpoint"
 VERSION = 1
@@ -32,7 +35,16 @@ Tree = dict[str, Any]
 
 _PARTS = ("model", "state", "history", "outcome")
 _MAX_DEPTH = 6
-_KINDS = "fiu"
+_DTYPES = {np.dtype(kind) for kind in ("<f4", "<f8", "<i8", "u1", "<u8")}
+
+# A file holds a few times the numbers of a net: the chapter's take 20 to 60 MB.
+_MAX_BYTES = 1 << 32
+# What HDF5 can hold in the attributes that this package writes.
+_MAX_TEXT = 1 << 16
+
+# Behind the HDF5 data, where HDF5 does not look: these words, then the SHA-256 of the data.
+_SEAL = b"hinton06 sha256\0"
+_SEAL_SIZE = len(_SEAL) + 32
 
 
 class CheckpointError(Exception):
@@ -133,41 +145,85 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
+        image = _image(checkpoint)
+        if len(image) + _SEAL_SIZE > _MAX_BYTES:
+            raise OSError(errno.EFBIG, f"larger than {_MAX_BYTES >> 30} GiB")
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(temporary, checkpoint)
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:  # x: never through somebody's link
+            file.write(image)
+            file.write(_seal(image))
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: cannot be written: {reason}") from None
-    with contextlib.suppress(OSError):  # not every file system can sync a folder
-        _sync_folder(path.parent)
+        if isinstance(error, OSError | RuntimeError):
+            raise _cannot_write(path, error) from None
+        raise
+    _sync_folder(path.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a file another name in the same folder, in place of what has that name.
+
+    Parameters
+    ----------
+    source, target : Path
+
+    Raises
+    ------
+    CheckpointError
+        If that cannot be done; both files are then untouched.
+    """
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        raise _cannot_write(target, error) from None
+    _sync_folder(target.parent)
+
+
+def _cannot_write(path: Path, error: Exception) -> CheckpointError:
+    reason = getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0]
+    return CheckpointError(f"{path}: cannot be written: {printable(reason)}")
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with contextlib.suppress(OSError):  # not every file system can sync a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
-def _write(path: Path, checkpoint: Checkpoint) -> None:
-    with h5py.File(path, "w") as file:
-        file.attrs["format"] = np.bytes_(FORMAT)
-        file.attrs["version"] = VERSION
-        head = {
-            "stage": checkpoint.stage,
-            "complete": checkpoint.complete,
-            "arguments": checkpoint.arguments,
-            "provenance": checkpoint.provenance,
-        }
-        file.attrs["head"] = np.bytes_(json.dumps(head))
-        for part in _PARTS:
-            _write_tree(file.create_group(part), getattr(checkpoint, part))
+def _image(checkpoint: Checkpoint) -> bytes:
+    """The bytes of the HDF5 file, made in memory: a full disk is then no matter of HDF5's."""
+    with h5py.File("image", "w", driver="core", backing_store=False, block_size=1 << 20) as file:
+        _write(file, checkpoint)
+        file.flush()
+        image: bytes = file.id.get_file_image()
+    return image
+
+
+def _seal(image: bytes) -> bytes:
+    return _SEAL + hashlib.sha256(image).digest()
+
+
+def _write(file: h5py.File, checkpoint: Checkpoint) -> None:
+    file.attrs["format"] = np.bytes_(FORMAT)
+    file.attrs["version"] = VERSION
+    file.attrs["sealed"] = np.bytes_("sha256")
+    head = {
+        "stage": checkpoint.stage,
+        "complete": checkpoint.complete,
+        "arguments": checkpoint.arguments,
+        "provenance": checkpoint.provenance,
+    }
+    file.attrs["head"] = np.bytes_(json.dumps(head))
+    for part in _PARTS:
+        _write_tree(file.create_group(part), getattr(checkpoint, part))
 
 
 def _write_tree(group: h5py.Group, tree: Tree) -> None:
@@ -200,42 +256,88 @@ def load(path: Path) -> Checkpoint:
     ------
     CheckpointError
         If there is no such file, or it is damaged, or not a checkpoint of this version. Links
-        to other files, compressed or otherwise filtered data and oversized declarations are
-        refused: this package never writes them.
+        to other files, compressed or otherwise filtered data, one object under two names and
+        oversized declarations are refused: this package never writes them. What is read takes
+        no more memory than a few times the size of the file.
     """
     try:
-        with path.open("rb"):
-            pass
-        size = path.stat().st_size
-        with h5py.File(path, "r") as file:
-            return _read(file, size)
+        image, sealed = _read_image(path)
+        with _opened(image) as file:
+            return _read(file, len(image), sealed)
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise CheckpointError(f"{path}: {printable(str(error))}") from None
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such file") from None
     except IsADirectoryError:
         raise CheckpointError(f"{path}: is a folder, not a checkpoint") from None
     except PermissionError:
         raise CheckpointError(f"{path}: may not be read") from None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path}: not a readable HDF5 file, or damaged: {reason}") from None
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
+        reason = (
+            getattr(error, "strerror", None)
+            or ((str(error).splitlines() or [type(error).__name__])[0])
+        )
+        raise CheckpointError(
+            f"{path}: not a readable HDF5 file, or damaged: {printable(reason)}"
+        ) from None
 
 
-def _read(file: h5py.File, size: int) -> Checkpoint:
+def _read_image(path: Path) -> tuple[bytes, bool]:
+    """The HDF5 data, and whether a seal behind them vouches for every byte."""
+    with open_plain(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > _MAX_BYTES:
+            raise CheckpointError(f"larger than {_MAX_BYTES >> 30} GiB, as no checkpoint is")
+        image = file.read(max(0, size - _SEAL_SIZE))
+        rest = file.read(_SEAL_SIZE)
+    if not rest.startswith(_SEAL):
+        return image + rest, False
+    if rest != _seal(image):
+        raise CheckpointError("damaged: its SHA-256 is not the recorded one")
+    return image, True
+
+
+@contextlib.contextmanager
+def _opened(image: bytes) -> Iterator[h5py.File]:
+    """An HDF5 file in memory, which no other process can change meanwhile."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fapl_core(backing_store=False)
+    access.set_file_image(image)
+    with h5py.File(h5py.h5f.open(b"image", h5py.h5f.ACC_RDONLY, fapl=access)) as file:
+        yield file
+
+
+@dataclass
+class _Bounds:
+    """What a file may still hold: so many bytes of arrays, and no object a second time."""
+
+    n_bytes: int
+    seen: set[int] = field(default_factory=set)
+
+    def enter(self, member: h5py.Group | h5py.Dataset) -> None:
+        address = h5py.h5o.get_info(member.id).addr
+        if address in self.seen:
+            raise CheckpointError(f"{member.name} is a second name of another member")
+        self.seen.add(address)
+
+
+def _read(file: h5py.File, size: int, sealed: bool) -> Checkpoint:
     if _text(file, "format") != FORMAT:
         raise CheckpointError("not a hinton06 checkpoint")
-    version = file.attrs.get("version")
-    if not isinstance(version, np.integer) or int(version) != VERSION:
+    version = _version(file)
+    if version != VERSION:
         raise CheckpointError(
             f"is of format version {version}; this hinton06 reads version {VERSION}"
         )
+    if "sealed" in file.attrs and not sealed:
+        raise CheckpointError("damaged: truncated, or changed by another program")
     head = _json(file, "head")
     if head.get("stage") not in STAGES or not isinstance(head.get("complete"), bool):
         raise CheckpointError("does not say what it holds")
     if not isinstance(head.get("arguments"), dict) or not isinstance(head.get("provenance"), dict):
         raise CheckpointError("does not say how it was made")
-    parts = {part: _read_tree(_member(file, part), size, 0) for part in _PARTS}
+    bounds = _Bounds(size)
+    parts = {part: _read_tree(_member(file, part, bounds), bounds, 0) for part in _PARTS}
     if not all(isinstance(column, np.ndarray) for column in parts["history"].values()):
         raise CheckpointError("its history has a column that is not an array")
     lengths = {column.shape for column in parts["history"].values()}
@@ -250,9 +352,24 @@ def _read(file: h5py.File, size: int) -> Checkpoint:
     )
 
 
+def _version(file: h5py.File) -> int | None:
+    if "version" not in file.attrs:
+        return None
+    attribute = file.attrs.get_id("version")
+    if attribute.shape != () or attribute.dtype.kind not in "iu":
+        return None
+    return int(file.attrs["version"])
+
+
 def _text(group: h5py.Group, name: str) -> str:
+    """A text in an attribute, whose declared size is looked at before it is read."""
     if name not in group.attrs:
         raise CheckpointError("not a hinton06 checkpoint")
+    attribute = group.attrs.get_id(name)
+    if attribute.shape != () or attribute.dtype.kind not in "SV":
+        raise CheckpointError(f"its {name} is not text")
+    if attribute.dtype.itemsize > _MAX_TEXT:
+        raise CheckpointError(f"its {name} is too long")
     value = group.attrs[name]
     if not isinstance(value, bytes):
         raise CheckpointError(f"its {name} is not text")
@@ -262,43 +379,59 @@ def _text(group: h5py.Group, name: str) -> str:
 def _json(group: h5py.Group, name: str) -> Tree:
     try:
         value = json.loads(_text(group, name))
+        shown = _all_printable(value)
     except (json.JSONDecodeError, RecursionError):
         raise CheckpointError(f"its {name} is damaged") from None
     if not isinstance(value, dict):
         raise CheckpointError(f"its {name} is damaged")
+    if not shown:
+        raise CheckpointError(f"its {name} holds control characters")
     return value
 
 
-def _member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+def _all_printable(value: Any) -> bool:
+    """Whether every text in a JSON value can be shown on a terminal as it is."""
+    if isinstance(value, dict):
+        return all(key.isprintable() and _all_printable(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return all(_all_printable(inner) for inner in value)
+    return not isinstance(value, str) or value.isprintable()
+
+
+def _member(group: h5py.Group, name: str, bounds: _Bounds) -> h5py.Group | h5py.Dataset:
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
         raise CheckpointError(f"{group.name.rstrip('/')}/{name} is missing or a link")
     member = group[name]
     if not isinstance(member, h5py.Group | h5py.Dataset):
         raise CheckpointError(f"{member.name} is neither a group nor a dataset")
+    bounds.enter(member)
     return member
 
 
-def _read_tree(group: h5py.Group | h5py.Dataset, size: int, depth: int) -> Tree:
+def _read_tree(group: h5py.Group | h5py.Dataset, bounds: _Bounds, depth: int) -> Tree:
     if not isinstance(group, h5py.Group) or depth > _MAX_DEPTH:
         raise CheckpointError(f"{group.name} is not a group of this format")
     tree = _json(group, "values")
     for name in group:
-        member = _member(group, name)
+        if not name.isprintable():
+            raise CheckpointError(f"{group.name} has a member whose name holds control characters")
+        member = _member(group, name, bounds)
         if isinstance(member, h5py.Group):
-            tree[name] = _read_tree(member, size, depth + 1)
+            tree[name] = _read_tree(member, bounds, depth + 1)
         else:
-            tree[name] = _read_array(member, size)
+            tree[name] = _read_array(member, bounds)
     return tree
 
 
-def _read_array(dataset: h5py.Dataset, size: int) -> NDArray[Any]:
+def _read_array(dataset: h5py.Dataset, bounds: _Bounds) -> NDArray[Any]:
     layout = dataset.id.get_create_plist().get_layout()
     plain = layout in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) and not dataset.external
-    plain = plain and dataset.shape is not None and dataset.dtype.byteorder != ">"
-    if not plain or dataset.dtype.kind not in _KINDS:
+    if not plain or dataset.shape is None or dataset.dtype not in _DTYPES:
         raise CheckpointError(f"{dataset.name} is not stored the way this format stores arrays")
-    # A contiguous dataset lies in the file in full, so it cannot be larger than the file.
-    if dataset.nbytes > size or (dataset.nbytes and dataset.id.get_storage_size() == 0):
+    # A contiguous dataset lies in the file in full, and this format stores nothing twice, so
+    # all of them together cannot be larger than the file.
+    bounds.n_bytes -= dataset.nbytes
+    if bounds.n_bytes < 0 or (dataset.nbytes and dataset.id.get_storage_size() == 0):
         raise CheckpointError(f"{dataset.name} declares more data than the file holds")
     array: NDArray[Any] = dataset[()]
     return array

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hinton06 import checkpoint, mnist, wakesleep
+from hinton06 import checkpoint, mnist, records, wakesleep
 from hinton06.annealing import Spread, sample
 from hinton06.backprop import FineTuning, net_arrays, net_from_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
@@ -167,31 +167,31 @@ def pretrain(
         arguments["labels"] = digits.n_classes
     below = _lower_layers(lower, split_name, digits, settings, arguments) if lower else []
     run = Run(path, "stack", arguments, f"pretrain {split_name}", context.save_every_s)
-    before = run.finished_before(context.force)
-    if before:
-        return Made(path, before, already=True)
-    with threadpool_limits(context.threads):
-        cases = _cases(digits, _training_rows(path, digits, split, settings.cases))
-        targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
-        rng = _generator(seed, 0, split_name)
-        learner = GreedyStack(cases.images, settings, rng, targets, cases.labels, below)
-        run.train(learner, context.progress)
-        outcome: checkpoint.Tree = {"split": split_name}
-        if labels:
-            outcome |= _recognition_by(learner.stack, digits, cases, split)
-    return Made(path, run.finish(stack_arrays(learner.stack), outcome), False)
+    with run.begun(context.force, context.progress) as before:
+        if before:
+            return Made(path, records.checked(path, before), already=True)
+        with threadpool_limits(context.threads):
+            cases = _cases(digits, _training_rows(path, digits, split, settings.cases))
+            targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
+            rng = _generator(seed, 0, split_name)
+            learner = GreedyStack(cases.images, settings, rng, targets, cases.labels, below)
+            run.train(learner, context.progress)
+            outcome: checkpoint.Tree = {"split": split_name}
+            if labels:
+                outcome |= _recognition_by(path, learner.stack, digits, cases, split)
+        return Made(path, run.finish(stack_arrays(learner.stack), outcome), False)
 
 
 def _recognition_by(
-    stack: Sequence[Rbm], digits: Digits, train: Cases, split: Split
+    path: Path, stack: Sequence[Rbm], digits: Digits, train: Cases, split: Split
 ) -> checkpoint.Tree:
     """What a stack with labels recognises before any fine-tuning, if it is the net of Figure 4."""
     try:
         net = DeepBeliefNet.untied(stack)
     except ValueError:
         return {}
-    measured = score(_recognise(net, train.images), train.labels)
-    return {"train": score_values(measured), **_scores(digits, net, split)}
+    measured = _finite_score(path, _recognise(net, train.images), train.labels)
+    return {"train": score_values(measured), **_scores(path, digits, net, split)}
 
 
 def _lower_layers(
@@ -452,7 +452,7 @@ def finetune_generative(
 
 def _load_start(path: Path, settings: WakeSleepSettings) -> tuple[Checkpoint, DeepBeliefNet]:
     """A stack with labels, or a net that was fine-tuned from one with the same validation cases."""
-    if checkpoint.load(path).stage != "generative":
+    if records.load(path).stage != "generative":
         return _load_generative(path, "stack")
     found, net = _load_generative(path, "generative")
     if found.outcome.get("role") != "validated":
@@ -606,18 +606,20 @@ def _cases(digits: Digits, rows: Any = slice(None)) -> Cases:
 def _fine_tune(
     context: Context, run: Run, make_learner: Any, split: Split | None, epochs_before: int = 0
 ) -> Made:
-    before = run.finished_before(context.force)
-    if before:
-        return Made(run.path, before, already=True)
-    with threadpool_limits(context.threads):
-        learner: FineTuning | GenerativeFineTuning = make_learner()
-        run.train(learner, context.progress)
-        outcome = _outcome(context.digits, learner, run, split, epochs_before)
-    if learner.capped:
-        context.progress.note(f"{run.path}: {learner.finished()}, before its stopping rule was met")
-    net = learner.result()
-    arrays = net_arrays(net) if isinstance(net, Classifier) else wakesleep.net_arrays(net)
-    return Made(run.path, run.finish(arrays, outcome), False)
+    with run.begun(context.force, context.progress) as before:
+        if before:
+            return Made(run.path, records.checked(run.path, before), already=True)
+        with threadpool_limits(context.threads):
+            learner: FineTuning | GenerativeFineTuning = make_learner()
+            run.train(learner, context.progress)
+            outcome = _outcome(context.digits, learner, run, split, epochs_before)
+        if learner.capped:
+            context.progress.note(
+                f"{run.path}: {learner.finished()}, before its stopping rule was met"
+            )
+        net = learner.result()
+        arrays = net_arrays(net) if isinstance(net, Classifier) else wakesleep.net_arrays(net)
+        return Made(run.path, run.finish(arrays, outcome), False)
 
 
 def _outcome(
@@ -641,22 +643,23 @@ def _outcome(
         "target_error_rate": run.arguments.get("target_error_rate"),
         "train": score_values(learner.selected.train),
     }
-    return outcome | _scores(digits, net, split)
+    return outcome | _scores(run.path, digits, net, split)
 
 
 def _scores(
-    digits: Digits, net: Classifier | DeepBeliefNet, split: Split | None
+    path: Path, digits: Digits, net: Classifier | DeepBeliefNet, split: Split | None
 ) -> checkpoint.Tree:
     """A finished net on the test cases, and on the validation cases if it did not learn them."""
     test = _recognise(net, digits.test_images)
     scores = {
-        "test": score_values(score(test, digits.test_labels)),
+        "test": score_values(_finite_score(path, test, digits.test_labels)),
         "test_log_probs": test,
         "test_labels": digits.test_labels,
     }
     if split is not None:
         held_out = _recognise(net, digits.train_images[split.valid])
-        scores["valid"] = score_values(score(held_out, digits.train_labels[split.valid]))
+        labels = digits.train_labels[split.valid]
+        scores["valid"] = score_values(_finite_score(path, held_out, labels))
     return scores
 
 
@@ -676,7 +679,7 @@ def score_values(measured: Score) -> dict[str, float]:
 
 
 def _load(path: Path, stage: str) -> Checkpoint:
-    found = checkpoint.load(path)
+    found = records.load(path)
     if found.stage != stage:
         held, wanted = checkpoint.STAGES[found.stage], checkpoint.STAGES[stage]
         raise RunError(f"{path}: holds {held}, but {wanted} is needed")
@@ -1022,7 +1025,8 @@ def _outputs(
     context.progress.begin(title, 0, len(work))
     outputs = []
     try:
-        with threadpool_limits(context.threads):
+        # Numbers too large for a net to answer are found out below, where there is a name for it.
+        with threadpool_limits(context.threads), np.errstate(all="ignore"):
             for net, images in work:
                 outputs.append(_recognise(net, images))
                 context.progress.tick(1)
@@ -1055,7 +1059,7 @@ def load_recogniser(path: Path) -> tuple[Checkpoint, Classifier | DeepBeliefNet]
     CheckpointError, RunError
         If the file cannot be read, is not finished, or holds a stack without labels.
     """
-    found = checkpoint.load(path)
+    found = records.load(path)
     if found.stage == "classifier":
         found = _load(path, "classifier")
         return found, load_net(path, found)
@@ -1088,7 +1092,7 @@ def load_generator(path: Path, digits: Digits, layer: int | None = None) -> Gene
     The two views of a pretrained stack in "Using contrastive wake-sleep for generative
     fine-tuning".
     """
-    found = checkpoint.load(path)
+    found = records.load(path)
     if found.stage not in ("stack", "generative"):
         raise RunError(
             f"{path}: holds {checkpoint.STAGES[found.stage]}, which generates nothing; a stack "
@@ -1145,5 +1149,13 @@ def _asked_at_once(net: Classifier | DeepBeliefNet, images: Any, method: Method 
 
 def _evaluation(name: str, part: str, log_probabilities: Any, labels: Any) -> Evaluation:
     return Evaluation(
-        name, part, score(log_probabilities, labels), confusion(log_probabilities, labels)
-    )
+        name, part, _finite_score(name, log_probabilities, labels),
+        confusion(log_probabilities, labels),
+    )  # fmt: skip
+
+
+def _finite_score(name: Path | str, log_probabilities: Any, labels: Any) -> Score:
+    measured = score(log_probabilities, labels)
+    if not np.isfinite(measured.cost_per_100):
+        raise RunError(f"{name}: weights so large that the cost is not a finite number")
+    return measured

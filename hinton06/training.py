@@ -6,6 +6,7 @@ its state, and the same loop trains a stack or a classifier.
 
 from __future__ import annotations
 
+import copy
 import math
 import signal
 import time
@@ -21,6 +22,7 @@ import numpy as np
 
 from hinton06 import checkpoint
 from hinton06.checkpoint import Checkpoint, CheckpointError, Tree
+from hinton06.files import HeldError, Lock
 from hinton06.numerics import Array
 from hinton06.provenance import describe
 
@@ -95,16 +97,25 @@ class Interrupt:
 
     signal_number: int | None = None
     on_request: Callable[[str], None] = field(default=lambda _: None)
+    announced: bool = False
 
     def __call__(self, signal_number: int, _: FrameType | None) -> None:
-        """The signal handler: end after this epoch; at the second signal, at once."""
+        """The signal handler: end after this epoch; at the second signal, at once.
+
+        It prints nothing, since it may have come in the middle of a print.
+        """
         if self.signal_number is not None:
             raise Interrupted(signal_number)
         self.signal_number = signal_number
-        self.on_request(
-            "stopping after this epoch, to save it (the same signal again: stop at once, "
-            "back at the last save)"
-        )
+
+    def announce(self) -> None:
+        """Say, once, that a signal has come; called between batches."""
+        if self.signal_number is not None and not self.announced:
+            self.announced = True
+            self.on_request(
+                "stopping after this epoch, to save it (the same signal again: stop at once, "
+                "back at the last save)"
+            )
 
 
 @contextmanager
@@ -129,8 +140,8 @@ def caught_signals(progress: Progress) -> Iterator[Interrupt]:
 class Run:
     """One file that a command makes, from its first epoch to its last.
 
-    While it is being made it is kept at `path` with ``.part`` behind the name; the finished
-    file appears at `path` in one step.
+    While it is being made it is kept at `path` with ``.part`` behind the name, and no other
+    process may make it; the finished file appears at `path` in one step.
 
     Parameters
     ----------
@@ -153,11 +164,59 @@ class Run:
     save_every_s: float = SAVE_EVERY_S
     history: list[dict[str, float]] = field(default_factory=list)
     provenance: Tree = field(default_factory=dict)
+    _lock: Lock | None = None
+    _good: tuple[Tree, Tree, int] | None = None
 
     @property
     def partial_path(self) -> Path:
         """Where the unfinished file is kept."""
         return self.path.with_name(self.path.name + ".part")
+
+    @contextmanager
+    def begun(self, force: bool, progress: Progress) -> Iterator[Checkpoint | None]:
+        """Hold the file while a block makes it; what `finished_before` says is the block's.
+
+        A file that is finished already is only read, and held by nobody.
+
+        Parameters
+        ----------
+        force : bool
+            As in `finished_before`.
+        progress : Progress
+            Told if the file system knows no locks.
+
+        Raises
+        ------
+        RunError
+            If another process is making the file: which one, where, and since when.
+        CheckpointError
+            If nothing can be written there.
+        """
+        lock = Lock(self.path)
+        finished = None if force else self._existing(self.path)
+        if finished is not None:
+            lock.sweep()
+            yield finished
+            return
+        self._hold(lock.take)
+        self._lock = lock
+        try:
+            if not lock.works:
+                progress.note(f"{self.path}: this file system has no locks; start no second run")
+            yield self.finished_before(force)
+        finally:
+            self._lock = None
+            lock.release()
+
+    def _hold(self, take: Callable[[], None]) -> None:
+        """Take or keep the lock, with the errors of this module."""
+        try:
+            take()
+        except HeldError as holder:
+            raise RunError(f"{self.path}: is being made by {holder}") from None
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise CheckpointError(f"{self.path}: cannot be written: {reason}") from None
 
     def finished_before(self, force: bool) -> Checkpoint | None:
         """The file that these arguments made earlier, if they did.
@@ -180,8 +239,19 @@ class Run:
         """
         if force:  # a finished file stays until the new one takes its place
             self._forget_other_partial()
+        else:
+            finished = self._existing(self.path)
+            if finished is not None:
+                return finished
+        return self._finish_partial()
+
+    def _finish_partial(self) -> Checkpoint | None:
+        """Give a file its name that was finished, and then its process was killed."""
+        partial = self._existing(self.partial_path)
+        if partial is None or not partial.complete:
             return None
-        return self._existing(self.path)
+        checkpoint.move(self.partial_path, self.path)
+        return partial
 
     def _forget_other_partial(self) -> None:
         """Remove an unfinished file, unless it is this very run's and can go on."""
@@ -231,8 +301,14 @@ class Run:
         done, expected = learner.work()
         progress.begin(self.title, done, expected)
         try:
-            with caught_signals(progress) as interrupt:
+            # An overflow is no warning in passing: `check_finite` ends the run with its place.
+            with caught_signals(progress) as interrupt, np.errstate(all="ignore"):
                 self._epochs(learner, progress, interrupt)
+            if interrupt.signal_number:
+                raise Interrupted(interrupt.signal_number)
+        except (RunError, MemoryError):
+            self._save_last_good()
+            raise
         finally:
             progress.end()
 
@@ -260,7 +336,7 @@ class Run:
         unsaved = False
         while learner.finished() is None:
             where, started, cpu_started = learner.where(), time.monotonic(), time.process_time()
-            row = learner.run_epoch(progress.tick)
+            row = learner.run_epoch(lambda amount: _tick(amount, progress, interrupt))
             check_finite(where, row, learner.parameters())
             seconds = time.monotonic() - started
             self.history.append({**row, "seconds": seconds})
@@ -269,28 +345,42 @@ class Run:
             unsaved = True
             progress.epoch(where, row, *learner.work())
             if interrupt.signal_number or time.monotonic() - saved_at >= self.save_every_s:
-                self._save_partial(learner)
+                self._save_partial(learner.state(), self.provenance, len(self.history))
                 saved_at, unsaved = time.monotonic(), False
+            else:
+                state = copy.deepcopy(learner.state())
+                self._good = state, dict(self.provenance), len(self.history)
             if interrupt.signal_number:
-                raise Interrupted(interrupt.signal_number)
+                return
         if unsaved:  # the last measurements may take a while, and may be interrupted
-            self._save_partial(learner)
-        if interrupt.signal_number:
-            raise Interrupted(interrupt.signal_number)
+            self._save_partial(learner.state(), self.provenance, len(self.history))
 
-    def _save_partial(self, learner: Learner) -> None:
+    def _save_partial(self, state: Tree, provenance: Tree, epochs: int) -> None:
         unfinished = Checkpoint(
             stage=self.stage,
             complete=False,
             arguments=self.arguments,
-            provenance=self.provenance,
-            state=learner.state(),
-            history=checkpoint.history_columns(self.history),
+            provenance=provenance,
+            state=state,
+            history=checkpoint.history_columns(self.history[:epochs]),
         )
-        checkpoint.save(self.partial_path, unfinished)
+        self._save(self.partial_path, unfinished)
+        self._good = None
+
+    def _save(self, path: Path, held_file: Checkpoint) -> None:
+        if self._lock is not None:
+            self._hold(self._lock.keep)
+        checkpoint.save(path, held_file)
+
+    def _save_last_good(self) -> None:
+        """Save the epoch before the one that failed, if it is not saved yet."""
+        if self._good is not None:
+            self._save_partial(*self._good)
 
     def finish(self, model: Tree, outcome: Tree) -> Checkpoint:
-        """Write the finished file and remove the unfinished one.
+        """Write the finished file in place of the unfinished one, then give it its name.
+
+        So there is one file at any time, and a process that is killed here has lost nothing.
 
         Parameters
         ----------
@@ -304,7 +394,7 @@ class Run:
         Raises
         ------
         CheckpointError
-            If it cannot be written; the unfinished file then stays.
+            If it cannot be written or named; the file with ``.part`` then stays.
         """
         finished = Checkpoint(
             stage=self.stage,
@@ -315,9 +405,14 @@ class Run:
             history=checkpoint.history_columns(self.history),
             outcome=outcome,
         )
-        checkpoint.save(self.path, finished)
-        self.partial_path.unlink(missing_ok=True)
+        self._save(self.partial_path, finished)
+        checkpoint.move(self.partial_path, self.path)
         return finished
+
+
+def _tick(amount: float, progress: Progress, interrupt: Interrupt) -> None:
+    progress.tick(amount)
+    interrupt.announce()
 
 
 def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, Array]) -> None:
@@ -341,7 +436,7 @@ def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, 
     bad += [name.replace("_", " ") for name, value in row.items() if not math.isfinite(value)]
     if bad:
         raise RunError(
-            f"{where}: {bad[0]} no longer finite; the last good file is kept (a smaller rate?)"
+            f"{where}: {bad[0]} no longer finite; what was good before is kept (a smaller rate?)"
         )
 
 

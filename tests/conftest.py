@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -147,6 +149,19 @@ def idx_folder(tmp_path: Path, idx_arrays: dict[str, np.ndarray[Any, Any]]) -> P
         else:
             (folder / name).write_bytes(content)
     return folder
+
+
+@contextlib.contextmanager
+def _edited(path: Path) -> Iterator[h5py.File]:
+    with h5py.File(path, "r+") as file:
+        del file.attrs["sealed"]
+        yield file
+
+
+@pytest.fixture(scope="session")
+def edited() -> Callable[[Path], contextlib.AbstractContextManager[h5py.File]]:
+    """Opens a checkpoint to be changed; it is then one that no SHA-256 vouches for."""
+    return _edited
 
 
 @pytest.fixture(scope="session")

@@ -546,19 +546,19 @@ def with_a_number_of_5000_digits(file):
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_a_file_is_refused(damage, word, saved, monkeypatch):
+def test_a_file_is_refused(damage, word, saved, edited, monkeypatch):
     """The files that links point to exist, so only the refusal keeps them from being read."""
     checkpoint.save(saved.with_name("other.h5"), a_checkpoint(1))
     saved.with_name("raw.bin").write_bytes(bytes(64))
     monkeypatch.chdir(saved.parent)
-    with h5py.File(saved, "r+") as file:
+    with edited(saved) as file:
         damage(file)
     refused(saved, word)
 
 
 @pytest.mark.parametrize("version", [0, 2, 99])
-def test_another_version_is_refused_with_both_versions_named(version, saved):
-    with h5py.File(saved, "r+") as file:
+def test_another_version_is_refused_with_both_versions_named(version, saved, edited):
+    with edited(saved) as file:
         file.attrs["version"] = version
     refused(saved, f"version {version}", f"version {checkpoint.VERSION}")
 
@@ -575,20 +575,20 @@ def test_another_version_is_refused_with_both_versions_named(version, saved):
         '{"stage": "stack", "complete": true, "arguments": {}, "provenance": null}',
     ],
 )  # fmt: skip
-def test_a_damaged_head_is_refused(head, saved):
-    with h5py.File(saved, "r+") as file:
+def test_a_damaged_head_is_refused(head, saved, edited):
+    with edited(saved) as file:
         file.attrs["head"] = np.bytes_(head) if head else np.bytes_(b" ")
     refused(saved)
 
 
 @pytest.mark.parametrize("head", [7, np.arange(3), h5py.Empty("S1")])
-def test_a_head_that_is_not_text_is_refused(head, saved):
-    with h5py.File(saved, "r+") as file:
+def test_a_head_that_is_not_text_is_refused(head, saved, edited):
+    with edited(saved) as file:
         file.attrs["head"] = head
     refused(saved)
 
 
-def test_a_head_with_bytes_that_are_not_text_is_refused(saved):
-    with h5py.File(saved, "r+") as file:
+def test_a_head_with_bytes_that_are_not_text_is_refused(saved, edited):
+    with edited(saved) as file:
         file.attrs["head"] = np.void(b"\xff\xfe\0{")
     refused(saved)

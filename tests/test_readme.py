@@ -56,3 +56,12 @@ def test_readme_s_table_is_the_recorded_one() -> None:
 def test_links_in_readme_lead_to_files() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_every_promise_is_held_by_a_test_that_exists() -> None:
+    rows = between("promises").splitlines()[2:]
+    assert len(rows) > 5
+    for row in rows:
+        file, _, test = row.rstrip("| ").rpartition("| ")[2].strip("`").partition("::")
+        content = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        assert f"def {test}(" in content if test else content

@@ -139,9 +139,13 @@ def test_a_finished_file_that_cannot_be_written_leaves_the_unfinished_one(make_r
     run, learner = make_run(), Walk()
     run.train(learner, progress)
     run.path.mkdir()
-    with pytest.raises(CheckpointError, match="cannot be written"):
+    with pytest.raises(CheckpointError, match=f"^{run.path}: cannot be written"):
         run.finish({"weights": learner.weights}, {})
-    assert checkpoint.load(run.partial_path).state["epoch"] == learner.epoch
+    kept = checkpoint.load(run.partial_path)
+    assert kept.complete
+    run.path.rmdir()
+    assert make_run().finished_before(force=False).digest() == kept.digest()
+    assert list(run.path.parent.iterdir()) == [run.path]
 
 
 @pytest.mark.parametrize(
@@ -400,8 +404,8 @@ def test_an_unfinished_file_with_damaged_provenance_is_named(damage, stopped, ma
     refused(CheckpointError, make_run(), Walk(), progress, "cannot be continued")
 
 
-def test_an_unfinished_file_with_a_link_is_named(stopped, make_run, progress):
-    with h5py.File(stopped, "r+") as file:
+def test_an_unfinished_file_with_a_link_is_named(stopped, make_run, progress, edited):
+    with edited(stopped) as file:
         file.move("state/weights", "weights")
         file["state/weights"] = h5py.SoftLink("/weights")
     refused(CheckpointError, make_run(), Walk(), progress, "/state/weights")
@@ -479,6 +483,9 @@ def test_signals_are_only_noted_until_the_epoch_ends(progress):
         assert interrupt.signal_number is None
         signal.raise_signal(signal.SIGINT)
         assert interrupt.signal_number == signal.SIGINT
+        assert progress.notes == []  # it may have come in the middle of a print
+        interrupt.announce()
+        interrupt.announce()
         assert len(progress.notes) == 1
         with pytest.raises(Interrupted):
             signal.raise_signal(signal.SIGTERM)

@@ -28,32 +28,34 @@ SHORT = ["--passes", "10"]
 
 PRETRAIN = {
     "table1": None,  # 100 passes, learned by make table1
-    "full-decay-0.0002": ["--passes", "100", "--decay", "0.0002"],
+    "full-decay-0.001": ["--decay", "0.001"],
     "short": SHORT,
-    "short-decay-0.0002": [*SHORT, "--decay", "0.0002"],
+    "short-decay-0.001": [*SHORT, "--decay", "0.001"],
     "short-annealed": [*SHORT, "--final-share", "0.02"],
     "short-states": [*SHORT, "--recon-states", "all"],
 }
 BACKPROP = {
     "base": ["--rate", "0.1"],
     "rate-0.05": ["--rate", "0.05"],
+    "decay-0.0001": ["--rate", "0.1", "--decay", "0.0001"],
     "easy-0.02": ["--rate", "0.1", "--easy-cost", "0.02"],
 }
 VARIANTS = [
     ("table1", "base"),
-    ("full-decay-0.0002", "base"),
-    ("full-decay-0.0002", "rate-0.05"),
+    ("table1", "rate-0.05"),
+    ("table1", "decay-0.0001"),
     ("short", "base"),
-    ("short-decay-0.0002", "base"),
-    ("short-annealed", "base"),
+    ("short-decay-0.001", "base"),
+    ("full-decay-0.001", "base"),
     ("short-states", "base"),
+    ("short-annealed", "base"),
     ("table1", "easy-0.02"),
 ]
 # New tops with labels on the stacks of table1.
 LABELS = {
     "labels": SHORT,
     "labels-probabilities": [*SHORT, "--recon-states", "none"],
-    "labels-decay-0.0002": [*SHORT, "--decay", "0.0002"],
+    "labels-decay-0.001": [*SHORT, "--decay", "0.001"],
 }
 
 
@@ -110,7 +112,7 @@ def record(pretrain: str, backprop: str, nets: list[Path]) -> dict[str, object]:
     errors = [int(f.outcome["valid"]["errors"]) for f in found]
     late = [h["valid_errors"][-10:].mean() for h in histories]
     return {
-        "pretrain": " ".join(PRETRAIN[pretrain] or ["--passes", "100", "--decay", "0.001"]),
+        "pretrain": " ".join(PRETRAIN[pretrain] or ["--passes", "100"]),
         "finetune-bp": " ".join(BACKPROP[backprop]),
         "seed": found[0].arguments["seed"],
         "valid_errors_a_b_c": " ".join(map(str, errors)),

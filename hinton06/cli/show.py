@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hinton06 import checkpoint
+from hinton06 import records
 from hinton06.cli.options import EXISTING_FILE, json_option, print_json
 from hinton06.report import contents
 
@@ -19,7 +19,7 @@ def show(path: Path, as_json: bool) -> None:
 
     Also reads the unfinished files that end in .part.
     """
-    found = checkpoint.load(path)
+    found = records.load(path)
     if as_json:
         print_json(contents.values(found))
     else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
+import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hinton06.files import open_plain, printable
 
 SPLITS = ("a", "b", "c")
 """Names of the three splits of the training set, as in Table 1's "Neta, Netb and Netc"."""
@@ -43,9 +46,14 @@ _SHA256 = {
 # the same whatever --seed is, so that replicas differ in the learning and not in the data.
 _SPLIT_SEED = 2006
 
-# More than any digit set needs; a file that declares or unpacks to more is refused before memory
-# is taken for it.
-_MAX_BYTES = 1 << 31
+# More than any digit set needs. What a file declares is held against these before memory is
+# taken for it, and no more than it declares is ever unpacked.
+_MAX_BYTES = 1 << 30
+_MAX_PIXELS = 1 << 18
+# Digits pack to a fifth. A small file that declares to unpack to much more than this is a bomb.
+_MAX_RATIO = 100
+_RATIO_FROM = 1 << 20
+_CHUNK = 1 << 20
 
 
 class DataError(Exception):
@@ -146,17 +154,58 @@ def split(n_cases: int, name: str) -> Split:
     return Split(name, np.flatnonzero(~held_out), np.flatnonzero(held_out))
 
 
-def _unpack(opened: BinaryIO, name: str) -> bytes:
-    packed = opened.read(2)
+def _read_idx(opened: BinaryIO, name: str, n_dimensions: int) -> bytes:
+    """The unpacked bytes of an IDX file, no more of them than its own header declares."""
+    n_packed = os.fstat(opened.fileno()).st_size
+    packed = opened.read(2) == b"\x1f\x8b"
     opened.seek(0)
-    stream = cast(BinaryIO, gzip.GzipFile(fileobj=opened)) if packed == b"\x1f\x8b" else opened
+    stream = cast(BinaryIO, gzip.GzipFile(fileobj=opened)) if packed else opened
     try:
-        content = stream.read(_MAX_BYTES + 1)
+        content = bytearray(stream.read(_header_size(n_dimensions)))
+        size = len(content) + math.prod(_sizes(content, name, n_dimensions))
+        _check_size(size, n_packed if packed else None, name)
+        while len(content) <= size:  # a byte more would show that it is too long
+            chunk = stream.read(min(_CHUNK, size + 1 - len(content)))
+            if not chunk:
+                break
+            content += chunk
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{name}: damaged or truncated gzip file ({error})") from None
-    if len(content) > _MAX_BYTES:
-        raise DataError(f"{name}: unpacks to more than {_MAX_BYTES >> 20} MiB")
-    return content
+        what = "damaged or truncated gzip file" if packed else "cannot be read"
+        raise DataError(f"{name}: {what} ({printable(str(error))})") from None
+    return bytes(content)
+
+
+def _check_size(size: int, n_packed: int | None, name: str) -> None:
+    if size > _MAX_BYTES:
+        raise DataError(
+            f"{name}: declares {size:,} bytes, which is more than {_MAX_BYTES >> 20} MiB"
+        )
+    if n_packed is not None and size > max(_RATIO_FROM, _MAX_RATIO * n_packed):
+        raise DataError(
+            f"{name}: unpacks to more than {_MAX_RATIO} times its size: {n_packed:,} bytes, "
+            f"{size:,} declared"
+        )
+
+
+def _header_size(n_dimensions: int) -> int:
+    return 4 + 4 * n_dimensions
+
+
+def _sizes(content: bytes | bytearray, name: str, n_dimensions: int) -> list[int]:
+    """The dimensions that an IDX file's header declares."""
+    kind = "images" if n_dimensions == 3 else "labels"
+    header = _header_size(n_dimensions)
+    if len(content) < header or content[:4] != bytes([0, 0, 8, n_dimensions]):
+        raise DataError(f"{name}: not an IDX file of {kind} (unsigned bytes, {n_dimensions}-d)")
+    sizes = [int.from_bytes(content[i : i + 4], "big") for i in range(4, header, 4)]
+    if math.prod(sizes) == 0:
+        raise DataError(f"{name}: holds no {kind}")
+    if sizes[0] * _MAX_PIXELS < math.prod(sizes):
+        raise DataError(
+            f"{name}: declares images of {' x '.join(map(str, sizes[1:]))} pixels, which is more "
+            f"than {_MAX_PIXELS:,}"
+        )
+    return sizes
 
 
 def parse_idx(content: bytes, name: str, n_dimensions: int) -> NDArray[np.uint8]:
@@ -178,51 +227,49 @@ def parse_idx(content: bytes, name: str, n_dimensions: int) -> NDArray[np.uint8]
     Raises
     ------
     DataError
-        If it is not such a file or is not complete.
+        If it is not such a file, is not complete, or its images are larger than any digit.
 
     Source
     ------
     The IDX format as described on the MNIST page of LeCun, Cortes and Burges.
     """
-    kind = "images" if n_dimensions == 3 else "labels"
-    header = 4 + 4 * n_dimensions
-    if len(content) < header or content[:4] != bytes([0, 0, 8, n_dimensions]):
-        raise DataError(f"{name}: not an IDX file of {kind} (unsigned bytes, {n_dimensions}-d)")
-    sizes = [int.from_bytes(content[i : i + 4], "big") for i in range(4, header, 4)]
-    n_values = math.prod(sizes)
-    if len(content) != header + n_values:
-        found = "truncated" if len(content) < header + n_values else "too long"
-        raise DataError(
-            f"{name}: {found}: {len(content):,} bytes, {header + n_values:,} declared "
-            f"({' x '.join(map(str, sizes))})"
-        )
-    if n_values == 0:
-        raise DataError(f"{name}: holds no {kind}")
+    sizes, header = _sizes(content, name, n_dimensions), _header_size(n_dimensions)
+    size = header + math.prod(sizes)
+    if len(content) != size:
+        shape = " x ".join(map(str, sizes))
+        if len(content) > size:
+            raise DataError(f"{name}: too long: more than the {size:,} bytes declared ({shape})")
+        raise DataError(f"{name}: truncated: {len(content):,} bytes, {size:,} declared ({shape})")
     return np.frombuffer(content, np.uint8, offset=header).reshape(sizes)
 
 
-def _read_shipped(file: str) -> bytes:
+def _read_shipped(file: str, n_dimensions: int) -> tuple[bytes, str]:
+    name = file + ".gz"
     try:
-        with resources.files(__name__).joinpath(file + ".gz").open("rb") as opened:
-            content = _unpack(cast(BinaryIO, opened), file + ".gz")
+        with resources.as_file(resources.files(__name__).joinpath(name)) as path:
+            content = _read_path(path, name, n_dimensions)
     except OSError as error:
-        raise DataError(f"{file}.gz: {error.strerror or error}; install the package anew") from None
+        raise DataError(f"{name}: {error.strerror or error}; install the package anew") from None
     if hashlib.sha256(content).hexdigest() != _SHA256[file]:
-        raise DataError(f"{file}.gz: not the MNIST file that this package ships (SHA-256 differs)")
-    return content
+        raise DataError(f"{name}: not the MNIST file that this package ships (SHA-256 differs)")
+    return content, name
 
 
-def _read_from(folder: Path, file: str) -> bytes:
+def _read_from(folder: Path, file: str, n_dimensions: int) -> tuple[bytes, str]:
     candidates = [folder / name for name in (file, file + ".gz", file.replace("-idx", ".idx"))]
     for path in candidates:
         try:
-            with path.open("rb") as opened:
-                return _unpack(opened, str(path))
+            return _read_path(path, str(path), n_dimensions), str(path)
         except FileNotFoundError:
             continue
         except OSError as error:
             raise DataError(f"{path}: {error.strerror or error}") from None
     raise DataError(f"{folder}: there is no {file} or {file}.gz in it")
+
+
+def _read_path(path: Path, name: str, n_dimensions: int) -> bytes:
+    with open_plain(path) as opened:
+        return _read_idx(opened, name, n_dimensions)
 
 
 def read(folder: Path | None = None) -> Digits:
@@ -247,18 +294,22 @@ def read(folder: Path | None = None) -> Digits:
     ------
     The MNIST database; see the top of this module.
     """
-    contents = {
-        key: _read_shipped(file) if folder is None else _read_from(folder, file)
-        for key, file in _FILES.items()
-    }
-    images, labels = {}, {}
-    for part in ("train", "test"):
-        image_file, label_file = _FILES[f"{part} images"], _FILES[f"{part} labels"]
-        images[part] = parse_idx(contents[f"{part} images"], image_file, 3)
-        labels[part] = parse_idx(contents[f"{part} labels"], label_file, 1)
-        if len(images[part]) != len(labels[part]):
+    arrays, summed = {}, hashlib.sha256()
+    for key, file in _FILES.items():
+        n_dimensions = 3 if key.endswith("images") else 1
+        if folder is None:
+            content, name = _read_shipped(file, n_dimensions)
+        else:
+            content, name = _read_from(folder, file, n_dimensions)
+        summed.update(content)
+        arrays[key] = parse_idx(content, name, n_dimensions)
+    images = {part: arrays[f"{part} images"] for part in ("train", "test")}
+    labels = {part: arrays[f"{part} labels"] for part in ("train", "test")}
+    for part, stored in images.items():
+        if len(stored) != len(labels[part]):
             raise DataError(
-                f"{label_file}: {len(labels[part]):,} labels for {len(images[part]):,} images"
+                f"{_FILES[f'{part} labels']}: {len(labels[part]):,} labels for "
+                f"{len(stored):,} images"
             )
     _check_parts_fit(images, labels)
     return Digits(
@@ -267,7 +318,7 @@ def read(folder: Path | None = None) -> Digits:
         test_images=images["test"].reshape(len(images["test"]), -1),
         test_labels=labels["test"],
         shape=(images["train"].shape[1], images["train"].shape[2]),
-        sha256=hashlib.sha256(b"".join(contents[key] for key in _FILES)).hexdigest(),
+        sha256=summed.hexdigest(),
         name="MNIST" if folder is None else str(folder),
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hinton06 import checkpoint, samples, stages
+from hinton06 import records, samples, stages
 from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.mnist import Digits
 from hinton06.numerics import Array
@@ -106,7 +106,7 @@ def draw(context: Context, paths: Sequence[Path], folder: Path, choice: Choice) 
     for name in names:
         if names.count(name) > 1:
             raise ReportError(f"two files are named {name}, and their figures would be too")
-    loaded = [checkpoint.load(path) for path in paths]
+    loaded = [records.load(path) for path in paths]
     wanted = choice.only or FIGURES
     # Figure 3 first: it takes no time, and looks whether the chosen features exist.
     jobs: list[tuple[Callable[[_Source], Drawn], _Source]] = []

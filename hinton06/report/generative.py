@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from hinton06 import checkpoint
+from hinton06 import records
 from hinton06.checkpoint import Checkpoint, CheckpointError, Tree
 from hinton06.recipes import CHAPTER, HOT06
 from hinton06.recognition import Score, product_of_nets, score
@@ -118,7 +118,7 @@ def read_runs(folder: Path) -> GenerativeTable:
     table = GenerativeTable()
     for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
         try:
-            _place(table, path, checkpoint.load(path))
+            _place(table, path, records.load(path))
         except CheckpointError as error:
             table.notes.append(str(error))
     if not (table.files or table.notes):

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hinton06 import checkpoint
+from hinton06 import records
 from hinton06.checkpoint import Checkpoint, CheckpointError, Tree
 from hinton06.recognition import product_of_nets, score
 from hinton06.report.files import ReportError
@@ -140,7 +140,7 @@ def read_runs(folder: Path) -> Table1:
     table = Table1()
     for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
         try:
-            _place(table, path, checkpoint.load(path))
+            _place(table, path, records.load(path))
         except CheckpointError as error:
             table.notes.append(str(error))
     if not (table.nets or table.pretrained or table.notes):
@@ -153,7 +153,7 @@ def read_runs(folder: Path) -> Table1:
 def _place(table: Table1, path: Path, found: Checkpoint) -> None:
     if found.stage == "generative" or found.arguments.get("labels"):
         return  # not of Table 1
-    if not found.complete:
+    if not found.complete or path.suffix == ".part":
         epochs = max((len(column) for column in found.history.values()), default=0)
         table.notes.append(f"{path.name}: not finished, {epochs} epochs done")
         return

@@ -1,0 +1,174 @@
+"""Files on a machine that is shared: opened only if plain, held while they are being made.
+
+Not in the chapter. POSIX only: the locks are `fcntl.flock`, which the kernel lets go when a
+process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+_LONGEST_LINE = 400
+_LONGEST_HOLDER = 200
+_CANNOT_LOCK = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+
+
+class HeldError(Exception):
+    """Another process is making the file; the message says which, in a few words."""
+
+
+def printable(text: str) -> str:
+    """A text that comes from a file, safe to show: one line, no control characters, not long.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: _LONGEST_LINE + 1])
+    return shown if len(shown) <= _LONGEST_LINE else shown[:_LONGEST_LINE] + "..."
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file for reading, but no pipe, device or folder, which might never answer.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    BinaryIO
+
+    Raises
+    ------
+    OSError
+        As `open`; with EISDIR for a folder, with EINVAL for anything else that is not a file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+class Lock:
+    """The right to make one file, for as long as this process lives or until it is released.
+
+    It is a lock on an empty neighbour of the file, with ``.lock`` behind the name, that says
+    who holds it. One that a dead process left is taken over; a released one is removed.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be made. Its folder is made if need be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.with_name(path.name + ".lock")
+        self.works = True
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """Hold the file, at once or not at all.
+
+        `works` is False afterwards if the file system knows no locks; nothing is held then.
+
+        Raises
+        ------
+        HeldError
+            If another process holds it.
+        OSError
+            If there can be no lock file.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        while self._descriptor is None and self.works:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(self.path, flags, 0o666)
+            try:
+                if self._locked(descriptor) and self._is_there(descriptor):
+                    self._descriptor, descriptor = descriptor, -1
+            finally:
+                if descriptor >= 0:  # held by another, or its last holder has just removed it
+                    os.close(descriptor)
+        if self._descriptor is not None:
+            self._sign(self._descriptor)
+
+    def keep(self) -> None:
+        """Hold the file still, even if somebody has removed the lock file or its folder.
+
+        Raises
+        ------
+        HeldError, OSError
+            As `take`.
+        """
+        if self._descriptor is not None and not self._is_there(self._descriptor):
+            os.close(self._descriptor)
+            self._descriptor = None
+            self.take()
+
+    def release(self) -> None:
+        """Let go, and remove the lock file."""
+        if self._descriptor is None:
+            return
+        with contextlib.suppress(OSError):
+            if self._is_there(self._descriptor):
+                self.path.unlink()
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def sweep(self) -> None:
+        """Remove the lock file of a dead process, if there is one and it can be removed."""
+        if self.path.exists():
+            with contextlib.suppress(HeldError, OSError):
+                self.take()
+                self.release()
+
+    def _locked(self, descriptor: int) -> bool:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "its lock file is not a plain file", str(self.path))
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HeldError(_holder(descriptor)) from None
+        except OSError as error:
+            if error.errno not in _CANNOT_LOCK:
+                raise
+            self.works = False
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+        return self.works
+
+    def _is_there(self, descriptor: int) -> bool:
+        """Whether the lock file under its name is the one that is open."""
+        try:
+            named = os.stat(self.path, follow_symlinks=False)
+        except OSError:
+            return False
+        return os.path.samestat(named, os.fstat(descriptor))
+
+    def _sign(self, descriptor: int) -> None:
+        since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+        text = f"process {os.getpid()} on {socket.gethostname()} since {since}\n"
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without a name too
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, text.encode(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    text = os.pread(descriptor, _LONGEST_HOLDER, 0).decode("utf-8", "replace")
+    return printable(text.partition("\n")[0].strip()) or "another process"
