@@ -3,6 +3,8 @@
 #   make table1          all of Table 1: trains every net, prints the table
 #   make table1 SEED=1   another replica, in a folder of its own
 #   make quick           the same on all of MNIST with a short recipe, in minutes
+#   make cws             contrastive wake-sleep, on the stacks of table1
+#   make hybrid          the mixed gradient after it
 #   make test lint       the tests; types and style
 #   make torture         kills every long command and damages every file, and counts what is lost
 #   make clean           removes the environment and caches, never runs
@@ -13,6 +15,8 @@ RUNS   ?= runs/table1$(if $(filter-out 0,$(SEED)),-seed$(SEED))
 # Processes at a time, with one thread of BLAS each. The three nets are trained side by side
 # from the start, so that the last net, which needs all three costs, starts as early as it can.
 JOBS   ?= 3
+# Splits that cws and hybrid train nets of.
+SPLITS ?= a
 # A folder of other IDX files; the MNIST files inside the package when empty.
 DATA   ?=
 PYTHON ?= python3
@@ -20,14 +24,17 @@ PYTHON ?= python3
 BIN      := .venv/bin
 HINTON06 := $(BIN)/hinton06
 TRAIN     = --plain --threads 1 --seed $(SEED) --recipe $(RECIPE) $(if $(DATA),--data $(DATA))
-SPLITS   := a b c
-VALIDATED = $(SPLITS:%=$(RUNS)/bp-%.h5)
-EXTENDED  = $(SPLITS:%=$(RUNS)/bp-%-extended.h5)
+ALL      := a b c
+VALIDATED = $(ALL:%=$(RUNS)/bp-%.h5)
+EXTENDED  = $(ALL:%=$(RUNS)/bp-%-extended.h5)
+CWS       = $(SPLITS:%=$(RUNS)/cws-%-extended.h5)
+HYBRID    = $(SPLITS:%=$(RUNS)/hybrid-%-extended.h5)
 NETS      = $(VALIDATED) $(EXTENDED) $(RUNS)/bp-not-pretrained.h5
 
-.PHONY: table1 quick nets test lint torture clean
+.PHONY: table1 quick nets cws hybrid test lint torture clean
 # A finished file is complete: make must not remove it when it is interrupted.
-.PRECIOUS: $(NETS) $(SPLITS:%=$(RUNS)/pretrain-%.h5)
+.PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
+	$(RUNS)/hybrid-%.h5
 
 table1: .venv/installed
 	@$(MAKE) --no-print-directory -j$(JOBS) nets
@@ -38,8 +45,29 @@ quick: .venv/installed
 
 nets: $(NETS)
 
-$(RUNS)/pretrain-%.h5: | .venv/installed
+cws: .venv/installed
+	@$(MAKE) --no-print-directory -j$(JOBS) $(CWS)
+	@$(HINTON06) generative $(RUNS) --save $(RUNS)/generative
+
+hybrid: .venv/installed
+	@$(MAKE) --no-print-directory -j$(JOBS) $(CWS) $(HYBRID)
+	@$(HINTON06) generative $(RUNS) --save $(RUNS)/generative
+
+$(ALL:%=$(RUNS)/pretrain-%.h5): $(RUNS)/pretrain-%.h5: | .venv/installed
 	$(HINTON06) pretrain --split $* --out $@ $(TRAIN)
+
+# The layers below the labels are those of the stack without them.
+$(RUNS)/pretrain-labels-%.h5: $(RUNS)/pretrain-%.h5
+	$(HINTON06) pretrain --labels --split $* --on $< --out $@ $(TRAIN)
+
+$(RUNS)/cws-%.h5: $(RUNS)/pretrain-labels-%.h5
+	$(HINTON06) finetune-cws $< --out $@ $(TRAIN)
+
+$(RUNS)/hybrid-%.h5: $(RUNS)/cws-%.h5
+	$(HINTON06) finetune-cws --search-bp-weight $< --out $@ $(TRAIN)
+
+$(CWS) $(HYBRID): $(RUNS)/%-extended.h5: $(RUNS)/%.h5
+	$(HINTON06) finetune-cws --extend $< --out $@ $(TRAIN)
 
 # In this order, so that the file that others wait for is trained first.
 $(VALIDATED): $(RUNS)/bp-%.h5: $(RUNS)/pretrain-%.h5

@@ -151,13 +151,18 @@ def softplus(inputs: Array) -> Array:
     Returns
     -------
     a new array of the same shape and dtype, in nats
+        Rounded like a number of order 1: values far below 1 have no digits of their own, which
+        sums of many do not miss, and which makes it many times faster than `numpy.logaddexp`.
 
     Source
     ------
     Each hidden unit's share of an RBM's free energy (Hinton, Osindero and Teh 2006).
     """
-    result: Array = np.logaddexp(inputs, np.zeros((), inputs.dtype))
-    return result
+    result = np.minimum(inputs, inputs.dtype.type(80))  # exp(89) is beyond float32
+    np.exp(result, out=result)
+    result += 1
+    np.log(result, out=result)
+    return np.maximum(result, inputs, out=result)  # which it is, to the last digit, from 80 on
 
 
 def log_softmax(inputs: Array) -> Array:
@@ -259,3 +264,35 @@ def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) 
     else:
         np.copyto(out, chosen)
     return out
+
+
+def epoch_order(
+    n_cases: int, rng: np.random.Generator, classes: NDArray[np.integer[Any]] | None = None
+) -> NDArray[np.int64]:
+    """Every case once, in random order; each class spread evenly over the epoch if they are given.
+
+    Parameters
+    ----------
+    n_cases : int
+    rng : numpy.random.Generator
+    classes : (n_cases,) integer array, optional
+        With equally many cases of each of k classes, every k successive cases are of k classes,
+        so a batch whose size is a multiple of k is balanced.
+
+    Returns
+    -------
+    (n_cases,) integer array
+
+    Source
+    ------
+    Balanced batches, "10 examples of each digit class": Hinton, Osindero and Teh (2006).
+    """
+    order = rng.permutation(n_cases)
+    if classes is None:
+        return order
+    places = np.empty(n_cases)
+    for label in np.unique(classes):
+        own = classes[order] == label
+        n_own = np.count_nonzero(own)
+        places[own] = (np.arange(n_own) + 0.5) / n_own
+    return order[np.argsort(places, kind="stable")]

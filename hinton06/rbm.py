@@ -125,7 +125,13 @@ def parts(rbm: Rbm, v: Array) -> tuple[Array, Array]:
     return v[:, :n_units], v[:, n_units:]
 
 
-def sample_visible(rbm: Rbm, v_probs: Array, rng: np.random.Generator) -> Array:
+def sample_visible(
+    rbm: Rbm,
+    v_probs: Array,
+    rng: np.random.Generator,
+    out: Array | None = None,
+    uniforms: Array | None = None,
+) -> Array:
     """States of visible units: binary units each on its own, exactly one label unit.
 
     Parameters
@@ -133,6 +139,10 @@ def sample_visible(rbm: Rbm, v_probs: Array, rng: np.random.Generator) -> Array:
     rbm : Rbm
     v_probs : (n, n_visible) array, as from `visible_probs`
     rng : numpy.random.Generator
+    out : (n, n_visible) array, optional
+        Overwritten when given; may not be `v_probs`.
+    uniforms : (n, n_visible) array, optional
+        Room for the uniform draws, as in `bernoulli`.
 
     Returns
     -------
@@ -142,7 +152,7 @@ def sample_visible(rbm: Rbm, v_probs: Array, rng: np.random.Generator) -> Array:
     ------
     Eq. 6.
     """
-    v_states = bernoulli(v_probs, rng, np.empty_like(v_probs))
+    v_states = bernoulli(v_probs, rng, np.empty_like(v_probs) if out is None else out, uniforms)
     if rbm.n_labels:
         label_probs, label_states = parts(rbm, v_probs)[1], parts(rbm, v_states)[1]
         label_states[...] = one_hot(label_probs, rng)
@@ -183,16 +193,22 @@ class ContrastiveDivergence:
         Changed in place.
     batch_size : int
         The largest batch that `learn` is given.
+    recon_states : bool
+        Whether the reconstruction consists of binary states, or is left as probabilities. Label
+        units stay probabilities.
 
     Source
     ------
-    Eqs 4, 5 and 6. Which quantities are states and which are probabilities follows the public
-    Matlab code of Hinton and Salakhutdinov (2006): the data stay real-valued, the
-    reconstruction is driven by binary hidden states, everything else is a probability.
+    Eqs 4, 5 and 6: "Once binary states have been chosen for the hidden units we produce a
+    reconstruction of the training image by setting the state of each pixel to be 1 with
+    probability" (Eq. 6). The data stay real-valued, and both correlations use the hidden
+    probabilities, as in the public Matlab code of Hinton and Salakhutdinov (2006), which also
+    leaves the reconstruction as probabilities.
     """
 
-    def __init__(self, rbm: Rbm, batch_size: int) -> None:
+    def __init__(self, rbm: Rbm, batch_size: int, recon_states: bool = False) -> None:
         self.rbm = rbm
+        self._recon_states = recon_states
         self.weights = Momentum(rbm.weights)
         self.visible_bias = Momentum(rbm.visible_bias)
         self.hidden_bias = Momentum(rbm.hidden_bias)
@@ -201,6 +217,8 @@ class ContrastiveDivergence:
         self._hidden = np.empty((2 * batch_size, rbm.n_hidden), dtype)
         self._h_states = np.empty((batch_size, rbm.n_hidden), dtype)
         self._uniforms = np.empty((batch_size, rbm.n_hidden), dtype)
+        self._missed = np.empty((batch_size, rbm.n_visible), dtype)
+        self._units_uniforms = np.empty((batch_size, rbm.n_visible - rbm.n_labels), dtype)
 
     def data_room(self, n: int) -> Array:
         """The (n, n_visible) array that a batch of n cases is to be written into.
@@ -223,13 +241,13 @@ class ContrastiveDivergence:
         ----------
         n : int
         rng : numpy.random.Generator
-            Draws the hidden states.
+            Draws the hidden states, then those of the reconstruction.
         step : Step
 
         Returns
         -------
         float
-            Squared error of the reconstruction, summed over pixels and cases.
+            Squared error of the reconstruction's probabilities, summed over pixels and cases.
 
         Source
         ------
@@ -241,6 +259,11 @@ class ContrastiveDivergence:
         hidden_probs(self.rbm, data, out=h_data)
         h_states = bernoulli(h_data, rng, self._h_states[:n], self._uniforms[:n])
         visible_probs(self.rbm, h_states, out=recon)
+        missed = np.subtract(data, recon, out=self._missed[:n])
+        squared_error = float(np.vdot(missed, missed))
+        if self._recon_states:
+            units = parts(self.rbm, recon)[0]
+            bernoulli(units, rng, units, self._units_uniforms[:n])
         hidden_probs(self.rbm, recon, out=h_recon)
 
         # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
@@ -250,4 +273,4 @@ class ContrastiveDivergence:
         np.subtract(data, recon, out=recon)
         self.visible_bias.step(recon.sum(axis=0) / n, no_decay)
         self.hidden_bias.step(self._hidden[: 2 * n].sum(axis=0) / n, no_decay)
-        return float(np.vdot(recon, recon))
+        return squared_error

@@ -34,18 +34,46 @@ def parse_layers(text: str) -> tuple[int, ...]:
     return sizes
 
 
+def parse_shares(text: str) -> tuple[float, ...]:
+    """``"0.5,0.9"`` as ``(0.5, 0.9)``.
+
+    Raises
+    ------
+    ValueError
+        If it is not one or more numbers from 0 to 1 joined by commas.
+    """
+    try:
+        shares = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        shares = ()
+    if not shares or not all(0 <= share <= 1 for share in shares):
+        raise ValueError(
+            f"expected numbers from 0 to 1 joined by commas, like 0.5,0.9, not {text!r}"
+        )
+    return shares
+
+
 def show_value(value: Any) -> str:
     """A setting's value as it is typed and printed."""
     if isinstance(value, tuple):
+        if any(isinstance(item, float) for item in value):
+            return ",".join(f"{item:g}" for item in value)
         return "-".join(str(size) for size in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _setting(help_text: str, low: float | None = None, high: float | None = None,
-             choices: tuple[str, ...] = ()) -> Any:  # fmt: skip
-    return field(metadata={"help": help_text, "low": low, "high": high, "choices": choices})
+def _setting(
+    help_text: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    parse: Callable[[str], tuple[Any, ...]] = parse_layers,
+) -> Any:
+    """A field whose metadata say how it is described, checked and, if a tuple, typed."""
+    limits = {"low": low, "high": high, "choices": choices, "parse": parse}
+    return field(metadata={"help": help_text, **limits})
 
 
 class _Checked:
@@ -59,7 +87,7 @@ class _Checked:
             if limits["choices"] and value not in limits["choices"]:
                 raise ValueError(f"{item.name} is one of {', '.join(limits['choices'])}")
             if isinstance(value, tuple):
-                parse_layers(show_value(value))
+                limits["parse"](show_value(value))
             elif limits["low"] is not None and not limits["low"] <= value <= limits["high"]:
                 bounds = f"{limits['low']:g} and {limits['high']:g}"
                 raise ValueError(f"{item.name} lies between {bounds}, not {value}")
@@ -88,8 +116,17 @@ class PretrainSettings(_Checked):
     )
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     early_momentum: float = _setting("Momentum in the first passes.", 0, 0.9999)
+    balanced: bool = _setting("Batches of equally many cases of each class.")
+    cases: int = _setting(
+        "Training cases, as many of each class; 0: all of the split's.", 0, 1_000_000_000
+    )
     early_epochs: int = _setting("How many passes use the early momentum.", 0, 1_000_000)
     momentum: float = _setting("Momentum after them.", 0, 0.9999)
+    recon_states: str = _setting(
+        "Which RBMs reconstruct binary states, and not probabilities: none, the one that learns "
+        "labels, or all.",
+        choices=("none", "labels", "all"),
+    )
     initial_sd: float = _setting("Standard deviation of the initial weights.", 0, 1000)
 
 
@@ -155,6 +192,24 @@ class WakeSleepSettings(_Checked):
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.")
     sampled_labels: bool = _setting("Sample the confabulated labels; else softmax probabilities.")
+    balanced: bool = _setting("Batches of equally many cases of each class.")
+    generative: str = _setting(
+        "The generative gradient: of contrastive wake-sleep, or of the pretraining's CD-1.",
+        choices=("wake-sleep", "pretraining"),
+    )
+    bp_weight: float = _setting(
+        "Coefficient of backpropagation in the weighted average of gradients; the generative "
+        "gradient has the rest.",
+        0,
+        1,
+    )
+    search_bp_weight: bool = _setting(
+        "Raise the coefficient through --bp-weights, in stages of equal length, and keep the net "
+        "of the fewest validation errors."
+    )
+    bp_weights: tuple[float, ...] = _setting("Coefficients of that search.", parse=parse_shares)
+    bp_rate: float = _setting("Learning rate of backpropagation, first epoch.", 0, 1000)
+    bp_momentum: float = _setting("Momentum of backpropagation.", 0, 0.9999)
 
 
 Settings = PretrainSettings | BackpropSettings | WakeSleepSettings
@@ -222,9 +277,12 @@ _TR2006 = _recipe(
         "rate": (0.1, SCIENCE06),
         "final_share": (1.0, SCIENCE06),
         "decay": (0.0002, SCIENCE06),
+        "balanced": (False, ASSUMED),
+        "cases": (0, CHAPTER),
         "early_momentum": (0.5, SCIENCE06),
         "early_epochs": (5, SCIENCE06),
         "momentum": (0.9, SCIENCE06),
+        "recon_states": ("labels", VALIDATION),
         "initial_sd": (0.01, ASSUMED),
     },
     {
@@ -243,15 +301,38 @@ _TR2006 = _recipe(
         "initial_scale": (3.0, ASSUMED),
     },
     {
-        "epochs": (60, ASSUMED),
+        "epochs": (24, ASSUMED),
         "batch": (100, HOT06),
-        "rate": (0.02, ASSUMED),
-        "final_share": (0.0, ASSUMED),
+        "rate": (0.1, VALIDATION),
+        "final_share": (0.1, ASSUMED),
         "momentum": (0.0, ASSUMED),
         "decay": (0.0, ASSUMED),
         "gibbs": ((3, 6, 10), HOT06),
         "sampled_labels": (False, HOT06),
+        "balanced": (False, ASSUMED),
+        "generative": ("wake-sleep", CHAPTER),
+        "bp_weight": (0.0, CHAPTER),
+        "search_bp_weight": (False, CHAPTER),
+        "bp_weights": ((0.5, 0.8, 0.9, 0.95, 0.98), ASSUMED),
+        "bp_rate": (0.1, ASSUMED),
+        "bp_momentum": (0.9, ASSUMED),
     },
+)
+
+_HOT06 = _recipe(
+    "hot06",
+    "Hinton, Osindero and Teh (2006), the schedule of contrastive wake-sleep",
+    {
+        "passes": (30, HOT06),
+        "cases": (44000, HOT06),
+        "balanced": (True, HOT06),
+    },
+    {},
+    {
+        "epochs": (300, HOT06),
+        "balanced": (True, HOT06),
+    },
+    base=_TR2006,
 )
 
 _SCIENCE06 = _recipe(
@@ -259,6 +340,7 @@ _SCIENCE06 = _recipe(
     "Hinton and Salakhutdinov (2006), their public Matlab code",
     {
         "passes": (50, SCIENCE06),
+        "recon_states": ("none", SCIENCE06),
         "initial_sd": (0.1, SCIENCE06),
     },
     {
@@ -290,4 +372,6 @@ _QUICK = _recipe(
     base=_TR2006,
 )
 
-RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in (_TR2006, _SCIENCE06, _QUICK)}
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe for recipe in (_TR2006, _HOT06, _SCIENCE06, _QUICK)
+}

@@ -263,14 +263,16 @@ def stochastic_label_log_probs(
     "Using probabilities rather than stochastic binary states suppresses the noise due to
     sampling"; the average over 20 passes, Hinton, Osindero and Teh (2006).
     """
-    total = np.zeros((len(images), net.n_labels))
+    total: NDArray[np.float64] = np.full((len(images), net.n_labels), -np.inf)
     for _ in range(passes):
         for first in range(0, len(images), _BATCH):
             rows = slice(first, min(first + _BATCH, len(images)))
             pen_states = _sampled_pen(net, images, rows, rng)
             energies = label_free_energies(net.memory, pen_states)
-            total[rows] += np.exp(log_softmax(-energies))
-    return np.log(total / passes)
+            # As logs: a probability may be too small for a float.
+            total[rows] = np.logaddexp(total[rows], log_softmax(-energies))
+    total -= np.log(passes)
+    return total
 
 
 def _sampled_pen(
@@ -313,24 +315,26 @@ def gibbs_label_log_probs(
     for first in range(0, len(images), _BATCH):
         rows = slice(first, min(first + _BATCH, len(images)))
         result[rows] = _gibbs_labels(net, _sampled_pen(net, images, rows, rng), rng, rounds)
-    return np.log(result)
+    return result
 
 
 def _gibbs_labels(
     net: DeepBeliefNet, pen_states: Array, rng: np.random.Generator, rounds: int
 ) -> NDArray[np.float64]:
-    """Label probabilities averaged over the second half of the rounds."""
+    """Log of the label probabilities averaged over the second half of the rounds."""
     from_pen = pen_states @ net.pentop + net.top_bias
     probs = np.full((len(pen_states), net.n_labels), 1 / net.n_labels, pen_states.dtype)
-    total = np.zeros(probs.shape)
+    total: NDArray[np.float64] = np.full(probs.shape, -np.inf)
     counted = rounds - rounds // 2
     for number in range(rounds):
         top_probs = logistic(from_pen + one_hot(probs, rng) @ net.labtop)
         top_states = bernoulli(top_probs, rng, np.empty_like(top_probs))
-        probs = np.exp(log_softmax(top_states @ net.labtop.T + net.lab_gen_bias))
+        label_log_probs = log_softmax(top_states @ net.labtop.T + net.lab_gen_bias)
+        probs = np.exp(label_log_probs)
         if number >= rounds - counted:
-            total += probs
-    return total / counted
+            np.logaddexp(total, label_log_probs, out=total)
+    total -= np.log(counted)
+    return total
 
 
 def mean_free_energy(

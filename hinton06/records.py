@@ -66,6 +66,9 @@ def checked(path: Path, found: Checkpoint) -> Checkpoint:
     if found.complete and found.stage == "stack":
         _require(path, found.arguments, {"split": _split}, "argument")
         _require(path, found.history, {"recon_error": _measured}, "history")
+        if "test" in found.outcome:  # it learned labels
+            _require(path, found.outcome, _RECOGNITION, "outcome")
+            _require_fit(path, found.outcome)
     elif found.complete:
         _require(path, found.outcome, _OUTCOME, "outcome")
         _require_scores(path, found)
@@ -85,9 +88,9 @@ def _require_scores(path: Path, found: Checkpoint) -> None:
     for part in ("train", "test", "valid"):
         if part in outcome and not _score(outcome[part]):
             raise CheckpointError(f"{path}: its outcome {part} is not a score")
-    probabilities, labels = outcome["test_log_probs"], outcome["test_labels"]
-    if len(probabilities) != len(labels) or labels.max() >= probabilities.shape[1]:
-        raise CheckpointError(f"{path}: its outcome test_labels does not fit its test_log_probs")
+    if not _number(outcome.get("bp_weight", 0.0)):
+        raise CheckpointError(f"{path}: its outcome bp_weight is not a number")
+    _require_fit(path, outcome)
     validated = outcome["role"] == "validated"
     columns = ("valid_cost", "valid_errors") if validated else ("train_cost",)
     _require(path, history, dict.fromkeys(columns, _measured), "history")
@@ -97,6 +100,12 @@ def _require_scores(path: Path, found: Checkpoint) -> None:
         _require(path, outcome, {"target_cost": _number}, "outcome")
     if not 0 <= outcome["epochs"] <= len(history[columns[0]]):
         raise CheckpointError(f"{path}: its outcome epochs is not in its history")
+
+
+def _require_fit(path: Path, outcome: Tree) -> None:
+    probabilities, labels = outcome["test_log_probs"], outcome["test_labels"]
+    if len(probabilities) != len(labels) or labels.max() >= probabilities.shape[1]:
+        raise CheckpointError(f"{path}: its outcome test_labels does not fit its test_log_probs")
 
 
 def _number(value: Any) -> bool:
@@ -118,7 +127,7 @@ def _split(value: Any) -> bool:
 
 def _settings(value: Any) -> bool:
     return isinstance(value, dict) and all(
-        all(_count(size) for size in item)
+        all(_number(size) for size in item)
         if isinstance(item, list)
         else isinstance(item, str | bool) or _number(item)
         for item in value.values()
@@ -167,6 +176,13 @@ _OUTCOME: Tree = {
     "epochs": _count,
     "epochs_before": _count,
     "train": _score,
+    "test": _score,
+    "test_log_probs": _probabilities,
+    "test_labels": _labels,
+}
+_RECOGNITION: Mapping[str, Check] = {
+    "train": _score,
+    "valid": _score,
     "test": _score,
     "test_log_probs": _probabilities,
     "test_labels": _labels,

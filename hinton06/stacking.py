@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.models import Rbm
-from hinton06.numerics import Array, take_batch
+from hinton06.numerics import Array, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs
 from hinton06.recipes import PretrainSettings
 from hinton06.updates import Step
@@ -86,6 +86,16 @@ class GreedyStack:
         Initial weights, shuffles and hidden states.
     targets : (n_cases, n_labels) float32 array, optional
         One-hot labels, which the top RBM learns together with the features below it.
+    classes : (n_cases,) integer array, optional
+        For balanced batches.
+    lower : sequence of Rbm
+        Layers that are learned already, bottom to top: learning starts above them.
+
+    Raises
+    ------
+    ValueError
+        If the lower layers do not fit the data and the layer sizes, or leave nothing to learn; or
+        if batches are to be balanced and no classes are given.
 
     Source
     ------
@@ -100,14 +110,26 @@ class GreedyStack:
         settings: PretrainSettings,
         rng: np.random.Generator,
         targets: NDArray[np.float32] | None = None,
+        classes: NDArray[np.integer[Any]] | None = None,
+        lower: Sequence[Rbm] = (),
     ) -> None:
         self.settings = settings
         self._targets = np.empty((len(cases), 0), np.float32) if targets is None else targets
-        self.stack: list[Rbm] = []
-        self.epoch = 0
         self._rng = rng
         self._cases = cases
+        if settings.balanced and classes is None:
+            raise ValueError("balanced batches need the cases' classes")
+        self._classes = classes if settings.balanced else None
+        self.stack = list(lower)
+        if lower:
+            self._check_fit(self.stack)
+        if len(lower) >= len(settings.layers):
+            raise ValueError(f"{len(lower)} learned layers leave none of the stack's to learn")
+        self._n_lower = len(lower)
+        self.epoch = 0
         self._data: NDArray[Any] = cases
+        for rbm in self.stack[:-1]:
+            self._data = features(rbm, self._data)
         self._add_layer()
 
     def _add_layer(self) -> None:
@@ -118,6 +140,14 @@ class GreedyStack:
         n_hidden = self.settings.layers[len(self.stack)]
         sd, rng = self.settings.initial_sd, self._rng
         self._start_layer(Rbm.random(self._data.shape[1], n_hidden, sd, rng, n_labels))
+
+    def _check_fit(self, stack: Sequence[Rbm]) -> None:
+        sizes = (self._cases.shape[1], *self.settings.layers)
+        shapes = [(rbm.n_visible - rbm.n_labels, rbm.n_hidden) for rbm in stack]
+        labels = [self._labels_of(layer) for layer in range(len(stack))]
+        fit = shapes == list(pairwise(sizes[: len(stack) + 1]))
+        if not stack or not fit or labels != [rbm.n_labels for rbm in stack]:
+            raise ValueError("the saved layers do not fit the data and the layer sizes")
 
     def _labels_of(self, layer: int) -> int:
         """How many label units a layer's visible vector ends with: the top layer's only."""
@@ -131,17 +161,24 @@ class GreedyStack:
 
     def _start_layer(self, rbm: Rbm) -> None:
         self.stack.append(rbm)
-        self._divergence = ContrastiveDivergence(rbm, self.settings.batch)
+        which = self.settings.recon_states
+        states = which == "all" or (which == "labels" and rbm.n_labels > 0)
+        self._divergence = ContrastiveDivergence(rbm, self.settings.batch, states)
 
     def finished(self) -> str | None:
         """Why learning is over, or None."""
-        done = self.epoch >= self.settings.passes * len(self.settings.layers)
+        done = self.epoch >= self.settings.passes * (len(self.settings.layers) - self._n_lower)
         return f"{self.settings.passes} passes a layer" if done else None
 
     def where(self) -> str:
         """The place of the next epoch, in words."""
-        layer, epoch = divmod(self.epoch, self.settings.passes)
+        layer, epoch = self._place()
         return f"layer {layer + 1} epoch {epoch + 1}"
+
+    def _place(self) -> tuple[int, int]:
+        """The layer that is being learned, and its epochs that are done."""
+        layer, epoch = divmod(self.epoch, self.settings.passes)
+        return self._n_lower + layer, epoch
 
     def work(self) -> tuple[float, float]:
         """Multiply-adds done so far and expected in all, to weigh one layer's epochs."""
@@ -149,6 +186,7 @@ class GreedyStack:
         layer = [
             5.0 * (n_below + self._labels_of(number)) * n_above * len(self._data)
             for number, (n_below, n_above) in enumerate(pairwise(sizes))
+            if number >= self._n_lower
         ]
         done = [min(max(self.epoch - i * self.settings.passes, 0), self.settings.passes)
                 for i in range(len(layer))]  # fmt: skip
@@ -168,12 +206,12 @@ class GreedyStack:
             ``layer`` (from 1), ``layer_epoch`` (from 1), ``rate``, and ``recon_error``: squared
             error of the reconstruction, summed over units, mean over cases.
         """
-        layer, layer_epoch = divmod(self.epoch, self.settings.passes)
+        layer, layer_epoch = self._place()
         if layer == len(self.stack):
             self._add_layer()
         rbm, divergence = self.stack[-1], self._divergence
         step = step_at(self.settings, layer_epoch)
-        order = self._rng.permutation(len(self._data))
+        order = epoch_order(len(self._data), self._rng, self._classes)
         squared_error = 0.0
         for first in range(0, len(order), self.settings.batch):
             rows = order[first : first + self.settings.batch]
@@ -220,12 +258,7 @@ class GreedyStack:
             If the state is not one of a stack of these shapes.
         """
         stack = stack_from_arrays(state["stack"])
-        sizes = (self._cases.shape[1], *self.settings.layers)
-        shapes = [(rbm.n_visible - rbm.n_labels, rbm.n_hidden) for rbm in stack]
-        labels = [self._labels_of(layer) for layer in range(len(stack))]
-        fit = shapes == list(pairwise(sizes[: len(stack) + 1]))
-        if not stack or not fit or labels != [rbm.n_labels for rbm in stack]:
-            raise ValueError("the saved layers do not fit the data and the layer sizes")
+        self._check_fit(stack)
         self._data = self._cases
         for rbm in stack[:-1]:
             self._data = features(rbm, self._data)

@@ -7,7 +7,8 @@ with the measurements that Table 1 needs.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,20 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hinton06 import checkpoint, mnist, records, wakesleep
+from hinton06.annealing import Spread, sample
 from hinton06.backprop import FineTuning, net_arrays, net_from_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
+from hinton06.generation import Generator
 from hinton06.mnist import Digits, Split
-from hinton06.models import Classifier, DeepBeliefNet
+from hinton06.models import Classifier, DeepBeliefNet, Rbm
 from hinton06.numerics import Array
-from hinton06.recipes import BackpropSettings, PretrainSettings, Settings, WakeSleepSettings
+from hinton06.recipes import (
+    BackpropSettings,
+    PretrainSettings,
+    Settings,
+    WakeSleepSettings,
+    show_value,
+)
 from hinton06.recognition import (
     Cases,
     Score,
@@ -35,7 +44,7 @@ from hinton06.recognition import (
 )
 from hinton06.stacking import GreedyStack, stack_arrays, stack_from_arrays
 from hinton06.training import SAVE_EVERY_S, Progress, Run, RunError
-from hinton06.wakesleep import GenerativeFineTuning, one_hot_targets
+from hinton06.wakesleep import GenerativeFineTuning, bp_weight_at, one_hot_targets
 
 ROLES = {
     "validated": "stopped by validation",
@@ -115,6 +124,7 @@ def pretrain(
     recipe: str = "custom",
     seed: int = 0,
     labels: bool = False,
+    lower: Path | None = None,
 ) -> Made:
     """Learn a stack greedily on one split's training cases.
 
@@ -131,6 +141,9 @@ def pretrain(
     seed : int
     labels : bool
         Whether the top RBM also learns the labels, as in Figure 4.
+    lower : Path, optional
+        A stack of the same split, whose layers below the top are taken as they are, so that only
+        a new top is learned.
 
     Returns
     -------
@@ -139,7 +152,7 @@ def pretrain(
     Raises
     ------
     RunError, CheckpointError, Interrupted
-        As `Run.train`.
+        As `Run.train`; also if the lower layers do not fit.
 
     Source
     ------
@@ -152,16 +165,52 @@ def pretrain(
     )
     if labels:
         arguments["labels"] = digits.n_classes
+    below = _lower_layers(lower, split_name, digits, settings, arguments) if lower else []
     run = Run(path, "stack", arguments, f"pretrain {split_name}", context.save_every_s)
     with run.begun(context.force, context.progress) as before:
         if before:
             return Made(path, records.checked(path, before), already=True)
         with threadpool_limits(context.threads):
-            cases = _cases(digits, split.train)
+            cases = _cases(digits, _training_rows(path, digits, split, settings.cases))
             targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
-            learner = GreedyStack(cases.images, settings, _generator(seed, 0, split_name), targets)
+            rng = _generator(seed, 0, split_name)
+            learner = GreedyStack(cases.images, settings, rng, targets, cases.labels, below)
             run.train(learner, context.progress)
-        return Made(path, run.finish(stack_arrays(learner.stack), {"split": split_name}), False)
+            outcome: checkpoint.Tree = {"split": split_name}
+            if labels:
+                outcome |= _recognition_by(path, learner.stack, digits, cases, split)
+        return Made(path, run.finish(stack_arrays(learner.stack), outcome), False)
+
+
+def _recognition_by(
+    path: Path, stack: Sequence[Rbm], digits: Digits, train: Cases, split: Split
+) -> checkpoint.Tree:
+    """What a stack with labels recognises before any fine-tuning, if it is the net of Figure 4."""
+    try:
+        net = DeepBeliefNet.untied(stack)
+    except ValueError:
+        return {}
+    measured = _finite_score(path, _recognise(net, train.images), train.labels)
+    return {"train": score_values(measured), **_scores(path, digits, net, split)}
+
+
+def _lower_layers(
+    path: Path, split_name: str, digits: Digits, settings: PretrainSettings, arguments: Any
+) -> list[Rbm]:
+    """The layers of a stack below its top one, recorded among the arguments."""
+    found = _load(path, "stack")
+    stack: list[Rbm] = _model(path, stack_from_arrays, found)
+    if _recorded(path, found.arguments, "split") != split_name:
+        raise RunError(f"{path}: was learned on another split than {split_name}")
+    _check_inputs(path, stack[0].n_visible, digits)
+    sizes = tuple(rbm.n_hidden for rbm in stack[:-1])
+    if not sizes or sizes != settings.layers[:-1]:
+        raise RunError(
+            f"{path}: has {show_value(sizes) or 'no layers'} below its top, but "
+            f"{show_value(settings.layers)} is to be learned"
+        )
+    arguments["lower"] = found.digest()
+    return stack[:-1]
 
 
 # -- discriminative fine-tuning ------------------------------------------------------------------
@@ -211,12 +260,13 @@ def finetune(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
     )  # fmt: skip
+    rows = _inherited_rows(pretrained, digits, split, found, arguments)
     run = Run(path, "classifier", arguments, f"finetune-bp {split_name}", context.save_every_s)
 
     def learner() -> FineTuning:
         return FineTuning(
             Classifier.on_stack(stack, digits.n_classes),
-            _cases(digits, split.train),
+            _cases(digits, rows),
             settings,
             _generator(seed, 1, split_name),
             valid=_cases(digits, split.valid),
@@ -348,20 +398,20 @@ def finetune_from_random(
 def finetune_generative(
     context: Context,
     path: Path,
-    pretrained: Path,
+    start: Path,
     settings: WakeSleepSettings,
     recipe: str = "custom",
     seed: int = 0,
 ) -> Made:
-    """Fine-tune a stack that learned labels by contrastive wake-sleep; validation picks the epoch.
+    """Fine-tune a net with labels by contrastive wake-sleep; validation picks the epoch.
 
     Parameters
     ----------
     context : Context
     path : Path
         The file to make.
-    pretrained : Path
-        A stack made with labels.
+    start : Path
+        A stack made with labels, or a net that this made from one.
     settings : WakeSleepSettings
     recipe : str
     seed : int
@@ -373,30 +423,46 @@ def finetune_generative(
     Raises
     ------
     RunError, CheckpointError, Interrupted
-        As `Run.train`; also if `pretrained` is not such a stack or does not fit the data.
+        As `Run.train`; also if `start` is no such file or does not fit the data.
 
     Source
     ------
     "Using contrastive wake-sleep for generative fine-tuning".
     """
     digits = context.digits
-    found, net = _load_generative(pretrained, "stack")
-    _check_sizes(pretrained, len(net.vishid), net.n_labels, digits)
-    split_name = _recorded(pretrained, found.arguments, "split")
-    split = _split(pretrained, digits, split_name)
+    found, net = _load_start(start, settings)
+    _check_sizes(start, len(net.vishid), net.n_labels, digits)
+    split_name = _recorded(start, found.arguments, "split")
+    split = _split(start, digits, split_name)
     arguments = _arguments(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
     )  # fmt: skip
+    rows = _inherited_rows(start, digits, split, found, arguments)
     run = Run(path, "generative", arguments, f"finetune-cws {split_name}", context.save_every_s)
 
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
-            net, _cases(digits, split.train), settings, _generator(seed, 4, split_name),
+            net, _cases(digits, rows), settings, _generator(seed, 4, split_name),
             valid=_cases(digits, split.valid),
         )  # fmt: skip
 
     return _fine_tune(context, run, learner, split)
+
+
+def _load_start(path: Path, settings: WakeSleepSettings) -> tuple[Checkpoint, DeepBeliefNet]:
+    """A stack with labels, or a net that was fine-tuned from one with the same validation cases."""
+    if records.load(path).stage != "generative":
+        return _load_generative(path, "stack")
+    found, net = _load_generative(path, "generative")
+    if found.outcome.get("role") != "validated":
+        raise RunError(f"{path}: was trained on all cases, so that none are left for validation")
+    if settings.generative == "pretraining":
+        raise RunError(
+            f"{path}: the pretraining's gradient needs {checkpoint.STAGES['stack']}, whose "
+            "generative and recognition weights are the same"
+        )
+    return found, net
 
 
 def extend_generative(
@@ -408,6 +474,9 @@ def extend_generative(
     seed: int = 0,
 ) -> Made:
     """Go on with all training cases until their error rate falls to the recorded one.
+
+    Rates and Gibbs rounds go on in the schedule from the epoch whose net the file holds, and the
+    coefficient of backpropagation is the one of that epoch.
 
     Parameters
     ----------
@@ -441,16 +510,19 @@ def extend_generative(
     split_name = _recorded(fine_tuned, found.arguments, "split")
     train = _recorded(fine_tuned, found.outcome, "train")
     target = Score(train["cases"], train["errors"], train["cost_per_100"]).error_rate
+    weight = float(found.outcome.get("bp_weight", 0.0))
+    settings = dataclasses.replace(settings, bp_weight=weight, search_bp_weight=False)
     arguments = _arguments(
         context, seed, recipe, settings,
         role="extended", split=split_name, start=found.digest(), target_error_rate=target,
+        schedule_done=found.outcome["epochs"],
     )  # fmt: skip
     run = Run(path, "generative", arguments, f"extend {split_name}", context.save_every_s)
 
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
             net, _cases(digits), settings, _generator(seed, 5, split_name),
-            target_error_rate=target,
+            target_error_rate=target, schedule_done=found.outcome["epochs"],
         )  # fmt: skip
 
     return _fine_tune(context, run, learner, None, found.outcome["epochs"])
@@ -497,6 +569,36 @@ def _split(path: Path, digits: Digits, name: str) -> Split:
         raise RunError(f"{path}: {error}") from None
 
 
+def _training_rows(path: Path, digits: Digits, split: Split, n_cases: int) -> Any:
+    """A split's training cases, or so many of them, the first ones, equally many of each class."""
+    if not n_cases:
+        return split.train
+    labels, (each, rest) = digits.train_labels[split.train], divmod(n_cases, digits.n_classes)
+    own = [np.flatnonzero(labels == label)[:each] for label in range(digits.n_classes)]
+    if rest or min(map(len, own)) < each:
+        raise RunError(
+            f"{path}: split {split.name} of {digits.name} does not have {n_cases} training cases, "
+            f"equally many of each of {digits.n_classes} classes"
+        )
+    return split.train[np.sort(np.concatenate(own))]
+
+
+def _inherited_rows(
+    path: Path, digits: Digits, split: Split, found: Checkpoint, arguments: Any
+) -> Any:
+    """The training cases of the file that a run starts from; recorded if they are not all."""
+    n_cases = _cases_of(found.arguments)
+    if n_cases:
+        arguments["cases"] = n_cases
+    return _training_rows(path, digits, split, n_cases)
+
+
+def _cases_of(arguments: Mapping[str, Any]) -> int:
+    """How many training cases a stack, or a net on one, was asked to learn from; 0 for all."""
+    settings = arguments.get("settings", {})
+    return int(arguments.get("cases", settings.get("cases", 0)))
+
+
 def _cases(digits: Digits, rows: Any = slice(None)) -> Cases:
     return Cases(digits.train_images[rows], digits.train_labels[rows])
 
@@ -528,27 +630,44 @@ def _outcome(
     epochs_before: int,
 ) -> checkpoint.Tree:
     net = learner.result()
-    test = _recognise(net, digits.test_images)
     outcome = {
         "role": run.arguments["role"],
         "split": run.arguments.get("split"),
         "reason": learner.finished(),
         "capped": learner.capped,
+        **_coefficient(learner),
         "epochs": learner.selected.epoch,
         "epochs_run": learner.epoch,
         "epochs_before": epochs_before,
         "target_cost": run.arguments.get("target_cost"),
         "target_error_rate": run.arguments.get("target_error_rate"),
         "train": score_values(learner.selected.train),
-        "test": score_values(_finite_score(run.path, test, digits.test_labels)),
+    }
+    return outcome | _scores(run.path, digits, net, split)
+
+
+def _scores(
+    path: Path, digits: Digits, net: Classifier | DeepBeliefNet, split: Split | None
+) -> checkpoint.Tree:
+    """A finished net on the test cases, and on the validation cases if it did not learn them."""
+    test = _recognise(net, digits.test_images)
+    scores = {
+        "test": score_values(_finite_score(path, test, digits.test_labels)),
         "test_log_probs": test,
         "test_labels": digits.test_labels,
     }
     if split is not None:
         held_out = _recognise(net, digits.train_images[split.valid])
         labels = digits.train_labels[split.valid]
-        outcome["valid"] = score_values(_finite_score(run.path, held_out, labels))
-    return outcome
+        scores["valid"] = score_values(_finite_score(path, held_out, labels))
+    return scores
+
+
+def _coefficient(learner: FineTuning | GenerativeFineTuning) -> dict[str, float]:
+    """The coefficient of backpropagation that the selected net was learned with."""
+    if isinstance(learner, FineTuning):
+        return {}
+    return {"bp_weight": bp_weight_at(learner.settings, max(0, learner.selected.epoch - 1))}
 
 
 def score_values(measured: Score) -> dict[str, float]:
@@ -618,22 +737,32 @@ def load_net(path: Path, found: Checkpoint | None = None) -> Classifier:
 # -- evaluating and combining --------------------------------------------------------------------
 
 
-METHODS = ("free-energy", "stochastic", "stochastic-mean", "label-gibbs")
-"""How a generative net can be asked for the label of an image."""
+METHODS = {
+    "free-energy": (),
+    "stochastic": ("seed",),
+    "stochastic-mean": ("passes", "seed"),
+    "label-gibbs": ("rounds", "seed"),
+    "sampling": ("passes", "temperatures", "seed"),
+}
+"""How a generative net can be asked for the label of an image, and what of `Method` each uses."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """How a generative net is asked for the label of an image; a classifier has its softmax.
+    """How a generative net is asked for the label of an image.
 
     Parameters
     ----------
     name : str
         One of `METHODS`.
     passes : int
-        Stochastic up-passes of ``"stochastic-mean"``.
+        Stochastic up-passes an image of ``"stochastic-mean"`` and ``"sampling"``.
+    rounds : int
+        Rounds of ``"label-gibbs"``.
+    temperatures : int
+        Distributions between recognition and generation in ``"sampling"``.
     seed : int
-        Of the sampling methods.
+        Of every method that samples.
 
     Source
     ------
@@ -642,7 +771,47 @@ class Method:
 
     name: str = "free-energy"
     passes: int = 20
+    rounds: int = 200
+    temperatures: int = 10
     seed: int = 0
+
+    def settings(self) -> dict[str, int]:
+        """The values that the method makes use of."""
+        return {name: getattr(self, name) for name in METHODS[self.name]}
+
+
+PARTS = ("train", "validation", "test")
+"""The sets of cases that a net can be measured on."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which cases are measured.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        Of `PARTS`; all that the net has when empty.
+    cases : int, optional
+        No more than so many cases of each part, drawn at random.
+    seed : int
+        Draws them: the same ones for every net of the same split and for every method.
+    """
+
+    parts: Sequence[str] = ()
+    cases: int | None = None
+    seed: int = 0
+
+    def draw(self, cases: Cases) -> Cases:
+        """The cases of one part that are measured, in their order."""
+        if self.cases is None or self.cases >= len(cases):
+            return cases
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(6,)))
+        rows = np.sort(rng.choice(len(cases), self.cases, replace=False))
+        return Cases(cases.images[rows], cases.labels[rows])
+
+
+EVERY_CASE = Chosen()
 
 
 @dataclass(frozen=True, eq=False)
@@ -654,57 +823,139 @@ class Evaluation:
     name : str
         The file, or ``"product"``.
     part : str
-        ``"train"``, ``"validation"`` or ``"test"``.
+        One of `PARTS`.
     score : Score
     confusion : (n_classes, n_classes) integer array
         Row the true class, column the guess.
+    method : Method or None
+        How a generative net was asked; None for the softmax of a classifier, and for products.
+    seconds : float or None
+        Wall time that it took, where it was measured.
+    spread : Spread or None
+        Of the weights of the method ``"sampling"``.
+    sha256 : str
+        Digest of the net's parameters.
     """
 
     name: str
     part: str
     score: Score
     confusion: Any
+    method: Method | None = None
+    seconds: float | None = None
+    spread: Spread | None = None
+    sha256: str = ""
 
 
-def evaluate(context: Context, path: Path, method: Method = Method()) -> list[Evaluation]:
-    """Measure a net on its training, validation and test cases.
+def evaluate(
+    context: Context,
+    paths: Path | Sequence[Path],
+    methods: Sequence[Method] = (),
+    chosen: Chosen = EVERY_CASE,
+) -> list[Evaluation]:
+    """Measure nets on training, validation and test cases, in one or several ways.
 
     Parameters
     ----------
     context : Context
-    path : Path
-        A classifier, a generative net, or a stack that learned labels.
-    method : Method
-        For a generative net.
+    paths : Path or sequence of Path
+        Classifiers, generative nets, or stacks that learned labels.
+    methods : sequence of Method
+        How generative nets are asked, one after the other; by free energy when empty. A
+        classifier has its softmax alone.
+    chosen : Chosen
+        Which cases.
 
     Returns
     -------
     list of Evaluation
-        Without validation for a net that was trained on all cases.
+        Method by method for each net, part by part for each method. Without validation for a
+        net that was trained on all cases.
 
     Raises
     ------
     CheckpointError, RunError
-        If it is not a classifier, or does not fit the data.
+        Before anything is measured, if a file holds nothing that can be asked, in this way, for
+        labels, does not fit the data, or lacks a part that was chosen.
 
     Source
     ------
-    The columns of Table 1.
+    The columns of Table 1; "There are several different ways of using the generative model for
+    discrimination".
     """
-    found, net = load_recogniser(path)
-    digits = context.digits
-    _check_net(path, net, digits)
-    parts = {"train": _cases(digits)}
-    if found.stage == "stack" or found.outcome.get("role") == "validated":
-        split = _split(path, digits, _recorded(path, found.arguments, "split"))
-        parts = {"train": _cases(digits, split.train), "validation": _cases(digits, split.valid)}
-    parts["test"] = Cases(digits.test_images, digits.test_labels)
-    work = [(net, cases.images) for cases in parts.values()]
-    outputs = _outputs(context, f"evaluate {path.name}", work, method)
-    return [
-        _evaluation(str(path), part, output, cases.labels)
-        for (part, cases), output in zip(parts.items(), outputs, strict=True)
-    ]
+    every = [paths] if isinstance(paths, Path) else list(paths)
+    asked = [_Asked(context, path, methods, chosen) for path in every]
+    return [found for each in asked for found in each.answers(context)]
+
+
+class _Asked:
+    """A net, its cases, and the methods by which it is to be asked for their labels."""
+
+    def __init__(
+        self, context: Context, path: Path, methods: Sequence[Method], chosen: Chosen
+    ) -> None:
+        found, self._net = load_recogniser(path)
+        _check_net(path, self._net, context.digits)
+        if isinstance(self._net, Classifier) and methods:
+            raise RunError(
+                f"{path}: is a classifier and has its softmax alone; methods are for generative "
+                "nets and stacks with labels"
+            )
+        self._path, self._sha256 = path, found.digest()
+        self._methods: Sequence[Method | None] = methods or [
+            None if isinstance(self._net, Classifier) else Method()
+        ]
+        parts = _parts(path, found, context.digits)
+        for name in chosen.parts:
+            if name not in parts:
+                raise RunError(f"{path}: was trained on all cases and has no {name} cases")
+        self._parts = {
+            name: chosen.draw(cases)
+            for name, cases in parts.items()
+            if not chosen.parts or name in chosen.parts
+        }
+
+    def answers(self, context: Context) -> list[Evaluation]:
+        """The evaluations, method by method."""
+        results = []
+        for method in self._methods:
+            title = f"evaluate {self._path.name}" + (f" {method.name}" if method else "")
+            context.progress.begin(title, 0, sum(len(cases) for cases in self._parts.values()))
+            try:
+                with threadpool_limits(context.threads):
+                    for part, cases in self._parts.items():
+                        results.append(self._answer(context, method, part, cases))
+            finally:
+                context.progress.end()
+        return results
+
+    def _answer(
+        self, context: Context, method: Method | None, part: str, cases: Cases
+    ) -> Evaluation:
+        started = time.perf_counter()
+
+        def tick(share: float) -> None:
+            context.progress.tick(share * len(cases))
+
+        output, spread = _ask(self._net, cases.images, method, tick)
+        seconds = time.perf_counter() - started
+        made = _evaluation(str(self._path), part, output, cases.labels)
+        return dataclasses.replace(
+            made, method=method, seconds=seconds, spread=spread, sha256=self._sha256
+        )
+
+
+def _parts(path: Path, found: Checkpoint, digits: Digits) -> dict[str, Cases]:
+    """The cases that a net was trained on, those that validated it, if any, and the test cases."""
+    test = Cases(digits.test_images, digits.test_labels)
+    if found.stage != "stack" and found.outcome.get("role") != "validated":
+        return {"train": _cases(digits), "test": test}
+    split = _split(path, digits, _recorded(path, found.arguments, "split"))
+    return {
+        "train": _cases(digits, _training_rows(path, digits, split, _cases_of(found.arguments))),
+        "validation": _cases(digits, split.valid),
+        "test": test,
+    }
 
 
 def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
@@ -744,11 +995,31 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
     return [_evaluation(name, "test", array, digits.test_labels) for name, array in named]
 
 
+def recognise_test_cases(context: Context, path: Path) -> Array:
+    """What a net says of each test case.
+
+    Parameters
+    ----------
+    context : Context
+    path : Path
+        A classifier, a generative net, or a stack that learned labels.
+
+    Returns
+    -------
+    (n_test, n_classes) array of log p(class | image), in nats
+
+    Raises
+    ------
+    CheckpointError, RunError
+        As `evaluate`.
+    """
+    net = load_recogniser(path)[1]
+    _check_net(path, net, context.digits)
+    return _outputs(context, f"recognise {path.name}", [(net, context.digits.test_images)])[0]
+
+
 def _outputs(
-    context: Context,
-    title: str,
-    work: Sequence[tuple[Classifier | DeepBeliefNet, Any]],
-    method: Method = Method(),
+    context: Context, title: str, work: Sequence[tuple[Classifier | DeepBeliefNet, Any]]
 ) -> list[Array]:
     """Each net's log p(class | image) for its images."""
     context.progress.begin(title, 0, len(work))
@@ -757,7 +1028,7 @@ def _outputs(
         # Numbers too large for a net to answer are found out below, where there is a name for it.
         with threadpool_limits(context.threads), np.errstate(all="ignore"):
             for net, images in work:
-                outputs.append(_recognise(net, images, method))
+                outputs.append(_recognise(net, images))
                 context.progress.tick(1)
     finally:
         context.progress.end()
@@ -795,15 +1066,83 @@ def load_recogniser(path: Path) -> tuple[Checkpoint, Classifier | DeepBeliefNet]
     return _load_generative(path, found.stage)
 
 
-def _recognise(net: Classifier | DeepBeliefNet, images: Any, method: Method = Method()) -> Array:
+def load_generator(path: Path, digits: Digits, layer: int | None = None) -> Generator:
+    """Whatever in a file can generate images.
+
+    Parameters
+    ----------
+    path : Path
+        A stack or a generative net.
+    digits : Digits
+        Whose images it has learned: they tell the shape of what it generates.
+    layer : int, optional
+        The RBM of a stack that is to be sampled, 1 at the bottom; the top one when not given.
+
+    Returns
+    -------
+    Generator
+
+    Raises
+    ------
+    CheckpointError, RunError
+        If the file cannot be read, is not finished, holds a classifier, or has no such layer.
+
+    Source
+    ------
+    The two views of a pretrained stack in "Using contrastive wake-sleep for generative
+    fine-tuning".
+    """
+    found = records.load(path)
+    if found.stage not in ("stack", "generative"):
+        raise RunError(
+            f"{path}: holds {checkpoint.STAGES[found.stage]}, which generates nothing; a stack "
+            "or a generative net is needed"
+        )
+    if not found.complete:
+        raise RunError(f"{path}: is not finished; run the command that makes it again")
+    if found.stage == "generative":
+        if layer is not None:
+            raise RunError(
+                f"{path}: holds {checkpoint.STAGES[found.stage]}, whose lower layers are no RBMs "
+                "any more; --layer takes a stack"
+            )
+        generator = Generator.of_net(_model(path, wakesleep.net_from_arrays, found))
+    else:
+        stack = _model(path, stack_from_arrays, found)
+        if layer is not None and not 1 <= layer <= len(stack):
+            raise RunError(f"{path}: has layers 1 to {len(stack)}, not {layer}")
+        generator = Generator.of_layer(stack, layer or len(stack))
+    _check_inputs(path, generator.n_pixels, digits)
+    return generator
+
+
+def _recognise(net: Classifier | DeepBeliefNet, images: Any) -> Array:
     """Each class's log probability, from softmax outputs or free energies."""
-    if isinstance(net, Classifier):
-        return log_probs(net, images)
+    return log_probs(net, images) if isinstance(net, Classifier) else label_log_probs(net, images)
+
+
+def _ask(
+    net: Classifier | DeepBeliefNet,
+    images: Any,
+    method: Method | None,
+    tick: Callable[[float], None],
+) -> tuple[Array, Spread | None]:
+    """Each class's log probability, and how far weights are apart where there are any."""
+    if isinstance(net, DeepBeliefNet) and method is not None and method.name == "sampling":
+        rng = np.random.default_rng(method.seed)
+        samples = sample(net, images, rng, method.passes, method.temperatures, tick)
+        return samples.log_probs(), samples.spread()
+    output = _asked_at_once(net, images, method)
+    tick(1.0)
+    return output, None
+
+
+def _asked_at_once(net: Classifier | DeepBeliefNet, images: Any, method: Method | None) -> Array:
+    if isinstance(net, Classifier) or method is None or method.name == "free-energy":
+        return _recognise(net, images)
     rng = np.random.default_rng(method.seed)
     if method.name == "label-gibbs":
-        return gibbs_label_log_probs(net, images, rng)
-    if method.name == "free-energy":
-        return label_log_probs(net, images)
+        return gibbs_label_log_probs(net, images, rng, method.rounds)
     passes = method.passes if method.name == "stochastic-mean" else 1
     return stochastic_label_log_probs(net, images, rng, passes)
 

@@ -72,8 +72,11 @@ class Momentum:
             raise ValueError(f"velocity {velocity.shape} for parameters {self.velocity.shape}")
         np.copyto(self.velocity, velocity)
 
-    def step_product(self, left: Array, right: Array, share: float, step: Step) -> None:
-        """One update whose gradient is ``share * left @ right``, never formed on its own.
+    def gather_product(self, left: Array, right: Array, share: float, step: Step) -> None:
+        """Renew the velocity with the gradient ``share * left @ right``, never formed on its own.
+
+        The parameter stays as it is until `apply`, so that several gradients can be computed at
+        the same parameters.
 
         Parameters
         ----------
@@ -88,10 +91,9 @@ class Momentum:
         Eq. 4 with momentum: the velocity is what BLAS accumulates into.
         """
         product(left, right, self.velocity, scale=step.rate * share, keep=step.momentum)
-        self._apply(step)
 
-    def step(self, gradient: Array, step: Step) -> None:
-        """One update with a gradient of the parameter's own shape, which is left as it is.
+    def gather(self, gradient: Array, step: Step) -> None:
+        """Renew the velocity with a gradient of the parameter's own shape, left as it is.
 
         Parameters
         ----------
@@ -101,12 +103,40 @@ class Momentum:
         """
         self.velocity *= step.momentum
         self.velocity += step.rate * gradient
-        self._apply(step)
 
-    def _apply(self, step: Step) -> None:
+    def apply(self, step: Step) -> None:
+        """Move the parameter by the velocity, after its decay.
+
+        Parameters
+        ----------
+        step : Step
+            The one that was gathered with.
+        """
         if step.decay:
             add_scaled(self.parameter, -step.rate * step.decay, self.velocity)
         self.parameter += self.velocity
+
+    def step_product(self, left: Array, right: Array, share: float, step: Step) -> None:
+        """`gather_product`, then `apply`.
+
+        Parameters
+        ----------
+        left, right, share, step
+            As `gather_product`.
+        """
+        self.gather_product(left, right, share, step)
+        self.apply(step)
+
+    def step(self, gradient: Array, step: Step) -> None:
+        """`gather`, then `apply`.
+
+        Parameters
+        ----------
+        gradient, step
+            As `gather`.
+        """
+        self.gather(gradient, step)
+        self.apply(step)
 
 
 def conjugate_gradient(

@@ -7,18 +7,20 @@ Teh (2006), and each choice is named where it is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hinton06.hybrid import LabelBackpropagation, PretrainingGradient
 from hinton06.models import DeepBeliefNet, Rbm
 from hinton06.numerics import (
     Array,
     affine,
     bernoulli,
+    epoch_order,
     log_softmax,
     logistic,
     one_hot,
@@ -28,6 +30,8 @@ from hinton06.rbm import parts
 from hinton06.recipes import WakeSleepSettings
 from hinton06.recognition import Cases, Score, label_log_probs, mean_free_energy, score
 from hinton06.updates import Momentum, Step
+
+Value = TypeVar("Value")
 
 _LOWER = (
     "vishid", "hid_rec_bias", "hidpen", "pen_rec_bias",
@@ -273,6 +277,24 @@ def reconstruction_cost(data: Array, probs: Array) -> float:
     return -float(np.vdot(data, on) + np.vdot(1 - data, off))
 
 
+def stage_at(settings: WakeSleepSettings, epoch: int, values: Sequence[Value]) -> Value:
+    """The value that holds in one epoch, of several that share the schedule in equal stages.
+
+    Parameters
+    ----------
+    settings : WakeSleepSettings
+    epoch : int
+        Epochs already done; at `epochs` and beyond the last value holds.
+    values : sequence
+
+    Returns
+    -------
+    one of `values`
+    """
+    stage = epoch * len(values) // settings.epochs
+    return values[min(stage, len(values) - 1)]
+
+
 def gibbs_steps_at(settings: WakeSleepSettings, epoch: int) -> int:
     """Rounds of Gibbs sampling in one epoch: stages of equal length, one a number.
 
@@ -290,31 +312,61 @@ def gibbs_steps_at(settings: WakeSleepSettings, epoch: int) -> int:
     ------
     3, 6 and 10 rounds for a third of the epochs each: Hinton, Osindero and Teh (2006).
     """
-    stage = epoch * len(settings.gibbs) // settings.epochs
-    return settings.gibbs[min(stage, len(settings.gibbs) - 1)]
+    return stage_at(settings, epoch, settings.gibbs)
 
 
-def step_at(settings: WakeSleepSettings, epoch: int) -> Step:
-    """The rate, momentum and decay of one epoch.
+def bp_weight_at(settings: WakeSleepSettings, epoch: int) -> float:
+    """The coefficient of backpropagation in one epoch.
 
     Parameters
     ----------
     settings : WakeSleepSettings
     epoch : int
-        Epochs already done; at `epochs` and beyond the last rate holds.
+        Epochs already done; at `epochs` and beyond the last coefficient holds.
 
     Returns
     -------
-    Step
-        The rate goes linearly from `rate` in the first epoch to `final_share` of it in the last.
+    float
+        `bp_weight`, or in a search those of `bp_weights` one after the other.
 
     Source
     ------
-    Not in the chapter: assumed, see README, Assumptions.
+    "the coefficient controlling the contribution of the backpropagation gradient to the weighted
+    average was gradually increased".
+    """
+    if settings.search_bp_weight:
+        return stage_at(settings, epoch, settings.bp_weights)
+    return settings.bp_weight
+
+
+def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
+    """The generative step and the step of backpropagation in one epoch.
+
+    Parameters
+    ----------
+    settings : WakeSleepSettings
+    epoch : int
+        Epochs already done; at `epochs` and beyond the last rates hold.
+
+    Returns
+    -------
+    two of Step
+        Both rates go linearly from `rate` and `bp_rate` in the first epoch to `final_share` of
+        them in the last; the first is multiplied by one minus the coefficient of
+        backpropagation, the second by the coefficient.
+
+    Source
+    ------
+    "a weighted average of the gradients computed by backpropagation and by contrastive
+    wake-sleep"; the rates are not in the chapter: assumed, see README, Assumptions.
     """
     done = min(epoch / max(1, settings.epochs - 1), 1.0)
-    rate = settings.rate * (1 + (settings.final_share - 1) * done)
-    return Step(rate, settings.momentum, settings.decay)
+    share = 1 + (settings.final_share - 1) * done
+    weight = bp_weight_at(settings, epoch)
+    return (
+        Step(settings.rate * share * (1 - weight), settings.momentum, settings.decay),
+        Step(settings.bp_rate * share * weight, settings.bp_momentum),
+    )
 
 
 def one_hot_targets(labels: NDArray[np.integer[Any]], n_labels: int) -> NDArray[np.float32]:
@@ -355,7 +407,7 @@ class SelectedEpoch:
 
 
 class GenerativeFineTuning:
-    """The learner of the generative half: epochs of contrastive wake-sleep.
+    """The learner of the generative half: epochs of contrastive wake-sleep, or of mixed gradients.
 
     With `valid`, all epochs of the schedule are run and the parameters go back to the epoch of
     the fewest validation errors; without, learning stops once the error rate on the training
@@ -371,6 +423,9 @@ class GenerativeFineTuning:
     valid : Cases, optional
     target_error_rate : float, optional
         Per cent of the training cases. Exactly one of `valid` and this is given.
+    schedule_done : int
+        Epochs of the schedule that the net has behind it: rates, rounds and coefficients go on
+        from there. The schedule's length then is the cap on the epochs to come.
 
     Raises
     ------
@@ -391,6 +446,7 @@ class GenerativeFineTuning:
         rng: np.random.Generator,
         valid: Cases | None = None,
         target_error_rate: float | None = None,
+        schedule_done: int = 0,
     ) -> None:
         if (valid is None) == (target_error_rate is None):
             raise ValueError("fine-tuning needs either validation cases or a target error rate")
@@ -398,6 +454,7 @@ class GenerativeFineTuning:
             raise ValueError("a net without labels cannot be fine-tuned with them")
         self.net = net
         self.settings = settings
+        self._schedule_done = schedule_done
         self.epoch = 0
         self.best = net_from_arrays(net_arrays(net, copy=True))
         self.selected = SelectedEpoch(0, Score(len(train), len(train), float("inf")))
@@ -408,7 +465,13 @@ class GenerativeFineTuning:
         self._target = target_error_rate
         self._rng = rng
         size = min(settings.batch, len(train))
-        self._wakesleep = ContrastiveWakeSleep(net, size, settings.sampled_labels)
+        self._generative: ContrastiveWakeSleep | PretrainingGradient
+        if settings.generative == "wake-sleep":
+            self._generative = ContrastiveWakeSleep(net, size, settings.sampled_labels)
+        else:
+            self._generative = PretrainingGradient(net, size)
+        weighed = settings.search_bp_weight or settings.bp_weight > 0
+        self._labels = LabelBackpropagation(net, size) if weighed else None
 
     def finished(self) -> str | None:
         """Why learning is over, or None."""
@@ -436,14 +499,22 @@ class GenerativeFineTuning:
         done = sum(each[: self.epoch])
         return done, done if self.finished() else sum(each)
 
+    def _place(self) -> int:
+        """Where the next epoch is in the schedule."""
+        return self._schedule_done + self.epoch
+
     def _epoch_work(self, epoch: int) -> float:
-        net = self.net
-        lower = 5.0 * (net.vishid.size + net.hidpen.size)
-        memory = (3.0 + 2.0 * gibbs_steps_at(self.settings, epoch)) * net.memory.weights.size
-        return (lower + memory) * len(self._train)
+        net, place = self.net, self._schedule_done + epoch
+        lower, memory = 5.0, 3.0 + 2.0 * gibbs_steps_at(self.settings, place)
+        if self.settings.generative == "pretraining":
+            lower, memory = 6.0, 5.0
+        if self._labels:
+            lower, memory = lower + 3, memory + 3
+        sizes = net.vishid.size + net.hidpen.size
+        return (lower * sizes + memory * net.memory.weights.size) * len(self._train)
 
     def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
-        """One pass of contrastive wake-sleep over all cases, then the measurements.
+        """One pass over all cases, then the measurements.
 
         Parameters
         ----------
@@ -454,22 +525,54 @@ class GenerativeFineTuning:
         -------
         dict
             ``rate``, ``gibbs_steps``, ``recon_cost`` (nats per case, of the pixels given the
-            first hidden states); with validation ``valid_cost`` (nats per 100), ``valid_errors``
+            first hidden states; with the pretraining's gradient ``recon_error``, their squared
+            error); with backpropagation ``bp_weight`` and ``label_cost`` (nats per 100, during
+            the epoch); with validation ``valid_cost`` (nats per 100), ``valid_errors``
             and ``free_energy_gap`` (mean of the validation minus mean of as many training cases,
             nats); in an epoch of fewest errors, else always, ``train_cost``, ``train_errors``.
         """
-        steps, step = gibbs_steps_at(self.settings, self.epoch), step_at(self.settings, self.epoch)
+        gibbs_steps = gibbs_steps_at(self.settings, self._place())
+        steps = steps_at(self.settings, self._place())
         work, size = self._epoch_work(self.epoch) / len(self._train), self.settings.batch
-        order = self._rng.permutation(len(self._train))
-        cost = 0.0
+        classes = self._train.labels if self.settings.balanced else None
+        order = epoch_order(len(self._train), self._rng, classes)
+        costs = np.zeros(2)
         for first in range(0, len(order), size):
             rows = order[first : first + size]
-            take_batch(self._train.images, rows, self._wakesleep.data_room(len(rows)))
-            cost += self._wakesleep.learn(self._targets[rows], steps, self._rng, step)
+            costs += self._learn(rows, gibbs_steps, *steps)
             tick(work * len(rows))
+        row = {"rate": steps[0].rate, "gibbs_steps": float(gibbs_steps)}
+        row |= self._costs(*(costs / len(order)))
         self.epoch += 1
-        row = {"rate": step.rate, "gibbs_steps": float(steps), "recon_cost": cost / len(order)}
+        if isinstance(self._generative, PretrainingGradient):
+            self._generative.tie()
         return row | self._measure()
+
+    def _learn(
+        self, rows: NDArray[np.int64], gibbs_steps: int, step: Step, bp_step: Step
+    ) -> tuple[float, float]:
+        """One update; both gradients are of the same parameters and the same cases."""
+        data = self._generative.data_room(len(rows))
+        take_batch(self._train.images, rows, data)
+        label_cost = 0.0
+        if self._labels:
+            costs = self._labels.gather(data, self._train.labels[rows], bp_step)
+            label_cost = float(costs.sum())
+        cost = self._generative.learn(self._targets[rows], gibbs_steps, self._rng, step)
+        if self._labels:
+            self._labels.apply(bp_step)
+        return cost, label_cost
+
+    def _costs(self, generative: float, labels: float) -> dict[str, float]:
+        """What the two halves of an epoch lowered, per case, under the history's names."""
+        wake_sleep = isinstance(self._generative, ContrastiveWakeSleep)
+        row = {"recon_cost" if wake_sleep else "recon_error": generative}
+        if self._labels:
+            row |= {
+                "bp_weight": bp_weight_at(self.settings, self._place()),
+                "label_cost": 100 * labels,
+            }
+        return row
 
     def _measure(self) -> dict[str, float]:
         if self._valid is not None:
@@ -504,7 +607,9 @@ class GenerativeFineTuning:
 
     def parameters(self) -> dict[str, Array]:
         """The net's arrays by name, to be checked for numbers that are not finite."""
-        return {name: momentum.parameter for name, momentum in self._wakesleep.momenta.items()}
+        arrays = net_arrays(self.net)
+        del arrays["n_labels"]
+        return arrays
 
     def result(self) -> DeepBeliefNet:
         """The selected net: of the fewest validation errors, or the last one."""
@@ -517,7 +622,10 @@ class GenerativeFineTuning:
             "rng": self._rng.bit_generator.state,
             "net": net_arrays(self.net),
             "best": net_arrays(self.best),
-            "velocity": {n: m.velocity for n, m in self._wakesleep.momenta.items()},
+            "velocity": {
+                half: {name: momentum.velocity for name, momentum in momenta.items()}
+                for half, momenta in self._momenta().items()
+            },
             "selected": {
                 "epoch": self.selected.epoch,
                 "errors": self.selected.train.errors,
@@ -525,6 +633,12 @@ class GenerativeFineTuning:
             },
             "valid_errors": np.array(self.valid_errors, np.int64),
         }
+
+    def _momenta(self) -> dict[str, Mapping[str, Momentum]]:
+        halves: dict[str, Mapping[str, Momentum]] = {"generative": self._generative.momenta}
+        if self._labels:
+            halves["labels"] = self._labels.momenta
+        return halves
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`.
@@ -536,8 +650,9 @@ class GenerativeFineTuning:
         """
         for mine, saved in ((self.net, state["net"]), (self.best, state["best"])):
             copy_net(net_from_arrays(saved), mine)
-        for name, momentum in self._wakesleep.momenta.items():
-            momentum.restore(state["velocity"][name])
+        for half, momenta in self._momenta().items():
+            for name, momentum in momenta.items():
+                momentum.restore(state["velocity"][half][name])
         chosen = state["selected"]
         self.selected = SelectedEpoch(
             int(chosen["epoch"]),

@@ -181,3 +181,18 @@ def assert_same() -> Callable[[Any, Any], None]:
             assert one == other, place
 
     return check
+
+
+@pytest.fixture(scope="session")
+def digits_dir(tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits) -> Path:
+    """A folder of IDX files of the tiny digits, the images gzipped."""
+    folder = tmp_path_factory.mktemp("digits")
+    for name, images, labels in (
+        ("train", tiny_digits.train_images, tiny_digits.train_labels),
+        ("t10k", tiny_digits.test_images, tiny_digits.test_labels),
+    ):
+        square = images.reshape(-1, *tiny_digits.shape)
+        packed = gzip.compress(idx_bytes(square))
+        (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(packed)
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    return folder

@@ -125,14 +125,16 @@ def transitions(m: Machine) -> Floats:
 # -- contrastive divergence ------------------------------------------------------------------
 
 
-def cd1_gradient(m: Machine, v: Floats, h_states: Floats) -> Update:
+def cd1_gradient(
+    m: Machine, v: Floats, h_states: Floats, recon_states: Floats | None = None
+) -> Update:
     """Eq. 4 for one case whose hidden states were drawn as `h_states`.
 
     Data: the case and its hidden probabilities. Reconstruction: visible probabilities driven
-    by the binary states, and hidden probabilities driven by those.
+    by the binary states, or visible states, and hidden probabilities driven by those.
     """
     h_data = hidden_probs(m, v)
-    recon = visible_probs(m, h_states)
+    recon = visible_probs(m, h_states) if recon_states is None else recon_states
     h_recon = hidden_probs(m, recon)
     weights = np.empty_like(m.weights)
     for i in range(len(v)):

@@ -353,3 +353,149 @@ def gibbs_label_moments(
         later = np.linalg.matrix_power(round_trip, abs(s - r)) @ down
         square += at[min(r, s)] @ (down * later)
     return mean, square / len(counted) ** 2 - mean**2
+
+
+# -- from recognition to generation ----------------------------------------------------------
+
+
+def generative_states(net: Net) -> list[tuple[Floats, Floats, int]]:
+    """Every state of hid, pen and lab."""
+    hids = reference.binary_states(len(net.hid_rec_bias))
+    pens = reference.binary_states(len(net.pen_rec_bias))
+    return list(itertools.product(hids, pens, range(net.n_labels)))
+
+
+def log_recognised(net: Net, image: Floats, hid: Floats, pen: Floats) -> float:
+    """``log q(hid | image) + log q(pen | hid)``."""
+    hid_given_image = log_chance(layer(image, net.vishid, net.hid_rec_bias), hid)
+    return hid_given_image + log_chance(layer(hid, net.hidpen, net.pen_rec_bias), pen)
+
+
+def log_generated(net: Net, image: Floats, hid: Floats, pen: Floats, label: int) -> float:
+    """``log p(image | hid) + log p(hid | pen) - F(pen, label)``: all but the memory's log Z."""
+    image_given_hid = log_chance(layer(hid, net.hidvis, net.vis_gen_bias), image)
+    hid_given_pen = log_chance(layer(pen, net.penhid, net.hid_gen_bias), hid)
+    visible = np.append(pen, one_hots(net.n_labels)[label])
+    return image_given_hid + hid_given_pen - reference.free_energy(net.memory, visible)
+
+
+def joint_probs(net: Net, image: Floats) -> Floats:
+    """``p*(image, label)`` of every label, by visiting every state of hid, pen and top."""
+    shares = np.zeros(net.n_labels)
+    for hid, pen, label in generative_states(net):
+        shares[label] += math.exp(log_generated(net, image, hid, pen, label))
+    return shares
+
+
+State = tuple[Floats, Floats, int]
+
+
+class Path:
+    """``f_b(hid, pen, lab)`` of every state for one image, and the moves that keep it.
+
+    A move draws the label anew; then each pen unit, and then each hid unit, is offered a state
+    that is drawn from its recognition probability, kept at least `least` from 0 and 1, and is
+    taken with the chance of Metropolis and Hastings.
+    """
+
+    def __init__(self, net: Net, image: Floats, beta: float, least: float) -> None:
+        self.net, self.image, self.least = net, image, least
+        self.states = generative_states(net)
+        self.number = {self._key(state): i for i, state in enumerate(self.states)}
+        self.density = np.empty(len(self.states))
+        for i, (hid, pen, label) in enumerate(self.states):
+            up = log_recognised(net, image, hid, pen) - math.log(net.n_labels)
+            down = log_generated(net, image, hid, pen, label)
+            self.density[i] = math.exp((1 - beta) * up + beta * down)
+
+    @staticmethod
+    def _key(state: State) -> tuple[float, ...]:
+        hid, pen, label = state
+        return (*hid, *pen, label)
+
+    def by_pair(self) -> Floats:
+        """Rows states of hid and pen, columns labels."""
+        return self.density.reshape(-1, self.net.n_labels)
+
+    def label_shares(self, hid: Floats, pen: Floats) -> Floats:
+        """The label's distribution given hid and pen."""
+        first = self.number[self._key((hid, pen, 0))]
+        shares = self.density[first : first + self.net.n_labels]
+        return cast(Floats, shares / shares.sum())
+
+    def flip(self, state: State, where: str, unit: int) -> tuple[float, State]:
+        """The chance that this unit of hid or pen changes, and the state that this leads to."""
+        hid, pen, label = state
+        other_hid, other_pen = hid.copy(), pen.copy()
+        if where == "hid":
+            on = layer(self.image, self.net.vishid, self.net.hid_rec_bias)[unit]
+            own, other_hid[unit] = hid[unit], 1 - hid[unit]
+        else:
+            on = layer(hid, self.net.hidpen, self.net.pen_rec_bias)[unit]
+            own, other_pen[unit] = pen[unit], 1 - pen[unit]
+        on = min(max(float(on), self.least), 1 - self.least)
+        offer, back = (1 - on, on) if own == 1 else (on, 1 - on)
+        other = (other_hid, other_pen, label)
+        here, there = (self.density[self.number[self._key(s)]] for s in (state, other))
+        return offer * min(1.0, there * back / (here * offer)), other
+
+    def move_matrix(self) -> Floats:
+        """Chances of one move: row the state before, column the state after."""
+        n, n_labels = len(self.states), self.net.n_labels
+        matrix = np.zeros((n, n))
+        for i, (hid, pen, _) in enumerate(self.states):
+            first = i - i % n_labels
+            matrix[i, first : first + n_labels] = self.label_shares(hid, pen)
+        for where, unit in self._units():
+            flips = np.zeros((n, n))
+            for i, state in enumerate(self.states):
+                chance, other = self.flip(state, where, unit)
+                flips[i, self.number[self._key(other)]] = chance
+                flips[i, i] = 1 - chance
+            matrix = matrix @ flips
+        return matrix
+
+    def _units(self) -> list[tuple[str, int]]:
+        sizes = (("pen", len(self.net.pen_rec_bias)), ("hid", len(self.net.hid_rec_bias)))
+        return [(where, unit) for where, n_units in sizes for unit in range(n_units)]
+
+    def scripted_move(self, hid: Floats, pen: Floats, seed: Any) -> tuple[State, list[Floats]]:
+        """One move by fair coins: the state after it, and draws that only just bring it about.
+
+        The draws are those of the label, of the pen units and of the hid units; see `Draws`.
+        """
+        draws, coin = Draws(seed), np.random.default_rng(seed)
+        label = int(draws.label(self.label_shares(hid, pen)).argmax())
+        state, made = (hid, pen, label), []
+        for where, unit in self._units():
+            chance, other = self.flip(state, where, unit)
+            flips = coin.integers(2) == 1
+            made.append(chance * (1 - JUST if flips else 1 + JUST))
+            state = other if flips else state
+        n_pen = len(pen)
+        return state, [draws.made[0], np.array(made[:n_pen]), np.array(made[n_pen:])]
+
+
+def annealing_moments(
+    net: Net, image: Floats, betas: Sequence[float], least: float, powers: Sequence[int]
+) -> tuple[list[Floats], float]:
+    """Of ``weight * p(label | pen)`` of one chain: expected powers, and the largest weight.
+
+    The expectations are over everything that can happen.
+    """
+    paths = {beta: Path(net, image, beta, least) for beta in betas}
+    pairs = {beta: path.by_pair() for beta, path in paths.items()}
+    shares = pairs[betas[-1]] / pairs[betas[-1]].sum(axis=1, keepdims=True)
+    reached = [pairs[betas[0]].sum(axis=1) for _ in powers]
+    largest = 1.0
+    for before, beta in itertools.pairwise(betas):
+        step = pairs[beta].sum(axis=1) / pairs[before].sum(axis=1)
+        largest *= float(step.max())
+        reached = [chances * step**k for chances, k in zip(reached, powers, strict=True)]
+        if beta != betas[-1]:
+            whole = paths[beta].move_matrix()
+            # The label before a move has no influence on it, and the one after it is dropped.
+            moved = whole[:: net.n_labels].reshape(len(step), -1, net.n_labels).sum(axis=2)
+            reached = [chances @ moved for chances in reached]
+    expected = [chances @ shares**k for chances, k in zip(reached, powers, strict=True)]
+    return expected, largest

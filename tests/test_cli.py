@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +17,11 @@ from click.testing import CliRunner, Result
 
 from hinton06 import checkpoint
 from hinton06.cli import main
-from hinton06.mnist import Digits
 
-COMMANDS = ("pretrain", "finetune-bp", "finetune-cws", "evaluate", "combine", "table1", "show")
+COMMANDS = (
+    "pretrain", "finetune-bp", "finetune-cws", "evaluate", "combine", "sample", "table1",
+    "generative", "figures", "show",
+)  # fmt: skip
 PRETRAIN = ["--layers", "12-10-14", "--passes", "2", "--recipe", "quick", "--threads", "1"]
 BACKPROP = ["--max-epochs", "3", "--patience", "1", "--recipe", "quick", "--threads", "1"]
 
@@ -40,20 +39,6 @@ def fails_in_one_line(result: Result, code: int, *words: str) -> None:
         assert word in message
     assert "Traceback" not in result.output
     assert code == 2 or len(lines) == 1
-
-
-@pytest.fixture(scope="module")
-def digits_dir(tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits,
-               to_idx: Callable[[Any], bytes]) -> Path:  # fmt: skip
-    folder = tmp_path_factory.mktemp("digits")
-    for name, images, labels in (
-        ("train", tiny_digits.train_images, tiny_digits.train_labels),
-        ("t10k", tiny_digits.test_images, tiny_digits.test_labels),
-    ):
-        square = images.reshape(-1, *tiny_digits.shape)
-        (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(to_idx(square)))
-        (folder / f"{name}-labels-idx1-ubyte").write_bytes(to_idx(labels))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -222,9 +207,9 @@ def test_the_generative_half_from_pretraining_to_the_product(
     assert "validation" in made.stdout
     made = run("finetune-cws", "--extend", tmp_path / "cws-a.h5", *short, *data, "--json")
     assert json.loads(made.stdout)["outcome"]["role"] == "extended"
-    for method in ("free-energy", "stochastic", "stochastic-mean", "label-gibbs"):
-        made = run("evaluate", tmp_path / "cws-a.h5", "--method", method, "--passes", "2", *data)
-        assert made.exit_code == 0, made.output
+    made = run("evaluate", tmp_path / "cws-a.h5", "--method", "all", "--passes", "2", "--rounds",
+               "4", "--temperatures", "1", "--cases", "50", *data)  # fmt: skip
+    assert made.exit_code == 0, made.output
     made = run("combine", tmp_path / "cws-a.h5", runs / "bp-a.h5", *data)
     assert "product" in made.stdout
     made = run("show", tmp_path / "cws-a.h5")

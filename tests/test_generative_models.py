@@ -287,7 +287,8 @@ def test_an_array_of_another_dtype_or_with_a_nan_is_refused(name: str, fault: st
 
 SETTINGS = PretrainSettings(
     layers=(4, 3, 2), passes=2, batch=3, rate=0.1, final_share=0.5, decay=0.01,
-    early_momentum=0.5, early_epochs=1, momentum=0.9, initial_sd=0.5,
+    early_momentum=0.5, early_epochs=1, momentum=0.9, initial_sd=0.5, balanced=False, cases=0,
+    recon_states="none",
 )  # fmt: skip
 TARGETS = np.eye(N_TARGETS, dtype=np.float32)[[0, 2, 1, 1, 0, 2, 0]]
 

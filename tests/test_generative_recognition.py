@@ -173,6 +173,21 @@ def test_several_stochastic_passes_average_probabilities() -> None:
     assert (single[0] != single[1]).any()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_labels_too_improbable_for_a_float_have_finite_costs(dtype: Any) -> None:
+    """At -2000 nats a probability is 0; warnings are errors here, and JSON knows no infinity."""
+    net = slow.random_net(16)
+    bias = net.memory_visible_bias.copy()
+    bias[-1] -= 2000
+    sure = package_net(net._replace(memory_visible_bias=bias), dtype)
+    for found in (
+        stochastic_label_log_probs(sure, pixels(5), np.random.default_rng(1), passes=3),
+        gibbs_label_log_probs(sure, pixels(5), np.random.default_rng(1), rounds=4),
+    ):
+        assert np.isfinite(found).all()
+        assert (abs(found[:, -1] + 2000) < 50).all()
+
+
 # -- Gibbs sampling of the labels ------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from hinton06.numerics import (
     add_scaled,
     affine,
     bernoulli,
+    epoch_order,
     log_softmax,
     logistic,
     product,
@@ -195,11 +196,12 @@ def test_logistic_works_in_place_in_its_own_dtype(dtype: Any) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_softplus_equals_the_formula(dtype: Any) -> None:
-    inputs = np.linspace(-80, 80, 1001).astype(dtype)
+    inputs = np.append(np.linspace(-90, 90, 1001), [79.9, 80.1, 500]).astype(dtype)
     expected = [max(x, 0.0) + math.log1p(math.exp(-abs(x))) for x in inputs.astype(float)]
     result = softplus(inputs)
     assert result.dtype == dtype
-    np.testing.assert_allclose(result, expected, rtol=reference.rounding(8, dtype=dtype))
+    rounding = reference.rounding(8, dtype=dtype)  # of 1 + exp(-|x|), a number of order 1
+    np.testing.assert_allclose(result, expected, rtol=rounding, atol=rounding)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -298,3 +300,32 @@ def test_take_batch_copies_the_chosen_probabilities(rows: Any) -> None:
     np.testing.assert_array_equal(out, cases[rows])
     out += 1
     np.testing.assert_array_equal(cases, before)
+
+
+# -- the order of an epoch -------------------------------------------------------------------
+
+
+def test_an_epoch_has_every_case_once_in_the_generator_s_order() -> None:
+    order = epoch_order(7, np.random.default_rng(3))
+    np.testing.assert_array_equal(order, np.random.default_rng(3).permutation(7))
+
+
+def test_batches_of_equally_many_classes_are_balanced_and_shuffled() -> None:
+    classes = np.random.default_rng(1).permutation(np.repeat(np.arange(3), 20))
+    order = epoch_order(60, np.random.default_rng(2), classes)
+    assert sorted(order) == list(range(60))
+    for first in range(0, 60, 6):
+        assert np.bincount(classes[order[first : first + 6]]).tolist() == [2, 2, 2]
+    other = epoch_order(60, np.random.default_rng(3), classes)
+    assert (order != other).any()
+    own = order[classes[order] == 0]
+    assert (np.diff(own) < 0).any()  # a class's own cases are shuffled
+
+
+def test_unequal_classes_are_spread_over_the_epoch() -> None:
+    """Among the first n cases of the order each class has its share, up to one case."""
+    classes = np.repeat(np.arange(3), [30, 10, 5])
+    order = epoch_order(45, np.random.default_rng(2), classes)
+    for n in range(1, 46):
+        counts = np.bincount(classes[order[:n]], minlength=3)
+        assert (np.abs(counts - n * np.array([30, 10, 5]) / 45) <= 1).all()

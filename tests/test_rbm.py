@@ -64,10 +64,13 @@ def distribution(rbm: Rbm) -> Floats:
     return probs
 
 
-def learn_from(rbm: Rbm, cases: Floats, rng: np.random.Generator, step: Step = PLAIN) -> Update:
+def learn_from(
+    rbm: Rbm, cases: Floats, rng: np.random.Generator, step: Step = PLAIN,
+    recon_states: bool = False,
+) -> Update:  # fmt: skip
     """The change that one batch makes to an RBM that was not learning before."""
     before = [array.copy() for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias)]
-    divergence = ContrastiveDivergence(rbm, len(cases))
+    divergence = ContrastiveDivergence(rbm, len(cases), recon_states)
     divergence.data_room(len(cases))[:] = cases
     divergence.learn(len(cases), rng, step)
     after = (rbm.weights, rbm.visible_bias, rbm.hidden_bias)
@@ -221,6 +224,33 @@ def test_cd1_update_for_every_hidden_state_is_data_minus_reconstruction() -> Non
             rng = scripted(draws_of(h, probs)[np.newaxis])
             change = learn_from(package_rbm(m), case[np.newaxis], rng)
             assert_close(change, reference.cd1_gradient(m, case, h), ROUNDING)
+
+
+def test_cd1_update_with_a_reconstruction_of_states_is_exact_for_every_draw() -> None:
+    m = reference.random_machine(13)
+    case, states = CASES[0], reference.binary_states
+    h_probs = reference.hidden_probs(m, case)
+    for h in states(3):
+        v_probs = reference.visible_probs(m, h)
+        for v in states(4):
+            rng = scripted(draws_of(h, h_probs)[np.newaxis], draws_of(v, v_probs)[np.newaxis])
+            change = learn_from(package_rbm(m), case[np.newaxis], rng, recon_states=True)
+            assert_close(change, reference.cd1_gradient(m, case, h, v), ROUNDING)
+
+
+def test_a_reconstruction_of_states_leaves_labels_and_the_reported_error_as_they_are() -> None:
+    """Labels stay softmax probabilities; the error is that of the probabilities."""
+    m = reference.random_machine(21, n_visible=5)
+    cases = np.array([[0.3, 1.0, 0.6, 0.0, 1.0], [0.9, 0.1, 0.0, 1.0, 0.0]])
+    errors, labels = [], []
+    for recon_states in (False, True):
+        rbm = Rbm(*(array.copy() for array in m), n_labels=2)
+        divergence = ContrastiveDivergence(rbm, 2, recon_states)
+        divergence.data_room(2)[:] = cases
+        errors.append(divergence.learn(2, np.random.default_rng(3), PLAIN))
+        labels.append(rbm.visible_bias[3:])
+    assert errors[0] == errors[1]
+    np.testing.assert_array_equal(*labels)
 
 
 def test_expected_cd1_update_of_a_batch_equals_enumeration() -> None:

@@ -19,6 +19,7 @@ from hinton06.recipes import (
     Recipe,
     WakeSleepSettings,
     parse_layers,
+    parse_shares,
     show_value,
 )
 
@@ -45,7 +46,7 @@ def changed(part: str, **values: Any) -> Any:
 
 
 def test_recipes_are_known_by_their_own_names() -> None:
-    assert {"tr2006", "science06", "quick"} <= set(RECIPES)
+    assert {"tr2006", "hot06", "science06", "quick"} <= set(RECIPES)
     assert all(recipe.name == name for name, recipe in RECIPES.items())
 
 
@@ -56,7 +57,9 @@ def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
     assert set(recipe.sources.values()) <= {CHAPTER, SCIENCE06, HOT06, ASSUMED, VALIDATION, SHORT}
 
 
-@pytest.mark.parametrize(("name", "source"), [("science06", SCIENCE06), ("quick", SHORT)])
+@pytest.mark.parametrize(
+    ("name", "source"), [("hot06", HOT06), ("science06", SCIENCE06), ("quick", SHORT)]
+)
 def test_what_a_recipe_changes_in_its_base_has_its_own_source(name: str, source: str) -> None:
     base, recipe = RECIPES["tr2006"], RECIPES[name]
     for setting in NAMES:
@@ -74,9 +77,29 @@ def test_values_of_the_chapter() -> None:
         "backprop.importance_sampling": True,
         "backprop.easy_probability": 0.1,
         "backprop.patience": 10,
+        "pretrain.cases": 0,
+        "wakesleep.generative": "wake-sleep",
+        "wakesleep.bp_weight": 0.0,
+        "wakesleep.search_bp_weight": False,
     }
     assert {name for name in NAMES if recipe.sources[name] == CHAPTER} == set(printed)
     assert {name: value_of(recipe, name) for name in printed} == printed
+
+
+def test_values_of_the_neural_computation_paper() -> None:
+    recipe = RECIPES["hot06"]
+    published = {
+        "pretrain.passes": 30,
+        "pretrain.cases": 44000,
+        "pretrain.balanced": True,
+        "wakesleep.epochs": 300,
+        "wakesleep.batch": 100,
+        "wakesleep.gibbs": (3, 6, 10),
+        "wakesleep.sampled_labels": False,
+        "wakesleep.balanced": True,
+    }
+    assert {name for name in NAMES if recipe.sources[name] == HOT06} == set(published)
+    assert {name: value_of(recipe, name) for name in published} == published
 
 
 def test_values_of_the_science_paper_s_code() -> None:
@@ -88,6 +111,7 @@ def test_values_of_the_science_paper_s_code() -> None:
         "pretrain.rate": 0.1,
         "pretrain.final_share": 1,
         "pretrain.decay": 0.0002,
+        "pretrain.recon_states": "none",
         "pretrain.early_momentum": 0.5,
         "pretrain.early_epochs": 5,
         "pretrain.momentum": 0.9,
@@ -169,10 +193,29 @@ def test_text_that_is_no_layer_sizes_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [(True, "yes"), (False, "no"), (0.0002, "0.0002"), (1.0, "1"), (0, "0"), (300, "300"),
-     ("cg", "cg"), (1e-6, "1e-06")],
+     ("cg", "cg"), (1e-6, "1e-06"), ((3, 6), "3-6"), ((0.5, 1.0), "0.5,1")],
 )  # fmt: skip
 def test_values_are_shown_as_they_are_typed(value: Any, text: str) -> None:
     assert show_value(value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shares"),
+    [("0.5", (0.5,)), ("0,0.25,1", (0.0, 0.25, 1.0)), (" 0.5, 1e-3", (0.5, 0.001))],
+)
+def test_shares_are_numbers_joined_by_commas(text: str, shares: tuple[float, ...]) -> None:
+    assert parse_shares(text) == shares
+
+
+@pytest.mark.parametrize("text", ["", ",", "0.5,", "0.5-0.9", "-0.1", "1.1", "nan", "inf", "half"])
+def test_other_texts_are_not_shares(text: str) -> None:
+    with pytest.raises(ValueError, match="joined by commas"):
+        parse_shares(text)
+
+
+def test_shares_outside_their_range_are_no_setting() -> None:
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        changed("wakesleep", bp_weights=(0.5, 1.5))
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -181,6 +224,7 @@ def test_every_value_of_a_recipe_can_be_typed_as_it_is_shown(name: str) -> None:
         value = value_of(RECIPES[name], setting)
         shown = show_value(value)
         if isinstance(value, tuple):
-            assert parse_layers(shown) == value
+            limits = {f"{part}.{item.name}": item.metadata for part, item in FIELDS}[setting]
+            assert limits["parse"](shown) == value
         elif isinstance(value, int | float) and not isinstance(value, bool):
             assert type(value)(shown) == value

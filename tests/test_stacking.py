@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from reference import Floats, Machine
 
 from hinton06.models import Rbm
-from hinton06.rbm import free_energy, visible_probs
+from hinton06.numerics import epoch_order, take_batch
+from hinton06.rbm import ContrastiveDivergence, free_energy, visible_probs
 from hinton06.recipes import PretrainSettings
 from hinton06.stacking import (
     GreedyStack,
@@ -31,6 +32,9 @@ SETTINGS = PretrainSettings(
     early_epochs=1,
     momentum=0.9,
     initial_sd=0.5,
+    recon_states="none",
+    balanced=False,
+    cases=0,
 )
 
 
@@ -306,3 +310,96 @@ def test_permuted_pixels_with_a_permuted_start_give_permuted_features() -> None:
     tolerance = reference.rounding(2 * 3 * 20 * 5, dtype=np.float32)
     weights: Floats = permuted.stack[0].weights
     np.testing.assert_allclose(weights, plain.stack[0].weights[order], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("which", "labels", "states"),
+    [
+        ("none", False, False), ("none", True, False),
+        ("labels", False, False), ("labels", True, True),
+        ("all", False, True), ("all", True, True),
+    ],
+)  # fmt: skip
+def test_reconstructions_are_states_where_the_settings_say_so(
+    which: str, labels: bool, states: bool
+) -> None:
+    chosen = settings(layers=(4,), passes=1, batch=7, recon_states=which)
+    targets = np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 1, 0, 0]] if labels else None
+    stack = GreedyStack(pixels(), chosen, np.random.default_rng(2), targets)
+    rng = np.random.default_rng(2)
+    rbm = Rbm.random(7 if labels else 5, 4, SETTINGS.initial_sd, rng, 2 if labels else 0)
+    divergence, order = ContrastiveDivergence(rbm, 7, states), rng.permutation(7)
+    room = divergence.data_room(7)
+    room[:, :5] = pixels()[order] * np.float32(1 / 255)
+    if targets is not None:
+        room[:, 5:] = targets[order]
+    divergence.learn(7, rng, step_at(chosen, 0))
+    run(stack, 1)
+    for a, b in zip(arrays_of(stack.stack[0]), arrays_of(rbm), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# -- layers learned before, and balanced batches ----------------------------------------------
+
+
+def test_lower_layers_stay_and_only_the_layers_above_them_are_learned() -> None:
+    lower = [float32_rbm(reference.random_machine(3, 5, 4))]
+    kept = [array.copy() for array in arrays_of(lower[0])]
+    stack = GreedyStack(pixels(), SETTINGS, np.random.default_rng(2), lower=lower)
+    assert stack.where() == "layer 2 epoch 1"
+    rng = np.random.default_rng(2)
+    alone = GreedyStack(features(lower[0], pixels()), settings(layers=(3, 2)), rng)  # type: ignore[arg-type]  # not pixels
+    run(stack, 6)
+    run(alone, 6)
+    assert stack.finished() == "3 passes a layer"
+    for before, after in zip(kept, arrays_of(stack.stack[0]), strict=True):
+        np.testing.assert_array_equal(before, after)
+    for mine, theirs in zip(stack.stack[1:], alone.stack, strict=True):
+        for a, b in zip(arrays_of(mine), arrays_of(theirs), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("n_before", range(6))
+def test_a_stack_on_lower_layers_goes_on_bit_for_bit(n_before: int) -> None:
+    lower = [float32_rbm(reference.random_machine(3, 5, 4))]
+    whole = GreedyStack(pixels(), SETTINGS, np.random.default_rng(2), lower=lower)
+    run(whole, n_before)
+    restored = GreedyStack(pixels(), SETTINGS, np.random.default_rng(9), lower=lower)
+    restored.restore(copy.deepcopy(whole.state()))
+    assert run(whole, 6 - n_before) == run(restored, 6 - n_before)
+    assert_same(whole, restored)
+
+
+@pytest.mark.parametrize(("sizes", "message"), [((5, 3), "do not fit"), ((6, 4), "do not fit")])
+def test_lower_layers_of_other_sizes_are_refused(sizes: tuple[int, int], message: str) -> None:
+    lower = [float32_rbm(reference.random_machine(3, *sizes))]
+    with pytest.raises(ValueError, match=message):
+        GreedyStack(pixels(), SETTINGS, np.random.default_rng(2), lower=lower)
+
+
+def test_lower_layers_must_leave_one_to_learn() -> None:
+    lower = [float32_rbm(reference.random_machine(3, 5, 4))]
+    with pytest.raises(ValueError, match="leave none"):
+        GreedyStack(pixels(), settings(layers=(4,)), np.random.default_rng(2), lower=lower)
+
+
+def test_balanced_batches_are_of_the_order_that_spreads_classes() -> None:
+    """A balanced learner is one whose epochs run in the order of `epoch_order`."""
+    classes = np.array([0, 1, 2, 0, 1, 2, 0])
+    chosen = settings(layers=(4,), passes=1, balanced=True)
+    balanced = GreedyStack(pixels(), chosen, np.random.default_rng(2), classes=classes)
+    rng = np.random.default_rng(2)
+    rbm = Rbm.random(5, 4, SETTINGS.initial_sd, rng)
+    divergence = ContrastiveDivergence(rbm, 3)
+    order = epoch_order(7, rng, classes)
+    for rows in (order[:3], order[3:6], order[6:]):
+        take_batch(pixels(), rows, divergence.data_room(len(rows)))
+        divergence.learn(len(rows), rng, step_at(chosen, 0))
+    run(balanced, 1)
+    for a, b in zip(arrays_of(balanced.stack[0]), arrays_of(rbm), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_balanced_batches_need_classes() -> None:
+    with pytest.raises(ValueError, match="classes"):
+        GreedyStack(pixels(), settings(balanced=True), np.random.default_rng(2))

@@ -25,6 +25,9 @@ def context(tiny_digits, progress):
 @pytest.fixture(scope="module")
 def settings(tiny_pretrain, tiny_backprop):
     """Settings of each kind; the gentler ones take the extension several epochs."""
+    wakesleep = dataclasses.replace(
+        RECIPES["quick"].wakesleep, epochs=4, batch=32, momentum=0.5, decay=0.001, gibbs=(1, 2)
+    )
     return SimpleNamespace(
         pretrain=tiny_pretrain,
         backprop=tiny_backprop,
@@ -32,9 +35,9 @@ def settings(tiny_pretrain, tiny_backprop):
         cg=dataclasses.replace(
             tiny_backprop, optimiser="cg", batch=250, line_searches=2, importance_sampling=False
         ),
-        wakesleep=dataclasses.replace(
-            RECIPES["quick"].wakesleep, epochs=4, batch=32, momentum=0.5, decay=0.001, gibbs=(1, 2)
-        ),
+        wakesleep=wakesleep,
+        search=dataclasses.replace(wakesleep, search_bp_weight=True, bp_weights=(0.5, 0.9)),
+        cheap=dataclasses.replace(wakesleep, generative="pretraining", bp_weight=0.5),
     )
 
 
@@ -50,7 +53,7 @@ def files(tmp_path_factory, settings, tiny_digits, make_progress):
         stack = paths[f"stack_{name}"]
         stages.pretrain(context, stack, name, settings.pretrain, "tiny", seed=1)
         stages.finetune(context, paths[f"net_{name}"], stack, settings.backprop, "tiny", seed=1)
-    for command in ("cg", "extended", "random", "labels", "generative", "generative_extended"):
+    for command in list(COMMANDS)[2:]:
         COMMANDS[command](context, paths[command], files, settings)
     return files
 
@@ -76,6 +79,15 @@ COMMANDS = {
     ),
     "generative": lambda context, path, files, s: stages.finetune_generative(
         context, path, files.labels, s.wakesleep, "tiny", seed=1
+    ),
+    "labels_on": lambda context, path, files, s: stages.pretrain(
+        context, path, "a", s.pretrain, "tiny", seed=2, labels=True, lower=files.stack_a
+    ),
+    "search": lambda context, path, files, s: stages.finetune_generative(
+        context, path, files.generative, s.search, "tiny", seed=1
+    ),
+    "cheap": lambda context, path, files, s: stages.finetune_generative(
+        context, path, files.labels, s.cheap, "tiny", seed=1
     ),
     "generative_extended": lambda context, path, files, s: stages.extend_generative(
         context, path, files.generative, s.wakesleep, "tiny", seed=1
@@ -311,7 +323,7 @@ def test_the_test_set_has_no_influence_on_what_is_learned(
     assert found.digest() == undisturbed.digest()
     for column in set(found.history) - {"seconds"}:
         np.testing.assert_array_equal(found.history[column], undisturbed.history[column])
-    if name not in {"stack_a", "labels"}:  # the change was one that measurements see
+    if name not in {"stack_a", "labels", "labels_on"}:  # the change was one that measurements see
         assert found.outcome["test"] != undisturbed.outcome["test"]
         assert found.outcome["train"] == undisturbed.outcome["train"]
 
@@ -453,7 +465,14 @@ def test_a_generative_net_needs_a_stack_with_labels(files, settings, context, tm
     def extend(path):
         stages.extend_generative(context, tmp_path / "new", path, settings.wakesleep)
 
+    def finetune_cheaply(path):
+        stages.finetune_generative(context, tmp_path / "new", path, settings.cheap)
+
     refused(RunError, lambda: finetune(files.stack_a), files.stack_a, "without labels")
+    all_cases = files.generative_extended
+    refused(RunError, lambda: finetune(all_cases), all_cases, "none are left for validation")
+    net = files.generative
+    refused(RunError, lambda: finetune_cheaply(net), net, "pretraining's gradient")
     refused(RunError, lambda: finetune(files.net_a), files.net_a, checkpoint.STAGES["classifier"])
     refused(RunError, lambda: extend(files.net_a), files.net_a, checkpoint.STAGES["generative"])
     extended = files.generative_extended
@@ -469,11 +488,78 @@ def test_generative_nets_and_stacks_with_labels_are_evaluated_and_combined(files
     ):
         assert stages.score_values(evaluation.score) == outcome[key]
     for name in stages.METHODS:
-        method = stages.Method(name, passes=2, seed=3)
-        first, again = (stages.evaluate(context, files.generative, method) for _ in range(2))
+        method = stages.Method(name, passes=2, rounds=4, temperatures=1, seed=3)
+        first, again = (stages.evaluate(context, files.generative, [method]) for _ in range(2))
         assert [e.score for e in first] == [e.score for e in again]
     combined = stages.combine(context, [files.generative, files.net_a])
     assert combined[0].score == stages.evaluate(context, files.generative)[-1].score
+
+
+def test_a_stack_on_another_shares_its_lower_layers_and_names_it(files):
+    below, stack = loaded(files.stack_a, files.labels_on)
+    for name in ("rbm1", "rbm2"):
+        for array, value in stack.model[name].items():
+            np.testing.assert_array_equal(value, below.model[name][array])
+    assert stack.model["rbm3"]["n_labels"] == 10
+    assert stack.arguments["lower"] == below.digest()
+    assert list(stack.history["layer"]) == [3, 3]
+
+
+def test_lower_layers_of_another_split_or_size_are_refused(files, settings, context, tmp_path):
+    def pretrain(split, chosen, lower):
+        stages.pretrain(context, tmp_path / "new", split, chosen, labels=True, lower=lower)
+
+    refused(
+        RunError, lambda: pretrain("b", settings.pretrain, files.stack_a), files.stack_a, "split"
+    )
+    other = dataclasses.replace(settings.pretrain, layers=(12, 11, 14))
+    refused(
+        RunError, lambda: pretrain("a", other, files.stack_a), files.stack_a, "12-10", "12-11-14"
+    )
+    refused(RunError, lambda: pretrain("a", other, files.net_a), files.net_a, "classifier")
+
+
+def test_balanced_cases_are_the_first_of_each_class_and_stay_with_the_net(
+    settings, context, tmp_path, monkeypatch
+):
+    """Of 600 digits, 500 are training cases of split a, with at least 40 of each class."""
+    seen = []
+    chosen = dataclasses.replace(settings.pretrain, cases=400, balanced=True, passes=1, batch=40)
+    stages.pretrain(context, tmp_path / "s", "a", chosen, seed=1, labels=True)
+    learner = stages.GenerativeFineTuning
+
+    def remembered(net, cases, *args, **kwargs):
+        seen.append(cases.labels)
+        return learner(net, cases, *args, **kwargs)
+
+    monkeypatch.setattr(stages, "GenerativeFineTuning", remembered)
+    stages.finetune_generative(context, tmp_path / "g", tmp_path / "s", settings.wakesleep)
+    assert np.bincount(seen[0]).tolist() == [40] * 10
+    evaluated = stages.evaluate(context, tmp_path / "g")
+    assert [e.score.cases for e in evaluated] == [400, 100, 200]
+    labels = context.digits.train_labels
+    split = mnist.split(600, "a")
+    firsts = [split.train[labels[split.train] == k][:40] for k in range(10)]
+    np.testing.assert_array_equal(seen[0], labels[np.sort(np.concatenate(firsts))])
+
+
+@pytest.mark.parametrize("n_cases", [405, 499, 5000])
+def test_cases_that_cannot_be_balanced_are_refused(n_cases, settings, context, tmp_path):
+    chosen = dataclasses.replace(settings.pretrain, cases=n_cases)
+    path = tmp_path / "new"
+    refused(RunError, lambda: stages.pretrain(context, path, "a", chosen), path, str(n_cases))
+
+
+def test_the_coefficient_of_the_selected_epoch_is_recorded_and_kept_by_the_extension(
+    files, settings, context, tmp_path
+):
+    stages.extend_generative(context, tmp_path / "new", files.search, settings.wakesleep)
+    search, extended = loaded(files.search, tmp_path / "new")
+    epoch = search.outcome["epochs"]
+    assert search.outcome["bp_weight"] == search.history["bp_weight"][epoch - 1]
+    assert set(extended.history["bp_weight"]) == {search.outcome["bp_weight"]}
+    assert extended.outcome["bp_weight"] == search.outcome["bp_weight"]
+    assert loaded(files.generative)[0].outcome["bp_weight"] == 0
 
 
 def test_an_extended_generative_net_aims_at_the_recorded_error_rate(files):

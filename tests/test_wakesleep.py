@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 import math
 from typing import Any
@@ -14,21 +15,23 @@ from reference import Floats
 from reference_generative import Draws, Dream, Net, scripted
 
 from hinton06 import wakesleep
+from hinton06.hybrid import LabelBackpropagation, PretrainingGradient
 from hinton06.models import DeepBeliefNet, Rbm
-from hinton06.numerics import take_batch
+from hinton06.numerics import epoch_order, take_batch
 from hinton06.recipes import WakeSleepSettings
 from hinton06.recognition import Cases, label_log_probs, score
 from hinton06.updates import Step
 from hinton06.wakesleep import (
     ContrastiveWakeSleep,
     GenerativeFineTuning,
+    bp_weight_at,
     copy_net,
     gibbs_steps_at,
     net_arrays,
     net_from_arrays,
     one_hot_targets,
     reconstruction_cost,
-    step_at,
+    steps_at,
 )
 
 # A probability, a product of two or a mean of a few takes fewer than 100 roundings, of numbers
@@ -41,7 +44,8 @@ TARGETS = np.eye(3)[[1, 0, 2]]
 
 SETTINGS = WakeSleepSettings(
     epochs=6, batch=4, rate=0.3, final_share=0.5, momentum=0.5, decay=0.001, gibbs=(1, 2, 3),
-    sampled_labels=False,
+    sampled_labels=False, balanced=False, generative="wake-sleep", bp_weight=0.0,
+    search_bp_weight=False, bp_weights=(0.25, 0.5, 1.0), bp_rate=0.2, bp_momentum=0.8,
 )  # fmt: skip
 
 
@@ -275,14 +279,35 @@ def test_gibbs_stages_divide_any_number_of_epochs(
 
 def test_rate_falls_linearly_from_the_first_epoch_to_the_last_and_stays() -> None:
     five = settings(epochs=5, rate=0.1, final_share=0.2)
-    steps = [step_at(five, epoch) for epoch in (0, 1, 2, 3, 4, 5, 99)]
+    steps = [steps_at(five, epoch)[0] for epoch in (0, 1, 2, 3, 4, 5, 99)]
     expected = [0.1, 0.08, 0.06, 0.04, 0.02, 0.02, 0.02]
     assert [s.rate for s in steps] == pytest.approx(expected, rel=reference.rounding(10))
     assert {(s.momentum, s.decay) for s in steps} == {(SETTINGS.momentum, SETTINGS.decay)}
 
 
+def test_the_gradients_weigh_one_together_and_both_rates_fall() -> None:
+    mixed = settings(epochs=3, rate=0.1, bp_rate=0.4, bp_weight=0.75, final_share=0.5)
+    steps = [steps_at(mixed, epoch) for epoch in range(3)]
+    shares, few = [1, 0.75, 0.5], reference.rounding(10)
+    assert [g.rate for g, _ in steps] == pytest.approx([0.025 * s for s in shares], rel=few)
+    assert [b.rate for _, b in steps] == pytest.approx([0.3 * s for s in shares], rel=few)
+    assert {(b.momentum, b.decay) for _, b in steps} == {(SETTINGS.bp_momentum, 0)}
+
+
+def test_without_backpropagation_the_generative_gradient_has_its_whole_rate() -> None:
+    generative, backprop = steps_at(settings(rate=0.1), 0)
+    assert (generative.rate, backprop.rate) == (0.1, 0)
+
+
+def test_a_search_raises_the_coefficient_in_stages_of_equal_length() -> None:
+    search = settings(epochs=7, search_bp_weight=True, bp_weights=(0.2, 0.6, 1.0), bp_weight=0.9)
+    found = [bp_weight_at(search, epoch) for epoch in (*range(7), 7, 100)]
+    assert found == [0.2, 0.2, 0.2, 0.6, 0.6, 1.0, 1.0, 1.0, 1.0]
+    assert bp_weight_at(settings(bp_weight=0.9), 3) == 0.9
+
+
 def test_a_single_epoch_uses_the_first_rate() -> None:
-    assert step_at(settings(epochs=1, rate=0.1, final_share=0.2), 0).rate == 0.1
+    assert steps_at(settings(epochs=1, rate=0.1, final_share=0.2), 0)[0].rate == 0.1
 
 
 # -- a net taken apart and put together ------------------------------------------------------
@@ -385,17 +410,17 @@ def test_an_epoch_learns_every_case_once_with_its_label_and_a_smaller_last_batch
     rng = np.random.default_rng()
     rng.bit_generator.state = learner.state()["rng"]
     own = ContrastiveWakeSleep(net, 4)
-    for name, velocity in copy.deepcopy(learner.state()["velocity"]).items():
+    for name, velocity in copy.deepcopy(learner.state()["velocity"]["generative"]).items():
         own.momenta[name].restore(velocity)
     order, cost = rng.permutation(10), 0.0
     for rows in (order[:4], order[4:8], order[8:]):
         take_batch(TRAIN.images, rows, own.data_room(len(rows)))
         targets = np.eye(3, dtype=np.float32)[TRAIN.labels[rows]]
-        cost += own.learn(targets, 2, rng, step_at(SETTINGS, 3))
+        cost += own.learn(targets, 2, rng, steps_at(SETTINGS, 3)[0])
     row = learner.run_epoch(ticks.append)
     assert_equal(numbers(learner.net), numbers(net))
     assert row["recon_cost"] == cost / 10
-    assert (row["gibbs_steps"], row["rate"]) == (2, step_at(SETTINGS, 3).rate)
+    assert (row["gibbs_steps"], row["rate"]) == (2, steps_at(SETTINGS, 3)[0].rate)
     assert [tick / ticks[0] for tick in ticks] == pytest.approx([1, 1, 0.5], rel=1e-15)
 
 
@@ -405,9 +430,75 @@ def test_labels_are_sampled_where_the_settings_say_so() -> None:
     rng = np.random.default_rng(1)
     own, order = ContrastiveWakeSleep(net, 10, sampled_labels=True), rng.permutation(10)
     take_batch(TRAIN.images, order, own.data_room(10))
-    own.learn(one_hot_targets(TRAIN.labels[order], 3), 1, rng, step_at(SETTINGS, 0))
+    own.learn(one_hot_targets(TRAIN.labels[order], 3), 1, rng, steps_at(SETTINGS, 0)[0])
     run(learner, 1)
     assert_equal(numbers(learner.net), numbers(net))
+
+
+MIXED = settings(bp_weight=0.25, batch=10, momentum=0.0)
+
+
+@pytest.mark.parametrize("generative", ["wake-sleep", "pretraining"])
+def test_a_mixed_update_is_the_weighted_average_of_both_gradients(generative: str) -> None:
+    """Each half learns alone from the same start and draws; their moves add up."""
+    mixed = dataclasses.replace(MIXED, generative=generative)
+    learner = tuning(settings=mixed)
+    start = numbers(learner.net)
+    run(learner, 1)
+    rng = np.random.default_rng(1)
+    order = rng.permutation(10)
+    nets = [package_net(start, np.float32) for _ in range(2)]
+    kind = ContrastiveWakeSleep if generative == "wake-sleep" else PretrainingGradient
+    half, labels = kind(nets[0], 10), LabelBackpropagation(nets[1], 10)
+    images = take_batch(TRAIN.images, order, half.data_room(10)).copy()
+    targets = one_hot_targets(TRAIN.labels[order], 3)
+    half.learn(targets, 1, rng, Step(0.75 * 0.3, 0, SETTINGS.decay))
+    labels.gather(images, TRAIN.labels[order], Step(0.25 * 0.2))
+    labels.apply(Step(0.25 * 0.2))
+    sums = [a + b - c for a, b, c in zip(*map(numbers, nets), start, strict=True)]
+    # Fewer than 10 float32 roundings of numbers below 10 lie between the two ways of adding up.
+    tolerance = reference.rounding(10, size=10, dtype=np.float32)
+    for name, mine, whole in zip(Net._fields, numbers(learner.net), sums, strict=True):
+        if generative == "pretraining" and name in ("hidvis", "penhid"):
+            continue  # tied below
+        np.testing.assert_allclose(mine, whole, rtol=0, atol=tolerance, err_msg=name)
+    tied = np.array_equal(learner.net.hidvis, learner.net.vishid.T)
+    assert tied == (generative == "pretraining")
+
+
+def test_a_mixed_epoch_reports_its_coefficient_and_the_labels_cost() -> None:
+    learner = tuning(
+        settings=dataclasses.replace(MIXED, search_bp_weight=True, rate=0.0, bp_rate=0.0)
+    )
+    before = score(label_log_probs(learner.net, TRAIN.images), TRAIN.labels).cost_per_100
+    rows = run(learner, 6)
+    assert [row["bp_weight"] for row in rows] == [0.25, 0.25, 0.5, 0.5, 1.0, 1.0]
+    # Both are sums of costs below 100 nats in float32.
+    tolerance = reference.rounding(100, size=100, dtype=np.float32)
+    for row in rows:  # nothing is learned, so an epoch's cost is the net's own
+        assert row["label_cost"] == pytest.approx(before, rel=0, abs=tolerance)
+
+
+def test_the_pretraining_s_gradient_reports_a_squared_error() -> None:
+    (row,) = run(tuning(settings=settings(generative="pretraining")), 1)
+    assert "recon_error" in row
+    assert not {"recon_cost", "bp_weight", "label_cost"} & row.keys()
+
+
+def test_balanced_epochs_take_their_cases_in_an_order_that_spreads_classes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+
+    def remembered(n: int, rng: np.random.Generator, classes: Any = None) -> Any:
+        asked.append(classes)
+        return epoch_order(n, rng, classes)
+
+    monkeypatch.setattr(wakesleep, "epoch_order", remembered)
+    run(tuning(settings=settings(balanced=True)), 1)
+    run(tuning(), 1)
+    assert asked[0] is TRAIN.labels
+    assert asked[1] is None
 
 
 class ScriptedScores:
@@ -467,6 +558,21 @@ def test_learning_stops_at_the_epoch_that_meets_the_target(
     assert rows[0]["train_errors"] == 5
 
 
+def test_a_schedule_goes_on_from_the_epochs_behind_it() -> None:
+    learner = tuning(target_error_rate=0.0, schedule_done=4,
+                     settings=settings(search_bp_weight=True))  # fmt: skip
+    work = [learner._epoch_work(epoch) for epoch in range(6)]
+    rows = run(learner, 6)
+    late = [
+        steps_at(settings(search_bp_weight=True), epoch)[0].rate for epoch in (4, 5, 5, 5, 5, 5)
+    ]
+    assert [row["rate"] for row in rows] == late
+    assert [row["gibbs_steps"] for row in rows] == [3] * 6
+    assert [row["bp_weight"] for row in rows] == [1.0] * 6
+    assert len(set(work)) == 1
+    assert learner.finished() == "the schedule's 6 epochs"
+
+
 def test_learning_that_misses_its_target_is_capped_and_ends_with_the_last_net(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -523,8 +629,13 @@ def test_parameters_are_the_arrays_that_learn() -> None:
 @pytest.mark.parametrize("n_before", range(7))
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"target_error_rate": 0.0, "settings": settings(sampled_labels=True)}],
-    ids=["validation", "target"],
+    [
+        {},
+        {"target_error_rate": 0.0, "settings": settings(sampled_labels=True)},
+        {"settings": settings(search_bp_weight=True, balanced=True)},
+        {"settings": settings(bp_weight=0.5, generative="pretraining")},
+    ],
+    ids=["validation", "target", "search", "pretraining"],
 )
 def test_a_restored_fine_tuning_goes_on_bit_for_bit_from_every_epoch(
     n_before: int, arguments: dict[str, Any], assert_same: Any

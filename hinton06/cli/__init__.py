@@ -11,13 +11,16 @@ from hinton06 import provenance
 from hinton06.checkpoint import CheckpointError
 from hinton06.cli.combine import combine
 from hinton06.cli.evaluate import evaluate
+from hinton06.cli.figures import figures
 from hinton06.cli.finetune_bp import finetune_bp
 from hinton06.cli.finetune_cws import finetune_cws
+from hinton06.cli.generative import generative
 from hinton06.cli.pretrain import pretrain
+from hinton06.cli.sample import sample
 from hinton06.cli.show import show
 from hinton06.cli.table1 import table1
 from hinton06.mnist import DataError
-from hinton06.report.table1 import ReportError
+from hinton06.report.files import ReportError
 from hinton06.training import Interrupted, RunError
 
 
@@ -61,5 +64,8 @@ def main() -> None:
     """
 
 
-for _command in (pretrain, finetune_bp, finetune_cws, evaluate, combine, table1, show):
+for _command in (
+    pretrain, finetune_bp, finetune_cws, evaluate, combine, sample, table1, generative, figures,
+    show,
+):  # fmt: skip
     main.add_command(_command)

@@ -32,14 +32,16 @@ class Display:
         Show nothing but notes.
     plain : bool
         A line an epoch on a terminal too.
-    parts : int
-        How many runs of about equal work the command makes, one after the other.
+    parts : int or None
+        How many runs of about equal work the command makes, one after the other; None where
+        that is not known, or they are unequal: each then has a bar of its own.
     """
 
-    def __init__(self, quiet: bool = False, plain: bool = False, parts: int = 1) -> None:
+    def __init__(self, quiet: bool = False, plain: bool = False, parts: int | None = 1) -> None:
         self._quiet = quiet
         self._bar_wanted = not quiet and not plain and sys.stderr.isatty()
-        self._parts = parts
+        self._parts = parts or 1
+        self._apart = parts is None
         self._part = -1
         self._bar: tqdm[Any] | None = None
         self._title = ""
@@ -48,7 +50,7 @@ class Display:
 
     def begin(self, title: str, done: float, expected: float) -> None:
         """A run starts, or goes on with some of its work done."""
-        self._part += 1
+        self._part = 0 if self._apart else self._part + 1
         self._title, self._started = title, time.monotonic()
         self._fraction_before = self._fraction(done, expected)
         if self._bar_wanted:

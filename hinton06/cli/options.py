@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,12 @@ import click
 from hinton06 import mnist
 from hinton06.cli.display import Display, duration
 from hinton06.recipes import RECIPES, Settings, SettingsType, parse_layers, show_value
-from hinton06.report.scores import outcome_values, scores_line
+from hinton06.report.scores import (
+    coefficient_curve,
+    outcome_values,
+    scores_line,
+    show_curve,
+)
 from hinton06.stages import Context, Made
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -22,19 +28,44 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-class _Layers(click.ParamType[tuple[int, ...]]):
-    name = "N-N-N"
+class _Tuple(click.ParamType[tuple[Any, ...]]):
+    """Several numbers in one word."""
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+    def __init__(self, name: str, parse: Callable[[str], tuple[Any, ...]]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Any, ...]:
         if isinstance(value, tuple):
             return value
         try:
-            return parse_layers(value)
+            return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
-LAYERS = _Layers()
+class _Numbers(click.ParamType[tuple[int, ...]]):
+    name = "N,N-N"
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, tuple) or value in self._words:
+            return value
+        numbers: list[int] = []
+        for part in value.split(","):
+            found = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part.strip())
+            if found is None or int(found[2] or found[1]) < int(found[1]):
+                example = " or ".join(["numbers and ranges such as 1,5,7-9", *self._words])
+                self.fail(f"{value!r} is not {example}", param, ctx)
+            numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
+        return tuple(numbers)
+
+
+LAYERS = _Tuple("N-N-N", parse_layers)
+NUMBERS = _Numbers()
+NUMBERS_OR_FREE = _Numbers("free")
 
 data_option = click.option(
     "--data", "data_dir", metavar="DIR", type=click.Path(path_type=Path),
@@ -126,7 +157,8 @@ def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Com
         return click.option(f"--{name}/--no-{name}", item.name, default=None, help=help_text)
     kind: click.ParamType[Any]
     if isinstance(default, tuple):
-        kind = LAYERS
+        is_layers = limits["parse"] is parse_layers
+        kind = LAYERS if is_layers else _Tuple("W,W,W", limits["parse"])
     elif limits["choices"]:
         kind = click.Choice(limits["choices"])
     elif isinstance(default, int):
@@ -163,6 +195,9 @@ def print_made(made: Made, as_json: bool) -> None:
         print_json(_json(made))
     else:
         click.echo(_line(made))
+        curve = coefficient_curve(made.checkpoint.history)
+        if len(curve) > 1:
+            show_curve(curve)
 
 
 def _line(made: Made) -> str:
@@ -183,4 +218,5 @@ def _json(made: Made) -> dict[str, Any]:
         "seconds": made.checkpoint.provenance["seconds"],
         "sha256": made.checkpoint.digest(),
         "outcome": outcome_values(made.checkpoint.outcome),
+        "coefficients": coefficient_curve(made.checkpoint.history),
     }

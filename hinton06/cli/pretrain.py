@@ -10,6 +10,7 @@ import click
 from hinton06 import stages
 from hinton06.cli.display import Display, duration
 from hinton06.cli.options import (
+    EXISTING_FILE,
     chosen_settings,
     long_run_options,
     make_context,
@@ -33,6 +34,11 @@ from hinton06.stages import Made
     help="The top RBM also learns the labels, for contrastive wake-sleep (Figure 4).",
 )  # fmt: skip
 @click.option(
+    "--on", "lower", metavar="CHECKPOINT", type=EXISTING_FILE,
+    help="Take the layers below the top from this stack of the same split, and learn only a new "
+    "top: with --labels, what a stack without them already has is not learned again.",
+)  # fmt: skip
+@click.option(
     "--runs", type=click.Path(file_okay=False, path_type=Path), default="runs",
     show_default=True,
     help="Folder for the files pretrain-a.h5, or pretrain-labels-a.h5, and so on.",
@@ -40,7 +46,9 @@ from hinton06.stages import Made
 @out_option
 @long_run_options
 @recipe_options("pretrain")
-def pretrain(split: str, labels: bool, runs: Path, out: Path | None, **options: Any) -> None:
+def pretrain(
+    split: str, labels: bool, lower: Path | None, runs: Path, out: Path | None, **options: Any
+) -> None:
     """Learn a stack of RBMs greedily.
 
     Each layer is an RBM trained by one-step contrastive divergence (the chapter's Eqs 4
@@ -48,6 +56,8 @@ def pretrain(split: str, labels: bool, runs: Path, out: Path | None, **options: 
     """
     if out is not None and split == "all":
         raise click.UsageError("--out names one file; with --split all give --runs")
+    if lower is not None and split == "all":
+        raise click.UsageError("--on names one stack of one split; give that --split")
     names = SPLITS if split == "all" else (split,)
     settings = chosen_settings(RECIPES[options["recipe"]].pretrain, options)
     display = Display(options["quiet"], options["plain"], parts=len(names))
@@ -56,7 +66,7 @@ def pretrain(split: str, labels: bool, runs: Path, out: Path | None, **options: 
     for name in names:
         path = out or runs / f"pretrain-{'labels-' if labels else ''}{name}.h5"
         made = stages.pretrain(
-            context, path, name, settings, options["recipe"], options["seed"], labels
+            context, path, name, settings, options["recipe"], options["seed"], labels, lower
         )
         if made.already:
             display.skip()

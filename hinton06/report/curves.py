@@ -1,82 +1,188 @@
-"""Learning curves of the nets of Table 1, with the epochs at which they stopped."""
+"""Learning curves from the histories in files, with the epochs at which learning stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from hinton06.checkpoint import Checkpoint
 
-_COLOURS = {"a": "tab:blue", "b": "tab:orange", "c": "tab:green", None: "tab:red"}
 
-
-def draw(
-    pretrained: Mapping[str, Checkpoint],
-    nets: Mapping[tuple[str, str | None], Checkpoint],
-    path: Path,
-) -> None:
-    """Draw four panels: reconstruction, validation cost, validation errors, training cost.
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One file whose history is drawn.
 
     Parameters
     ----------
-    pretrained : mapping from split to Checkpoint
-    nets : mapping from (role, split) to Checkpoint
-    path : Path
-        The PNG file to write.
-
-    Source
-    ------
-    The quantities are those of "Details of the discriminative fine-tuning procedure".
+    name : str
+        For the legend.
+    colour : str
+        As Matplotlib names it.
+    found : Checkpoint
+        Finished or not.
     """
-    figure = Figure(figsize=(11, 7.5), layout="constrained")
-    axes = figure.subplots(2, 2)
-    _draw_pretraining(axes[0, 0], pretrained)
-    _draw_validation(axes[0, 1], nets, "valid_cost", "validation cost (nats per 100)")
-    _draw_validation(axes[1, 0], nets, "valid_errors", "validation errors")
-    _draw_training(axes[1, 1], nets)
-    figure.savefig(path, dpi=100)
+
+    name: str
+    colour: str
+    found: Checkpoint
 
 
-def _draw_pretraining(axes: Axes, pretrained: Mapping[str, Checkpoint]) -> None:
-    axes.set(title="greedy pretraining", xlabel="epochs, layer after layer", yscale="log")
-    axes.set_ylabel("reconstruction error (squared, per case)")
-    for split, found in sorted(pretrained.items()):
-        error = found.history["recon_error"]
-        axes.plot(np.arange(1, len(error) + 1), error, color=_COLOURS[split], label=f"Net{split}")
-    if pretrained:
+@dataclass(frozen=True)
+class Panel:
+    """What one panel shows, and of which files.
+
+    Parameters
+    ----------
+    title, xlabel, ylabel : str
+    column : str
+        Of the history.
+    stage : str
+        A key of `checkpoint.STAGES`.
+    roles : tuple of str
+        Of the runs; empty for stacks, which have none.
+    log : bool
+        Whether the scale is logarithmic.
+    """
+
+    title: str
+    ylabel: str
+    column: str
+    stage: str
+    roles: tuple[str, ...] = ()
+    log: bool = False
+    xlabel: str = "epochs"
+
+    def shows(self, found: Checkpoint) -> bool:
+        """Whether a file belongs in this panel and has something to show in it."""
+        role = found.arguments.get("role")
+        belongs = found.stage == self.stage and (not self.roles or role in self.roles)
+        column = found.history.get(self.column)
+        return belongs and column is not None and bool(np.isfinite(column).any())
+
+
+_KEPT = "fine-tuning; dots: the weights that were kept"
+_ON_ALL = ("extended", "not pretrained")
+
+# The quantities of "Details of the discriminative fine-tuning procedure".
+DISCRIMINATIVE = (
+    Panel("greedy pretraining", "reconstruction error (squared, per case)", "recon_error", "stack",
+          log=True, xlabel="epochs, layer after layer"),
+    Panel(_KEPT, "validation cost (nats per 100)", "valid_cost", "classifier", ("validated",)),
+    Panel(_KEPT, "validation errors", "valid_errors", "classifier", ("validated",)),
+    Panel("all training cases; dotted: the criteria", "training cost (nats per 100)", "train_cost",
+          "classifier", _ON_ALL, log=True),
+)  # fmt: skip
+
+# "Using contrastive wake-sleep for generative fine-tuning".
+GENERATIVE = (
+    Panel("wake-sleep; dots: the weights that were kept", "validation errors", "valid_errors",
+          "generative", ("validated",)),
+    Panel("wake-sleep; dotted: the criteria", "training errors", "train_errors", "generative",
+          ("validated", "extended")),
+    Panel("wake-sleep", "reconstruction cost (nats per case)", "recon_cost", "generative",
+          ("validated", "extended")),
+    Panel("wake-sleep", "free energy, validation minus training (nats)", "free_energy_gap",
+          "generative", ("validated",)),
+)  # fmt: skip
+
+
+def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") -> bytes:
+    """Draw panels in two columns.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+    panels : sequence of Panel
+        One or more; a panel that no curve belongs in stays empty.
+    form : str
+        ``"png"`` or ``"svg"``.
+
+    Returns
+    -------
+    bytes
+        The file; the same for the same histories.
+    """
+    rows = -(-len(panels) // 2)
+    figure = Figure(figsize=(11, 3.75 * rows), layout="constrained")
+    axes = figure.subplots(rows, 2, squeeze=False).ravel()
+    for panel, each in zip(panels, axes, strict=False):
+        _draw_panel(each, panel, [curve for curve in curves if panel.shows(curve.found)])
+    for each in axes[len(panels) :]:
+        each.set_axis_off()
+    return saved(figure, form)
+
+
+def saved(figure: Figure, form: str) -> bytes:
+    """A figure as the bytes of a PNG or SVG file: the same for the same figure."""
+    written = io.BytesIO()
+    metadata = {"Date": None} if form == "svg" else None
+    with matplotlib.rc_context({"svg.hashsalt": "hinton06"}):
+        figure.savefig(written, format=form, dpi=100, metadata=metadata)
+    return written.getvalue()
+
+
+def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
+    axes.set(title=panel.title, xlabel=panel.xlabel, ylabel=panel.ylabel)
+    if panel.log:
+        axes.set_yscale("log")
+    for curve in curves:
+        values = curve.found.history[panel.column]
+        measured = np.flatnonzero(np.isfinite(values))
+        # A column that is not measured in every epoch gets a point for each measurement.
+        marker = "" if len(measured) == len(values) > 1 else "."
+        axes.plot(measured + 1, values[measured], marker=marker, color=curve.colour,
+                  label=curve.name)  # fmt: skip
+        _mark_stop(axes, panel, curve, values)
+    if curves:
         axes.legend()
 
 
-def _draw_validation(
-    axes: Axes, nets: Mapping[tuple[str, str | None], Checkpoint], column: str, label: str
-) -> None:
-    axes.set(title="fine-tuning; dots: the weights that were kept", ylabel=label)
-    axes.set(xlabel="epochs")
-    for (role, split), found in sorted(nets.items(), key=str):
-        if role == "validated":
-            values, kept = found.history[column], found.outcome["epochs"]
-            axes.plot(np.arange(1, len(values) + 1), values, color=_COLOURS[split],
-                      label=f"Net{split}")  # fmt: skip
-            axes.plot(kept, values[kept - 1], "o", color=_COLOURS[split])
-    if any(role == "validated" for role, _ in nets):
-        axes.legend()
+def _mark_stop(axes: Axes, panel: Panel, curve: Curve, values: NDArray[np.float64]) -> None:
+    """A dot at the weights that validation chose, a dotted line at a criterion."""
+    kept = kept_epoch(curve.found)
+    if kept is not None and kept <= len(values) and np.isfinite(values[kept - 1]):
+        axes.plot(kept, values[kept - 1], "o", color=curve.colour)
+    target = criterion(curve.found, panel.column)
+    if target is not None:
+        axes.axhline(target, color=curve.colour, linestyle=":", linewidth=1)
 
 
-def _draw_training(axes: Axes, nets: Mapping[tuple[str, str | None], Checkpoint]) -> None:
-    axes.set(title="all training cases; dotted: the criteria", yscale="log")
-    axes.set(xlabel="epochs", ylabel="training cost (nats per 100)")
-    drawn = False
-    for (role, split), found in sorted(nets.items(), key=str):
-        if role == "validated":
-            continue
-        name = f"Net{split} extended" if split else "not pre-trained"
-        cost, colour = found.history["train_cost"], _COLOURS[split]
-        axes.plot(np.arange(1, len(cost) + 1), cost, color=colour, label=name)
-        axes.axhline(found.outcome["target_cost"], color=colour, linestyle=":", linewidth=1)
-        drawn = True
-    if drawn:
-        axes.legend()
+def kept_epoch(found: Checkpoint) -> int | None:
+    """The epoch, from 1, whose weights validation chose; None where it did not choose one."""
+    if found.outcome.get("role") != "validated":
+        return None
+    epochs: int = found.outcome.get("epochs", 0)
+    return epochs or None  # 0: the start was not improved on
+
+
+def criterion(found: Checkpoint, column: str) -> float | None:
+    """The value of a column at which a run stopped, or is to stop; None where there is none."""
+    cost, rate = (found.arguments.get(name) for name in ("target_cost", "target_error_rate"))
+    if column == "train_cost" and cost is not None:
+        return float(cost)
+    if column == "train_errors" and rate is not None and "train" in found.outcome:
+        return float(rate) * int(found.outcome["train"]["cases"]) / 100
+    return None
+
+
+def comma_separated(curves: Sequence[Curve]) -> str:
+    """The histories as CSV: one record an epoch of each file, empty where nothing was measured."""
+    columns = list(dict.fromkeys(name for curve in curves for name in curve.found.history))
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(["name", "epoch", "kept", *columns])
+    for curve in curves:
+        history, kept = curve.found.history, kept_epoch(curve.found)
+        for epoch in range(1, max(map(len, history.values()), default=0) + 1):
+            values = [history[c][epoch - 1] if c in history else np.nan for c in columns]
+            shown = ["" if np.isnan(value) else float(value) for value in values]
+            writer.writerow([curve.name, epoch, int(epoch == kept), *shown])
+    return written.getvalue()

@@ -18,13 +18,11 @@ from rich.table import Table
 from hinton06 import records
 from hinton06.checkpoint import Checkpoint, CheckpointError, Tree
 from hinton06.recognition import product_of_nets, score
+from hinton06.report.files import ReportError
+from hinton06.report.files import save as save_file
 from hinton06.report.scores import interval
 
 FORMATS = ("terminal", "markdown", "csv", "json")
-
-
-class ReportError(Exception):
-    """A report that cannot be made; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -374,16 +372,27 @@ def save(table: Table1, folder: Path) -> None:
     ReportError
         If a file cannot be written.
     """
+    for name, text in (
+        ("table1.md", markdown(table)),
+        ("table1.csv", comma_separated(table)),
+        ("table1.json", as_json(table)),
+    ):
+        save_file(folder / name, text + "\n")
+    save_file(folder / "learning-curves.png", _learning_curves(table))
+
+
+_COLOURS = {"a": "tab:blue", "b": "tab:orange", "c": "tab:green", None: "tab:red"}
+
+
+def _learning_curves(table: Table1) -> bytes:
     from hinton06.report import curves  # noqa: PLC0415  # Matplotlib is slow to import
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in (
-            ("table1.md", markdown(table)),
-            ("table1.csv", comma_separated(table)),
-            ("table1.json", as_json(table)),
-        ):
-            (folder / name).write_text(text + "\n", encoding="utf-8")
-        curves.draw(table.pretrained, table.nets, folder / "learning-curves.png")
-    except OSError as error:
-        raise ReportError(f"{error.filename}: cannot be written: {error.strerror}") from None
+    drawn = [
+        curves.Curve(f"Net{split}", _COLOURS[split], found)
+        for split, found in sorted(table.pretrained.items())
+    ]
+    for (role, split), found in sorted(table.nets.items(), key=str):
+        name = f"Net{split}" if split else "not pre-trained"
+        name += " extended" if role == "extended" else ""
+        drawn.append(curves.Curve(name, _COLOURS[split], found))
+    return curves.draw(drawn, curves.DISCRIMINATIVE)

@@ -1,0 +1,420 @@
+"""The slow way to a label: measure how probable the net is to generate the image with each one.
+
+The chapter's section "Using contrastive wake-sleep for generative fine-tuning": "it would be
+possible to use sampling methods to measure the relative probabilities of generating each of the
+ten image-label pairs". The method is annealed importance sampling (Neal, 2001).
+
+The model of Figure 4 generates an image and a label with a probability proportional to ::
+
+    p*(vis, lab) = sum over hid, pen, top of exp(-E(pen, lab, top)) p(hid | pen) p(vis | hid)
+
+(the memory's normalisation is the same for all labels). A chain starts from the hid and pen states
+of a stochastic up-pass, whose probability q(hid | vis) q(pen | hid) is known, and is led to the
+model's own posterior through distributions in between: for b from 0 to 1, with F the free energy
+of the memory, ::
+
+    f_b(hid, pen, lab) = (q(hid | vis) q(pen | hid) / n_labels)^(1 - b)
+                         * (exp(-F(pen, lab)) p(hid | pen) p(vis | hid))^b
+
+Every chain ends with a weight, whose expectation is exactly p*(vis), the sum of p*(vis, lab) over
+the labels, and with pen states whose p(lab | pen) is exact. The expectation of their product is
+p*(vis, lab): the ten pairs share each chain, and the noise of its weight has no part in their
+ratios.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinton06.models import DeepBeliefNet
+from hinton06.numerics import (
+    Array,
+    affine,
+    bernoulli,
+    log_softmax,
+    logistic,
+    one_hot,
+    softplus,
+    take_batch,
+)
+
+LEAST_CHANCE = 0.02
+"""Of proposing either state of a unit, however sure the recognition weights are of it."""
+
+_CHAINS = 1000  # side by side
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Weighted samples of what the model thinks of n images, several to each.
+
+    Parameters
+    ----------
+    log_weights : (n, passes) float64 array
+        In nats; the expectation of a weight is p*(image).
+    label_log_probs : (n, passes, n_labels) float64 array
+        Log p(label | pen) of each chain's last pen states, in nats.
+
+    Source
+    ------
+    Neal (2001), "Annealed importance sampling".
+    """
+
+    log_weights: NDArray[np.float64]
+    label_log_probs: NDArray[np.float64]
+
+    def joint_log_probs(self) -> NDArray[np.float64]:
+        """Log of the estimate of p*(image, label): (n, n_labels), in nats.
+
+        The estimate (not its log) is unbiased: its expectation is that of the module's first
+        formula. Divided by the memory's partition function it is a probability.
+        """
+        terms = self.log_weights[:, :, np.newaxis] + self.label_log_probs
+        means: NDArray[np.float64] = log_sum(terms, axis=1) - np.log(terms.shape[1])
+        return means
+
+    def log_probs(self) -> NDArray[np.float64]:
+        """The log of p(label | image): (n, n_labels), in nats."""
+        shares = self.joint_log_probs()
+        log_softmax(shares)
+        return shares
+
+    def effective_sizes(self) -> NDArray[np.float64]:
+        """How many equal weights would be worth as much: (n,), from 1 to the number of passes.
+
+        Source
+        ------
+        ``(sum w)^2 / sum w^2``: Kong, Liu and Wong (1994); Neal (2001).
+        """
+        once, twice = log_sum(self.log_weights, axis=1), log_sum(2 * self.log_weights, axis=1)
+        return np.exp(2 * once - twice)
+
+    def spread(self) -> Spread:
+        """How far the weights are apart."""
+        passes = self.log_weights.shape[1]
+        sizes = self.effective_sizes()
+        deviations = self.log_weights.std(axis=1, ddof=1) if passes > 1 else None
+        return Spread(
+            passes,
+            float(sizes.mean()),
+            int(np.count_nonzero(sizes < 2)),
+            None if deviations is None else float(deviations.mean()),
+        )
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Whether the estimates of a set of images can be trusted.
+
+    Parameters
+    ----------
+    passes : int
+        Weights an image.
+    effective_size : float
+        Mean over the images of `Samples.effective_sizes`.
+    dominated : int
+        Images of which that number is below 2: one chain speaks for all.
+    log_weight_sd : float or None
+        Mean over the images of the standard deviation of the log weights, in nats; None of a
+        single pass.
+
+    Source
+    ------
+    Neal (2001); Salakhutdinov and Murray (2008).
+    """
+
+    passes: int
+    effective_size: float
+    dominated: int
+    log_weight_sd: float | None
+
+
+def log_sum(terms: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """``log(sum(exp(terms)))`` along an axis, without overflow.
+
+    Parameters
+    ----------
+    terms : float64 array, in nats
+    axis : int
+
+    Returns
+    -------
+    float64 array of one dimension less, in nats
+
+    Source
+    ------
+    Not in the chapter.
+    """
+    highest = terms.max(axis=axis, keepdims=True)
+    total: NDArray[np.float64] = np.log(np.exp(terms - highest).sum(axis=axis))
+    total += highest.squeeze(axis)
+    return total
+
+
+def sample(
+    net: DeepBeliefNet,
+    images: NDArray[Any],
+    rng: np.random.Generator,
+    passes: int = 20,
+    temperatures: int = 10,
+    tick: Callable[[float], None] = lambda _share: None,
+) -> Samples:
+    """Weighted samples of the hid and pen states that generate each image, with any label.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+        With labels.
+    images : (n, n_vis) array
+        uint8 pixels, or floats in [0, 1].
+    rng : numpy.random.Generator
+    passes : int
+        Chains an image, at least 1, each from a stochastic up-pass of its own.
+    temperatures : int
+        Distributions between that of the up-pass and the model's; 0 is plain importance
+        sampling, which moves no unit.
+    tick : function
+        Called now and then with the share of the work that was done since.
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    ValueError
+        If the net has no labels, the images have another number of pixels, or there are too few
+        passes or temperatures.
+
+    Source
+    ------
+    "it would be possible to use sampling methods to measure the relative probabilities of
+    generating each of the ten image-label pairs".
+    """
+    if not net.n_labels:
+        raise ValueError("a net without labels cannot be asked for them")
+    if images.shape[1] != len(net.vishid):
+        raise ValueError(f"images have {images.shape[1]} pixels, the net has {len(net.vishid)}")
+    if passes < 1 or temperatures < 0:
+        raise ValueError(f"{passes} passes with {temperatures} temperatures are too few")
+    betas = [number / (temperatures + 1) for number in range(temperatures + 2)]
+    total = len(images) * passes
+    log_weights, log_probs = np.empty(total), np.empty((total, net.n_labels))
+    for first in range(0, total, _CHAINS):
+        chosen = np.arange(first, min(first + _CHAINS, total))
+        data = np.empty((len(chosen), len(net.vishid)), net.vishid.dtype)
+        chains = Chains(net, take_batch(images, chosen // passes, data), rng)
+        part = len(chosen) / total
+
+        def done(share: float, part: float = part) -> None:
+            tick(share * part)
+
+        log_weights[chosen] = anneal(chains, betas, rng, done)
+        log_probs[chosen] = log_softmax(-chains.label_energies)
+    shape = (len(images), passes)
+    return Samples(log_weights.reshape(shape), log_probs.reshape(*shape, net.n_labels))
+
+
+def anneal(
+    chains: Chains,
+    betas: Sequence[float],
+    rng: np.random.Generator,
+    tick: Callable[[float], None] = lambda _share: None,
+) -> NDArray[np.float64]:
+    """Lead chains from the first distribution towards the last, and weigh them.
+
+    Parameters
+    ----------
+    chains : Chains
+        Distributed as f_b of the first b; changed in place.
+    betas : increasing numbers in [0, 1]
+        The chains are moved at each but the first and the last.
+    rng : numpy.random.Generator
+    tick : function
+        Called at each but the first with the share of the work that was done since.
+
+    Returns
+    -------
+    (n,) float64 array of log weights, in nats
+        The expectation of a weight is the sum of the last f_b over all states, divided by that
+        of the first. Weighted so, the chains are distributed as the last f_b.
+
+    Source
+    ------
+    Neal (2001), Eq. 3: the product of f_b(states) with the next b over that with the last b.
+    """
+    log_weights = np.zeros(len(chains.hid_states))
+    for before, beta in pairwise(betas):
+        log_weights += chains.log_density(beta) - chains.log_density(before)
+        if beta != betas[-1]:
+            chains.move(beta, rng)
+        tick(1 / (len(betas) - 1))
+    return log_weights
+
+
+class Chains:
+    """Binary hid and pen states, one row a chain, and the total inputs that they cause.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+        With labels.
+    data : (n, n_vis) array in [0, 1], of the net's dtype
+        The image of each chain; equal rows for several chains of one image.
+    rng : numpy.random.Generator
+        Draws the states by a stochastic up-pass: f_0.
+
+    Source
+    ------
+    Not in the chapter: see the module, and README, Assumptions.
+    """
+
+    def __init__(self, net: DeepBeliefNet, data: Array, rng: np.random.Generator) -> None:
+        self.net = net
+        self._hid_rec = _Layer(_inputs(data, net.vishid, net.hid_rec_bias), net.vishid)
+        self._vis_support = data @ net.hidvis.T
+        self._vis_bias = (data @ net.vis_gen_bias).astype(np.float64)
+        self.hid_states = _draw(self._hid_rec.inputs, rng)
+        self.pen_states = _draw(_inputs(self.hid_states, net.hidpen, net.pen_rec_bias), rng)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Compute anew all that depends on the states: after they were set, or moved."""
+        net = self.net
+        self._vis_gen = _Layer(_inputs(self.hid_states, net.hidvis, net.vis_gen_bias), net.hidvis)
+        self._pen_rec = _Layer(_inputs(self.hid_states, net.hidpen, net.pen_rec_bias), net.hidpen)
+        self._hid_gen = _Layer(_inputs(self.pen_states, net.penhid, net.hid_gen_bias), net.penhid)
+        self._top_inputs = _inputs(self.pen_states, net.pentop, net.top_bias)
+        self.label_energies = self._label_energies()
+
+    def _label_energies(self) -> NDArray[np.float64]:
+        """Free energy of the memory with pen and each label: (n, n_labels), in nats."""
+        net = self.net
+        result = np.empty((len(self.pen_states), net.n_labels))
+        result[...] = -(self.pen_states @ net.pen_gen_bias)[:, np.newaxis] - net.lab_gen_bias
+        for label in range(net.n_labels):
+            result[:, label] -= softplus(self._top_inputs + net.labtop[label]).sum(axis=1)
+        return result
+
+    def log_density(self, beta: float) -> NDArray[np.float64]:
+        """Log f_b of hid and pen, summed over lab: (n,) float64, in nats.
+
+        Pixels between 0 and 1 count as ``vis log p + (1 - vis) log(1 - p)``, minus the
+        cross-entropy.
+        """
+        up = self._hid_rec.log_chance(self.hid_states) + self._pen_rec.log_chance(self.pen_states)
+        down = self._hid_gen.log_chance(self.hid_states) + self._log_vis()
+        memory = log_sum(-beta * self.label_energies, axis=1)
+        density: NDArray[np.float64] = (1 - beta) * (up - math.log(self.net.n_labels))
+        density += beta * down + memory
+        return density
+
+    def _log_vis(self) -> NDArray[np.float64]:
+        """Log p(vis | hid): (n,)."""
+        return _sums(self._vis_support, self.hid_states) + self._vis_bias - self._vis_gen.totals
+
+    def move(self, beta: float, rng: np.random.Generator) -> None:
+        """Change the states by chance; if they are distributed as f_b, they stay so.
+
+        Lab is drawn from f_b given pen, and top is summed over. Then each pen unit, and then
+        each hid unit, is offered a state from its recognition probability, kept at least
+        `LEAST_CHANCE` from 0 and 1, and takes it with the probability of Metropolis and
+        Hastings.
+
+        Parameters
+        ----------
+        beta : float
+            In [0, 1].
+        rng : numpy.random.Generator
+
+        Source
+        ------
+        Not in the chapter. Hid units that feed the same pixels depend on each other once these
+        are seen ("explaining away"), and so do pen units: no layer can be drawn at once.
+        """
+        net = self.net
+        labels = one_hot(np.exp(log_softmax(-beta * self.label_energies)), rng)
+        top = _Layer(self._top_inputs + labels.astype(net.labtop.dtype) @ net.labtop, net.pentop)
+        generated = self.hid_states @ net.penhid.T + net.pen_gen_bias
+        support = (1 - beta) * self._pen_rec.inputs + beta * generated
+        around = [(beta, self._hid_gen), (-beta, top)]
+        _offer(self.pen_states, self._pen_rec.inputs, support, around, rng)
+
+        recognised = self._hid_rec.inputs + self.pen_states @ net.hidpen.T
+        support = (1 - beta) * recognised + beta * (self._hid_gen.inputs + self._vis_support)
+        around = [(1 - beta, self._pen_rec), (beta, self._vis_gen)]
+        _offer(self.hid_states, self._hid_rec.inputs, support, around, rng)
+        self.refresh()
+
+
+class _Layer:
+    """A layer of logistic units, given the states of another: total inputs and their log Z.
+
+    `weights` is (n_causes, n_units); `totals` the sums over units of log(1 + exp(input)), float64.
+    """
+
+    def __init__(self, inputs: Array, weights: Array) -> None:
+        self.inputs, self.weights = inputs, weights
+        self.totals: NDArray[np.float64] = softplus(inputs).sum(axis=1).astype(np.float64)
+
+    def log_chance(self, states: Array) -> NDArray[np.float64]:
+        """Log probability of the layer's own states: (n,), in nats."""
+        return _sums(states, self.inputs) - self.totals
+
+
+def _sums(left: Array, right: Array) -> NDArray[np.float64]:
+    """The product of each row with the same row."""
+    sums: NDArray[np.float64] = np.einsum("ij,ij->i", left, right, dtype=np.float64)
+    return sums
+
+
+def _inputs(data: Array, weights: Array, bias: Array) -> Array:
+    return affine(data, weights, bias, np.empty((len(data), weights.shape[1]), data.dtype))
+
+
+def _draw(inputs: Array, rng: np.random.Generator) -> Array:
+    return bernoulli(logistic(inputs.copy()), rng, np.empty_like(inputs))
+
+
+def _offer(
+    states: Array,
+    recognition: Array,
+    support: Array,
+    layers: Sequence[tuple[float, _Layer]],
+    rng: np.random.Generator,
+) -> None:
+    """Offer each unit of a layer in turn a state from its recognition probability.
+
+    The log of the distribution to keep is linear in a unit's state, with the factor `support`,
+    less the totals of the `layers` that the unit feeds, each times its factor. One draw decides:
+    below the chance of the other state the unit is offered it, and if it is also below that
+    chance times min(1, f(other) g(own) / f(own) g(other)), with g the chance of an offer, the
+    unit takes it.
+    """
+    on_chances = np.clip(logistic(recognition.copy()), LEAST_CHANCE, 1 - LEAST_CHANCE)
+    draws = rng.random(states.shape)
+    for unit in range(states.shape[1]):
+        own = np.where(states[:, unit] == 1, on_chances[:, unit], 1 - on_chances[:, unit])
+        rows = np.flatnonzero(draws[:, unit] < 1 - own)
+        if not len(rows):
+            continue
+        sign = 1 - 2 * states[rows, unit]
+        gain = (sign * support[rows, unit]).astype(np.float64)
+        offers = []
+        for factor, layer in layers:
+            inputs = layer.inputs[rows] + sign[:, np.newaxis] * layer.weights[unit]
+            totals = softplus(inputs).sum(axis=1).astype(np.float64)
+            gain -= factor * (totals - layer.totals[rows])
+            offers.append((layer, inputs, totals))
+        taken = draws[rows, unit] < own[rows] * np.exp(np.minimum(gain, 50.0))
+        changed = rows[taken]
+        states[changed, unit] += sign[taken]
+        for layer, inputs, totals in offers:
+            layer.inputs[changed], layer.totals[changed] = inputs[taken], totals[taken]

@@ -1,0 +1,384 @@
+"""What a net has in mind: alternating Gibbs sampling, with labels clamped or free, and dreams.
+
+The chapter's text around Figures 4 and 5, "Using contrastive wake-sleep for generative
+fine-tuning", and the end of "Learning one layer of feature detectors".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinton06.models import DeepBeliefNet, Rbm
+from hinton06.numerics import Array, affine, bernoulli, logistic, one_hot
+from hinton06.rbm import hidden_probs, parts, sample_visible, visible_probs
+
+Layer = tuple[Array, Array]
+"""Weights (n_from, n_to) and biases (n_to,) of one directed layer."""
+
+_TICK = 50
+"""Rounds between two calls of a `tick`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """An RBM that is sampled, and the directed layers between it and the pixels.
+
+    Parameters
+    ----------
+    rbm : Rbm
+        The associative memory of Figure 4, or any RBM of a stack.
+    up : tuple of Layer
+        Recognition connections from the pixels to the RBM's visible units, bottom first. Only
+        the start of a chain uses them.
+    down : tuple of Layer
+        Generative connections from the RBM's visible units to the pixels, top first.
+
+    Source
+    ------
+    "a single generative model that generates data by first letting the top-level RBM settle to
+    thermal equilibrium ... and then performing a single top-down pass".
+    """
+
+    rbm: Rbm
+    up: tuple[Layer, ...] = ()
+    down: tuple[Layer, ...] = ()
+
+    @property
+    def n_labels(self) -> int:
+        """The number of label units, 0 where there are none."""
+        return self.rbm.n_labels
+
+    @property
+    def n_pixels(self) -> int:
+        """The number of pixels of an image."""
+        return int(self.up[0][0].shape[0]) if self.up else self.rbm.n_visible - self.n_labels
+
+    @classmethod
+    def of_net(cls, net: DeepBeliefNet) -> Generator:
+        """The generative model of Figure 4.
+
+        Parameters
+        ----------
+        net : DeepBeliefNet
+
+        Returns
+        -------
+        Generator
+            Shares the net's arrays.
+
+        Source
+        ------
+        Figure 4.
+        """
+        return cls(
+            net.memory,
+            ((net.vishid, net.hid_rec_bias), (net.hidpen, net.pen_rec_bias)),
+            ((net.penhid, net.hid_gen_bias), (net.hidvis, net.vis_gen_bias)),
+        )
+
+    @classmethod
+    def of_layer(cls, stack: Sequence[Rbm], layer: int) -> Generator:
+        """One RBM of a stack, with the tied weights of those below it in both directions.
+
+        Parameters
+        ----------
+        stack : sequence of Rbm, bottom to top
+        layer : int
+            From 1, the RBM on the pixels, to the number of RBMs: the whole stack seen as one
+            generative model.
+
+        Returns
+        -------
+        Generator
+            Shares the stack's arrays.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+
+        Source
+        ------
+        "the weight between any two units in adjacent layers is the same in both directions".
+        """
+        if not 1 <= layer <= len(stack):
+            raise ValueError(f"layer {layer} of a stack of {len(stack)}")
+        below = stack[: layer - 1]
+        return cls(
+            stack[layer - 1],
+            tuple((rbm.weights, rbm.hidden_bias) for rbm in below),
+            tuple((rbm.weights.T, rbm.visible_bias) for rbm in reversed(below)),
+        )
+
+
+class AlternatingGibbs:
+    """Chains of alternating Gibbs sampling in one RBM, side by side, in work arrays made once.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    v_states : (n, n_visible) array of 0 and 1
+        The states that the n chains start from; copied.
+    labels : (n,) integer array, optional
+        The label unit that is clamped on in each chain, all others off. Free where not given:
+        the label units are then sampled like the others, as a softmax group with one on.
+
+    Attributes
+    ----------
+    v_states : (n, n_visible) array of 0 and 1
+        Where the chains are.
+    v_probs : (n, n_visible) array in [0, 1]
+        What `v_states` were drawn from in the last round; the starting states before the first.
+        Label units that are clamped have the probability that they would be drawn with.
+
+    Raises
+    ------
+    ValueError
+        If a label is not one of the RBM's.
+
+    Source
+    ------
+    "alternating Gibbs sampling", "Learning one layer of feature detectors"; "with one of the
+    label units clamped", "Using contrastive wake-sleep for generative fine-tuning".
+    """
+
+    def __init__(
+        self, rbm: Rbm, v_states: Array, labels: NDArray[np.integer[Any]] | None = None
+    ) -> None:
+        self.rbm = rbm
+        self._targets: Array | None = None
+        if labels is not None:
+            self._targets = _targets(labels, rbm.n_labels, rbm.weights.dtype)
+        self.v_states = np.array(v_states, rbm.weights.dtype)
+        self._clamp()
+        self.v_probs = self.v_states.copy()
+        self._v_uniforms = np.empty_like(self.v_states)
+        shape = (len(v_states), rbm.n_hidden)
+        self._h_probs, self._h_states, self._h_uniforms = (
+            np.empty(shape, rbm.weights.dtype) for _ in range(3)
+        )
+
+    def run(self, rounds: int, rng: np.random.Generator) -> None:
+        """So many rounds in every chain: all features by Eq. 5, then all visible units by Eq. 6.
+
+        Parameters
+        ----------
+        rounds : int
+        rng : numpy.random.Generator
+
+        Source
+        ------
+        "alternates between updating all of the features in parallel using Eq. 5 and updating all
+        of the pixels in parallel using Eq. 6".
+        """
+        for _ in range(rounds):
+            hidden_probs(self.rbm, self.v_states, out=self._h_probs)
+            bernoulli(self._h_probs, rng, self._h_states, self._h_uniforms)
+            visible_probs(self.rbm, self._h_states, out=self.v_probs)
+            sample_visible(self.rbm, self.v_probs, rng, self.v_states, self._v_uniforms)
+            # Given the features the labels and the other units are independent, so putting the
+            # clamped labels back leaves a draw of the others from their conditional distribution.
+            self._clamp()
+
+    def _clamp(self) -> None:
+        if self._targets is not None:
+            parts(self.rbm, self.v_states)[1][...] = self._targets
+
+    def labels(self) -> NDArray[np.intp]:
+        """The label unit that is on in each chain.
+
+        Returns
+        -------
+        (n,) array of integers in [0, n_labels)
+
+        Raises
+        ------
+        ValueError
+            If the RBM has no label units.
+        """
+        on: NDArray[np.intp] = parts(self.rbm, self.v_states)[1].argmax(axis=1)
+        return on
+
+
+def _targets(labels: NDArray[np.integer[Any]], n_labels: int, dtype: np.dtype[np.generic]) -> Array:
+    outside = [int(label) for label in labels if not 0 <= label < n_labels]
+    if outside:
+        raise ValueError(f"label {outside[0]} among {n_labels} labels")
+    targets: Array = np.zeros((len(labels), n_labels), dtype)
+    targets[np.arange(len(labels)), labels] = 1
+    return targets
+
+
+def start(
+    generator: Generator,
+    n_chains: int,
+    rng: np.random.Generator,
+    labels: NDArray[np.integer[Any]] | None = None,
+) -> AlternatingGibbs:
+    """Chains that start from random binary images, each with an image of its own.
+
+    Parameters
+    ----------
+    generator : Generator
+    n_chains : int
+    rng : numpy.random.Generator
+        Draws the images, the states of the up-pass, and the first labels where they are free,
+        each with the same probability.
+    labels : (n_chains,) integer array, optional
+        To be clamped, as in `AlternatingGibbs`.
+
+    Returns
+    -------
+    AlternatingGibbs
+
+    Raises
+    ------
+    ValueError
+        As `AlternatingGibbs`.
+
+    Source
+    ------
+    "This starts with a random image", "Learning one layer of feature detectors". That pixels
+    are on with probability 0.5, and that the memory starts from a stochastic up-pass of such an
+    image, is as in Hinton, Osindero and Teh (2006).
+    """
+    dtype = generator.rbm.weights.dtype
+    coin: Array = np.full((n_chains, generator.n_pixels), 0.5, dtype)
+    units = bernoulli(coin, rng, np.empty_like(coin))
+    for layer in generator.up:
+        units = _fire(units, layer, rng)
+    v_states = np.empty((n_chains, generator.rbm.n_visible), dtype)
+    unit_states, label_states = parts(generator.rbm, v_states)
+    unit_states[...] = units
+    if generator.n_labels and labels is None:
+        label_states[...] = one_hot(np.ones(label_states.shape) / generator.n_labels, rng)
+    return AlternatingGibbs(generator.rbm, v_states, labels)
+
+
+def top_down_pass(down: Sequence[Layer], states: Array, rng: np.random.Generator) -> Array:
+    """From states above to the probabilities of the pixels; layers between them are sampled.
+
+    Parameters
+    ----------
+    down : sequence of Layer, top first, at least one
+    states : (n, n_from) array of 0 and 1
+        Of the units that the first layer comes from.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n, n_pixels) array in [0, 1]
+
+    Source
+    ------
+    "the 500 hidden units that form part of the associative memory are used to stochastically
+    activate some of the units in the layer below via the top-down, generative connections. Then
+    these activated units are used to provide top-down input to the pixels." That the pixels are
+    shown as probabilities: Hinton, Osindero and Teh (2006).
+    """
+    for layer in down[:-1]:
+        states = _fire(states, layer, rng)
+    return _probs(states, down[-1])
+
+
+def _probs(data: Array, layer: Layer) -> Array:
+    weights, bias = layer
+    return logistic(affine(data, weights, bias, np.empty((len(data), len(bias)), bias.dtype)))
+
+
+def _fire(data: Array, layer: Layer, rng: np.random.Generator) -> Array:
+    probs = _probs(data, layer)
+    return bernoulli(probs, rng, np.empty_like(probs))
+
+
+def images(generator: Generator, chains: AlternatingGibbs, rng: np.random.Generator) -> Array:
+    """What the chains have in mind now, as images.
+
+    Parameters
+    ----------
+    generator : Generator
+    chains : AlternatingGibbs
+        Of the generator's RBM.
+    rng : numpy.random.Generator
+        Draws the states of the layers between; not used where there are none.
+
+    Returns
+    -------
+    (n, n_pixels) array in [0, 1]: `top_down_pass` of the chains' visible states, or the pixels'
+    own probabilities in the last round where the RBM lies on the pixels
+
+    Source
+    ------
+    "it is easy to see what the associative memory has in mind".
+    """
+    if generator.down:
+        return top_down_pass(generator.down, parts(generator.rbm, chains.v_states)[0], rng)
+    return parts(generator.rbm, chains.v_probs)[0].copy()
+
+
+@dataclass(frozen=True, eq=False)
+class Fantasies:
+    """Samples from a generative model.
+
+    Parameters
+    ----------
+    images : (n_chains, n_samples, n_pixels) array in [0, 1]
+        Pixel probabilities; each chain's samples in the order in which it came to them.
+    labels : (n_chains, n_samples) integer array, or None
+        The label unit that was on; None without label units.
+    """
+
+    images: Array
+    labels: NDArray[np.intp] | None
+
+
+def fantasies(
+    generator: Generator,
+    chains: AlternatingGibbs,
+    n_samples: int,
+    rounds: int,
+    rng: np.random.Generator,
+    tick: Callable[[float], None] = lambda _rounds: None,
+) -> Fantasies:
+    """Samples of every chain, so many rounds of Gibbs sampling before each, the first included.
+
+    Parameters
+    ----------
+    generator : Generator
+    chains : AlternatingGibbs
+        As from `start`; they go on from where they are.
+    n_samples : int
+        From each chain.
+    rounds : int
+        Between samples.
+    rng : numpy.random.Generator
+    tick : function
+        Called with the number of rounds that were made since the last call.
+
+    Returns
+    -------
+    Fantasies
+
+    Source
+    ------
+    "The top-level associative memory is run for 1000 iterations of alternating Gibbs sampling
+    between samples", Figure 5.
+    """
+    n_chains = len(chains.v_states)
+    dtype = generator.rbm.weights.dtype
+    seen = np.empty((n_chains, n_samples, generator.n_pixels), dtype)
+    labels = np.empty((n_chains, n_samples), np.intp)
+    for sample in range(n_samples):
+        for done in range(0, rounds, _TICK):
+            now = min(_TICK, rounds - done)
+            chains.run(now, rng)
+            tick(now)
+        seen[:, sample] = images(generator, chains, rng)
+        if generator.n_labels:
+            labels[:, sample] = chains.labels()
+    return Fantasies(seen, labels if generator.n_labels else None)

@@ -1,0 +1,225 @@
+"""The final experiment: the gradient of the labels' probability beside a generative gradient.
+
+The last paragraph of the chapter's section "Using contrastive wake-sleep for generative
+fine-tuning": "a weighted average of the gradients computed by backpropagation and by contrastive
+wake-sleep", and "the gradient from backpropagation with the gradient computed by the pretraining".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinton06.models import DeepBeliefNet, Rbm
+from hinton06.numerics import Array, affine, log_softmax, logistic, product
+from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts
+from hinton06.recognition import case_costs
+from hinton06.updates import Momentum, Step
+
+# Half the exponent at which float32 overflows, less what the labels' weights can add.
+_SATURATED = 60.0
+
+
+class LabelBackpropagation:
+    """The gradient of log p(label | image), by free energy, through memory and recognition weights.
+
+    After a deterministic up-pass to pen, p(label | image) is the softmax over labels of minus the
+    memory's free energy F, and each top unit j contributes ``softplus(top input_j + labtop_kj)``
+    to ``-F_k``. With ``s_kj`` the logistic of the same input, the gradient of the log
+    probability of the correct label on the way into top unit j is
+
+        sum_k (target_k - p_k) s_kj
+
+    from where it runs down as in any feedforward net. Generative parameters below the memory take
+    no part in recognition and have no gradient.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+        With labels; changed in place by `apply`.
+    batch_size : int
+        The largest batch.
+
+    Raises
+    ------
+    ValueError
+        If the net has no labels.
+
+    Source
+    ------
+    "Using contrastive wake-sleep": the free-energy recognition of its third last paragraph,
+    differentiated for the weighted average of its last.
+    """
+
+    def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:
+        if not net.n_labels:
+            raise ValueError("a net without labels gives them no probability")
+        self.net = net
+        names = ("vishid", "hid_rec_bias", "hidpen", "pen_rec_bias", "pentop", "labtop",
+                 "lab_gen_bias", "top_bias")  # fmt: skip
+        self.momenta = {name: Momentum(getattr(net, name)) for name in names}
+        dtype, n_top = net.vishid.dtype, net.memory.n_hidden
+        n_hid, n_pen = net.hidpen.shape
+        sizes = {"hid": n_hid, "pen": n_pen, "top": n_top, "spare": n_top,
+                 "hid_delta": n_hid, "pen_delta": n_pen}  # fmt: skip
+        self._rooms = {name: np.empty((batch_size, size), dtype) for name, size in sizes.items()}
+        self._slopes = np.empty((net.n_labels, batch_size, n_top), dtype)
+
+    def gather(self, data: Array, labels: NDArray[np.integer[Any]], step: Step) -> Array:
+        """Renew the velocities with a batch's mean gradient; moves no parameter.
+
+        Parameters
+        ----------
+        data : (n, n_vis) array in [0, 1]
+        labels : (n,) integers in [0, n_labels)
+        step : Step
+
+        Returns
+        -------
+        (n,) array: each case's cross-entropy in nats
+        """
+        room = {name: array[: len(data)] for name, array in self._rooms.items()}
+        log_probabilities = self._up(data, room)
+        costs = case_costs(log_probabilities, labels)
+        # d log p(label) / d (minus the free energy of each label) = target - probability
+        errors = np.negative(np.exp(log_probabilities))
+        errors[np.arange(len(labels)), labels] += 1
+        self._down(data, errors / len(data), room, step)
+        return costs
+
+    def apply(self, step: Step) -> None:
+        """Move every parameter by its velocity; only weights decay.
+
+        Parameters
+        ----------
+        step : Step
+            The one that was gathered with.
+        """
+        for momentum in self.momenta.values():
+            weights = momentum.parameter.ndim == 2
+            momentum.apply(step if weights else Step(step.rate, step.momentum))
+
+    def _up(self, data: Array, room: dict[str, Array]) -> Array:
+        """Log probabilities (n, n_labels); leaves the activities and the top slopes behind."""
+        net = self.net
+        hid = logistic(affine(data, net.vishid, net.hid_rec_bias, room["hid"]))
+        pen = logistic(affine(hid, net.hidpen, net.pen_rec_bias, room["pen"]))
+        inputs = affine(pen, net.pentop, net.top_bias, room["top"])
+        # exp(x + y) is exp(x) exp(y), so that one exponential serves all labels. Beyond the limit
+        # a unit is off or on with every label, and softplus grows alike for all: no probability
+        # changes.
+        exp_inputs = np.exp(np.clip(inputs, -_SATURATED, _SATURATED, out=inputs), out=inputs)
+        exp_labels = np.exp(net.labtop)
+        minus_energies = np.empty((len(data), net.n_labels), data.dtype)
+        for label in range(net.n_labels):  # the term of pen's biases is the same for all labels
+            slopes = np.multiply(
+                exp_inputs, exp_labels[label], out=self._slopes[label, : len(data)]
+            )
+            one_more = np.add(slopes, 1, out=room["spare"])
+            slopes /= one_more
+            energies = np.log(one_more, out=one_more)
+            minus_energies[:, label] = energies.sum(axis=1) + net.lab_gen_bias[label]
+        return log_softmax(minus_energies)
+
+    def _down(self, data: Array, errors: Array, room: dict[str, Array], step: Step) -> None:
+        """From the (n, n_labels) gradients of minus the free energies to every parameter's."""
+        net, momenta = self.net, self.momenta
+        weighted = self._slopes[:, : len(data)]
+        weighted *= errors.T[:, :, np.newaxis]
+        momenta["labtop"].gather(weighted.sum(axis=1), step)
+        momenta["lab_gen_bias"].gather(errors.sum(axis=0), step)
+        delta = weighted.sum(axis=0, out=room["top"])
+        for weights, bias, below, below_delta in (
+            ("pentop", "top_bias", room["pen"], room["pen_delta"]),
+            ("hidpen", "pen_rec_bias", room["hid"], room["hid_delta"]),
+        ):
+            momenta[weights].gather_product(below.T, delta, 1.0, step)
+            momenta[bias].gather(delta.sum(axis=0), step)
+            delta = product(delta, getattr(net, weights).T, below_delta)
+            delta *= below  # times the logistic's slope, a (1 - a)
+            delta *= np.subtract(1, below, out=below)
+        momenta["vishid"].gather_product(data.T, delta, 1.0, step)
+        momenta["hid_rec_bias"].gather(delta.sum(axis=0), step)
+
+
+class PretrainingGradient:
+    """The generative half at less cost: what the pretraining computes, for all three RBMs at once.
+
+    Each RBM takes a CD-1 step, its reconstruction of binary states, on the activation
+    probabilities that the RBMs below give it now, the top one with the labels. Generative weights
+    stay the recognition weights' transposes: `tie` brings them up to date.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+        As `DeepBeliefNet.untied` makes it from a stack; changed in place by `learn`.
+    batch_size : int
+        The largest batch.
+
+    Source
+    ------
+    "It is also possible to combine the gradient from backpropagation with the gradient computed
+    by the pretraining (Bengio et al., 2006). This is much less computational effort".
+    """
+
+    def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:
+        self.net = net
+        low = Rbm(net.vishid, net.vis_gen_bias, net.hid_rec_bias)
+        middle = Rbm(net.hidpen, net.hid_gen_bias, net.pen_rec_bias)
+        self._divergences = [
+            ContrastiveDivergence(rbm, batch_size, recon_states=True)
+            for rbm in (low, middle, net.memory)
+        ]
+        names = (("vishid", "vis_gen_bias", "hid_rec_bias"),
+                 ("hidpen", "hid_gen_bias", "pen_rec_bias"),
+                 ("memory_weights", "memory_visible_bias", "memory_hidden_bias"))  # fmt: skip
+        self.momenta = {
+            name: momentum
+            for divergence, three in zip(self._divergences, names, strict=True)
+            for name, momentum in zip(
+                three, (divergence.weights, divergence.visible_bias, divergence.hidden_bias),
+                strict=True,
+            )
+        }  # fmt: skip
+
+    def data_room(self, n: int) -> Array:
+        """The (n, n_vis) array that a batch of n cases is to be written into."""
+        return self._divergences[0].data_room(n)
+
+    def learn(
+        self, targets: Array, _gibbs_steps: int, rng: np.random.Generator, step: Step
+    ) -> float:
+        """One CD-1 update of every RBM, all from the same parameters.
+
+        Parameters
+        ----------
+        targets : (n, n_labels) array, one-hot
+        _gibbs_steps : int
+            Not used: CD-1.
+        rng : numpy.random.Generator
+        step : Step
+
+        Returns
+        -------
+        float
+            Squared error of the pixels' reconstruction, summed over pixels and cases.
+
+        Source
+        ------
+        Eq. 4 in every RBM.
+        """
+        n = len(targets)
+        low, middle, memory = self._divergences
+        hidden_probs(low.rbm, low.data_room(n), out=middle.data_room(n))
+        units, labels = parts(memory.rbm, memory.data_room(n))
+        units[...] = hidden_probs(middle.rbm, middle.data_room(n))
+        labels[...] = targets
+        errors = [divergence.learn(n, rng, step) for divergence in self._divergences]
+        return errors[0]
+
+    def tie(self) -> None:
+        """Make the generative weights the transposes of the recognition weights again."""
+        self.net.hidvis[...] = self.net.vishid.T
+        self.net.penhid[...] = self.net.hidpen.T

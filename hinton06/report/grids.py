@@ -1,0 +1,194 @@
+"""Grids of small grey pictures, as PNG, SVG and GIF files and on a terminal."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rich.color import Color
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+Grey: TypeAlias = NDArray[np.uint8]
+"""Grey levels: 0 black, 255 white."""
+
+INK_GAP, FIELD_GAP = 208, 255
+"""Grey levels between pictures in ink, and between receptive fields."""
+
+_WIDTH = 1000
+_MAX_SCALE = 4
+_FRAME_MS = 120
+
+
+# -- grey levels ---------------------------------------------------------------------------------
+
+
+def ink(images: NDArray[np.floating[Any]]) -> Grey:
+    """Pixels in [0, 1] as ink on paper: 0 is white, 1 is black."""
+    levels: Grey = np.rint(255 * (1 - np.clip(images, 0, 1))).astype(np.uint8)
+    return levels
+
+
+def receptive_fields(weights: NDArray[np.floating[Any]]) -> Grey:
+    """Weights as grey levels.
+
+    Parameters
+    ----------
+    weights : array of any shape
+
+    Returns
+    -------
+    uint8 array of the same shape: 255 for +3 and more, 0 for -3 and less, linear between
+
+    Source
+    ------
+    "Pure white means a positive weight of at least 3 and pure black means a negative weight of
+    at least -3", Figure 3.
+    """
+    levels: Grey = np.rint(255 * np.clip((weights + 3) / 6, 0, 1)).astype(np.uint8)
+    return levels
+
+
+# -- pictures ------------------------------------------------------------------------------------
+
+
+def columns_for(n: int) -> int:
+    """How many columns a grid of n pictures has: near a square, with full rows if possible."""
+    least = math.isqrt(n - 1) + 1
+    return next((c for c in range(least, 2 * least + 1) if n % c == 0), least)
+
+
+def tile(pictures: Grey, columns: int, gap: int) -> Grey:
+    """Pictures of one shape in scan order, with a line of one pixel around each.
+
+    Parameters
+    ----------
+    pictures : (n, rows, columns) uint8 array
+    columns : int
+        Pictures in a row of the grid; places left over in the last row are white.
+    gap : int
+        Grey level of the lines.
+
+    Returns
+    -------
+    uint8 matrix
+    """
+    n, height, width = pictures.shape
+    rows = -(-n // columns)
+    grid = np.full((rows, height + 1, columns, width + 1), gap, np.uint8)
+    places = np.full((rows * columns, height, width), 255, np.uint8)
+    places[:n] = pictures
+    grid[:, 1:, :, 1:] = places.reshape(rows, columns, height, width).transpose(0, 2, 1, 3)
+    flat = grid.reshape(rows * (height + 1), columns * (width + 1))
+    return np.pad(flat, ((0, 1), (0, 1)), constant_values=gap)
+
+
+def enlarged(picture: Grey) -> Grey:
+    """The picture with each pixel as a square of up to 4 x 4, about 1000 wide at most."""
+    scale = min(_MAX_SCALE, max(1, _WIDTH // picture.shape[1]))
+    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+# -- files ---------------------------------------------------------------------------------------
+
+
+def png(picture: Grey) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    written = io.BytesIO()
+    Image.fromarray(picture).save(written, "PNG", optimize=True)
+    return written.getvalue()
+
+
+def svg(picture: Grey, title: str) -> bytes:
+    """A picture as the bytes of an SVG file that holds the bitmap and needs nothing else."""
+    height, width = picture.shape
+    data = base64.b64encode(png(picture)).decode("ascii")
+    escaped = title.replace("&", "&amp;").replace("<", "&lt;")
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        f"<title>{escaped}</title>"
+        f'<image width="{width}" height="{height}" style="image-rendering:pixelated" '
+        f'xlink:href="data:image/png;base64,{data}"/></svg>\n'
+    ).encode()
+
+
+def gif(frames: Sequence[Grey]) -> bytes:
+    """Pictures of one size, one after the other, as the bytes of a GIF file that starts anew."""
+    written = io.BytesIO()
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    first.save(
+        written, "GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0,
+        optimize=False,
+    )  # fmt: skip
+    return written.getvalue()
+
+
+# -- the terminal --------------------------------------------------------------------------------
+
+_PREVIEW_WIDTH = 80
+_PICTURE_WIDTH = 15
+_SHADES = " .:-=+*#%@"
+
+
+def preview(images: NDArray[np.floating[Any]], titles: Sequence[str], console: Console) -> None:
+    """Print small versions of images side by side, at most 80 characters wide.
+
+    Parameters
+    ----------
+    images : (n, rows, columns) array in [0, 1]
+    titles : sequence of str, one an image, shorter than an image is wide
+    console : Console
+        Half blocks in grey levels where it is a terminal of many colours, else plain characters.
+    """
+    many_colours = console.is_terminal and not console.no_color and console.encoding == "utf-8"
+    blocks = many_colours and console.color_system in ("256", "truecolor")
+    small = [_shrunk(image) for image in images]
+    width = small[0].shape[1]
+    room = max(width, min(_PREVIEW_WIDTH, console.width))
+    across = (room + 1) // (width + 1)
+    for first in range(0, len(small), across):
+        row = small[first : first + across]
+        heads = [title.ljust(width) for title in titles[first : first + across]]
+        if any(head.strip() for head in heads):
+            console.print(Text(" ".join(heads).rstrip()), no_wrap=True)
+        for line in _lines(np.hstack([np.pad(image, ((0, 0), (0, 1))) for image in row]), blocks):
+            console.print(line, no_wrap=True, crop=True)
+
+
+def _shrunk(image: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """The image in blocks of k x k pixels, narrow enough, with an even number of rows."""
+    rows, columns = image.shape
+    k = -(-columns // _PICTURE_WIDTH)
+    height = 2 * -(-rows // (2 * k))
+    padded = np.zeros((height * k, -(-columns // k) * k))
+    padded[:rows, :columns] = image
+    result: NDArray[np.float64] = padded.reshape(height, k, -1, k).mean(axis=(1, 3))
+    return result
+
+
+def _lines(picture: NDArray[np.float64], blocks: bool) -> list[Text]:
+    """One line of text for each two rows of pixels."""
+    upper, lower = picture[::2], picture[1::2]
+    if not blocks:
+        shade = np.rint((upper + lower) / 2 * (len(_SHADES) - 1)).astype(int)
+        return [Text("".join(_SHADES[s] for s in row).rstrip()) for row in shade]
+    lines = []
+    for above, below in zip(upper, lower, strict=True):
+        line = Text()
+        for one, other in zip(above, below, strict=True):
+            line.append("▀", Style(color=_colour(one), bgcolor=_colour(other)))
+        lines.append(line)
+    return lines
+
+
+def _colour(value: float) -> Color:
+    level = round(255 * float(value))
+    return Color.from_rgb(level, level, level)

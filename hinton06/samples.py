@@ -1,0 +1,143 @@
+"""The chapter's Figure 5 as a library call: samples from what a file holds.
+
+Beside `hinton06.stages`, whose calls train and measure: this one only looks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from hinton06 import generation
+from hinton06.generation import Fantasies, Generator
+from hinton06.stages import Context, load_generator
+from hinton06.training import RunError
+
+MAX_SAMPLES = 100_000
+"""Samples in one picture."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample.
+
+    Parameters
+    ----------
+    labels : tuple of int, ``"free"`` or None
+        The label that is clamped in each row, or label units that are sampled like the others.
+        None: every label of a net that has labels, one a row.
+    chains : int, optional
+        Chains for each clamped label, or in all. Default: 1 for each label, else 10.
+    samples : int
+        From each chain.
+    gibbs : int
+        Rounds of alternating Gibbs sampling before each sample.
+    layer : int, optional
+        The RBM of a stack that is sampled, 1 at the bottom; the top one when not given.
+    seed : int
+
+    Source
+    ------
+    "Each row shows 10 samples from the generative model with a particular label clamped on. The
+    top-level associative memory is run for 1000 iterations of alternating Gibbs sampling between
+    samples", Figure 5: the defaults.
+    """
+
+    labels: tuple[int, ...] | Literal["free"] | None = None
+    chains: int | None = None
+    samples: int = 10
+    gibbs: int = 1000
+    layer: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What was sampled.
+
+    Parameters
+    ----------
+    fantasies : Fantasies
+        Chains in the order of the clamped labels, those of one label next to each other.
+    clamped : tuple of int, or None
+        The labels that were clamped, without repetition for the chains of each.
+    chains : int
+        Chains for each clamped label, or in all.
+    shape : (rows, columns) of an image
+    """
+
+    fantasies: Fantasies
+    clamped: tuple[int, ...] | None
+    chains: int
+    shape: tuple[int, int]
+
+    @property
+    def images(self) -> NDArray[np.floating[Any]]:
+        """Pixel probabilities: (n_chains, n_samples, rows, columns)."""
+        return self.fantasies.images.reshape(*self.fantasies.images.shape[:2], *self.shape)
+
+
+def sample(context: Context, path: Path, how: Sampling = Sampling()) -> Samples:
+    """Let a net generate images.
+
+    Parameters
+    ----------
+    context : Context
+        Its digits tell the shape of an image.
+    path : Path
+        A stack or a generative net.
+    how : Sampling
+
+    Returns
+    -------
+    Samples
+        The same for equal `how` and threads.
+
+    Raises
+    ------
+    CheckpointError, RunError
+        If the file cannot be read or generates nothing, if it has no such layer or labels, or
+        if more than `MAX_SAMPLES` are asked for.
+
+    Source
+    ------
+    Figure 5, and "alternating Gibbs sampling" in "Learning one layer of feature detectors".
+    """
+    generator = load_generator(path, context.digits, how.layer)
+    clamped = _clamped(path, generator, how)
+    chains = how.chains or (10 if clamped is None else 1)
+    n_chains = chains * (1 if clamped is None else len(clamped))
+    if n_chains * how.samples > MAX_SAMPLES:
+        raise RunError(f"{n_chains * how.samples:,} samples are more than {MAX_SAMPLES:,}")
+    labels = None if clamped is None else np.repeat(np.array(clamped, np.intp), chains)
+    rng = np.random.default_rng(how.seed)
+    context.progress.begin(f"sample {path.name}", 0, how.samples * how.gibbs)
+    try:
+        with threadpool_limits(context.threads):
+            started = generation.start(generator, n_chains, rng, labels)
+            made = generation.fantasies(
+                generator, started, how.samples, how.gibbs, rng, context.progress.tick
+            )
+    finally:
+        context.progress.end()
+    return Samples(made, clamped, chains, context.digits.shape)
+
+
+def _clamped(path: Path, generator: Generator, how: Sampling) -> tuple[int, ...] | None:
+    """The labels to clamp; None where they are free or there are none."""
+    if how.labels is None:
+        return tuple(range(generator.n_labels)) or None
+    if not generator.n_labels:
+        place = f"layer {how.layer} has" if how.layer else "has"
+        raise RunError(f"{path}: {place} no label units (pretrain --labels learns them)")
+    if how.labels == "free":
+        return None
+    outside = [label for label in how.labels if not 0 <= label < generator.n_labels]
+    if outside:
+        raise RunError(f"{path}: has labels 0 to {generator.n_labels - 1}, not {outside[0]}")
+    return how.labels

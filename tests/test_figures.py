@@ -1,0 +1,393 @@
+"""Pictures and their numbers: grey levels, grids, files that can be read back, chosen cases."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from rich.console import Console
+
+from hinton06.checkpoint import Checkpoint
+from hinton06.generation import Fantasies
+from hinton06.report import curves, files, grids, samples
+from hinton06.report.curves import Curve, Panel
+from hinton06.report.figures import hard_cases
+from hinton06.report.files import ReportError
+from hinton06.samples import Samples, Sampling
+
+
+def opened(content: bytes) -> Any:
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image
+
+
+def pixels(content: bytes) -> Any:
+    return np.asarray(opened(content).convert("L"))
+
+
+# -- grey levels -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weight", "level"),
+    [(3, 255), (3.01, 255), (100, 255), (-3, 0), (-3.01, 0), (-100, 0), (0, 128), (1.5, 191),
+     (-1.5, 64), (2.99, 255), (2.98, 254), (-2.98, 1)],
+)  # fmt: skip
+def test_receptive_fields_are_white_at_3_and_black_at_minus_3(weight: float, level: int) -> None:
+    assert grids.receptive_fields(np.array([weight], np.float32))[0] == level
+
+
+@pytest.mark.parametrize(("pixel", "level"), [(0, 255), (1, 0), (0.2, 204), (-0.1, 255), (1.1, 0)])
+def test_ink_is_black_on_white(pixel: float, level: int) -> None:
+    assert grids.ink(np.array([pixel]))[0] == level
+
+
+# -- grids -----------------------------------------------------------------------------------
+
+
+def test_pictures_lie_in_scan_order_with_lines_around_them() -> None:
+    pictures = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)
+    found = grids.tile(pictures, 2, 200)
+    assert found.shape == (3 * 3 + 1, 2 * 4 + 1)
+    covered = np.zeros(found.shape, bool)
+    for number in range(6):
+        top, left = 3 * (number // 2) + 1, 4 * (number % 2) + 1
+        place = found[top : top + 2, left : left + 3]
+        covered[top : top + 2, left : left + 3] = True
+        np.testing.assert_array_equal(place, pictures[number] if number < 5 else 255)
+    assert (found[~covered] == 200).all()
+
+
+@pytest.mark.parametrize(
+    ("n", "columns"),
+    [(1, 1), (2, 2), (3, 3), (4, 2), (7, 3), (10, 5), (49, 7), (50, 10), (100, 10)],
+)
+def test_grids_are_near_squares_with_full_rows_where_they_can_be(n: int, columns: int) -> None:
+    assert grids.columns_for(n) == columns
+
+
+@pytest.mark.parametrize(("width", "scale"), [(10, 4), (291, 3), (500, 2), (501, 1), (3000, 1)])
+def test_small_pictures_are_enlarged_by_whole_pixels(width: int, scale: int) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (3, width), np.uint8)
+    np.testing.assert_array_equal(
+        grids.enlarged(picture), np.kron(picture, np.ones((scale, scale), np.uint8))
+    )
+
+
+# -- files -----------------------------------------------------------------------------------
+
+
+def test_a_png_file_holds_the_picture() -> None:
+    picture = np.random.default_rng(2).integers(0, 256, (7, 9), np.uint8)
+    np.testing.assert_array_equal(pixels(grids.png(picture)), picture)
+
+
+def test_an_svg_file_holds_the_picture_itself_and_its_title() -> None:
+    picture = np.random.default_rng(3).integers(0, 256, (7, 9), np.uint8)
+    root = ET.fromstring(grids.svg(picture, "a & b <c>"))
+    space = "{http://www.w3.org/2000/svg}"
+    assert (root.get("width"), root.get("height"), root.get("viewBox")) == ("9", "7", "0 0 9 7")
+    title, image = root.find(f"{space}title"), root.find(f"{space}image")
+    assert title is not None and title.text == "a & b <c>"  # noqa: PT018
+    assert image is not None
+    reference = image.get("{http://www.w3.org/1999/xlink}href") or ""
+    head, _, data = reference.partition(",")
+    assert head == "data:image/png;base64"
+    np.testing.assert_array_equal(pixels(base64.b64decode(data)), picture)
+
+
+def test_a_gif_file_holds_every_frame_in_order_and_starts_anew() -> None:
+    frames = list(np.random.default_rng(4).integers(0, 256, (5, 7, 9), np.uint8))
+    image = opened(grids.gif(frames))
+    assert (image.n_frames, image.size, image.info["loop"]) == (5, (9, 7), 0)
+    for number, frame in enumerate(frames):
+        image.seek(number)
+        np.testing.assert_array_equal(np.asarray(image.convert("L")), frame)
+        assert image.info["duration"] == 120
+
+
+def test_a_file_that_cannot_be_replaced_stays_and_nothing_half_is_left(tmp_path: Path) -> None:
+    files.save(tmp_path / "new" / "a.txt", "ä")
+    assert (tmp_path / "new" / "a.txt").read_bytes() == "ä".encode()
+    files.save(tmp_path / "new" / "a.txt", b"b")
+    assert (tmp_path / "new" / "a.txt").read_bytes() == b"b"
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "kept").write_text("kept")
+    with pytest.raises(ReportError, match=r"folder: cannot be written: .*irectory"):
+        files.save(tmp_path / "folder", b"c")
+    with pytest.raises(ReportError, match=r"b\.png: cannot be written"):
+        files.save(tmp_path / "new" / "a.txt" / "b.png", b"d")
+    found = sorted(path.name for path in tmp_path.rglob("*"))
+    assert found == ["a.txt", "folder", "kept", "new"]
+
+
+# -- the terminal ----------------------------------------------------------------------------
+
+
+def printed(images: Any, titles: list[str], **terminal: Any) -> list[str]:
+    console = Console(file=io.StringIO(), **terminal)
+    grids.preview(images, titles, console)
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+def test_without_a_terminal_the_preview_is_plain_characters_within_80_columns() -> None:
+    images = np.zeros((11, 28, 28))
+    images[3] = 1
+    images[7, :, 14:] = 1
+    lines = printed(images, [str(n) for n in range(11)], width=200)
+    assert max(map(len, lines)) <= 80
+    assert all(line.isascii() for line in lines)
+    assert [line.split() for line in lines[::8]] == [list("01234"), list("56789"), ["10"]]
+    for line in lines[1:8]:
+        assert line == " " * 45 + "@" * 14
+    for line in lines[9:16]:
+        assert line == " " * 37 + "@" * 7
+
+
+def test_on_a_terminal_of_many_colours_the_preview_is_half_blocks_in_grey() -> None:
+    image = np.zeros((4, 3))
+    image[0], image[3, 2] = 1, 0.2
+    terminal = {"force_terminal": True, "color_system": "truecolor", "width": 80}
+    lines = printed(image[None], [""], **terminal)
+    assert len(lines) == 2
+    cells = [re.findall(r"\x1b\[38;2;(\d+);\d+;\d+;48;2;(\d+);\d+;\d+m(▀+)", line)
+             for line in lines]  # fmt: skip
+    assert cells[0][0] == ("255", "0", "▀▀▀") or [c[:2] for c in cells[0][:3]] == [("255", "0")] * 3
+    assert ("0", "51") in [cell[:2] for cell in cells[1]]
+
+
+@pytest.mark.parametrize(
+    "terminal",
+    [{"color_system": None}, {"color_system": "standard"},
+     {"color_system": "truecolor", "no_color": True}],
+)  # fmt: skip
+def test_a_terminal_of_few_colours_gets_plain_characters(terminal: dict[str, Any]) -> None:
+    lines = printed(np.ones((1, 4, 3)), ["7"], force_terminal=True, width=80, **terminal)
+    assert [line.rstrip() for line in lines] == ["7", "@@@", "@@@"]
+
+
+@pytest.mark.parametrize("width", [10, 30, 79, 80, 300])
+def test_the_preview_is_no_wider_than_the_terminal(width: int) -> None:
+    lines = printed(np.ones((6, 28, 28)), ["1"] * 6, width=width)
+    assert max(map(len, lines)) <= max(14, min(width, 80))
+    assert sum(line.count("1") for line in lines) == 6
+
+
+# -- samples ---------------------------------------------------------------------------------
+
+
+def made_samples(
+    clamped: tuple[int, ...] | None, chains: int, n_samples: int, labels: bool = True
+) -> Samples:
+    n_chains = chains * (len(clamped) if clamped else 1)
+    images = np.random.default_rng(5).random((n_chains, n_samples, 6))
+    on = np.zeros((n_chains, n_samples), np.intp) if labels else None
+    return Samples(Fantasies(images, on), clamped, chains, (2, 3))
+
+
+def test_a_row_of_the_grid_is_a_chain_from_its_first_sample_to_its_last() -> None:
+    made = made_samples((4, 9), 2, 3)
+    found = samples.grid(made)
+    assert found.shape == (4 * 3 + 1, 3 * 4 + 1)
+    for chain in range(4):
+        for sample in range(3):
+            place = found[3 * chain + 1 : 3 * chain + 3, 4 * sample + 1 : 4 * sample + 4]
+            np.testing.assert_array_equal(place, grids.ink(made.images[chain, sample]))
+
+
+@pytest.mark.parametrize(
+    ("clamped", "chains", "shape"),
+    [((0, 1, 2), 4, (3, 4)), (tuple(range(10)), 1, (2, 5)), (None, 10, (2, 5)), ((7,), 4, (2, 2))],
+)
+def test_a_frame_shows_one_sample_of_every_chain(
+    clamped: tuple[int, ...] | None, chains: int, shape: tuple[int, int]
+) -> None:
+    made = made_samples(clamped, chains, 3)
+    frames = samples.frames(made)
+    assert len(frames) == 3
+    for sample, frame in enumerate(frames):
+        assert frame.shape == (shape[0] * 3 + 1, shape[1] * 4 + 1)
+        expected = grids.tile(grids.ink(made.images[:, sample]), shape[1], grids.INK_GAP)
+        np.testing.assert_array_equal(frame, expected)
+    single = made_samples(clamped, chains, 1)
+    np.testing.assert_array_equal(samples.grid(single), samples.frames(single)[0])
+
+
+def test_samples_are_saved_as_the_grid_or_as_frames(tmp_path: Path) -> None:
+    made = made_samples((0, 1), 1, 5)
+    for form in samples.FORMATS:
+        samples.save(made, tmp_path / f"x.{form}", form, "two rows")
+    grid = grids.enlarged(samples.grid(made))
+    np.testing.assert_array_equal(pixels((tmp_path / "x.png").read_bytes()), grid)
+    assert b"<title>two rows</title>" in (tmp_path / "x.svg").read_bytes()
+    image = opened((tmp_path / "x.gif").read_bytes())
+    assert image.n_frames == 5
+    assert image.size[::-1] == grids.enlarged(samples.frames(made)[0]).shape
+
+
+@pytest.mark.parametrize(
+    ("clamped", "labels", "words"),
+    [((1, 2), True, ", labels 1, 2 clamped"), (None, True, ", labels free"), (None, False, "")],
+)
+def test_a_line_says_what_was_sampled(
+    clamped: tuple[int, ...] | None, labels: bool, words: str
+) -> None:
+    made = made_samples(clamped, 1, 5, labels)
+    n_chains = "2 chains" if clamped else "1 chain"
+    assert samples.describe(made, Sampling(gibbs=1)) == (
+        f"{n_chains} of 5 samples, 1 Gibbs round before each{words}"
+    )
+
+
+# -- Figure 2 --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 5, 40, 1000])
+def test_hard_cases_are_the_right_ones_with_the_least_lead_in_the_order_of_their_classes(
+    n: int,
+) -> None:
+    rng = np.random.default_rng(6)
+    labels = rng.integers(0, 4, 200).astype(np.uint8)
+    inputs = rng.normal(size=(200, 4)) + 1.5 * np.eye(4)[labels]
+    inputs[50:60], labels[50:60] = inputs[60:70], labels[60:70]  # equal leads
+    probs = np.exp(inputs) / np.exp(inputs).sum(axis=1, keepdims=True)
+    leads = []
+    for case in range(200):
+        order = sorted(range(4), key=lambda k: -probs[case, k])
+        if order[0] == labels[case]:
+            lead = probs[case, order[0]] - probs[case, order[1]]
+            leads.append((lead, case, order[1]))
+    chosen = sorted(leads)[:n]
+    expected = sorted((int(labels[case]), case, second) for _, case, second in chosen)
+    found = hard_cases(np.log(probs), labels, n)
+    assert [(c.label, c.test_case, c.second) for c in found] == expected
+    for case in found:
+        # Rounding of exp and log of numbers up to 1.
+        assert case.probability == pytest.approx(probs[case.test_case, case.label], abs=1e-14)
+        assert case.second_probability == pytest.approx(
+            probs[case.test_case, case.second], abs=1e-14
+        )
+        assert case.margin == case.probability - case.second_probability >= 0
+
+
+def test_a_net_that_gets_nothing_right_has_no_hard_cases() -> None:
+    logs = np.log(np.array([[0.9, 0.1], [0.2, 0.8]]))
+    assert hard_cases(logs, np.array([1, 0]), 5) == []
+
+
+# -- learning curves -------------------------------------------------------------------------
+
+
+def run_file(stage: str, history: dict[str, list[float]], **outcome: Any) -> Checkpoint:
+    """A file with this history; what it says of its role and target it says in both places."""
+    columns = {name: np.array(column, float) for name, column in history.items()}
+    keys = ("role", "target_cost", "target_error_rate")
+    arguments = {key: outcome[key] for key in keys if key in outcome}
+    return Checkpoint(stage, True, arguments, {}, history=columns, outcome=outcome)
+
+
+NAN = float("nan")
+CWS = run_file(
+    "generative",
+    {"valid_errors": [9, 5, 7], "train_errors": [40, 20, NAN], "recon_cost": [80, 70, 60]},
+    role="validated", epochs=2, train={"cases": 200, "errors": 20},
+)  # fmt: skip
+CWS_EXTENDED = run_file(
+    "generative", {"train_errors": [30, 25]}, role="extended", epochs=2, target_error_rate=10.0,
+    train={"cases": 300, "errors": 25},
+)  # fmt: skip
+STACK = run_file("stack", {"recon_error": [9, 8, 7, 6]})
+NET = run_file("classifier", {"valid_cost": [9.0], "train_cost": [1.0]}, role="validated", epochs=1)
+EXTENDED = run_file("classifier", {"train_cost": [3, 2]}, role="extended", epochs=2,
+                    target_cost=2.5)  # fmt: skip
+EVERYTHING = {"cws": CWS, "cws-extended": CWS_EXTENDED, "stack": STACK, "bp": NET, "x": EXTENDED}
+
+
+def panel(column: str, stage: str) -> Panel:
+    panels = (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
+    return next(p for p in panels if (p.column, p.stage) == (column, stage))
+
+
+@pytest.mark.parametrize(
+    ("column", "stage", "shown"),
+    [("recon_error", "stack", {"stack"}), ("valid_cost", "classifier", {"bp"}),
+     ("train_cost", "classifier", {"x"}), ("valid_errors", "classifier", set()),
+     ("valid_errors", "generative", {"cws"}),
+     ("train_errors", "generative", {"cws", "cws-extended"}),
+     ("recon_cost", "generative", {"cws"}), ("free_energy_gap", "generative", set())],
+)  # fmt: skip
+def test_each_panel_shows_the_files_that_have_something_to_show_in_it(
+    column: str, stage: str, shown: set[str]
+) -> None:
+    assert {n for n, f in EVERYTHING.items() if panel(column, stage).shows(f)} == shown
+
+
+def lines_of(panel: Panel, found: Checkpoint) -> list[tuple[list[float], list[float], str]]:
+    axes = Figure().subplots()
+    curves._draw_panel(axes, panel, [Curve("name", "C0", found)])
+    assert axes.get_legend() is not None
+    return [
+        (np.asarray(line.get_xdata(), float).tolist(), np.asarray(line.get_ydata()).tolist(),
+         str(line.get_marker()))
+        for line in axes.get_lines()
+    ]  # fmt: skip
+
+
+def test_a_dot_marks_the_weights_that_were_kept() -> None:
+    assert lines_of(panel("valid_errors", "generative"), CWS) == [
+        ([1, 2, 3], [9, 5, 7], ""), ([2], [5], "o"),
+    ]  # fmt: skip
+
+
+def test_epochs_that_measured_nothing_are_left_out() -> None:
+    assert lines_of(panel("train_errors", "generative"), CWS)[0] == ([1, 2], [40, 20], ".")
+
+
+def test_a_line_marks_the_criterion_in_the_panel_s_own_unit() -> None:
+    errors = lines_of(panel("train_errors", "generative"), CWS_EXTENDED)
+    assert [y for _, y, _ in errors] == [[30, 25], [30, 30]]  # 10 % of 300
+    cost = lines_of(panel("train_cost", "classifier"), EXTENDED)
+    assert [y for _, y, _ in cost] == [[3, 2], [2.5, 2.5]]
+
+
+@pytest.mark.parametrize(("epochs", "kept"), [(0, None), (1, 1), (7, 7)])
+def test_the_start_that_was_not_improved_on_has_no_dot(epochs: int, kept: int | None) -> None:
+    found = run_file("generative", {"valid_errors": [9, 8]}, role="validated", epochs=epochs)
+    assert curves.kept_epoch(found) == kept
+    assert len(lines_of(panel("valid_errors", "generative"), found)) == (2 if kept == 1 else 1)
+
+
+def test_an_unfinished_file_has_curves_but_no_dot() -> None:
+    found = Checkpoint("classifier", False, {"role": "validated"}, {},
+                       history={"valid_cost": np.array([3.0, 2.0])})  # fmt: skip
+    assert lines_of(panel("valid_cost", "classifier"), found) == [([1, 2], [3, 2], "")]
+
+
+def test_curves_are_drawn_alike_each_time_as_png_and_svg() -> None:
+    drawn = [Curve(name, "C1", found) for name, found in EVERYTHING.items()]
+    panels = (*curves.DISCRIMINATIVE, *curves.GENERATIVE[:1])
+    png = curves.draw(drawn, panels)
+    assert opened(png).size == (1100, 3 * 375)
+    svg = curves.draw(drawn, panels, "svg")
+    assert ET.fromstring(svg).tag.endswith("svg")
+    assert curves.draw(drawn, panels, "svg") == svg
+
+
+def test_histories_as_csv_have_a_record_for_each_epoch_of_each_file() -> None:
+    drawn = [Curve(name, "C1", EVERYTHING[name]) for name in ("cws", "x")]
+    records = list(csv.DictReader(io.StringIO(curves.comma_separated(drawn))))
+    assert [(r["name"], r["epoch"], r["kept"]) for r in records] == [
+        ("cws", "1", "0"), ("cws", "2", "1"), ("cws", "3", "0"), ("x", "1", "0"), ("x", "2", "0"),
+    ]  # fmt: skip
+    assert [r["train_errors"] for r in records] == ["40.0", "20.0", "", "", ""]
+    assert [r["train_cost"] for r in records] == ["", "", "", "3.0", "2.0"]

@@ -1,0 +1,274 @@
+"""One net asked for labels in several ways: library call, command and report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from hinton06 import checkpoint, mnist, recognition, stages
+from hinton06.annealing import sample
+from hinton06.backprop import net_arrays as classifier_arrays
+from hinton06.checkpoint import Checkpoint
+from hinton06.cli import main
+from hinton06.models import Classifier, DeepBeliefNet, Rbm
+from hinton06.report import methods as report
+from hinton06.stages import Chosen, Context, Method
+from hinton06.training import RunError
+from hinton06.wakesleep import net_arrays
+
+SAMPLING = Method("sampling", passes=3, temperatures=1, seed=4)
+
+
+def some_net() -> DeepBeliefNet:
+    """For images of 7 x 5 pixels and 4 classes."""
+    rng = np.random.default_rng(3)
+    sizes, labels = ((35, 6), (6, 5)), 4
+    stack = [Rbm.random(*size, initial_sd=0.5, rng=rng) for size in sizes]
+    return DeepBeliefNet.untied([*stack, Rbm.random(5 + labels, 7, 1.0, rng, labels)])
+
+
+@pytest.fixture
+def nets(tmp_path: Path) -> dict[str, Path]:
+    """Files of a validated and an extended generative net and of a classifier."""
+    rng = np.random.default_rng(5)
+    classifier = classifier_arrays(Classifier.random((35, 6, 4), 1.0, rng))
+    made = {
+        "validated": ("generative", net_arrays(some_net()), "validated"),
+        "extended": ("generative", net_arrays(some_net()), "extended"),
+        "classifier": ("classifier", classifier, "validated"),
+    }
+    paths = {}
+    for name, (stage, model, role) in made.items():
+        paths[name] = tmp_path / f"{name}.h5"
+        found = Checkpoint(stage, True, {"split": "a"}, {}, model=model, outcome={"role": role})
+        checkpoint.save(paths[name], found)
+    return paths
+
+
+@pytest.fixture
+def context(idx_folder: Path, progress: Any) -> Context:
+    return Context(mnist.read(idx_folder), progress)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def fails(result: Result, code: int, *words: str) -> None:
+    assert result.exit_code == code, result.output
+    assert isinstance(result.exception, SystemExit)
+    for word in words:
+        assert word in result.stderr
+    assert "Traceback" not in result.output
+    assert code == 2 or len(result.stderr.strip().splitlines()) == 1
+
+
+# -- the library call ------------------------------------------------------------------------
+
+
+def test_each_method_is_its_own_function_with_its_own_values(
+    nets: dict[str, Path], context: Context
+) -> None:
+    net, images, labels = some_net(), context.digits.test_images, context.digits.test_labels
+    rng = np.random.default_rng
+    expected = {
+        Method("free-energy"): recognition.label_log_probs(net, images),
+        Method("stochastic", seed=4): recognition.stochastic_label_log_probs(net, images, rng(4)),
+        Method("stochastic-mean", passes=3, seed=4):
+            recognition.stochastic_label_log_probs(net, images, rng(4), 3),
+        Method("label-gibbs", rounds=5, seed=4):
+            recognition.gibbs_label_log_probs(net, images, rng(4), 5),
+        SAMPLING: sample(net, images, rng(4), 3, 1).log_probs(),
+    }  # fmt: skip
+    assert {method.name for method in expected} == set(stages.METHODS)
+    found = stages.evaluate(context, nets["validated"], list(expected), Chosen(("test",)))
+    assert [e.method for e in found] == list(expected)
+    for evaluation, log_probs in zip(found, expected.values(), strict=True):
+        assert evaluation.score == recognition.score(log_probs, labels)
+    assert len({e.score.cost_per_100 for e in found}) == len(found)
+
+
+def test_only_weighted_samples_have_a_spread(nets: dict[str, Path], context: Context) -> None:
+    plain, sampled = stages.evaluate(
+        context, nets["validated"], [Method(), SAMPLING], Chosen(("test",))
+    )
+    assert plain.spread is None
+    images = context.digits.test_images
+    assert sampled.spread == sample(some_net(), images, np.random.default_rng(4), 3, 1).spread()
+    assert sampled.sha256 == checkpoint.load(nets["validated"]).digest()
+
+
+@pytest.mark.parametrize("methods", [[], [SAMPLING], [Method(), SAMPLING]])
+def test_progress_ends_with_all_cases(
+    nets: dict[str, Path], context: Context, progress: Any, methods: Sequence[Method]
+) -> None:
+    stages.evaluate(context, nets["validated"], methods)
+    n_methods = max(1, len(methods))
+    assert progress.work == [(0, 160)] * n_methods
+    assert progress.ticked == pytest.approx(160 * n_methods)
+
+
+def test_parts_are_those_that_were_chosen_in_their_own_order(
+    nets: dict[str, Path], context: Context
+) -> None:
+    chosen = Chosen(("test", "validation"))
+    found = stages.evaluate(context, nets["validated"], chosen=chosen)
+    assert [(e.part, e.score.cases) for e in found] == [("validation", 20), ("test", 40)]
+
+
+def test_chosen_cases_are_the_same_for_every_method_and_of_the_part(
+    nets: dict[str, Path], context: Context
+) -> None:
+    digits, chosen = context.digits, Chosen(cases=30, seed=2)
+    first, again = stages.evaluate(context, nets["extended"], [Method(), Method()],
+                                   Chosen(("train",), 30, 2))  # fmt: skip
+    assert first.score.cases == 30
+    assert first.score == again.score
+    cases = recognition.Cases(digits.train_images, np.arange(len(digits.train_labels)))
+    drawn = chosen.draw(cases).labels
+    assert len(set(drawn.tolist())) == 30
+    assert sorted(drawn) == list(drawn)
+    other = Chosen(cases=30, seed=3).draw(cases).labels
+    assert set(other.tolist()) != set(drawn.tolist())
+    np.testing.assert_array_equal(chosen.draw(cases).images, digits.train_images[drawn])
+    assert Chosen(cases=len(cases)).draw(cases) is cases
+    assert Chosen(cases=1000).draw(cases) is cases
+
+
+def test_everything_is_refused_before_anything_is_measured(
+    nets: dict[str, Path], context: Context, progress: Any
+) -> None:
+    for bad, methods, chosen, words in (
+        ("classifier", [Method()], Chosen(), "softmax alone"),
+        ("extended", [], Chosen(("validation",)), "no validation cases"),
+    ):
+        with pytest.raises(RunError, match=words) as caught:
+            stages.evaluate(context, [nets["validated"], nets[bad]], methods, chosen)
+        assert str(caught.value).startswith(f"{nets[bad]}: ")
+    assert progress.calls == []
+
+
+# -- the command -----------------------------------------------------------------------------
+
+
+def test_all_methods_of_one_net_in_a_table(nets: dict[str, Path], idx_folder: Path) -> None:
+    made = run("evaluate", nets["validated"], "--method", "all", "--data", idx_folder, "--passes",
+               "3", "--temperatures", "1", "--rounds", "4", "--cases", "10", "--seed", "2",
+               "--quiet")  # fmt: skip
+    assert made.exit_code == 0, made.output
+    assert max(len(line) for line in made.stdout.splitlines()) <= 80
+    text = " ".join(made.stdout.split())
+    for name in stages.METHODS:
+        assert f" {name} " in text
+    assert "the 3 weighted passes are worth" in text
+    assert "At most 10 cases of each part, drawn with seed 2." in text
+
+
+def test_json_says_how_each_number_was_measured(nets: dict[str, Path], idx_folder: Path) -> None:
+    made = run("evaluate", nets["validated"], "--method", "sampling", "--method", "free-energy",
+               "--passes", "2", "--temperatures", "1", "--part", "test", "--data", idx_folder,
+               "--quiet", "--json")  # fmt: skip
+    sampled, plain = json.loads(made.stdout)
+    assert sampled["method"] == {"name": "sampling", "passes": 2, "temperatures": 1, "seed": 0}
+    assert plain["method"] == {"name": "free-energy"}
+    assert sampled["weights"]["passes"] == 2
+    assert 1 <= sampled["weights"]["effective_size"] <= 2
+    assert "weights" not in plain
+    assert "drawn_with_seed" not in plain
+    assert sampled["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--passes", "3"], ["--passes", "stochastic-mean or sampling"]),
+        (["--passes", "20"], ["--passes"]),  # the default, but given
+        (["--method", "stochastic", "--passes", "3"], ["--passes"]),
+        (["--method", "sampling", "--rounds", "3"], ["--rounds", "label-gibbs"]),
+        (["--method", "stochastic-mean", "--temperatures", "3"], ["--temperatures", "sampling"]),
+        (["--seed", "1"], ["--seed", "--cases"]),
+        (["--method", "free-energy", "--seed", "1"], ["--seed"]),
+        (["--part", "valid"], ["--part", "validation"]),
+        (["--cases", "0"], ["--cases"]),
+        (["--method", "sampling", "--temperatures", "-1"], ["--temperatures"]),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    nets: dict[str, Path], options: list[str], words: list[str]
+) -> None:
+    fails(run("evaluate", nets["validated"], *options), 2, *words)
+
+
+@pytest.mark.parametrize("method", [*stages.METHODS, "all"])
+def test_a_classifier_is_asked_in_no_other_way(
+    nets: dict[str, Path], idx_folder: Path, method: str
+) -> None:
+    made = run("evaluate", nets["classifier"], "--method", method, "--data", idx_folder)
+    fails(made, 1, "classifier.h5: is a classifier", "softmax alone")
+
+
+def test_a_classifier_without_methods_is_measured_as_before(
+    nets: dict[str, Path], idx_folder: Path
+) -> None:
+    made = run("evaluate", nets["classifier"], "--data", idx_folder, "--part", "test",
+               "--cases", "5", "--seed", "1", "--json")  # fmt: skip
+    (found,) = json.loads(made.stdout)
+    assert (found["cases"], found["drawn_with_seed"]) == (5, 1)
+    assert "method" not in found
+
+
+# -- the report ------------------------------------------------------------------------------
+
+
+def test_saved_files_hold_what_was_measured(
+    nets: dict[str, Path], idx_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "new" / "methods"
+    made = run("evaluate", nets["validated"], "--method", "all", "--passes", "2",
+               "--temperatures", "1", "--data", idx_folder, "--threads", "1", "--save", folder,
+               "--json", "--quiet")  # fmt: skip
+    assert made.exit_code == 0, made.output
+    printed = json.loads(made.stdout)
+    document = json.loads((folder / "methods.json").read_text())
+    assert document["threads"] == 1
+    assert "numpy" in document["provenance"]
+    records = list(csv.DictReader(io.StringIO((folder / "methods.csv").read_text())))
+    table = (folder / "methods.md").read_text().splitlines()[2:]
+    assert len(printed) == len(records) == len(document["rows"]) == 15
+    for entry, row, record, line in zip(printed, document["rows"], records, table, strict=False):
+        assert {key: row[key] for key in entry} == entry
+        assert row["sha256"] == checkpoint.load(nets["validated"]).digest()
+        assert record["method"] == entry["method"]["name"]
+        assert int(record["errors"]) == entry["errors"]
+        assert f"| {entry['errors']} ± " in line
+    assert "sampling (2 passes, 1 temperatures)" in "\n".join(table)
+
+
+def test_published_figures_stand_beside_test_errors_alone(
+    nets: dict[str, Path], context: Context
+) -> None:
+    methods = [Method(name, 1, 1, 0) for name in stages.METHODS]
+    found = stages.evaluate(context, nets["validated"], methods, Chosen(cases=3))
+    assert set(report.PUBLISHED) == set(stages.METHODS)
+    lines = report.markdown(found, Chosen(cases=3)).splitlines()[2:]
+    for evaluation, line in zip(found, lines, strict=False):
+        assert evaluation.method is not None
+        published = report.PUBLISHED[evaluation.method.name]
+        assert line.endswith(f"| {published} |") == (evaluation.part == "test")
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(
+    nets: dict[str, Path], idx_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    made = run("evaluate", nets["validated"], "--data", idx_folder, "--quiet", "--save",
+               tmp_path / "file" / "new")  # fmt: skip
+    fails(made, 1, "cannot be written")
