@@ -272,7 +272,9 @@ def load(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: is a folder, not a checkpoint") from None
     except PermissionError:
         raise CheckpointError(f"{path}: may not be read") from None
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
+    except MemoryError:
+        raise CheckpointError(f"{path}: takes more memory than there is") from None
+    except Exception as error:  # whatever a library may raise on the file of a stranger
         reason = (
             getattr(error, "strerror", None)
             or ((str(error).splitlines() or [type(error).__name__])[0])
@@ -413,7 +415,7 @@ def _read_tree(group: h5py.Group | h5py.Dataset, bounds: _Bounds, depth: int) ->
         raise CheckpointError(f"{group.name} is not a group of this format")
     tree = _json(group, "values")
     for name in group:
-        if not name.isprintable():
+        if not isinstance(name, str) or not name.isprintable():  # bytes: no text at all
             raise CheckpointError(f"{group.name} has a member whose name holds control characters")
         member = _member(group, name, bounds)
         if isinstance(member, h5py.Group):

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 _LONGEST_LINE = 400
 _LONGEST_HOLDER = 200
+_TRIES = 100
 _CANNOT_LOCK = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -96,7 +97,7 @@ class Lock:
             If there can be no lock file.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        while self._descriptor is None and self.works:
+        for _ in range(_TRIES):
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(self.path, flags, 0o666)
             try:
@@ -105,8 +106,11 @@ class Lock:
             finally:
                 if descriptor >= 0:  # held by another, or its last holder has just removed it
                     os.close(descriptor)
-        if self._descriptor is not None:
-            self._sign(self._descriptor)
+            if self._descriptor is not None:
+                self._sign(self._descriptor)
+            if self._descriptor is not None or not self.works:
+                return
+        raise OSError(errno.EAGAIN, "its lock file does not stay", str(self.path))
 
     def keep(self) -> None:
         """Hold the file still, even if somebody has removed the lock file or its folder.

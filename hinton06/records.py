@@ -63,6 +63,12 @@ def checked(path: Path, found: Checkpoint) -> Checkpoint:
     _require(path, found.provenance, {"seconds": _number}, "provenance")
     if not all(_flat(value) for value in found.provenance.values()):
         raise CheckpointError(f"{path}: its provenance is not a list of names and values")
+    for name, value in [*found.arguments.items(), *found.outcome.items()]:
+        if not isinstance(value, np.ndarray) and not _plain(value):
+            raise CheckpointError(f"{path}: its {name} holds an array, or a number that is none")
+    for name, column in found.history.items():
+        if np.isinf(column).any():  # NaN is an epoch that did not measure it
+            raise CheckpointError(f"{path}: its history of {name} holds an infinity")
     if found.complete and found.stage == "stack":
         _require(path, found.arguments, {"split": _split}, "argument")
         _require(path, found.history, {"recon_error": _measured}, "history")
@@ -138,6 +144,17 @@ def _flat(value: Any) -> bool:
     if isinstance(value, list):
         return all(isinstance(item, str) for item in value)
     return value is None or isinstance(value, str | bool) or _number(value)
+
+
+def _plain(value: Any) -> bool:
+    """Whether nested values hold no array, and no number that is NaN or infinite."""
+    if isinstance(value, dict):
+        return all(_plain(inner) for inner in value.values())
+    if isinstance(value, list):
+        return all(_plain(inner) for inner in value)
+    return not isinstance(value, np.ndarray) and (
+        not isinstance(value, float) or math.isfinite(value)
+    )
 
 
 def _measured(column: Any) -> bool:

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from hinton06 import generation
 from hinton06.generation import Fantasies, Generator
@@ -118,7 +117,7 @@ def sample(context: Context, path: Path, how: Sampling = Sampling()) -> Samples:
     rng = np.random.default_rng(how.seed)
     context.progress.begin(f"sample {path.name}", 0, how.samples * how.gibbs)
     try:
-        with threadpool_limits(context.threads):
+        with context.computing():
             started = generation.start(generator, n_chains, rng, labels)
             made = generation.fantasies(
                 generator, started, how.samples, how.gibbs, rng, context.progress.tick

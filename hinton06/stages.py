@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,16 @@ class Context:
     threads: int = 1
     force: bool = False
     save_every_s: float = SAVE_EVERY_S
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """As many BLAS threads as `threads`, and no warning in passing where numbers overflow.
+
+        They are found out by `training.check_finite` and where scores are made, which have a
+        name for it.
+        """
+        with threadpool_limits(self.threads), np.errstate(all="ignore"):
+            yield
 
 
 @dataclass(frozen=True)
@@ -170,7 +181,7 @@ def pretrain(
     with run.begun(context.force, context.progress) as before:
         if before:
             return Made(path, records.checked(path, before), already=True)
-        with threadpool_limits(context.threads):
+        with context.computing():
             cases = _cases(digits, _training_rows(path, digits, split, settings.cases))
             targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
             rng = _generator(seed, 0, split_name)
@@ -609,7 +620,7 @@ def _fine_tune(
     with run.begun(context.force, context.progress) as before:
         if before:
             return Made(run.path, records.checked(run.path, before), already=True)
-        with threadpool_limits(context.threads):
+        with context.computing():
             learner: FineTuning | GenerativeFineTuning = make_learner()
             run.train(learner, context.progress)
             outcome = _outcome(context.digits, learner, run, split, epochs_before)
@@ -922,7 +933,7 @@ class _Asked:
             title = f"evaluate {self._path.name}" + (f" {method.name}" if method else "")
             context.progress.begin(title, 0, sum(len(cases) for cases in self._parts.values()))
             try:
-                with threadpool_limits(context.threads):
+                with context.computing():
                     for part, cases in self._parts.items():
                         results.append(self._answer(context, method, part, cases))
             finally:
@@ -1025,8 +1036,7 @@ def _outputs(
     context.progress.begin(title, 0, len(work))
     outputs = []
     try:
-        # Numbers too large for a net to answer are found out below, where there is a name for it.
-        with threadpool_limits(context.threads), np.errstate(all="ignore"):
+        with context.computing():
             for net, images in work:
                 outputs.append(_recognise(net, images))
                 context.progress.tick(1)

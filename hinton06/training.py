@@ -306,7 +306,7 @@ class Run:
                 self._epochs(learner, progress, interrupt)
             if interrupt.signal_number:
                 raise Interrupted(interrupt.signal_number)
-        except (RunError, MemoryError):
+        except MemoryError:
             self._save_last_good()
             raise
         finally:
@@ -337,7 +337,7 @@ class Run:
         while learner.finished() is None:
             where, started, cpu_started = learner.where(), time.monotonic(), time.process_time()
             row = learner.run_epoch(lambda amount: _tick(amount, progress, interrupt))
-            check_finite(where, row, learner.parameters())
+            self._check_finite(where, row, learner)
             seconds = time.monotonic() - started
             self.history.append({**row, "seconds": seconds})
             self.provenance["seconds"] += seconds
@@ -354,6 +354,13 @@ class Run:
                 return
         if unsaved:  # the last measurements may take a while, and may be interrupted
             self._save_partial(learner.state(), self.provenance, len(self.history))
+
+    def _check_finite(self, where: str, row: Mapping[str, float], learner: Learner) -> None:
+        try:
+            check_finite(where, row, learner.parameters())
+        except RunError as error:
+            self._save_last_good()
+            raise RunError(f"{self.path}: {error}") from None
 
     def _save_partial(self, state: Tree, provenance: Tree, epochs: int) -> None:
         unfinished = Checkpoint(

@@ -451,6 +451,36 @@ def with_many_cycles(file):
         file[f"model/self{number}"] = file["model"]
 
 
+def with_a_name_that_is_not_text(file):
+    h5py.h5g.create(file["model"].id, b"\xff\xfe")
+
+
+def with_a_name_of_two_lines(file):
+    file["model/two\nlines"] = np.zeros(3)
+
+
+def with_two_names_for_one_array(file):
+    file["model/again"] = file["model/weights1"]
+
+
+def with_a_filter_that_nobody_has(file):
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_chunk((4,))
+    properties.set_filter(32_123, h5py.h5z.FLAG_OPTIONAL)
+    space = h5py.h5s.create_simple((16,))
+    h5py.h5d.create(file["model"].id, b"w", h5py.h5t.IEEE_F32LE, space, properties)
+
+
+def with_many_long_texts(file):
+    texts = np.array(["x" * 50_000] * 100, dtype=object)
+    del file["state"].attrs["values"]
+    file["state"].attrs.create("values", texts, dtype=h5py.string_dtype())
+
+
+def with_half_precision(file):
+    file["model/w"] = np.zeros(3, np.float16)
+
+
 def with_too_many_levels(file):
     group = file["model"]
     for level in range(10):
@@ -532,6 +562,12 @@ def with_a_number_of_5000_digits(file):
         (with_a_little_data_that_is_not_stored, "/model/w declares more data"),
         (with_a_cycle, "/model/self"),
         (with_many_cycles, "/model/self"),
+        (with_a_name_that_is_not_text, "control characters"),
+        (with_a_name_of_two_lines, "control characters"),
+        (with_two_names_for_one_array, "second name"),
+        (with_a_filter_that_nobody_has, "/model/w"),
+        (with_many_long_texts, "values is not text"),
+        (with_half_precision, "/model/w"),
         (with_too_many_levels, "/model/deeper0"),
         (with_histories_of_unequal_lengths, "history"),
         (with_a_history_of_two_dimensions, "history"),

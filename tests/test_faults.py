@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import fcntl
 import functools
 import gzip
 import json
@@ -267,6 +268,15 @@ def test_the_lock_of_a_dead_process_does_not_block(tmp_path: Path) -> None:
     assert not mine.path.exists()
 
 
+def test_what_a_dead_process_beside_its_finished_file_left_is_removed(
+    tmp_path: Path, idx_folder: Path
+) -> None:
+    assert pretrain(tmp_path, idx_folder).exit_code == 0
+    Lock(tmp_path / "pretrain-a.h5").path.write_text("process 1 on a since then")
+    assert "already finished" in pretrain(tmp_path, idx_folder).stdout
+    assert not Lock(tmp_path / "pretrain-a.h5").path.exists()
+
+
 def test_a_lock_that_was_removed_is_taken_again_unless_another_has_it(tmp_path: Path) -> None:
     mine, other = Lock(tmp_path / "net.h5"), Lock(tmp_path / "net.h5")
     mine.take()
@@ -281,6 +291,26 @@ def test_a_lock_that_was_removed_is_taken_again_unless_another_has_it(tmp_path: 
     mine.release()
     assert other.path.exists()  # it was not mine any more
     other.release()
+
+
+def test_a_lock_file_that_its_last_holder_removes_meanwhile_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = Lock(tmp_path / "net.h5"), Lock(tmp_path / "net.h5")
+    real, taken = fcntl.flock, []
+
+    def after_it_is_gone(descriptor: int, how: int) -> None:
+        if not taken:
+            mine.path.unlink()
+        taken.append(descriptor)
+        real(descriptor, how)
+
+    monkeypatch.setattr("hinton06.files.fcntl.flock", after_it_is_gone)
+    mine.take()
+    assert len(taken) == 2
+    with pytest.raises(HeldError):
+        other.take()
+    mine.release()
 
 
 def test_a_lock_file_that_is_a_link_or_a_pipe_is_refused_and_its_target_untouched(
@@ -423,7 +453,11 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, idx_folder: Path) 
     os.mkfifo(pipe)
     (idx_folder / "t10k-labels-idx1-ubyte").unlink()
     os.mkfifo(idx_folder / "t10k-labels-idx1-ubyte")
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+
+    def waited(*_: object) -> None:
+        raise TimeoutError("it waited for the pipe")
+
+    before = signal.signal(signal.SIGALRM, waited)
     signal.alarm(20)
     try:
         with pytest.raises(CheckpointError, match="not a plain file"):
@@ -446,6 +480,85 @@ def test_a_text_with_control_characters_is_refused(text: str, tmp_path: Path) ->
     with pytest.raises(CheckpointError, match="control characters") as caught:
         checkpoint.load(tmp_path / "net.h5")
     one_line(str(caught.value))
+
+
+def _infinite_history(found: Checkpoint) -> None:
+    found.history["recon_error"][0] = np.inf
+
+
+def _infinite_argument(found: Checkpoint) -> None:
+    found.arguments["split_sha256"] = [{"deep": float("nan")}]
+
+
+def _infinite_outcome(found: Checkpoint) -> None:
+    found.outcome["more"] = float("inf")
+
+
+def _array_in_a_score(found: Checkpoint) -> None:
+    found.outcome["more"] = {"deeper": np.ones(3)}
+
+
+def _no_recipe(found: Checkpoint) -> None:
+    del found.arguments["recipe"]
+
+
+def _another_split(found: Checkpoint) -> None:
+    found.arguments["split"] = ["a"]
+
+
+def _text_for_seconds(found: Checkpoint) -> None:
+    found.provenance["seconds"] = "long"
+
+
+def _no_history(found: Checkpoint) -> None:
+    found.history.clear()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_infinite_history, _infinite_argument, _infinite_outcome, _array_in_a_score, _no_recipe,
+     _another_split, _text_for_seconds, _no_history],
+)  # fmt: skip
+def test_a_whole_file_that_records_what_cannot_be_is_refused_in_one_line(
+    change: Callable[[Checkpoint], None], tmp_path: Path, idx_folder: Path
+) -> None:
+    assert pretrain(tmp_path, idx_folder).exit_code == 0
+    path = tmp_path / "pretrain-a.h5"
+    found = checkpoint.load(path)
+    change(found)
+    checkpoint.save(path, found)
+    for how in (["show"], ["show", "--json"], ["finetune-bp", "--data", str(idx_folder)]):
+        result = CliRunner().invoke(main, [*how, str(path)])
+        assert result.exit_code == 1
+        one_line(result.stderr, str(path))
+    result = CliRunner().invoke(main, ["table1", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.usefixtures("saves_often")
+def test_weights_so_large_that_they_overflow_cost_one_line(
+    tmp_path: Path, idx_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an unfinished file whose epochs are all done, so that only the scores are left to do."""
+    assert pretrain(tmp_path, idx_folder).exit_code == 0
+    command = ["finetune-bp", str(tmp_path / "pretrain-a.h5"), "--data", str(idx_folder),
+               "--max-epochs", "2", "--threads", "1", "--quiet"]  # fmt: skip
+
+    def stopped(*_: object) -> None:
+        raise RunError("stopped")
+
+    with monkeypatch.context() as before:
+        before.setattr(stages, "_outcome", stopped)
+        assert CliRunner().invoke(main, command).exit_code == 1
+    part = tmp_path / "bp-a.h5.part"
+    found = checkpoint.load(part)
+    for name, array in found.state["best"].items():
+        array[...] = 3e38 if name.startswith("weights") else 0
+    checkpoint.save(part, found)
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    one_line(result.stderr.splitlines()[-1], str(tmp_path / "bp-a.h5"), "not a finite number")
 
 
 # -- numbers -------------------------------------------------------------------------------------
@@ -519,7 +632,7 @@ def test_a_number_that_is_none_is_noticed_in_its_epoch_in_every_learner(
             next(iter(learner.parameters().values())).flat[0] = bad
 
     run = Run(tmp_path / "net.h5", "stack", {"seed": 1}, name, 0.0 if saved_often else 1e9)
-    with pytest.raises(RunError, match=r"epoch 2: .* no longer finite") as caught:
+    with pytest.raises(RunError, match=rf"^{run.path}: .*epoch 2: .* no longer") as caught:
         run.train(learner, make_progress(at_tick=poison))
     one_line(str(caught.value))
     kept = checkpoint.load(run.partial_path)
@@ -537,7 +650,7 @@ def test_a_rate_that_is_far_too_high_ends_with_the_epoch_and_the_last_good_file(
     too_high = ["--rate", "400", "--decay", "1", "--passes", "9"]
     result = pretrain(tmp_path, idx_folder, *too_high)
     assert result.exit_code == 1
-    one_line(result.stderr, "layer 1 epoch ", "no longer finite", "smaller rate")
+    one_line(result.stderr, "pretrain-a.h5: layer 1 epoch ", "no longer finite", "smaller")
     found = checkpoint.load(tmp_path / "pretrain-a.h5.part")
     epochs = len(found.history["layer"])
     assert f"layer 1 epoch {epochs + 1}: " in result.stderr

@@ -420,7 +420,7 @@ def test_a_parameter_that_overflows_ends_the_run_and_keeps_the_last_good_file(
 ):
     run = make_run()
     learner = Walk(in_epoch=lambda n: learner.weights.__setitem__(1, bad) if n == 3 else None)
-    with pytest.raises(RunError, match=r"^epoch 3: layer 1 weights no longer finite"):
+    with pytest.raises(RunError, match=f"^{run.path}: epoch 3: layer 1 weights no longer finite"):
         run.train(learner, progress)
     found = checkpoint.load(run.partial_path)
     assert found.state["epoch"] == 2
@@ -435,7 +435,9 @@ def test_a_measurement_that_overflows_ends_the_run_and_keeps_the_last_good_file(
             return row | {"train_cost": float("nan")} if self.epoch == 5 else row
 
     run = make_run()
-    with pytest.raises(RunError, match=r"^epoch 5: train cost no longer finite") as caught:
+    with pytest.raises(
+        RunError, match=f"^{run.path}: epoch 5: train cost no longer finite"
+    ) as caught:
         run.train(Overflows(), progress)
     assert len(str(caught.value).splitlines()) == 1
     assert checkpoint.load(run.partial_path).state["epoch"] == 4

@@ -322,7 +322,7 @@ def trial(
         kill = None
         if point is not None:
             number = rng.randint(1, _LAST_OCCURRENCE.get(point, 4))
-            kill = (point, number, int(signal_number), rng.uniform(0, cpu_seconds))
+            kill = (point, number, int(signal_number), rng.uniform(0, 0.8 * cpu_seconds))
         ended = start(folder, command.arguments, kill)
         result.starts += 1
         killed = ended.code in (-signal_number, 128 + signal_number)
@@ -374,6 +374,7 @@ def torture(
         command = commands[len(results) % len(commands)]
         rng = random.Random(f"{seed} {len(results)}")
         points = [p for p in POINTS if p != "between layers" or command.arguments[0] == "pretrain"]
+        points += ["random"] * 3
         rng.shuffle(points)
         # There is nothing to go on from at first, and nothing to hit after the last epoch.
         points.sort(key=lambda point: point == "between training and finishing")
