@@ -83,7 +83,7 @@ def run_harness(script: str, folder: Path, *arguments: str) -> None:
 
 def test_killed_commands_go_on_to_the_same_bits(tmp_path: Path) -> None:
     run_harness("torture.py", tmp_path / "torture", "--kills", "16", "--seed", "1")
-    found = json.loads((tmp_path / "torture" / "torture.json").read_text())
+    found = json.loads((tmp_path / "torture" / "torture-seed1.json").read_text())
     assert found["kills"] >= 16
     assert (found["differences"], found["faults"]) == (0, [])
 
@@ -317,7 +317,7 @@ def test_a_file_system_without_locks_costs_a_note(
 
 def test_mutated_files_are_refused_in_one_line_or_harmless(tmp_path: Path) -> None:
     run_harness("fuzz.py", tmp_path / "fuzz", "--mutations", "60", "--seed", "1")
-    found = json.loads((tmp_path / "fuzz" / "fuzz.json").read_text())
+    found = json.loads((tmp_path / "fuzz" / "fuzz-seed1.json").read_text())
     assert found["mutations"] > 50
     assert found["refused"] > 30
     assert found["faults"] == []

@@ -175,7 +175,8 @@ def unknown_filter(file: h5py.File, rng: random.Random) -> None:
     name = _replaced(file, rng)
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_chunk((4,))
-    properties.set_filter(h5py.h5z.FILTER_FLETCHER32)
+    number = rng.choice([h5py.h5z.FILTER_FLETCHER32, 32_123])  # the second nobody has
+    properties.set_filter(number, h5py.h5z.FLAG_OPTIONAL)
     space = h5py.h5s.create_simple((16,))
     h5py.h5d.create(file.id, name.encode(), h5py.h5t.IEEE_F32LE, space, properties)
 
@@ -574,7 +575,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where to work; must not exist")
     parser.add_argument("--mutations", type=int, default=1200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--record", type=Path, help="folder for fuzz.json and fuzz.csv")
+    parser.add_argument("--record", type=Path, help="folder for fuzz-seedN.json and .csv")
     given = parser.parse_args()
     given.folder.mkdir(parents=True)
     top, started = given.folder.resolve(), time.monotonic()
@@ -583,8 +584,8 @@ def main() -> None:
         target = given.record or given.folder
         target.mkdir(parents=True, exist_ok=True)
         values = summary(verdicts, given.seed, time.monotonic() - started)
-        (target / "fuzz.json").write_text(json.dumps(values, indent=2) + "\n")
-        with builtins.open(target / "fuzz.csv", "w", newline="") as file:
+        (target / f"fuzz-seed{given.seed}.json").write_text(json.dumps(values, indent=2) + "\n")
+        with builtins.open(target / f"fuzz-seed{given.seed}.csv", "w", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(["mutation", "command", "exit code", "MiB", "fault", "line"])
             for v in verdicts:

@@ -90,6 +90,15 @@ COMMANDS = (
         "finetune-cws --extend", ("cws-a.h5",),
         ("finetune-cws", "--extend", "cws-a.h5", *WAKESLEEP), "cws-a-extended.h5",
     ),
+    Command(
+        "finetune-cws --bp-weight", ("cws-a.h5",),
+        ("finetune-cws", "cws-a.h5", "--bp-weight", "0.5", "--out", "mixed-a.h5", *WAKESLEEP),
+        "mixed-a.h5",
+    ),
+    Command(
+        "finetune-cws --search-bp-weight", ("cws-a.h5",),
+        ("finetune-cws", "cws-a.h5", "--search-bp-weight", *WAKESLEEP), "hybrid-a.h5",
+    ),
 )  # fmt: skip
 
 
@@ -352,17 +361,17 @@ def undisturbed(top: Path) -> dict[str, tuple[dict[str, Any], float]]:
 
 
 def torture(
-    top: Path, kills: int, seed: int,
+    top: Path, kills: int, seed: int, commands: Sequence[Command],
     log: Callable[[str], None], save: Callable[[list[Result]], None],
 ) -> list[Result]:  # fmt: skip
-    """Trials over all commands in turn until that many kills have hit."""
+    """Trials over these commands in turn until that many kills have hit."""
     provenance.describe()  # asks for what it then remembers, in the copies of this process too
     make_digits(top / "digits")
     expected = undisturbed(top)
     results: list[Result] = []
     hit = 0
     while hit < kills:
-        command = COMMANDS[len(results) % len(COMMANDS)]
+        command = commands[len(results) % len(commands)]
         rng = random.Random(f"{seed} {len(results)}")
         points = [p for p in POINTS if p != "between layers" or command.arguments[0] == "pretrain"]
         rng.shuffle(points)
@@ -410,7 +419,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where to work; must not exist")
     parser.add_argument("--kills", type=int, default=210)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--record", type=Path, help="folder for torture.json and torture.csv")
+    parser.add_argument("--only", default="", help="commands whose name holds this")
+    parser.add_argument("--record", type=Path, help="folder for torture-seedN.json and .csv")
     given = parser.parse_args()
     given.folder.mkdir(parents=True)
     top, started = given.folder.resolve(), time.monotonic()
@@ -419,8 +429,8 @@ def main() -> None:
         values = summary(results, given.seed, time.monotonic() - started)
         target = given.record or given.folder
         target.mkdir(parents=True, exist_ok=True)
-        (target / "torture.json").write_text(json.dumps(values, indent=2) + "\n")
-        with builtins.open(target / "torture.csv", "w", newline="") as file:
+        (target / f"torture-seed{given.seed}.json").write_text(json.dumps(values, indent=2) + "\n")
+        with builtins.open(target / f"torture-seed{given.seed}.csv", "w", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(["trial", "command", "moment", "signal", "exit code", "differences"])
             for number, result in enumerate(results):
@@ -428,7 +438,14 @@ def main() -> None:
                     [number, result.command, *kill, len(result.different)] for kill in result.kills
                 )
 
-    results = torture(top, given.kills, given.seed, lambda line: print(line, flush=True), save)
+    commands = [command for command in COMMANDS if given.only in command.name]
+    if not commands:
+        parser.error(f"no command's name holds {given.only!r}")
+
+    def log(line: str) -> None:
+        print(line, flush=True)
+
+    results = torture(top, given.kills, given.seed, commands, log, save)
     bad = [result for result in results if result.different or result.lost]
     print(
         f"{sum(len(r.kills) for r in results)} kills, {len(bad)} trials with a difference or loss"
