@@ -29,7 +29,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hinton06 import checkpoint, mnist, records, stages, training
+from hinton06 import checkpoint, mnist, opening, records, stages, training
 from hinton06.backprop import FineTuning
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.cli import main, options
@@ -61,7 +61,7 @@ def pretrain(folder: Path, digits: Path, *more: str) -> Result:
 @pytest.fixture
 def saves_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command saves after every epoch."""
-    monkeypatch.setattr(options, "Context", functools.partial(stages.Context, save_every_s=0.0))
+    monkeypatch.setattr(options, "Context", functools.partial(opening.Context, save_every_s=0.0))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import click
 
 from hinton06 import mnist
 from hinton06.cli.display import Display, duration
+from hinton06.opening import Context
 from hinton06.recipes import RECIPES, Settings, SettingsType, parse_layers, show_value
 from hinton06.report.scores import (
     coefficient_curve,
@@ -21,7 +22,7 @@ from hinton06.report.scores import (
     scores_line,
     show_curve,
 )
-from hinton06.stages import Context, Made
+from hinton06.stages import Made
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

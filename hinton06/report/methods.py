@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hinton06 import provenance
+from hinton06.measuring import Chosen, Evaluation
 from hinton06.report.files import ReportError
 from hinton06.report.scores import evaluation_values, interval, notes, seconds_text
-from hinton06.stages import Chosen, Evaluation
 
 # Test errors of the published net, continued on all 60,000 training cases.
 PUBLISHED = {
