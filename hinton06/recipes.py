@@ -288,7 +288,7 @@ _TR2006 = _recipe(
     {
         "optimiser": ("momentum", CHAPTER),
         "batch": (100, ASSUMED),
-        "rate": (0.05, VALIDATION),
+        "rate": (0.1, VALIDATION),
         "momentum": (0.9, ASSUMED),
         "decay": (0.0, ASSUMED),
         "line_searches": (3, SCIENCE06),
