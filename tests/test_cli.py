@@ -93,7 +93,7 @@ def test_help_of_each_command_fits_80_columns(command: str) -> None:
         (["finetune-bp", "missing.h5"], ["missing.h5"]),
         (["finetune-bp", "--no-pretraining"], ["--no-pretraining"]),
         (["finetune-bp", "--extend", "missing.h5"], ["missing.h5"]),
-        (["finetune-cws"], ["PRETRAINED"]),
+        (["finetune-cws"], ["START"]),
         (["finetune-cws", "missing.h5"], ["missing.h5"]),
         (["pretrain", "--split", "a", "--labels", "yes"], ["yes"]),
         (["evaluate"], ["CHECKPOINTS"]),

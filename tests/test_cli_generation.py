@@ -68,7 +68,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, to_idx: Callable[[Any], bytes
     ):
         checkpoint.save(
             folder / f"{name}.h5",
-            Checkpoint("stack", True, found.arguments, {}, model, history=found.history),
+            Checkpoint(
+                "stack", True, found.arguments, found.provenance, model, history=found.history
+            ),
         )
     found.complete = False
     checkpoint.save(folder / "unfinished.h5", found)

@@ -36,6 +36,24 @@ def some_net() -> DeepBeliefNet:
     return DeepBeliefNet.untied([*stack, Rbm.random(5 + labels, 7, 1.0, rng, labels)])
 
 
+def record(stage: str, model: dict[str, Any], role: str) -> Checkpoint:
+    """A finished file, with all that one records."""
+    score = {"cases": 2, "errors": 1, "cost_per_100": 50.0}
+    return Checkpoint(
+        stage, True,
+        {"recipe": "tiny", "settings": {}, "seed": 0, "threads": 1, "data": "none", "split": "a"},
+        {"seconds": 1.0},
+        model,
+        history={name: np.ones(1) for name in ("valid_cost", "valid_errors", "train_cost")},
+        outcome={
+            "role": role, "split": "a", "reason": "made by hand", "capped": False, "epochs": 1,
+            "epochs_before": 0, "train": score, "valid": score, "test": score,
+            "test_log_probs": np.log(np.full((2, 4), 0.25)),
+            "test_labels": np.zeros(2, np.uint8),
+        },
+    )  # fmt: skip
+
+
 @pytest.fixture
 def nets(tmp_path: Path) -> dict[str, Path]:
     """Files of a validated and an extended generative net and of a classifier."""
@@ -49,8 +67,7 @@ def nets(tmp_path: Path) -> dict[str, Path]:
     paths = {}
     for name, (stage, model, role) in made.items():
         paths[name] = tmp_path / f"{name}.h5"
-        found = Checkpoint(stage, True, {"split": "a"}, {}, model=model, outcome={"role": role})
-        checkpoint.save(paths[name], found)
+        checkpoint.save(paths[name], record(stage, model, role))
     return paths
 
 
