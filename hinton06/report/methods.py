@@ -22,7 +22,7 @@ PUBLISHED = {
     "free-energy": "1.25 %",
     "stochastic": "about 0.5 points more",
     "stochastic-mean": "about as free-energy",
-    "label-gibbs": "about 1 point more",
+    "label-gibbs": "almost 1 point more",
     "sampling": "not given",
 }
 
