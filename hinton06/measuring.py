@@ -229,7 +229,8 @@ class _Asked:
             title = f"evaluate {self._path.name}" + (f" {method.name}" if method else "")
             context.progress.begin(title, 0, sum(len(cases) for cases in self._parts.values()))
             try:
-                with threadpool_limits(context.threads):
+                # Numbers too large for a net to answer are found out when they are scored.
+                with threadpool_limits(context.threads), np.errstate(all="ignore"):
                     for part, cases in self._parts.items():
                         results.append(self._answer(context, method, part, cases))
             finally:

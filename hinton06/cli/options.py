@@ -187,7 +187,12 @@ def make_context(options: dict[str, Any], display: Display) -> Context:
 
 def print_json(value: Any) -> None:
     """Print a JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
+    click.echo(json.dumps(value, indent=2, allow_nan=False, default=_shape))
+
+
+def _shape(value: Any) -> str:
+    """What stands for an array among values that a stranger's file holds."""
+    return f"array of shape {getattr(value, 'shape', '?')}"
 
 
 def print_made(made: Made, as_json: bool) -> None:
