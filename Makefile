@@ -5,6 +5,7 @@
 #   make quick           the same on all of MNIST with a short recipe, in minutes
 #   make cws             contrastive wake-sleep, on the stacks of table1
 #   make hybrid          the mixed gradient after it
+#   make figures         Figures 2, 3 and 5, and learning curves
 #   make test lint       the tests; types and style
 #   make torture         kills every long command and damages every file, and counts what is lost
 #   make clean           removes the environment and caches, never runs
@@ -17,6 +18,8 @@ RUNS   ?= runs/table1$(if $(filter-out 0,$(SEED)),-seed$(SEED))
 JOBS   ?= 3
 # Splits that cws and hybrid train nets of.
 SPLITS ?= a
+# The RBM that learns labels takes the passes of Hinton, Osindero and Teh (2006).
+LABELS ?= --passes 30
 # A folder of other IDX files; the MNIST files inside the package when empty.
 DATA   ?=
 PYTHON ?= python3
@@ -29,9 +32,10 @@ VALIDATED = $(ALL:%=$(RUNS)/bp-%.h5)
 EXTENDED  = $(ALL:%=$(RUNS)/bp-%-extended.h5)
 CWS       = $(SPLITS:%=$(RUNS)/cws-%-extended.h5)
 HYBRID    = $(SPLITS:%=$(RUNS)/hybrid-%-extended.h5)
+FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
 NETS      = $(VALIDATED) $(EXTENDED) $(RUNS)/bp-not-pretrained.h5
 
-.PHONY: table1 quick nets cws hybrid test lint torture clean
+.PHONY: table1 quick nets cws hybrid figures test lint torture clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5
@@ -58,7 +62,7 @@ $(ALL:%=$(RUNS)/pretrain-%.h5): $(RUNS)/pretrain-%.h5: | .venv/installed
 
 # The layers below the labels are those of the stack without them.
 $(RUNS)/pretrain-labels-%.h5: $(RUNS)/pretrain-%.h5
-	$(HINTON06) pretrain --labels --split $* --on $< --out $@ $(TRAIN)
+	$(HINTON06) pretrain --labels --split $* --on $< --out $@ $(TRAIN) $(LABELS)
 
 $(RUNS)/cws-%.h5: $(RUNS)/pretrain-labels-%.h5
 	$(HINTON06) finetune-cws $< --out $@ $(TRAIN)
@@ -78,6 +82,10 @@ $(RUNS)/bp-not-pretrained.h5: $(VALIDATED)
 
 $(EXTENDED): $(RUNS)/bp-%-extended.h5: $(RUNS)/bp-%.h5
 	$(HINTON06) finetune-bp --extend $< --out $@ $(TRAIN)
+
+figures: .venv/installed
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FIGURED)
+	@$(HINTON06) figures $(FIGURED) --out $(RUNS)/figures --threads 1
 
 test: .venv/installed
 	$(BIN)/python -m pytest --cov

@@ -248,7 +248,7 @@ def anneal(
 
     Source
     ------
-    Neal (2001), Eq. 3: the product of f_b(states) with the next b over that with the last b.
+    Neal (2001): the product of f_b(states) with the next b over that with the last b.
     """
     log_weights = np.zeros(len(chains.hid_states))
     for before, beta in pairwise(betas):

@@ -64,8 +64,8 @@ def checked(path: Path, found: Checkpoint) -> Checkpoint:
     if not all(_flat(value) for value in found.provenance.values()):
         raise CheckpointError(f"{path}: its provenance is not a list of names and values")
     for name, value in [*found.arguments.items(), *found.outcome.items()]:
-        if not isinstance(value, np.ndarray) and not _plain(value):
-            raise CheckpointError(f"{path}: its {name} holds an array, or a number that is none")
+        if not _finite(value):
+            raise CheckpointError(f"{path}: its {name} holds a number that is not finite")
     for name, column in found.history.items():
         if np.isinf(column).any():  # NaN is an epoch that did not measure it
             raise CheckpointError(f"{path}: its history of {name} holds an infinity")
@@ -146,15 +146,13 @@ def _flat(value: Any) -> bool:
     return value is None or isinstance(value, str | bool) or _number(value)
 
 
-def _plain(value: Any) -> bool:
-    """Whether nested values hold no array, and no number that is NaN or infinite."""
+def _finite(value: Any) -> bool:
+    """Whether no number among nested values is NaN or infinite; arrays are not looked at."""
     if isinstance(value, dict):
-        return all(_plain(inner) for inner in value.values())
+        return all(_finite(inner) for inner in value.values())
     if isinstance(value, list):
-        return all(_plain(inner) for inner in value)
-    return not isinstance(value, np.ndarray) and (
-        not isinstance(value, float) or math.isfinite(value)
-    )
+        return all(_finite(inner) for inner in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _measured(column: Any) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hinton06 import generation
 from hinton06.generation import Fantasies, Generator
-from hinton06.stages import Context, load_generator
+from hinton06.opening import Context, load_generator
 from hinton06.training import RunError
 
 MAX_SAMPLES = 100_000

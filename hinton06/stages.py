@@ -7,24 +7,34 @@ with the measurements that Table 1 needs.
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from hinton06 import checkpoint, mnist, records, wakesleep
-from hinton06.annealing import Spread, sample
-from hinton06.backprop import FineTuning, net_arrays, net_from_arrays
+from hinton06.backprop import FineTuning, net_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
-from hinton06.generation import Generator
+from hinton06.measuring import finite_score, recognise, score_values
 from hinton06.mnist import Digits, Split
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
-from hinton06.numerics import Array
+from hinton06.opening import (
+    Context,
+    build_model,
+    cases_asked_for,
+    cases_at,
+    check_inputs,
+    check_net,
+    check_sizes,
+    load_generative,
+    load_net,
+    load_stage,
+    recorded,
+    split_of,
+    training_rows,
+)
 from hinton06.recipes import (
     BackpropSettings,
     PretrainSettings,
@@ -35,16 +45,9 @@ from hinton06.recipes import (
 from hinton06.recognition import (
     Cases,
     Score,
-    confusion,
-    gibbs_label_log_probs,
-    label_log_probs,
-    log_probs,
-    product_of_nets,
-    score,
-    stochastic_label_log_probs,
 )
 from hinton06.stacking import GreedyStack, stack_arrays, stack_from_arrays
-from hinton06.training import SAVE_EVERY_S, Progress, Run, RunError
+from hinton06.training import Run, RunError
 from hinton06.wakesleep import GenerativeFineTuning, bp_weight_at, one_hot_targets
 
 ROLES = {
@@ -52,39 +55,6 @@ ROLES = {
     "extended": "continued on all training cases",
     "not pretrained": "random start, all training cases",
 }
-
-
-@dataclass(frozen=True)
-class Context:
-    """What every command shares.
-
-    Parameters
-    ----------
-    digits : Digits
-    progress : Progress
-    threads : int
-        BLAS threads; results are bit-identical for equal numbers of threads.
-    force : bool
-        Start anew and replace what there is.
-    save_every_s : float
-        Seconds between saves.
-    """
-
-    digits: Digits
-    progress: Progress
-    threads: int = 1
-    force: bool = False
-    save_every_s: float = SAVE_EVERY_S
-
-    @contextmanager
-    def computing(self) -> Iterator[None]:
-        """As many BLAS threads as `threads`, and no warning in passing where numbers overflow.
-
-        They are found out by `training.check_finite` and where scores are made, which have a
-        name for it.
-        """
-        with threadpool_limits(self.threads), np.errstate(all="ignore"):
-            yield
 
 
 @dataclass(frozen=True)
@@ -170,7 +140,7 @@ def pretrain(
     "A greedy learning algorithm for multiple hidden layers".
     """
     digits = context.digits
-    split = _split(path, digits, split_name)
+    split = split_of(path, digits, split_name)
     arguments = _arguments(
         context, seed, recipe, settings, split=split_name, split_sha256=split.sha256
     )
@@ -182,7 +152,7 @@ def pretrain(
         if before:
             return Made(path, records.checked(path, before), already=True)
         with context.computing():
-            cases = _cases(digits, _training_rows(path, digits, split, settings.cases))
+            cases = cases_at(digits, training_rows(path, digits, split, settings.cases))
             targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
             rng = _generator(seed, 0, split_name)
             learner = GreedyStack(cases.images, settings, rng, targets, cases.labels, below)
@@ -201,7 +171,7 @@ def _recognition_by(
         net = DeepBeliefNet.untied(stack)
     except ValueError:
         return {}
-    measured = _finite_score(path, _recognise(net, train.images), train.labels)
+    measured = finite_score(path, recognise(net, train.images), train.labels)
     return {"train": score_values(measured), **_scores(path, digits, net, split)}
 
 
@@ -209,11 +179,11 @@ def _lower_layers(
     path: Path, split_name: str, digits: Digits, settings: PretrainSettings, arguments: Any
 ) -> list[Rbm]:
     """The layers of a stack below its top one, recorded among the arguments."""
-    found = _load(path, "stack")
-    stack: list[Rbm] = _model(path, stack_from_arrays, found)
-    if _recorded(path, found.arguments, "split") != split_name:
+    found = load_stage(path, "stack")
+    stack: list[Rbm] = build_model(path, stack_from_arrays, found)
+    if recorded(path, found.arguments, "split") != split_name:
         raise RunError(f"{path}: was learned on another split than {split_name}")
-    _check_inputs(path, stack[0].n_visible, digits)
+    check_inputs(path, stack[0].n_visible, digits)
     sizes = tuple(rbm.n_hidden for rbm in stack[:-1])
     if not sizes or sizes != settings.layers[:-1]:
         raise RunError(
@@ -261,12 +231,12 @@ def finetune(
     ------
     "Details of the discriminative fine-tuning procedure"; lines 1 to 3 of Table 1.
     """
-    found = _load(pretrained, "stack")
-    stack = _model(pretrained, stack_from_arrays, found)
-    split_name = _recorded(pretrained, found.arguments, "split")
+    found = load_stage(pretrained, "stack")
+    stack = build_model(pretrained, stack_from_arrays, found)
+    split_name = recorded(pretrained, found.arguments, "split")
     digits = context.digits
-    _check_inputs(pretrained, stack[0].n_visible, digits)
-    split = _split(pretrained, digits, split_name)
+    check_inputs(pretrained, stack[0].n_visible, digits)
+    split = split_of(pretrained, digits, split_name)
     arguments = _arguments(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
@@ -277,10 +247,10 @@ def finetune(
     def learner() -> FineTuning:
         return FineTuning(
             Classifier.on_stack(stack, digits.n_classes),
-            _cases(digits, rows),
+            cases_at(digits, rows),
             settings,
             _generator(seed, 1, split_name),
-            valid=_cases(digits, split.valid),
+            valid=cases_at(digits, split.valid),
         )
 
     return _fine_tune(context, run, learner, split)
@@ -320,12 +290,12 @@ def extend(
     ------
     "Details of the discriminative fine-tuning procedure"; lines 5 to 7 of Table 1.
     """
-    found = _load(fine_tuned, "classifier")
+    found = load_stage(fine_tuned, "classifier")
     net = load_net(fine_tuned, found)
     if found.outcome.get("role") != "validated":
         raise RunError(f"{fine_tuned}: only a net that was stopped by validation can be extended")
-    _check_net(fine_tuned, net, context.digits)
-    split_name = _recorded(fine_tuned, found.arguments, "split")
+    check_net(fine_tuned, net, context.digits)
+    split_name = recorded(fine_tuned, found.arguments, "split")
     target = _recorded_cost(fine_tuned, found)
     arguments = _arguments(
         context, seed, recipe, settings,
@@ -335,7 +305,7 @@ def extend(
 
     def learner() -> FineTuning:
         return FineTuning(
-            net, _cases(context.digits), settings, _generator(seed, 2, split_name),
+            net, cases_at(context.digits), settings, _generator(seed, 2, split_name),
             target_cost=target,
         )  # fmt: skip
 
@@ -383,7 +353,7 @@ def finetune_from_random(
     digits = context.digits
     targets = []
     for criterion in criteria:
-        found = _load(criterion, "classifier")
+        found = load_stage(criterion, "classifier")
         if found.outcome.get("role") != "validated":
             raise RunError(f"{criterion}: has no stopping criterion that validation recorded")
         targets.append(_recorded_cost(criterion, found))
@@ -398,7 +368,7 @@ def finetune_from_random(
         rng = _generator(seed, 3, None)
         sizes = (digits.n_pixels, *layers, digits.n_classes)
         net = Classifier.random(sizes, settings.initial_scale, rng)
-        return FineTuning(net, _cases(digits), settings, rng, target_cost=target)
+        return FineTuning(net, cases_at(digits), settings, rng, target_cost=target)
 
     return _fine_tune(context, run, learner, None)
 
@@ -442,9 +412,9 @@ def finetune_generative(
     """
     digits = context.digits
     found, net = _load_start(start, settings)
-    _check_sizes(start, len(net.vishid), net.n_labels, digits)
-    split_name = _recorded(start, found.arguments, "split")
-    split = _split(start, digits, split_name)
+    check_sizes(start, len(net.vishid), net.n_labels, digits)
+    split_name = recorded(start, found.arguments, "split")
+    split = split_of(start, digits, split_name)
     arguments = _arguments(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
@@ -454,8 +424,8 @@ def finetune_generative(
 
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
-            net, _cases(digits, rows), settings, _generator(seed, 4, split_name),
-            valid=_cases(digits, split.valid),
+            net, cases_at(digits, rows), settings, _generator(seed, 4, split_name),
+            valid=cases_at(digits, split.valid),
         )  # fmt: skip
 
     return _fine_tune(context, run, learner, split)
@@ -464,8 +434,8 @@ def finetune_generative(
 def _load_start(path: Path, settings: WakeSleepSettings) -> tuple[Checkpoint, DeepBeliefNet]:
     """A stack with labels, or a net that was fine-tuned from one with the same validation cases."""
     if records.load(path).stage != "generative":
-        return _load_generative(path, "stack")
-    found, net = _load_generative(path, "generative")
+        return load_generative(path, "stack")
+    found, net = load_generative(path, "generative")
     if found.outcome.get("role") != "validated":
         raise RunError(f"{path}: was trained on all cases, so that none are left for validation")
     if settings.generative == "pretraining":
@@ -514,12 +484,12 @@ def extend_generative(
     Hinton, Osindero and Teh (2006).
     """
     digits = context.digits
-    found, net = _load_generative(fine_tuned, "generative")
+    found, net = load_generative(fine_tuned, "generative")
     if found.outcome.get("role") != "validated":
         raise RunError(f"{fine_tuned}: only a net that was stopped by validation can be extended")
-    _check_sizes(fine_tuned, len(net.vishid), net.n_labels, digits)
-    split_name = _recorded(fine_tuned, found.arguments, "split")
-    train = _recorded(fine_tuned, found.outcome, "train")
+    check_sizes(fine_tuned, len(net.vishid), net.n_labels, digits)
+    split_name = recorded(fine_tuned, found.arguments, "split")
+    train = recorded(fine_tuned, found.outcome, "train")
     target = Score(train["cases"], train["errors"], train["cost_per_100"]).error_rate
     weight = float(found.outcome.get("bp_weight", 0.0))
     settings = dataclasses.replace(settings, bp_weight=weight, search_bp_weight=False)
@@ -532,86 +502,28 @@ def extend_generative(
 
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
-            net, _cases(digits), settings, _generator(seed, 5, split_name),
+            net, cases_at(digits), settings, _generator(seed, 5, split_name),
             target_error_rate=target, schedule_done=found.outcome["epochs"],
         )  # fmt: skip
 
     return _fine_tune(context, run, learner, None, found.outcome["epochs"])
 
 
-def _load_generative(path: Path, stage: str) -> tuple[Checkpoint, DeepBeliefNet]:
-    """A generative net, or a stack with labels seen as one."""
-    found = _load(path, stage)
-    if stage == "generative":
-        return found, _model(path, wakesleep.net_from_arrays, found)
-    stack = _model(path, stack_from_arrays, found)
-    if not stack[-1].n_labels:
-        raise RunError(
-            f"{path}: holds {checkpoint.STAGES['stack']} that was learned without labels, and "
-            "recognises nothing (pretrain --labels learns them)"
-        )
-    try:
-        return found, DeepBeliefNet.untied(stack)
-    except ValueError as error:
-        raise RunError(f"{path}: {error}") from None
-
-
-def _recorded(path: Path, tree: checkpoint.Tree, *names: str) -> Any:
-    """What a file that this package made records under these nested names."""
-    value: Any = tree
-    for name in names:
-        if not isinstance(value, dict) or name not in value:
-            raise CheckpointError(f"{path}: does not record its {' '.join(names)}")
-        value = value[name]
-    return value
-
-
 def _recorded_cost(path: Path, found: Checkpoint) -> float:
-    cost = _recorded(path, found.outcome, "train", "cost_per_100")
+    cost = recorded(path, found.outcome, "train", "cost_per_100")
     if not isinstance(cost, int | float):
         raise CheckpointError(f"{path}: does not record its training cost")
     return float(cost)
-
-
-def _split(path: Path, digits: Digits, name: str) -> Split:
-    try:
-        return mnist.split(len(digits.train_labels), name)
-    except ValueError as error:
-        raise RunError(f"{path}: {error}") from None
-
-
-def _training_rows(path: Path, digits: Digits, split: Split, n_cases: int) -> Any:
-    """A split's training cases, or so many of them, the first ones, equally many of each class."""
-    if not n_cases:
-        return split.train
-    labels, (each, rest) = digits.train_labels[split.train], divmod(n_cases, digits.n_classes)
-    own = [np.flatnonzero(labels == label)[:each] for label in range(digits.n_classes)]
-    if rest or min(map(len, own)) < each:
-        raise RunError(
-            f"{path}: split {split.name} of {digits.name} does not have {n_cases} training cases, "
-            f"equally many of each of {digits.n_classes} classes"
-        )
-    return split.train[np.sort(np.concatenate(own))]
 
 
 def _inherited_rows(
     path: Path, digits: Digits, split: Split, found: Checkpoint, arguments: Any
 ) -> Any:
     """The training cases of the file that a run starts from; recorded if they are not all."""
-    n_cases = _cases_of(found.arguments)
+    n_cases = cases_asked_for(path, found.arguments)
     if n_cases:
         arguments["cases"] = n_cases
-    return _training_rows(path, digits, split, n_cases)
-
-
-def _cases_of(arguments: Mapping[str, Any]) -> int:
-    """How many training cases a stack, or a net on one, was asked to learn from; 0 for all."""
-    settings = arguments.get("settings", {})
-    return int(arguments.get("cases", settings.get("cases", 0)))
-
-
-def _cases(digits: Digits, rows: Any = slice(None)) -> Cases:
-    return Cases(digits.train_images[rows], digits.train_labels[rows])
+    return training_rows(path, digits, split, n_cases)
 
 
 def _fine_tune(
@@ -661,16 +573,16 @@ def _scores(
     path: Path, digits: Digits, net: Classifier | DeepBeliefNet, split: Split | None
 ) -> checkpoint.Tree:
     """A finished net on the test cases, and on the validation cases if it did not learn them."""
-    test = _recognise(net, digits.test_images)
+    test = recognise(net, digits.test_images)
     scores = {
-        "test": score_values(_finite_score(path, test, digits.test_labels)),
+        "test": score_values(finite_score(path, test, digits.test_labels)),
         "test_log_probs": test,
         "test_labels": digits.test_labels,
     }
     if split is not None:
-        held_out = _recognise(net, digits.train_images[split.valid])
+        held_out = recognise(net, digits.train_images[split.valid])
         labels = digits.train_labels[split.valid]
-        scores["valid"] = score_values(_finite_score(path, held_out, labels))
+        scores["valid"] = score_values(finite_score(path, held_out, labels))
     return scores
 
 
@@ -679,493 +591,3 @@ def _coefficient(learner: FineTuning | GenerativeFineTuning) -> dict[str, float]
     if isinstance(learner, FineTuning):
         return {}
     return {"bp_weight": bp_weight_at(learner.settings, max(0, learner.selected.epoch - 1))}
-
-
-def score_values(measured: Score) -> dict[str, float]:
-    """A `Score` as a dictionary: ``cases``, ``errors``, ``cost_per_100``."""
-    return dataclasses.asdict(measured)
-
-
-# -- reading the files of others -----------------------------------------------------------------
-
-
-def _load(path: Path, stage: str) -> Checkpoint:
-    found = records.load(path)
-    if found.stage != stage:
-        held, wanted = checkpoint.STAGES[found.stage], checkpoint.STAGES[stage]
-        raise RunError(f"{path}: holds {held}, but {wanted} is needed")
-    if not found.complete:
-        raise RunError(f"{path}: is not finished; run the command that makes it again")
-    return found
-
-
-def _model(path: Path, build: Any, found: Checkpoint) -> Any:
-    try:
-        return build(found.model)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: does not hold a whole model: {error}") from None
-
-
-def _check_inputs(path: Path, n_inputs: int, digits: Digits) -> None:
-    if n_inputs != digits.n_pixels:
-        raise RunError(
-            f"{path}: has {n_inputs} inputs, but images of {digits.name} have "
-            f"{digits.n_pixels} pixels"
-        )
-
-
-def _check_sizes(path: Path, n_inputs: int, n_classes: int, digits: Digits) -> None:
-    _check_inputs(path, n_inputs, digits)
-    if n_classes != digits.n_classes:
-        raise RunError(
-            f"{path}: knows {n_classes} classes, but {digits.name} has {digits.n_classes}"
-        )
-
-
-def load_net(path: Path, found: Checkpoint | None = None) -> Classifier:
-    """The classifier in a file.
-
-    Parameters
-    ----------
-    path : Path
-    found : Checkpoint, optional
-        The file, if it was read already.
-
-    Returns
-    -------
-    Classifier
-
-    Raises
-    ------
-    CheckpointError, RunError
-        If the file cannot be read, or holds something else.
-    """
-    found = _load(path, "classifier") if found is None else found
-    net: Classifier = _model(path, net_from_arrays, found)
-    return net
-
-
-# -- evaluating and combining --------------------------------------------------------------------
-
-
-METHODS = {
-    "free-energy": (),
-    "stochastic": ("seed",),
-    "stochastic-mean": ("passes", "seed"),
-    "label-gibbs": ("rounds", "seed"),
-    "sampling": ("passes", "temperatures", "seed"),
-}
-"""How a generative net can be asked for the label of an image, and what of `Method` each uses."""
-
-
-@dataclass(frozen=True)
-class Method:
-    """How a generative net is asked for the label of an image.
-
-    Parameters
-    ----------
-    name : str
-        One of `METHODS`.
-    passes : int
-        Stochastic up-passes an image of ``"stochastic-mean"`` and ``"sampling"``.
-    rounds : int
-        Rounds of ``"label-gibbs"``.
-    temperatures : int
-        Distributions between recognition and generation in ``"sampling"``.
-    seed : int
-        Of every method that samples.
-
-    Source
-    ------
-    "There are several different ways of using the generative model for discrimination."
-    """
-
-    name: str = "free-energy"
-    passes: int = 20
-    rounds: int = 200
-    temperatures: int = 10
-    seed: int = 0
-
-    def settings(self) -> dict[str, int]:
-        """The values that the method makes use of."""
-        return {name: getattr(self, name) for name in METHODS[self.name]}
-
-
-PARTS = ("train", "validation", "test")
-"""The sets of cases that a net can be measured on."""
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Which cases are measured.
-
-    Parameters
-    ----------
-    parts : sequence of str
-        Of `PARTS`; all that the net has when empty.
-    cases : int, optional
-        No more than so many cases of each part, drawn at random.
-    seed : int
-        Draws them: the same ones for every net of the same split and for every method.
-    """
-
-    parts: Sequence[str] = ()
-    cases: int | None = None
-    seed: int = 0
-
-    def draw(self, cases: Cases) -> Cases:
-        """The cases of one part that are measured, in their order."""
-        if self.cases is None or self.cases >= len(cases):
-            return cases
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(6,)))
-        rows = np.sort(rng.choice(len(cases), self.cases, replace=False))
-        return Cases(cases.images[rows], cases.labels[rows])
-
-
-EVERY_CASE = Chosen()
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """One net, or several combined, on one set of cases.
-
-    Parameters
-    ----------
-    name : str
-        The file, or ``"product"``.
-    part : str
-        One of `PARTS`.
-    score : Score
-    confusion : (n_classes, n_classes) integer array
-        Row the true class, column the guess.
-    method : Method or None
-        How a generative net was asked; None for the softmax of a classifier, and for products.
-    seconds : float or None
-        Wall time that it took, where it was measured.
-    spread : Spread or None
-        Of the weights of the method ``"sampling"``.
-    sha256 : str
-        Digest of the net's parameters.
-    """
-
-    name: str
-    part: str
-    score: Score
-    confusion: Any
-    method: Method | None = None
-    seconds: float | None = None
-    spread: Spread | None = None
-    sha256: str = ""
-
-
-def evaluate(
-    context: Context,
-    paths: Path | Sequence[Path],
-    methods: Sequence[Method] = (),
-    chosen: Chosen = EVERY_CASE,
-) -> list[Evaluation]:
-    """Measure nets on training, validation and test cases, in one or several ways.
-
-    Parameters
-    ----------
-    context : Context
-    paths : Path or sequence of Path
-        Classifiers, generative nets, or stacks that learned labels.
-    methods : sequence of Method
-        How generative nets are asked, one after the other; by free energy when empty. A
-        classifier has its softmax alone.
-    chosen : Chosen
-        Which cases.
-
-    Returns
-    -------
-    list of Evaluation
-        Method by method for each net, part by part for each method. Without validation for a
-        net that was trained on all cases.
-
-    Raises
-    ------
-    CheckpointError, RunError
-        Before anything is measured, if a file holds nothing that can be asked, in this way, for
-        labels, does not fit the data, or lacks a part that was chosen.
-
-    Source
-    ------
-    The columns of Table 1; "There are several different ways of using the generative model for
-    discrimination".
-    """
-    every = [paths] if isinstance(paths, Path) else list(paths)
-    asked = [_Asked(context, path, methods, chosen) for path in every]
-    return [found for each in asked for found in each.answers(context)]
-
-
-class _Asked:
-    """A net, its cases, and the methods by which it is to be asked for their labels."""
-
-    def __init__(
-        self, context: Context, path: Path, methods: Sequence[Method], chosen: Chosen
-    ) -> None:
-        found, self._net = load_recogniser(path)
-        _check_net(path, self._net, context.digits)
-        if isinstance(self._net, Classifier) and methods:
-            raise RunError(
-                f"{path}: is a classifier and has its softmax alone; methods are for generative "
-                "nets and stacks with labels"
-            )
-        self._path, self._sha256 = path, found.digest()
-        self._methods: Sequence[Method | None] = methods or [
-            None if isinstance(self._net, Classifier) else Method()
-        ]
-        parts = _parts(path, found, context.digits)
-        for name in chosen.parts:
-            if name not in parts:
-                raise RunError(f"{path}: was trained on all cases and has no {name} cases")
-        self._parts = {
-            name: chosen.draw(cases)
-            for name, cases in parts.items()
-            if not chosen.parts or name in chosen.parts
-        }
-
-    def answers(self, context: Context) -> list[Evaluation]:
-        """The evaluations, method by method."""
-        results = []
-        for method in self._methods:
-            title = f"evaluate {self._path.name}" + (f" {method.name}" if method else "")
-            context.progress.begin(title, 0, sum(len(cases) for cases in self._parts.values()))
-            try:
-                with context.computing():
-                    for part, cases in self._parts.items():
-                        results.append(self._answer(context, method, part, cases))
-            finally:
-                context.progress.end()
-        return results
-
-    def _answer(
-        self, context: Context, method: Method | None, part: str, cases: Cases
-    ) -> Evaluation:
-        started = time.perf_counter()
-
-        def tick(share: float) -> None:
-            context.progress.tick(share * len(cases))
-
-        output, spread = _ask(self._net, cases.images, method, tick)
-        seconds = time.perf_counter() - started
-        made = _evaluation(str(self._path), part, output, cases.labels)
-        return dataclasses.replace(
-            made, method=method, seconds=seconds, spread=spread, sha256=self._sha256
-        )
-
-
-def _parts(path: Path, found: Checkpoint, digits: Digits) -> dict[str, Cases]:
-    """The cases that a net was trained on, those that validated it, if any, and the test cases."""
-    test = Cases(digits.test_images, digits.test_labels)
-    if found.stage != "stack" and found.outcome.get("role") != "validated":
-        return {"train": _cases(digits), "test": test}
-    split = _split(path, digits, _recorded(path, found.arguments, "split"))
-    return {
-        "train": _cases(digits, _training_rows(path, digits, split, _cases_of(found.arguments))),
-        "validation": _cases(digits, split.valid),
-        "test": test,
-    }
-
-
-def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
-    """The product of several nets on the test set, and each net beside it.
-
-    Parameters
-    ----------
-    context : Context
-    paths : sequence of Path
-        Two classifiers or more.
-
-    Returns
-    -------
-    list of Evaluation
-        One a net, then ``"product"`` (the nets' geometric mean, renormalised) and ``"product,
-        no root"`` (renormalised without taking the root).
-
-    Raises
-    ------
-    CheckpointError, RunError
-        If the files cannot be combined.
-
-    Source
-    ------
-    "Combined" in Table 1.
-    """
-    digits = context.digits
-    nets = [load_recogniser(path)[1] for path in paths]
-    for path, net in zip(paths, nets, strict=True):
-        _check_net(path, net, digits)
-    outputs = _outputs(context, "combine", [(net, digits.test_images) for net in nets])
-    named = [
-        *((str(path), array) for path, array in zip(paths, outputs, strict=True)),
-        ("product", product_of_nets(outputs)),
-        ("product, no root", product_of_nets(outputs, geometric=False)),
-    ]
-    return [_evaluation(name, "test", array, digits.test_labels) for name, array in named]
-
-
-def recognise_test_cases(context: Context, path: Path) -> Array:
-    """What a net says of each test case.
-
-    Parameters
-    ----------
-    context : Context
-    path : Path
-        A classifier, a generative net, or a stack that learned labels.
-
-    Returns
-    -------
-    (n_test, n_classes) array of log p(class | image), in nats
-
-    Raises
-    ------
-    CheckpointError, RunError
-        As `evaluate`.
-    """
-    net = load_recogniser(path)[1]
-    _check_net(path, net, context.digits)
-    return _outputs(context, f"recognise {path.name}", [(net, context.digits.test_images)])[0]
-
-
-def _outputs(
-    context: Context, title: str, work: Sequence[tuple[Classifier | DeepBeliefNet, Any]]
-) -> list[Array]:
-    """Each net's log p(class | image) for its images."""
-    context.progress.begin(title, 0, len(work))
-    outputs = []
-    try:
-        with context.computing():
-            for net, images in work:
-                outputs.append(_recognise(net, images))
-                context.progress.tick(1)
-    finally:
-        context.progress.end()
-    return outputs
-
-
-def _check_net(path: Path, net: Classifier | DeepBeliefNet, digits: Digits) -> None:
-    if isinstance(net, Classifier):
-        _check_sizes(path, net.sizes[0], net.n_classes, digits)
-    else:
-        _check_sizes(path, len(net.vishid), net.n_labels, digits)
-
-
-def load_recogniser(path: Path) -> tuple[Checkpoint, Classifier | DeepBeliefNet]:
-    """Whatever in a file can recognise digits.
-
-    Parameters
-    ----------
-    path : Path
-        A classifier, a generative net, or a stack that learned labels.
-
-    Returns
-    -------
-    the file, and the net
-
-    Raises
-    ------
-    CheckpointError, RunError
-        If the file cannot be read, is not finished, or holds a stack without labels.
-    """
-    found = records.load(path)
-    if found.stage == "classifier":
-        found = _load(path, "classifier")
-        return found, load_net(path, found)
-    return _load_generative(path, found.stage)
-
-
-def load_generator(path: Path, digits: Digits, layer: int | None = None) -> Generator:
-    """Whatever in a file can generate images.
-
-    Parameters
-    ----------
-    path : Path
-        A stack or a generative net.
-    digits : Digits
-        Whose images it has learned: they tell the shape of what it generates.
-    layer : int, optional
-        The RBM of a stack that is to be sampled, 1 at the bottom; the top one when not given.
-
-    Returns
-    -------
-    Generator
-
-    Raises
-    ------
-    CheckpointError, RunError
-        If the file cannot be read, is not finished, holds a classifier, or has no such layer.
-
-    Source
-    ------
-    The two views of a pretrained stack in "Using contrastive wake-sleep for generative
-    fine-tuning".
-    """
-    found = records.load(path)
-    if found.stage not in ("stack", "generative"):
-        raise RunError(
-            f"{path}: holds {checkpoint.STAGES[found.stage]}, which generates nothing; a stack "
-            "or a generative net is needed"
-        )
-    if not found.complete:
-        raise RunError(f"{path}: is not finished; run the command that makes it again")
-    if found.stage == "generative":
-        if layer is not None:
-            raise RunError(
-                f"{path}: holds {checkpoint.STAGES[found.stage]}, whose lower layers are no RBMs "
-                "any more; --layer takes a stack"
-            )
-        generator = Generator.of_net(_model(path, wakesleep.net_from_arrays, found))
-    else:
-        stack = _model(path, stack_from_arrays, found)
-        if layer is not None and not 1 <= layer <= len(stack):
-            raise RunError(f"{path}: has layers 1 to {len(stack)}, not {layer}")
-        generator = Generator.of_layer(stack, layer or len(stack))
-    _check_inputs(path, generator.n_pixels, digits)
-    return generator
-
-
-def _recognise(net: Classifier | DeepBeliefNet, images: Any) -> Array:
-    """Each class's log probability, from softmax outputs or free energies."""
-    return log_probs(net, images) if isinstance(net, Classifier) else label_log_probs(net, images)
-
-
-def _ask(
-    net: Classifier | DeepBeliefNet,
-    images: Any,
-    method: Method | None,
-    tick: Callable[[float], None],
-) -> tuple[Array, Spread | None]:
-    """Each class's log probability, and how far weights are apart where there are any."""
-    if isinstance(net, DeepBeliefNet) and method is not None and method.name == "sampling":
-        rng = np.random.default_rng(method.seed)
-        samples = sample(net, images, rng, method.passes, method.temperatures, tick)
-        return samples.log_probs(), samples.spread()
-    output = _asked_at_once(net, images, method)
-    tick(1.0)
-    return output, None
-
-
-def _asked_at_once(net: Classifier | DeepBeliefNet, images: Any, method: Method | None) -> Array:
-    if isinstance(net, Classifier) or method is None or method.name == "free-energy":
-        return _recognise(net, images)
-    rng = np.random.default_rng(method.seed)
-    if method.name == "label-gibbs":
-        return gibbs_label_log_probs(net, images, rng, method.rounds)
-    passes = method.passes if method.name == "stochastic-mean" else 1
-    return stochastic_label_log_probs(net, images, rng, passes)
-
-
-def _evaluation(name: str, part: str, log_probabilities: Any, labels: Any) -> Evaluation:
-    return Evaluation(
-        name, part, _finite_score(name, log_probabilities, labels),
-        confusion(log_probabilities, labels),
-    )  # fmt: skip
-
-
-def _finite_score(name: Path | str, log_probabilities: Any, labels: Any) -> Score:
-    measured = score(log_probabilities, labels)
-    if not np.isfinite(measured.cost_per_100):
-        raise RunError(f"{name}: weights so large that the cost is not a finite number")
-    return measured

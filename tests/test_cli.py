@@ -93,7 +93,7 @@ def test_help_of_each_command_fits_80_columns(command: str) -> None:
         (["finetune-bp", "missing.h5"], ["missing.h5"]),
         (["finetune-bp", "--no-pretraining"], ["--no-pretraining"]),
         (["finetune-bp", "--extend", "missing.h5"], ["missing.h5"]),
-        (["finetune-cws"], ["PRETRAINED"]),
+        (["finetune-cws"], ["START"]),
         (["finetune-cws", "missing.h5"], ["missing.h5"]),
         (["pretrain", "--split", "a", "--labels", "yes"], ["yes"]),
         (["evaluate"], ["CHECKPOINTS"]),
@@ -351,3 +351,14 @@ def test_a_signal_saves_and_the_next_start_goes_on(
     assert f"layer 1 epoch {done}:" not in finished.stderr
     assert len(checkpoint.load(tmp_path / "pretrain-a.h5").history["recon_error"]) == 900
     assert not (tmp_path / "pretrain-a.h5.part").exists()
+
+
+def test_show_gives_the_shape_of_an_array_that_lies_among_values(
+    runs: Path, tmp_path: Path
+) -> None:
+    found = checkpoint.load(runs / "bp-a.h5")
+    found.outcome["more"] = {"numbers": np.ones((2, 3))}
+    checkpoint.save(tmp_path / "strange.h5", found)
+    result = run("show", tmp_path / "strange.h5", "--json")
+    assert result.exit_code == 0, result.output
+    assert "array of shape (2, 3)" in result.stdout

@@ -19,10 +19,10 @@ from test_cli import fails_in_one_line, run
 from hinton06 import checkpoint, mnist, samples
 from hinton06.checkpoint import Checkpoint
 from hinton06.models import Rbm
+from hinton06.opening import Context
 from hinton06.recognition import label_log_probs
 from hinton06.report import grids
 from hinton06.stacking import stack_arrays
-from hinton06.stages import Context
 from hinton06.wakesleep import net_from_arrays
 
 N_PIXELS, N_CLASSES = 35, 4
@@ -68,7 +68,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, to_idx: Callable[[Any], bytes
     ):
         checkpoint.save(
             folder / f"{name}.h5",
-            Checkpoint("stack", True, found.arguments, {}, model, history=found.history),
+            Checkpoint(
+                "stack", True, found.arguments, found.provenance, model, history=found.history
+            ),
         )
     found.complete = False
     checkpoint.save(folder / "unfinished.h5", found)

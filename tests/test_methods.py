@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from hinton06 import checkpoint, mnist, recognition, stages
+from hinton06 import checkpoint, measuring, mnist, recognition
 from hinton06.annealing import sample
 from hinton06.backprop import net_arrays as classifier_arrays
 from hinton06.checkpoint import Checkpoint
 from hinton06.cli import main
+from hinton06.measuring import Chosen, Method
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
+from hinton06.opening import Context
 from hinton06.report import methods as report
-from hinton06.stages import Chosen, Context, Method
 from hinton06.training import RunError
 from hinton06.wakesleep import net_arrays
 
@@ -33,6 +34,24 @@ def some_net() -> DeepBeliefNet:
     sizes, labels = ((35, 6), (6, 5)), 4
     stack = [Rbm.random(*size, initial_sd=0.5, rng=rng) for size in sizes]
     return DeepBeliefNet.untied([*stack, Rbm.random(5 + labels, 7, 1.0, rng, labels)])
+
+
+def record(stage: str, model: dict[str, Any], role: str) -> Checkpoint:
+    """A finished file, with all that one records."""
+    score = {"cases": 2, "errors": 1, "cost_per_100": 50.0}
+    return Checkpoint(
+        stage, True,
+        {"recipe": "tiny", "settings": {}, "seed": 0, "threads": 1, "data": "none", "split": "a"},
+        {"seconds": 1.0},
+        model,
+        history={name: np.ones(1) for name in ("valid_cost", "valid_errors", "train_cost")},
+        outcome={
+            "role": role, "split": "a", "reason": "made by hand", "capped": False, "epochs": 1,
+            "epochs_before": 0, "train": score, "valid": score, "test": score,
+            "test_log_probs": np.log(np.full((2, 4), 0.25)),
+            "test_labels": np.zeros(2, np.uint8),
+        },
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -48,8 +67,7 @@ def nets(tmp_path: Path) -> dict[str, Path]:
     paths = {}
     for name, (stage, model, role) in made.items():
         paths[name] = tmp_path / f"{name}.h5"
-        found = Checkpoint(stage, True, {"split": "a"}, {}, model=model, outcome={"role": role})
-        checkpoint.save(paths[name], found)
+        checkpoint.save(paths[name], record(stage, model, role))
     return paths
 
 
@@ -88,8 +106,8 @@ def test_each_method_is_its_own_function_with_its_own_values(
             recognition.gibbs_label_log_probs(net, images, rng(4), 5),
         SAMPLING: sample(net, images, rng(4), 3, 1).log_probs(),
     }  # fmt: skip
-    assert {method.name for method in expected} == set(stages.METHODS)
-    found = stages.evaluate(context, nets["validated"], list(expected), Chosen(("test",)))
+    assert {method.name for method in expected} == set(measuring.METHODS)
+    found = measuring.evaluate(context, nets["validated"], list(expected), Chosen(("test",)))
     assert [e.method for e in found] == list(expected)
     for evaluation, log_probs in zip(found, expected.values(), strict=True):
         assert evaluation.score == recognition.score(log_probs, labels)
@@ -97,7 +115,7 @@ def test_each_method_is_its_own_function_with_its_own_values(
 
 
 def test_only_weighted_samples_have_a_spread(nets: dict[str, Path], context: Context) -> None:
-    plain, sampled = stages.evaluate(
+    plain, sampled = measuring.evaluate(
         context, nets["validated"], [Method(), SAMPLING], Chosen(("test",))
     )
     assert plain.spread is None
@@ -110,7 +128,7 @@ def test_only_weighted_samples_have_a_spread(nets: dict[str, Path], context: Con
 def test_progress_ends_with_all_cases(
     nets: dict[str, Path], context: Context, progress: Any, methods: Sequence[Method]
 ) -> None:
-    stages.evaluate(context, nets["validated"], methods)
+    measuring.evaluate(context, nets["validated"], methods)
     n_methods = max(1, len(methods))
     assert progress.work == [(0, 160)] * n_methods
     assert progress.ticked == pytest.approx(160 * n_methods)
@@ -120,7 +138,7 @@ def test_parts_are_those_that_were_chosen_in_their_own_order(
     nets: dict[str, Path], context: Context
 ) -> None:
     chosen = Chosen(("test", "validation"))
-    found = stages.evaluate(context, nets["validated"], chosen=chosen)
+    found = measuring.evaluate(context, nets["validated"], chosen=chosen)
     assert [(e.part, e.score.cases) for e in found] == [("validation", 20), ("test", 40)]
 
 
@@ -128,7 +146,7 @@ def test_chosen_cases_are_the_same_for_every_method_and_of_the_part(
     nets: dict[str, Path], context: Context
 ) -> None:
     digits, chosen = context.digits, Chosen(cases=30, seed=2)
-    first, again = stages.evaluate(context, nets["extended"], [Method(), Method()],
+    first, again = measuring.evaluate(context, nets["extended"], [Method(), Method()],
                                    Chosen(("train",), 30, 2))  # fmt: skip
     assert first.score.cases == 30
     assert first.score == again.score
@@ -151,7 +169,7 @@ def test_everything_is_refused_before_anything_is_measured(
         ("extended", [], Chosen(("validation",)), "no validation cases"),
     ):
         with pytest.raises(RunError, match=words) as caught:
-            stages.evaluate(context, [nets["validated"], nets[bad]], methods, chosen)
+            measuring.evaluate(context, [nets["validated"], nets[bad]], methods, chosen)
         assert str(caught.value).startswith(f"{nets[bad]}: ")
     assert progress.calls == []
 
@@ -166,7 +184,7 @@ def test_all_methods_of_one_net_in_a_table(nets: dict[str, Path], idx_folder: Pa
     assert made.exit_code == 0, made.output
     assert max(len(line) for line in made.stdout.splitlines()) <= 80
     text = " ".join(made.stdout.split())
-    for name in stages.METHODS:
+    for name in measuring.METHODS:
         assert f" {name} " in text
     assert "the 3 weighted passes are worth" in text
     assert "At most 10 cases of each part, drawn with seed 2." in text
@@ -207,7 +225,7 @@ def test_an_option_that_would_do_nothing_is_refused(
     fails(run("evaluate", nets["validated"], *options), 2, *words)
 
 
-@pytest.mark.parametrize("method", [*stages.METHODS, "all"])
+@pytest.mark.parametrize("method", [*measuring.METHODS, "all"])
 def test_a_classifier_is_asked_in_no_other_way(
     nets: dict[str, Path], idx_folder: Path, method: str
 ) -> None:
@@ -255,9 +273,9 @@ def test_saved_files_hold_what_was_measured(
 def test_published_figures_stand_beside_test_errors_alone(
     nets: dict[str, Path], context: Context
 ) -> None:
-    methods = [Method(name, 1, 1, 0) for name in stages.METHODS]
-    found = stages.evaluate(context, nets["validated"], methods, Chosen(cases=3))
-    assert set(report.PUBLISHED) == set(stages.METHODS)
+    methods = [Method(name, 1, 1, 0) for name in measuring.METHODS]
+    found = measuring.evaluate(context, nets["validated"], methods, Chosen(cases=3))
+    assert set(report.PUBLISHED) == set(measuring.METHODS)
     lines = report.markdown(found, Chosen(cases=3)).splitlines()[2:]
     for evaluation, line in zip(found, lines, strict=False):
         assert evaluation.method is not None

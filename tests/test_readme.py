@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import click
+import pytest
 
 from hinton06.cli import main
 from hinton06.recipes import RECIPES, show_value
@@ -48,9 +49,10 @@ def test_every_command_in_readme_exists_with_its_options() -> None:
     assert {name for name, _ in mentioned} >= set(main.commands)
 
 
-def test_readme_s_table_is_the_recorded_one() -> None:
-    recorded = (ROOT / "experiments" / "table1" / "table1.md").read_text(encoding="utf-8")
-    assert between("table1") == recorded.strip()
+@pytest.mark.parametrize("name", ["table1", "generative"])
+def test_readme_s_tables_are_the_recorded_ones(name: str) -> None:
+    recorded = (ROOT / "experiments" / name / f"{name}.md").read_text(encoding="utf-8")
+    assert between(name) == recorded.strip()
 
 
 def test_links_in_readme_lead_to_files() -> None:

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hinton06 import checkpoint, mnist, stages
+from hinton06 import checkpoint, measuring, mnist, opening, stages
 from hinton06.backprop import net_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.models import Classifier
+from hinton06.opening import Context
 from hinton06.recipes import RECIPES
 from hinton06.recognition import score
-from hinton06.stages import Context
 from hinton06.training import Interrupted, RunError
 
 
@@ -24,7 +24,7 @@ def context(tiny_digits, progress):
 
 @pytest.fixture(scope="module")
 def settings(tiny_pretrain, tiny_backprop):
-    """Settings of each kind; the gentler ones take the extension several epochs."""
+    """Settings of each kind; gentle and rough ones take the extensions several epochs."""
     wakesleep = dataclasses.replace(
         RECIPES["quick"].wakesleep, epochs=4, batch=32, momentum=0.5, decay=0.001, gibbs=(1, 2)
     )
@@ -36,6 +36,7 @@ def settings(tiny_pretrain, tiny_backprop):
             tiny_backprop, optimiser="cg", batch=250, line_searches=2, importance_sampling=False
         ),
         wakesleep=wakesleep,
+        rough=dataclasses.replace(wakesleep, rate=2.0),
         search=dataclasses.replace(wakesleep, search_bp_weight=True, bp_weights=(0.5, 0.9)),
         cheap=dataclasses.replace(wakesleep, generative="pretraining", bp_weight=0.5),
     )
@@ -90,7 +91,7 @@ COMMANDS = {
         context, path, files.labels, s.cheap, "tiny", seed=1
     ),
     "generative_extended": lambda context, path, files, s: stages.extend_generative(
-        context, path, files.generative, s.wakesleep, "tiny", seed=1
+        context, path, files.generative, s.rough, "tiny", seed=1
     ),
 }
 
@@ -364,24 +365,24 @@ def test_a_run_that_ends_at_its_cap_says_so(files, settings, context, tmp_path):
 def test_the_recorded_scores_are_what_evaluating_the_file_measures_again(name, files, context):
     path = getattr(files, name)
     found = checkpoint.load(path)
-    evaluations = {e.part: e for e in stages.evaluate(context, path)}
+    evaluations = {e.part: e for e in measuring.evaluate(context, path)}
     assert list(evaluations) == ["train", "validation", "test"]
     recorded = {"train": "train", "validation": "valid", "test": "test"}
     for part, key in recorded.items():
-        assert stages.score_values(evaluations[part].score) == found.outcome[key]
+        assert measuring.score_values(evaluations[part].score) == found.outcome[key]
     assert [e.score.cases for e in evaluations.values()] == [500, 100, 200]
     digits = context.digits
     again = score(found.outcome["test_log_probs"], digits.test_labels)
-    assert stages.score_values(again) == found.outcome["test"]
+    assert measuring.score_values(again) == found.outcome["test"]
 
 
 @pytest.mark.parametrize("name", ["extended", "random"])
 def test_a_net_trained_on_all_cases_is_evaluated_without_validation(name, files, context):
     found = checkpoint.load(getattr(files, name))
-    train, test = stages.evaluate(context, getattr(files, name))
+    train, test = measuring.evaluate(context, getattr(files, name))
     assert (train.part, test.part) == ("train", "test")
-    assert stages.score_values(train.score) == found.outcome["train"]
-    assert stages.score_values(test.score) == found.outcome["test"]
+    assert measuring.score_values(train.score) == found.outcome["train"]
+    assert measuring.score_values(test.score) == found.outcome["test"]
 
 
 def test_the_selected_net_is_that_of_the_fewest_validation_errors(files):
@@ -396,18 +397,18 @@ def test_the_selected_net_is_that_of_the_fewest_validation_errors(files):
 
 
 def test_confusions_count_every_case_once_and_errors_off_the_diagonal(files, context):
-    for evaluation in stages.evaluate(context, files.net_a):
+    for evaluation in measuring.evaluate(context, files.net_a):
         assert evaluation.confusion.sum() == evaluation.score.cases
         off_diagonal = evaluation.confusion.sum() - np.trace(evaluation.confusion)
         assert off_diagonal == evaluation.score.errors
 
 
 def test_combining_shows_each_net_and_the_product_of_their_probabilities(files, context):
-    first, second, product, no_root = stages.combine(context, [files.net_a, files.net_b])
+    first, second, product, no_root = measuring.combine(context, [files.net_a, files.net_b])
     assert (first.name, second.name) == (str(files.net_a), str(files.net_b))
     for path, alone in ((files.net_a, first), (files.net_b, second)):
         recorded = checkpoint.load(path).outcome["test"]
-        assert stages.score_values(alone.score) == recorded
+        assert measuring.score_values(alone.score) == recorded
     digits = context.digits
     outputs = [net.outcome["test_log_probs"] for net in loaded(files.net_a, files.net_b)]
     joint = np.exp(np.sum(outputs, axis=0, dtype=np.float64))
@@ -422,7 +423,7 @@ def test_combining_shows_each_net_and_the_product_of_their_probabilities(files, 
 
 
 def test_a_net_combined_with_itself_is_that_net(files, context):
-    alone, _, product, _ = stages.combine(context, [files.net_a, files.net_a])
+    alone, _, product, _ = measuring.combine(context, [files.net_a, files.net_a])
     assert product.score.errors == alone.score.errors
     # the product renormalises in float64 what the net normalised in float32: 10 classes of
     # relative error below 10 * 2**-23 each, at a cost of the order of one nat
@@ -441,8 +442,8 @@ def all_uses(context, files, settings, path, where):
         "finetune_from_random": lambda: stages.finetune_from_random(
             context, where, [other, path], settings.backprop, (12,)
         ),
-        "evaluate": lambda: stages.evaluate(context, path),
-        "combine": lambda: stages.combine(context, [other, path]),
+        "evaluate": lambda: measuring.evaluate(context, path),
+        "combine": lambda: measuring.combine(context, [other, path]),
     }
 
 
@@ -480,19 +481,19 @@ def test_a_generative_net_needs_a_stack_with_labels(files, settings, context, tm
 
 
 def test_generative_nets_and_stacks_with_labels_are_evaluated_and_combined(files, context):
-    stack = stages.evaluate(context, files.labels)
+    stack = measuring.evaluate(context, files.labels)
     assert [e.part for e in stack] == ["train", "validation", "test"]
     outcome = checkpoint.load(files.generative).outcome
     for evaluation, key in zip(
-        stages.evaluate(context, files.generative), ("train", "valid", "test"), strict=True
+        measuring.evaluate(context, files.generative), ("train", "valid", "test"), strict=True
     ):
-        assert stages.score_values(evaluation.score) == outcome[key]
-    for name in stages.METHODS:
-        method = stages.Method(name, passes=2, rounds=4, temperatures=1, seed=3)
-        first, again = (stages.evaluate(context, files.generative, [method]) for _ in range(2))
+        assert measuring.score_values(evaluation.score) == outcome[key]
+    for name in measuring.METHODS:
+        method = measuring.Method(name, passes=2, rounds=4, temperatures=1, seed=3)
+        first, again = (measuring.evaluate(context, files.generative, [method]) for _ in range(2))
         assert [e.score for e in first] == [e.score for e in again]
-    combined = stages.combine(context, [files.generative, files.net_a])
-    assert combined[0].score == stages.evaluate(context, files.generative)[-1].score
+    combined = measuring.combine(context, [files.generative, files.net_a])
+    assert combined[0].score == measuring.evaluate(context, files.generative)[-1].score
 
 
 def test_a_stack_on_another_shares_its_lower_layers_and_names_it(files):
@@ -535,7 +536,7 @@ def test_balanced_cases_are_the_first_of_each_class_and_stay_with_the_net(
     monkeypatch.setattr(stages, "GenerativeFineTuning", remembered)
     stages.finetune_generative(context, tmp_path / "g", tmp_path / "s", settings.wakesleep)
     assert np.bincount(seen[0]).tolist() == [40] * 10
-    evaluated = stages.evaluate(context, tmp_path / "g")
+    evaluated = measuring.evaluate(context, tmp_path / "g")
     assert [e.score.cases for e in evaluated] == [400, 100, 200]
     labels = context.digits.train_labels
     split = mnist.split(600, "a")
@@ -712,15 +713,15 @@ def test_other_images_of_other_classes_go_through_the_whole_of_table_1(
         context, folder / "random", nets, settings.backprop, settings.pretrain.layers
     )
     for name in ("extended", "random"):
-        assert stages.load_net(folder / name).sizes == (35, 12, 10, 14, 4)
-        assert [e.score.cases for e in stages.evaluate(context, folder / name)] == [120, 40]
-    cases = [e.score.cases for e in stages.evaluate(context, nets[0])]
+        assert opening.load_net(folder / name).sizes == (35, 12, 10, 14, 4)
+        assert [e.score.cases for e in measuring.evaluate(context, folder / name)] == [120, 40]
+    cases = [e.score.cases for e in measuring.evaluate(context, nets[0])]
     assert cases == [100, 20, 40]
-    assert [e.confusion.shape for e in stages.combine(context, nets)] == [(4, 4)] * 4
+    assert [e.confusion.shape for e in measuring.combine(context, nets)] == [(4, 4)] * 4
     assert not list(folder.glob("*.part"))
 
 
 def test_a_loaded_net_is_the_net_that_was_saved(files):
     found = checkpoint.load(files.net_a)
-    again = Checkpoint("classifier", True, {}, {}, model=net_arrays(stages.load_net(files.net_a)))
+    again = Checkpoint("classifier", True, {}, {}, model=net_arrays(opening.load_net(files.net_a)))
     assert again.digest() == found.digest()

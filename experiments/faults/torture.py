@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 import hinton06.cli
-from hinton06 import checkpoint, mnist, provenance, stages, training
+from hinton06 import checkpoint, mnist, opening, provenance, training
 from hinton06.cli import options
 from hinton06.stacking import GreedyStack
 
@@ -225,7 +225,7 @@ def start(
             os.dup2(descriptor, 2)
             signal.alarm(LONGEST_S)
             # Saved after every epoch: more to hit, and more to go on from.
-            options.Context = functools.partial(stages.Context, save_every_s=0.0)  # type: ignore
+            options.Context = functools.partial(opening.Context, save_every_s=0.0)  # type: ignore
             if kill is not None:
                 arm(*kill)
             common = ["--data", "../digits", "--threads", "1", "--plain"]

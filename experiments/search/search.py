@@ -22,40 +22,29 @@ import numpy as np
 from hinton06 import checkpoint
 
 # Variants at 100 passes have the seed of the table that they are compared with.
-SEEDS = {"table1": 0, "full": 0, "short": 1}
+SEEDS = {"table1": 0, "short": 1}
 PROCESSES = 2
 SHORT = ["--passes", "10"]
 
 PRETRAIN = {
     "table1": None,  # 100 passes, learned by make table1
-    "full-decay-0.001": ["--decay", "0.001"],
     "short": SHORT,
     "short-decay-0.001": [*SHORT, "--decay", "0.001"],
-    "short-annealed": [*SHORT, "--final-share", "0.02"],
-    "short-states": [*SHORT, "--recon-states", "all"],
 }
 BACKPROP = {
     "base": ["--rate", "0.1"],
     "rate-0.05": ["--rate", "0.05"],
-    "decay-0.0001": ["--rate", "0.1", "--decay", "0.0001"],
-    "easy-0.02": ["--rate", "0.1", "--easy-cost", "0.02"],
 }
 VARIANTS = [
     ("table1", "base"),
     ("table1", "rate-0.05"),
-    ("table1", "decay-0.0001"),
     ("short", "base"),
     ("short-decay-0.001", "base"),
-    ("full-decay-0.001", "base"),
-    ("short-states", "base"),
-    ("short-annealed", "base"),
-    ("table1", "easy-0.02"),
 ]
 # New tops with labels on the stacks of table1.
 LABELS = {
-    "labels": SHORT,
+    "labels-states": SHORT,
     "labels-probabilities": [*SHORT, "--recon-states", "none"],
-    "labels-decay-0.001": [*SHORT, "--decay", "0.001"],
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hinton06 import stages
+from hinton06 import measuring
 from hinton06.cli.display import Display
 from hinton06.cli.options import make_context, measuring_options
 from hinton06.report import scores
@@ -25,6 +25,6 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
     if len(checkpoints) < 2:
         raise click.UsageError("a product takes two CHECKPOINTS or more")
     context = make_context(options, Display(options["quiet"]))
-    results = stages.combine(context, checkpoints)
+    results = measuring.combine(context, checkpoints)
     product = [result for result in results if result.name == "product"]
     scores.show(results, as_json, product if confusion else [])

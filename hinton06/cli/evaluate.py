@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hinton06 import stages
+from hinton06 import measuring
 from hinton06.cli.display import Display
 from hinton06.cli.options import make_context, measuring_options
 from hinton06.report import methods as report
@@ -18,7 +18,7 @@ ALL = "all"
 
 @click.command()
 @click.option(
-    "--method", "names", multiple=True, type=click.Choice([*stages.METHODS, ALL]),
+    "--method", "names", multiple=True, type=click.Choice([*measuring.METHODS, ALL]),
     help="How a generative net is asked for the label: exact free energy after a deterministic "
     "up-pass, after one stochastic up-pass, averaged over --passes of them; Gibbs sampling of "
     "the label units; or annealed importance sampling of the probabilities of generating the "
@@ -34,7 +34,7 @@ ALL = "all"
     help="Distributions of sampling between those of the up-pass and of the generative model; "
     "0 only weighs the up-passes.",
 )  # fmt: skip
-@click.option("--part", "parts", multiple=True, type=click.Choice(stages.PARTS),
+@click.option("--part", "parts", multiple=True, type=click.Choice(measuring.PARTS),
               help="Measure only these cases. May be given again.")  # fmt: skip
 @click.option("--cases", type=click.IntRange(min=1), metavar="N",
               help="Measure only N cases of each part, drawn with --seed.")  # fmt: skip
@@ -61,10 +61,10 @@ def evaluate(
     """
     values = {key: options[key] for key in ("passes", "rounds", "temperatures", "seed")}
     methods = _methods(names, values, cases is not None)
-    chosen = stages.Chosen(parts, cases, values["seed"] or 0)
+    chosen = measuring.Chosen(parts, cases, values["seed"] or 0)
     count = len(checkpoints) * max(1, len(methods))
     context = make_context(options, Display(options["quiet"], parts=count))
-    results = stages.evaluate(context, checkpoints, methods, chosen)
+    results = measuring.evaluate(context, checkpoints, methods, chosen)
     if save is not None:
         report.save(results, chosen, options["threads"], save)
     scores.show(results, as_json, results if confusion else [], chosen)
@@ -72,16 +72,16 @@ def evaluate(
 
 def _methods(
     names: tuple[str, ...], values: dict[str, int | None], drawn: bool
-) -> list[stages.Method]:
+) -> list[measuring.Method]:
     """The methods that were asked for; refuses a value that none of them makes use of."""
-    wanted = list(stages.METHODS) if ALL in names else list(dict.fromkeys(names))
-    used = {key for name in wanted for key in stages.METHODS[name]}
+    wanted = list(measuring.METHODS) if ALL in names else list(dict.fromkeys(names))
+    used = {key for name in wanted for key in measuring.METHODS[name]}
     if drawn:
         used.add("seed")
     given = {key: value for key, value in values.items() if value is not None}
     for key in given:
         if key not in used:
-            users = [name for name, uses in stages.METHODS.items() if key in uses]
+            users = [name for name, uses in measuring.METHODS.items() if key in uses]
             also = ", or --cases" if key == "seed" else ""
             raise click.UsageError(f"--{key} goes with --method {' or '.join(users)}{also}")
-    return [stages.Method(name, **given) for name in wanted]
+    return [measuring.Method(name, **given) for name in wanted]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hinton06 import stages
+from hinton06 import opening, stages
 from hinton06.cli.display import Display
 from hinton06.cli.options import (
     EXISTING_FILE,
@@ -68,7 +68,7 @@ def finetune_bp(
         made = stages.extend(context, path, extended, settings, recipe, seed)
     elif no_pretraining:
         path = out or checkpoints[0].with_name("bp-not-pretrained.h5")
-        sizes = layers or stages.load_net(checkpoints[0]).sizes[1:-1]
+        sizes = layers or opening.load_net(checkpoints[0]).sizes[1:-1]
         made = stages.finetune_from_random(
             context, path, checkpoints, settings, sizes, recipe, seed
         )

@@ -14,6 +14,7 @@ import click
 
 from hinton06 import mnist
 from hinton06.cli.display import Display, duration
+from hinton06.opening import Context
 from hinton06.recipes import RECIPES, Settings, SettingsType, parse_layers, show_value
 from hinton06.report.scores import (
     coefficient_curve,
@@ -21,7 +22,7 @@ from hinton06.report.scores import (
     scores_line,
     show_curve,
 )
-from hinton06.stages import Context, Made
+from hinton06.stages import Made
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -186,7 +187,12 @@ def make_context(options: dict[str, Any], display: Display) -> Context:
 
 def print_json(value: Any) -> None:
     """Print a JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
+    click.echo(json.dumps(value, indent=2, allow_nan=False, default=_shape))
+
+
+def _shape(value: Any) -> str:
+    """What stands for an array among values that a stranger's file holds."""
+    return f"array of shape {getattr(value, 'shape', '?')}"
 
 
 def print_made(made: Made, as_json: bool) -> None:

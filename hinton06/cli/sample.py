@@ -69,7 +69,7 @@ def sample(
     \b
     hinton06 sample runs/cws-a.h5                 Figure 5: each row one label
     hinton06 sample runs/cws-a.h5 --labels 4,9 --chains 5 --out pairs.svg
-    hinton06 sample runs/cws-a.h5 --labels free --gibbs 5 --samples 60 --format gif
+    hinton06 sample runs/cws-a.h5 --labels free --gibbs 5 --out wander.gif
     hinton06 sample runs/pretrain-a.h5 --layer 1  a single RBM
 
     Chains of alternating Gibbs sampling start from random images and run side by side; what

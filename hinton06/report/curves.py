@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from hinton06.checkpoint import Checkpoint
@@ -131,6 +132,7 @@ def saved(figure: Figure, form: str) -> bytes:
 
 def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
     axes.set(title=panel.title, xlabel=panel.xlabel, ylabel=panel.ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if panel.log:
         axes.set_yscale("log")
     for curve in curves:

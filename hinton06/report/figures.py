@@ -16,15 +16,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hinton06 import records, samples, stages
+from hinton06 import measuring, opening, records, samples
 from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.mnist import Digits
 from hinton06.numerics import Array
+from hinton06.opening import Context
 from hinton06.report import curves, grids
 from hinton06.report import samples as sample_report
 from hinton06.report.files import ReportError
 from hinton06.report.files import save as save_file
-from hinton06.stages import Context
 
 FIGURES = ("2", "3", "5", "curves")
 
@@ -244,7 +244,7 @@ def hard_cases(
 
 def _figure2(source: _Source) -> Drawn:
     digits = source.context.digits
-    logs = stages.recognise_test_cases(source.context, source.path)
+    logs = measuring.recognise_test_cases(source.context, source.path)
     cases = hard_cases(logs, digits.test_labels, source.choice.cases)
     if not cases:
         raise ReportError(f"{source.path}: gets no test case right")
@@ -333,14 +333,14 @@ def _pixel_weights(source: _Source) -> Array:
     """The incoming weights of the first feature detectors from all pixels: (pixels, features)."""
     digits = source.context.digits
     if source.found.stage == "classifier":
-        weights = stages.load_net(source.path, source.found).weights[0]
+        weights = opening.load_net(source.path, source.found).weights[0]
         if len(weights) != digits.n_pixels:
             raise ReportError(
                 f"{source.path}: has {len(weights)} inputs, but images of {digits.name} have "
                 f"{digits.n_pixels} pixels"
             )
         return weights
-    generator = stages.load_generator(source.path, digits)
+    generator = opening.load_generator(source.path, digits)
     return generator.up[0][0] if generator.up else generator.rbm.weights[: generator.n_pixels]
 
 

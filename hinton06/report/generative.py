@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.console import Console
@@ -213,6 +213,7 @@ def _cells(line: Line) -> list[str]:
 
 
 _HEADS = ("net", "epochs", "BP", "train", "valid.", "test errs", "test", "printed")
+_WIDTHS = (9, 6, 5, 7, 7, 9, 7, 8)
 _LEGEND = (
     "Free-energy recognition; BP is backpropagation's coefficient; ± is a 95 % interval for the "
     "sampling of the test cases. Printed: greedy pretraining and 50,000 cases, Hinton, Osindero "
@@ -226,20 +227,26 @@ def show(table: GenerativeTable, form: str) -> None:
         click.echo({"markdown": markdown, "csv": comma_separated, "json": as_json}[form](table))
         return
     console = Console(highlight=False)
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for number, head in enumerate(_HEADS):
-        shown.add_column(head, justify="left" if number == 0 else "right", no_wrap=True)
-    last = None
-    for line in table.lines:
-        if line.experiment is not last:
-            shown.add_row(f"[bold]{line.experiment.name}[/]")
-            last = line.experiment
-        net, *cells = _cells(line)
-        shown.add_row(f"  {net}", *cells)
-    console.print(shown)
+    console.print(_same_widths([_HEADS], "bold"))
+    for experiment in EXPERIMENTS:
+        own = [_cells(line) for line in table.lines if line.experiment is experiment]
+        if own:
+            console.print(experiment.name, style="bold")
+            console.print(_same_widths(own))
     console.print(_LEGEND)
     for note in table.notes:
         console.print(f"Note: {note}", markup=False)
+
+
+def _same_widths(rows: Sequence[Sequence[str]], style: str = "") -> Table:
+    """Rows whose columns stand under those of the other experiments."""
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False, style=style)
+    for number, width in enumerate(_WIDTHS):
+        justify: Literal["left", "right"] = "left" if number == 0 else "right"
+        shown.add_column(justify=justify, width=width, no_wrap=True)
+    for row in rows:
+        shown.add_row(*row)
+    return shown
 
 
 def markdown(table: GenerativeTable) -> str:

@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hinton06 import provenance
+from hinton06.measuring import Chosen, Evaluation
 from hinton06.report.files import ReportError
 from hinton06.report.scores import evaluation_values, interval, notes, seconds_text
-from hinton06.stages import Chosen, Evaluation
 
 # Test errors of the published net, continued on all 60,000 training cases.
 PUBLISHED = {
     "free-energy": "1.25 %",
     "stochastic": "about 0.5 points more",
     "stochastic-mean": "about as free-energy",
-    "label-gibbs": "about 1 point more",
+    "label-gibbs": "almost 1 point more",
     "sampling": "not given",
 }
 

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from hinton06.annealing import Spread
 from hinton06.checkpoint import Tree
+from hinton06.measuring import EVERY_CASE, Chosen, Evaluation, score_values
 from hinton06.recognition import Score
-from hinton06.stages import EVERY_CASE, Chosen, Evaluation, score_values
 
 Z_95 = 1.959964
 """Standard errors on each side of a 95 % interval."""

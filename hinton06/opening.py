@@ -1,0 +1,362 @@
+"""What every library call starts from: the digits, and files opened and checked against them.
+
+Not in the chapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from hinton06 import checkpoint, mnist, records, wakesleep
+from hinton06.backprop import net_from_arrays
+from hinton06.checkpoint import Checkpoint, CheckpointError
+from hinton06.generation import Generator
+from hinton06.mnist import Digits, Split
+from hinton06.models import Classifier, DeepBeliefNet
+from hinton06.recognition import Cases
+from hinton06.stacking import stack_from_arrays
+from hinton06.training import SAVE_EVERY_S, Progress, RunError
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every command shares.
+
+    Parameters
+    ----------
+    digits : Digits
+    progress : Progress
+    threads : int
+        BLAS threads; results are bit-identical for equal numbers of threads.
+    force : bool
+        Start anew and replace what there is.
+    save_every_s : float
+        Seconds between saves.
+    """
+
+    digits: Digits
+    progress: Progress
+    threads: int = 1
+    force: bool = False
+    save_every_s: float = SAVE_EVERY_S
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """As many BLAS threads as `threads`, and no warning in passing where numbers overflow.
+
+        They are found out by `training.check_finite` and where scores are made, which have a
+        name for it.
+        """
+        with threadpool_limits(self.threads), np.errstate(all="ignore"):
+            yield
+
+
+def load_stage(path: Path, stage: str) -> Checkpoint:
+    """A finished file of one stage.
+
+    Parameters
+    ----------
+    path : Path
+    stage : str
+        A key of `checkpoint.STAGES`.
+
+    Returns
+    -------
+    Checkpoint
+
+    Raises
+    ------
+    CheckpointError, RunError
+        If it cannot be read, is of another stage, or is not finished.
+    """
+    found = records.load(path)
+    if found.stage != stage:
+        held, wanted = checkpoint.STAGES[found.stage], checkpoint.STAGES[stage]
+        raise RunError(f"{path}: holds {held}, but {wanted} is needed")
+    if not found.complete:
+        raise RunError(f"{path}: is not finished; run the command that makes it again")
+    return found
+
+
+def build_model(path: Path, build: Any, found: Checkpoint) -> Any:
+    """The model in a file.
+
+    Parameters
+    ----------
+    path : Path
+        For the error message.
+    build : function of a tree of arrays
+        As `stacking.stack_from_arrays`.
+    found : Checkpoint
+
+    Returns
+    -------
+    what `build` returns
+
+    Raises
+    ------
+    CheckpointError
+        If arrays are missing or do not fit on each other.
+    """
+    try:
+        return build(found.model)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: does not hold a whole model: {error}") from None
+
+
+def recorded(path: Path, tree: checkpoint.Tree, *names: str) -> Any:
+    """What a file that this package made records under these nested names.
+
+    Parameters
+    ----------
+    path : Path
+        For the error message.
+    tree : dict
+        The file's arguments or outcome.
+    names : str
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such value.
+    """
+    value: Any = tree
+    for name in names:
+        if not isinstance(value, dict) or name not in value:
+            raise CheckpointError(f"{path}: does not record its {' '.join(names)}")
+        value = value[name]
+    return value
+
+
+def check_inputs(path: Path, n_inputs: int, digits: Digits) -> None:
+    """Raise `RunError` unless a net with so many inputs fits the images."""
+    if n_inputs != digits.n_pixels:
+        raise RunError(
+            f"{path}: has {n_inputs} inputs, but images of {digits.name} have "
+            f"{digits.n_pixels} pixels"
+        )
+
+
+def check_sizes(path: Path, n_inputs: int, n_classes: int, digits: Digits) -> None:
+    """Raise `RunError` unless a net of so many inputs and classes fits images and labels."""
+    check_inputs(path, n_inputs, digits)
+    if n_classes != digits.n_classes:
+        raise RunError(
+            f"{path}: knows {n_classes} classes, but {digits.name} has {digits.n_classes}"
+        )
+
+
+def check_net(path: Path, net: Classifier | DeepBeliefNet, digits: Digits) -> None:
+    """Raise `RunError` unless a net that recognises fits images and labels."""
+    if isinstance(net, Classifier):
+        check_sizes(path, net.sizes[0], net.n_classes, digits)
+    else:
+        check_sizes(path, len(net.vishid), net.n_labels, digits)
+
+
+def load_net(path: Path, found: Checkpoint | None = None) -> Classifier:
+    """The classifier in a file.
+
+    Parameters
+    ----------
+    path : Path
+    found : Checkpoint, optional
+        The file, if it was read already.
+
+    Returns
+    -------
+    Classifier
+
+    Raises
+    ------
+    CheckpointError, RunError
+        If the file cannot be read, or holds something else.
+    """
+    found = load_stage(path, "classifier") if found is None else found
+    net: Classifier = build_model(path, net_from_arrays, found)
+    return net
+
+
+def load_generative(path: Path, stage: str) -> tuple[Checkpoint, DeepBeliefNet]:
+    """A generative net, or a stack with labels seen as one.
+
+    Parameters
+    ----------
+    path : Path
+    stage : str
+        ``"generative"`` or ``"stack"``.
+
+    Returns
+    -------
+    the file, and the net
+
+    Raises
+    ------
+    CheckpointError, RunError
+        As `load_stage`; also if a stack has no labels, or is not of three RBMs.
+    """
+    found = load_stage(path, stage)
+    if stage == "generative":
+        return found, build_model(path, wakesleep.net_from_arrays, found)
+    stack = build_model(path, stack_from_arrays, found)
+    if not stack[-1].n_labels:
+        raise RunError(
+            f"{path}: holds {checkpoint.STAGES['stack']} that was learned without labels, and "
+            "recognises nothing (pretrain --labels learns them)"
+        )
+    try:
+        return found, DeepBeliefNet.untied(stack)
+    except ValueError as error:
+        raise RunError(f"{path}: {error}") from None
+
+
+def load_recogniser(path: Path) -> tuple[Checkpoint, Classifier | DeepBeliefNet]:
+    """Whatever in a file can recognise digits.
+
+    Parameters
+    ----------
+    path : Path
+        A classifier, a generative net, or a stack that learned labels.
+
+    Returns
+    -------
+    the file, and the net
+
+    Raises
+    ------
+    CheckpointError, RunError
+        If the file cannot be read, is not finished, or holds a stack without labels.
+    """
+    found = records.load(path)
+    if found.stage == "classifier":
+        found = load_stage(path, "classifier")
+        return found, load_net(path, found)
+    return load_generative(path, found.stage)
+
+
+def load_generator(path: Path, digits: Digits, layer: int | None = None) -> Generator:
+    """Whatever in a file can generate images.
+
+    Parameters
+    ----------
+    path : Path
+        A stack or a generative net.
+    digits : Digits
+        Whose images it has learned: they tell the shape of what it generates.
+    layer : int, optional
+        The RBM of a stack that is to be sampled, 1 at the bottom; the top one when not given.
+
+    Returns
+    -------
+    Generator
+
+    Raises
+    ------
+    CheckpointError, RunError
+        If the file cannot be read, is not finished, holds a classifier, or has no such layer.
+
+    Source
+    ------
+    The two views of a pretrained stack in "Using contrastive wake-sleep for generative
+    fine-tuning".
+    """
+    found = records.load(path)
+    if found.stage not in ("stack", "generative"):
+        raise RunError(
+            f"{path}: holds {checkpoint.STAGES[found.stage]}, which generates nothing; a stack "
+            "or a generative net is needed"
+        )
+    if not found.complete:
+        raise RunError(f"{path}: is not finished; run the command that makes it again")
+    if found.stage == "generative":
+        if layer is not None:
+            raise RunError(
+                f"{path}: holds {checkpoint.STAGES[found.stage]}, whose lower layers are no RBMs "
+                "any more; --layer takes a stack"
+            )
+        generator = Generator.of_net(build_model(path, wakesleep.net_from_arrays, found))
+    else:
+        stack = build_model(path, stack_from_arrays, found)
+        if layer is not None and not 1 <= layer <= len(stack):
+            raise RunError(f"{path}: has layers 1 to {len(stack)}, not {layer}")
+        generator = Generator.of_layer(stack, layer or len(stack))
+    check_inputs(path, generator.n_pixels, digits)
+    return generator
+
+
+def split_of(path: Path, digits: Digits, name: str) -> Split:
+    """One of the three splits, as `mnist.split`; a `RunError` that names the file otherwise."""
+    try:
+        return mnist.split(len(digits.train_labels), name)
+    except ValueError as error:
+        raise RunError(f"{path}: {error}") from None
+
+
+def training_rows(path: Path, digits: Digits, split: Split, n_cases: int) -> Any:
+    """A split's training cases, or so many of them, the first ones, equally many of each class.
+
+    Parameters
+    ----------
+    path : Path
+        For the error message.
+    digits : Digits
+    split : Split
+    n_cases : int
+        0 for all.
+
+    Returns
+    -------
+    (n,) integer array of rows of the training images
+
+    Raises
+    ------
+    RunError
+        If there are not so many, or they cannot be shared equally.
+
+    Source
+    ------
+    44,000 balanced cases: Hinton, Osindero and Teh (2006).
+    """
+    if not n_cases:
+        return split.train
+    labels, (each, rest) = digits.train_labels[split.train], divmod(n_cases, digits.n_classes)
+    own = [np.flatnonzero(labels == label)[:each] for label in range(digits.n_classes)]
+    if rest or min(map(len, own)) < each:
+        raise RunError(
+            f"{path}: split {split.name} of {digits.name} does not have {n_cases} training cases, "
+            f"equally many of each of {digits.n_classes} classes"
+        )
+    return split.train[np.sort(np.concatenate(own))]
+
+
+def cases_asked_for(path: Path, arguments: Mapping[str, Any]) -> int:
+    """How many training cases a stack, or a net on one, was asked to learn from; 0 for all.
+
+    Parameters
+    ----------
+    path : Path
+        For the error message.
+    arguments : mapping
+        Of the file.
+
+    Raises
+    ------
+    CheckpointError
+        If that is not a number.
+    """
+    cases = arguments.get("cases", arguments.get("settings", {}).get("cases", 0))
+    if not isinstance(cases, int):
+        raise CheckpointError(f"{path}: does not record its number of training cases")
+    return cases
+
+
+def cases_at(digits: Digits, rows: Any = slice(None)) -> Cases:
+    """So many of the training cases, all of them if no rows are given."""
+    return Cases(digits.train_images[rows], digits.train_labels[rows])
