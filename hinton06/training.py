@@ -351,8 +351,10 @@ class Run:
                 state = copy.deepcopy(learner.state())
                 self._good = state, dict(self.provenance), len(self.history)
             if interrupt.signal_number:
-                return
-        if unsaved:  # the last measurements may take a while, and may be interrupted
+                break
+        # A signal may have come after the question above whether to save; and the last
+        # measurements may take a while, and may be interrupted.
+        if unsaved:
             self._save_partial(learner.state(), self.provenance, len(self.history))
 
     def _check_finite(self, where: str, row: Mapping[str, float], learner: Learner) -> None:

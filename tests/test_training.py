@@ -257,6 +257,25 @@ def test_a_signal_saves_the_whole_epoch_it_came_in(number, deliver, epoch, make_
     assert not run.path.exists()
 
 
+@pytest.mark.parametrize("epoch", [1, 3, 5])
+def test_a_signal_while_a_state_is_copied_saves_the_epoch_too(epoch, make_run, progress):
+    """The moment between the question whether to save and the next: nothing may fall into it."""
+    run, learner = make_run(save_every_s=1e9), Walk()
+    taken = learner.state
+
+    def state():
+        if learner.epoch == epoch:
+            signal.raise_signal(signal.SIGTERM)
+        return taken()
+
+    learner.state = state
+    with pytest.raises(Interrupted):
+        run.train(learner, progress)
+    found = checkpoint.load(run.partial_path)
+    assert found.state["epoch"] == epoch
+    assert len(found.history["length"]) == epoch
+
+
 @pytest.mark.parametrize("epoch", range(1, 7))
 def test_an_interrupted_run_goes_on_to_the_same_bits(epoch, make_run, make_progress, assert_same):
     undisturbed = Walk()
