@@ -261,11 +261,11 @@ def test_a_signal_saves_the_whole_epoch_it_came_in(number, deliver, epoch, make_
 def test_a_signal_while_a_state_is_copied_saves_the_epoch_too(epoch, make_run, progress):
     """The moment between the question whether to save and the next: nothing may fall into it."""
     run, learner = make_run(save_every_s=1e9), Walk()
-    taken = learner.state
+    taken, signals = learner.state, [signal.SIGTERM]
 
     def state():
-        if learner.epoch == epoch:
-            signal.raise_signal(signal.SIGTERM)
+        if learner.epoch == epoch and signals:
+            signal.raise_signal(signals.pop())
         return taken()
 
     learner.state = state
