@@ -10,6 +10,7 @@ import dataclasses
 import errno
 import fcntl
 import functools
+import gc
 import gzip
 import json
 import os
@@ -677,6 +678,8 @@ def test_200_epochs_take_no_more_memory_or_work_each_than_20(
 
     progress.at_epoch = at_epoch
     run = Run(tmp_path / "net.h5", "stack", {"seed": 1}, "long", 1e9)
+    gc.collect()
+    gc.disable()  # others hear of each collection, by calls that are not the run's
     tracemalloc.start()
     sys.setprofile(count)
     try:
@@ -684,6 +687,7 @@ def test_200_epochs_take_no_more_memory_or_work_each_than_20(
     finally:
         sys.setprofile(None)
         tracemalloc.stop()
+        gc.enable()
     assert len(memory) == 200
     # One row of the history an epoch: a dictionary of 5 numbers, below 1 KiB.
     assert memory[-1] - memory[20] < 180 * 1024
@@ -703,11 +707,13 @@ def test_a_history_of_a_thousand_epochs_is_read_with_the_calls_of_ten(tmp_path: 
         def count(*_: object, counted: list[int] = counted) -> None:
             counted[0] += 1
 
+        gc.disable()
         sys.setprofile(count)
         try:
             found = checkpoint.load(path)
         finally:
             sys.setprofile(None)
+            gc.enable()
         assert checkpoint.history_rows(found.history) == rows
         calls.append(counted[0])
     assert calls[0] == calls[1]
