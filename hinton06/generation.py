@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.models import DeepBeliefNet, Rbm
-from hinton06.numerics import Array, affine, bernoulli, logistic, one_hot
+from hinton06.numerics import Array, bernoulli, firing_probs, one_hot
 from hinton06.rbm import hidden_probs, parts, sample_visible, visible_probs
 
 Layer = tuple[Array, Array]
@@ -157,11 +157,8 @@ class AlternatingGibbs:
         self.v_states = np.array(v_states, rbm.weights.dtype)
         self._clamp()
         self.v_probs = self.v_states.copy()
-        self._v_uniforms = np.empty_like(self.v_states)
         shape = (len(v_states), rbm.n_hidden)
-        self._h_probs, self._h_states, self._h_uniforms = (
-            np.empty(shape, rbm.weights.dtype) for _ in range(3)
-        )
+        self._h_probs, self._h_states = (np.empty(shape, rbm.weights.dtype) for _ in range(2))
 
     def run(self, rounds: int, rng: np.random.Generator) -> None:
         """So many rounds in every chain: all features by Eq. 5, then all visible units by Eq. 6.
@@ -178,9 +175,9 @@ class AlternatingGibbs:
         """
         for _ in range(rounds):
             hidden_probs(self.rbm, self.v_states, out=self._h_probs)
-            bernoulli(self._h_probs, rng, self._h_states, self._h_uniforms)
+            bernoulli(self._h_probs, rng, self._h_states)
             visible_probs(self.rbm, self._h_states, out=self.v_probs)
-            sample_visible(self.rbm, self.v_probs, rng, self.v_states, self._v_uniforms)
+            sample_visible(self.rbm, self.v_probs, rng, self.v_states)
             # Given the features the labels and the other units are independent, so putting the
             # clamped labels back leaves a draw of the others from their conditional distribution.
             self._clamp()
@@ -288,7 +285,7 @@ def top_down_pass(down: Sequence[Layer], states: Array, rng: np.random.Generator
 
 def _probs(data: Array, layer: Layer) -> Array:
     weights, bias = layer
-    return logistic(affine(data, weights, bias, np.empty((len(data), len(bias)), bias.dtype)))
+    return firing_probs(data, weights, bias, np.empty((len(data), len(bias)), bias.dtype))
 
 
 def _fire(data: Array, layer: Layer, rng: np.random.Generator) -> Array:

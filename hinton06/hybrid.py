@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.models import DeepBeliefNet, Rbm
-from hinton06.numerics import Array, affine, log_softmax, logistic, product
+from hinton06.numerics import Array, affine, firing_probs, log_softmax, product
 from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts
 from hinton06.recognition import case_costs
 from hinton06.updates import Momentum, Step
@@ -104,8 +104,8 @@ class LabelBackpropagation:
     def _up(self, data: Array, room: dict[str, Array]) -> Array:
         """Log probabilities (n, n_labels); leaves the activities and the top slopes behind."""
         net = self.net
-        hid = logistic(affine(data, net.vishid, net.hid_rec_bias, room["hid"]))
-        pen = logistic(affine(hid, net.hidpen, net.pen_rec_bias, room["pen"]))
+        hid = firing_probs(data, net.vishid, net.hid_rec_bias, room["hid"])
+        pen = firing_probs(hid, net.hidpen, net.pen_rec_bias, room["pen"])
         inputs = affine(pen, net.pentop, net.top_bias, room["top"])
         # exp(x + y) is exp(x) exp(y), so that one exponential serves all labels. Beyond the limit
         # a unit is off or on with every label, and softplus grows alike for all: no probability

@@ -15,6 +15,7 @@ from scipy.linalg import blas
 Array: TypeAlias = NDArray[np.floating[Any]]
 
 _GEMM = {np.dtype(np.float32): blas.sgemm, np.dtype(np.float64): blas.dgemm}
+_BELOW_65536 = np.nextafter(np.float32(65536), np.float32(0))
 _AXPY = {np.dtype(np.float32): blas.saxpy, np.dtype(np.float64): blas.daxpy}
 
 
@@ -49,7 +50,8 @@ def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: flo
         raise ValueError(f"cannot multiply {left.shape} by {right.shape} into {out.shape}")
     if not out.flags.c_contiguous or not left.dtype == right.dtype == out.dtype:
         raise ValueError("the product needs one dtype and a C-contiguous output")
-    if scale == 1.0 and keep == 0.0:  # NumPy's BLAS is the newer one, and faster at this
+    # NumPy's BLAS is the faster one at this, SciPy's with a transposed matrix on the right.
+    if scale == 1.0 and keep == 0.0 and right.flags.c_contiguous:
         return np.matmul(left, right, out=out)
     right_t, right_trans = (right.T, 0) if right.flags.c_contiguous else (right, 1)
     left_t, left_trans = (left.T, 0) if left.flags.c_contiguous else (left, 1)
@@ -134,11 +136,40 @@ def logistic(inputs: Array) -> Array:
     ------
     Eqs 1, 5 and 6.
     """
-    np.negative(inputs, out=inputs)
+    return _logistic_of_minus(np.negative(inputs, out=inputs))
+
+
+def _logistic_of_minus(inputs: Array) -> Array:
     with np.errstate(over="ignore"):  # exp(+big) = inf, and 1 / inf is the 0 that is meant
         np.exp(inputs, out=inputs)
     inputs += 1
     return np.divide(1, inputs, out=inputs)
+
+
+def firing_probs(data: Array, weights: Array, bias: Array, out: Array) -> Array:
+    """``logistic(data @ weights + bias)``: with which probability each unit of a layer turns on.
+
+    Parameters
+    ----------
+    data, weights, bias, out
+        As `affine`.
+
+    Returns
+    -------
+    out : the same array that was passed
+
+    Raises
+    ------
+    ValueError
+        As `product`.
+
+    Source
+    ------
+    Eqs 1, 5 and 6.
+    """
+    product(data, weights, out)
+    # Minus the total input in the pass that adds the bias, not in one of its own.
+    return _logistic_of_minus(np.subtract(-bias, out, out=out))
 
 
 def softplus(inputs: Array) -> Array:
@@ -186,31 +217,57 @@ def log_softmax(inputs: Array) -> Array:
     return inputs
 
 
-def bernoulli(
-    probs: Array, rng: np.random.Generator, out: Array, uniforms: Array | None = None
-) -> Array:
+def bernoulli(probs: Array, rng: np.random.Generator, out: Array) -> Array:
     """Binary states, each 1 with its probability.
+
+    In float64 a unit compares its probability with a uniform draw. In float32, where such draws
+    would be most of what a layer takes beside its matrix product, it compares 16 bits, and a draw
+    in the one case in 65,536 that these leave open: see `_sixteen_bits`.
 
     Parameters
     ----------
     probs : array of any shape, in [0, 1]
     rng : numpy.random.Generator
     out : array of the same shape, overwritten with 0 and 1 in its own dtype
-    uniforms : array of the same shape and dtype as `probs`, optional
-        Room for the uniform draws; may not be `out`. Made when not given.
 
     Returns
     -------
     out : the same array that was passed
 
+    Raises
+    ------
+    ValueError
+        If `out` may share memory with `probs`.
+
     Source
     ------
     Eqs 1, 5 and 6: "the binary state of each unit is set to be 1 with probability".
     """
-    room = np.empty_like(probs) if uniforms is None else uniforms
-    rng.random(dtype=room.dtype.type, out=room)
+    if np.may_share_memory(probs, out):
+        raise ValueError("the states cannot lie where their probabilities are")
+    if probs.dtype == np.float32:
+        return _sixteen_bits(probs, rng, out)
+    uniforms = rng.random(dtype=probs.dtype.type, out=np.empty_like(probs))
     # A draw is in [0, 1): a probability of 1 always fires, a probability of 0 never does.
-    np.less(room, probs, out=out, casting="unsafe")
+    return np.less(uniforms, probs, out=out, casting="unsafe")
+
+
+def _sixteen_bits(probs: Array, rng: np.random.Generator, out: Array) -> Array:
+    """`bernoulli` by comparing integers: a unit fires if its 16 bits are below 65,536 p.
+
+    With ``65,536 p = level + rest``, 16 bits equal to the level leave it open, and a uniform
+    draw below the rest decides. Together that is p, to the digits of float32.
+    """
+    # A factor just below 65,536, for the level of p = 1 to be one of 16 bits; its rest is 1.
+    np.multiply(probs, _BELOW_65536, out=out)
+    with np.errstate(invalid="ignore"):  # not a number: some state, and the epoch's check says so
+        levels = out.astype(np.uint16)
+    words = rng.bit_generator.random_raw(-(-probs.size // 4))
+    bits = words.view(np.uint16)[: probs.size].reshape(probs.shape)
+    np.less(bits, levels, out=out, casting="unsafe")
+    open_ones = np.flatnonzero(bits == levels)
+    rests = probs.take(open_ones) * np.float32(65536) - levels.take(open_ones)
+    np.put(out, open_ones, rng.random(len(open_ones), dtype=np.float32) < rests)
     return out
 
 
@@ -258,11 +315,9 @@ def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) 
     Pixels as real-valued probabilities: "A greedy learning algorithm for multiple hidden
     layers".
     """
-    chosen = cases[rows]
-    if chosen.dtype == np.uint8:
-        np.multiply(chosen, out.dtype.type(1 / 255), out=out)
-    else:
-        np.copyto(out, chosen)
+    np.copyto(out, cases[rows])
+    if cases.dtype == np.uint8:
+        out *= out.dtype.type(1 / 255)
     return out
 
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 import numpy as np
 
 from hinton06.models import Rbm
-from hinton06.numerics import Array, affine, bernoulli, log_softmax, logistic, one_hot, softplus
+from hinton06.numerics import (
+    Array,
+    affine,
+    bernoulli,
+    firing_probs,
+    log_softmax,
+    logistic,
+    one_hot,
+    softplus,
+)
 from hinton06.updates import Momentum, Step
 
 
@@ -78,7 +87,7 @@ def hidden_probs(rbm: Rbm, v: Array, out: Array | None = None) -> Array:
     """
     if out is None:
         out = np.empty((len(v), rbm.n_hidden), v.dtype)
-    return logistic(affine(v, rbm.weights, rbm.hidden_bias, out))
+    return firing_probs(v, rbm.weights, rbm.hidden_bias, out)
 
 
 def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
@@ -130,7 +139,6 @@ def sample_visible(
     v_probs: Array,
     rng: np.random.Generator,
     out: Array | None = None,
-    uniforms: Array | None = None,
 ) -> Array:
     """States of visible units: binary units each on its own, exactly one label unit.
 
@@ -141,8 +149,6 @@ def sample_visible(
     rng : numpy.random.Generator
     out : (n, n_visible) array, optional
         Overwritten when given; may not be `v_probs`.
-    uniforms : (n, n_visible) array, optional
-        Room for the uniform draws, as in `bernoulli`.
 
     Returns
     -------
@@ -152,7 +158,7 @@ def sample_visible(
     ------
     Eq. 6.
     """
-    v_states = bernoulli(v_probs, rng, np.empty_like(v_probs) if out is None else out, uniforms)
+    v_states = bernoulli(v_probs, rng, np.empty_like(v_probs) if out is None else out)
     if rbm.n_labels:
         label_probs, label_states = parts(rbm, v_probs)[1], parts(rbm, v_states)[1]
         label_states[...] = one_hot(label_probs, rng)
@@ -216,9 +222,8 @@ class ContrastiveDivergence:
         self._visible = np.empty((2 * batch_size, rbm.n_visible), dtype)
         self._hidden = np.empty((2 * batch_size, rbm.n_hidden), dtype)
         self._h_states = np.empty((batch_size, rbm.n_hidden), dtype)
-        self._uniforms = np.empty((batch_size, rbm.n_hidden), dtype)
+        self._v_probs = np.empty((batch_size, rbm.n_visible), dtype)
         self._missed = np.empty((batch_size, rbm.n_visible), dtype)
-        self._units_uniforms = np.empty((batch_size, rbm.n_visible - rbm.n_labels), dtype)
 
     def data_room(self, n: int) -> Array:
         """The (n, n_visible) array that a batch of n cases is to be written into.
@@ -257,20 +262,27 @@ class ContrastiveDivergence:
         h_data, h_recon = self._hidden[:n], self._hidden[n : 2 * n]
 
         hidden_probs(self.rbm, data, out=h_data)
-        h_states = bernoulli(h_data, rng, self._h_states[:n], self._uniforms[:n])
-        visible_probs(self.rbm, h_states, out=recon)
-        missed = np.subtract(data, recon, out=self._missed[:n])
+        h_states = bernoulli(h_data, rng, self._h_states[:n])
+        v_probs = self._v_probs[:n] if self._recon_states else recon
+        visible_probs(self.rbm, h_states, out=v_probs)
+        missed = np.subtract(data, v_probs, out=self._missed[:n])
         squared_error = float(np.vdot(missed, missed))
         if self._recon_states:
-            units = parts(self.rbm, recon)[0]
-            bernoulli(units, rng, units, self._units_uniforms[:n])
+            self._choose_states(v_probs, rng, recon)
+            np.subtract(data, recon, out=missed)
         hidden_probs(self.rbm, recon, out=h_recon)
 
         # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
         np.negative(h_recon, out=h_recon)
         self.weights.step_product(self._visible[: 2 * n].T, self._hidden[: 2 * n], 1 / n, step)
         no_decay = Step(step.rate, step.momentum)
-        np.subtract(data, recon, out=recon)
-        self.visible_bias.step(recon.sum(axis=0) / n, no_decay)
+        self.visible_bias.step(missed.sum(axis=0) / n, no_decay)
         self.hidden_bias.step(self._hidden[: 2 * n].sum(axis=0) / n, no_decay)
         return squared_error
+
+    def _choose_states(self, v_probs: Array, rng: np.random.Generator, recon: Array) -> None:
+        """States of the binary units; the label units stay probabilities."""
+        unit_probs, label_probs = parts(self.rbm, v_probs)
+        units, labels = parts(self.rbm, recon)
+        bernoulli(unit_probs, rng, units)
+        labels[...] = label_probs

@@ -17,6 +17,7 @@ from hinton06.numerics import (
     Array,
     affine,
     bernoulli,
+    firing_probs,
     log_softmax,
     logistic,
     one_hot,
@@ -170,8 +171,8 @@ def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
         rows = slice(first, min(first + _BATCH, len(images)))
         n = rows.stop - rows.start
         take_batch(images, rows, pixels[:n])
-        logistic(affine(pixels[:n], net.vishid, net.hid_rec_bias, hidden[:n]))
-        logistic(affine(hidden[:n], net.hidpen, net.pen_rec_bias, result[rows]))
+        firing_probs(pixels[:n], net.vishid, net.hid_rec_bias, hidden[:n])
+        firing_probs(hidden[:n], net.hidpen, net.pen_rec_bias, result[rows])
     return result
 
 
@@ -282,7 +283,7 @@ def _sampled_pen(
     n = rows.stop - rows.start
     data = take_batch(images, rows, np.empty((n, len(net.vishid)), dtype))
     for weights, bias in ((net.vishid, net.hid_rec_bias), (net.hidpen, net.pen_rec_bias)):
-        probs = logistic(affine(data, weights, bias, np.empty((n, weights.shape[1]), dtype)))
+        probs = firing_probs(data, weights, bias, np.empty((n, weights.shape[1]), dtype))
         data = bernoulli(probs, rng, np.empty_like(probs))
     return data
 

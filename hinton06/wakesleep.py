@@ -18,15 +18,13 @@ from hinton06.hybrid import LabelBackpropagation, PretrainingGradient
 from hinton06.models import DeepBeliefNet, Rbm
 from hinton06.numerics import (
     Array,
-    affine,
     bernoulli,
     epoch_order,
-    log_softmax,
-    logistic,
+    firing_probs,
     one_hot,
     take_batch,
 )
-from hinton06.rbm import parts
+from hinton06.rbm import hidden_probs, parts, visible_probs
 from hinton06.recipes import WakeSleepSettings
 from hinton06.recognition import Cases, Score, label_log_probs, mean_free_energy, score
 from hinton06.updates import Momentum, Step
@@ -105,6 +103,7 @@ class ContrastiveWakeSleep:
             "sleep_hid": n_hid, "sleep_vis": n_vis, "vis_prediction": n_vis,
             "hid_prediction": n_hid, "pen_prediction": n_pen, "sleep_hid_prediction": n_hid,
             "hid_room": n_hid, "pen_room": n_pen, "top_room": n_top,
+            "memory_room": net.memory.n_visible,
         }  # fmt: skip
         dtype = net.vishid.dtype
         self._rooms = {name: np.empty((batch_size, n), dtype) for name, n in sizes.items()}
@@ -143,11 +142,8 @@ class ContrastiveWakeSleep:
         wake_top, confab_top = self._top[:n], self._top[n : 2 * n]
 
         def fire(data: Array, weights: Array, bias: Array, out: Array, spare: Array) -> Array:
-            probs = logistic(affine(data, weights, bias, spare))
+            probs = firing_probs(data, weights, bias, spare)
             return bernoulli(probs, rng, out)
-
-        def predict(data: Array, weights: Array, bias: Array, out: Array) -> Array:
-            return logistic(affine(data, weights, bias, out))
 
         # Wake: states all the way up.
         wake_hid = fire(room["data"], net.vishid, net.hid_rec_bias,
@@ -155,45 +151,50 @@ class ContrastiveWakeSleep:
         wake_pen = fire(wake_hid, net.hidpen, net.pen_rec_bias, room["wake_pen"], room["pen_room"])
         units, labels = parts(net.memory, visible)
         units[...], labels[...] = wake_pen, targets
-        fire(visible, net.memory.weights, net.top_bias, wake_top, room["top_room"])
+        self._memory_up(visible, wake_top, room, rng)
 
         # Confabulate: pen and top are states, the labels softmax probabilities.
         top_states = wake_top
         for _ in range(gibbs_steps):
             self._memory_down(top_states, confab_visible, room, rng)
-            top_states = fire(confab_visible, net.memory.weights, net.top_bias,
-                              confab_top, room["top_room"])  # fmt: skip
+            top_states = self._memory_up(confab_visible, confab_top, room, rng)
         confab_pen = room["confab_pen"]
         np.copyto(confab_pen, parts(net.memory, confab_visible)[0])
 
         # Sleep: hidden states, but the pixels of the dream stay probabilities.
         sleep_hid = fire(confab_pen, net.penhid, net.hid_gen_bias,
                          room["sleep_hid"], room["hid_room"])  # fmt: skip
-        sleep_vis = predict(sleep_hid, net.hidvis, net.vis_gen_bias, room["sleep_vis"])
+        sleep_vis = firing_probs(sleep_hid, net.hidvis, net.vis_gen_bias, room["sleep_vis"])
 
         return Pass(
             wake_hid, wake_pen, wake_top,
             confab_pen, parts(net.memory, confab_visible)[1], confab_top,
             sleep_hid, sleep_vis,
-            predict(wake_hid, net.hidvis, net.vis_gen_bias, room["vis_prediction"]),
-            predict(wake_pen, net.penhid, net.hid_gen_bias, room["hid_prediction"]),
-            predict(sleep_hid, net.hidpen, net.pen_rec_bias, room["pen_prediction"]),
-            predict(sleep_vis, net.vishid, net.hid_rec_bias, room["sleep_hid_prediction"]),
+            firing_probs(wake_hid, net.hidvis, net.vis_gen_bias, room["vis_prediction"]),
+            firing_probs(wake_pen, net.penhid, net.hid_gen_bias, room["hid_prediction"]),
+            firing_probs(sleep_hid, net.hidpen, net.pen_rec_bias, room["pen_prediction"]),
+            firing_probs(sleep_vis, net.vishid, net.hid_rec_bias, room["sleep_hid_prediction"]),
         )  # fmt: skip
+
+    def _memory_up(
+        self, visible: Array, top_states: Array, room: Mapping[str, Array],
+        rng: np.random.Generator,
+    ) -> Array:  # fmt: skip
+        """Fill `top_states` given pen states and labels."""
+        probs = hidden_probs(self.net.memory, visible, out=room["top_room"])
+        return bernoulli(probs, rng, top_states)
 
     def _memory_down(
         self, top_states: Array, visible: Array, room: Mapping[str, Array],
         rng: np.random.Generator,
     ) -> None:  # fmt: skip
         """Fill `visible` with pen states and label probabilities given the top states."""
-        net = self.net
-        units, labels = parts(net.memory, visible)
-        pen = logistic(affine(top_states, net.pentop.T, net.pen_gen_bias, room["pen_room"]))
-        units[...] = bernoulli(pen, rng, room["confab_pen"])
-        if net.n_labels:
-            inputs = top_states @ net.labtop.T + net.lab_gen_bias
-            probs = np.exp(log_softmax(inputs))
-            labels[...] = one_hot(probs, rng) if self._sampled_labels else probs
+        memory = self.net.memory
+        probs = visible_probs(memory, top_states, out=room["memory_room"])
+        pen_probs, label_probs = parts(memory, probs)
+        pen_states, labels = parts(memory, visible)
+        bernoulli(pen_probs, rng, pen_states)
+        labels[...] = one_hot(label_probs, rng) if self._sampled_labels else label_probs
 
     def learn(
         self, targets: Array, gibbs_steps: int, rng: np.random.Generator, step: Step

@@ -259,3 +259,11 @@ def sampling_error(variance: Any, n_draws: int, n_claims: int, largest: float = 
     log_chance = math.log(2 * n_claims / 1e-9)
     linear = largest * log_chance / (3 * n_draws)
     return linear + np.sqrt(linear**2 + 2 * np.asarray(variance) * log_chance / n_draws)
+
+
+def sixteen_bit_draws(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
+    """The uniform draws of float32 units, in the middle of what their 16 bits leave open."""
+    size = shape[0] * shape[1]
+    bits = rng.bit_generator.random_raw(-(-size // 4)).view(np.uint16)[:size]
+    draws: Floats = (bits.reshape(shape) + 0.5) / 65536
+    return draws

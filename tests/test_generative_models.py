@@ -318,7 +318,7 @@ def slow_epoch(start: Machine, data: Floats, seed_state: Any) -> Machine:
     velocity = [np.zeros_like(array) for array in m]
     for first in range(0, len(order), SETTINGS.batch):
         batch = data[order[first : first + SETTINGS.batch]]
-        uniforms = rng.random((len(batch), len(m.hidden_bias)), dtype=np.float32)
+        uniforms = reference.sixteen_bit_draws(rng, (len(batch), len(m.hidden_bias)))
         each: list[Update] = []
         for v, draws in zip(batch, uniforms, strict=True):
             h_states = (draws < slow.layer(v, m.weights, m.hidden_bias)).astype(np.float64)
@@ -354,8 +354,8 @@ def test_the_top_rbm_learns_features_and_one_hot_labels_together(layers: tuple[i
     run(stack, 1)
     assert stack.stack[-1].n_labels == N_TARGETS
     # Three updates (3 + 3 + 1 cases) of some 20 roundings, each stretched by the updates after it
-    # less than fivefold. That a draw falls between two roundings of its probability has a
-    # chance of 21 draws times 1e-6.
+    # less than fivefold. That 16 bits do not decide a state has a chance of 21 / 65536, and none
+    # with these seeds.
     tolerance = reference.rounding(3 * 20 * 5, dtype=np.float32)
     for mine, theirs in zip(arrays_of(stack.stack[-1]), expected, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=tolerance)

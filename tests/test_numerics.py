@@ -35,6 +35,22 @@ class FixedUniforms:
         return out
 
 
+class EveryBits:
+    """Stands in for a generator: its words hold all 16-bit numbers, its draws are one number."""
+
+    def __init__(self, uniform: float) -> None:
+        self.bit_generator = self
+        self.uniform = uniform
+
+    def random_raw(self, size: int) -> NDArray[np.uint64]:
+        words = np.arange(65536, dtype=np.uint16).view(np.uint64)
+        assert len(words) == size
+        return words
+
+    def random(self, size: int, dtype: Any) -> NDArray[Any]:
+        return np.full(size, self.uniform, dtype)
+
+
 def normal(shape: tuple[int, ...], dtype: Any, seed: int = 1) -> NDArray[Any]:
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
@@ -236,15 +252,45 @@ def test_log_softmax_of_huge_inputs_is_finite(dtype: Any) -> None:
 # -- draws -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("uniform", ["lowest", "highest"])
-def test_bernoulli_of_certain_probabilities_is_exact_for_every_draw(
-    dtype: Any, uniform: str
-) -> None:
-    lowest, highest = 0.0, float(np.nextafter(dtype(1), dtype(0)))
-    rng = cast(np.random.Generator, FixedUniforms(lowest if uniform == "lowest" else highest))
-    probs = np.array([0, 1, 0, 1], dtype)
+@pytest.mark.parametrize("uniform", [0.0, 1 - 2.0**-53], ids=["lowest", "highest"])
+def test_bernoulli_of_certain_probabilities_is_exact_for_every_draw(uniform: float) -> None:
+    rng = cast(np.random.Generator, FixedUniforms(uniform))
+    probs = np.array([0.0, 1.0, 0.0, 1.0])
     assert bernoulli(probs, rng, np.empty_like(probs)).tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "prob",
+    [0.0, 2.0**-40, 1e-6, 0.1, 1 / 3, 0.5, 0.5 - 2.0**-20, 0.5 + 2.0**-20, 40000 / 65536, 0.99999,
+     1 - 2.0**-16, 1 - 2.0**-24, 1.0],
+)  # fmt: skip
+def test_a_float32_unit_fires_with_exactly_its_probability(prob: float) -> None:
+    """Over all 65,536 values of the 16 bits, and over the draws where these leave it open."""
+    p = np.float32(prob)
+    certain = fired_of_all_bits(p, 1 - 2.0**-24)
+    rest = float(p) * 65536 - certain
+    # The rest is what a uniform draw in the one open case has to be below; where none is, it is
+    # a rounding error of a probability in float32.
+    assert 0 <= rest < 1
+    if rest / 65536 > 2.0**-24:
+        below, at = np.nextafter(np.float32(rest), np.float32(0)), np.float32(rest)
+        assert fired_of_all_bits(p, below) == certain + 1
+        assert fired_of_all_bits(p, at) == certain
+    else:
+        assert fired_of_all_bits(p, rest + 2.0**-7) == certain
+
+
+def fired_of_all_bits(prob: np.float32, uniform: float) -> int:
+    """How many of 65,536 units with one of all 16-bit draws each turn on."""
+    probs = np.full((256, 256), prob)
+    rng = cast(np.random.Generator, EveryBits(uniform))
+    return int(bernoulli(probs, rng, np.empty_like(probs)).sum())
+
+
+def test_a_float32_unit_that_is_not_a_number_gets_some_state() -> None:
+    probs = np.full(1000, np.nan, np.float32)
+    states = bernoulli(probs, np.random.default_rng(1), np.empty_like(probs))
+    assert set(states.tolist()) <= {0, 1}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -257,18 +303,25 @@ def test_bernoulli_frequencies_are_the_probabilities_and_units_are_independent(d
     together = states.T.astype(np.float64) @ states / n
     expected = np.outer(probs, probs).astype(np.float64)
     np.fill_diagonal(expected, probs)
-    # A draw is a multiple of 2^-24 in float32, which moves a probability by less than that.
+    # A draw has at least 24 bits, which moves a probability by less than 2^-23.
     allowed = reference.sampling_error(expected * (1 - expected), n, n_claims=15) + 2.0**-23
     assert (abs(together - expected) <= allowed).all()
 
 
-def test_bernoulli_draws_the_same_in_room_that_is_given() -> None:
-    probs = np.linspace(0, 1, 40).reshape(8, 5)
-    room = np.empty_like(probs)
-    given = bernoulli(probs, np.random.default_rng(4), np.empty_like(probs), room)
-    made = bernoulli(probs, np.random.default_rng(4), np.empty_like(probs))
-    np.testing.assert_array_equal(given, made)
-    np.testing.assert_array_equal(given, room < probs)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bernoulli_fills_columns_as_it_fills_an_array_of_its_own(dtype: Any) -> None:
+    probs = np.random.default_rng(2).random((300, 500)).astype(dtype)
+    wider = np.full((300, 510), 7, dtype)
+    bernoulli(probs, np.random.default_rng(4), wider[:, :500])
+    alone = bernoulli(probs, np.random.default_rng(4), np.empty_like(probs))
+    np.testing.assert_array_equal(wider[:, :500], alone)
+    assert (wider[:, 500:] == 7).all()
+
+
+def test_bernoulli_refuses_to_overwrite_the_probabilities() -> None:
+    probs = np.full((3, 4), 0.5, np.float32)
+    with pytest.raises(ValueError, match="where their probabilities are"):
+        bernoulli(probs[:, :2], np.random.default_rng(1), probs[:, :2])
 
 
 def test_bernoulli_leaves_the_probabilities_and_returns_the_output() -> None:
