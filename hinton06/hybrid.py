@@ -126,11 +126,10 @@ class LabelBackpropagation:
     def _down(self, data: Array, errors: Array, room: dict[str, Array], step: Step) -> None:
         """From the (n, n_labels) gradients of minus the free energies to every parameter's."""
         net, momenta = self.net, self.momenta
-        weighted = self._slopes[:, : len(data)]
-        weighted *= errors.T[:, :, np.newaxis]
-        momenta["labtop"].gather(weighted.sum(axis=1), step)
+        slopes = self._slopes[:, : len(data)]  # of every label, case and top unit
+        momenta["labtop"].gather(np.matmul(errors.T[:, np.newaxis], slopes)[:, 0], step)
         momenta["lab_gen_bias"].gather(errors.sum(axis=0), step)
-        delta = weighted.sum(axis=0, out=room["top"])
+        delta = np.matmul(errors[:, np.newaxis], slopes.transpose(1, 0, 2))[:, 0]
         for weights, bias, below, below_delta in (
             ("pentop", "top_bias", room["pen"], room["pen_delta"]),
             ("hidpen", "pen_rec_bias", room["hid"], room["hid_delta"]),
@@ -149,7 +148,7 @@ class PretrainingGradient:
 
     Each RBM takes a CD-1 step, its reconstruction of binary states, on the activation
     probabilities that the RBMs below give it now, the top one with the labels. Generative weights
-    stay the recognition weights' transposes: `tie` brings them up to date.
+    stay the recognition weights' transposes: the function `tie` brings them up to date.
 
     Parameters
     ----------
@@ -219,7 +218,18 @@ class PretrainingGradient:
         errors = [divergence.learn(n, rng, step) for divergence in self._divergences]
         return errors[0]
 
-    def tie(self) -> None:
-        """Make the generative weights the transposes of the recognition weights again."""
-        self.net.hidvis[...] = self.net.vishid.T
-        self.net.penhid[...] = self.net.hidpen.T
+
+def tie(net: DeepBeliefNet) -> None:
+    """Make the generative weights the transposes of the recognition weights again.
+
+    Parameters
+    ----------
+    net : DeepBeliefNet
+        Changed in place.
+
+    Source
+    ------
+    "the weight between any two units in adjacent layers is the same in both directions".
+    """
+    net.hidvis[...] = net.vishid.T
+    net.penhid[...] = net.hidpen.T

@@ -190,6 +190,12 @@ class WakeSleepSettings(_Checked):
     )
     momentum: float = _setting("Momentum.", 0, 0.9999)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
+    averaging: float = _setting(
+        "Epochs over which the net that is measured and kept averages the weights that learn; 0 "
+        "to keep those themselves.",
+        0,
+        1000,
+    )
     gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.")
     sampled_labels: bool = _setting("Sample the confabulated labels; else softmax probabilities.")
     balanced: bool = _setting("Batches of equally many cases of each class.")
@@ -306,7 +312,8 @@ _TR2006 = _recipe(
         "rate": (0.1, VALIDATION),
         "final_share": (0.1, ASSUMED),
         "momentum": (0.0, ASSUMED),
-        "decay": (0.0, ASSUMED),
+        "decay": (0.0002, ASSUMED),
+        "averaging": (2.0, VALIDATION),
         "gibbs": ((3, 6, 10), HOT06),
         "sampled_labels": (False, HOT06),
         "balanced": (False, ASSUMED),
@@ -330,6 +337,7 @@ _HOT06 = _recipe(
     {},
     {
         "epochs": (300, HOT06),
+        "averaging": (0.0, HOT06),
         "balanced": (True, HOT06),
     },
     base=_TR2006,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,6 +137,42 @@ class Momentum:
         """
         self.gather(gradient, step)
         self.apply(step)
+
+
+class RunningMean:
+    """The mean of arrays that change, over the recent past: without the noise of single updates.
+
+    Up to `window` values it is their plain mean; from there on each new value takes part with a
+    share of 1 / window, and older ones are forgotten exponentially.
+
+    Parameters
+    ----------
+    arrays : mapping of str to float array
+        What changes; read by `add`.
+    means : mapping of the same names to arrays of the same shapes
+        Overwritten by the first `add`, and changed by all others.
+    window : float
+        At least 1.
+
+    Source
+    ------
+    Not in the chapter: assumed, see README, Assumptions. Polyak and Juditsky (1992),
+    "Acceleration of stochastic approximation by averaging".
+    """
+
+    def __init__(
+        self, arrays: Mapping[str, Array], means: Mapping[str, Array], window: float
+    ) -> None:
+        self._arrays, self._means, self._window = arrays, means, window
+        self.count = 0
+
+    def add(self) -> None:
+        """Let the arrays' present values take part in the mean."""
+        self.count += 1
+        share = 1 / min(self.count, self._window)
+        for name, mean in self._means.items():
+            np.multiply(mean, 1 - share, out=mean)
+            add_scaled(self._arrays[name], share, mean)
 
 
 def conjugate_gradient(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.hybrid import LabelBackpropagation, PretrainingGradient
+from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
 from hinton06.models import DeepBeliefNet, Rbm
 from hinton06.numerics import (
     Array,
@@ -27,9 +27,13 @@ from hinton06.numerics import (
 from hinton06.rbm import hidden_probs, parts, visible_probs
 from hinton06.recipes import WakeSleepSettings
 from hinton06.recognition import Cases, Score, label_log_probs, mean_free_energy, score
-from hinton06.updates import Momentum, Step
+from hinton06.updates import Momentum, RunningMean, Step
 
 Value = TypeVar("Value")
+
+# Updates between two values of the running mean: neighbours hardly differ, and each value takes a
+# pass over all weights.
+_AVERAGED_EVERY = 10
 
 _LOWER = (
     "vishid", "hid_rec_bias", "hidpen", "pen_rec_bias",
@@ -410,6 +414,7 @@ class SelectedEpoch:
 class GenerativeFineTuning:
     """The learner of the generative half: epochs of contrastive wake-sleep, or of mixed gradients.
 
+    With `averaging`, the net that is measured and kept is the running mean of the one that learns.
     With `valid`, all epochs of the schedule are run and the parameters go back to the epoch of
     the fewest validation errors; without, learning stops once the error rate on the training
     cases has fallen to `target_error_rate`, or at the schedule's end, and `capped` says so.
@@ -473,6 +478,13 @@ class GenerativeFineTuning:
             self._generative = PretrainingGradient(net, size)
         weighed = settings.search_bp_weight or settings.bp_weight > 0
         self._labels = LabelBackpropagation(net, size) if weighed else None
+        self._measured = net
+        self._mean: RunningMean | None = None
+        if settings.averaging:
+            self._measured = net_from_arrays(net_arrays(net, copy=True))
+            batches = -(-len(train) // size)
+            window = max(1.0, settings.averaging * batches / _AVERAGED_EVERY)
+            self._mean = RunningMean(_learned(net), _learned(self._measured), window)
 
     def finished(self) -> str | None:
         """Why learning is over, or None."""
@@ -538,15 +550,18 @@ class GenerativeFineTuning:
         classes = self._train.labels if self.settings.balanced else None
         order = epoch_order(len(self._train), self._rng, classes)
         costs = np.zeros(2)
-        for first in range(0, len(order), size):
+        for number, first in enumerate(range(0, len(order), size)):
             rows = order[first : first + size]
             costs += self._learn(rows, gibbs_steps, *steps)
+            if self._mean and number % _AVERAGED_EVERY == 0:
+                self._mean.add()
             tick(work * len(rows))
         row = {"rate": steps[0].rate, "gibbs_steps": float(gibbs_steps)}
         row |= self._costs(*(costs / len(order)))
         self.epoch += 1
         if isinstance(self._generative, PretrainingGradient):
-            self._generative.tie()
+            tie(self.net)
+            tie(self._measured)
         return row | self._measure()
 
     def _learn(
@@ -591,26 +606,24 @@ class GenerativeFineTuning:
             row = {}
         train = self._score(self._train)
         self.selected = SelectedEpoch(self.epoch, train)
-        copy_net(self.net, self.best)
+        copy_net(self._measured, self.best)
         return row | {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
 
     def _score(self, cases: Cases) -> Score:
-        return score(label_log_probs(self.net, cases.images), cases.labels)
+        return score(label_log_probs(self._measured, cases.images), cases.labels)
 
     def _free_energy_gap(self) -> float:
         assert self._valid is not None
         n = min(len(self._valid), len(self._train))
         means = [
-            mean_free_energy(self.net, cases.images[:n], cases.labels[:n])
+            mean_free_energy(self._measured, cases.images[:n], cases.labels[:n])
             for cases in (self._valid, self._train)
         ]
         return means[0] - means[1]
 
     def parameters(self) -> dict[str, Array]:
         """The net's arrays by name, to be checked for numbers that are not finite."""
-        arrays = net_arrays(self.net)
-        del arrays["n_labels"]
-        return arrays
+        return _learned(self.net)
 
     def result(self) -> DeepBeliefNet:
         """The selected net: of the fewest validation errors, or the last one."""
@@ -618,7 +631,11 @@ class GenerativeFineTuning:
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on exactly from here."""
+        mean: dict[str, Any] = {}
+        if self._mean:
+            mean = {"mean": net_arrays(self._measured), "mean_count": self._mean.count}
         return {
+            **mean,
             "epoch": self.epoch,
             "rng": self._rng.bit_generator.state,
             "net": net_arrays(self.net),
@@ -651,6 +668,9 @@ class GenerativeFineTuning:
         """
         for mine, saved in ((self.net, state["net"]), (self.best, state["best"])):
             copy_net(net_from_arrays(saved), mine)
+        if self._mean:
+            copy_net(net_from_arrays(state["mean"]), self._measured)
+            self._mean.count = int(state["mean_count"])
         for half, momenta in self._momenta().items():
             for name, momentum in momenta.items():
                 momentum.restore(state["velocity"][half][name])
@@ -682,6 +702,13 @@ def net_arrays(net: DeepBeliefNet, copy: bool = False) -> dict[str, Any]:
     if copy:
         arrays = {name: array.copy() for name, array in arrays.items()}
     return {**arrays, "n_labels": net.n_labels}
+
+
+def _learned(net: DeepBeliefNet) -> dict[str, Array]:
+    """The net's arrays by name, without the number of labels."""
+    arrays = net_arrays(net)
+    del arrays["n_labels"]
+    return arrays
 
 
 def net_from_arrays(arrays: Mapping[str, Any]) -> DeepBeliefNet:

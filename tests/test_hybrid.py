@@ -9,7 +9,7 @@ import reference_generative as slow
 from reference import Floats
 from reference_generative import Net
 
-from hinton06.hybrid import LabelBackpropagation, PretrainingGradient
+from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
 from hinton06.models import DeepBeliefNet, Rbm
 from hinton06.rbm import ContrastiveDivergence
 from hinton06.recognition import label_log_probs
@@ -188,7 +188,7 @@ def test_tie_makes_the_generative_weights_transposes_again() -> None:
     learner.data_room(3)[...] = IMAGES
     learner.learn(TARGETS, 1, np.random.default_rng(1), PLAIN)
     assert (net.hidvis != net.vishid.T).any()
-    learner.tie()
+    tie(learner.net)
     np.testing.assert_array_equal(net.hidvis, net.vishid.T)
     np.testing.assert_array_equal(net.penhid, net.hidpen.T)
 

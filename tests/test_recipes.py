@@ -93,6 +93,7 @@ def test_values_of_the_neural_computation_paper() -> None:
         "pretrain.cases": 44000,
         "pretrain.balanced": True,
         "wakesleep.epochs": 300,
+        "wakesleep.averaging": 0.0,
         "wakesleep.batch": 100,
         "wakesleep.gibbs": (3, 6, 10),
         "wakesleep.sampled_labels": False,

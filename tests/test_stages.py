@@ -24,7 +24,7 @@ def context(tiny_digits, progress):
 
 @pytest.fixture(scope="module")
 def settings(tiny_pretrain, tiny_backprop):
-    """Settings of each kind; gentle and rough ones take the extensions several epochs."""
+    """Settings of each kind; gentle and slow ones take the extensions several epochs."""
     wakesleep = dataclasses.replace(
         RECIPES["quick"].wakesleep, epochs=4, batch=32, momentum=0.5, decay=0.001, gibbs=(1, 2)
     )
@@ -36,7 +36,7 @@ def settings(tiny_pretrain, tiny_backprop):
             tiny_backprop, optimiser="cg", batch=250, line_searches=2, importance_sampling=False
         ),
         wakesleep=wakesleep,
-        rough=dataclasses.replace(wakesleep, rate=2.0),
+        slow=dataclasses.replace(wakesleep, rate=0.001),
         search=dataclasses.replace(wakesleep, search_bp_weight=True, bp_weights=(0.5, 0.9)),
         cheap=dataclasses.replace(wakesleep, generative="pretraining", bp_weight=0.5),
     )
@@ -91,7 +91,7 @@ COMMANDS = {
         context, path, files.labels, s.cheap, "tiny", seed=1
     ),
     "generative_extended": lambda context, path, files, s: stages.extend_generative(
-        context, path, files.generative, s.rough, "tiny", seed=1
+        context, path, files.generative, s.slow, "tiny", seed=1
     ),
 }
 

@@ -7,7 +7,7 @@ import pytest
 import reference
 from numpy.typing import NDArray
 
-from hinton06.updates import Momentum, Step, conjugate_gradient
+from hinton06.updates import Momentum, RunningMean, Step, conjugate_gradient
 
 
 def test_one_plain_step_worked_by_hand() -> None:
@@ -89,6 +89,18 @@ def test_float32_parameters_are_updated_in_place_in_float32() -> None:
     assert momentum.parameter is weights
     assert momentum.velocity.dtype == np.float32
     assert (weights == 1.5).all()
+
+
+def test_a_running_mean_is_plain_until_its_window_is_full_and_exponential_from_there() -> None:
+    value = np.array([4.0])
+    mean = np.array([100.0])  # what was there before has no share
+    running = RunningMean({"x": value}, {"x": mean}, window=3)
+    for number, expected in ((4.0, 4.0), (8.0, 6.0), (12.0, 8.0), (2.0, 6.0), (9.0, 7.0)):
+        value[0] = number
+        running.add()
+        # Some ten roundings of numbers below 20.
+        assert mean[0] == pytest.approx(expected, abs=reference.rounding(10, size=20))
+    assert running.count == 5
 
 
 # -- conjugate gradient ----------------------------------------------------------------------

@@ -43,8 +43,8 @@ IMAGES = np.array([[0.0, 1.0, 0.3, 0.8], [1.0, 0.6, 0.0, 0.1], [0.2, 0.4, 1.0, 0
 TARGETS = np.eye(3)[[1, 0, 2]]
 
 SETTINGS = WakeSleepSettings(
-    epochs=6, batch=4, rate=0.3, final_share=0.5, momentum=0.5, decay=0.001, gibbs=(1, 2, 3),
-    sampled_labels=False, balanced=False, generative="wake-sleep", bp_weight=0.0,
+    epochs=6, batch=4, rate=0.3, final_share=0.5, momentum=0.5, decay=0.001, averaging=0.0,
+    gibbs=(1, 2, 3), sampled_labels=False, balanced=False, generative="wake-sleep", bp_weight=0.0,
     search_bp_weight=False, bp_weights=(0.25, 0.5, 1.0), bp_rate=0.2, bp_momentum=0.8,
 )  # fmt: skip
 
@@ -485,6 +485,37 @@ def test_the_pretraining_s_gradient_reports_a_squared_error() -> None:
     assert not {"recon_cost", "bp_weight", "label_cost"} & row.keys()
 
 
+@pytest.mark.parametrize("generative", ["wake-sleep", "pretraining"])
+def test_with_averaging_the_mean_of_the_learning_nets_is_measured_and_kept(
+    monkeypatch: pytest.MonkeyPatch, generative: str
+) -> None:
+    """With batches of 5, two an epoch; each epoch's first update takes part in the mean."""
+    monkeypatch.setattr(wakesleep, "label_log_probs", ScriptedScores(VALID, [3, 2, 1, 4, 5, 5]))
+    learner = tuning(settings=settings(batch=5, averaging=10.0, generative=generative))
+    nets: list[Net] = []
+    half = type(learner._generative)
+    learn = half.learn
+
+    def noted(self: Any, *arguments: Any) -> float:
+        cost = learn(self, *arguments)
+        nets.append(numbers(learner.net))
+        return cost
+
+    monkeypatch.setattr(half, "learn", noted)
+    run(learner, 6)
+    assert len(nets) == 12
+    first_ones = nets[0:6:2]  # the window of 2 values is full with the second epoch
+    mean = [(a + b) / 4 + c / 2 for a, b, c in zip(*first_ones, strict=True)]
+    tolerance = reference.rounding(10, size=10, dtype=np.float32)
+    for name, kept, expected in zip(Net._fields, numbers(learner.result()), mean, strict=True):
+        if generative == "pretraining" and name in ("hidvis", "penhid"):
+            continue  # tied below
+        np.testing.assert_allclose(kept, expected, rtol=0, atol=tolerance, err_msg=name)
+    result = learner.result()
+    assert np.array_equal(result.hidvis, result.vishid.T) == (generative == "pretraining")
+    assert learner.selected.train == score(label_log_probs(result, TRAIN.images), TRAIN.labels)
+
+
 def test_balanced_epochs_take_their_cases_in_an_order_that_spreads_classes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -634,8 +665,9 @@ def test_parameters_are_the_arrays_that_learn() -> None:
         {"target_error_rate": 0.0, "settings": settings(sampled_labels=True)},
         {"settings": settings(search_bp_weight=True, balanced=True)},
         {"settings": settings(bp_weight=0.5, generative="pretraining")},
+        {"settings": settings(averaging=2.0)},
     ],
-    ids=["validation", "target", "search", "pretraining"],
+    ids=["validation", "target", "search", "pretraining", "averaging"],
 )
 def test_a_restored_fine_tuning_goes_on_bit_for_bit_from_every_epoch(
     n_before: int, arguments: dict[str, Any], assert_same: Any
