@@ -572,7 +572,7 @@ def shown(ratio: Mapping[str, float] | None, spread: bool = True) -> str:
     if ratio is None:
         return ""
     half = (ratio["three_quarters"] - ratio["quarter"]) / 2
-    return f"{ratio['median']:.2f}" + (f" ± {half:.2f}" if spread else "")
+    return f"{ratio['median']:.2f}" + (f"±{half:.2f}" if spread else "")
 
 
 def terminal_table(results: Sequence[Mapping[str, Any]], threads: int) -> Table:
@@ -582,6 +582,7 @@ def terminal_table(results: Sequence[Mapping[str, Any]], threads: int) -> Table:
         title=f"{threads} thread{plural}: ms for 1000 cases; ratios: median ± half the quartiles' "
         "range",
         box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
     table.add_column("learner", no_wrap=True)
     for heading in ("limit", "hinton06", *HEADINGS):
@@ -604,16 +605,17 @@ def markdown(record: Mapping[str, Any]) -> str:
         lines += [
             f"## {threads} thread{'s' if threads > 1 else ''}", "",
             "| learner | limit, GFLOP/s | limit, ms | hinton06, ms | limit / hinton06 "
-            "| PyTorch / hinton06 | scikit-learn / hinton06 |",
-            "|---|---:|---:|---:|---:|---:|---:|",
+            "| PyTorch / hinton06 | scikit-learn / hinton06 | cores busy |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|",
         ]  # fmt: skip
         for result in (r for r in record["results"] if r["threads"] == threads):
             lines.append(markdown_row(result))
         lines.append("")
         if target:
             lines += [
-                f"To be reached: {target} of the limit in CD-1, backpropagation and contrastive "
-                f"wake-sleep, {TIMES_TORCH} times PyTorch, {TIMES_SKLEARN} times scikit-learn.", "",
+                f"To be reached: {target:.2f} of the limit in CD-1, backpropagation and "
+                f"contrastive wake-sleep, {TIMES_TORCH} times PyTorch, "
+                f"{TIMES_SKLEARN} times scikit-learn.", "",
             ]  # fmt: skip
     return "\n".join(lines)
 
@@ -629,6 +631,7 @@ def markdown_row(result: Mapping[str, Any]) -> str:
             for name in COMPETITORS[:2]
         ),
         *(shown(result["ratios"].get(column)) for column in COLUMNS),
+        f"{result['cores_busy'].get('hinton06', 0):.2f}",
     ]
     return "| " + " | ".join(cells) + " |"
 
@@ -640,7 +643,7 @@ def machine_line(record: Mapping[str, Any]) -> str:
     return (
         f"{record['machine']}; {versions}. {rounds} rounds of about {seconds} s each; "
         "times for 1000 cases; ratios of times within a round, median ± half the interquartile "
-        "range."
+        "range; the cores that hinton06 keeps busy."
     )
 
 
@@ -675,7 +678,7 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
             draw_bars(ax, results, name, colour, 0.27 * (place - 1))
         if threads in TARGETS:
             ax.axhline(TARGETS[threads], color="black", lw=0.8, ls="--")
-            ax.text(len(results) - 0.5, TARGETS[threads], f" {TARGETS[threads]}", va="center")
+            ax.text(len(results) - 0.5, TARGETS[threads], f" {TARGETS[threads]:.2f}", va="center")
         ax.axhline(1, color="black", lw=0.8)
         ax.set_xticks(range(len(results)), [r["learner"].replace(" ", "\n", 1) for r in results])
         ax.tick_params(axis="x", labelsize=8, length=0)
