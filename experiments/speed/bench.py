@@ -60,6 +60,8 @@ TIMES_TORCH, TIMES_SKLEARN = 1.3, 1.5
 # Of the cases, in the middle of a fine-tuning with importance sampling.
 EASY_SHARE = 0.7
 WARM_UP = 2
+# A thread of the bare products that has less of a core than this shares it with something else.
+QUIET = 0.9
 
 
 @dataclass(frozen=True)
@@ -774,6 +776,11 @@ def main() -> None:
     for competitor in competitors.values():
         competitor.close()
     print(machine_line(record))
+    for result in results:
+        busy = result["cores_busy"].get("limit", result["threads"])
+        if busy < QUIET * result["threads"]:
+            where = f"{result['learner']}, {result['threads']} thread(s)"
+            print(f"not quiet: the limit of {where} had {busy} cores", file=sys.stderr)
     if given.record:
         write(record, given.record)
 
