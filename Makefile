@@ -8,6 +8,8 @@
 #   make figures         Figures 2, 3 and 5, and learning curves
 #   make test lint       the tests; types and style
 #   make torture         kills every long command and damages every file, and counts what is lost
+#   make bench           how near to the bare matrix products each learner is, and PyTorch and
+#                        scikit-learn beside it; on a quiet machine about ten minutes
 #   make clean           removes the environment and caches, never runs
 
 SEED   ?= 0
@@ -35,7 +37,7 @@ HYBRID    = $(SPLITS:%=$(RUNS)/hybrid-%-extended.h5)
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
 NETS      = $(VALIDATED) $(EXTENDED) $(RUNS)/bp-not-pretrained.h5
 
-.PHONY: table1 quick nets cws hybrid figures test lint torture clean
+.PHONY: table1 quick nets cws hybrid figures test lint torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5
@@ -95,6 +97,9 @@ torture: .venv/installed
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python experiments/faults/torture.py runs/torture --record experiments/faults
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python experiments/faults/fuzz.py runs/fuzz --record experiments/faults
 
+bench: .venv/installed-bench
+	$(BIN)/python experiments/speed/bench.py --record experiments/speed
+
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -104,6 +109,10 @@ lint: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+.venv/installed-bench: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
 clean:
