@@ -40,6 +40,7 @@ class Momentum:
 
     The rule is ``velocity = momentum * velocity + rate * (gradient - decay * parameter)``, then
     ``parameter += velocity``, where the gradient points *uphill* on what is to be increased.
+    `step_product` without momentum leaves no velocity to a later step that has some.
 
     Parameters
     ----------
@@ -54,6 +55,7 @@ class Momentum:
     def __init__(self, parameter: Array) -> None:
         self.parameter = parameter
         self.velocity: Array = np.zeros_like(parameter)
+        self._moving = False
 
     def restore(self, velocity: Array) -> None:
         """Go on with a saved velocity.
@@ -71,6 +73,7 @@ class Momentum:
         if velocity.shape != self.velocity.shape:
             raise ValueError(f"velocity {velocity.shape} for parameters {self.velocity.shape}")
         np.copyto(self.velocity, velocity)
+        self._moving = True
 
     def gather_product(self, left: Array, right: Array, share: float, step: Step) -> None:
         """Renew the velocity with the gradient ``share * left @ right``, never formed on its own.
@@ -90,6 +93,7 @@ class Momentum:
         ------
         Eq. 4 with momentum: the velocity is what BLAS accumulates into.
         """
+        self._moving = True
         product(left, right, self.velocity, scale=step.rate * share, keep=step.momentum)
 
     def gather(self, gradient: Array, step: Step) -> None:
@@ -101,6 +105,7 @@ class Momentum:
             Uphill; the mean over the batch.
         step : Step
         """
+        self._moving = True
         self.velocity *= step.momentum
         self.velocity += step.rate * gradient
 
@@ -117,15 +122,22 @@ class Momentum:
         self.parameter += self.velocity
 
     def step_product(self, left: Array, right: Array, share: float, step: Step) -> None:
-        """`gather_product`, then `apply`.
+        """`gather_product`, then `apply`; in one pass over the parameter if there is no momentum.
 
         Parameters
         ----------
         left, right, share, step
             As `gather_product`.
         """
-        self.gather_product(left, right, share, step)
-        self.apply(step)
+        if step.momentum:
+            self.gather_product(left, right, share, step)
+            self.apply(step)
+            return
+        keep = 1 - step.rate * step.decay
+        product(left, right, self.parameter, scale=step.rate * share, keep=keep)
+        if self._moving:
+            self.velocity.fill(0)
+            self._moving = False
 
     def step(self, gradient: Array, step: Step) -> None:
         """`gather`, then `apply`.

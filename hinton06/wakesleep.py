@@ -103,14 +103,15 @@ class ContrastiveWakeSleep:
         n_vis, n_hid = net.vishid.shape
         n_pen, n_top = net.n_pen, net.memory.n_hidden
         sizes = {
-            "data": n_vis, "wake_hid": n_hid, "wake_pen": n_pen, "confab_pen": n_pen,
-            "sleep_hid": n_hid, "sleep_vis": n_vis, "vis_prediction": n_vis,
-            "hid_prediction": n_hid, "pen_prediction": n_pen, "sleep_hid_prediction": n_hid,
-            "hid_room": n_hid, "pen_room": n_pen, "top_room": n_top,
+            "data": n_vis, "hid_room": n_hid, "pen_room": n_pen, "top_room": n_top,
             "memory_room": net.memory.n_visible,
+            "pen_prediction": n_pen, "sleep_hid_prediction": n_hid,
         }  # fmt: skip
+        # What the generative weights are driven by and what they give: wake above sleep.
+        both = {"pen": n_pen, "hid": n_hid, "hid_probs": n_hid, "vis_probs": n_vis}
         dtype = net.vishid.dtype
         self._rooms = {name: np.empty((batch_size, n), dtype) for name, n in sizes.items()}
+        self._both = {name: np.empty((2 * batch_size, n), dtype) for name, n in both.items()}
         # The memory's wake half and confabulated half, one above the other, as in CD.
         self._visible = np.empty((2 * batch_size, net.memory.n_visible), dtype)
         self._top = np.empty((2 * batch_size, n_top), dtype)
@@ -142,17 +143,17 @@ class ContrastiveWakeSleep:
         """
         net, n = self.net, len(targets)
         room = {name: array[:n] for name, array in self._rooms.items()}
+        both = {name: array[: 2 * n] for name, array in self._both.items()}
+        wake_hid, wake_pen = both["hid"][:n], both["pen"][:n]
+        sleep_hid, confab_pen = both["hid"][n:], both["pen"][n:]
         visible, confab_visible = self._visible[:n], self._visible[n : 2 * n]
         wake_top, confab_top = self._top[:n], self._top[n : 2 * n]
 
-        def fire(data: Array, weights: Array, bias: Array, out: Array, spare: Array) -> Array:
-            probs = firing_probs(data, weights, bias, spare)
-            return bernoulli(probs, rng, out)
-
         # Wake: states all the way up.
-        wake_hid = fire(room["data"], net.vishid, net.hid_rec_bias,
-                        room["wake_hid"], room["hid_room"])  # fmt: skip
-        wake_pen = fire(wake_hid, net.hidpen, net.pen_rec_bias, room["wake_pen"], room["pen_room"])
+        probs = firing_probs(room["data"], net.vishid, net.hid_rec_bias, room["hid_room"])
+        bernoulli(probs, rng, wake_hid)
+        probs = firing_probs(wake_hid, net.hidpen, net.pen_rec_bias, room["pen_room"])
+        bernoulli(probs, rng, wake_pen)
         units, labels = parts(net.memory, visible)
         units[...], labels[...] = wake_pen, targets
         self._memory_up(visible, wake_top, room, rng)
@@ -162,20 +163,19 @@ class ContrastiveWakeSleep:
         for _ in range(gibbs_steps):
             self._memory_down(top_states, confab_visible, room, rng)
             top_states = self._memory_up(confab_visible, confab_top, room, rng)
-        confab_pen = room["confab_pen"]
-        np.copyto(confab_pen, parts(net.memory, confab_visible)[0])
+        units, labels = parts(net.memory, confab_visible)
+        np.copyto(confab_pen, units)
 
-        # Sleep: hidden states, but the pixels of the dream stay probabilities.
-        sleep_hid = fire(confab_pen, net.penhid, net.hid_gen_bias,
-                         room["sleep_hid"], room["hid_room"])  # fmt: skip
-        sleep_vis = firing_probs(sleep_hid, net.hidvis, net.vis_gen_bias, room["sleep_vis"])
+        # Down, from both at once: what predicts the wake states is what a dream is drawn from.
+        # Its hidden units are states, but its pixels stay probabilities.
+        hid_probs = firing_probs(both["pen"], net.penhid, net.hid_gen_bias, both["hid_probs"])
+        bernoulli(hid_probs[n:], rng, sleep_hid)
+        vis_probs = firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
+        sleep_vis = vis_probs[n:]
 
         return Pass(
-            wake_hid, wake_pen, wake_top,
-            confab_pen, parts(net.memory, confab_visible)[1], confab_top,
-            sleep_hid, sleep_vis,
-            firing_probs(wake_hid, net.hidvis, net.vis_gen_bias, room["vis_prediction"]),
-            firing_probs(wake_pen, net.penhid, net.hid_gen_bias, room["hid_prediction"]),
+            wake_hid, wake_pen, wake_top, confab_pen, labels, confab_top, sleep_hid, sleep_vis,
+            vis_probs[:n], hid_probs[:n],
             firing_probs(sleep_hid, net.hidpen, net.pen_rec_bias, room["pen_prediction"]),
             firing_probs(sleep_vis, net.vishid, net.hid_rec_bias, room["sleep_hid_prediction"]),
         )  # fmt: skip
@@ -518,7 +518,7 @@ class GenerativeFineTuning:
 
     def _epoch_work(self, epoch: int) -> float:
         net, place = self.net, self._schedule_done + epoch
-        lower, memory = 5.0, 3.0 + 2.0 * gibbs_steps_at(self.settings, place)
+        lower, memory = 6.0, 3.0 + 2.0 * gibbs_steps_at(self.settings, place)
         if self.settings.generative == "pretraining":
             lower, memory = 6.0, 5.0
         if self._labels:

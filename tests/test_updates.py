@@ -59,6 +59,22 @@ def test_step_product_is_a_step_along_the_product() -> None:
     np.testing.assert_allclose(fused.velocity, plain.velocity, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("momenta", [(0.0, 0.0, 0.0), (0.9, 0.0, 0.9)], ids=["never", "once"])
+def test_step_product_without_momentum_leaves_no_velocity_behind(momenta: tuple[float]) -> None:
+    rng = np.random.default_rng(3)
+    left, right, start = rng.random((4, 6)), rng.random((6, 3)), rng.random((4, 3))
+    fused, expected, velocity = Momentum(start.copy()), start.copy(), np.zeros((4, 3))
+    for share in momenta:
+        fused.step_product(left, right, 1 / 6, Step(rate=0.3, momentum=share, decay=0.2))
+        change = share * velocity + 0.3 * (left @ right / 6 - 0.2 * expected)
+        expected += change
+        velocity = change if share else 0 * change
+    # Three steps of sums of six products, all below 2 in size.
+    tolerance = reference.rounding(3 * 20, size=2)
+    np.testing.assert_allclose(fused.parameter, expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(fused.velocity, velocity, rtol=0, atol=tolerance)
+
+
 @pytest.mark.parametrize(
     "shape",
     [(700, 250), (2, 40_000), (80_000,), (131, 250), (1, 1)],
