@@ -69,6 +69,24 @@ def test_label_free_energies_equal_enumeration_over_the_top_states(real_valued: 
     np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("label_weight", [0.0, -15.0, 19.9, 25.0, -200.0])
+@pytest.mark.parametrize("bias", [-300.0, -61.0, 59.0, 61.0, 90.0, 300.0])
+def test_label_free_energies_of_saturated_top_units_are_linear(
+    bias: float, label_weight: float, dtype: Any
+) -> None:
+    m = slow.random_net(4).memory
+    m.hidden_bias[0], m.weights[-2, 0] = bias, label_weight
+    pens = reference.binary_states(2)
+    expected = np.array(
+        [[reference.free_energy(m, np.append(pen, lab)) for lab in np.eye(3)] for pen in pens]
+    )
+    memory = Rbm(*(array.astype(dtype) for array in m), 3)
+    found = label_free_energies(memory, pens.astype(dtype))
+    tolerance = reference.rounding(20, size=600, dtype=dtype)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+
+
 def test_free_energies_give_the_memory_s_own_label_probabilities_of_each_pen_state() -> None:
     m = slow.random_net(3).memory
     joint = slow.labelled_joint(m, 3).sum(axis=1).reshape(4, 3)
