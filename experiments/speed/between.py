@@ -97,6 +97,7 @@ def package(at: dict[str, Any]) -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 
 def by_numexpr(at: dict[str, Any]) -> Callable[[], Any]:
+    """All passes as one expression, after uniform draws."""
     numexpr = importlib.import_module("numexpr")
     numexpr.set_num_threads(1)
     one, uniforms = np.float32(1), np.empty_like(at["probs"])
@@ -111,6 +112,7 @@ def by_numexpr(at: dict[str, Any]) -> Callable[[], Any]:
 
 
 def by_numba(at: dict[str, Any]) -> Callable[[], Any]:
+    """A loop over the units, after uniform draws."""
     numba = importlib.import_module("numba")
 
     @numba.njit(fastmath=True)  # type: ignore[untyped-decorator, unused-ignore]
@@ -130,6 +132,7 @@ def by_numba(at: dict[str, Any]) -> Callable[[], Any]:
 
 
 def by_c(at: dict[str, Any], folder: Path) -> Callable[[], Any]:
+    """A C function with draws of its own; it leaves the states where the inputs were."""
     source, library = folder / "fire.c", folder / "fire.so"
     source.write_text(C_SOURCE)
     subprocess.run(
@@ -160,6 +163,7 @@ def alternatives(at: dict[str, Any], folder: Path) -> Iterator[tuple[str, Callab
 
 
 def measured(width: int, repeats: int, folder: Path) -> list[dict[str, Any]]:
+    """One row for the package and for each alternative, at one width."""
     at = layer(width)
     product, whole = package(at)
     alone = seconds(product, lambda: None, repeats)
@@ -188,6 +192,7 @@ def check(name: str, at: dict[str, Any], product: Callable[[], Any], rest: Any) 
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
+    """The rows as a table."""
     lines = [
         "| units | by | product, us | all else, us | product / all |",
         "|---:|---|---:|---:|---:|",
@@ -202,6 +207,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
+    """Measure, print, and record."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=400)
     parser.add_argument("--record", type=Path, help="folder for between.json and between.md")
