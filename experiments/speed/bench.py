@@ -110,12 +110,17 @@ class Learner:
         if self.kind == "bp":
             return products.backpropagation((*layers, N_LABELS), n, RECIPE.backprop.momentum)
         if self.kind == "ws":
-            momentum = RECIPE.wakesleep.momentum
-            return products.wake_sleep(layers, N_LABELS, n, self.rounds, momentum)
+            return products.wake_sleep(layers, N_LABELS, n, self.rounds, wakesleep_keep())
         if self.kind == "mixed":
-            momenta = RECIPE.wakesleep.momentum, RECIPE.wakesleep.bp_momentum
-            return products.mixed_gradient(layers, N_LABELS, n, self.rounds, momenta)
+            keeps = wakesleep_keep(), RECIPE.wakesleep.bp_momentum
+            return products.mixed_gradient(layers, N_LABELS, n, self.rounds, keeps)
         return products.free_energy(layers, n)
+
+
+def wakesleep_keep() -> float:
+    """What gradients of wake-sleep accumulate on: a velocity, or without momentum the weights."""
+    recipe = RECIPE.wakesleep
+    return recipe.momentum or 1 - recipe.rate * recipe.decay
 
 
 LEARNERS = (

@@ -202,8 +202,8 @@ class TorchWakeSleep:
         self, net: DeepBeliefNet, images: Any, targets: Any, rounds: int, step: Step,
         label_step: Step | None = None,
     ) -> None:  # fmt: skip
-        if step.momentum or step.decay:
-            raise ValueError("written for updates without momentum and decay")
+        if step.momentum:
+            raise ValueError("written for updates without momentum")
         self._cases = TorchCases(images, 0)
         self._targets = torch.from_numpy(targets)
         self._rounds, self._step, self._label_step = rounds, step, label_step
@@ -296,16 +296,17 @@ class TorchWakeSleep:
     def _delta_rule(
         self, weights: str, bias: str, driving: Tensor, states: Tensor, prediction: Tensor
     ) -> None:
-        # Without momentum the gradient goes straight into the weights.
+        # Without momentum the gradient goes straight into the weights, and their decay with it.
         missed = torch.sub(states, prediction, out=prediction)
-        share = self._step.rate / BATCH
-        self.arrays[weights].addmm_(driving.t(), missed, alpha=share)
+        share, keep = self._step.rate / BATCH, 1 - self._step.rate * self._step.decay
+        self.arrays[weights].addmm_(driving.t(), missed, beta=keep, alpha=share)
         self.arrays[bias].add_(missed.sum(0), alpha=share)
 
     def _learn_memory(self) -> None:
         a, n, share = self.arrays, BATCH, self._step.rate / BATCH
         self._top[n:].neg_()
-        a["memory"].addmm_(self._visible.t(), self._top, alpha=share)
+        keep = 1 - self._step.rate * self._step.decay
+        a["memory"].addmm_(self._visible.t(), self._top, beta=keep, alpha=share)
         a["memory_bias"].add_(self._visible[:n].sum(0) - self._visible[n:].sum(0), alpha=share)
         a["top_bias"].add_(self._top.sum(0), alpha=share)
 

@@ -8,8 +8,9 @@ is the fastest on this machine. So the limit is not that of one program but of t
 A product is ``out (m, n) = left (m, k) @ right (k, n) + keep * out``, of 2 m k n operations. It
 stands with the layout that the algorithm finds its factors in: weights are (below, above) and
 batches are rows, so going up reads both as they lie, going down reads the weights transposed, and
-a gradient reads the lower activities transposed and accumulates into the velocity: ``keep`` is
-the momentum of the recipe. No bias, no logistic, no draw, no update of a weight is in the limit.
+a gradient reads the lower activities transposed and accumulates: into the velocity, ``keep`` being
+the momentum of the recipe, or, where that is 0, into the weights themselves. No bias, no logistic,
+no draw, no other update of a weight is in the limit.
 """
 
 from __future__ import annotations
