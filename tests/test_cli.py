@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -108,6 +109,20 @@ def test_a_mistake_on_the_command_line_is_named_and_exits_2(
     arguments: list[str], words: list[str]
 ) -> None:
     fails_in_one_line(run(*arguments), 2, *words)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["pretrain", "--split", "a"], ["finetune-bp", __file__], ["finetune-cws", __file__]],
+    ids=lambda command: command[0],
+)
+def test_every_number_of_a_recipe_refuses_what_is_no_number(command: list[str]) -> None:
+    """NaN is neither below nor above any limit."""
+    parameters = main.commands[command[0]].params
+    options = [p.opts[0] for p in parameters if isinstance(p.type, click.FloatRange)]
+    assert len(options) >= 5
+    for option in options:
+        fails_in_one_line(run(*command, option, "nan"), 2, option)
 
 
 def test_modes_of_finetune_bp_exclude_each_other(runs: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import re
 from collections.abc import Callable
@@ -62,6 +63,18 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
                 self.fail(f"{value!r} is not {example}", param, ctx)
             numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
         return tuple(numbers)
+
+
+class _Number(click.FloatRange):
+    """A number in a range; NaN, which is neither below nor above any, is none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 LAYERS = _Tuple("N-N-N", parse_layers)
@@ -165,7 +178,7 @@ def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Com
     elif isinstance(default, int):
         kind = click.IntRange(limits["low"], limits["high"])
     else:
-        kind = click.FloatRange(limits["low"], limits["high"])
+        kind = _Number(limits["low"], limits["high"])
     return click.option(f"--{name}", item.name, type=kind, help=help_text)
 
 
