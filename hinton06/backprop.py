@@ -535,7 +535,8 @@ class FineTuning:
         self.valid_errors = [int(x) for x in state["valid_errors"]]
         self.train_costs = [float(x) for x in state["train_costs"]]
         queue, weights = state["queue"], state["queue_weights"]
-        if queue.shape != weights.shape or not ((queue >= 0) & (queue < len(self._train))).all():
+        numbers = np.issubdtype(queue.dtype, np.integer) and queue.shape == weights.shape
+        if not numbers or not ((queue >= 0) & (queue < len(self._train))).all():
             raise ValueError("the saved queue of cases does not fit the training set")
         np.copyto(self._sampler.easy, state["easy"].astype(np.bool_))
         self._sampler.queue, self._sampler.queue_weights = queue, weights

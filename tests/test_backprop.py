@@ -617,6 +617,8 @@ def test_a_state_that_does_not_fit_is_not_restored() -> None:
         tuning().restore(saved | outside)
     with pytest.raises(ValueError, match="queue"):
         tuning().restore(saved | {"queue": np.array([0, 1])})
+    with pytest.raises(ValueError, match="queue"):
+        tuning().restore(saved | {"queue": saved["queue"].astype(np.float64)})
     with pytest.raises(ValueError, match="does not fit"):
         tuning().restore(saved | {"net": net_arrays(random_net((5, 3, 3), np.float32))})
 
