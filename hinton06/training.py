@@ -318,6 +318,7 @@ class Run:
             return
         try:
             learner.restore(partial.state)
+            _check_restored(learner.parameters())
             self.history = checkpoint.history_rows(partial.history)
             self.provenance |= {
                 "started": str(partial.provenance["started"]),
@@ -424,6 +425,16 @@ def _tick(amount: float, progress: Progress, interrupt: Interrupt) -> None:
     interrupt.announce()
 
 
+def _not_finite(parameters: Mapping[str, Array]) -> list[str]:
+    return [name for name, array in parameters.items() if not np.isfinite(array).all()]
+
+
+def _check_restored(parameters: Mapping[str, Array]) -> None:
+    """Before an epoch is spent on them, and then blamed on the rate."""
+    for name in _not_finite(parameters):
+        raise ValueError(f"its {name} are not all finite")
+
+
 def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, Array]) -> None:
     """Notice a number that overflowed, in the epoch in which it did.
 
@@ -441,7 +452,7 @@ def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, 
     RunError
         Naming the epoch and the first array or measurement that is not finite.
     """
-    bad = [name for name, array in parameters.items() if not np.isfinite(array).all()]
+    bad = _not_finite(parameters)
     bad += [name.replace("_", " ") for name, value in row.items() if not math.isfinite(value)]
     if bad:
         raise RunError(

@@ -413,6 +413,20 @@ def test_an_unfinished_file_with_a_wrong_epoch_is_named(value, stopped, make_run
     refused(CheckpointError, make_run(), Walk(), progress, "cannot be continued")
 
 
+@pytest.mark.parametrize("number", [np.nan, -np.inf])
+def test_an_unfinished_file_whose_weights_are_not_finite_is_named_before_an_epoch_is_spent(
+    number, stopped, make_run, progress
+):
+    found = checkpoint.load(stopped)
+    found.state["weights"][1] = number
+    checkpoint.save(stopped, found)
+    walk = Walk(in_epoch=lambda _: pytest.fail("an epoch was spent on it"))
+    refused(
+        CheckpointError, make_run(), walk, progress,
+        "cannot be continued", "layer 1 weights are not all finite",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "damage", [{}, {"started": "now", "seconds": 1.0, "cpu_seconds": 1.0, "resumed": "once"}]
 )
