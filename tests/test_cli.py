@@ -343,6 +343,19 @@ def test_a_rate_that_is_far_too_high_stops_with_the_epoch_and_layer(
 # -- real processes ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("moment", ["make_context", "invoke"])
+def test_ctrl_c_outside_the_epochs_is_one_line_and_130(
+    moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(click.Group, moment, interrupted)
+    stopped = run("show", __file__)
+    assert stopped.exit_code == 130
+    assert stopped.stderr.strip() == "hinton06: stopped; start again to go on"
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_next_start_goes_on(
     tmp_path: Path, digits_dir: Path, sent: signal.Signals
