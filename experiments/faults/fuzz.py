@@ -17,6 +17,7 @@ import argparse
 import builtins
 import csv
 import ctypes
+import dataclasses
 import gzip
 import json
 import os
@@ -584,14 +585,14 @@ def main() -> None:
     def save(verdicts: list[Verdict]) -> None:
         target = given.record or given.folder
         target.mkdir(parents=True, exist_ok=True)
+        verdicts = [dataclasses.replace(v, line=v.line.replace(str(top), "...")) for v in verdicts]
         values = summary(verdicts, given.seed, time.monotonic() - started)
         (target / f"fuzz-seed{given.seed}.json").write_text(json.dumps(values, indent=2) + "\n")
         with builtins.open(target / f"fuzz-seed{given.seed}.csv", "w", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(["mutation", "command", "exit code", "MiB", "fault", "line"])
             for v in verdicts:
-                line = v.line.replace(str(top), "...")
-                rows.writerow([v.mutation, v.command, v.code, round(v.memory_mib), v.fault, line])
+                rows.writerow([v.mutation, v.command, v.code, round(v.memory_mib), v.fault, v.line])
 
     verdicts = fuzz(top, given.mutations, given.seed, lambda line: print(line, flush=True), save)
     faults = [verdict for verdict in verdicts if verdict.fault]
