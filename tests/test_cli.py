@@ -343,17 +343,28 @@ def test_a_rate_that_is_far_too_high_stops_with_the_epoch_and_layer(
 # -- real processes ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", ["make_context", "invoke"])
-def test_ctrl_c_outside_the_epochs_is_one_line_and_130(
-    moment: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(click.Group, moment, interrupted)
-    stopped = run("show", __file__)
-    assert stopped.exit_code == 130
-    assert stopped.stderr.strip() == "hinton06: stopped; start again to go on"
+@pytest.mark.parametrize(
+    "moment",
+    ["signal.raise_signal(signal.SIGINT)",
+     "class Thing: pass\n"
+     "    thing = Thing()\n"
+     "    watch = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))\n"
+     "    del thing"],
+    ids=["anywhere", "where exceptions are ignored"],
+)  # fmt: skip
+def test_ctrl_c_outside_the_epochs_is_one_line_and_130(moment: str) -> None:
+    program = (
+        f"import signal, weakref\n"
+        f"import hinton06.__main__, hinton06.cli\n"
+        f"def main(**_):\n    {moment}\n    print('went on')\n"
+        f"hinton06.cli.main = main\n"
+        f"hinton06.__main__.start()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr.strip() == "hinton06: stopped; start again to go on"
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+import hinton06.__main__
 import hinton06.cli
 from hinton06 import checkpoint, mnist, opening, provenance, training
 from hinton06.cli import options
@@ -219,7 +220,7 @@ def start(
     if child == 0:
         try:
             os.chdir(folder)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, hinton06.__main__.stop)
             descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(descriptor, 1)
             os.dup2(descriptor, 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import IO, Any
 
 import click
@@ -47,29 +46,6 @@ class _Commands(click.Group):
         except Interrupted as stop:
             click.echo(f"hinton06: stopped by {stop}; start again to go on", err=True)
             ctx.exit(128 + stop.signal_number)
-
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        **extra: Any,
-    ) -> Any:
-        """As Click's, but Ctrl-C outside an epoch loop ends as in one, wherever it comes."""
-        try:
-            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        except click.ClickException as error:
-            if not standalone_mode:
-                raise
-            error.show()
-            code = error.exit_code
-        except click.Abort:
-            click.echo("hinton06: stopped; start again to go on", err=True)
-            code = 130
-        if not standalone_mode:
-            return code
-        sys.exit(code if isinstance(code, int) else 0)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
