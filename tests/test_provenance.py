@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -120,3 +121,19 @@ def test_a_machine_that_does_not_tell_its_processor_has_a_general_name(monkeypat
     monkeypatch.setattr(Path, "read_text", fails)
     general = platform.processor() or platform.machine()
     assert provenance.machine().startswith(f"{general}, {os.cpu_count()} cores")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, "4"), ({"OPENBLAS_THREAD_TIMEOUT": "9"}, "9")]
+)
+def test_the_package_tells_blas_to_let_idle_threads_sleep_before_it_is_loaded(given, expected):
+    program = (
+        "import os, sys, hinton06\n"
+        "print(os.environ['OPENBLAS_THREAD_TIMEOUT'], 'numpy' in sys.modules)"
+    )
+    before = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=before | given, capture_output=True, text=True,
+        check=True, timeout=60,
+    )  # fmt: skip
+    assert ended.stdout.split() == [expected, "False"]
