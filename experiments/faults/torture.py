@@ -160,7 +160,7 @@ def write_by_halves(here: Callable[[], None]) -> None:
         file = opened(path, mode, *args, **kwargs)
         return HalfWriter(file, here) if mode == "xb" else file
 
-    Path.open = halves  # type: ignore[assignment,method-assign]
+    Path.open = halves
 
 
 class HalfWriter:
@@ -226,7 +226,7 @@ def start(
             os.dup2(descriptor, 2)
             signal.alarm(LONGEST_S)
             # Saved after every epoch: more to hit, and more to go on from.
-            options.Context = functools.partial(opening.Context, save_every_s=0.0)  # type: ignore
+            options.Context = functools.partial(opening.Context, save_every_s=0.0)
             if kill is not None:
                 arm(*kill)
             common = ["--data", "../digits", "--threads", "1", "--plain"]

@@ -115,7 +115,7 @@ def by_numba(at: dict[str, Any]) -> Callable[[], Any]:
     """A loop over the units, after uniform draws."""
     numba = importlib.import_module("numba")
 
-    @numba.njit(fastmath=True)  # type: ignore[untyped-decorator, unused-ignore]
+    @numba.njit(fastmath=True)
     def fire(x: Any, bias: Any, uniforms: Any, states: Any) -> None:
         for i in range(x.shape[0]):
             for j in range(x.shape[1]):
@@ -147,7 +147,7 @@ def by_c(at: dict[str, Any], folder: Path) -> Callable[[], Any]:
     def rest() -> None:
         fire(*arrays, *sizes)
 
-    rest.keep = state  # type: ignore[attr-defined]  # the memory that C writes to
+    rest.keep = state  # the memory that C writes to
     return rest
 
 

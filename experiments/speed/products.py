@@ -87,7 +87,7 @@ def flops(steps: Sequence[Step]) -> int:
 
 
 def _only(*of_one_product: object, keep: float = 0.0) -> Step:
-    return ((Product(*of_one_product, keep=keep),),)  # type: ignore[arg-type]
+    return ((Product(*of_one_product, keep=keep),),)
 
 
 def contrastive_divergence(n_visible: int, n_hidden: int, n: int, momentum: float) -> list[Step]:
