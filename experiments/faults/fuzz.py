@@ -457,8 +457,7 @@ def open_with(arguments: list[str], said: Path) -> tuple[int, str, float]:
 def judge(code: int, text: str, memory: float, named: str, decoy_opened: bool) -> str:
     """What is wrong with how a command ended; empty if nothing is."""
     lines = text.strip().splitlines()
-    # What fails after an unfinished file was read is said of the file that it was to become.
-    one_line = len(lines) == 1 and named.removesuffix(".part") in text
+    one_line = len(lines) == 1 and named in text
     faults = {
         f"traceback: {lines[-1:]}": "Traceback" in text or code == 99,
         "too long": code in (-signal.SIGXCPU, -signal.SIGKILL),
