@@ -318,7 +318,7 @@ class Run:
             return
         try:
             learner.restore(partial.state)
-            _check_restored(learner.parameters())
+            _check_restored(partial.state)
             self.history = checkpoint.history_rows(partial.history)
             self.provenance |= {
                 "started": str(partial.provenance["started"]),
@@ -363,7 +363,9 @@ class Run:
             check_finite(where, row, learner.parameters())
         except RunError as error:
             self._save_last_good()
-            raise RunError(f"{self.path}: {error}") from None
+            # Numbers that were too large already are the file's, not the rate's.
+            origin = f"; it went on from {self.partial_path}" if self.provenance["resumed"] else ""
+            raise RunError(f"{self.path}: {error}{origin}") from None
 
     def _save_partial(self, state: Tree, provenance: Tree, epochs: int) -> None:
         unfinished = Checkpoint(
@@ -429,10 +431,13 @@ def _not_finite(parameters: Mapping[str, Array]) -> list[str]:
     return [name for name, array in parameters.items() if not np.isfinite(array).all()]
 
 
-def _check_restored(parameters: Mapping[str, Array]) -> None:
+def _check_restored(state: Mapping[str, Any], group: str = "state") -> None:
     """Before an epoch is spent on them, and then blamed on the rate."""
-    for name in _not_finite(parameters):
-        raise ValueError(f"its {name} are not all finite")
+    for name, value in state.items():
+        if isinstance(value, Mapping):
+            _check_restored(value, f"{group}/{name}")
+        elif isinstance(value, np.ndarray) and not np.isfinite(value).all():
+            raise ValueError(f"its {group}/{name} holds a number that is not finite")
 
 
 def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, Array]) -> None:

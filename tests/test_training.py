@@ -414,17 +414,37 @@ def test_an_unfinished_file_with_a_wrong_epoch_is_named(value, stopped, make_run
 
 
 @pytest.mark.parametrize("number", [np.nan, -np.inf])
-def test_an_unfinished_file_whose_weights_are_not_finite_is_named_before_an_epoch_is_spent(
-    number, stopped, make_run, progress
+@pytest.mark.parametrize("place", ["weights", "velocity/down"])
+def test_an_unfinished_file_that_holds_a_number_not_finite_is_named_before_an_epoch_is_spent(
+    place, number, stopped, make_run, progress
 ):
     found = checkpoint.load(stopped)
-    found.state["weights"][1] = number
+    found.state["velocity"] = {"down": np.zeros(3)}
+    group, _, name = place.rpartition("/")
+    (found.state[group] if group else found.state)[name][1] = number
     checkpoint.save(stopped, found)
     walk = Walk(in_epoch=lambda _: pytest.fail("an epoch was spent on it"))
     refused(
         CheckpointError, make_run(), walk, progress,
-        "cannot be continued", "layer 1 weights are not all finite",
+        f"{stopped}: cannot be continued", f"its state/{place} holds a number that is not finite",
     )  # fmt: skip
+
+
+def test_a_run_that_overflows_after_it_was_resumed_names_the_file_that_it_went_on_from(
+    stopped, make_run, progress
+):
+    found = checkpoint.load(stopped)
+    found.state["weights"][1] = 1e308  # finite, but not for long
+
+    def grow(_):
+        with np.errstate(over="ignore"):
+            walk.weights *= 10
+
+    walk = Walk(in_epoch=grow)
+    checkpoint.save(stopped, found)
+    run = make_run()
+    with pytest.raises(RunError, match=f"^{run.path}: .* no longer finite.* went on from {stopped}$"):
+        run.train(walk, progress)
 
 
 @pytest.mark.parametrize(
