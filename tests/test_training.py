@@ -443,7 +443,9 @@ def test_a_run_that_overflows_after_it_was_resumed_names_the_file_that_it_went_o
     walk = Walk(in_epoch=grow)
     checkpoint.save(stopped, found)
     run = make_run()
-    with pytest.raises(RunError, match=f"^{run.path}: .* no longer finite.* went on from {stopped}$"):
+    with pytest.raises(
+        RunError, match=f"^{run.path}: .* no longer finite.* went on from {stopped}$"
+    ):
         run.train(walk, progress)
 
 
