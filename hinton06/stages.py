@@ -147,10 +147,10 @@ def pretrain(
     if labels:
         arguments["labels"] = digits.n_classes
     below = _lower_layers(lower, split_name, digits, settings, arguments) if lower else []
-    run = Run(path, "stack", arguments, f"pretrain {split_name}", context.save_every_s)
+    run = _run(context, path, "stack", arguments, f"pretrain {split_name}")
     with run.begun(context.force, context.progress) as before:
         if before:
-            return Made(path, records.checked(path, before), already=True)
+            return Made(path, before, already=True)
         with context.computing():
             cases = cases_at(digits, training_rows(path, digits, split, settings.cases))
             targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
@@ -159,20 +159,20 @@ def pretrain(
             run.train(learner, context.progress)
             outcome: checkpoint.Tree = {"split": split_name}
             if labels:
-                outcome |= _recognition_by(path, learner.stack, digits, cases, split)
+                outcome |= _recognition_by(run.name, learner.stack, digits, cases, split)
         return Made(path, run.finish(stack_arrays(learner.stack), outcome), False)
 
 
 def _recognition_by(
-    path: Path, stack: Sequence[Rbm], digits: Digits, train: Cases, split: Split
+    name: str, stack: Sequence[Rbm], digits: Digits, train: Cases, split: Split
 ) -> checkpoint.Tree:
     """What a stack with labels recognises before any fine-tuning, if it is the net of Figure 4."""
     try:
         net = DeepBeliefNet.untied(stack)
     except ValueError:
         return {}
-    measured = finite_score(path, recognise(net, train.images), train.labels)
-    return {"train": score_values(measured), **_scores(path, digits, net, split)}
+    measured = finite_score(name, recognise(net, train.images), train.labels)
+    return {"train": score_values(measured), **_scores(name, digits, net, split)}
 
 
 def _lower_layers(
@@ -242,7 +242,7 @@ def finetune(
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
     )  # fmt: skip
     rows = _inherited_rows(pretrained, digits, split, found, arguments)
-    run = Run(path, "classifier", arguments, f"finetune-bp {split_name}", context.save_every_s)
+    run = _run(context, path, "classifier", arguments, f"finetune-bp {split_name}")
 
     def learner() -> FineTuning:
         return FineTuning(
@@ -301,7 +301,7 @@ def extend(
         context, seed, recipe, settings,
         role="extended", split=split_name, start=found.digest(), target_cost=target,
     )  # fmt: skip
-    run = Run(path, "classifier", arguments, f"extend {split_name}", context.save_every_s)
+    run = _run(context, path, "classifier", arguments, f"extend {split_name}")
 
     def learner() -> FineTuning:
         return FineTuning(
@@ -362,7 +362,7 @@ def finetune_from_random(
         context, seed, recipe, settings,
         role="not pretrained", layers=list(layers), target_cost=target,
     )  # fmt: skip
-    run = Run(path, "classifier", arguments, "not pretrained", context.save_every_s)
+    run = _run(context, path, "classifier", arguments, "not pretrained")
 
     def learner() -> FineTuning:
         rng = _generator(seed, 3, None)
@@ -420,7 +420,7 @@ def finetune_generative(
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
     )  # fmt: skip
     rows = _inherited_rows(start, digits, split, found, arguments)
-    run = Run(path, "generative", arguments, f"finetune-cws {split_name}", context.save_every_s)
+    run = _run(context, path, "generative", arguments, f"finetune-cws {split_name}")
 
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
@@ -498,7 +498,7 @@ def extend_generative(
         role="extended", split=split_name, start=found.digest(), target_error_rate=target,
         schedule_done=found.outcome["epochs"],
     )  # fmt: skip
-    run = Run(path, "generative", arguments, f"extend {split_name}", context.save_every_s)
+    run = _run(context, path, "generative", arguments, f"extend {split_name}")
 
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
@@ -507,6 +507,10 @@ def extend_generative(
         )  # fmt: skip
 
     return _fine_tune(context, run, learner, None, found.outcome["epochs"])
+
+
+def _run(context: Context, path: Path, stage: str, arguments: checkpoint.Tree, title: str) -> Run:
+    return Run(path, stage, arguments, title, context.save_every_s, records.checked)
 
 
 def _recorded_cost(path: Path, found: Checkpoint) -> float:
@@ -531,7 +535,7 @@ def _fine_tune(
 ) -> Made:
     with run.begun(context.force, context.progress) as before:
         if before:
-            return Made(run.path, records.checked(run.path, before), already=True)
+            return Made(run.path, before, already=True)
         with context.computing():
             learner: FineTuning | GenerativeFineTuning = make_learner()
             run.train(learner, context.progress)
@@ -566,23 +570,23 @@ def _outcome(
         "target_error_rate": run.arguments.get("target_error_rate"),
         "train": score_values(learner.selected.train),
     }
-    return outcome | _scores(run.path, digits, net, split)
+    return outcome | _scores(run.name, digits, net, split)
 
 
 def _scores(
-    path: Path, digits: Digits, net: Classifier | DeepBeliefNet, split: Split | None
+    name: str, digits: Digits, net: Classifier | DeepBeliefNet, split: Split | None
 ) -> checkpoint.Tree:
     """A finished net on the test cases, and on the validation cases if it did not learn them."""
     test = recognise(net, digits.test_images)
     scores = {
-        "test": score_values(finite_score(path, test, digits.test_labels)),
+        "test": score_values(finite_score(name, test, digits.test_labels)),
         "test_log_probs": test,
         "test_labels": digits.test_labels,
     }
     if split is not None:
         held_out = recognise(net, digits.train_images[split.valid])
         labels = digits.train_labels[split.valid]
-        scores["valid"] = score_values(finite_score(path, held_out, labels))
+        scores["valid"] = score_values(finite_score(name, held_out, labels))
     return scores
 
 

@@ -155,6 +155,9 @@ class Run:
         For the progress display.
     save_every_s : float
         Seconds between saves.
+    check : function
+        Of a finished file, which may lie there, and its path: raises CheckpointError if it does
+        not record what it should.
     """
 
     path: Path
@@ -162,6 +165,7 @@ class Run:
     arguments: Tree
     title: str
     save_every_s: float = SAVE_EVERY_S
+    check: Callable[[Path, Checkpoint], object] = lambda path, found: None  # noqa: ARG005
     history: list[dict[str, float]] = field(default_factory=list)
     provenance: Tree = field(default_factory=dict)
     _lock: Lock | None = None
@@ -171,6 +175,12 @@ class Run:
     def partial_path(self) -> Path:
         """Where the unfinished file is kept."""
         return self.path.with_name(self.path.name + ".part")
+
+    @property
+    def name(self) -> str:
+        """For messages: the file, and what its numbers may come from if an error is in them."""
+        origin = f" (continued from {self.partial_path})" if self.provenance.get("resumed") else ""
+        return f"{self.path}{origin}"
 
     @contextmanager
     def begun(self, force: bool, progress: Progress) -> Iterator[Checkpoint | None]:
@@ -269,6 +279,8 @@ class Run:
             difference = f"it holds {checkpoint.STAGES[found.stage]}"
         if difference:
             raise RunError(f"{path}: made with other arguments: {difference} (--force replaces it)")
+        if found.complete:
+            self.check(path, found)
         return found
 
     def train(self, learner: Learner, progress: Progress) -> None:
@@ -363,9 +375,7 @@ class Run:
             check_finite(where, row, learner.parameters())
         except RunError as error:
             self._save_last_good()
-            # Numbers that were too large already are the file's, not the rate's.
-            origin = f"; it went on from {self.partial_path}" if self.provenance["resumed"] else ""
-            raise RunError(f"{self.path}: {error}{origin}") from None
+            raise RunError(f"{self.name}: {error}") from None
 
     def _save_partial(self, state: Tree, provenance: Tree, epochs: int) -> None:
         unfinished = Checkpoint(

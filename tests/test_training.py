@@ -443,9 +443,8 @@ def test_a_run_that_overflows_after_it_was_resumed_names_the_file_that_it_went_o
     walk = Walk(in_epoch=grow)
     checkpoint.save(stopped, found)
     run = make_run()
-    with pytest.raises(
-        RunError, match=f"^{run.path}: .* no longer finite.* went on from {stopped}$"
-    ):
+    named = rf"^{run.path} \(continued from {stopped}\): epoch \d: layer 1 weights no longer finite"
+    with pytest.raises(RunError, match=named):
         run.train(walk, progress)
 
 
@@ -464,6 +463,20 @@ def test_an_unfinished_file_with_a_link_is_named(stopped, make_run, progress, ed
         file.move("state/weights", "weights")
         file["state/weights"] = h5py.SoftLink("/weights")
     refused(CheckpointError, make_run(), Walk(), progress, "/state/weights")
+
+
+def test_a_finished_file_is_checked_before_it_gets_its_name(make_run, make_progress, progress):
+    def check(path, found):
+        raise CheckpointError(f"{path}: {found.outcome['reason']}, it says")
+
+    made = complete(make_run(), Walk(), make_progress())
+    run = make_run()
+    run.path.rename(run.partial_path)
+    run.check = check
+    with pytest.raises(CheckpointError, match=f"^{run.partial_path}: {made.outcome['reason']}"):
+        run.finished_before(force=False)
+    assert run.partial_path.exists()
+    assert not run.path.exists()
 
 
 # -- numbers that are not finite -----------------------------------------------------------------
