@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hinton06.models import Classifier
 from hinton06.numerics import Array, product, take_batch
+from hinton06.passes import times_slope
 from hinton06.recipes import BackpropSettings
 from hinton06.recognition import Cases, Score, case_costs, log_probs, score, up_pass
 from hinton06.updates import Momentum, Step, conjugate_gradient
@@ -104,10 +105,8 @@ class Backpropagation:
                 delta_below = self._deltas[number - 1][:n]
                 product(delta, self.net.weights[number].T, delta_below)
             use(number, below.T, delta)
-            if number > lowest:  # times the logistic's slope, a (1 - a)
-                delta_below *= below
-                np.subtract(1, below, out=below)
-                delta_below *= below
+            if number > lowest:
+                times_slope(delta_below, below)
 
     def learn(
         self,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hinton06.models import DeepBeliefNet, Rbm
 from hinton06.numerics import Array, affine, firing_probs, log_softmax, product
+from hinton06.passes import times_slope
 from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts
 from hinton06.recognition import case_costs
 from hinton06.updates import Momentum, Step
@@ -136,9 +137,7 @@ class LabelBackpropagation:
         ):
             momenta[weights].gather_product(below.T, delta, 1.0, step)
             momenta[bias].gather(delta.sum(axis=0), step)
-            delta = product(delta, getattr(net, weights).T, below_delta)
-            delta *= below  # times the logistic's slope, a (1 - a)
-            delta *= np.subtract(1, below, out=below)
+            delta = times_slope(product(delta, getattr(net, weights).T, below_delta), below)
         momenta["vishid"].gather_product(data.T, delta, 1.0, step)
         momenta["hid_rec_bias"].gather(delta.sum(axis=0), step)
 

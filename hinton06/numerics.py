@@ -6,17 +6,21 @@ training, float64 in the tests that compare with exact enumeration.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
-Array: TypeAlias = NDArray[np.floating[Any]]
+from hinton06 import passes
+from hinton06.passes import Array
+
+__all__ = [
+    "Array", "affine", "bernoulli", "epoch_order", "firing_probs", "firing_states",
+    "log_softmax", "logistic", "one_hot", "product", "softplus", "take_batch",
+]  # fmt: skip
 
 _GEMM = {np.dtype(np.float32): blas.sgemm, np.dtype(np.float64): blas.dgemm}
-_BELOW_65536 = np.nextafter(np.float32(65536), np.float32(0))
-_AXPY = {np.dtype(np.float32): blas.saxpy, np.dtype(np.float64): blas.daxpy}
 
 
 def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: float = 0.0) -> Array:
@@ -68,30 +72,6 @@ def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: flo
     return out
 
 
-def add_scaled(source: Array, factor: float, target: Array) -> None:
-    """``target += factor * source`` in one pass of BLAS, without a temporary.
-
-    Parameters
-    ----------
-    source : C-contiguous float32 or float64 array of any shape
-    factor : float
-    target : C-contiguous array of the same shape and dtype, changed in place
-
-    Raises
-    ------
-    ValueError
-        If shapes, dtypes or memory layouts do not agree.
-
-    Source
-    ------
-    Not in the chapter: BLAS ``axpy``.
-    """
-    contiguous = source.flags.c_contiguous and target.flags.c_contiguous
-    if not contiguous or source.shape != target.shape or source.dtype != target.dtype:
-        raise ValueError(f"cannot add {source.dtype}{source.shape} to {target.dtype}{target.shape}")
-    _AXPY[target.dtype](source.reshape(-1), target.reshape(-1), a=factor)
-
-
 def affine(data: Array, weights: Array, bias: Array, out: Array) -> Array:
     """``out = data @ weights + bias``: the total input to every unit of a layer.
 
@@ -136,14 +116,7 @@ def logistic(inputs: Array) -> Array:
     ------
     Eqs 1, 5 and 6.
     """
-    return _logistic_of_minus(np.negative(inputs, out=inputs))
-
-
-def _logistic_of_minus(inputs: Array) -> Array:
-    with np.errstate(over="ignore"):  # exp(+big) = inf, and 1 / inf is the 0 that is meant
-        np.exp(inputs, out=inputs)
-    inputs += 1
-    return np.divide(1, inputs, out=inputs)
+    return passes.logistic_of_minus(np.negative(inputs, out=inputs))
 
 
 def firing_probs(data: Array, weights: Array, bias: Array, out: Array) -> Array:
@@ -167,9 +140,35 @@ def firing_probs(data: Array, weights: Array, bias: Array, out: Array) -> Array:
     ------
     Eqs 1, 5 and 6.
     """
-    product(data, weights, out)
-    # Minus the total input in the pass that adds the bias, not in one of its own.
-    return _logistic_of_minus(np.subtract(-bias, out, out=out))
+    return passes.squash(product(data, weights, out), bias)
+
+
+def firing_states(
+    data: Array, weights: Array, bias: Array, rng: np.random.Generator, out: Array
+) -> Array:
+    """Binary states of a layer's units, each 1 with its probability of `firing_probs`.
+
+    Parameters
+    ----------
+    data, weights, bias
+        As `affine`.
+    rng : numpy.random.Generator
+    out : (n, n_out) C-contiguous array, overwritten with 0 and 1 in its own dtype
+
+    Returns
+    -------
+    out : the same array that was passed
+
+    Raises
+    ------
+    ValueError
+        As `product`.
+
+    Source
+    ------
+    Eqs 1, 5 and 6: "the binary state of each unit is set to be 1 with probability".
+    """
+    return passes.fire(product(data, weights, out), bias, rng)
 
 
 def softplus(inputs: Array) -> Array:
@@ -220,10 +219,6 @@ def log_softmax(inputs: Array) -> Array:
 def bernoulli(probs: Array, rng: np.random.Generator, out: Array) -> Array:
     """Binary states, each 1 with its probability.
 
-    In float64 a unit compares its probability with a uniform draw. In float32, where such draws
-    would be most of what a layer takes beside its matrix product, it compares 16 bits, and a draw
-    in the one case in 65,536 that these leave open: see `_sixteen_bits`.
-
     Parameters
     ----------
     probs : array of any shape, in [0, 1]
@@ -245,30 +240,7 @@ def bernoulli(probs: Array, rng: np.random.Generator, out: Array) -> Array:
     """
     if np.may_share_memory(probs, out):
         raise ValueError("the states cannot lie where their probabilities are")
-    if probs.dtype == np.float32:
-        return _sixteen_bits(probs, rng, out)
-    uniforms = rng.random(dtype=probs.dtype.type, out=np.empty_like(probs))
-    # A draw is in [0, 1): a probability of 1 always fires, a probability of 0 never does.
-    return np.less(uniforms, probs, out=out, casting="unsafe")
-
-
-def _sixteen_bits(probs: Array, rng: np.random.Generator, out: Array) -> Array:
-    """`bernoulli` by comparing integers: a unit fires if its 16 bits are below 65,536 p.
-
-    With ``65,536 p = level + rest``, 16 bits equal to the level leave it open, and a uniform
-    draw below the rest decides. Together that is p, to the digits of float32.
-    """
-    # A factor just below 65,536, for the level of p = 1 to be one of 16 bits; its rest is 1.
-    np.multiply(probs, _BELOW_65536, out=out)
-    with np.errstate(invalid="ignore"):  # not a number: some state, and the epoch's check says so
-        levels = out.astype(np.uint16)
-    words = rng.bit_generator.random_raw(-(-probs.size // 4))
-    bits = words.view(np.uint16)[: probs.size].reshape(probs.shape)
-    np.less(bits, levels, out=out, casting="unsafe")
-    open_ones = np.flatnonzero(bits == levels)
-    rests = probs.take(open_ones) * np.float32(65536) - levels.take(open_ones)
-    np.put(out, open_ones, rng.random(len(open_ones), dtype=np.float32) < rests)
-    return out
+    return passes.choose(probs, rng, out)
 
 
 def one_hot(probs: Array, rng: np.random.Generator) -> Array:

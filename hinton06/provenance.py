@@ -12,6 +12,8 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
+from hinton06 import passes
+
 
 def describe() -> dict[str, Any]:
     """The package and library versions, the BLAS, the git revision if there is one, the machine.
@@ -25,6 +27,7 @@ def describe() -> dict[str, Any]:
         "hinton06": version(),
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in libraries},
+        "passes": passes.KIND,
         "blas": sorted({_blas_name(info) for info in threadpool_info()}),
         "git": git_revision(),
         "machine": machine(),

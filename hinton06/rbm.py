@@ -10,14 +10,15 @@ import numpy as np
 from hinton06.models import Rbm
 from hinton06.numerics import (
     Array,
-    affine,
     bernoulli,
     firing_probs,
+    firing_states,
     log_softmax,
-    logistic,
     one_hot,
+    product,
     softplus,
 )
+from hinton06.passes import fire, squash
 from hinton06.updates import Momentum, Step
 
 
@@ -110,11 +111,61 @@ def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
     """
     if out is None:
         out = np.empty((len(h), rbm.n_visible), h.dtype)
-    affine(h, rbm.weights.T, rbm.visible_bias, out)
-    units, labels = parts(rbm, out)
-    logistic(units)
+    units, labels = parts(rbm, product(h, rbm.weights.T, out))
+    squash(units, rbm.visible_bias[: units.shape[1]])
+    _label_probs(rbm, labels)
+    return out
+
+
+def _label_probs(rbm: Rbm, labels: Array) -> None:
+    """From total inputs without biases to probabilities, in place."""
     if rbm.n_labels:
+        labels += rbm.visible_bias[-rbm.n_labels :]
         np.exp(log_softmax(labels), out=labels)
+
+
+def hidden_states(rbm: Rbm, v: Array, rng: np.random.Generator, out: Array) -> Array:
+    """Binary states of every feature detector, each 1 with its probability of `hidden_probs`.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    v : (n, n_visible) array of states or probabilities
+    rng : numpy.random.Generator
+    out : (n, n_hidden) C-contiguous array, overwritten
+
+    Returns
+    -------
+    out : the same array that was passed
+
+    Source
+    ------
+    Eq. 5.
+    """
+    return firing_states(v, rbm.weights, rbm.hidden_bias, rng, out)
+
+
+def visible_states(rbm: Rbm, h: Array, rng: np.random.Generator, out: Array) -> Array:
+    """Binary states of every visible unit; label units stay probabilities.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    h : (n, n_hidden) array of states or probabilities
+    rng : numpy.random.Generator
+    out : (n, n_visible) C-contiguous array, overwritten
+
+    Returns
+    -------
+    out : the same array that was passed
+
+    Source
+    ------
+    Eq. 6; label units as `visible_probs` leaves them.
+    """
+    units, labels = parts(rbm, product(h, rbm.weights.T, out))
+    fire(units, rbm.visible_bias[: units.shape[1]], rng)
+    _label_probs(rbm, labels)
     return out
 
 

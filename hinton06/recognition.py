@@ -98,9 +98,8 @@ def up_pass(net: Classifier, layers: Sequence[Array]) -> Array:
     """
     top = len(net.weights) - 1
     for number, (weights, bias) in enumerate(zip(net.weights, net.biases, strict=True)):
-        affine(layers[number], weights, bias, layers[number + 1])
-        if number < top:
-            logistic(layers[number + 1])
+        up = firing_probs if number < top else affine
+        up(layers[number], weights, bias, layers[number + 1])
     return log_softmax(layers[-1])
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from hinton06.numerics import Array, add_scaled, product
+from hinton06.numerics import Array, product
+from hinton06.passes import blend, move
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,7 @@ class Momentum:
         step : Step
             The one that was gathered with.
         """
-        if step.decay:
-            add_scaled(self.parameter, -step.rate * step.decay, self.velocity)
-        self.parameter += self.velocity
+        move(self.parameter, self.velocity, step.rate * step.decay)
 
     def step_product(self, left: Array, right: Array, share: float, step: Step) -> None:
         """`gather_product`, then `apply`; in one pass over the parameter if there is no momentum.
@@ -181,10 +180,11 @@ class RunningMean:
     def add(self) -> None:
         """Let the arrays' present values take part in the mean."""
         self.count += 1
-        share = 1 / min(self.count, self._window)
         for name, mean in self._means.items():
-            np.multiply(mean, 1 - share, out=mean)
-            add_scaled(self._arrays[name], share, mean)
+            if self.count == 1:
+                np.copyto(mean, self._arrays[name])
+            else:
+                blend(mean, self._arrays[name], 1 / min(self.count, self._window))
 
 
 def conjugate_gradient(

@@ -21,10 +21,11 @@ from hinton06.numerics import (
     bernoulli,
     epoch_order,
     firing_probs,
+    firing_states,
     one_hot,
     take_batch,
 )
-from hinton06.rbm import hidden_probs, parts, visible_probs
+from hinton06.rbm import hidden_states, parts, visible_states
 from hinton06.recipes import WakeSleepSettings
 from hinton06.recognition import Cases, Score, label_log_probs, mean_free_energy, score
 from hinton06.updates import Momentum, RunningMean, Step
@@ -103,10 +104,10 @@ class ContrastiveWakeSleep:
         n_vis, n_hid = net.vishid.shape
         n_pen, n_top = net.n_pen, net.memory.n_hidden
         sizes = {
-            "data": n_vis, "hid_room": n_hid, "pen_room": n_pen, "top_room": n_top,
-            "memory_room": net.memory.n_visible,
-            "pen_prediction": n_pen, "sleep_hid_prediction": n_hid,
-        }  # fmt: skip
+            "data": n_vis,
+            "pen_prediction": n_pen,
+            "sleep_hid_prediction": n_hid,
+        }
         # What the generative weights are driven by and what they give: wake above sleep.
         both = {"pen": n_pen, "hid": n_hid, "hid_probs": n_hid, "vis_probs": n_vis}
         dtype = net.vishid.dtype
@@ -150,20 +151,20 @@ class ContrastiveWakeSleep:
         wake_top, confab_top = self._top[:n], self._top[n : 2 * n]
 
         # Wake: states all the way up.
-        probs = firing_probs(room["data"], net.vishid, net.hid_rec_bias, room["hid_room"])
-        bernoulli(probs, rng, wake_hid)
-        probs = firing_probs(wake_hid, net.hidpen, net.pen_rec_bias, room["pen_room"])
-        bernoulli(probs, rng, wake_pen)
+        firing_states(room["data"], net.vishid, net.hid_rec_bias, rng, wake_hid)
+        firing_states(wake_hid, net.hidpen, net.pen_rec_bias, rng, wake_pen)
         units, labels = parts(net.memory, visible)
         units[...], labels[...] = wake_pen, targets
-        self._memory_up(visible, wake_top, room, rng)
+        hidden_states(net.memory, visible, rng, wake_top)
 
         # Confabulate: pen and top are states, the labels softmax probabilities.
         top_states = wake_top
         for _ in range(gibbs_steps):
-            self._memory_down(top_states, confab_visible, room, rng)
-            top_states = self._memory_up(confab_visible, confab_top, room, rng)
-        units, labels = parts(net.memory, confab_visible)
+            visible_states(net.memory, top_states, rng, confab_visible)
+            units, labels = parts(net.memory, confab_visible)
+            if self._sampled_labels:
+                labels[...] = one_hot(labels, rng)
+            top_states = hidden_states(net.memory, confab_visible, rng, confab_top)
         np.copyto(confab_pen, units)
 
         # Down, from both at once: what predicts the wake states is what a dream is drawn from.
@@ -179,26 +180,6 @@ class ContrastiveWakeSleep:
             firing_probs(sleep_hid, net.hidpen, net.pen_rec_bias, room["pen_prediction"]),
             firing_probs(sleep_vis, net.vishid, net.hid_rec_bias, room["sleep_hid_prediction"]),
         )  # fmt: skip
-
-    def _memory_up(
-        self, visible: Array, top_states: Array, room: Mapping[str, Array],
-        rng: np.random.Generator,
-    ) -> Array:  # fmt: skip
-        """Fill `top_states` given pen states and labels."""
-        probs = hidden_probs(self.net.memory, visible, out=room["top_room"])
-        return bernoulli(probs, rng, top_states)
-
-    def _memory_down(
-        self, top_states: Array, visible: Array, room: Mapping[str, Array],
-        rng: np.random.Generator,
-    ) -> None:  # fmt: skip
-        """Fill `visible` with pen states and label probabilities given the top states."""
-        memory = self.net.memory
-        probs = visible_probs(memory, top_states, out=room["memory_room"])
-        pen_probs, label_probs = parts(memory, probs)
-        pen_states, labels = parts(memory, visible)
-        bernoulli(pen_probs, rng, pen_states)
-        labels[...] = one_hot(label_probs, rng) if self._sampled_labels else label_probs
 
     def learn(
         self, targets: Array, gibbs_steps: int, rng: np.random.Generator, step: Step

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from hinton06 import mnist
+from hinton06 import mnist, passes
 from hinton06.mnist import Digits
 from hinton06.recipes import RECIPES, BackpropSettings, PretrainSettings
 
@@ -196,3 +196,14 @@ def digits_dir(tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits) ->
         (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(packed)
         (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
     return folder
+
+
+@pytest.fixture(params=["C", "NumPy"])
+def kind(request, monkeypatch):
+    """The passes over a layer in C, if they were compiled, and in NumPy."""
+    if request.param == "NumPy":
+        monkeypatch.setattr(passes, "_C", None)
+        monkeypatch.setattr(passes, "KIND", "NumPy")
+    elif passes.KIND != "C":
+        pytest.skip("installed without a C compiler")
+    return request.param

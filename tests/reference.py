@@ -261,9 +261,41 @@ def sampling_error(variance: Any, n_draws: int, n_claims: int, largest: float = 
     return linear + np.sqrt(linear**2 + 2 * np.asarray(variance) * log_chance / n_draws)
 
 
+def layer_draws(kind: str, rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
+    """The uniform draws that float32 units of a layer are compared with, in C or in NumPy."""
+    return {"C": sfc32_draws, "NumPy": sixteen_bit_draws}[kind](rng, shape)
+
+
 def sixteen_bit_draws(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
-    """The uniform draws of float32 units, in the middle of what their 16 bits leave open."""
+    """In NumPy: the middle of what 16 bits leave open."""
     size = shape[0] * shape[1]
     bits = rng.bit_generator.random_raw(-(-size // 4)).view(np.uint16)[:size]
     draws: Floats = (bits.reshape(shape) + 0.5) / 65536
     return draws
+
+
+def sfc32_draws(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
+    """In C: 24 bits of 32 generators of the kind sfc32, which take turns over a row's columns."""
+    words = rng.bit_generator.random_raw(48).view(np.uint32).reshape(3, 32).tolist()
+    lanes = [list(seed) for seed in zip(*words, strict=True)]
+    for counter in range(1, 13):
+        for lane in lanes:
+            _sfc32(lane, counter)
+    draws, counter = np.empty(shape), 13
+    for row in draws:
+        for first in range(0, shape[1], 32):
+            width = min(32, shape[1] - first)
+            row[first : first + width] = [_sfc32(lane, counter) >> 8 for lane in lanes[:width]]
+            counter += 1
+    draws /= 2**24
+    return draws
+
+
+def _sfc32(state: list[int], counter: int) -> int:
+    """One step of Doty-Humphrey's sfc32 (PractRand), in whole numbers."""
+    a, b, c = state
+    result = (a + b + counter) % 2**32
+    state[0] = b ^ (b >> 9)
+    state[1] = (c + (c << 3)) % 2**32
+    state[2] = ((c << 21 | c >> 11) % 2**32 + result) % 2**32
+    return result

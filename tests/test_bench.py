@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hinton06 import passes
+
 SPEED = Path(__file__).parents[1] / "experiments" / "speed"
 
 
@@ -138,8 +140,12 @@ def peers(scripts: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     def half(probs: Any, _rng: Any, out: Any, _uniforms: Any = None) -> Any:
         return np.greater(probs, 0.5, out=out, casting="unsafe")
 
-    for module in ("rbm", "wakesleep"):
-        monkeypatch.setattr(f"hinton06.{module}.bernoulli", half)
+    def fire(inputs: Any, bias: Any, rng: Any) -> Any:
+        return half(passes.squash(inputs, bias), rng, inputs)
+
+    monkeypatch.setattr("hinton06.passes.choose", half)
+    for name in ("hinton06.passes.fire", "hinton06.rbm.fire"):
+        monkeypatch.setattr(name, fire)
     monkeypatch.setattr(
         found, "fire", lambda probs, _room, out: torch.gt(probs, 0.5, out=out), raising=True
     )

@@ -41,6 +41,8 @@ def folder(
         (digits / f"{name}-labels-idx1-ubyte").write_bytes(to_idx(labels))
     shutil.copy(ROOT / "Makefile", top)
     shutil.copy(ROOT / "pyproject.toml", top)
+    (top / "hinton06").mkdir()
+    shutil.copy(ROOT / "hinton06" / "passes.c", top / "hinton06")
     (top / ".venv").mkdir()
     (top / ".venv" / "installed").touch()
     return top

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reference import Floats, Machine, Update
 from reference_generative import scripted
 
+from hinton06 import passes
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
 from hinton06.numerics import one_hot
 from hinton06.rbm import (
@@ -318,7 +319,7 @@ def slow_epoch(start: Machine, data: Floats, seed_state: Any) -> Machine:
     velocity = [np.zeros_like(array) for array in m]
     for first in range(0, len(order), SETTINGS.batch):
         batch = data[order[first : first + SETTINGS.batch]]
-        uniforms = reference.sixteen_bit_draws(rng, (len(batch), len(m.hidden_bias)))
+        uniforms = reference.layer_draws(passes.KIND, rng, (len(batch), len(m.hidden_bias)))
         each: list[Update] = []
         for v, draws in zip(batch, uniforms, strict=True):
             h_states = (draws < slow.layer(v, m.weights, m.hidden_bias)).astype(np.float64)
@@ -333,6 +334,7 @@ def slow_epoch(start: Machine, data: Floats, seed_state: Any) -> Machine:
     return m
 
 
+@pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("layers", [(3,), (4, 3)])
 def test_the_top_rbm_learns_features_and_one_hot_labels_together(layers: tuple[int, ...]) -> None:
     """Of pixels in [0, 1] where it is the only one, of the lower RBM's probabilities elsewhere."""
@@ -354,8 +356,8 @@ def test_the_top_rbm_learns_features_and_one_hot_labels_together(layers: tuple[i
     run(stack, 1)
     assert stack.stack[-1].n_labels == N_TARGETS
     # Three updates (3 + 3 + 1 cases) of some 20 roundings, each stretched by the updates after it
-    # less than fivefold. That 16 bits do not decide a state has a chance of 21 / 65536, and none
-    # with these seeds.
+    # less than fivefold. In NumPy the chance that 16 bits leave a state open is 21 / 65536, and
+    # with these seeds none is.
     tolerance = reference.rounding(3 * 20 * 5, dtype=np.float32)
     for mine, theirs in zip(arrays_of(stack.stack[-1]), expected, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=tolerance)

@@ -10,7 +10,6 @@ import reference
 from numpy.typing import NDArray
 
 from hinton06.numerics import (
-    add_scaled,
     affine,
     bernoulli,
     epoch_order,
@@ -33,22 +32,6 @@ class FixedUniforms:
     def random(self, dtype: Any, out: NDArray[Any]) -> NDArray[Any]:
         out[...] = dtype(self.uniform)
         return out
-
-
-class EveryBits:
-    """Stands in for a generator: its words hold all 16-bit numbers, its draws are one number."""
-
-    def __init__(self, uniform: float) -> None:
-        self.bit_generator = self
-        self.uniform = uniform
-
-    def random_raw(self, size: int) -> NDArray[np.uint64]:
-        words = np.arange(65536, dtype=np.uint16).view(np.uint64)
-        assert len(words) == size
-        return words
-
-    def random(self, size: int, dtype: Any) -> NDArray[Any]:
-        return np.full(size, self.uniform, dtype)
 
 
 def normal(shape: tuple[int, ...], dtype: Any, seed: int = 1) -> NDArray[Any]:
@@ -153,39 +136,6 @@ def test_affine_is_the_total_input_to_every_unit(layout: Any) -> None:
         assert inputs[n, j] == pytest.approx(total, rel=0, abs=reference.rounding(20, size=5))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(1,), (80_000,), (700, 130), (1, 5), (5, 1)])
-def test_add_scaled_adds_into_the_target_alone(dtype: Any, shape: tuple[int, ...]) -> None:
-    source, target = normal(shape, dtype), normal(shape, dtype, seed=2)
-    before = source.copy(), target.copy()
-    add_scaled(source, -0.3, target)
-    expected = before[1].astype(np.float64) - 0.3 * before[0].astype(np.float64)
-    # The factor, the product and the sum are each rounded once.
-    bound = reference.rounding(3, dtype=dtype) * (abs(before[0]) + abs(before[1]))
-    assert (abs(target - expected) <= bound).all()
-    np.testing.assert_array_equal(source, before[0])
-
-
-@pytest.mark.parametrize(
-    ("source", "target"),
-    [
-        (np.ones((4, 3)), np.zeros((3, 4))),
-        (np.ones(3), np.zeros(4)),
-        (np.ones(4, np.float32), np.zeros(4)),
-        (np.ones(8)[::2], np.zeros(4)),
-        (np.ones((3, 4)), np.zeros((4, 3)).T),
-        (np.ones(4), np.zeros(8)[::2]),
-    ],
-    ids=["shape", "length", "dtype", "gaps in source", "Fortran order", "gaps in target"],
-)
-def test_add_scaled_refuses_arrays_that_do_not_agree(
-    source: NDArray[Any], target: NDArray[Any]
-) -> None:
-    with pytest.raises(ValueError, match="cannot add"):
-        add_scaled(source, 1.0, target)
-    assert not target.any()
-
-
 # -- logistic, softplus, softmax -------------------------------------------------------------
 
 
@@ -259,40 +209,14 @@ def test_bernoulli_of_certain_probabilities_is_exact_for_every_draw(uniform: flo
     assert bernoulli(probs, rng, np.empty_like(probs)).tolist() == [0, 1, 0, 1]
 
 
-@pytest.mark.parametrize(
-    "prob",
-    [0.0, 2.0**-40, 1e-6, 0.1, 1 / 3, 0.5, 0.5 - 2.0**-20, 0.5 + 2.0**-20, 40000 / 65536, 0.99999,
-     1 - 2.0**-16, 1 - 2.0**-24, 1.0],
-)  # fmt: skip
-def test_a_float32_unit_fires_with_exactly_its_probability(prob: float) -> None:
-    """Over all 65,536 values of the 16 bits, and over the draws where these leave it open."""
-    p = np.float32(prob)
-    certain = fired_of_all_bits(p, 1 - 2.0**-24)
-    rest = float(p) * 65536 - certain
-    # The rest is what a uniform draw in the one open case has to be below; where none is, it is
-    # a rounding error of a probability in float32.
-    assert 0 <= rest < 1
-    if rest / 65536 > 2.0**-24:
-        below, at = np.nextafter(np.float32(rest), np.float32(0)), np.float32(rest)
-        assert fired_of_all_bits(p, below) == certain + 1
-        assert fired_of_all_bits(p, at) == certain
-    else:
-        assert fired_of_all_bits(p, rest + 2.0**-7) == certain
-
-
-def fired_of_all_bits(prob: np.float32, uniform: float) -> int:
-    """How many of 65,536 units with one of all 16-bit draws each turn on."""
-    probs = np.full((256, 256), prob)
-    rng = cast(np.random.Generator, EveryBits(uniform))
-    return int(bernoulli(probs, rng, np.empty_like(probs)).sum())
-
-
+@pytest.mark.usefixtures("kind")
 def test_a_float32_unit_that_is_not_a_number_gets_some_state() -> None:
     probs = np.full(1000, np.nan, np.float32)
     states = bernoulli(probs, np.random.default_rng(1), np.empty_like(probs))
     assert set(states.tolist()) <= {0, 1}
 
 
+@pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bernoulli_frequencies_are_the_probabilities_and_units_are_independent(dtype: Any) -> None:
     n = 50_000
@@ -308,6 +232,7 @@ def test_bernoulli_frequencies_are_the_probabilities_and_units_are_independent(d
     assert (abs(together - expected) <= allowed).all()
 
 
+@pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bernoulli_fills_columns_as_it_fills_an_array_of_its_own(dtype: Any) -> None:
     probs = np.random.default_rng(2).random((300, 500)).astype(dtype)

@@ -465,7 +465,7 @@ def test_an_unfinished_file_with_a_link_is_named(stopped, make_run, progress, ed
     refused(CheckpointError, make_run(), Walk(), progress, "/state/weights")
 
 
-def test_a_finished_file_is_checked_before_it_gets_its_name(make_run, make_progress, progress):
+def test_a_finished_file_is_checked_before_it_gets_its_name(make_run, make_progress):
     def check(path, found):
         raise CheckpointError(f"{path}: {found.outcome['reason']}, it says")
 

@@ -1,0 +1,269 @@
+"""The passes over arrays that stand beside the matrix products, each in one go.
+
+NumPy needs several passes for each of these, which take up to a quarter of a learner's time. So
+for float32 they are also there as loops in C (``passes.c``), compiled when the package is
+installed if there is a C compiler; without one, and in float64, NumPy does them. Both are exact
+to the digits of their dtype, but their last digits and their random draws differ: runs are
+bit-identical with one or the other, and `KIND`, which says which, is in every file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas
+
+Array: TypeAlias = NDArray[np.floating[Any]]
+
+_BELOW_65536 = np.nextafter(np.float32(65536), np.float32(0))
+_AXPY = {np.dtype(np.float32): blas.saxpy, np.dtype(np.float64): blas.daxpy}
+_SEED_WORDS = 48
+"""64-bit words that seed the 32 generators of ``passes.c``, of 96 bits each."""
+
+_POINTER, _LONG, _FLOAT = ctypes.c_void_p, ctypes.c_long, ctypes.c_float
+_SIGNATURES = {
+    "probs": (_POINTER, _POINTER, _LONG, _LONG, _LONG),
+    "states": (_POINTER, _POINTER, _LONG, _LONG, _LONG, _POINTER),
+    "choose": (_POINTER, _LONG, _POINTER, _LONG, _LONG, _LONG, _POINTER),
+    "move": (_POINTER, _POINTER, _FLOAT, _LONG),
+    "blend": (_POINTER, _POINTER, _FLOAT, _LONG),
+    "slope": (_POINTER, _POINTER, _LONG),
+}
+
+
+def _compiled() -> ctypes.CDLL | None:
+    """The loops in C, if they were compiled."""
+    for suffix in EXTENSION_SUFFIXES:
+        path = Path(__file__).with_name("_passes" + suffix)
+        if path.exists():
+            try:
+                library = ctypes.CDLL(str(path))
+                for name, types in _SIGNATURES.items():
+                    function = getattr(library, name)
+                    function.argtypes, function.restype = types, None
+            except (OSError, AttributeError):  # of another system, or of another version
+                continue
+            return library
+    return None
+
+
+_C = _compiled()
+KIND = "C" if _C else "NumPy"
+"""Which of the two this installation has."""
+
+
+def _address(array: NDArray[Any]) -> int:
+    return array.ctypes.data
+
+
+def _rows(array: Array) -> tuple[int, int, int] | None:
+    """Rows, columns and the step from row to row, if loops in C can go over them."""
+    if array.dtype != np.float32 or array.ndim != 2 or not array.size:
+        return None
+    step, within = array.strides
+    if within != 4 or step % 4 or step < 4 * array.shape[1] or not array.flags.writeable:
+        return None
+    return *array.shape, step // 4
+
+
+def squash(inputs: Array, bias: Array) -> Array:
+    """``1 / (1 + exp(-(inputs + bias)))``, in place: probabilities from total inputs.
+
+    Parameters
+    ----------
+    inputs : (n, n_units) array
+        Overwritten.
+    bias : (n_units,) array of the same dtype
+
+    Returns
+    -------
+    inputs : the same array that was passed
+
+    Source
+    ------
+    Eqs 1, 5 and 6.
+    """
+    rows = _rows(inputs)
+    if _C and rows and _is_bias(bias, inputs):
+        _C.probs(_address(inputs), _address(bias), *rows)
+        return inputs
+    # Minus the total input in the pass that adds the bias, not in one of its own.
+    return logistic_of_minus(np.subtract(-bias, inputs, out=inputs))
+
+
+def logistic_of_minus(inputs: Array) -> Array:
+    """``1 / (1 + exp(x))`` of each element, in place, in NumPy."""
+    with np.errstate(over="ignore"):  # exp(+big) = inf, and 1 / inf is the 0 that is meant
+        np.exp(inputs, out=inputs)
+    inputs += 1
+    return np.divide(1, inputs, out=inputs)
+
+
+def _is_bias(bias: Array, inputs: Array) -> bool:
+    return (
+        bias.dtype == np.float32
+        and bias.shape == inputs.shape[1:]
+        and bias.flags.c_contiguous
+        and not np.may_share_memory(bias, inputs)
+    )
+
+
+def fire(inputs: Array, bias: Array, rng: np.random.Generator) -> Array:
+    """1 with the probability ``1 / (1 + exp(-(inputs + bias)))``, else 0, in place.
+
+    Parameters
+    ----------
+    inputs : (n, n_units) array
+        Overwritten with binary states in its own dtype.
+    bias : (n_units,) array of the same dtype
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    inputs : the same array that was passed
+
+    Source
+    ------
+    Eqs 1, 5 and 6.
+    """
+    rows = _rows(inputs)
+    if _C and rows and _is_bias(bias, inputs):
+        seed = rng.bit_generator.random_raw(_SEED_WORDS)
+        _C.states(_address(inputs), _address(bias), *rows, _address(seed))
+        return inputs
+    probs = squash(inputs.copy(), bias)
+    return choose(probs, rng, inputs)
+
+
+def choose(probs: Array, rng: np.random.Generator, out: Array) -> Array:
+    """1 with each probability, else 0.
+
+    In float64, and in C, a unit compares its probability with a uniform draw. In float32 and
+    NumPy, where such draws would be most of what a layer takes beside its matrix product, it
+    compares 16 bits, and a draw in the one case in 65,536 that these leave open.
+
+    Parameters
+    ----------
+    probs : array, in [0, 1]
+    rng : numpy.random.Generator
+    out : array of the same shape and dtype, of other memory; overwritten
+
+    Returns
+    -------
+    out : the same array that was passed
+
+    Source
+    ------
+    Eqs 1, 5 and 6: "the binary state of each unit is set to be 1 with probability".
+    """
+    if probs.dtype != np.float32:
+        uniforms = rng.random(dtype=probs.dtype.type, out=np.empty_like(probs))
+        # A draw is in [0, 1): a probability of 1 always fires, a probability of 0 never does.
+        return np.less(uniforms, probs, out=out, casting="unsafe")
+    rows, out_rows = _rows(probs), _rows(out)
+    if _C and rows and out_rows and probs.shape == out.shape:
+        seed = rng.bit_generator.random_raw(_SEED_WORDS)
+        n, n_units, step = rows
+        _C.choose(_address(probs), step, _address(out), out_rows[2], n, n_units, _address(seed))
+        return out
+    return _sixteen_bits(probs, rng, out)
+
+
+def _sixteen_bits(probs: Array, rng: np.random.Generator, out: Array) -> Array:
+    """`choose` by comparing integers: a unit fires if its 16 bits are below 65,536 p.
+
+    With ``65,536 p = level + rest``, 16 bits equal to the level leave it open, and a uniform
+    draw below the rest decides. Together that is p, to the digits of float32.
+    """
+    # A factor just below 65,536, for the level of p = 1 to be one of 16 bits; its rest is 1.
+    np.multiply(probs, _BELOW_65536, out=out)
+    with np.errstate(invalid="ignore"):  # not a number: some state, and the epoch's check says so
+        levels = out.astype(np.uint16)
+    words = rng.bit_generator.random_raw(-(-probs.size // 4))
+    bits = words.view(np.uint16)[: probs.size].reshape(probs.shape)
+    np.less(bits, levels, out=out, casting="unsafe")
+    open_ones = np.flatnonzero(bits == levels)
+    rests = probs.take(open_ones) * np.float32(65536) - levels.take(open_ones)
+    np.put(out, open_ones, rng.random(len(open_ones), dtype=np.float32) < rests)
+    return out
+
+
+def times_slope(delta: Array, probs: Array) -> Array:
+    """``delta *= probs * (1 - probs)``: through a logistic, backwards.
+
+    Parameters
+    ----------
+    delta : C-contiguous array, changed in place
+    probs : C-contiguous array of the same shape and dtype
+        What the logistic gave; spent afterwards.
+
+    Returns
+    -------
+    delta : the same array that was passed
+
+    Source
+    ------
+    "Five strategies": backpropagation.
+    """
+    if _C and _flat(delta, probs):
+        _C.slope(_address(delta), _address(probs), delta.size)
+        return delta
+    delta *= probs
+    delta *= np.subtract(1, probs, out=probs)
+    return delta
+
+
+def move(parameter: Array, velocity: Array, shrink: float) -> None:
+    """``velocity -= shrink * parameter``, then ``parameter += velocity``.
+
+    Parameters
+    ----------
+    parameter, velocity : C-contiguous arrays of one shape and dtype, changed in place
+    shrink : float
+        Rate times weight decay.
+
+    Source
+    ------
+    Not in the chapter: assumed, see README, Assumptions.
+    """
+    if _C and _flat(parameter, velocity):
+        _C.move(_address(parameter), _address(velocity), shrink, parameter.size)
+        return
+    if shrink:
+        _AXPY[velocity.dtype](parameter.reshape(-1), velocity.reshape(-1), a=-shrink)
+    parameter += velocity
+
+
+def blend(mean: Array, values: Array, share: float) -> None:
+    """``mean += share * (values - mean)``.
+
+    Parameters
+    ----------
+    mean : C-contiguous array, changed in place
+    values : C-contiguous array of the same shape and dtype
+    share : float
+        In [0, 1].
+
+    Source
+    ------
+    Not in the chapter: assumed, see README, Assumptions.
+    """
+    if _C and _flat(mean, values):
+        _C.blend(_address(mean), _address(values), share, mean.size)
+        return
+    np.multiply(mean, 1 - share, out=mean)
+    _AXPY[mean.dtype](values.reshape(-1), mean.reshape(-1), a=share)
+
+
+def _flat(one: Array, other: Array) -> bool:
+    return (
+        one.dtype == other.dtype == np.float32
+        and one.shape == other.shape
+        and one.flags.c_contiguous
+        and other.flags.c_contiguous
+    )
