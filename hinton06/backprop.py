@@ -138,11 +138,10 @@ class Backpropagation:
         """
         costs = self.forward(images, rows, labels, case_weights)
         n = len(labels)
-        bias_step = Step(step.rate, step.momentum)
 
         def update(number: int, data: Array, delta: Array) -> None:
             self.weights[number].step_product(data, delta, 1 / n, step)
-            self.biases[number].step(delta.sum(axis=0) / n, bias_step)
+            self.biases[number].step_sum(delta, 1 / n, step)
 
         self.backward(n, update, lowest)
         return costs

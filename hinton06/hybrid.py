@@ -129,17 +129,17 @@ class LabelBackpropagation:
         net, momenta = self.net, self.momenta
         slopes = self._slopes[:, : len(data)]  # of every label, case and top unit
         momenta["labtop"].gather(np.matmul(errors.T[:, np.newaxis], slopes)[:, 0], step)
-        momenta["lab_gen_bias"].gather(errors.sum(axis=0), step)
+        momenta["lab_gen_bias"].gather_sum(errors, 1.0, step)
         delta = np.matmul(errors[:, np.newaxis], slopes.transpose(1, 0, 2))[:, 0]
         for weights, bias, below, below_delta in (
             ("pentop", "top_bias", room["pen"], room["pen_delta"]),
             ("hidpen", "pen_rec_bias", room["hid"], room["hid_delta"]),
         ):
             momenta[weights].gather_product(below.T, delta, 1.0, step)
-            momenta[bias].gather(delta.sum(axis=0), step)
+            momenta[bias].gather_sum(delta, 1.0, step)
             delta = times_slope(product(delta, getattr(net, weights).T, below_delta), below)
         momenta["vishid"].gather_product(data.T, delta, 1.0, step)
-        momenta["hid_rec_bias"].gather(delta.sum(axis=0), step)
+        momenta["hid_rec_bias"].gather_sum(delta, 1.0, step)
 
 
 class PretrainingGradient:

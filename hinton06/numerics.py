@@ -287,6 +287,9 @@ def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) 
     Pixels as real-valued probabilities: "A greedy learning algorithm for multiple hidden
     layers".
     """
+    if cases.dtype == out.dtype and not isinstance(rows, slice):
+        # No copy in between; `clip` is what lets NumPy write into an array at once.
+        return np.take(cases, rows, axis=0, out=out, mode="clip")
     np.copyto(out, cases[rows])
     if cases.dtype == np.uint8:
         out *= out.dtype.type(1 / 255)

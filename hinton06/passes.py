@@ -20,6 +20,7 @@ from scipy.linalg import blas
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 
+_FLOAT32 = np.dtype(np.float32)
 _BELOW_65536 = np.nextafter(np.float32(65536), np.float32(0))
 _AXPY = {np.dtype(np.float32): blas.saxpy, np.dtype(np.float64): blas.daxpy}
 _SEED_WORDS = 48
@@ -63,10 +64,10 @@ def _address(array: NDArray[Any]) -> int:
 
 def _rows(array: Array) -> tuple[int, int, int] | None:
     """Rows, columns and the step from row to row, if loops in C can go over them."""
-    if array.dtype != np.float32 or array.ndim != 2 or not array.size:
+    if _C is None or array.dtype != _FLOAT32 or array.ndim != 2 or not array.size:
         return None
     step, within = array.strides
-    if within != 4 or step % 4 or step < 4 * array.shape[1] or not array.flags.writeable:
+    if within != 4 or step % 4 or step < 4 * array.shape[1]:
         return None
     return *array.shape, step // 4
 
@@ -105,12 +106,8 @@ def logistic_of_minus(inputs: Array) -> Array:
 
 
 def _is_bias(bias: Array, inputs: Array) -> bool:
-    return (
-        bias.dtype == np.float32
-        and bias.shape == inputs.shape[1:]
-        and bias.flags.c_contiguous
-        and not np.may_share_memory(bias, inputs)
-    )
+    fits = bias.dtype == _FLOAT32 and bias.shape == inputs.shape[1:]
+    return fits and bias.flags.c_contiguous
 
 
 def fire(inputs: Array, bias: Array, rng: np.random.Generator) -> Array:
@@ -161,7 +158,7 @@ def choose(probs: Array, rng: np.random.Generator, out: Array) -> Array:
     ------
     Eqs 1, 5 and 6: "the binary state of each unit is set to be 1 with probability".
     """
-    if probs.dtype != np.float32:
+    if probs.dtype != _FLOAT32:
         uniforms = rng.random(dtype=probs.dtype.type, out=np.empty_like(probs))
         # A draw is in [0, 1): a probability of 1 always fires, a probability of 0 never does.
         return np.less(uniforms, probs, out=out, casting="unsafe")
@@ -262,7 +259,7 @@ def blend(mean: Array, values: Array, share: float) -> None:
 
 def _flat(one: Array, other: Array) -> bool:
     return (
-        one.dtype == other.dtype == np.float32
+        one.dtype == other.dtype == _FLOAT32
         and one.shape == other.shape
         and one.flags.c_contiguous
         and other.flags.c_contiguous

@@ -326,9 +326,8 @@ class ContrastiveDivergence:
         # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
         np.negative(h_recon, out=h_recon)
         self.weights.step_product(self._visible[: 2 * n].T, self._hidden[: 2 * n], 1 / n, step)
-        no_decay = Step(step.rate, step.momentum)
-        self.visible_bias.step(missed.sum(axis=0) / n, no_decay)
-        self.hidden_bias.step(self._hidden[: 2 * n].sum(axis=0) / n, no_decay)
+        self.visible_bias.step_sum(missed, 1 / n, step)
+        self.hidden_bias.step_sum(self._hidden[: 2 * n], 1 / n, step)
         return squared_error
 
     def _choose_states(self, v_probs: Array, rng: np.random.Generator, recon: Array) -> None:

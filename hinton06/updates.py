@@ -138,6 +138,37 @@ class Momentum:
             self.velocity.fill(0)
             self._moving = False
 
+    def gather_sum(self, deltas: Array, share: float, step: Step) -> None:
+        """Renew the velocity with the gradient of biases, ``share`` times the sum over cases.
+
+        Parameters
+        ----------
+        deltas : (n, n_units) array
+        share : float
+            The factor of the sum, usually 1 / batch size.
+        step : Step
+
+        Source
+        ------
+        "a similar learning rule can be used for the biases": a bias is the weight from a unit
+        that is always on.
+        """
+        always_on = np.ones((1, len(deltas)), deltas.dtype)
+        self._moving = True
+        velocity = self.velocity[np.newaxis]
+        product(always_on, deltas, velocity, scale=step.rate * share, keep=step.momentum)
+
+    def step_sum(self, deltas: Array, share: float, step: Step) -> None:
+        """`gather_sum`, then `apply` without decay, which biases never have.
+
+        Parameters
+        ----------
+        deltas, share, step
+            As `gather_sum`.
+        """
+        self.gather_sum(deltas, share, step)
+        move(self.parameter, self.velocity, 0.0)
+
     def step(self, gradient: Array, step: Step) -> None:
         """`gather`, then `apply`.
 

@@ -229,17 +229,16 @@ class ContrastiveWakeSleep:
         n = len(states)
         missed = np.subtract(states, prediction, out=prediction)
         self.momenta[weights].step_product(driving.T, missed, 1 / n, step)
-        self.momenta[bias].step(missed.sum(axis=0) / n, Step(step.rate, step.momentum))
+        self.momenta[bias].step_sum(missed, 1 / n, step)
 
     def _learn_memory(self, n: int, step: Step) -> None:
         """Eq. 4: lower the energy of the wake state, raise that of the confabulation."""
         visible, top = self._visible[: 2 * n], self._top[: 2 * n]
         np.negative(top[n:], out=top[n:])
-        no_decay = Step(step.rate, step.momentum)
         self.momenta["memory_weights"].step_product(visible.T, top, 1 / n, step)
-        change = visible[:n].sum(axis=0) - visible[n:].sum(axis=0)
-        self.momenta["memory_visible_bias"].step(change / n, no_decay)
-        self.momenta["memory_hidden_bias"].step(top.sum(axis=0) / n, no_decay)
+        changes = np.subtract(visible[:n], visible[n:], out=visible[n:])
+        self.momenta["memory_visible_bias"].step_sum(changes, 1 / n, step)
+        self.momenta["memory_hidden_bias"].step_sum(top, 1 / n, step)
 
 
 def reconstruction_cost(data: Array, probs: Array) -> float:
