@@ -2,6 +2,7 @@
 #
 #   make table1          all of Table 1: trains every net, prints the table
 #   make table1 SEED=1   another replica, in a folder of its own
+#   make cws THREADS=2   with as many threads in each process; fewer seconds for a single net
 #   make quick           the same on all of MNIST with a short recipe, in minutes
 #   make cws             contrastive wake-sleep, on the stacks of table1
 #   make hybrid          the mixed gradient after it
@@ -15,9 +16,11 @@
 SEED   ?= 0
 RECIPE ?= tr2006
 RUNS   ?= runs/table1$(if $(filter-out 0,$(SEED)),-seed$(SEED))
-# Processes at a time, with one thread of BLAS each. The three nets are trained side by side
+# Processes at a time, of one thread each unless THREADS says otherwise. The three nets are trained side by side
 # from the start, so that the last net, which needs all three costs, starts as early as it can.
 JOBS   ?= 3
+# Threads of each process.
+THREADS ?= 1
 # Splits that cws and hybrid train nets of.
 SPLITS ?= a
 # The RBM that learns labels takes the passes of Hinton, Osindero and Teh (2006).
@@ -30,7 +33,7 @@ PYTHON ?= python3
 
 BIN      := .venv/bin
 HINTON06 := $(BIN)/hinton06
-TRAIN     = --plain --threads 1 --seed $(SEED) --recipe $(RECIPE) $(if $(DATA),--data $(DATA))
+TRAIN     = --plain --threads $(THREADS) --seed $(SEED) --recipe $(RECIPE) $(if $(DATA),--data $(DATA))
 ALL      := a b c
 VALIDATED = $(ALL:%=$(RUNS)/bp-%.h5)
 EXTENDED  = $(ALL:%=$(RUNS)/bp-%-extended.h5)
