@@ -16,8 +16,9 @@
 SEED   ?= 0
 RECIPE ?= tr2006
 RUNS   ?= runs/table1$(if $(filter-out 0,$(SEED)),-seed$(SEED))
-# Processes at a time, of one thread each unless THREADS says otherwise. The three nets are trained side by side
-# from the start, so that the last net, which needs all three costs, starts as early as it can.
+# Processes at a time, of one thread each unless THREADS says otherwise. The three nets are
+# trained side by side from the start, so that the last net, which needs all three costs, starts
+# as early as it can.
 JOBS   ?= 3
 # Threads of each process.
 THREADS ?= 1
