@@ -40,7 +40,8 @@ def folder(
         (digits / f"{name}-images-idx3-ubyte").write_bytes(to_idx(square))
         (digits / f"{name}-labels-idx1-ubyte").write_bytes(to_idx(labels))
     shutil.copy(ROOT / "Makefile", top)
-    shutil.copy(ROOT / "pyproject.toml", top)
+    for name in ("pyproject.toml", "setup.py"):
+        shutil.copy(ROOT / name, top)
     (top / "hinton06").mkdir()
     shutil.copy(ROOT / "hinton06" / "passes.c", top / "hinton06")
     (top / ".venv").mkdir()
