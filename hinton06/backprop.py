@@ -232,7 +232,7 @@ def should_stop(valid_costs: Sequence[float], valid_errors: Sequence[int], patie
     -------
     bool
         True if an earlier epoch had the lowest cross-entropy *and* the fewest errors so far
-        were first seen at least `patience` epochs ago.
+        were last seen at least `patience` epochs ago.
 
     Source
     ------
@@ -243,7 +243,8 @@ def should_stop(valid_costs: Sequence[float], valid_errors: Sequence[int], patie
         return False
     last = len(valid_costs) - 1
     past_minimum = int(np.argmin(valid_costs)) < last
-    waited = last - int(np.argmin(valid_errors)) >= patience
+    # The minimum "should have occurred at least 10 epochs ago": not again since then.
+    waited = int(np.argmin(valid_errors[::-1])) >= patience
     return past_minimum and waited
 
 
@@ -391,7 +392,7 @@ class FineTuning:
             self.train_costs.append(train.cost_per_100)
         else:
             valid = score(log_probs(self.net, self._valid.images), self._valid.labels)
-            fewest = not self.valid_errors or valid.errors < min(self.valid_errors)
+            fewest = not self.valid_errors or valid.errors <= min(self.valid_errors)
             self.valid_costs.append(valid.cost_per_100)
             self.valid_errors.append(valid.errors)
             row |= {"valid_cost": valid.cost_per_100, "valid_errors": float(valid.errors)}

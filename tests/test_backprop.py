@@ -296,7 +296,8 @@ RISING = [float(x) for x in range(1, 20)]
         (RISING[10::-1], [1] + [2] * 10, 10, False),
         ([*RISING[10:0:-1], 2.5], [1] + [2] * 10, 10, True),
         ([1.0] * 11, [1] + [2] * 10, 10, True),
-        (RISING[:11], [1] + [2] * 4 + [1] + [2] * 5, 10, True),
+        (RISING[:11], [1] + [2] * 4 + [1] + [2] * 5, 10, False),
+        (RISING[:16], [1] + [2] * 4 + [1] + [2] * 10, 10, True),
         (RISING[:11], [2] * 5 + [1] + [2] * 5, 10, False),
         (RISING[:16], [2] * 5 + [1] + [2] * 10, 10, True),
         ([1.0, 2.0], [3, 2], 0, True),
@@ -312,7 +313,8 @@ RISING = [float(x) for x in range(1, 20)]
         "cost still falling",
         "lowest cost one epoch ago",
         "cost as low as before",
-        "as few errors again later",
+        "as few errors again 5 epochs ago",
+        "as few errors again 10 epochs ago",
         "fewer errors later",
         "10 epochs after those",
         "no patience",
@@ -378,20 +380,22 @@ def script_validation(
 def test_fine_tuning_ends_with_the_weights_of_the_fewest_validation_errors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    script_validation(monkeypatch, costs=[9, 8, 7, 8], errors=[5, 3, 3, 4])
+    script_validation(monkeypatch, costs=[9, 8, 7, 8, 9], errors=[5, 3, 3, 4, 4])
     learner = tuning(patience=2)
     nets, rows = run_until_finished(learner)
-    # The fewest errors were first seen after epoch 2; two epochs later the cost has risen too.
-    assert learner.epoch == 4
+    # The fewest errors were last seen after epoch 3; two epochs later the cost has risen too.
+    assert learner.epoch == 5
     assert "no fewer validation errors for 2 epochs" in str(learner.finished())
     assert not learner.capped
-    assert_nets_equal(learner.result(), nets[2])
+    assert_nets_equal(learner.result(), nets[3])
     assert not nets_equal(nets[2], nets[3])
-    measured = score(log_probs(nets[2], TRAIN.images), TRAIN.labels)
-    assert (learner.selected.epoch, learner.selected.train) == (2, measured)
-    assert [(r["valid_errors"], r["valid_cost"]) for r in rows] == [(5, 9), (3, 8), (3, 7), (4, 8)]
-    assert ["train_cost" in row for row in rows] == [True, True, False, False]
-    assert (rows[1]["train_cost"], rows[1]["train_errors"]) == (
+    measured = score(log_probs(nets[3], TRAIN.images), TRAIN.labels)
+    assert (learner.selected.epoch, learner.selected.train) == (3, measured)
+    assert [(r["valid_errors"], r["valid_cost"]) for r in rows] == [
+        (5, 9), (3, 8), (3, 7), (4, 8), (4, 9)
+    ]  # fmt: skip
+    assert ["train_cost" in row for row in rows] == [True, True, True, False, False]
+    assert (rows[2]["train_cost"], rows[2]["train_errors"]) == (
         measured.cost_per_100,
         measured.errors,
     )
