@@ -7,6 +7,5 @@ chapter; see README, "Reading the code with the chapter open".
 import os
 
 # NumPy and SciPy bring an OpenBLAS each. Idle threads of one would spin for tens of milliseconds on
-# the cores that the other needs, which makes two threads several times slower than one. 2^17 cycles
-# are some 50 microseconds: as long as the passes between two products of the same OpenBLAS.
-os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "17")
+# the cores that the other needs, which makes two threads several times slower than one.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
