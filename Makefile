@@ -2,9 +2,9 @@
 #
 #   make table1          all of Table 1: trains every net, prints the table
 #   make table1 SEED=1   another replica, in a folder of its own
-#   make cws THREADS=2   with as many threads in each process; fewer seconds for a single net
 #   make quick           the same on all of MNIST with a short recipe, in minutes
 #   make cws             contrastive wake-sleep, on the stacks of table1
+#   make cws SPLITS="a b c"   of three nets, one thread each
 #   make hybrid          the mixed gradient after it
 #   make figures         Figures 2, 3 and 5, and learning curves
 #   make test lint       the tests; types and style
@@ -20,21 +20,24 @@ RUNS   ?= runs/table1$(if $(filter-out 0,$(SEED)),-seed$(SEED))
 # trained side by side from the start, so that the last net, which needs all three costs, starts
 # as early as it can.
 JOBS   ?= 3
-# Threads of each process.
-THREADS ?= 1
+# Threads of each process. Unless it is given, one; two in cws and hybrid while a single net is
+# trained, which could not use the second core otherwise.
+THREADS ?=
 # Splits that cws and hybrid train nets of.
 SPLITS ?= a
 # The RBM that learns labels takes the passes of Hinton, Osindero and Teh (2006).
 LABELS ?= --passes 30
-# Beside backpropagation fewer rounds of Gibbs sampling do as well, in half the time.
-MIXED  ?= --gibbs 3
+# Beside backpropagation fewer epochs and rounds of Gibbs sampling do as well, in less time.
+MIXED  ?= --epochs 24 --gibbs 3
 # A folder of other IDX files; the MNIST files inside the package when empty.
 DATA   ?=
 PYTHON ?= python3
 
 BIN      := .venv/bin
 HINTON06 := $(BIN)/hinton06
-TRAIN     = --plain --threads $(THREADS) --seed $(SEED) --recipe $(RECIPE) $(if $(DATA),--data $(DATA))
+SETTINGS  = --plain --seed $(SEED) --recipe $(RECIPE) $(if $(DATA),--data $(DATA))
+TRAIN     = $(SETTINGS) --threads $(or $(THREADS),1)
+GENERATE  = $(SETTINGS) --threads $(or $(THREADS),$(if $(word 2,$(SPLITS)),1,2))
 ALL      := a b c
 VALIDATED = $(ALL:%=$(RUNS)/bp-%.h5)
 EXTENDED  = $(ALL:%=$(RUNS)/bp-%-extended.h5)
@@ -61,8 +64,9 @@ cws: .venv/installed
 	@$(MAKE) --no-print-directory -j$(JOBS) $(CWS)
 	@$(HINTON06) generative $(RUNS) --save $(RUNS)/generative
 
-hybrid: .venv/installed
-	@$(MAKE) --no-print-directory -j$(JOBS) $(CWS) $(HYBRID)
+# After cws, and not beside it: a single net has both cores.
+hybrid: cws
+	@$(MAKE) --no-print-directory -j$(JOBS) $(HYBRID)
 	@$(HINTON06) generative $(RUNS) --save $(RUNS)/generative
 
 $(ALL:%=$(RUNS)/pretrain-%.h5): $(RUNS)/pretrain-%.h5: | .venv/installed
@@ -70,19 +74,19 @@ $(ALL:%=$(RUNS)/pretrain-%.h5): $(RUNS)/pretrain-%.h5: | .venv/installed
 
 # The layers below the labels are those of the stack without them.
 $(RUNS)/pretrain-labels-%.h5: $(RUNS)/pretrain-%.h5
-	$(HINTON06) pretrain --labels --split $* --on $< --out $@ $(TRAIN) $(LABELS)
+	$(HINTON06) pretrain --labels --split $* --on $< --out $@ $(GENERATE) $(LABELS)
 
 $(RUNS)/cws-%.h5: $(RUNS)/pretrain-labels-%.h5
-	$(HINTON06) finetune-cws $< --out $@ $(TRAIN)
+	$(HINTON06) finetune-cws $< --out $@ $(GENERATE)
 
 $(RUNS)/hybrid-%.h5: $(RUNS)/cws-%.h5
-	$(HINTON06) finetune-cws --search-bp-weight $< --out $@ $(TRAIN) $(MIXED)
+	$(HINTON06) finetune-cws --search-bp-weight $< --out $@ $(GENERATE) $(MIXED)
 
 $(CWS): $(RUNS)/%-extended.h5: $(RUNS)/%.h5
-	$(HINTON06) finetune-cws --extend $< --out $@ $(TRAIN)
+	$(HINTON06) finetune-cws --extend $< --out $@ $(GENERATE)
 
 $(HYBRID): $(RUNS)/%-extended.h5: $(RUNS)/%.h5
-	$(HINTON06) finetune-cws --extend $< --out $@ $(TRAIN) $(MIXED)
+	$(HINTON06) finetune-cws --extend $< --out $@ $(GENERATE) $(MIXED)
 
 # In this order, so that the file that others wait for is trained first.
 $(VALIDATED): $(RUNS)/bp-%.h5: $(RUNS)/pretrain-%.h5

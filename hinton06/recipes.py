@@ -307,7 +307,7 @@ _TR2006 = _recipe(
         "initial_scale": (3.0, ASSUMED),
     },
     {
-        "epochs": (24, ASSUMED),
+        "epochs": (66, VALIDATION),
         "batch": (100, HOT06),
         "rate": (0.1, VALIDATION),
         "final_share": (0.3, ASSUMED),
