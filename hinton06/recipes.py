@@ -198,6 +198,15 @@ class WakeSleepSettings(_Checked):
     )
     gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.")
     sampled_labels: bool = _setting("Sample the confabulated labels; else softmax probabilities.")
+    persistent_share: float = _setting(
+        "Share of a batch whose confabulations give way, in Eq. 4, to fantasies of chains that go "
+        "on from batch to batch.",
+        0,
+        1,
+    )
+    persistent_rounds: int = _setting(
+        "Gibbs rounds of these chains between two updates.", 1, 1_000_000
+    )
     balanced: bool = _setting("Batches of equally many cases of each class.")
     generative: str = _setting(
         "The generative gradient: of contrastive wake-sleep, or of the pretraining's CD-1.",
@@ -316,6 +325,8 @@ _TR2006 = _recipe(
         "averaging": (2.0, VALIDATION),
         "gibbs": ((10,), VALIDATION),
         "sampled_labels": (False, HOT06),
+        "persistent_share": (0.5, VALIDATION),
+        "persistent_rounds": (2, ASSUMED),
         "balanced": (False, ASSUMED),
         "generative": ("wake-sleep", CHAPTER),
         "bp_weight": (0.0, CHAPTER),
@@ -339,6 +350,7 @@ _HOT06 = _recipe(
         "epochs": (300, HOT06),
         "averaging": (0.0, HOT06),
         "gibbs": ((3, 6, 10), HOT06),
+        "persistent_share": (0.0, HOT06),
         "balanced": (True, HOT06),
     },
     base=_TR2006,

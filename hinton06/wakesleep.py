@@ -88,19 +88,41 @@ class ContrastiveWakeSleep:
     sampled_labels : bool
         Whether the label units of the confabulation are sampled, one on at a time, or left as
         softmax probabilities.
+    persistent_share : float
+        The share of a batch whose confabulations give way to fantasies in Eq. 4: states of
+        chains that go on from batch to batch, and so come to valleys of the memory that no case
+        leads to by brief sampling.
+    persistent_rounds : int
+        Rounds of alternating Gibbs sampling of each chain between two updates.
+
+    Attributes
+    ----------
+    chains : (n_chains, n_top) array of 0 and 1
+        The features of the chains; all off at first.
 
     Source
     ------
-    "Using contrastive wake-sleep for generative fine-tuning".
+    "Using contrastive wake-sleep for generative fine-tuning". Persistent chains are not in the
+    chapter: T. Tieleman, "Training restricted Boltzmann machines using approximations to the
+    likelihood gradient", ICML 2008.
     """
 
-    def __init__(self, net: DeepBeliefNet, batch_size: int, sampled_labels: bool = False) -> None:
+    def __init__(
+        self,
+        net: DeepBeliefNet,
+        batch_size: int,
+        sampled_labels: bool = False,
+        persistent_share: float = 0.0,
+        persistent_rounds: int = 1,
+    ) -> None:
         self.net = net
         self.momenta = {name: Momentum(getattr(net, name)) for name in _LOWER}
         self.momenta["memory_weights"] = Momentum(net.memory.weights)
         self.momenta["memory_visible_bias"] = Momentum(net.memory.visible_bias)
         self.momenta["memory_hidden_bias"] = Momentum(net.memory.hidden_bias)
         self._sampled_labels = sampled_labels
+        self._persistent_share = persistent_share
+        self._persistent_rounds = persistent_rounds
         n_vis, n_hid = net.vishid.shape
         n_pen, n_top = net.n_pen, net.memory.n_hidden
         sizes = {
@@ -116,6 +138,11 @@ class ContrastiveWakeSleep:
         # The memory's wake half and confabulated half, one above the other, as in CD.
         self._visible = np.empty((2 * batch_size, net.memory.n_visible), dtype)
         self._top = np.empty((2 * batch_size, n_top), dtype)
+        self.chains = np.zeros((self._n_chains(batch_size), n_top), dtype)
+
+    def _n_chains(self, n: int) -> int:
+        """How many chains stand for confabulations beside n cases."""
+        return round(self._persistent_share * n)
 
     def data_room(self, n: int) -> Array:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
@@ -220,6 +247,7 @@ class ContrastiveWakeSleep:
                          now.pen_prediction, step)  # fmt: skip
         self._delta_rule("vishid", "hid_rec_bias", now.sleep_vis_probs, now.sleep_hid_states,
                          now.sleep_hid_prediction, step)  # fmt: skip
+        self._fantasise(n, rng)
         self._learn_memory(n, step)
         return cost
 
@@ -230,6 +258,22 @@ class ContrastiveWakeSleep:
         missed = np.subtract(states, prediction, out=prediction)
         self.momenta[weights].step_product(driving.T, missed, 1 / n, step)
         self.momenta[bias].step_sum(missed, 1 / n, step)
+
+    def _fantasise(self, n: int, rng: np.random.Generator) -> None:
+        """Let the chains go on, and put where they are in the place of confabulations."""
+        fantasies = slice(n, n + self._n_chains(n))
+        visible, top = self._visible[fantasies], self._top[fantasies]
+        chains = self.chains[: len(top)]
+        if not len(chains):
+            return
+        np.copyto(top, chains)
+        for _ in range(self._persistent_rounds):
+            visible_states(self.net.memory, top, rng, visible)
+            labels = parts(self.net.memory, visible)[1]
+            if self.net.n_labels:
+                labels[...] = one_hot(labels, rng)
+            hidden_states(self.net.memory, visible, rng, top)
+        np.copyto(chains, top)
 
     def _learn_memory(self, n: int, step: Step) -> None:
         """Eq. 4: lower the energy of the wake state, raise that of the confabulation."""
@@ -453,7 +497,10 @@ class GenerativeFineTuning:
         size = min(settings.batch, len(train))
         self._generative: ContrastiveWakeSleep | PretrainingGradient
         if settings.generative == "wake-sleep":
-            self._generative = ContrastiveWakeSleep(net, size, settings.sampled_labels)
+            self._generative = ContrastiveWakeSleep(
+                net, size, settings.sampled_labels,
+                settings.persistent_share, settings.persistent_rounds,
+            )  # fmt: skip
         else:
             self._generative = PretrainingGradient(net, size)
         weighed = settings.search_bp_weight or settings.bp_weight > 0
@@ -498,7 +545,8 @@ class GenerativeFineTuning:
 
     def _epoch_work(self, epoch: int) -> float:
         net, place = self.net, self._schedule_done + epoch
-        lower, memory = 6.0, 3.0 + 2.0 * gibbs_steps_at(self.settings, place)
+        persistent = self.settings.persistent_share * self.settings.persistent_rounds
+        lower, memory = 6.0, 3.0 + 2.0 * (gibbs_steps_at(self.settings, place) + persistent)
         if self.settings.generative == "pretraining":
             lower, memory = 6.0, 5.0
         if self._labels:
@@ -614,8 +662,12 @@ class GenerativeFineTuning:
         mean: dict[str, Any] = {}
         if self._mean:
             mean = {"mean": net_arrays(self._measured), "mean_count": self._mean.count}
+        chains: dict[str, Any] = {}
+        if isinstance(self._generative, ContrastiveWakeSleep):
+            chains = {"chains": self._generative.chains}
         return {
             **mean,
+            **chains,
             "epoch": self.epoch,
             "rng": self._rng.bit_generator.state,
             "net": net_arrays(self.net),
@@ -651,6 +703,8 @@ class GenerativeFineTuning:
         if self._mean:
             copy_net(net_from_arrays(state["mean"]), self._measured)
             self._mean.count = int(state["mean_count"])
+        if isinstance(self._generative, ContrastiveWakeSleep):
+            _restore_chains(self._generative.chains, state["chains"])
         for half, momenta in self._momenta().items():
             for name, momentum in momenta.items():
                 momentum.restore(state["velocity"][half][name])
@@ -662,6 +716,12 @@ class GenerativeFineTuning:
         self.valid_errors = [int(x) for x in state["valid_errors"]]
         self.epoch = int(state["epoch"])
         self._rng.bit_generator.state = state["rng"]
+
+
+def _restore_chains(chains: Array, saved: Array) -> None:
+    if saved.shape != chains.shape:
+        raise ValueError(f"chains of shape {saved.shape} do not fit {chains.shape}")
+    np.copyto(chains, saved)
 
 
 def net_arrays(net: DeepBeliefNet, copy: bool = False) -> dict[str, Any]:

@@ -211,14 +211,35 @@ def _products(left: Floats, right: Floats) -> Floats:
     return result
 
 
-def wake_sleep_gradient(image: Floats, target: Floats, d: Dream) -> Net:
-    """Eqs 2, 3 and 4 for one case."""
+class Fantasy(NamedTuple):
+    """Where one persistent chain is: states of the memory, with one label on."""
+
+    pen_states: Floats
+    lab_states: Floats
+    top_states: Floats
+
+
+def fantasy(net: Net, top: Floats, rounds: int, draws: Draws) -> Fantasy:
+    """So many more rounds of Gibbs sampling of a chain; everything is sampled."""
+    m = net.memory
+    for _ in range(rounds):
+        pen_probs, lab = memory_visible(m, top, net.n_labels)
+        pen, lab = draws.states(pen_probs), draws.label(lab)
+        top = draws.states(layer(np.append(pen, lab), m.weights, m.hidden_bias))
+    return Fantasy(pen, lab, top)
+
+
+def wake_sleep_gradient(
+    image: Floats, target: Floats, d: Dream, instead: Fantasy | None = None
+) -> Net:
+    """Eqs 2, 3 and 4 for one case; in Eq. 4 with a fantasy instead of the confabulation."""
     missed_vis = image - d.vis_prediction
     missed_hid = d.wake_hid_states - d.hid_prediction
     missed_pen = d.confab_pen_states - d.pen_prediction
     missed_dream = d.sleep_hid_states - d.sleep_hid_prediction
     wake = np.append(d.wake_pen_states, target)
-    confab = np.append(d.confab_pen_states, d.confab_lab_probs)
+    pen, lab, top = instead or (d.confab_pen_states, d.confab_lab_probs, d.confab_top_states)
+    confab = np.append(pen, lab)
     return Net(
         vishid=_products(d.sleep_vis_probs, missed_dream),
         hid_rec_bias=missed_dream,
@@ -228,9 +249,9 @@ def wake_sleep_gradient(image: Floats, target: Floats, d: Dream) -> Net:
         hid_gen_bias=missed_hid,
         hidvis=_products(d.wake_hid_states, missed_vis),
         vis_gen_bias=missed_vis,
-        memory_weights=_products(wake, d.wake_top_states) - _products(confab, d.confab_top_states),
+        memory_weights=_products(wake, d.wake_top_states) - _products(confab, top),
         memory_visible_bias=wake - confab,
-        memory_hidden_bias=d.wake_top_states - d.confab_top_states,
+        memory_hidden_bias=d.wake_top_states - top,
     )
 
 

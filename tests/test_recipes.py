@@ -97,6 +97,7 @@ def test_values_of_the_neural_computation_paper() -> None:
         "wakesleep.batch": 100,
         "wakesleep.gibbs": (3, 6, 10),
         "wakesleep.sampled_labels": False,
+        "wakesleep.persistent_share": 0.0,
         "wakesleep.balanced": True,
     }
     assert {name for name in NAMES if recipe.sources[name] == HOT06} == set(published)

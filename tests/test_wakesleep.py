@@ -44,7 +44,8 @@ TARGETS = np.eye(3)[[1, 0, 2]]
 
 SETTINGS = WakeSleepSettings(
     epochs=6, batch=4, rate=0.3, final_share=0.5, momentum=0.5, decay=0.001, averaging=0.0,
-    gibbs=(1, 2, 3), sampled_labels=False, balanced=False, generative="wake-sleep", bp_weight=0.0,
+    gibbs=(1, 2, 3), sampled_labels=False, persistent_share=0.0, persistent_rounds=1,
+    balanced=False, generative="wake-sleep", bp_weight=0.0,
     search_bp_weight=False, bp_weights=(0.25, 0.5, 1.0), bp_rate=0.2, bp_momentum=0.8,
 )  # fmt: skip
 
@@ -144,6 +145,37 @@ def test_two_updates_change_all_eleven_arrays_as_the_plain_loops_do(
         )
 
 
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_chains_go_on_from_batch_to_batch_and_take_the_place_of_the_first_confabulations(
+    rounds: int,
+) -> None:
+    """In Eq. 4 alone: what is dreamt comes from the confabulations still. Batches of 3, 2, 3."""
+    net = slow.random_net(6)
+    learner = ContrastiveWakeSleep(package_net(net), 3, False, 2 / 3, rounds)
+    velocity = slow.zeros_like(net)
+    tops = list(np.zeros((2, len(net.memory_hidden_bias))))
+    for batch, (n, n_chains) in enumerate(((3, 2), (2, 1), (3, 2))):
+        expected, draws = dreams(net, 1, False, seed=batch, n=n)
+        chain_draws = [Draws((7, batch, chain)) for chain in range(n_chains)]
+        made = [
+            slow.fantasy(net, *z) for z in zip(tops, [rounds] * n_chains, chain_draws, strict=False)
+        ]
+        tops[:n_chains] = [fantasy.top_states for fantasy in made]
+        draws += [np.array(rows) for rows in zip(*(d.made for d in chain_draws), strict=True)]
+        learner.data_room(n)[:] = IMAGES[:n]
+        rng = scripted(*draws)
+        learner.learn(TARGETS[:n], 1, rng, PLAIN)
+        assert not rng.arrays
+        np.testing.assert_array_equal(learner.chains, tops)
+        cases = itertools.zip_longest(IMAGES[:n], TARGETS[:n], expected, made)
+        gradients = [slow.wake_sleep_gradient(*case) for case in cases]
+        net, velocity = slow.updated(net, velocity, gradients, 1.0, 0.0, 0.0)
+        for name, mine in numbers(learner.net)._asdict().items():
+            np.testing.assert_allclose(
+                mine, getattr(net, name), rtol=0, atol=3 * ROUNDING, err_msg=name
+            )
+
+
 def test_a_net_without_labels_learns_as_the_plain_loops_do() -> None:
     net = slow.random_net(5, n_labels=0)
     draws = Draws(1)
@@ -153,6 +185,14 @@ def test_a_net_without_labels_learns_as_the_plain_loops_do() -> None:
     expected = slow.wake_sleep_gradient(IMAGES[0], np.empty(0), made)
     for mine, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=ROUNDING)
+
+
+def test_chains_of_a_net_without_labels_go_on() -> None:
+    net = slow.random_net(5, n_labels=0)
+    learner = ContrastiveWakeSleep(package_net(net), 3, False, 1.0, 1)
+    learner.data_room(3)[:] = IMAGES
+    learner.learn(np.empty((3, 0)), 1, np.random.default_rng(1), Step(rate=0.0))
+    assert learner.chains.any()
 
 
 def test_reconstruction_cost_of_certain_but_wrong_pixels_is_large_and_finite() -> None:
@@ -435,6 +475,20 @@ def test_labels_are_sampled_where_the_settings_say_so() -> None:
     assert_equal(numbers(learner.net), numbers(net))
 
 
+def test_chains_are_as_many_and_go_on_as_long_as_the_settings_say() -> None:
+    chained = settings(persistent_share=0.5, persistent_rounds=3, batch=10)
+    learner = tuning(settings=chained)
+    net = net_from_arrays(net_arrays(learner.net, copy=True))
+    rng = np.random.default_rng(1)
+    own, order = ContrastiveWakeSleep(net, 10, False, 0.5, 3), rng.permutation(10)
+    assert len(own.chains) == 5
+    take_batch(TRAIN.images, order, own.data_room(10))
+    own.learn(one_hot_targets(TRAIN.labels[order], 3), 1, rng, steps_at(SETTINGS, 0)[0])
+    run(learner, 1)
+    assert_equal(numbers(learner.net), numbers(net))
+    np.testing.assert_array_equal(learner.state()["chains"], own.chains)
+
+
 MIXED = settings(bp_weight=0.25, batch=10, momentum=0.0)
 
 
@@ -666,8 +720,9 @@ def test_parameters_are_the_arrays_that_learn() -> None:
         {"settings": settings(search_bp_weight=True, balanced=True)},
         {"settings": settings(bp_weight=0.5, generative="pretraining")},
         {"settings": settings(averaging=2.0)},
+        {"settings": settings(persistent_share=0.5, persistent_rounds=2)},
     ],
-    ids=["validation", "target", "search", "pretraining", "averaging"],
+    ids=["validation", "target", "search", "pretraining", "averaging", "chains"],
 )
 def test_a_restored_fine_tuning_goes_on_bit_for_bit_from_every_epoch(
     n_before: int, arguments: dict[str, Any], assert_same: Any
@@ -693,6 +748,8 @@ def test_the_state_of_another_net_is_not_restored(sizes: dict[str, int]) -> None
         tuning().restore(state | {"net": other})
     with pytest.raises(KeyError):
         tuning().restore(state | {"velocity": {}})
+    with pytest.raises(ValueError, match="chains of shape"):
+        tuning(settings=settings(persistent_share=0.5)).restore(state)
 
 
 @pytest.mark.parametrize("arguments", [{"valid": None}, {"valid": VALID, "target_error_rate": 1.0}])
