@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -343,6 +344,15 @@ def test_a_rate_that_is_far_too_high_stops_with_the_epoch_and_layer(
 # -- real processes ------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def ctrl_c_is_heard() -> Iterator[None]:
+    """For jobs in the background: a shell lets them, and what they start, ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 @pytest.mark.parametrize(
     "moment",
     ["signal.raise_signal(signal.SIGINT)",
