@@ -117,7 +117,7 @@ def test_sample_writes_every_format_and_prints_json_alone(made: Path, tmp_path: 
     }  # fmt: skip
     assert ET.parse(files[1]).getroot().get("height") == str(len(read(Path(files[0]))))
     with Image.open(files[2]) as image:
-        assert (image.n_frames, image.size) == (6, (4 * 13, 4 * 17))  # type: ignore[attr-defined]
+        assert (image.n_frames, image.size) == (6, (4 * 13, 4 * 17))  # type: ignore[attr-defined]  # GIFs have it
 
 
 def test_sample_puts_its_file_beside_the_checkpoint_by_default(made: Path) -> None:

@@ -135,9 +135,9 @@ def test_a_file_that_cannot_be_replaced_stays_and_nothing_half_is_left(tmp_path:
 
 
 def printed(images: Any, titles: list[str], **terminal: Any) -> list[str]:
-    console = Console(file=io.StringIO(), **terminal)
-    grids.preview(images, titles, console)
-    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    screen = io.StringIO()
+    grids.preview(images, titles, Console(file=screen, **terminal))
+    return screen.getvalue().splitlines()
 
 
 def test_without_a_terminal_the_preview_is_plain_characters_within_80_columns() -> None:
