@@ -163,8 +163,9 @@ class CaseSampler:
 
     Source
     ------
-    "Details of the discriminative fine-tuning procedure", on importance sampling. The threshold,
-    and that a case counts as hard until it has been seen, are assumed: see README.
+    "Details of the discriminative fine-tuning procedure", on importance sampling. The threshold
+    is chosen by validation errors; that a case counts as hard until it has been seen is assumed:
+    see README.
     """
 
     def __init__(self, n_cases: int, settings: BackpropSettings, rng: np.random.Generator) -> None:
