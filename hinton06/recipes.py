@@ -348,6 +348,8 @@ _HOT06 = _recipe(
     {},
     {
         "epochs": (300, HOT06),
+        "rate": (0.02, ASSUMED),
+        "final_share": (0.1, ASSUMED),
         "averaging": (0.0, HOT06),
         "gibbs": ((3, 6, 10), HOT06),
         "persistent_share": (0.0, HOT06),
