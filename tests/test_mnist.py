@@ -22,9 +22,9 @@ MD5 = {
     TEST_LABELS: "27ae3e4e09519cfbb04c329615203637",
 }
 VALIDATION_SHA256 = {
-    "a": "4d848681890a71f987e037d93a51e53e74e884a0689bf2614e252aee5891f879",
-    "b": "88eae3f4384c6aa5226c7018e368be4b8008b0ff13f05a8b69d191fe91d1eb6a",
-    "c": "8d1bebc0c4eec96b1203ab451a557345515756bef9cc9345c8dc577d0b66f8a8",
+    "a": "ce9d2f664b42d0b753540fda8aa89d37a74ff044393b8fda5097f6c969b3b52a",
+    "b": "f24ddb1d6fc91e214922492334d63277e2ba81167c771133c5d4336cc110c823",
+    "c": "cd3dc9872ac384e17efbba319358f5e6cb222c3a689dd5876093a545c974362f",
 }
 
 
@@ -106,6 +106,39 @@ def test_validation_sets_are_disjoint_and_a_sixth_each(n_cases):
         assert not np.intersect1d(one, other).size
 
 
+@pytest.mark.parametrize("n_cases", [6, 7, 600, 60_000])
+def test_a_validation_set_is_a_run_of_successive_cases_from_the_end_backwards(n_cases):
+    ends = [mnist.split(n_cases, name).valid[[0, -1]].tolist() for name in mnist.SPLITS]
+    size = n_cases // 6
+    assert ends == [[n_cases - (i + 1) * size, n_cases - i * size - 1] for i in range(3)]
+
+
+def slants(images, labels):
+    """How far each digit leans, in standard deviations of its class."""
+    ink = images.reshape(-1, 28, 28) / np.float64(255)
+    down, across = np.mgrid[:28, :28]
+    total = ink.sum((1, 2))
+    y, x = ((ink * place).sum((1, 2)) / total for place in (down, across))
+    dy, dx = down - y[:, None, None], across - x[:, None, None]
+    lean = (ink * dy * dx).sum((1, 2)) / (ink * dy * dy).sum((1, 2))
+    for k in range(10):
+        own = labels == k
+        lean[own] = (lean[own] - lean[own].mean()) / lean[own].std()
+    return lean
+
+
+def test_the_files_of_mnist_keep_the_digits_of_a_writer_together(shipped):
+    # Why validation sets are runs of cases. The training file takes turns between two sources,
+    # so it is the digits two apart that one writer wrote, and that lean alike.
+    for part, apart in (("train", 2), ("test", 1)):
+        images, labels = getattr(shipped, f"{part}_images"), getattr(shipped, f"{part}_labels")
+        lean = slants(images, labels)
+        chance = 1 / np.sqrt(len(lean))  # standard error of a correlation of unrelated digits
+        assert np.mean(lean[:-apart] * lean[apart:]) > 20 * chance
+        shuffled = np.random.default_rng(0).permutation(lean)
+        assert abs(np.mean(shuffled[:-apart] * shuffled[apart:])) < 5 * chance
+
+
 @pytest.mark.parametrize("n_cases", [0, 1, 5])
 def test_too_few_cases_cannot_be_split(n_cases):
     with pytest.raises(ValueError, match=f"^{n_cases} training cases are too few"):
@@ -129,6 +162,26 @@ def test_a_folder_is_read_gzipped_or_not_with_any_image_size(idx_folder, idx_arr
     assert np.array_equal(digits.test_images, idx_arrays[TEST_IMAGES].reshape(40, 35))
     assert np.array_equal(digits.test_labels, idx_arrays[TEST_LABELS])
     assert digits.name == str(idx_folder)
+
+
+def test_a_training_set_of_one_class_after_the_other_is_shuffled(idx_folder, idx_arrays, to_idx):
+    # Else whole classes would be held out for validation.
+    as_it_is = mnist.read(idx_folder)
+    np.testing.assert_array_equal(as_it_is.train_labels, idx_arrays[TRAIN_LABELS])
+    order = np.argsort(idx_arrays[TRAIN_LABELS], kind="stable")[::-1]
+    for name in (TRAIN_IMAGES, TRAIN_LABELS):
+        (idx_folder / name).unlink(missing_ok=True)
+        (idx_folder / f"{name}.gz").unlink(missing_ok=True)
+        (idx_folder / name).write_bytes(to_idx(idx_arrays[name][order]))
+    shuffled, again = mnist.read(idx_folder), mnist.read(idx_folder)
+    np.testing.assert_array_equal(shuffled.train_labels, again.train_labels)
+    assert np.count_nonzero(np.diff(shuffled.train_labels)) >= as_it_is.n_classes
+    pairs = [
+        sorted((image.tobytes(), int(label)) for image, label in
+               zip(digits.train_images, digits.train_labels, strict=True))
+        for digits in (as_it_is, shuffled)
+    ]  # fmt: skip
+    assert pairs[0] == pairs[1]
 
 
 def test_the_hash_tells_data_sets_apart_but_not_how_they_are_packed(idx_folder, idx_arrays, to_idx):

@@ -42,9 +42,8 @@ _SHA256 = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 
-# The seed of the shuffle that the three validation sets are cut from: the chapter's year. It is
-# the same whatever --seed is, so that replicas differ in the learning and not in the data.
-_SPLIT_SEED = 2006
+# The seed of the shuffle of a set whose files come one class after the other: the chapter's year.
+_SHUFFLE_SEED = 2006
 
 # More than any digit set needs. What a file declares is held against these before memory is
 # taken for it, and no more than it declares is ever unpacked.
@@ -120,12 +119,17 @@ class Split:
 def split(n_cases: int, name: str) -> Split:
     """One of three splits whose validation sets, a sixth of the cases each, are disjoint.
 
+    A validation set is a run of successive cases, and not drawn at random: the files of MNIST
+    keep the digits of one writer together, those of the test set are by other writers, and so
+    a run of cases is to the rest what the test set is to all.
+
     Parameters
     ----------
     n_cases : int
         60,000 for MNIST, which gives 50,000 and 10,000.
     name : str
-        ``"a"``, ``"b"`` or ``"c"``.
+        ``"a"`` for the last sixth of the cases, ``"b"`` for the one before it, ``"c"`` for the
+        one before that.
 
     Returns
     -------
@@ -139,19 +143,17 @@ def split(n_cases: int, name: str) -> Split:
     Source
     ------
     "three different splits of the 60,000 image training set into 50,000 training examples and
-    10,000 validation examples"; disjoint by the caption of Table 1. That they are drawn at
-    random, and with which seed, is assumed: see README.
+    10,000 validation examples"; disjoint by the caption of Table 1. Which cases they hold out is
+    assumed: see README.
     """
     if name not in SPLITS:
         raise ValueError(f"a split is one of {', '.join(SPLITS)}, not {name!r}")
     size = n_cases // 6
     if size < 1:
         raise ValueError(f"{n_cases} training cases are too few to hold out a sixth")
-    shuffled = np.random.default_rng(_SPLIT_SEED).permutation(n_cases)
-    first = SPLITS.index(name) * size
-    held_out = np.zeros(n_cases, np.bool_)
-    held_out[shuffled[first : first + size]] = True
-    return Split(name, np.flatnonzero(~held_out), np.flatnonzero(held_out))
+    end = n_cases - SPLITS.index(name) * size
+    every, valid = np.arange(n_cases), np.arange(end - size, end)
+    return Split(name, np.delete(every, valid), valid)
 
 
 def _read_idx(opened: BinaryIO, name: str, n_dimensions: int) -> bytes:
@@ -283,6 +285,8 @@ def read(folder: Path | None = None) -> Digits:
     Returns
     -------
     Digits
+        Cases in the order of the files; a training set that has one class after the other is
+        shuffled, always in the same way.
 
     Raises
     ------
@@ -312,15 +316,23 @@ def read(folder: Path | None = None) -> Digits:
                 f"{len(stored):,} images"
             )
     _check_parts_fit(images, labels)
+    order = _reading_order(labels["train"])
     return Digits(
-        train_images=images["train"].reshape(len(images["train"]), -1),
-        train_labels=labels["train"],
+        train_images=images["train"].reshape(len(images["train"]), -1)[order],
+        train_labels=labels["train"][order],
         test_images=images["test"].reshape(len(images["test"]), -1),
         test_labels=labels["test"],
         shape=(images["train"].shape[1], images["train"].shape[2]),
         sha256=summed.hexdigest(),
         name="MNIST" if folder is None else str(folder),
     )
+
+
+def _reading_order(labels: NDArray[np.uint8]) -> NDArray[np.intp] | slice:
+    """As in the file; at random if it has one class after the other, for splits are runs of it."""
+    if np.count_nonzero(np.diff(labels)) > labels.max():
+        return slice(None)
+    return np.random.default_rng(_SHUFFLE_SEED).permutation(len(labels))
 
 
 def _check_parts_fit(
