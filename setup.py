@@ -7,7 +7,8 @@ setup(
         Extension(
             "hinton06._passes",
             ["hinton06/passes.c"],
-            extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math"],
+            extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math", "-pthread"],
+            extra_link_args=["-pthread"],
             optional=True,
         )
     ]

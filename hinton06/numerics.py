@@ -47,14 +47,16 @@ def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: flo
 
     Source
     ------
-    Not in the chapter: BLAS ``gemm``; SciPy's where it accumulates, called on transposes because
-    its arrays are column-major.
+    Not in the chapter: BLAS ``gemm``, by `passes.multiply` where that is faster; else SciPy's where
+    it accumulates, called on transposes because its arrays are column-major.
     """
     if left.shape[1] != right.shape[0] or out.shape != (left.shape[0], right.shape[1]):
         raise ValueError(f"cannot multiply {left.shape} by {right.shape} into {out.shape}")
     if not out.flags.c_contiguous or not left.dtype == right.dtype == out.dtype:
         raise ValueError("the product needs one dtype and a C-contiguous output")
-    # NumPy's BLAS is the faster one at this, SciPy's with a transposed matrix on the right.
+    if passes.multiply(left, right, out, scale, keep):
+        return out
+    # As in `passes.multiply`.
     if scale == 1.0 and keep == 0.0 and right.flags.c_contiguous:
         return np.matmul(left, right, out=out)
     right_t, right_trans = (right.T, 0) if right.flags.c_contiguous else (right, 1)

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from hinton06 import checkpoint, mnist, records, wakesleep
+from hinton06 import checkpoint, mnist, passes, records, wakesleep
 from hinton06.backprop import net_from_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.generation import Generator
@@ -34,7 +33,7 @@ class Context:
     digits : Digits
     progress : Progress
     threads : int
-        BLAS threads; results are bit-identical for equal numbers of threads.
+        Of products and passes; results are bit-identical for equal numbers of threads.
     force : bool
         Start anew and replace what there is.
     save_every_s : float
@@ -49,12 +48,12 @@ class Context:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """As many BLAS threads as `threads`, and no warning in passing where numbers overflow.
+        """As many threads as `threads`, and no warning in passing where numbers overflow.
 
         They are found out by `training.check_finite` and where scores are made, which have a
         name for it.
         """
-        with threadpool_limits(self.threads), np.errstate(all="ignore"):
+        with passes.threads(self.threads), np.errstate(all="ignore"):
             yield
 
 

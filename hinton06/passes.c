@@ -1,9 +1,14 @@
-/* The passes over a layer that stand beside its matrix product, each reading its numbers once.
+/* The passes over a layer that stand beside its matrix product, each reading its numbers once, and
+   a team of threads that shares passes and products.
 
    passes.py says what each does, calls it, and has the same in NumPy for where there is no
    compiler. Written in plain loops for the compiler to turn into vector instructions; nothing of
    Python's is needed to build it. */
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -11,23 +16,240 @@
 /* Compiled for three generations of processors; the one that runs it chooses. */
 #define INLINE static inline __attribute__((always_inline))
 #define WIDE "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
-#define EXPORT(name, parameters, arguments)                                                        \
-    __attribute__((target(WIDE))) static void name##_512 parameters { name##_loop arguments; }     \
-    __attribute__((target("avx2,fma"))) static void name##_256 parameters { name##_loop arguments; } \
-    void name parameters                                                                           \
+#define PASS(name)                                                                                 \
+    __attribute__((target(WIDE))) static void name##_512(const Pass *p, long first, long last,     \
+                                                         const uint32_t *seed)                     \
     {                                                                                              \
+        name##_loop(p, first, last, seed);                                                         \
+    }                                                                                              \
+    __attribute__((target("avx2,fma"))) static void name##_256(const Pass *p, long first,          \
+                                                               long last, const uint32_t *seed)    \
+    {                                                                                              \
+        name##_loop(p, first, last, seed);                                                         \
+    }                                                                                              \
+    static void name##_part(const void *task, int part, int parts)                                 \
+    {                                                                                              \
+        const Pass *p = task;                                                                      \
+        long first = start_of(part, parts, p->columns), last = start_of(part + 1, parts, p->columns); \
+        const uint32_t *seed = p->seed ? p->seed + part * SEED_WORDS : 0;                          \
         if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")               \
             && __builtin_cpu_supports("avx512vl"))                                                 \
-            name##_512 arguments;                                                                  \
+            name##_512(p, first, last, seed);                                                      \
         else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))                  \
-            name##_256 arguments;                                                                  \
+            name##_256(p, first, last, seed);                                                      \
         else                                                                                       \
-            name##_loop arguments;                                                                 \
+            name##_loop(p, first, last, seed);                                                     \
     }
 #else
 #define INLINE static inline
-#define EXPORT(name, parameters, arguments) void name parameters { name##_loop arguments; }
+#define PASS(name)                                                                                 \
+    static void name##_part(const void *task, int part, int parts)                                 \
+    {                                                                                              \
+        const Pass *p = task;                                                                      \
+        name##_loop(p, start_of(part, parts, p->columns), start_of(part + 1, parts, p->columns),   \
+                    p->seed ? p->seed + part * SEED_WORDS : 0);                                    \
+    }
 #endif
+
+/* -- the team ----------------------------------------------------------------------------------
+
+   A task is cut into as many parts as the team has threads. What a part is depends on nothing
+   else, and not on which thread does it: so a result depends on the team's size alone, and a
+   thread that is late, or could not be started, costs time and changes nothing. */
+
+typedef void Work(const void *task, int part, int parts);
+
+#define LARGEST_TEAM 64
+/* Looks at the ticket before a thread goes to sleep, or lets others have its core: some tenths of
+   a millisecond, longer than a learner takes from one task to the next. */
+#define PATIENCE 10000
+
+static int size = 1, started = 1;
+static Work *work;
+static const void *task;
+static _Atomic uint64_t ticket; /* a task's number, times 256, and its parts nobody has begun */
+static atomic_int undone, sleepers;
+static atomic_flag busy = ATOMIC_FLAG_INIT;
+static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t bell = PTHREAD_COND_INITIALIZER;
+
+static inline void pause_a_little(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Does a part of the present task that nobody has begun, if there is one. */
+static int help(void)
+{
+    uint64_t seen = atomic_load(&ticket);
+    int part = seen & 255;
+    if (!part)
+        return 0;
+    if (atomic_compare_exchange_strong(&ticket, &seen, seen - 1)) {
+        work(task, part, size);
+        atomic_fetch_sub(&undone, 1);
+    }
+    return 1;
+}
+
+static void *member(void *unused)
+{
+    for (long looks = 0;; looks++) {
+        if (help())
+            looks = 0;
+        else if (looks < PATIENCE)
+            pause_a_little();
+        else {
+            pthread_mutex_lock(&door);
+            atomic_fetch_add(&sleepers, 1);
+            while (!(atomic_load(&ticket) & 255))
+                pthread_cond_wait(&bell, &door);
+            atomic_fetch_sub(&sleepers, 1);
+            pthread_mutex_unlock(&door);
+            looks = 0;
+        }
+    }
+    return unused;
+}
+
+/* Each part once, the first by the caller; returns when all are done. */
+static void share(Work *of_part, const void *of_task)
+{
+    if (size == 1 || atomic_flag_test_and_set(&busy)) { /* the team has a task of another caller */
+        for (int part = 0; part < size; part++)
+            of_part(of_task, part, size);
+        return;
+    }
+    work = of_part;
+    task = of_task;
+    atomic_store(&undone, size - 1);
+    atomic_store(&ticket, ((atomic_load(&ticket) >> 8) + 1) << 8 | (uint64_t)(size - 1));
+    if (atomic_load(&sleepers)) {
+        pthread_mutex_lock(&door);
+        pthread_cond_broadcast(&bell);
+        pthread_mutex_unlock(&door);
+    }
+    of_part(of_task, 0, size);
+    for (long looks = 0; atomic_load(&undone); looks++)
+        if (!help()) {
+            if (looks < PATIENCE)
+                pause_a_little();
+            else
+                sched_yield();
+        }
+    atomic_flag_clear(&busy);
+}
+
+/* A process that was forked has no thread but its first. */
+static void forked(void)
+{
+    started = 1;
+    atomic_store(&ticket, 0);
+    atomic_store(&sleepers, 0);
+    atomic_flag_clear(&busy);
+    pthread_mutex_init(&door, NULL);
+    pthread_cond_init(&bell, NULL);
+}
+
+/* From now on tasks have so many parts, and as many threads if the system gives them. */
+int team(int wanted)
+{
+    static int prepared = 0;
+    sigset_t all, before;
+    pthread_t thread;
+    if (!prepared)
+        prepared = !pthread_atfork(NULL, NULL, forked);
+    size = wanted < 1 ? 1 : wanted > LARGEST_TEAM ? LARGEST_TEAM : wanted;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for Python's threads */
+    while (started < size && !pthread_create(&thread, NULL, member, NULL)) {
+        pthread_detach(thread);
+        started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return size;
+}
+
+/* Where a part begins in n units: at a multiple of a cache line of floats, in each row. */
+static inline long start_of(int part, int parts, long n)
+{
+    long start = (n * part / parts + 15) / 16 * 16;
+    return start < n ? start : n;
+}
+
+/* -- matrix products ---------------------------------------------------------------------------
+
+   cblas_sgemm of a BLAS whose integers have 32 bits, or of one whose integers have 64. */
+
+typedef void Gemm(int, int, int, int, int, int, float, const float *, int, const float *, int,
+                  float, float *, int);
+typedef void WideGemm(int, int, int, int64_t, int64_t, int64_t, float, const float *, int64_t,
+                      const float *, int64_t, float, float *, int64_t);
+
+typedef struct {
+    void *gemm;
+    const float *left, *right;
+    float *out;
+    int wide, left_turned, left_step, right_turned, right_step, m, k, n;
+    float scale, keep;
+} Product;
+
+/* Rows of a gradient's product, which has more of them than a batch, else columns: either way the
+   larger factor is read in parts. */
+static void product_part(const void *task, int part, int parts)
+{
+    const Product *p = task;
+    int by_rows = p->left_turned || p->m > p->n;
+    int first = start_of(part, parts, by_rows ? p->m : p->n);
+    int many = start_of(part + 1, parts, by_rows ? p->m : p->n) - first;
+    int m = by_rows ? many : p->m, n = by_rows ? p->n : many;
+    int left_order = 111 + p->left_turned, right_order = 111 + p->right_turned;
+    const float *left = p->left, *right = p->right;
+    float *out = p->out;
+    if (!many)
+        return;
+    if (by_rows) {
+        left += p->left_turned ? first : (long)first * p->left_step;
+        out += (long)first * p->n;
+    } else {
+        right += p->right_turned ? (long)first * p->right_step : first;
+        out += first;
+    }
+    if (p->wide)
+        ((WideGemm *)p->gemm)(101, left_order, right_order, m, n, p->k, p->scale, left,
+                              p->left_step, right, p->right_step, p->keep, out, p->n);
+    else
+        ((Gemm *)p->gemm)(101, left_order, right_order, m, n, p->k, p->scale, left, p->left_step,
+                          right, p->right_step, p->keep, out, p->n);
+}
+
+/* out (m, n) = scale * left (m, k) * right (k, n) + keep * out, by the BLAS that is given. */
+void multiply(void *gemm, int wide, const float *left, int left_turned, int left_step,
+              const float *right, int right_turned, int right_step, float *out, int m, int k, int n,
+              float scale, float keep)
+{
+    Product p = {gemm, left, right, out, wide, left_turned, left_step, right_turned, right_step,
+                 m, k, n, scale, keep};
+    share(product_part, &p);
+}
+
+/* -- passes --------------------------------------------------------------------------------------
+
+   Each goes over the columns of its part in every row. */
+
+#define LANES 32
+#define SEED_WORDS (3 * LANES)
+
+typedef struct {
+    float *out, *other; /* other: of the same shape, or one row of biases */
+    long rows, columns, out_step, other_step;
+    float number;
+    const uint32_t *seed; /* SEED_WORDS for each part */
+} Pass;
 
 /* 1 / (1 + exp(-x)): exp(-x) = 2^n exp(r) with n whole and |r| <= log(2) / 2, and exp(r) from its
    series. What is not a number stays so. */
@@ -50,7 +272,6 @@ INLINE float logistic(float x)
 }
 
 /* Random numbers of 32 generators side by side: sfc32 of Chris Doty-Humphrey's PractRand. */
-#define LANES 32
 typedef struct {
     uint32_t a[LANES], b[LANES], c[LANES], counter;
 } Generators;
@@ -82,83 +303,124 @@ INLINE float state(float prob, uint32_t random)
     return (random >> 8) * 5.9604645e-8f < prob;
 }
 
-INLINE void probs_loop(float *restrict units, const float *restrict bias, long rows, long columns,
-                       long stride)
+INLINE void probs_loop(const Pass *p, long first, long last, const uint32_t *seed)
 {
-    for (long i = 0; i < rows; i++)
-        for (long j = 0; j < columns; j++)
-            units[i * stride + j] = logistic(units[i * stride + j] + bias[j]);
+    const float *restrict bias = p->other;
+    for (long i = 0; i < p->rows; i++) {
+        float *restrict units = p->out + i * p->out_step;
+        for (long j = first; j < last; j++)
+            units[j] = logistic(units[j] + bias[j]);
+    }
 }
-EXPORT(probs, (float *units, const float *bias, long rows, long columns, long stride),
-       (units, bias, rows, columns, stride))
+PASS(probs)
 
-INLINE void states_part(float *restrict units, const float *restrict bias, Generators *restrict g,
-                        long width)
+void probs(float *units, float *bias, long rows, long columns, long step)
+{
+    Pass p = {units, bias, rows, columns, .out_step = step};
+    share(probs_part, &p);
+}
+
+INLINE void states_lanes(float *restrict units, const float *restrict bias, Generators *restrict g,
+                         long width)
 {
     for (long k = 0; k < width; k++)
         units[k] = state(logistic(units[k] + bias[k]), draw(g, k));
     g->counter++;
 }
 
-INLINE void states_loop(float *units, const float *bias, long rows, long columns, long stride,
-                        const uint32_t *seed)
+INLINE void states_loop(const Pass *p, long first, long last, const uint32_t *seed)
 {
     Generators g = begin(seed);
-    for (long i = 0; i < rows; i++) {
-        long j = 0;
-        for (; j + LANES <= columns; j += LANES)
-            states_part(units + i * stride + j, bias + j, &g, LANES);
-        if (j < columns)
-            states_part(units + i * stride + j, bias + j, &g, columns - j);
+    for (long i = 0; i < p->rows; i++) {
+        float *units = p->out + i * p->out_step;
+        long j = first;
+        for (; j + LANES <= last; j += LANES)
+            states_lanes(units + j, p->other + j, &g, LANES);
+        if (j < last)
+            states_lanes(units + j, p->other + j, &g, last - j);
     }
 }
-EXPORT(states, (float *units, const float *bias, long rows, long columns, long stride,
-                const uint32_t *seed), (units, bias, rows, columns, stride, seed))
+PASS(states)
 
-INLINE void choose_part(const float *restrict probs, float *restrict out, Generators *restrict g,
-                        long width)
+void states(float *units, float *bias, long rows, long columns, long step,
+            const uint32_t *seed)
+{
+    Pass p = {units, bias, rows, columns, .out_step = step, .seed = seed};
+    share(states_part, &p);
+}
+
+INLINE void choose_lanes(const float *restrict probs, float *restrict out, Generators *restrict g,
+                         long width)
 {
     for (long k = 0; k < width; k++)
         out[k] = state(probs[k], draw(g, k));
     g->counter++;
 }
 
-INLINE void choose_loop(const float *probs, long stride, float *out, long out_stride, long rows,
-                        long columns, const uint32_t *seed)
+INLINE void choose_loop(const Pass *p, long first, long last, const uint32_t *seed)
 {
     Generators g = begin(seed);
-    for (long i = 0; i < rows; i++) {
-        long j = 0;
-        for (; j + LANES <= columns; j += LANES)
-            choose_part(probs + i * stride + j, out + i * out_stride + j, &g, LANES);
-        if (j < columns)
-            choose_part(probs + i * stride + j, out + i * out_stride + j, &g, columns - j);
+    for (long i = 0; i < p->rows; i++) {
+        const float *probs = p->other + i * p->other_step;
+        float *out = p->out + i * p->out_step;
+        long j = first;
+        for (; j + LANES <= last; j += LANES)
+            choose_lanes(probs + j, out + j, &g, LANES);
+        if (j < last)
+            choose_lanes(probs + j, out + j, &g, last - j);
     }
 }
-EXPORT(choose, (const float *probs, long stride, float *out, long out_stride, long rows,
-                long columns, const uint32_t *seed),
-       (probs, stride, out, out_stride, rows, columns, seed))
+PASS(choose)
 
-INLINE void move_loop(float *restrict parameter, float *restrict velocity, float shrink, long n)
+void choose(float *probs, long step, float *out, long out_step, long rows, long columns,
+            const uint32_t *seed)
 {
-    for (long i = 0; i < n; i++) {
+    Pass p = {out, probs, rows, columns, out_step, step, .seed = seed};
+    share(choose_part, &p);
+}
+
+INLINE void move_loop(const Pass *p, long first, long last, const uint32_t *seed)
+{
+    float *restrict parameter = p->out, *restrict velocity = p->other, shrink = p->number;
+    for (long i = first; i < last; i++) {
         velocity[i] -= shrink * parameter[i];
         parameter[i] += velocity[i];
     }
 }
-EXPORT(move, (float *parameter, float *velocity, float shrink, long n),
-       (parameter, velocity, shrink, n))
+PASS(move)
 
-INLINE void blend_loop(float *restrict mean, const float *restrict values, float share, long n)
+void move(float *parameter, float *velocity, float shrink, long n)
 {
-    for (long i = 0; i < n; i++)
-        mean[i] += share * (values[i] - mean[i]);
+    Pass p = {parameter, velocity, .rows = 1, .columns = n, .number = shrink};
+    share(move_part, &p);
 }
-EXPORT(blend, (float *mean, const float *values, float share, long n), (mean, values, share, n))
 
-INLINE void slope_loop(float *restrict delta, const float *restrict probs, long n)
+INLINE void blend_loop(const Pass *p, long first, long last, const uint32_t *seed)
 {
-    for (long i = 0; i < n; i++)
+    const float *restrict values = p->other;
+    float *restrict mean = p->out, share_of_values = p->number;
+    for (long i = first; i < last; i++)
+        mean[i] += share_of_values * (values[i] - mean[i]);
+}
+PASS(blend)
+
+void blend(float *mean, float *values, float share_of_values, long n)
+{
+    Pass p = {mean, values, .rows = 1, .columns = n, .number = share_of_values};
+    share(blend_part, &p);
+}
+
+INLINE void slope_loop(const Pass *p, long first, long last, const uint32_t *seed)
+{
+    float *restrict delta = p->out;
+    const float *restrict probs = p->other;
+    for (long i = first; i < last; i++)
         delta[i] *= probs[i] * (1 - probs[i]);
 }
-EXPORT(slope, (float *delta, const float *probs, long n), (delta, probs, n))
+PASS(slope)
+
+void slope(float *delta, float *probs, long n)
+{
+    Pass p = {delta, probs, .rows = 1, .columns = n};
+    share(slope_part, &p);
+}

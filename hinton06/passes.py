@@ -5,18 +5,26 @@ for float32 they are also there as loops in C (``passes.c``), compiled when the 
 installed if there is a C compiler; without one, and in float64, NumPy does them. Both are exact
 to the digits of their dtype, but their last digits and their random draws differ: runs are
 bit-identical with one or the other, and `KIND`, which says which, is in every file.
+
+With several threads (`threads`) the loops in C share each pass, and each product of some size
+too (`multiply`): BLAS has threads of its own, but while these multiply nobody else computes, and
+between two products they sleep.
 """
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
+from threadpoolctl import threadpool_limits
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 
@@ -25,8 +33,11 @@ _BELOW_65536 = np.nextafter(np.float32(65536), np.float32(0))
 _AXPY = {np.dtype(np.float32): blas.saxpy, np.dtype(np.float64): blas.daxpy}
 _SEED_WORDS = 48
 """64-bit words that seed the 32 generators of ``passes.c``, of 96 bits each."""
+_LARGEST_TEAM = 64  # as in ``passes.c``
+_WORTH_SHARING = 100_000
+"""Multiply-adds of a product that takes longer than it takes to tell others of it."""
 
-_POINTER, _LONG, _FLOAT = ctypes.c_void_p, ctypes.c_long, ctypes.c_float
+_POINTER, _LONG, _FLOAT, _INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_float, ctypes.c_int
 _SIGNATURES = {
     "probs": (_POINTER, _POINTER, _LONG, _LONG, _LONG),
     "states": (_POINTER, _POINTER, _LONG, _LONG, _LONG, _POINTER),
@@ -34,7 +45,10 @@ _SIGNATURES = {
     "move": (_POINTER, _POINTER, _FLOAT, _LONG),
     "blend": (_POINTER, _POINTER, _FLOAT, _LONG),
     "slope": (_POINTER, _POINTER, _LONG),
-}
+    "team": (_INT,),
+    "multiply": (_POINTER, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT,
+                 _INT, _FLOAT, _FLOAT),
+}  # fmt: skip
 
 
 def _compiled() -> ctypes.CDLL | None:
@@ -56,6 +70,116 @@ def _compiled() -> ctypes.CDLL | None:
 _C = _compiled()
 KIND = "C" if _C else "NumPy"
 """Which of the two this installation has."""
+
+
+def _sgemm(module: str) -> tuple[int, bool] | None:
+    """The address of the ``cblas_sgemm`` that an extension module was linked to, if it can be told.
+
+    Returns
+    -------
+    address, and whether its integers have 64 bits; or None
+    """
+    try:
+        found = find_spec(module)
+        library = ctypes.CDLL(found.origin if found else None)
+    except (ImportError, OSError):
+        return None
+    # Names are looked up in the module and in what it was linked to.
+    for name in ("cblas_sgemm64_", "scipy_cblas_sgemm64_", "scipy_cblas_sgemm", "cblas_sgemm"):
+        if hasattr(library, name):
+            address = ctypes.cast(getattr(library, name), _POINTER).value
+            return (address, "64_" in name) if address else None
+    return None
+
+
+# Two libraries in general, of which neither is the faster one at all products.
+_NUMPYS, _SCIPYS = _sgemm("numpy.linalg._umath_linalg"), _sgemm("scipy.linalg.cython_blas")
+_SHARES = _C is not None and _NUMPYS is not None and _SCIPYS is not None
+_team = 1
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Passes and products by as many threads, within a ``with`` block.
+
+    Results are bit-identical for equal counts. Where there are no loops in C, or BLAS cannot be
+    called from them, passes take one thread, and the products BLAS's own.
+
+    Parameters
+    ----------
+    count : int
+        At least 1; more than 64 are as good as 64.
+
+    Source
+    ------
+    Not in the chapter.
+    """
+    before = _team
+    with threadpool_limits(1 if _SHARES else count):
+        _enlist(count if _SHARES else 1)
+        try:
+            yield
+        finally:
+            _enlist(before)
+
+
+def _enlist(count: int) -> None:
+    global _team  # noqa: PLW0603  # of the process, as BLAS's own number of threads is
+    _team = min(count, _LARGEST_TEAM)
+    if _C:
+        _C.team(_team)
+
+
+def multiply(left: Array, right: Array, out: Array, scale: float, keep: float) -> bool:
+    """``out = scale * left @ right + keep * out`` where the loops in C do it sooner.
+
+    Parameters
+    ----------
+    left, right : (m, k) and (k, n) arrays
+        Their rows, or their columns, without gaps between the numbers.
+    out : (m, n) C-contiguous array of the same dtype
+        Overwritten if the result is True; not read when ``keep`` is 0.
+    scale, keep : float
+
+    Returns
+    -------
+    bool
+        False if it was not done: for small products, in float64, for arrays that lie otherwise,
+        and with one thread for those at which NumPy or SciPy is as fast.
+
+    Source
+    ------
+    Not in the chapter: BLAS ``gemm``, each thread a part of the columns or rows of `out`.
+    """
+    m, n = out.shape
+    k = len(right)
+    if _C is None or not _SHARES or m * n * k < _WORTH_SHARING or out.dtype != _FLOAT32:
+        return False
+    left_lies, right_lies = _lies(left), _lies(right)
+    if left_lies is None or right_lies is None:
+        return False
+    # NumPy's BLAS is the faster one, SciPy's with a transposed matrix on the right; that NumPy
+    # itself cannot accumulate is what there is to gain with one thread.
+    transposed = right_lies[0] == 1
+    if _team == 1 and (transposed or (scale == 1 and keep == 0)):
+        return False
+    gemm = _SCIPYS if transposed else _NUMPYS
+    assert gemm
+    _C.multiply(
+        *gemm, _address(left), *left_lies, _address(right), *right_lies, _address(out), m, k, n,
+        scale, keep,
+    )  # fmt: skip
+    return True
+
+
+def _lies(matrix: Array) -> tuple[int, int] | None:
+    """Whether a float32 matrix is stored transposed, and the step from one row to the next."""
+    (down, across), (rows, columns) = matrix.strides, matrix.shape
+    if across == 4 and down % 4 == 0 and down >= 4 * columns:
+        return 0, down // 4
+    if down == 4 and across % 4 == 0 and across >= 4 * rows:
+        return 1, across // 4
+    return None
 
 
 def _address(array: NDArray[Any]) -> int:
@@ -130,7 +254,7 @@ def fire(inputs: Array, bias: Array, rng: np.random.Generator) -> Array:
     """
     rows = _rows(inputs)
     if _C and rows and _is_bias(bias, inputs):
-        seed = rng.bit_generator.random_raw(_SEED_WORDS)
+        seed = rng.bit_generator.random_raw(_team * _SEED_WORDS)
         _C.states(_address(inputs), _address(bias), *rows, _address(seed))
         return inputs
     probs = squash(inputs.copy(), bias)
@@ -164,7 +288,7 @@ def choose(probs: Array, rng: np.random.Generator, out: Array) -> Array:
         return np.less(uniforms, probs, out=out, casting="unsafe")
     rows, out_rows = _rows(probs), _rows(out)
     if _C and rows and out_rows and probs.shape == out.shape:
-        seed = rng.bit_generator.random_raw(_SEED_WORDS)
+        seed = rng.bit_generator.random_raw(_team * _SEED_WORDS)
         n, n_units, step = rows
         _C.choose(_address(probs), step, _address(out), out_rows[2], n, n_units, _address(seed))
         return out

@@ -198,7 +198,7 @@ def digits_dir(tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits) ->
     return folder
 
 
-@pytest.fixture(params=["C", "NumPy"])
+@pytest.fixture(params=["C", "C by 3 threads", "NumPy"])
 def kind(request, monkeypatch):
     """The passes over a layer in C, if they were compiled, and in NumPy."""
     if request.param == "NumPy":
@@ -206,4 +206,5 @@ def kind(request, monkeypatch):
         monkeypatch.setattr(passes, "KIND", "NumPy")
     elif passes.KIND != "C":
         pytest.skip("installed without a C compiler")
-    return request.param
+    with passes.threads(3 if "3" in request.param else 1):
+        yield request.param

@@ -263,7 +263,9 @@ def sampling_error(variance: Any, n_draws: int, n_claims: int, largest: float = 
 
 def layer_draws(kind: str, rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
     """The uniform draws that float32 units of a layer are compared with, in C or in NumPy."""
-    return {"C": sfc32_draws, "NumPy": sixteen_bit_draws}[kind](rng, shape)
+    if kind == "NumPy":
+        return sixteen_bit_draws(rng, shape)
+    return sfc32_draws(rng, shape, n_parts=3 if kind == "C by 3 threads" else 1)
 
 
 def sixteen_bit_draws(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
@@ -274,17 +276,29 @@ def sixteen_bit_draws(rng: np.random.Generator, shape: tuple[int, int]) -> Float
     return draws
 
 
-def sfc32_draws(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
-    """In C: 24 bits of 32 generators of the kind sfc32, which take turns over a row's columns."""
-    words = rng.bit_generator.random_raw(48).view(np.uint32).reshape(3, 32).tolist()
+def sfc32_draws(rng: np.random.Generator, shape: tuple[int, int], n_parts: int = 1) -> Floats:
+    """In C: 24 bits of 32 generators of the kind sfc32, which take turns over a row's columns.
+
+    Each thread has a part of the columns, from a multiple of 16 on, and generators of its own.
+    """
+    words = rng.bit_generator.random_raw(n_parts * 48).view(np.uint32).reshape(n_parts, 3, 32)
+    rows, columns = shape
+    starts = [min(-(-(columns * part // n_parts) // 16) * 16, columns) for part in range(n_parts)]
+    draws = np.empty(shape)
+    for seeds, start, end in zip(words.tolist(), starts, [*starts[1:], columns], strict=True):
+        draws[:, start:end] = _part_draws(seeds, rows, end - start)
+    return draws
+
+
+def _part_draws(words: list[list[int]], rows: int, columns: int) -> Floats:
     lanes = [list(seed) for seed in zip(*words, strict=True)]
     for counter in range(1, 13):
         for lane in lanes:
             _sfc32(lane, counter)
-    draws, counter = np.empty(shape), 13
+    draws, counter = np.empty((rows, columns)), 13
     for row in draws:
-        for first in range(0, shape[1], 32):
-            width = min(32, shape[1] - first)
+        for first in range(0, columns, 32):
+            width = min(32, columns - first)
             row[first : first + width] = [_sfc32(lane, counter) >> 8 for lane in lanes[:width]]
             counter += 1
     draws /= 2**24

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from reference import Floats, Machine, Update
 from reference_generative import scripted
 
-from hinton06 import passes
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
 from hinton06.numerics import one_hot
 from hinton06.rbm import (
@@ -311,7 +310,7 @@ def run(stack: GreedyStack, n_epochs: int) -> list[dict[str, float]]:
     return [stack.run_epoch(lambda _: None) for _ in range(n_epochs)]
 
 
-def slow_epoch(start: Machine, data: Floats, seed_state: Any) -> Machine:
+def slow_epoch(start: Machine, data: Floats, seed_state: Any, kind: str) -> Machine:
     """The first epoch of a labelled layer in loops, with the generator's own draws."""
     rng = np.random.default_rng()
     rng.bit_generator.state = seed_state
@@ -319,7 +318,7 @@ def slow_epoch(start: Machine, data: Floats, seed_state: Any) -> Machine:
     velocity = [np.zeros_like(array) for array in m]
     for first in range(0, len(order), SETTINGS.batch):
         batch = data[order[first : first + SETTINGS.batch]]
-        uniforms = reference.layer_draws(passes.KIND, rng, (len(batch), len(m.hidden_bias)))
+        uniforms = reference.layer_draws(kind, rng, (len(batch), len(m.hidden_bias)))
         each: list[Update] = []
         for v, draws in zip(batch, uniforms, strict=True):
             h_states = (draws < slow.layer(v, m.weights, m.hidden_bias)).astype(np.float64)
@@ -334,9 +333,10 @@ def slow_epoch(start: Machine, data: Floats, seed_state: Any) -> Machine:
     return m
 
 
-@pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("layers", [(3,), (4, 3)])
-def test_the_top_rbm_learns_features_and_one_hot_labels_together(layers: tuple[int, ...]) -> None:
+def test_the_top_rbm_learns_features_and_one_hot_labels_together(
+    layers: tuple[int, ...], kind: str
+) -> None:
     """Of pixels in [0, 1] where it is the only one, of the lower RBM's probabilities elsewhere."""
     stack = learner(layers=layers)
     data = pixels() / 255
@@ -352,7 +352,7 @@ def test_the_top_rbm_learns_features_and_one_hot_labels_together(layers: tuple[i
         top = Rbm.random(data.shape[1] + N_TARGETS, layers[-1], 0.5, rng, N_TARGETS)
     start = Machine(*(array.astype(np.float64) for array in arrays_of(top)))
     visible = np.hstack([data, TARGETS])
-    expected = slow_epoch(start, visible, rng.bit_generator.state)
+    expected = slow_epoch(start, visible, rng.bit_generator.state, kind)
     run(stack, 1)
     assert stack.stack[-1].n_labels == N_TARGETS
     # Three updates (3 + 3 + 1 cases) of some 20 roundings, each stretched by the updates after it

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -217,6 +221,141 @@ def test_the_slope_of_the_logistic_takes_part_in_delta() -> None:
     returned = times_slope(delta, probs)
     assert returned is delta
     assert (abs(delta - expected) <= bound).all()
+
+
+# -- several threads, and products ---------------------------------------------------------------
+
+LAYOUTS = {
+    "up": ((100, 300), (300, 70), ""),
+    "down": ((100, 70), (300, 70), "right"),
+    "gradient": ((60, 300), (60, 90), "left"),
+    "both turned": ((60, 100), (90, 60), "left right"),
+    "many rows": ((500, 30), (30, 40), ""),
+    "fewer columns than threads": ((400, 200), (200, 3), ""),
+}
+
+
+def factors(layout: str) -> list[NDArray[np.float32]]:
+    """Two matrices, each the first columns of a wider one, as the layout says transposed."""
+    *shapes, turned = LAYOUTS[layout]
+    made = [normal((m, n + 5), seed)[:, :n] for seed, (m, n) in enumerate(shapes)]
+    return [x.T if side in turned else x for x, side in zip(made, ("left", "right"), strict=True)]
+
+
+def in_c() -> None:
+    if passes.KIND != "C":
+        pytest.skip("installed without a C compiler")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_product_is_the_same_whoever_computes_which_part(layout: str, count: int) -> None:
+    in_c()
+    left, right = factors(layout)
+    before = normal((left.shape[0], right.shape[1]), seed=3)
+    wide_left, wide_right = left.astype(np.float64), right.astype(np.float64)
+    for scale, keep in ((1.0, 0.0), (0.01, 0.9)):
+        out = np.full_like(before, np.nan) if keep == 0 else before.copy()
+        with passes.threads(count):
+            done = passes.multiply(left, right, out, scale, keep)
+        alone = scale == 1 or "right" in LAYOUTS[layout][2]  # NumPy or SciPy is as fast
+        assert done == (passes._SHARES and not (count == 1 and alone))
+        if not done:
+            continue
+        expected = scale * (wide_left @ wide_right) + keep * before
+        # k products and as many sums, in whatever order.
+        size = abs(scale) * (abs(wide_left) @ abs(wide_right)) + keep * abs(before)
+        bound = reference.rounding(left.shape[1] + 3, dtype=np.float32) * size
+        assert (abs(out - expected) <= bound).all()
+
+
+def test_equal_numbers_of_threads_give_equal_bits_every_time() -> None:
+    in_c()
+    left, right, inputs, bias = (*factors("up"), normal((50, 500)), normal((500,)))
+
+    def bits() -> tuple[bytes, bytes]:
+        out = np.empty((100, 70), np.float32)
+        passes.multiply(left, right, out, 0.5, 0.0)
+        return out.tobytes(), fire(inputs.copy(), bias, bits_of(7)).tobytes()
+
+    with passes.threads(3):
+        first = bits()
+        assert {bits() for _ in range(200)} == {first}
+
+
+def test_callers_that_come_at_once_all_get_their_result() -> None:
+    in_c()
+    inputs = [normal((20, 300), seed) for seed in range(4)]
+    bias, wrong = np.zeros(300, np.float32), []
+
+    def call(mine: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+        for _ in range(300):
+            if not np.array_equal(squash(mine.copy(), bias), expected):
+                wrong.append(1)
+
+    with passes.threads(3):
+        expected = [squash(x.copy(), bias) for x in inputs]
+        callers = [
+            threading.Thread(target=call, args=pair) for pair in zip(inputs, expected, strict=True)
+        ]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+    assert not wrong
+
+
+def test_a_forked_process_computes_without_the_threads_it_does_not_have() -> None:
+    in_c()
+    script = """
+import os, warnings
+warnings.simplefilter("ignore")
+import numpy as np
+from hinton06 import passes
+x, bias = np.random.default_rng(0).normal(size=(20, 300)).astype("f"), np.zeros(300, "f")
+with passes.threads(3):
+    expected = passes.squash(x.copy(), bias)
+    child = os.fork()
+    same = np.array_equal(passes.squash(x.copy(), bias), expected)
+    with passes.threads(2):  # threads of its own
+        same &= np.array_equal(passes.squash(x.copy(), bias), expected)
+    if not child:
+        os._exit(0 if same else 1)
+    assert same and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_threads_sleep_when_there_is_nothing_to_do() -> None:
+    in_c()
+    with passes.threads(3):
+        squash(normal((20, 300)), np.zeros(300, np.float32))
+        time.sleep(0.1)
+        before = time.process_time()
+        time.sleep(0.5)
+        assert time.process_time() - before < 0.25  # one that is awake would take 0.5 s
+
+
+def test_the_number_of_threads_is_that_of_the_innermost_block() -> None:
+    seen = []
+    with passes.threads(2):
+        seen.append(passes._team)
+        with passes.threads(1000):
+            seen.append(passes._team)
+        seen.append(passes._team)
+    seen.append(passes._team)
+    assert seen == ([2, 64, 2, 1] if passes._SHARES else [1, 1, 1, 1])
+
+
+def test_where_no_blas_is_found_it_multiplies_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert passes._sgemm("of_no_such_module") is None
+    assert passes._sgemm("json.decoder") is None  # no library
+    assert passes._sgemm("math") is None  # linked to none
+    monkeypatch.setattr(passes, "_SHARES", False)
+    left, right = factors("gradient")
+    with passes.threads(2):
+        assert passes._team == 1
+        assert not passes.multiply(left, right, np.empty((300, 90), np.float32), 1, 0)
 
 
 # -- arrays that loops in C cannot take ----------------------------------------------------------

@@ -9,7 +9,6 @@ import reference
 from numpy.typing import NDArray
 from reference import Floats, Machine
 
-from hinton06 import passes
 from hinton06.models import Rbm
 from hinton06.numerics import epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, free_energy, visible_probs
@@ -150,7 +149,9 @@ def test_decay_is_the_same_in_every_epoch() -> None:
 # -- epochs ----------------------------------------------------------------------------------
 
 
-def slow_epoch(start: Machine, images: NDArray[np.uint8], seed_state: Any) -> tuple[Machine, float]:
+def slow_epoch(
+    start: Machine, images: NDArray[np.uint8], seed_state: Any, kind: str
+) -> tuple[Machine, float]:
     """One epoch of CD-1 in loops, with the same draws as the package's generator makes."""
     rng = np.random.default_rng()
     rng.bit_generator.state = seed_state
@@ -160,7 +161,7 @@ def slow_epoch(start: Machine, images: NDArray[np.uint8], seed_state: Any) -> tu
     for first in range(0, len(order), SETTINGS.batch):
         batch = images[order[first : first + SETTINGS.batch]] / 255
         batches.append(batch)
-        uniforms = reference.layer_draws(passes.KIND, rng, (len(batch), len(start.hidden_bias)))
+        uniforms = reference.layer_draws(kind, rng, (len(batch), len(start.hidden_bias)))
         probs = [reference.hidden_probs(machine, v) for v in batch]
         states.append((uniforms < probs).astype(np.float64))
         # From the start each time: the velocity runs on from batch to batch.
@@ -170,14 +171,13 @@ def slow_epoch(start: Machine, images: NDArray[np.uint8], seed_state: Any) -> tu
     return machine, squared_error
 
 
-@pytest.mark.usefixtures("kind")
-def test_an_epoch_learns_every_case_once_with_a_smaller_last_batch() -> None:
+def test_an_epoch_learns_every_case_once_with_a_smaller_last_batch(kind: str) -> None:
     stack = learner()
     start = Machine(*(a.astype(np.float64) for a in arrays_of(stack.stack[0])))
     before = stack.state()["rng"]
     ticks: list[float] = []
     row = stack.run_epoch(ticks.append)
-    expected, squared_error = slow_epoch(start, pixels(), before)
+    expected, squared_error = slow_epoch(start, pixels(), before, kind)
     # Three updates (3 + 3 + 1 cases) of some 20 roundings, each stretched by the updates after it
     # less than fivefold. In NumPy the chance that 16 bits leave a state open is 28 / 65536, and
     # with these seeds none is.

@@ -23,6 +23,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -39,7 +40,7 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from hinton06 import mnist, provenance, records
+from hinton06 import mnist, passes, provenance, records
 from hinton06.backprop import Backpropagation, CaseSampler
 from hinton06.hybrid import LabelBackpropagation
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
@@ -416,10 +417,11 @@ class Worker:
         self._material = Material(settings)
         self._learner: Any = None
         self._limits: Any = None
+        self._threads = 1
 
     def prepare(self, learner: Learner, threads: int) -> list[str]:
         """Make one learner new, with so many threads; what it chose, if it has choices."""
-        self._learner = None
+        self._learner, self._threads = None, threads
         if self._competitor in ("torch", "sklearn"):
             import peers  # noqa: PLC0415  # needs the bench group
 
@@ -434,7 +436,11 @@ class Worker:
         """Wall and processor seconds of so many batches, after two to warm up."""
         if hasattr(self._learner, "reset"):
             self._learner.reset()
-        with np.errstate(all="ignore"):  # as in every run of the tool
+        own = self._competitor == "hinton06"
+        with (
+            passes.threads(self._threads) if own else nullcontext(),
+            np.errstate(all="ignore"),  # as in every run of the tool
+        ):
             self._learner.run(WARM_UP)
             wall, processor = time.perf_counter(), time.process_time()
             self._learner.run(batches)

@@ -15,10 +15,14 @@ no draw, no other update of a weight is in the limit.
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -241,12 +245,41 @@ def by_scipy(left: Floats, right: Floats, out: Floats, keep: float) -> None:
     blas.sgemm(1e-3, right_t, left_t, keep, out.T, right_trans, left_trans, 1)
 
 
-IMPLEMENTATIONS = {"numpy.matmul": by_numpy, "scipy sgemm": by_scipy}
+def by_numpys_sgemm(left: Floats, right: Floats, out: Floats, keep: float) -> None:
+    """NumPy's BLAS, called past NumPy, which lets it accumulate."""
+    sgemm, (m, n) = numpys_sgemm(), out.shape
+    turned = [not x.flags.c_contiguous for x in (left, right)]
+    steps = [x.strides[turned_x] // 4 for x, turned_x in zip((left, right), turned, strict=True)]
+    assert sgemm
+    sgemm(101, 111 + turned[0], 111 + turned[1], m, n, len(right), 1e-3, left.ctypes.data, steps[0],
+          right.ctypes.data, steps[1], keep, out.ctypes.data, n)  # fmt: skip
+
+
+@cache
+def numpys_sgemm() -> Any:
+    """``cblas_sgemm`` of NumPy's BLAS, where it can be told where that is; else None."""
+    found = find_spec("numpy.linalg._umath_linalg")
+    library = ctypes.CDLL(found.origin if found else None)
+    for name in ("scipy_cblas_sgemm64_", "cblas_sgemm64_", "cblas_sgemm"):
+        if hasattr(library, name):
+            sgemm, whole = getattr(library, name), ctypes.c_int64 if "64" in name else ctypes.c_int
+            pointer, number = ctypes.c_void_p, ctypes.c_float
+            sgemm.argtypes = [*[ctypes.c_int] * 3, *[whole] * 3, number, pointer, whole, pointer,
+                              whole, number, pointer, whole]  # fmt: skip
+            sgemm.restype = None
+            return sgemm
+    return None
+
+
+IMPLEMENTATIONS = {
+    "numpy.matmul": by_numpy, "scipy sgemm": by_scipy, "numpy's sgemm": by_numpys_sgemm,
+}  # fmt: skip
 
 
 def implementations(product: Product) -> list[str]:
     """Those that can do a product as it stands."""
-    return ["scipy sgemm"] if product.keep else list(IMPLEMENTATIONS)
+    able = ["scipy sgemm"] if product.keep else ["numpy.matmul", "scipy sgemm"]
+    return [*able, "numpy's sgemm"] if numpys_sgemm() else able
 
 
 def arrays_for(steps: Sequence[Step], rng: np.random.Generator) -> dict[str, Floats]:

@@ -91,7 +91,7 @@ quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on 
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024), default=lambda: os.cpu_count() or 1,
     show_default="all cores",
-    help="Threads of the matrix products. Runs of equal threads are bit-identical.",
+    help="Threads that compute. Runs of equal threads are bit-identical.",
 )  # fmt: skip
 plain_option = click.option(
     "--plain", is_flag=True, help="A line an epoch instead of a bar, on a terminal too."
