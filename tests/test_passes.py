@@ -190,15 +190,16 @@ def fired_of_all_bits(prob: np.float32, uniform: float) -> int:
 
 
 @pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("shrink", [0.3, 0.0])
 @pytest.mark.parametrize("shape", [(1,), (33, 70), (1000,)])
-def test_a_move_is_the_velocity_less_the_decay(shape: tuple[int, ...]) -> None:
+def test_a_move_is_the_velocity_less_the_decay(shape: tuple[int, ...], shrink: float) -> None:
     parameter, velocity = normal(shape), normal(shape, seed=2)
     before = parameter.astype(np.float64), velocity.astype(np.float64)
-    move(parameter, velocity, 0.3)
+    move(parameter, velocity, shrink)
     # The factor, the product and the sums are each rounded once.
     bound = reference.rounding(4, dtype=np.float32) * (2 * abs(before[0]) + abs(before[1]))
-    assert (abs(velocity - (before[1] - 0.3 * before[0])) <= bound).all()
-    assert (abs(parameter - (0.7 * before[0] + before[1])) <= bound).all()
+    assert (abs(velocity - (before[1] - shrink * before[0])) <= bound).all()
+    assert (abs(parameter - ((1 - shrink) * before[0] + before[1])) <= bound).all()
 
 
 @pytest.mark.usefixtures("kind")
