@@ -1,6 +1,6 @@
 """How near to the bare matrix products each learner is, and PyTorch and scikit-learn beside it.
 
-Four competitors, each in a process of its own with its own libraries, take turns: a few tenths of
+Five competitors, each in a process of its own with its own libraries, take turns: a few tenths of
 a second of one, then of the next, all on the same learner, for several rounds. A ratio is taken
 within a round, so that what slows the machine down for a while slows both of its times. Medians
 and quartiles over the rounds are the result; the times themselves are the machine's.
@@ -53,8 +53,9 @@ from hinton06.updates import Step
 from hinton06.wakesleep import ContrastiveWakeSleep, one_hot_targets
 
 RECIPE = RECIPES["tr2006"]
-COMPETITORS = ("limit", "hinton06", "torch", "sklearn")
-NAMES = {"limit": "limit", "hinton06": "hinton06", "torch": "PyTorch", "sklearn": "scikit-learn"}
+COMPETITORS = ("limit", "hinton06", "libraries", "torch", "sklearn")
+NAMES = {"limit": "limit", "hinton06": "hinton06", "libraries": "NumPy and SciPy",
+         "torch": "PyTorch", "sklearn": "scikit-learn"}  # fmt: skip
 # What the ratio to the limit is to reach, by threads, and how much faster than the peers to be.
 TARGETS = {1: 0.93, 2: 0.90}
 TIMES_TORCH, TIMES_SKLEARN = 1.3, 1.5
@@ -328,6 +329,11 @@ def make_limit(learner: Learner, _: Material) -> Any:
     return products.Limit(learner.steps(), np.random.default_rng(6))
 
 
+def make_libraries(learner: Learner, _: Material) -> Any:
+    """The bare products, by what NumPy and SciPy offer to Python programs."""
+    return products.Limit(learner.steps(), np.random.default_rng(6), past_numpy=False)
+
+
 def divergence_step() -> Step:
     """Of a pass with full momentum."""
     return Step(RECIPE.pretrain.rate, RECIPE.pretrain.momentum, RECIPE.pretrain.decay)
@@ -396,7 +402,8 @@ def make_sklearn(learner: Learner, material: Material) -> Any:
 
 
 MAKERS: Mapping[str, Callable[[Learner, Material], Any]] = {
-    "limit": make_limit, "hinton06": make_tool, "torch": make_torch, "sklearn": make_sklearn,
+    "limit": make_limit, "hinton06": make_tool, "libraries": make_libraries,
+    "torch": make_torch, "sklearn": make_sklearn,
 }  # fmt: skip
 
 
@@ -430,7 +437,7 @@ class Worker:
         with threadpool_limits(threads):
             self._learner = MAKERS[self._competitor](learner, self._material)
         self._limits = threadpool_limits(threads)  # also of the libraries loaded just now
-        return self._learner.choices() if self._competitor == "limit" else []
+        return self._learner.choices() if self._competitor in ("limit", "libraries") else []
 
     def run(self, batches: int) -> tuple[float, float]:
         """Wall and processor seconds of so many batches, after two to warm up."""
@@ -546,7 +553,7 @@ def summary(
         f"{above}/{below}": quartiles(times[above] / times[below])
         for above, below in (
             ("limit", "hinton06"), ("limit", "torch"), ("limit", "sklearn"),
-            ("torch", "hinton06"), ("sklearn", "hinton06"),
+            ("libraries", "hinton06"), ("torch", "hinton06"), ("sklearn", "hinton06"),
         )
         if above in times and below in times
     }  # fmt: skip
@@ -576,8 +583,8 @@ def quartiles(values: Any) -> dict[str, float]:
 
 # -- reporting -----------------------------------------------------------------------------------
 
-COLUMNS = ("limit/hinton06", "torch/hinton06", "sklearn/hinton06")
-HEADINGS = ("limit /\nhinton06", "PyTorch /\nhinton06", "sklearn /\nhinton06")
+COLUMNS = ("limit/hinton06", "libraries/hinton06", "torch/hinton06", "sklearn/hinton06")
+HEADINGS = ("limit", "NumPy,\nSciPy", "PyTorch", "sklearn")
 
 
 def shown(ratio: Mapping[str, float] | None, spread: bool = True) -> str:
@@ -592,13 +599,13 @@ def terminal_table(results: Sequence[Mapping[str, Any]], threads: int) -> Table:
     """One number of threads, within 80 columns."""
     plural = "s" if threads > 1 else ""
     table = Table(
-        title=f"{threads} thread{plural}: ms for 1000 cases; ratios: median ± half the quartiles' "
-        "range",
+        title=f"{threads} thread{plural}: ms for 1000 cases; times over hinton06's: median ± half "
+        "the quartiles' range",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
     table.add_column("learner", no_wrap=True)
-    for heading in ("limit", "hinton06", *HEADINGS):
+    for heading in ("limit,\nms", "hinton06,\nms", *HEADINGS):
         table.add_column(heading, justify="right", no_wrap=True)
     for result in results:
         times = result["seconds_per_1000_cases"]
@@ -618,8 +625,9 @@ def markdown(record: Mapping[str, Any]) -> str:
         lines += [
             f"## {threads} thread{'s' if threads > 1 else ''}", "",
             "| learner | limit, GFLOP/s | limit, ms | hinton06, ms | limit / hinton06 "
-            "| PyTorch / hinton06 | scikit-learn / hinton06 | cores busy |",
-            "|---|---:|---:|---:|---:|---:|---:|---:|",
+            "| NumPy and SciPy / hinton06 | PyTorch / hinton06 | scikit-learn / hinton06 "
+            "| cores busy |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
         ]  # fmt: skip
         for result in (r for r in record["results"] if r["threads"] == threads):
             lines.append(markdown_row(result))

@@ -276,10 +276,10 @@ IMPLEMENTATIONS = {
 }  # fmt: skip
 
 
-def implementations(product: Product) -> list[str]:
-    """Those that can do a product as it stands."""
+def implementations(product: Product, past_numpy: bool = True) -> list[str]:
+    """Those that can do a product as it stands; also those past NumPy, or what it offers only."""
     able = ["scipy sgemm"] if product.keep else ["numpy.matmul", "scipy sgemm"]
-    return [*able, "numpy's sgemm"] if numpys_sgemm() else able
+    return [*able, "numpy's sgemm"] if past_numpy and numpys_sgemm() else able
 
 
 def arrays_for(steps: Sequence[Step], rng: np.random.Generator) -> dict[str, Floats]:
@@ -313,6 +313,7 @@ def fastest(
     step: Step,
     arrays: dict[str, Floats],
     measure: Callable[[list[Callable[[], None]]], list[float]],
+    past_numpy: bool = True,
 ) -> tuple[list[tuple[Product, str]], float]:
     """The way and the implementations that take the least time, and that time.
 
@@ -323,13 +324,15 @@ def fastest(
         As `arrays_for`.
     measure : function
         Seconds of each of several calls, compared fairly.
+    past_numpy : bool
+        Whether NumPy's BLAS may be called past NumPy.
     """
     best: list[tuple[Product, str]] = []
     least = float("inf")
     for way in step:
         chosen, total = [], 0.0
         for product in way:
-            names = implementations(product)
+            names = implementations(product, past_numpy)
             seconds = measure([bind(product, arrays, name) for name in names])
             place = int(np.argmin(seconds))
             chosen.append((product, names[place]))
@@ -357,14 +360,18 @@ class Limit:
     ----------
     steps : sequence of Step
     rng : numpy.random.Generator
+    past_numpy : bool
+        Whether NumPy's BLAS may be called past NumPy.
     """
 
-    def __init__(self, steps: Sequence[Step], rng: np.random.Generator) -> None:
+    def __init__(
+        self, steps: Sequence[Step], rng: np.random.Generator, past_numpy: bool = True
+    ) -> None:
         arrays = arrays_for(steps, rng)
         known: dict[Step, list[tuple[Product, str]]] = {}  # the same in every Gibbs round
         for step in steps:
             if step not in known:
-                known[step] = fastest(step, arrays, take_turns)[0]
+                known[step] = fastest(step, arrays, take_turns, past_numpy)[0]
         self.chosen = [pair for step in steps for pair in known[step]]
         self._calls = [bind(product, arrays, name) for product, name in self.chosen]
 
