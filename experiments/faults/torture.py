@@ -229,7 +229,7 @@ def start(
             options.Context = functools.partial(opening.Context, save_every_s=0.0)
             if kill is not None:
                 arm(*kill)
-            common = ["--data", "../digits", "--threads", "1", "--plain"]
+            common = ["--data", "../digits", "--threads", "2", "--plain"]
             hinton06.cli.main([*arguments, *common])
         except SystemExit as end:
             sys.stderr.flush()
