@@ -298,7 +298,7 @@ _TR2006 = _recipe(
         "early_epochs": (5, SCIENCE06),
         "momentum": (0.9, SCIENCE06),
         "recon_states": ("labels", VALIDATION),
-        "initial_sd": (0.01, ASSUMED),
+        "initial_sd": (0.1, SCIENCE06),
     },
     {
         "optimiser": ("momentum", CHAPTER),
@@ -364,7 +364,6 @@ _SCIENCE06 = _recipe(
     {
         "passes": (50, SCIENCE06),
         "recon_states": ("none", SCIENCE06),
-        "initial_sd": (0.1, SCIENCE06),
     },
     {
         "optimiser": ("cg", SCIENCE06),
