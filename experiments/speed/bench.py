@@ -599,8 +599,7 @@ def terminal_table(results: Sequence[Mapping[str, Any]], threads: int) -> Table:
     """One number of threads, within 80 columns."""
     plural = "s" if threads > 1 else ""
     table = Table(
-        title=f"{threads} thread{plural}: ms for 1000 cases; times over hinton06's: median ± half "
-        "the quartiles' range",
+        title=f"{threads} thread{plural}: ms for 1000 cases; medians of times over hinton06's",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
@@ -612,7 +611,7 @@ def terminal_table(results: Sequence[Mapping[str, Any]], threads: int) -> Table:
         table.add_row(
             result["learner"],
             *(f"{1000 * times[n]['median']:.1f}" if n in times else "" for n in COMPETITORS[:2]),
-            *(shown(result["ratios"].get(column)) for column in COLUMNS),
+            *(shown(result["ratios"].get(column), spread=False) for column in COLUMNS),
         )
     return table
 
