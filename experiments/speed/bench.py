@@ -604,7 +604,7 @@ def terminal_table(results: Sequence[Mapping[str, Any]], threads: int) -> Table:
         pad_edge=False,
     )
     table.add_column("learner", no_wrap=True)
-    for heading in ("limit,\nms", "hinton06,\nms", *HEADINGS):
+    for heading in ("limit,\nms", "ours,\nms", *HEADINGS):
         table.add_column(heading, justify="right", no_wrap=True)
     for result in results:
         times = result["seconds_per_1000_cases"]
