@@ -7,8 +7,8 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -156,7 +156,7 @@ static void forked(void)
 }
 
 /* From now on tasks have so many parts, and as many threads if the system gives them. */
-int team(int wanted)
+void team(int wanted)
 {
     static int prepared = 0;
     sigset_t all, before;
@@ -171,7 +171,6 @@ int team(int wanted)
         started++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return size;
 }
 
 /* Where a part begins in n units: at a multiple of a cache line of floats, in each row. */

@@ -80,7 +80,8 @@ class GreedyStack:
 
     Parameters
     ----------
-    cases : (n_cases, n_pixels) uint8 array
+    cases : (n_cases, n_pixels) array
+        uint8 pixels, or probabilities.
     settings : PretrainSettings
     rng : numpy.random.Generator
         Initial weights, shuffles and hidden states.
@@ -106,7 +107,7 @@ class GreedyStack:
 
     def __init__(
         self,
-        cases: NDArray[np.uint8],
+        cases: NDArray[Any],
         settings: PretrainSettings,
         rng: np.random.Generator,
         targets: NDArray[np.float32] | None = None,

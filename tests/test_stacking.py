@@ -209,7 +209,7 @@ def test_the_second_layer_learns_from_the_first_ones_probabilities() -> None:
     probs = features(stack.stack[0], pixels())
     rng = np.random.default_rng()
     rng.bit_generator.state = stack.state()["rng"]
-    alone = GreedyStack(probs, settings(layers=(3,)), rng)  # type: ignore[arg-type]  # not pixels
+    alone = GreedyStack(probs, settings(layers=(3,)), rng)
     rows, rows_alone = run(stack, 3), run(alone, 3)
     for mine, theirs in zip(arrays_of(stack.stack[1]), arrays_of(alone.stack[0]), strict=True):
         np.testing.assert_array_equal(mine, theirs)
@@ -350,7 +350,7 @@ def test_lower_layers_stay_and_only_the_layers_above_them_are_learned() -> None:
     stack = GreedyStack(pixels(), SETTINGS, np.random.default_rng(2), lower=lower)
     assert stack.where() == "layer 2 epoch 1"
     rng = np.random.default_rng(2)
-    alone = GreedyStack(features(lower[0], pixels()), settings(layers=(3, 2)), rng)  # type: ignore[arg-type]  # not pixels
+    alone = GreedyStack(features(lower[0], pixels()), settings(layers=(3, 2)), rng)
     run(stack, 6)
     run(alone, 6)
     assert stack.finished() == "3 passes a layer"
