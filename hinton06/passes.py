@@ -72,12 +72,21 @@ KIND = "C" if _C else "NumPy"
 """Which of the two this installation has."""
 
 
-def _sgemm(module: str) -> tuple[int, bool] | None:
+def find_sgemm(module: str) -> tuple[int, bool] | None:
     """The address of the ``cblas_sgemm`` that an extension module was linked to, if it can be told.
+
+    Parameters
+    ----------
+    module : str
+        Its name.
 
     Returns
     -------
     address, and whether its integers have 64 bits; or None
+
+    Source
+    ------
+    Not in the chapter.
     """
     try:
         found = find_spec(module)
@@ -92,8 +101,10 @@ def _sgemm(module: str) -> tuple[int, bool] | None:
     return None
 
 
+NUMPYS = "numpy.linalg._umath_linalg"
+"""The module that is linked to NumPy's BLAS."""
 # Two libraries in general, of which neither is the faster one at all products.
-_NUMPYS, _SCIPYS = _sgemm("numpy.linalg._umath_linalg"), _sgemm("scipy.linalg.cython_blas")
+_NUMPYS, _SCIPYS = find_sgemm(NUMPYS), find_sgemm("scipy.linalg.cython_blas")
 _SHARES = _C is not None and _NUMPYS is not None and _SCIPYS is not None
 _team = 1
 

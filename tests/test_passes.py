@@ -349,9 +349,9 @@ def test_the_number_of_threads_is_that_of_the_innermost_block() -> None:
 
 
 def test_where_no_blas_is_found_it_multiplies_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert passes._sgemm("of_no_such_module") is None
-    assert passes._sgemm("json.decoder") is None  # no library
-    assert passes._sgemm("math") is None  # linked to none
+    assert passes.find_sgemm("of_no_such_module") is None
+    assert passes.find_sgemm("json.decoder") is None  # no library
+    assert passes.find_sgemm("math") is None  # linked to none
     monkeypatch.setattr(passes, "_SHARES", False)
     left, right = factors("gradient")
     with passes.threads(2):

@@ -20,13 +20,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
+
+from hinton06 import passes
 
 Floats = NDArray[np.float32]
 
@@ -258,17 +259,16 @@ def by_numpys_sgemm(left: Floats, right: Floats, out: Floats, keep: float) -> No
 @cache
 def numpys_sgemm() -> Any:
     """``cblas_sgemm`` of NumPy's BLAS, where it can be told where that is; else None."""
-    found = find_spec("numpy.linalg._umath_linalg")
-    library = ctypes.CDLL(found.origin if found else None)
-    for name in ("scipy_cblas_sgemm64_", "cblas_sgemm64_", "cblas_sgemm"):
-        if hasattr(library, name):
-            sgemm, whole = getattr(library, name), ctypes.c_int64 if "64" in name else ctypes.c_int
-            pointer, number = ctypes.c_void_p, ctypes.c_float
-            sgemm.argtypes = [*[ctypes.c_int] * 3, *[whole] * 3, number, pointer, whole, pointer,
-                              whole, number, pointer, whole]  # fmt: skip
-            sgemm.restype = None
-            return sgemm
-    return None
+    found = passes.find_sgemm(passes.NUMPYS)
+    if not found:
+        return None
+    address, wide = found
+    order, pointer, number = ctypes.c_int, ctypes.c_void_p, ctypes.c_float
+    whole = ctypes.c_int64 if wide else ctypes.c_int
+    return ctypes.CFUNCTYPE(
+        None, order, order, order, whole, whole, whole, number, pointer, whole, pointer, whole,
+        number, pointer, whole,
+    )(address)  # fmt: skip
 
 
 IMPLEMENTATIONS = {
