@@ -27,8 +27,8 @@ THREADS ?=
 SPLITS ?= a
 # The RBM that learns labels takes the passes of Hinton, Osindero and Teh (2006).
 LABELS ?= --passes 30
-# Beside backpropagation fewer epochs and rounds of Gibbs sampling do as well, in less time.
-MIXED  ?= --epochs 24 --gibbs 3
+# Beside backpropagation fewer rounds of Gibbs sampling do as well, in less time.
+MIXED  ?= --epochs 60 --gibbs 3
 # A folder of other IDX files; the MNIST files inside the package when empty.
 DATA   ?=
 PYTHON ?= python3
