@@ -25,8 +25,9 @@ JOBS   ?= 3
 THREADS ?=
 # Splits that cws and hybrid train nets of.
 SPLITS ?= a
-# The RBM that learns labels takes the passes of Hinton, Osindero and Teh (2006).
-LABELS ?= --passes 30
+# The RBM that learns labels takes the passes of Hinton, Osindero and Teh (2006), and starts from
+# smaller weights: by validation errors.
+LABELS ?= --passes 30 --initial-sd 0.01
 # Beside backpropagation fewer rounds of Gibbs sampling do as well, in less time.
 MIXED  ?= --epochs 60 --gibbs 3
 # A folder of other IDX files; the MNIST files inside the package when empty.
