@@ -344,7 +344,6 @@ _HOT06 = _recipe(
         "passes": (30, HOT06),
         "cases": (44000, HOT06),
         "balanced": (True, HOT06),
-        "initial_sd": (0.01, VALIDATION),
     },
     {},
     {
