@@ -26,8 +26,7 @@ from hinton06.opening import (
     cases_at,
     check_net,
     load_recogniser,
-    recorded,
-    split_of,
+    split_recorded,
     training_rows,
 )
 from hinton06.recognition import (
@@ -256,7 +255,7 @@ def _parts(path: Path, found: Checkpoint, digits: Digits) -> dict[str, Cases]:
     test = Cases(digits.test_images, digits.test_labels)
     if found.stage != "stack" and found.outcome.get("role") != "validated":
         return {"train": cases_at(digits), "test": test}
-    split = split_of(path, digits, recorded(path, found.arguments, "split"))
+    split = split_recorded(path, digits, found)
     return {
         "train": cases_at(
             digits, training_rows(path, digits, split, cases_asked_for(path, found.arguments))

@@ -298,6 +298,34 @@ def split_of(path: Path, digits: Digits, name: str) -> Split:
         raise RunError(f"{path}: {error}") from None
 
 
+def split_recorded(path: Path, digits: Digits, found: Checkpoint) -> Split:
+    """The split that a file was made with, to go on with or to measure it by.
+
+    Parameters
+    ----------
+    path : Path
+        For the error message.
+    digits : Digits
+    found : Checkpoint
+
+    Raises
+    ------
+    CheckpointError
+        If the file does not record its split.
+    RunError
+        If a split of that name had other validation cases of the same data when the file was made:
+        those of now may be among the cases that it was trained on.
+    """
+    split = split_of(path, digits, recorded(path, found.arguments, "split"))
+    then = found.arguments.get("split_sha256")
+    if found.arguments.get("data") == digits.sha256 and then not in (None, split.sha256):
+        raise RunError(
+            f"{path}: was made with other validation cases than split {split.name} has now, by "
+            "another version of this program; make it anew"
+        )
+    return split
+
+
 def training_rows(path: Path, digits: Digits, split: Split, n_cases: int) -> Any:
     """A split's training cases, or so many of them, the first ones, equally many of each class.
 

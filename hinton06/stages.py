@@ -33,6 +33,7 @@ from hinton06.opening import (
     load_stage,
     recorded,
     split_of,
+    split_recorded,
     training_rows,
 )
 from hinton06.recipes import (
@@ -181,7 +182,7 @@ def _lower_layers(
     """The layers of a stack below its top one, recorded among the arguments."""
     found = load_stage(path, "stack")
     stack: list[Rbm] = build_model(path, stack_from_arrays, found)
-    if recorded(path, found.arguments, "split") != split_name:
+    if split_recorded(path, digits, found).name != split_name:
         raise RunError(f"{path}: was learned on another split than {split_name}")
     check_inputs(path, stack[0].n_visible, digits)
     sizes = tuple(rbm.n_hidden for rbm in stack[:-1])
@@ -233,10 +234,10 @@ def finetune(
     """
     found = load_stage(pretrained, "stack")
     stack = build_model(pretrained, stack_from_arrays, found)
-    split_name = recorded(pretrained, found.arguments, "split")
     digits = context.digits
     check_inputs(pretrained, stack[0].n_visible, digits)
-    split = split_of(pretrained, digits, split_name)
+    split = split_recorded(pretrained, digits, found)
+    split_name = split.name
     arguments = _arguments(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
@@ -413,8 +414,8 @@ def finetune_generative(
     digits = context.digits
     found, net = _load_start(start, settings)
     check_sizes(start, len(net.vishid), net.n_labels, digits)
-    split_name = recorded(start, found.arguments, "split")
-    split = split_of(start, digits, split_name)
+    split = split_recorded(start, digits, found)
+    split_name = split.name
     arguments = _arguments(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),

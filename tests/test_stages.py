@@ -526,6 +526,34 @@ def test_lower_layers_of_another_split_or_size_are_refused(files, settings, cont
     refused(RunError, lambda: pretrain("a", other, files.net_a), files.net_a, "classifier")
 
 
+@pytest.mark.parametrize("start", ["stack_a", "labels", "generative", "net_a"])
+def test_files_with_other_validation_cases_under_the_same_name_are_refused(
+    start, files, settings, context, tmp_path
+):
+    """As of an earlier version: validation cases may be among those that it was trained on."""
+    found = checkpoint.load(getattr(files, start))
+    path, new = tmp_path / "earlier.h5", tmp_path / "new.h5"
+    other = {**found.arguments, "split_sha256": mnist.split(600, "b").sha256}
+    checkpoint.save(path, dataclasses.replace(found, arguments=other))
+    calls = {
+        "stack_a": [
+            lambda: stages.finetune(context, new, path, settings.backprop),
+            lambda: stages.pretrain(context, new, "a", settings.pretrain, labels=True, lower=path),
+        ],
+        "labels": [lambda: stages.finetune_generative(context, new, path, settings.wakesleep)],
+        "generative": [lambda: measuring.evaluate(context, path)],
+        "net_a": [lambda: measuring.evaluate(context, path)],
+    }[start]
+    for call in calls:
+        refused(RunError, call, path, "other validation cases than split a")
+    # Of other data it says nothing: a net may be fine-tuned on another set than it learned from.
+    elsewhere = dataclasses.replace(found, arguments={**other, "data": "another set"})
+    checkpoint.save(path, elsewhere)
+    for call in calls:
+        call()
+        new.unlink(missing_ok=True)
+
+
 def test_balanced_cases_are_the_first_of_each_class_and_stay_with_the_net(
     settings, context, tmp_path, monkeypatch
 ):
