@@ -90,7 +90,9 @@ def find_sgemm(module: str) -> tuple[int, bool] | None:
     """
     try:
         found = find_spec(module)
-        library = ctypes.CDLL(found.origin if found else None)
+        if not found or not found.origin:
+            return None
+        library = ctypes.CDLL(found.origin)
     except (ImportError, OSError):
         return None
     # Names are looked up in the module and in what it was linked to.
