@@ -121,13 +121,15 @@ def logistic(inputs: Array) -> Array:
     return passes.logistic_of_minus(np.negative(inputs, out=inputs))
 
 
-def firing_probs(data: Array, weights: Array, bias: Array, out: Array) -> Array:
+def firing_probs(data: Array, weights: Array, bias: Array, out: Array, sign: float = 1) -> Array:
     """``logistic(data @ weights + bias)``: with which probability each unit of a layer turns on.
 
     Parameters
     ----------
     data, weights, bias, out
         As `affine`.
+    sign : float
+        1, or -1 for minus the probabilities.
 
     Returns
     -------
@@ -142,7 +144,7 @@ def firing_probs(data: Array, weights: Array, bias: Array, out: Array) -> Array:
     ------
     Eqs 1, 5 and 6.
     """
-    return passes.squash(product(data, weights, out), bias)
+    return passes.squash(product(data, weights, out), bias, sign)
 
 
 def firing_states(
@@ -289,6 +291,8 @@ def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) 
     Pixels as real-valued probabilities: "A greedy learning algorithm for multiple hidden
     layers".
     """
+    if not isinstance(rows, slice) and passes.take(cases, rows, out):
+        return out
     if cases.dtype == out.dtype and not isinstance(rows, slice):
         # No copy in between; `clip` is what lets NumPy write into an array at once.
         return np.take(cases, rows, axis=0, out=out, mode="clip")

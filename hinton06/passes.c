@@ -17,28 +17,27 @@
 #define INLINE static inline __attribute__((always_inline))
 #define WIDE "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
 #define PASS(name)                                                                                 \
-    __attribute__((target(WIDE))) static void name##_512(const Pass *p, long first, long last,     \
-                                                         const uint32_t *seed)                     \
+    __attribute__((target(WIDE))) static void name##_512(const Pass *p, int part, long first,      \
+                                                         long last)                                \
     {                                                                                              \
-        name##_loop(p, first, last, seed);                                                         \
+        name##_loop(p, part, first, last);                                                         \
     }                                                                                              \
-    __attribute__((target("avx2,fma"))) static void name##_256(const Pass *p, long first,          \
-                                                               long last, const uint32_t *seed)    \
+    __attribute__((target("avx2,fma"))) static void name##_256(const Pass *p, int part, long first, \
+                                                               long last)                          \
     {                                                                                              \
-        name##_loop(p, first, last, seed);                                                         \
+        name##_loop(p, part, first, last);                                                         \
     }                                                                                              \
     static void name##_part(const void *task, int part, int parts)                                 \
     {                                                                                              \
         const Pass *p = task;                                                                      \
         long first = start_of(part, parts, p->columns), last = start_of(part + 1, parts, p->columns); \
-        const uint32_t *seed = p->seed ? p->seed + part * SEED_WORDS : 0;                          \
         if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")               \
             && __builtin_cpu_supports("avx512vl"))                                                 \
-            name##_512(p, first, last, seed);                                                      \
+            name##_512(p, part, first, last);                                                      \
         else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))                  \
-            name##_256(p, first, last, seed);                                                      \
+            name##_256(p, part, first, last);                                                      \
         else                                                                                       \
-            name##_loop(p, first, last, seed);                                                     \
+            name##_loop(p, part, first, last);                                                     \
     }
 #else
 #define INLINE static inline
@@ -46,8 +45,8 @@
     static void name##_part(const void *task, int part, int parts)                                 \
     {                                                                                              \
         const Pass *p = task;                                                                      \
-        name##_loop(p, start_of(part, parts, p->columns), start_of(part + 1, parts, p->columns),   \
-                    p->seed ? p->seed + part * SEED_WORDS : 0);                                    \
+        name##_loop(p, part, start_of(part, parts, p->columns),                                    \
+                    start_of(part + 1, parts, p->columns));                                        \
     }
 #endif
 
@@ -244,10 +243,15 @@ void multiply(void *gemm, int wide, const float *left, int left_turned, int left
 #define SEED_WORDS (3 * LANES)
 
 typedef struct {
-    float *out, *other; /* other: of the same shape, or one row of biases */
-    long rows, columns, out_step, other_step;
-    float number;
+    float *out, *other, *third; /* of the same shape, or one row of biases */
+    long rows, columns, out_step, other_step, third_step;
+    float number, keep;
     const uint32_t *seed; /* SEED_WORDS for each part */
+    const void *cases;    /* of `take` alone, with the three below */
+    const int64_t *chosen;
+    long n_cases;
+    int bytes;
+    double *sums; /* one for each part; of `difference` alone */
 } Pass;
 
 /* 1 / (1 + exp(-x)): exp(-x) = 2^n exp(r) with n whole and |r| <= log(2) / 2, and exp(r) from its
@@ -302,20 +306,20 @@ INLINE float state(float prob, uint32_t random)
     return (random >> 8) * 5.9604645e-8f < prob;
 }
 
-INLINE void probs_loop(const Pass *p, long first, long last, const uint32_t *seed)
+INLINE void probs_loop(const Pass *p, int part, long first, long last)
 {
     const float *restrict bias = p->other;
     for (long i = 0; i < p->rows; i++) {
         float *restrict units = p->out + i * p->out_step;
         for (long j = first; j < last; j++)
-            units[j] = logistic(units[j] + bias[j]);
+            units[j] = p->number * logistic(units[j] + bias[j]);
     }
 }
 PASS(probs)
 
-void probs(float *units, float *bias, long rows, long columns, long step)
+void probs(float *units, float *bias, long rows, long columns, long step, float sign)
 {
-    Pass p = {units, bias, rows, columns, .out_step = step};
+    Pass p = {units, bias, .rows = rows, .columns = columns, .out_step = step, .number = sign};
     share(probs_part, &p);
 }
 
@@ -327,9 +331,9 @@ INLINE void states_lanes(float *restrict units, const float *restrict bias, Gene
     g->counter++;
 }
 
-INLINE void states_loop(const Pass *p, long first, long last, const uint32_t *seed)
+INLINE void states_loop(const Pass *p, int part, long first, long last)
 {
-    Generators g = begin(seed);
+    Generators g = begin(p->seed + part * SEED_WORDS);
     for (long i = 0; i < p->rows; i++) {
         float *units = p->out + i * p->out_step;
         long j = first;
@@ -344,8 +348,41 @@ PASS(states)
 void states(float *units, float *bias, long rows, long columns, long step,
             const uint32_t *seed)
 {
-    Pass p = {units, bias, rows, columns, .out_step = step, .seed = seed};
+    Pass p = {units, bias, .rows = rows, .columns = columns, .out_step = step, .seed = seed};
     share(states_part, &p);
+}
+
+INLINE void both_lanes(float *restrict units, const float *restrict bias, float *restrict states,
+                       Generators *restrict g, long width)
+{
+    for (long k = 0; k < width; k++) {
+        float prob = logistic(units[k] + bias[k]);
+        units[k] = prob;
+        states[k] = state(prob, draw(g, k));
+    }
+    g->counter++;
+}
+
+INLINE void both_loop(const Pass *p, int part, long first, long last)
+{
+    Generators g = begin(p->seed + part * SEED_WORDS);
+    for (long i = 0; i < p->rows; i++) {
+        float *units = p->out + i * p->out_step, *states = p->third + i * p->third_step;
+        long j = first;
+        for (; j + LANES <= last; j += LANES)
+            both_lanes(units + j, p->other + j, states + j, &g, LANES);
+        if (j < last)
+            both_lanes(units + j, p->other + j, states + j, &g, last - j);
+    }
+}
+PASS(both)
+
+void both(float *units, float *bias, long rows, long columns, long step, float *states,
+          long states_step, const uint32_t *seed)
+{
+    Pass p = {units, bias, states, rows, columns, .out_step = step, .third_step = states_step,
+              .seed = seed};
+    share(both_part, &p);
 }
 
 INLINE void choose_lanes(const float *restrict probs, float *restrict out, Generators *restrict g,
@@ -356,9 +393,9 @@ INLINE void choose_lanes(const float *restrict probs, float *restrict out, Gener
     g->counter++;
 }
 
-INLINE void choose_loop(const Pass *p, long first, long last, const uint32_t *seed)
+INLINE void choose_loop(const Pass *p, int part, long first, long last)
 {
-    Generators g = begin(seed);
+    Generators g = begin(p->seed + part * SEED_WORDS);
     for (long i = 0; i < p->rows; i++) {
         const float *probs = p->other + i * p->other_step;
         float *out = p->out + i * p->out_step;
@@ -374,11 +411,12 @@ PASS(choose)
 void choose(float *probs, long step, float *out, long out_step, long rows, long columns,
             const uint32_t *seed)
 {
-    Pass p = {out, probs, rows, columns, out_step, step, .seed = seed};
+    Pass p = {out, probs, .rows = rows, .columns = columns, .out_step = out_step,
+              .other_step = step, .seed = seed};
     share(choose_part, &p);
 }
 
-INLINE void move_loop(const Pass *p, long first, long last, const uint32_t *seed)
+INLINE void move_loop(const Pass *p, int part, long first, long last)
 {
     float *restrict parameter = p->out, *restrict velocity = p->other, shrink = p->number;
     if (shrink == 0) { /* a quarter less to write */
@@ -399,7 +437,7 @@ void move(float *parameter, float *velocity, float shrink, long n)
     share(move_part, &p);
 }
 
-INLINE void blend_loop(const Pass *p, long first, long last, const uint32_t *seed)
+INLINE void blend_loop(const Pass *p, int part, long first, long last)
 {
     const float *restrict values = p->other;
     float *restrict mean = p->out, share_of_values = p->number;
@@ -414,7 +452,7 @@ void blend(float *mean, float *values, float share_of_values, long n)
     share(blend_part, &p);
 }
 
-INLINE void slope_loop(const Pass *p, long first, long last, const uint32_t *seed)
+INLINE void slope_loop(const Pass *p, int part, long first, long last)
 {
     float *restrict delta = p->out;
     const float *restrict probs = p->other;
@@ -427,4 +465,116 @@ void slope(float *delta, float *probs, long n)
 {
     Pass p = {delta, probs, .rows = 1, .columns = n};
     share(slope_part, &p);
+}
+
+/* Column sums, four rows at a time for the sums to be read and written less often. */
+#define STRIP 512
+
+INLINE void sums_loop(const Pass *p, int part, long first, long last)
+{
+    float sums[STRIP];
+    for (long strip = first; strip < last; strip += STRIP) {
+        long width = last - strip < STRIP ? last - strip : STRIP, i = 0;
+        memset(sums, 0, sizeof sums);
+        for (; i + 4 <= p->rows; i += 4) {
+            const float *a = p->out + i * p->out_step + strip, *b = a + p->out_step;
+            const float *c = b + p->out_step, *d = c + p->out_step;
+            for (long j = 0; j < width; j++)
+                sums[j] += (a[j] + b[j]) + (c[j] + d[j]);
+        }
+        for (; i < p->rows; i++)
+            for (long j = 0; j < width; j++)
+                sums[j] += p->out[i * p->out_step + strip + j];
+        float *restrict velocity = p->other + strip;
+        for (long j = 0; j < width; j++)
+            velocity[j] = (p->keep ? p->keep * velocity[j] : 0) + p->number * sums[j];
+        if (p->third)
+            for (long j = 0; j < width; j++)
+                p->third[strip + j] += velocity[j];
+    }
+}
+PASS(sums)
+
+void sums(float *deltas, long rows, long columns, long step, float *velocity, float *parameter,
+          float scale, float keep)
+{
+    Pass p = {deltas, velocity, parameter, rows, columns, .out_step = step, .number = scale,
+              .keep = keep};
+    share(sums_part, &p);
+}
+
+#define MANY 128
+
+INLINE void difference_lanes(const float *restrict from, const float *restrict less,
+                             float *restrict out, float *restrict squares, long width)
+{
+    for (long k = 0; k < width; k++) {
+        float missed = from[k] - less[k];
+        out[k] = missed;
+        squares[k] += missed * missed;
+    }
+}
+
+INLINE void difference_loop(const Pass *p, int part, long first, long last)
+{
+    float squares[MANY] = {0}; /* for one sum not to wait for the one before */
+    for (long i = 0; i < p->rows; i++) {
+        const float *from = p->other + i * p->other_step, *less = p->third + i * p->third_step;
+        float *out = p->out + i * p->out_step;
+        long j = first;
+        for (; j + MANY <= last; j += MANY)
+            difference_lanes(from + j, less + j, out + j, squares, MANY);
+        if (j < last)
+            difference_lanes(from + j, less + j, out + j, squares, last - j);
+    }
+    for (long k = 0; k < MANY; k++)
+        p->sums[part] += squares[k];
+}
+PASS(difference)
+
+
+/* Returns the sum of the squares. */
+double difference(float *from, long from_step, float *less, long less_step, float *out,
+                  long out_step, long rows, long columns)
+{
+    double sums[LARGEST_TEAM] = {0};
+    Pass p = {out, from, less, rows, columns, out_step, from_step, less_step, .sums = sums};
+    share(difference_part, &p);
+    for (int part = 1; part < LARGEST_TEAM; part++)
+        sums[0] += sums[part];
+    return sums[0];
+}
+
+/* Rows that lie apart: memory is asked for each while rows before it are copied. */
+#define AHEAD 4
+
+INLINE const char *row_of(const Pass *p, long i)
+{
+    long at = p->chosen[i < p->rows ? i : p->rows - 1];
+    at = at < 0 ? 0 : at < p->n_cases ? at : p->n_cases - 1;
+    return (const char *)p->cases + at * p->columns * p->bytes;
+}
+
+INLINE void take_loop(const Pass *p, int part, long first, long last)
+{
+    for (long i = 0; i < p->rows; i++) {
+        const char *row = row_of(p, i), *later = row_of(p, i + AHEAD);
+        for (const char *c = later + first * p->bytes; c < later + last * p->bytes; c += 64)
+            __builtin_prefetch(c);
+        float *restrict out = p->out + i * p->out_step;
+        if (p->bytes == 4)
+            memcpy(out + first, row + 4 * first, 4 * (last - first));
+        else
+            for (long j = first; j < last; j++)
+                out[j] = ((const uint8_t *)row)[j] * (1 / 255.f);
+    }
+}
+PASS(take)
+
+void take(void *cases, int bytes, long n_cases, long columns, const int64_t *chosen, long rows,
+          float *out, long step)
+{
+    Pass p = {out, .rows = rows, .columns = columns, .out_step = step, .cases = cases,
+              .chosen = chosen, .n_cases = n_cases, .bytes = bytes};
+    share(take_part, &p);
 }

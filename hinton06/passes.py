@@ -39,16 +39,22 @@ _WORTH_SHARING = 100_000
 
 _POINTER, _LONG, _FLOAT, _INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_float, ctypes.c_int
 _SIGNATURES = {
-    "probs": (_POINTER, _POINTER, _LONG, _LONG, _LONG),
+    "probs": (_POINTER, _POINTER, _LONG, _LONG, _LONG, _FLOAT),
     "states": (_POINTER, _POINTER, _LONG, _LONG, _LONG, _POINTER),
+    "both": (_POINTER, _POINTER, _LONG, _LONG, _LONG, _POINTER, _LONG, _POINTER),
     "choose": (_POINTER, _LONG, _POINTER, _LONG, _LONG, _LONG, _POINTER),
     "move": (_POINTER, _POINTER, _FLOAT, _LONG),
     "blend": (_POINTER, _POINTER, _FLOAT, _LONG),
     "slope": (_POINTER, _POINTER, _LONG),
+    "sums": (_POINTER, _LONG, _LONG, _LONG, _POINTER, _POINTER, _FLOAT, _FLOAT),
+    "difference": (_POINTER, _LONG, _POINTER, _LONG, _POINTER, _LONG, _LONG, _LONG),
+    "take": (_POINTER, _INT, _LONG, _LONG, _POINTER, _LONG, _POINTER, _LONG),
     "team": (_INT,),
     "multiply": (_POINTER, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT,
                  _INT, _FLOAT, _FLOAT),
 }  # fmt: skip
+_ADDRESSOF, _BYTE = ctypes.addressof, ctypes.c_char.from_buffer
+_RESULTS = {"difference": ctypes.c_double}
 
 
 def _compiled() -> ctypes.CDLL | None:
@@ -60,7 +66,7 @@ def _compiled() -> ctypes.CDLL | None:
                 library = ctypes.CDLL(str(path))
                 for name, types in _SIGNATURES.items():
                     function = getattr(library, name)
-                    function.argtypes, function.restype = types, None
+                    function.argtypes, function.restype = types, _RESULTS.get(name)
             except (OSError, AttributeError):  # of another system, or of another version
                 continue
             return library
@@ -196,20 +202,27 @@ def _lies(matrix: Array) -> tuple[int, int] | None:
 
 
 def _address(array: NDArray[Any]) -> int:
-    return array.ctypes.data
+    """Where an array begins: a third of the time of ``array.ctypes.data``, where there is a way."""
+    if not array.flags.forc or not array.size:
+        return array.ctypes.data
+    lies: Any = array if array.flags.c_contiguous else array.T
+    try:
+        return _ADDRESSOF(_BYTE(lies))
+    except TypeError:  # it is read-only
+        return array.ctypes.data
 
 
 def _rows(array: Array) -> tuple[int, int, int] | None:
     """Rows, columns and the step from row to row, if loops in C can go over them."""
     if _C is None or array.dtype != _FLOAT32 or array.ndim != 2 or not array.size:
         return None
-    step, within = array.strides
-    if within != 4 or step % 4 or step < 4 * array.shape[1]:
+    (step, within), (rows, columns) = array.strides, array.shape
+    if within != 4 or step % 4 or step < 4 * columns:
         return None
-    return *array.shape, step // 4
+    return rows, columns, step // 4
 
 
-def squash(inputs: Array, bias: Array) -> Array:
+def squash(inputs: Array, bias: Array, sign: float = 1) -> Array:
     """``1 / (1 + exp(-(inputs + bias)))``, in place: probabilities from total inputs.
 
     Parameters
@@ -217,6 +230,8 @@ def squash(inputs: Array, bias: Array) -> Array:
     inputs : (n, n_units) array
         Overwritten.
     bias : (n_units,) array of the same dtype
+    sign : float
+        1, or -1 for minus the probabilities.
 
     Returns
     -------
@@ -228,18 +243,18 @@ def squash(inputs: Array, bias: Array) -> Array:
     """
     rows = _rows(inputs)
     if _C and rows and _is_bias(bias, inputs):
-        _C.probs(_address(inputs), _address(bias), *rows)
+        _C.probs(_address(inputs), _address(bias), *rows, sign)
         return inputs
     # Minus the total input in the pass that adds the bias, not in one of its own.
-    return logistic_of_minus(np.subtract(-bias, inputs, out=inputs))
+    return logistic_of_minus(np.subtract(-bias, inputs, out=inputs), sign)
 
 
-def logistic_of_minus(inputs: Array) -> Array:
-    """``1 / (1 + exp(x))`` of each element, in place, in NumPy."""
+def logistic_of_minus(inputs: Array, sign: float = 1) -> Array:
+    """``sign / (1 + exp(x))`` of each element, in place, in NumPy."""
     with np.errstate(over="ignore"):  # exp(+big) = inf, and 1 / inf is the 0 that is meant
         np.exp(inputs, out=inputs)
     inputs += 1
-    return np.divide(1, inputs, out=inputs)
+    return np.divide(sign, inputs, out=inputs)
 
 
 def _is_bias(bias: Array, inputs: Array) -> bool:
@@ -272,6 +287,36 @@ def fire(inputs: Array, bias: Array, rng: np.random.Generator) -> Array:
         return inputs
     probs = squash(inputs.copy(), bias)
     return choose(probs, rng, inputs)
+
+
+def squash_and_fire(inputs: Array, bias: Array, rng: np.random.Generator, states: Array) -> Array:
+    """`squash`, and from the probabilities the states that `choose` draws.
+
+    Parameters
+    ----------
+    inputs, bias
+        As `squash`.
+    rng : numpy.random.Generator
+    states : array of the inputs' shape and dtype, of other memory; overwritten
+
+    Returns
+    -------
+    states : the same array that was passed
+
+    Source
+    ------
+    Eqs 1, 5 and 6.
+    """
+    rows, state_rows = _rows(inputs), _rows(states)
+    same_shape = inputs.shape == states.shape
+    if _C and rows and state_rows and same_shape and _is_bias(bias, inputs):
+        seed = rng.bit_generator.random_raw(_team * _SEED_WORDS)
+        _C.both(
+            _address(inputs), _address(bias), *rows, _address(states), state_rows[2],
+            _address(seed),
+        )  # fmt: skip
+        return states
+    return choose(squash(inputs, bias), rng, states)
 
 
 def choose(probs: Array, rng: np.random.Generator, out: Array) -> Array:
@@ -350,6 +395,96 @@ def times_slope(delta: Array, probs: Array) -> Array:
     delta *= probs
     delta *= np.subtract(1, probs, out=probs)
     return delta
+
+
+def subtract(data: Array, recon: Array, out: Array) -> float:
+    """``out = data - recon``, and the sum of its squares.
+
+    Parameters
+    ----------
+    data, recon : (n, n_units) arrays of one dtype
+    out : array of the same shape and dtype, of other memory; overwritten
+
+    Returns
+    -------
+    float
+
+    Source
+    ------
+    Eq. 4 for the biases of visible units, and the error that learning curves show.
+    """
+    places = [(_address(array), _rows(array)) for array in (data, recon, out)]
+    if _C and data.shape == recon.shape == out.shape and all(rows for _, rows in places):
+        steps = [(address, rows[2]) for address, rows in places if rows]
+        return float(_C.difference(*steps[0], *steps[1], *steps[2], *data.shape))
+    np.subtract(data, recon, out=out)
+    return float(np.vdot(out, out))
+
+
+def add_sums(
+    deltas: Array, velocity: Array, scale: float, keep: float, parameter: Array | None = None
+) -> None:
+    """``velocity = keep * velocity + scale * (sum over rows)``; then ``parameter += velocity``.
+
+    Parameters
+    ----------
+    deltas : (n, n_units) array
+    velocity : (n_units,) C-contiguous array of the same dtype, changed in place
+        Not read when ``keep`` is 0.
+    scale, keep : float
+    parameter : array like `velocity`, optional
+        Changed in place when given.
+
+    Source
+    ------
+    "a similar learning rule can be used for the biases": a bias is the weight from a unit that is
+    always on.
+    """
+    rows = _rows(deltas)
+    if (
+        _C
+        and rows
+        and _is_bias(velocity, deltas)
+        and (parameter is None or _is_bias(parameter, deltas))
+    ):
+        place = _address(parameter) if parameter is not None else None
+        _C.sums(_address(deltas), *rows, _address(velocity), place, scale, keep)
+        return
+    sums = scale * deltas.sum(axis=0)
+    velocity[...] = keep * velocity + sums if keep else sums
+    if parameter is not None:
+        parameter += velocity
+
+
+def take(cases: NDArray[Any], rows: NDArray[np.intp], out: Array) -> bool:
+    """``out = cases[rows]``, bytes divided by 255, where the loops in C do it.
+
+    Parameters
+    ----------
+    cases : (n_cases, n_units) C-contiguous array of uint8 or float32
+    rows : (n,) integer array
+    out : (n, n_units) float32 array
+        Overwritten if the result is True.
+
+    Returns
+    -------
+    bool
+        False if it was not done: for other dtypes, and without the loops in C.
+
+    Source
+    ------
+    Not in the chapter.
+    """
+    place = _rows(out)
+    if (
+        not _C or not place or place[:2] != (len(rows), *cases.shape[1:])
+        or cases.dtype not in (np.uint8, _FLOAT32) or not cases.flags.c_contiguous
+        or rows.dtype != np.int64 or not rows.flags.c_contiguous
+    ):  # fmt: skip
+        return False
+    _C.take(_address(cases), cases.itemsize, len(cases), cases.shape[1], _address(rows), len(rows),
+            _address(out), place[2])  # fmt: skip
+    return True
 
 
 def move(parameter: Array, velocity: Array, shrink: float) -> None:

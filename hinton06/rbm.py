@@ -18,7 +18,7 @@ from hinton06.numerics import (
     product,
     softplus,
 )
-from hinton06.passes import fire, squash
+from hinton06.passes import fire, squash, squash_and_fire, subtract
 from hinton06.updates import Momentum, Step
 
 
@@ -89,6 +89,30 @@ def hidden_probs(rbm: Rbm, v: Array, out: Array | None = None) -> Array:
     if out is None:
         out = np.empty((len(v), rbm.n_hidden), v.dtype)
     return firing_probs(v, rbm.weights, rbm.hidden_bias, out)
+
+
+def hidden_probs_and_states(
+    rbm: Rbm, v: Array, rng: np.random.Generator, probs: Array, states: Array
+) -> Array:
+    """`hidden_probs`, and binary states that are drawn with them.
+
+    Parameters
+    ----------
+    rbm : Rbm
+    v : (n, n_visible) array of states or probabilities
+    rng : numpy.random.Generator
+    probs : (n, n_hidden) C-contiguous array, overwritten with the probabilities
+    states : (n, n_hidden) array of the same dtype, of other memory; overwritten
+
+    Returns
+    -------
+    states : the same array that was passed
+
+    Source
+    ------
+    Eq. 5.
+    """
+    return squash_and_fire(product(v, rbm.weights, probs), rbm.hidden_bias, rng, states)
 
 
 def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
@@ -312,19 +336,17 @@ class ContrastiveDivergence:
         data, recon = self._visible[:n], self._visible[n : 2 * n]
         h_data, h_recon = self._hidden[:n], self._hidden[n : 2 * n]
 
-        hidden_probs(self.rbm, data, out=h_data)
-        h_states = bernoulli(h_data, rng, self._h_states[:n])
+        h_states = hidden_probs_and_states(self.rbm, data, rng, h_data, self._h_states[:n])
         v_probs = self._v_probs[:n] if self._recon_states else recon
         visible_probs(self.rbm, h_states, out=v_probs)
-        missed = np.subtract(data, v_probs, out=self._missed[:n])
-        squared_error = float(np.vdot(missed, missed))
+        missed = self._missed[:n]
+        squared_error = subtract(data, v_probs, out=missed)
         if self._recon_states:
             self._choose_states(v_probs, rng, recon)
             np.subtract(data, recon, out=missed)
-        hidden_probs(self.rbm, recon, out=h_recon)
 
         # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
-        np.negative(h_recon, out=h_recon)
+        firing_probs(recon, self.rbm.weights, self.rbm.hidden_bias, h_recon, sign=-1)
         self.weights.step_product(self._visible[: 2 * n].T, self._hidden[: 2 * n], 1 / n, step)
         self.visible_bias.step_sum(missed, 1 / n, step)
         self.hidden_bias.step_sum(self._hidden[: 2 * n], 1 / n, step)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import optimize
 
 from hinton06.numerics import Array, product
-from hinton06.passes import blend, move
+from hinton06.passes import add_sums, blend, move
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,8 @@ class Momentum:
         "a similar learning rule can be used for the biases": a bias is the weight from a unit
         that is always on.
         """
-        always_on = np.ones((1, len(deltas)), deltas.dtype)
         self._moving = True
-        velocity = self.velocity[np.newaxis]
-        product(always_on, deltas, velocity, scale=step.rate * share, keep=step.momentum)
+        add_sums(deltas, self.velocity, step.rate * share, step.momentum)
 
     def step_sum(self, deltas: Array, share: float, step: Step) -> None:
         """`gather_sum`, then `apply` without decay, which biases never have.
@@ -166,8 +164,8 @@ class Momentum:
         deltas, share, step
             As `gather_sum`.
         """
-        self.gather_sum(deltas, share, step)
-        move(self.parameter, self.velocity, 0.0)
+        self._moving = True
+        add_sums(deltas, self.velocity, step.rate * share, step.momentum, self.parameter)
 
     def step(self, gradient: Array, step: Step) -> None:
         """`gather`, then `apply`.

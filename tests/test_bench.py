@@ -143,7 +143,11 @@ def peers(scripts: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     def fire(inputs: Any, bias: Any, rng: Any) -> Any:
         return half(passes.squash(inputs, bias), rng, inputs)
 
+    def squash_and_fire(inputs: Any, bias: Any, rng: Any, states: Any) -> Any:
+        return half(passes.squash(inputs, bias), rng, states)
+
     monkeypatch.setattr("hinton06.passes.choose", half)
+    monkeypatch.setattr("hinton06.rbm.squash_and_fire", squash_and_fire)
     for name in ("hinton06.passes.fire", "hinton06.rbm.fire"):
         monkeypatch.setattr(name, fire)
     monkeypatch.setattr(

@@ -14,7 +14,18 @@ import reference
 from numpy.typing import NDArray
 
 from hinton06 import passes
-from hinton06.passes import blend, choose, fire, move, squash, times_slope
+from hinton06.passes import (
+    add_sums,
+    blend,
+    choose,
+    fire,
+    move,
+    squash,
+    squash_and_fire,
+    subtract,
+    take,
+    times_slope,
+)
 
 # Narrower than the 32 generators of the loops in C, as wide, and wider, and the chapter's widths.
 WIDTHS = [1, 31, 32, 33, 510, 784]
@@ -100,6 +111,13 @@ def test_probabilities_of_huge_inputs_are_certain_and_of_no_number_no_number() -
     assert np.isnan(inputs[0, 4])
 
 
+@pytest.mark.usefixtures("kind")
+def test_minus_the_probabilities_are_their_negative() -> None:
+    inputs, bias = normal((5, 70), sd=3), normal((70,), seed=2)
+    expected = -squash(inputs.copy(), bias)
+    np.testing.assert_array_equal(squash(inputs, bias, sign=-1), expected)
+
+
 # -- states --------------------------------------------------------------------------------------
 
 
@@ -117,6 +135,20 @@ def test_states_are_the_probabilities_compared_with_the_draws(kind: str, width: 
     ):  # fmt: skip
         np.testing.assert_array_equal(made[certain], expected)
         assert set(np.unique(made)) <= {0, 1}
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("width", WIDTHS)
+def test_probabilities_and_states_in_one_pass_are_those_of_two(width: int) -> None:
+    inputs, bias = normal((40, width + 2), sd=3)[:, :width], normal((width,), seed=2)
+    probs = squash(inputs.copy(), bias)
+    expected = choose(probs, bits_of(3), np.empty_like(probs))
+    states = np.full((40, width + 4), 7, np.float32)
+    returned = squash_and_fire(inputs, bias, bits_of(3), states[:, 1 : width + 1])
+    assert np.shares_memory(returned, states)
+    np.testing.assert_array_equal(inputs, probs)
+    np.testing.assert_array_equal(states[:, 1 : width + 1], expected)
+    assert (states[:, [0, *range(width + 1, width + 4)]] == 7).all()
 
 
 @pytest.mark.usefixtures("kind")
@@ -222,6 +254,64 @@ def test_the_slope_of_the_logistic_takes_part_in_delta() -> None:
     returned = times_slope(delta, probs)
     assert returned is delta
     assert (abs(delta - expected) <= bound).all()
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("width", [*WIDTHS, 1300])
+def test_a_difference_and_its_squares(width: int) -> None:
+    data, recon = normal((7, width + 3))[:, :width], normal((7, width), seed=2)
+    out = np.full((7, width + 1), 7, np.float32)
+    squares = subtract(data, recon, out[:, :width])
+    np.testing.assert_array_equal(out[:, :width], data - recon)
+    assert (out[:, width] == 7).all()
+    wide = out[:, :width].astype(np.float64)
+    bound = reference.rounding(data.size + 1, dtype=np.float32) * (wide**2).sum()
+    assert abs(squares - (wide**2).sum()) <= bound
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("rows", [1, 4, 11])
+@pytest.mark.parametrize("width", [*WIDTHS, 1300])
+def test_sums_over_cases_move_the_velocity_and_it_the_parameter(rows: int, width: int) -> None:
+    deltas = normal((rows, width + 3))[:, :width]
+    wide = deltas.astype(np.float64)
+    start, velocity = normal((width,), seed=2), normal((width,), seed=3)
+    for keep, parameter in ((0.9, start.copy()), (0.9, None), (0.0, start.copy())):
+        now = np.full_like(velocity, np.nan) if keep == 0 else velocity.copy()
+        add_sums(deltas, now, 0.1, keep, parameter)
+        expected = 0.1 * wide.sum(axis=0) + keep * velocity
+        size = 0.1 * abs(wide).sum(axis=0) + keep * abs(velocity)
+        bound = reference.rounding(rows + 3, dtype=np.float32) * size
+        assert (abs(now - expected) <= bound).all()
+        if parameter is not None:
+            np.testing.assert_array_equal(parameter, start + now)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_chosen_cases_are_taken_from_wherever_they_lie(dtype: Any, count: int) -> None:
+    in_c()
+    cases = np.arange(256 * 70).reshape(256, 70).astype(dtype)
+    rows = np.random.default_rng(1).integers(0, 256, 300)
+    out = np.full((300, 73), 7, np.float32)
+    with passes.threads(count):
+        assert take(cases, rows, out[:, :70])
+    scale = np.float32(1 / 255) if dtype == np.uint8 else np.float32(1)
+    np.testing.assert_array_equal(out[:, :70], cases[rows] * scale)
+    assert (out[:, 70:] == 7).all()
+
+
+def test_cases_that_lie_otherwise_are_left_to_numpy() -> None:
+    in_c()
+    cases, rows, out = normal((9, 5)), np.arange(3), np.zeros((3, 5), np.float32)
+    assert take(cases, rows, out)
+    for other in (
+        (cases, rows[:0], out[:0]), (cases, rows[::2], out[:2]), (cases, rows, out[:2]),
+        (cases.astype(np.float64), rows, out), (cases, rows.astype(np.int32), out),
+        (cases, rows, out.astype(np.float64)), (cases, rows, out[:, ::2]),
+        (np.asfortranarray(cases), rows, out), (cases[:, :4], rows, out),
+    ):  # fmt: skip
+        assert not take(*other)
 
 
 # -- several threads, and products ---------------------------------------------------------------

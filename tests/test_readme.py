@@ -57,9 +57,9 @@ def test_readme_s_tables_are_the_recorded_ones(name: str) -> None:
 
 
 def test_the_comparison_without_chains_is_the_recorded_one() -> None:
-    folder = ROOT / "experiments" / "generative"
+    folder = ROOT / "experiments" / "generative" / "random-splits"
     recorded: list[dict[tuple[str, str], list[str]]] = []
-    for path in (folder / "generative.json", folder / "contrast" / "generative.json"):
+    for path in (folder / "generative.json", folder / "without-chains" / "generative.json"):
         errors: dict[tuple[str, str], list[str]] = {}
         for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
             for part in ("test", "valid"):
@@ -82,9 +82,14 @@ def test_the_comparison_without_chains_is_the_recorded_one() -> None:
         ]
 
 
-def test_links_in_readme_lead_to_files() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", *sorted((ROOT / "experiments").rglob("*.md"))],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_links_lead_to_files(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
 
 
 def test_every_promise_is_held_by_a_test_that_exists() -> None:

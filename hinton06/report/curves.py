@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from hinton06.checkpoint import Checkpoint
@@ -135,6 +135,8 @@ def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if panel.log:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")  # numbers instead of powers of ten
+        axes.yaxis.set_minor_formatter(LogFormatter())
     for curve in curves:
         values = curve.found.history[panel.column]
         measured = np.flatnonzero(np.isfinite(values))
