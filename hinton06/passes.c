@@ -503,6 +503,7 @@ void sums(float *deltas, long rows, long columns, long step, float *velocity, fl
     share(sums_part, &p);
 }
 
+/* As many sums of squares side by side, for none to wait for the one before. */
 #define MANY 128
 
 INLINE void difference_lanes(const float *restrict from, const float *restrict less,
@@ -517,7 +518,7 @@ INLINE void difference_lanes(const float *restrict from, const float *restrict l
 
 INLINE void difference_loop(const Pass *p, int part, long first, long last)
 {
-    float squares[MANY] = {0}; /* for one sum not to wait for the one before */
+    float squares[MANY] = {0};
     for (long i = 0; i < p->rows; i++) {
         const float *from = p->other + i * p->other_step, *less = p->third + i * p->third_step;
         float *out = p->out + i * p->out_step;
@@ -531,7 +532,6 @@ INLINE void difference_loop(const Pass *p, int part, long first, long last)
         p->sums[part] += squares[k];
 }
 PASS(difference)
-
 
 /* Returns the sum of the squares. */
 double difference(float *from, long from_step, float *less, long less_step, float *out,
