@@ -174,13 +174,15 @@ def multiply(left: Array, right: Array, out: Array, scale: float, keep: float) -
     k = len(right)
     if _C is None or not _SHARES or m * n * k < _WORTH_SHARING or out.dtype != _FLOAT32:
         return False
+    # NumPy's BLAS is the faster one, SciPy's with a transposed matrix on the right; that NumPy
+    # itself cannot accumulate is what there is to gain with one thread.
+    if _team == 1 and scale == 1 and keep == 0:
+        return False
     left_lies, right_lies = _lies(left), _lies(right)
     if left_lies is None or right_lies is None:
         return False
-    # NumPy's BLAS is the faster one, SciPy's with a transposed matrix on the right; that NumPy
-    # itself cannot accumulate is what there is to gain with one thread.
     transposed = right_lies[0] == 1
-    if _team == 1 and (transposed or (scale == 1 and keep == 0)):
+    if _team == 1 and transposed:
         return False
     gemm = _SCIPYS if transposed else _NUMPYS
     assert gemm
@@ -203,12 +205,13 @@ def _lies(matrix: Array) -> tuple[int, int] | None:
 
 def _address(array: NDArray[Any]) -> int:
     """Where an array begins: a third of the time of ``array.ctypes.data``, where there is a way."""
-    if not array.flags.forc or not array.size:
+    flags = array.flags
+    if not flags.forc:
         return array.ctypes.data
-    lies: Any = array if array.flags.c_contiguous else array.T
+    lies: Any = array if flags.c_contiguous else array.T
     try:
         return _ADDRESSOF(_BYTE(lies))
-    except TypeError:  # it is read-only
+    except (TypeError, ValueError):  # it is read-only, or empty
         return array.ctypes.data
 
 

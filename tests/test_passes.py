@@ -301,6 +301,14 @@ def test_chosen_cases_are_taken_from_wherever_they_lie(dtype: Any, count: int) -
     assert (out[:, 70:] == 7).all()
 
 
+def test_where_an_array_begins_is_what_numpy_says() -> None:
+    array = normal((5, 4))
+    fixed = array.view()
+    fixed.flags.writeable = False
+    for other in (array, array.T, fixed, array[1:], array[:, 1:], array[3], array[2:2]):
+        assert passes._address(other) == other.ctypes.data
+
+
 def test_cases_that_lie_otherwise_are_left_to_numpy() -> None:
     in_c()
     cases, rows, out = normal((9, 5)), np.arange(3), np.zeros((3, 5), np.float32)
