@@ -9,6 +9,7 @@ setup(
             ["hinton06/passes.c"],
             extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math", "-pthread"],
             extra_link_args=["-pthread"],
+            libraries=["m"],
             optional=True,
         )
     ]

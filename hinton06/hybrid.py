@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hinton06.models import DeepBeliefNet, Rbm
 from hinton06.numerics import Array, affine, firing_probs, log_softmax, product
-from hinton06.passes import times_slope
+from hinton06.passes import log_sums, times_slope
 from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts
 from hinton06.recognition import case_costs
 from hinton06.updates import Momentum, Step
@@ -63,7 +63,7 @@ class LabelBackpropagation:
         self.momenta = {name: Momentum(getattr(net, name)) for name in names}
         dtype, n_top = net.vishid.dtype, net.memory.n_hidden
         n_hid, n_pen = net.hidpen.shape
-        sizes = {"hid": n_hid, "pen": n_pen, "top": n_top, "spare": n_top,
+        sizes = {"hid": n_hid, "pen": n_pen, "top": n_top,
                  "hid_delta": n_hid, "pen_delta": n_pen}  # fmt: skip
         self._rooms = {name: np.empty((batch_size, size), dtype) for name, size in sizes.items()}
         self._slopes = np.empty((net.n_labels, batch_size, n_top), dtype)
@@ -108,20 +108,12 @@ class LabelBackpropagation:
         hid = firing_probs(data, net.vishid, net.hid_rec_bias, room["hid"])
         pen = firing_probs(hid, net.hidpen, net.pen_rec_bias, room["pen"])
         inputs = affine(pen, net.pentop, net.top_bias, room["top"])
-        # exp(x + y) is exp(x) exp(y), so that one exponential serves all labels. Beyond the limit
-        # a unit is off or on with every label, and softplus grows alike for all: no probability
-        # changes.
+        # Beyond the limit a unit is off or on with every label, and softplus grows alike for all:
+        # no probability changes.
         exp_inputs = np.exp(np.clip(inputs, -_SATURATED, _SATURATED, out=inputs), out=inputs)
-        exp_labels = np.exp(net.labtop)
-        minus_energies = np.empty((len(data), net.n_labels), data.dtype)
-        for label in range(net.n_labels):  # the term of pen's biases is the same for all labels
-            slopes = np.multiply(
-                exp_inputs, exp_labels[label], out=self._slopes[label, : len(data)]
-            )
-            one_more = np.add(slopes, 1, out=room["spare"])
-            slopes /= one_more
-            energies = np.log(one_more, out=one_more)
-            minus_energies[:, label] = energies.sum(axis=1) + net.lab_gen_bias[label]
+        slopes = self._slopes[:, : len(data)]
+        minus_energies = log_sums(exp_inputs, np.exp(net.labtop), slopes)
+        minus_energies += net.lab_gen_bias  # the term of pen's biases is the same for all labels
         return log_softmax(minus_energies)
 
     def _down(self, data: Array, errors: Array, room: dict[str, Array], step: Step) -> None:

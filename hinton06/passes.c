@@ -5,6 +5,7 @@
    compiler. Written in plain loops for the compiler to turn into vector instructions; nothing of
    Python's is needed to build it. */
 
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -247,11 +248,13 @@ typedef struct {
     long rows, columns, out_step, other_step, third_step;
     float number, keep;
     const uint32_t *seed; /* SEED_WORDS for each part */
+    double *sums;         /* one for each part */
     const void *cases;    /* of `take` alone, with the three below */
     const int64_t *chosen;
     long n_cases;
     int bytes;
-    double *sums; /* one for each part; of `difference` alone */
+    float *slopes; /* of `log_sums` alone, with the two below */
+    long slopes_step, units;
 } Pass;
 
 /* 1 / (1 + exp(-x)): exp(-x) = 2^n exp(r) with n whole and |r| <= log(2) / 2, and exp(r) from its
@@ -577,4 +580,109 @@ void take(void *cases, int bytes, long n_cases, long columns, const int64_t *cho
     Pass p = {out, .rows = rows, .columns = columns, .out_step = step, .cases = cases,
               .chosen = chosen, .n_cases = n_cases, .bytes = bytes};
     share(take_part, &p);
+}
+
+/* -- sums of log(1 + factor * other) --------------------------------------------------------------
+
+   Over the units, of every row of factors with every row of others. A logarithm of each term would
+   take most of the time: their mantissas, below 2, are multiplied instead and their exponents
+   added, and the logarithm is that of the product. */
+
+/* Terms of a lane, whose mantissas' product is below 2^64. */
+#define CHAIN 64
+
+typedef struct {
+    float mantissas[LANES];
+    int32_t exponents[LANES];
+    uint32_t largest[LANES]; /* as bits: all of them are positive */
+} Logs;
+
+/* Multiplies into the mantissas, and adds to the exponents. */
+INLINE void gather(Logs *restrict logs, long k, float term)
+{
+    uint32_t bits;
+    memcpy(&bits, &term, 4);
+    logs->largest[k] = bits > logs->largest[k] ? bits : logs->largest[k];
+    logs->exponents[k] += (int32_t)(bits >> 23) - 127;
+    bits = (bits & 0x7fffff) | 0x3f800000;
+    memcpy(&term, &bits, 4);
+    logs->mantissas[k] *= term;
+}
+
+INLINE void log_sums_lanes(const float *restrict factors, const float *restrict others,
+                           float *restrict slopes, Logs *restrict logs, long width)
+{
+    if (slopes)
+        for (long k = 0; k < width; k++) {
+            float odds = factors[k] * others[k];
+            slopes[k] = odds / (1 + odds);
+        }
+    for (long k = 0; k < width; k++)
+        gather(logs, k, 1 + factors[k] * others[k]);
+}
+
+/* Every lane's product as one mantissa and the rest of it in the exponent. */
+INLINE void settle(Logs *logs)
+{
+    for (long k = 0; k < LANES; k++) {
+        float product = logs->mantissas[k];
+        logs->mantissas[k] = 1;
+        gather(logs, k, product);
+    }
+}
+
+INLINE double log_of_all(Logs *logs)
+{
+    settle(logs);
+    for (long half = LANES / 2; half; half /= 2)
+        for (long k = 0; k < half; k++) {
+            logs->mantissas[k] *= logs->mantissas[k + half];
+            logs->exponents[k] += logs->exponents[k + half];
+            logs->largest[k] = logs->largest[k] > logs->largest[k + half] ? logs->largest[k]
+                                                                         : logs->largest[k + half];
+        }
+    return logs->exponents[0] * 0.6931471805599453 + log(logs->mantissas[0]);
+}
+
+INLINE float log_sum(const Pass *p, const float *factors, const float *others, float *slopes)
+{
+    Logs logs;
+    for (long k = 0; k < LANES; k++) {
+        logs.mantissas[k] = 1;
+        logs.exponents[k] = logs.largest[k] = 0;
+    }
+    long j = 0;
+    for (long terms = 1; j + LANES <= p->units; j += LANES, terms++) {
+        log_sums_lanes(factors + j, others + j, slopes ? slopes + j : 0, &logs, LANES);
+        if (terms % CHAIN == 0)
+            settle(&logs);
+    }
+    if (j < p->units)
+        log_sums_lanes(factors + j, others + j, slopes ? slopes + j : 0, &logs, p->units - j);
+    double sum = log_of_all(&logs);
+    if (logs.largest[0] < 0x7f800000)
+        return sum;
+    for (j = 0, sum = 0; j < p->units; j++) /* infinite, or not a number */
+        sum += log(1 + factors[j] * others[j]);
+    return sum;
+}
+
+/* Columns are cases here, sixteen of them one case, for parts to begin with any. */
+INLINE void log_sums_loop(const Pass *p, int part, long first, long last)
+{
+    for (long i = first / 16; i < last / 16; i++)
+        for (long label = 0; label < p->rows; label++)
+            p->out[i * p->rows + label] = log_sum(
+                p, p->other + i * p->other_step, p->third + label * p->third_step,
+                p->slopes ? p->slopes + label * p->slopes_step + i * p->units : 0);
+}
+PASS(log_sums)
+
+void log_sums(float *factors, long step, float *others, long others_step, float *out, long cases,
+              long labels, long units, float *slopes, long slopes_step)
+{
+    Pass p = {out, factors, others, .rows = labels, .columns = 16 * cases, .other_step = step,
+              .third_step = others_step, .slopes = slopes, .slopes_step = slopes_step,
+              .units = units};
+    share(log_sums_part, &p);
 }

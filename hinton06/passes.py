@@ -48,6 +48,7 @@ _SIGNATURES = {
     "slope": (_POINTER, _POINTER, _LONG),
     "sums": (_POINTER, _LONG, _LONG, _LONG, _POINTER, _POINTER, _FLOAT, _FLOAT),
     "difference": (_POINTER, _LONG, _POINTER, _LONG, _POINTER, _LONG, _LONG, _LONG),
+    "log_sums": (_POINTER, _LONG, _POINTER, _LONG, _POINTER, _LONG, _LONG, _LONG, _POINTER, _LONG),
     "take": (_POINTER, _INT, _LONG, _LONG, _POINTER, _LONG, _POINTER, _LONG),
     "team": (_INT,),
     "multiply": (_POINTER, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT,
@@ -457,6 +458,47 @@ def add_sums(
     velocity[...] = keep * velocity + sums if keep else sums
     if parameter is not None:
         parameter += velocity
+
+
+def log_sums(factors: Array, others: Array, slopes: Array | None = None) -> Array:
+    """``sum_j log(1 + factors_nj * others_kj)`` for every n and k.
+
+    In C without a logarithm of each term: their mantissas are multiplied, their exponents added.
+
+    Parameters
+    ----------
+    factors : (n, n_units) array, at least 0
+    others : (k, n_units) array of the same dtype, at least 0
+    slopes : (k, n, n_units) array of the same dtype, its last two axes contiguous, optional
+        Overwritten with ``x / (1 + x)`` of every product ``x``: the slopes of its logarithm, of
+        ``log(1 + exp(input))``, by the input.
+
+    Returns
+    -------
+    (n, k) array of the same dtype
+
+    Source
+    ------
+    "Each of the top-level units contributes additively to this free energy": exp(x + y) is
+    exp(x) exp(y), so that one exponential serves all labels.
+    """
+    sums = np.empty((len(factors), len(others)), factors.dtype)
+    rows, other_rows = _rows(factors), _rows(others)
+    if _C and rows and other_rows and (slopes is None or slopes[0].flags.c_contiguous):
+        place = (None, 0) if slopes is None else (_address(slopes), slopes.strides[0] // 4)
+        _C.log_sums(
+            _address(factors), rows[2], _address(others), other_rows[2], _address(sums), rows[0],
+            other_rows[0], rows[1], *place,
+        )  # fmt: skip
+        return sums
+    room = np.empty_like(factors)
+    for label, row in enumerate(others):
+        terms = np.multiply(factors, row, out=room if slopes is None else slopes[label])
+        one_more = np.add(terms, 1, out=room)
+        if slopes is not None:
+            terms /= one_more
+        sums[:, label] = np.log(one_more, out=one_more).sum(axis=1)
+    return sums
 
 
 def take(cases: NDArray[Any], rows: NDArray[np.intp], out: Array) -> bool:

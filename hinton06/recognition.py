@@ -24,6 +24,7 @@ from hinton06.numerics import (
     softplus,
     take_batch,
 )
+from hinton06.passes import log_sums
 
 _BATCH = 1000
 _SMALL_BATCH = 100  # whose top units' numbers stay in a core's cache
@@ -203,9 +204,10 @@ def label_free_energies(memory: Rbm, pen: Array) -> Array:
         raise ValueError("a net without labels cannot be asked for them")
     n_pen = memory.n_visible - memory.n_labels
     result = np.empty((len(pen), memory.n_labels), pen.dtype)
+    room = np.empty((min(_SMALL_BATCH, len(pen)), memory.n_hidden), pen.dtype)
     for first in range(0, len(pen), _SMALL_BATCH):
         batch = pen[first : first + _SMALL_BATCH]
-        inputs = batch @ memory.weights[:n_pen] + memory.hidden_bias
+        inputs = affine(batch, memory.weights[:n_pen], memory.hidden_bias, room[: len(batch)])
         top = _summed_softplus(inputs, memory.weights[n_pen:])
         pen_energy = -(batch @ memory.visible_bias[:n_pen])
         energies = pen_energy[:, np.newaxis] - memory.visible_bias[n_pen:] - top
@@ -214,21 +216,16 @@ def label_free_energies(memory: Rbm, pen: Array) -> Array:
 
 
 def _summed_softplus(inputs: Array, offsets: Array) -> Array:
-    """``sum_j log(1 + exp(input_nj + offset_kj))`` for every case n and label k.
+    """``sum_j log(1 + exp(input_nj + offset_kj))`` for every case n and label k; spends the inputs.
 
-    exp(x + y) is exp(x) exp(y), so one exponential serves all labels, and from where a unit's
-    softplus is linear, whatever the label, its excess is added as it is.
+    From where a unit's softplus is linear, whatever the label, its excess is added as it is.
     """
     linear = 80 - abs(offsets).max(initial=0.0)  # exp(89) is beyond float32
     if linear < 60:  # with such offsets it may be neither below 80 nor linear
         return np.stack([softplus(inputs + row).sum(axis=1) for row in offsets], axis=1)
     excess = np.maximum(inputs - linear, 0).sum(axis=1)
     exp_inputs = np.exp(np.minimum(inputs, linear, out=inputs), out=inputs)
-    terms, sums = np.empty_like(inputs), np.empty((len(inputs), len(offsets)), inputs.dtype)
-    for label, row in enumerate(np.exp(offsets)):
-        np.multiply(exp_inputs, row, out=terms)
-        terms += 1
-        sums[:, label] = np.log(terms, out=terms).sum(axis=1)
+    sums = log_sums(exp_inputs, np.exp(offsets))
     sums += excess[:, np.newaxis]
     return sums
 

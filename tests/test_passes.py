@@ -19,6 +19,7 @@ from hinton06.passes import (
     blend,
     choose,
     fire,
+    log_sums,
     move,
     squash,
     squash_and_fire,
@@ -285,6 +286,45 @@ def test_sums_over_cases_move_the_velocity_and_it_the_parameter(rows: int, width
         assert (abs(now - expected) <= bound).all()
         if parameter is not None:
             np.testing.assert_array_equal(parameter, start + now)
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("cases", [1, 2, 7])
+@pytest.mark.parametrize("width", [*WIDTHS, 2000, 5000])
+def test_sums_of_logs_and_their_slopes_equal_the_formula(cases: int, width: int) -> None:
+    factors = np.exp(normal((cases, width + 3), sd=8))[:, :width]
+    others = np.exp(normal((3, width + 1), seed=2, sd=3))[:, :width]
+    room = np.full((3, cases + 2, width), 7, np.float32)
+    slopes = room[:, :cases]
+    sums = log_sums(factors, others, slopes)
+    np.testing.assert_array_equal(log_sums(factors, others), sums)
+    odds = factors.astype(np.float64) * others[:, np.newaxis].astype(np.float64)
+    terms = np.log1p(odds)
+    # In C the product, its sum with one and the product of mantissas are rounded, each moving the
+    # sum of logs by as much; in NumPy each log and, pairwise, at most 32 sums of logs.
+    error = reference.rounding(3, dtype=np.float32) * width
+    error = error + reference.rounding(33, dtype=np.float32) * terms.sum(axis=2)
+    assert (abs(sums.T - terms.sum(axis=2)) <= error).all()
+    bound = reference.rounding(4, dtype=np.float32)
+    assert (abs(slopes - odds / (1 + odds)) <= bound * odds / (1 + odds)).all()
+    assert (room[:, cases:] == 7).all()
+
+
+@pytest.mark.usefixtures("kind")
+def test_sums_of_logs_of_the_largest_numbers_and_of_no_number() -> None:
+    factors = np.full((4, 200), np.float32(3e38))
+    factors[1, 150] = np.inf
+    factors[2, 7] = np.nan
+    factors[3] = 0
+    (first,), (second,), (third,), (fourth,) = log_sums(factors, np.ones((1, 200), np.float32))
+    assert first == pytest.approx(200 * np.log(np.float64(np.float32(3e38))), rel=1e-5)
+    just_below_two = np.full((1, 9000), np.float32(0.9999))  # whose product is beyond any float
+    assert log_sums(just_below_two, np.ones_like(just_below_two))[0, 0] == pytest.approx(
+        9000 * np.log(1.9999), rel=1e-5
+    )
+    assert np.isposinf(second)
+    assert np.isnan(third)
+    assert fourth == 0
 
 
 @pytest.mark.parametrize("count", [1, 3])
