@@ -690,7 +690,7 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
 
     numbers = sorted({result["threads"] for result in record["results"]})
     figure = Figure(figsize=(9, 3.6 * len(numbers) + 0.6), layout="constrained")
-    axes = figure.subplots(len(numbers), 1, squeeze=False)[:, 0]
+    axes = figure.subplots(len(numbers), 1, squeeze=False, sharey=True)[:, 0]
     colours = {"hinton06": "#1b6ca8", "torch": "#e07b39", "sklearn": "#8a9a5b"}
     for ax, threads in zip(axes, numbers, strict=True):
         results = [r for r in record["results"] if r["threads"] == threads]
@@ -703,7 +703,6 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
         ax.set_xticks(range(len(results)), [r["learner"].replace(" ", "\n", 1) for r in results])
         ax.tick_params(axis="x", labelsize=8, length=0)
         ax.set_xlim(-0.5, len(results) - 0.5)
-        ax.set_ylim(0, 1.1)
         ax.spines[["top", "right"]].set_visible(False)
         ax.set_title(f"{threads} thread{'s' if threads > 1 else ''}", loc="left")
         ax.set_ylabel("time of the bare products / time")
