@@ -244,8 +244,8 @@ void multiply(void *gemm, int wide, const float *left, int left_turned, int left
 #define SEED_WORDS (3 * LANES)
 
 typedef struct {
-    float *out, *other, *third; /* of the same shape, or one row of biases */
-    long rows, columns, out_step, other_step, third_step;
+    float *out, *other, *third, *fourth; /* of the same shape, or one row of biases */
+    long rows, columns, out_step, other_step, third_step, fourth_step;
     float number, keep;
     const uint32_t *seed; /* SEED_WORDS for each part */
     double *sums;         /* one for each part */
@@ -253,13 +253,12 @@ typedef struct {
     const int64_t *chosen;
     long n_cases;
     int bytes;
-    float *slopes; /* of `log_sums` alone, with the two below */
-    long slopes_step, units;
+    long units; /* of `log_sums` alone */
 } Pass;
 
-/* 1 / (1 + exp(-x)): exp(-x) = 2^n exp(r) with n whole and |r| <= log(2) / 2, and exp(r) from its
+/* sign / (1 + exp(-x)): exp(-x) = 2^n exp(r) with n whole and |r| <= log(2) / 2, and exp(r) from its
    series. What is not a number stays so. */
-INLINE float logistic(float x)
+INLINE float logistic(float x, float sign)
 {
     const float round = 12582912; /* 1.5 * 2^23: sums with it have no digits behind the point */
     float y = -x;
@@ -274,7 +273,7 @@ INLINE float logistic(float x)
     bits = (bits + 127) << 23; /* n as the exponent of a float */
     float power;
     memcpy(&power, &bits, 4);
-    return 1 / (1 + series * power);
+    return sign / (1 + series * power);
 }
 
 /* Random numbers of 32 generators side by side: sfc32 of Chris Doty-Humphrey's PractRand. */
@@ -315,7 +314,7 @@ INLINE void probs_loop(const Pass *p, int part, long first, long last)
     for (long i = 0; i < p->rows; i++) {
         float *restrict units = p->out + i * p->out_step;
         for (long j = first; j < last; j++)
-            units[j] = p->number * logistic(units[j] + bias[j]);
+            units[j] = logistic(units[j] + bias[j], p->number);
     }
 }
 PASS(probs)
@@ -330,7 +329,7 @@ INLINE void states_lanes(float *restrict units, const float *restrict bias, Gene
                          long width)
 {
     for (long k = 0; k < width; k++)
-        units[k] = state(logistic(units[k] + bias[k]), draw(g, k));
+        units[k] = state(logistic(units[k] + bias[k], 1), draw(g, k));
     g->counter++;
 }
 
@@ -359,7 +358,7 @@ INLINE void both_lanes(float *restrict units, const float *restrict bias, float 
                        Generators *restrict g, long width)
 {
     for (long k = 0; k < width; k++) {
-        float prob = logistic(units[k] + bias[k]);
+        float prob = logistic(units[k] + bias[k], 1);
         units[k] = prob;
         states[k] = state(prob, draw(g, k));
     }
@@ -383,7 +382,7 @@ PASS(both)
 void both(float *units, float *bias, long rows, long columns, long step, float *states,
           long states_step, const uint32_t *seed)
 {
-    Pass p = {units, bias, states, rows, columns, .out_step = step, .third_step = states_step,
+    Pass p = {units, bias, states, .rows = rows, .columns = columns, .out_step = step, .third_step = states_step,
               .seed = seed};
     share(both_part, &p);
 }
@@ -473,6 +472,17 @@ void slope(float *delta, float *probs, long n)
 /* Column sums, four rows at a time for the sums to be read and written less often. */
 #define STRIP 512
 
+/* The velocity takes up what was summed, and moves the parameter if there is one. */
+INLINE void step_by(const Pass *p, long strip, long width, const float *restrict sums)
+{
+    float *restrict velocity = p->other + strip;
+    for (long j = 0; j < width; j++)
+        velocity[j] = (p->keep ? p->keep * velocity[j] : 0) + p->number * sums[j];
+    if (p->third)
+        for (long j = 0; j < width; j++)
+            p->third[strip + j] += velocity[j];
+}
+
 INLINE void sums_loop(const Pass *p, int part, long first, long last)
 {
     float sums[STRIP];
@@ -488,12 +498,7 @@ INLINE void sums_loop(const Pass *p, int part, long first, long last)
         for (; i < p->rows; i++)
             for (long j = 0; j < width; j++)
                 sums[j] += p->out[i * p->out_step + strip + j];
-        float *restrict velocity = p->other + strip;
-        for (long j = 0; j < width; j++)
-            velocity[j] = (p->keep ? p->keep * velocity[j] : 0) + p->number * sums[j];
-        if (p->third)
-            for (long j = 0; j < width; j++)
-                p->third[strip + j] += velocity[j];
+        step_by(p, strip, width, sums);
     }
 }
 PASS(sums)
@@ -501,48 +506,47 @@ PASS(sums)
 void sums(float *deltas, long rows, long columns, long step, float *velocity, float *parameter,
           float scale, float keep)
 {
-    Pass p = {deltas, velocity, parameter, rows, columns, .out_step = step, .number = scale,
-              .keep = keep};
+    Pass p = {deltas, velocity, parameter, .rows = rows, .columns = columns, .out_step = step,
+              .number = scale, .keep = keep};
     share(sums_part, &p);
 }
 
-/* As many sums of squares side by side, for none to wait for the one before. */
-#define MANY 128
-
-INLINE void difference_lanes(const float *restrict from, const float *restrict less,
-                             float *restrict out, float *restrict squares, long width)
+INLINE void differences_loop(const Pass *p, int part, long first, long last)
 {
-    for (long k = 0; k < width; k++) {
-        float missed = from[k] - less[k];
-        out[k] = missed;
-        squares[k] += missed * missed;
+    float sums[STRIP], squares[STRIP];
+    for (long strip = first; strip < last; strip += STRIP) {
+        long width = last - strip < STRIP ? last - strip : STRIP, i = 0;
+        memset(sums, 0, sizeof sums);
+        memset(squares, 0, sizeof squares);
+        for (; i + 2 <= p->rows; i += 2) {
+            const float *a = p->out + i * p->out_step + strip, *b = a + p->out_step;
+            const float *c = p->fourth + i * p->fourth_step + strip, *d = c + p->fourth_step;
+            for (long j = 0; j < width; j++) {
+                float one = a[j] - c[j], other = b[j] - d[j];
+                sums[j] += one + other;
+                squares[j] += one * one + other * other;
+            }
+        }
+        for (long j = 0; i < p->rows && j < width; j++) {
+            float one = p->out[i * p->out_step + strip + j] - p->fourth[i * p->fourth_step + strip + j];
+            sums[j] += one;
+            squares[j] += one * one;
+        }
+        step_by(p, strip, width, sums);
+        for (long j = 0; j < width; j++)
+            p->sums[part] += squares[j];
     }
 }
-
-INLINE void difference_loop(const Pass *p, int part, long first, long last)
-{
-    float squares[MANY] = {0};
-    for (long i = 0; i < p->rows; i++) {
-        const float *from = p->other + i * p->other_step, *less = p->third + i * p->third_step;
-        float *out = p->out + i * p->out_step;
-        long j = first;
-        for (; j + MANY <= last; j += MANY)
-            difference_lanes(from + j, less + j, out + j, squares, MANY);
-        if (j < last)
-            difference_lanes(from + j, less + j, out + j, squares, last - j);
-    }
-    for (long k = 0; k < MANY; k++)
-        p->sums[part] += squares[k];
-}
-PASS(difference)
+PASS(differences)
 
 /* Returns the sum of the squares. */
-double difference(float *from, long from_step, float *less, long less_step, float *out,
-                  long out_step, long rows, long columns)
+double differences(float *data, long data_step, float *recon, long recon_step, long rows,
+                   long columns, float *velocity, float *parameter, float scale, float keep)
 {
     double sums[LARGEST_TEAM] = {0};
-    Pass p = {out, from, less, rows, columns, out_step, from_step, less_step, .sums = sums};
-    share(difference_part, &p);
+    Pass p = {data, velocity, parameter, recon, rows, columns, .out_step = data_step,
+              .fourth_step = recon_step, .number = scale, .keep = keep, .sums = sums};
+    share(differences_part, &p);
     for (int part = 1; part < LARGEST_TEAM; part++)
         sums[0] += sums[part];
     return sums[0];
@@ -674,15 +678,15 @@ INLINE void log_sums_loop(const Pass *p, int part, long first, long last)
         for (long label = 0; label < p->rows; label++)
             p->out[i * p->rows + label] = log_sum(
                 p, p->other + i * p->other_step, p->third + label * p->third_step,
-                p->slopes ? p->slopes + label * p->slopes_step + i * p->units : 0);
+                p->fourth ? p->fourth + label * p->fourth_step + i * p->units : 0);
 }
 PASS(log_sums)
 
 void log_sums(float *factors, long step, float *others, long others_step, float *out, long cases,
               long labels, long units, float *slopes, long slopes_step)
 {
-    Pass p = {out, factors, others, .rows = labels, .columns = 16 * cases, .other_step = step,
-              .third_step = others_step, .slopes = slopes, .slopes_step = slopes_step,
+    Pass p = {out, factors, others, slopes, .rows = labels, .columns = 16 * cases,
+              .other_step = step, .third_step = others_step, .fourth_step = slopes_step,
               .units = units};
     share(log_sums_part, &p);
 }

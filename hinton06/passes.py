@@ -47,7 +47,8 @@ _SIGNATURES = {
     "blend": (_POINTER, _POINTER, _FLOAT, _LONG),
     "slope": (_POINTER, _POINTER, _LONG),
     "sums": (_POINTER, _LONG, _LONG, _LONG, _POINTER, _POINTER, _FLOAT, _FLOAT),
-    "difference": (_POINTER, _LONG, _POINTER, _LONG, _POINTER, _LONG, _LONG, _LONG),
+    "differences": (_POINTER, _LONG, _POINTER, _LONG, _LONG, _LONG, _POINTER, _POINTER, _FLOAT,
+                    _FLOAT),
     "log_sums": (_POINTER, _LONG, _POINTER, _LONG, _POINTER, _LONG, _LONG, _LONG, _POINTER, _LONG),
     "take": (_POINTER, _INT, _LONG, _LONG, _POINTER, _LONG, _POINTER, _LONG),
     "team": (_INT,),
@@ -55,7 +56,7 @@ _SIGNATURES = {
                  _INT, _FLOAT, _FLOAT),
 }  # fmt: skip
 _ADDRESSOF, _BYTE = ctypes.addressof, ctypes.c_char.from_buffer
-_RESULTS = {"difference": ctypes.c_double}
+_RESULTS = {"differences": ctypes.c_double}
 
 
 def _compiled() -> ctypes.CDLL | None:
@@ -401,30 +402,6 @@ def times_slope(delta: Array, probs: Array) -> Array:
     return delta
 
 
-def subtract(data: Array, recon: Array, out: Array) -> float:
-    """``out = data - recon``, and the sum of its squares.
-
-    Parameters
-    ----------
-    data, recon : (n, n_units) arrays of one dtype
-    out : array of the same shape and dtype, of other memory; overwritten
-
-    Returns
-    -------
-    float
-
-    Source
-    ------
-    Eq. 4 for the biases of visible units, and the error that learning curves show.
-    """
-    places = [(_address(array), _rows(array)) for array in (data, recon, out)]
-    if _C and data.shape == recon.shape == out.shape and all(rows for _, rows in places):
-        steps = [(address, rows[2]) for address, rows in places if rows]
-        return float(_C.difference(*steps[0], *steps[1], *steps[2], *data.shape))
-    np.subtract(data, recon, out=out)
-    return float(np.vdot(out, out))
-
-
 def add_sums(
     deltas: Array, velocity: Array, scale: float, keep: float, parameter: Array | None = None
 ) -> None:
@@ -458,6 +435,39 @@ def add_sums(
     velocity[...] = keep * velocity + sums if keep else sums
     if parameter is not None:
         parameter += velocity
+
+
+def add_differences(
+    data: Array, recon: Array, velocity: Array, scale: float, keep: float, parameter: Array
+) -> float:
+    """`add_sums` of ``data - recon``, which is not kept.
+
+    Parameters
+    ----------
+    data, recon : (n, n_units) arrays of one dtype
+    velocity, scale, keep, parameter
+        As `add_sums`.
+
+    Returns
+    -------
+    float
+        The sum of the squares of ``data - recon``.
+
+    Source
+    ------
+    Eq. 4 for the biases of visible units, and the error that learning curves show.
+    """
+    rows, recon_rows = _rows(data), _rows(recon)
+    fit = data.shape == recon.shape and _is_bias(velocity, data) and _is_bias(parameter, data)
+    if _C and rows and recon_rows and fit:
+        n, n_units, step = rows
+        return float(_C.differences(
+            _address(data), step, _address(recon), recon_rows[2], n, n_units,
+            _address(velocity), _address(parameter), scale, keep,
+        ))  # fmt: skip
+    missed = data - recon
+    add_sums(missed, velocity, scale, keep, parameter)
+    return float(np.vdot(missed, missed))
 
 
 def log_sums(factors: Array, others: Array, slopes: Array | None = None) -> Array:

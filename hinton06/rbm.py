@@ -18,7 +18,7 @@ from hinton06.numerics import (
     product,
     softplus,
 )
-from hinton06.passes import fire, squash, squash_and_fire, subtract
+from hinton06.passes import fire, squash, squash_and_fire
 from hinton06.updates import Momentum, Step
 
 
@@ -298,7 +298,6 @@ class ContrastiveDivergence:
         self._hidden = np.empty((2 * batch_size, rbm.n_hidden), dtype)
         self._h_states = np.empty((batch_size, rbm.n_hidden), dtype)
         self._v_probs = np.empty((batch_size, rbm.n_visible), dtype)
-        self._missed = np.empty((batch_size, rbm.n_visible), dtype)
 
     def data_room(self, n: int) -> Array:
         """The (n, n_visible) array that a batch of n cases is to be written into.
@@ -339,17 +338,17 @@ class ContrastiveDivergence:
         h_states = hidden_probs_and_states(self.rbm, data, rng, h_data, self._h_states[:n])
         v_probs = self._v_probs[:n] if self._recon_states else recon
         visible_probs(self.rbm, h_states, out=v_probs)
-        missed = self._missed[:n]
-        squared_error = subtract(data, v_probs, out=missed)
         if self._recon_states:
             self._choose_states(v_probs, rng, recon)
-            np.subtract(data, recon, out=missed)
 
         # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
         firing_probs(recon, self.rbm.weights, self.rbm.hidden_bias, h_recon, sign=-1)
         self.weights.step_product(self._visible[: 2 * n].T, self._hidden[: 2 * n], 1 / n, step)
-        self.visible_bias.step_sum(missed, 1 / n, step)
+        squared_error = self.visible_bias.step_difference(data, recon, 1 / n, step)
         self.hidden_bias.step_sum(self._hidden[: 2 * n], 1 / n, step)
+        if self._recon_states:
+            missed = np.subtract(data, v_probs, out=v_probs)
+            squared_error = float(np.vdot(missed, missed))
         return squared_error
 
     def _choose_states(self, v_probs: Array, rng: np.random.Generator, recon: Array) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import optimize
 
 from hinton06.numerics import Array, product
-from hinton06.passes import add_sums, blend, move
+from hinton06.passes import add_differences, add_sums, blend, move
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,29 @@ class Momentum:
         """
         self._moving = True
         add_sums(deltas, self.velocity, step.rate * share, step.momentum, self.parameter)
+
+    def step_difference(self, data: Array, recon: Array, share: float, step: Step) -> float:
+        """`step_sum` of ``data - recon``.
+
+        Parameters
+        ----------
+        data, recon : (n, n_units) arrays
+        share, step
+            As `gather_sum`.
+
+        Returns
+        -------
+        float
+            The sum of the squares of ``data - recon``.
+
+        Source
+        ------
+        Eq. 4 for the biases of visible units.
+        """
+        self._moving = True
+        return add_differences(
+            data, recon, self.velocity, step.rate * share, step.momentum, self.parameter
+        )
 
     def step(self, gradient: Array, step: Step) -> None:
         """`gather`, then `apply`.

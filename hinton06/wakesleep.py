@@ -280,8 +280,7 @@ class ContrastiveWakeSleep:
         visible, top = self._visible[: 2 * n], self._top[: 2 * n]
         np.negative(top[n:], out=top[n:])
         self.momenta["memory_weights"].step_product(visible.T, top, 1 / n, step)
-        changes = np.subtract(visible[:n], visible[n:], out=visible[n:])
-        self.momenta["memory_visible_bias"].step_sum(changes, 1 / n, step)
+        self.momenta["memory_visible_bias"].step_difference(visible[:n], visible[n:], 1 / n, step)
         self.momenta["memory_hidden_bias"].step_sum(top, 1 / n, step)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hinton06 import passes
 from hinton06.passes import (
+    add_differences,
     add_sums,
     blend,
     choose,
@@ -23,7 +24,6 @@ from hinton06.passes import (
     move,
     squash,
     squash_and_fire,
-    subtract,
     take,
     times_slope,
 )
@@ -258,19 +258,6 @@ def test_the_slope_of_the_logistic_takes_part_in_delta() -> None:
 
 
 @pytest.mark.usefixtures("kind")
-@pytest.mark.parametrize("width", [*WIDTHS, 1300])
-def test_a_difference_and_its_squares(width: int) -> None:
-    data, recon = normal((7, width + 3))[:, :width], normal((7, width), seed=2)
-    out = np.full((7, width + 1), 7, np.float32)
-    squares = subtract(data, recon, out[:, :width])
-    np.testing.assert_array_equal(out[:, :width], data - recon)
-    assert (out[:, width] == 7).all()
-    wide = out[:, :width].astype(np.float64)
-    bound = reference.rounding(data.size + 1, dtype=np.float32) * (wide**2).sum()
-    assert abs(squares - (wide**2).sum()) <= bound
-
-
-@pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("rows", [1, 4, 11])
 @pytest.mark.parametrize("width", [*WIDTHS, 1300])
 def test_sums_over_cases_move_the_velocity_and_it_the_parameter(rows: int, width: int) -> None:
@@ -286,6 +273,29 @@ def test_sums_over_cases_move_the_velocity_and_it_the_parameter(rows: int, width
         assert (abs(now - expected) <= bound).all()
         if parameter is not None:
             np.testing.assert_array_equal(parameter, start + now)
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("rows", [1, 4, 11])
+@pytest.mark.parametrize("width", [*WIDTHS, 1300])
+def test_sums_of_differences_are_those_of_the_arrays(rows: int, width: int) -> None:
+    data, recon = normal((rows, width + 3))[:, :width], normal((rows, width), seed=4)
+    before = data.copy(), recon.copy()
+    missed = (data - recon).astype(np.float64)
+    start, velocity = normal((width,), seed=2), normal((width,), seed=3)
+    for keep in (0.9, 0.0):
+        now = np.full_like(velocity, np.nan) if keep == 0 else velocity.copy()
+        parameter = start.copy()
+        squares = add_differences(data, recon, now, 0.1, keep, parameter)
+        expected = 0.1 * missed.sum(axis=0) + keep * velocity
+        size = 0.1 * abs(missed).sum(axis=0) + keep * abs(velocity)
+        bound = reference.rounding(rows + 3, dtype=np.float32) * size
+        assert (abs(now - expected) <= bound).all()
+        np.testing.assert_array_equal(parameter, start + now)
+        bound = reference.rounding(data.size + 1, dtype=np.float32) * (missed**2).sum()
+        assert abs(squares - (missed**2).sum()) <= bound
+    np.testing.assert_array_equal(data, before[0])
+    np.testing.assert_array_equal(recon, before[1])
 
 
 @pytest.mark.usefixtures("kind")
