@@ -23,15 +23,16 @@
     {                                                                                              \
         name##_loop(p, part, first, last);                                                         \
     }                                                                                              \
-    __attribute__((target("avx2,fma"))) static void name##_256(const Pass *p, int part, long first, \
-                                                               long last)                          \
+    __attribute__((target("avx2,fma"))) static void name##_256(const Pass *p, int part,            \
+                                                               long first, long last)              \
     {                                                                                              \
         name##_loop(p, part, first, last);                                                         \
     }                                                                                              \
     static void name##_part(const void *task, int part, int parts)                                 \
     {                                                                                              \
         const Pass *p = task;                                                                      \
-        long first = start_of(part, parts, p->columns), last = start_of(part + 1, parts, p->columns); \
+        long first = start_of(part, parts, p->columns);                                            \
+        long last = start_of(part + 1, parts, p->columns);                                         \
         if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")               \
             && __builtin_cpu_supports("avx512vl"))                                                 \
             name##_512(p, part, first, last);                                                      \
@@ -249,15 +250,14 @@ typedef struct {
     float number, keep;
     const uint32_t *seed; /* SEED_WORDS for each part */
     double *sums;         /* one for each part */
-    const void *cases;    /* of `take` alone, with the three below */
+    const void *cases;    /* of `take` alone, with the two below */
     const int64_t *chosen;
-    long n_cases;
     int bytes;
     long units; /* of `log_sums` alone */
 } Pass;
 
-/* sign / (1 + exp(-x)): exp(-x) = 2^n exp(r) with n whole and |r| <= log(2) / 2, and exp(r) from its
-   series. What is not a number stays so. */
+/* sign / (1 + exp(-x)): exp(-x) = 2^n exp(r) with n whole and |r| <= log(2) / 2, and exp(r) from
+   its series. What is not a number stays so. */
 INLINE float logistic(float x, float sign)
 {
     const float round = 12582912; /* 1.5 * 2^23: sums with it have no digits behind the point */
@@ -382,8 +382,8 @@ PASS(both)
 void both(float *units, float *bias, long rows, long columns, long step, float *states,
           long states_step, const uint32_t *seed)
 {
-    Pass p = {units, bias, states, .rows = rows, .columns = columns, .out_step = step, .third_step = states_step,
-              .seed = seed};
+    Pass p = {units, bias, states, .rows = rows, .columns = columns, .out_step = step,
+              .third_step = states_step, .seed = seed};
     share(both_part, &p);
 }
 
@@ -527,8 +527,10 @@ INLINE void differences_loop(const Pass *p, int part, long first, long last)
                 squares[j] += one * one + other * other;
             }
         }
+        const float *a = p->out + i * p->out_step + strip;
+        const float *c = p->fourth + i * p->fourth_step + strip;
         for (long j = 0; i < p->rows && j < width; j++) {
-            float one = p->out[i * p->out_step + strip + j] - p->fourth[i * p->fourth_step + strip + j];
+            float one = a[j] - c[j];
             sums[j] += one;
             squares[j] += one * one;
         }
@@ -557,8 +559,7 @@ double differences(float *data, long data_step, float *recon, long recon_step, l
 
 INLINE const char *row_of(const Pass *p, long i)
 {
-    long at = p->chosen[i < p->rows ? i : p->rows - 1];
-    at = at < 0 ? 0 : at < p->n_cases ? at : p->n_cases - 1;
+    int64_t at = p->chosen[i < p->rows ? i : p->rows - 1];
     return (const char *)p->cases + at * p->columns * p->bytes;
 }
 
@@ -578,12 +579,17 @@ INLINE void take_loop(const Pass *p, int part, long first, long last)
 }
 PASS(take)
 
-void take(void *cases, int bytes, long n_cases, long columns, const int64_t *chosen, long rows,
-          float *out, long step)
+/* Returns whether it was done: if all that were chosen are there. */
+int take(void *cases, int bytes, long n_cases, long columns, const int64_t *chosen, long rows,
+         float *out, long step)
 {
     Pass p = {out, .rows = rows, .columns = columns, .out_step = step, .cases = cases,
-              .chosen = chosen, .n_cases = n_cases, .bytes = bytes};
+              .chosen = chosen, .bytes = bytes};
+    for (long i = 0; i < rows; i++)
+        if (chosen[i] < 0 || chosen[i] >= n_cases)
+            return 0;
     share(take_part, &p);
+    return 1;
 }
 
 /* -- sums of log(1 + factor * other) --------------------------------------------------------------

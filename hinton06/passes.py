@@ -56,7 +56,7 @@ _SIGNATURES = {
                  _INT, _FLOAT, _FLOAT),
 }  # fmt: skip
 _ADDRESSOF, _BYTE = ctypes.addressof, ctypes.c_char.from_buffer
-_RESULTS = {"differences": ctypes.c_double}
+_RESULTS = {"differences": ctypes.c_double, "take": _INT}
 
 
 def _compiled() -> ctypes.CDLL | None:
@@ -524,7 +524,8 @@ def take(cases: NDArray[Any], rows: NDArray[np.intp], out: Array) -> bool:
     Returns
     -------
     bool
-        False if it was not done: for other dtypes, and without the loops in C.
+        False if it was not done: for other dtypes and layouts, without the loops in C, and if a
+        row is not one of the cases.
 
     Source
     ------
@@ -537,9 +538,10 @@ def take(cases: NDArray[Any], rows: NDArray[np.intp], out: Array) -> bool:
         or rows.dtype != np.int64 or not rows.flags.c_contiguous
     ):  # fmt: skip
         return False
-    _C.take(_address(cases), cases.itemsize, len(cases), cases.shape[1], _address(rows), len(rows),
-            _address(out), place[2])  # fmt: skip
-    return True
+    return bool(_C.take(
+        _address(cases), cases.itemsize, len(cases), cases.shape[1], _address(rows), len(rows),
+        _address(out), place[2],
+    ))  # fmt: skip
 
 
 def move(parameter: Array, velocity: Array, shrink: float) -> None:

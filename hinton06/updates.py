@@ -178,12 +178,7 @@ class Momentum:
 
         Returns
         -------
-        float
-            The sum of the squares of ``data - recon``.
-
-        Source
-        ------
-        Eq. 4 for the biases of visible units.
+        float, as `passes.add_differences`
         """
         self._moving = True
         return add_differences(

@@ -327,11 +327,13 @@ def test_sums_of_logs_of_the_largest_numbers_and_of_no_number() -> None:
     factors[2, 7] = np.nan
     factors[3] = 0
     (first,), (second,), (third,), (fourth,) = log_sums(factors, np.ones((1, 200), np.float32))
-    assert first == pytest.approx(200 * np.log(np.float64(np.float32(3e38))), rel=1e-5)
-    just_below_two = np.full((1, 9000), np.float32(0.9999))  # whose product is beyond any float
-    assert log_sums(just_below_two, np.ones_like(just_below_two))[0, 0] == pytest.approx(
-        9000 * np.log(1.9999), rel=1e-5
-    )
+    # As above; the sums are so large that the roundings of logs and their sums are all that counts.
+    share = reference.rounding(36, dtype=np.float32)
+    largest = np.log(np.float64(factors[0, 0]))
+    assert abs(first - 200 * largest) <= share * 200 * largest
+    below_two = np.full((1, 9000), np.float32(0.9999))  # the product is beyond any float
+    expected = 9000 * np.log1p(np.float64(below_two[0, 0]))
+    assert abs(log_sums(below_two, np.ones_like(below_two))[0, 0] - expected) <= share * expected
     assert np.isposinf(second)
     assert np.isnan(third)
     assert fourth == 0
@@ -368,6 +370,7 @@ def test_cases_that_lie_otherwise_are_left_to_numpy() -> None:
         (cases.astype(np.float64), rows, out), (cases, rows.astype(np.int32), out),
         (cases, rows, out.astype(np.float64)), (cases, rows, out[:, ::2]),
         (np.asfortranarray(cases), rows, out), (cases[:, :4], rows, out),
+        (cases, rows + 7, out), (cases, rows - 1, out),
     ):  # fmt: skip
         assert not take(*other)
 

@@ -2,10 +2,10 @@
 
     python experiments/search/trials.py runs/trials/*.h5
 
-Reads finished files of hinton06 and writes trials.csv beside this script. `options` are the
-settings that differ from those of the file's recipe as it is now; `start` is the beginning of the
-`sha256` of the file that the run started from. Choices were made by the validation columns; the
-test errors are what the commands print at their end.
+Reads files of hinton06, finished or stopped (``.part``), and writes trials.csv beside this script.
+`options` are the settings that differ from those of the file's recipe as it is now; `start` is the
+beginning of the `sha256` of the file that the run started from. Choices were made by the validation
+columns; the test errors are what the commands print at their end.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ def line(path: Path) -> dict[str, Any]:
         "seed": arguments["seed"],
         "threads": arguments["threads"],
         "git": found.provenance.get("git", ""),
-        "sha256": found.digest()[:12],
+        "sha256": found.digest()[:12] if found.outcome else "",
         "start": str(arguments.get("start") or arguments.get("lower") or "")[:12],
         "kept_epoch": found.outcome.get("epochs", ""),
+        "minutes": round(found.provenance["seconds"] / 60, 1),
     }
     for part in ("train", "valid", "test"):
         row[f"{part}_errors"] = found.outcome.get(part, {}).get("errors", "")

@@ -8,6 +8,9 @@ Python, compiled when it is first called). What is not installed is left out.
 
     pip install numexpr numba
     python experiments/speed/between.py --record experiments/speed
+
+A second table says what a whole batch of CD-1 spends beside its products. Batches take turns: one
+as it is, one with a clock before every loop in C and every product; the rest is what no clock saw.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import argparse
 import importlib
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,10 +28,12 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from threadpoolctl import threadpool_limits
 
-from hinton06 import passes, provenance
-from hinton06.numerics import firing_probs
+from hinton06 import numerics, passes, provenance, rbm, updates
+from hinton06.models import Rbm
+from hinton06.numerics import firing_probs, take_batch
+from hinton06.rbm import ContrastiveDivergence
+from hinton06.updates import Step
 
 CASES, N_BELOW = 100, 500
 WIDTHS = (500, 2000)
@@ -112,6 +118,73 @@ def by_numba(at: dict[str, Any]) -> Callable[[], Any]:
     return rest
 
 
+PARTS = {
+    "take": "gathering the cases", "both": "first logistic, and states", "probs": "other logistics",
+    "sums": "biases", "differences": "biases", "move": "moving the weights",
+}  # fmt: skip
+RBMS = ((784, 500), (500, 500), (500, 2000))
+
+
+class Clocked:
+    """Stands before the loops in C, and adds up what each takes."""
+
+    def __init__(self, library: Any, spent: dict[str, float]) -> None:
+        self._library, self._spent = library, spent
+
+    def __getattr__(self, name: str) -> Any:
+        return clocked(getattr(self._library, name), self._spent, PARTS.get(name, "products, in C"))
+
+
+def clocked(work: Callable[..., Any], spent: dict[str, float], part: str) -> Callable[..., Any]:
+    """The same function, its time added to a part."""
+
+    def timed(*given: Any, **named: Any) -> Any:
+        start = time.perf_counter()
+        result = work(*given, **named)
+        spent[part] += time.perf_counter() - start
+        return result
+
+    return timed
+
+
+def batch(n_visible: int, n_hidden: int, repeats: int) -> dict[str, Any]:
+    """Where the time of a batch of CD-1 goes: medians over batches, in seconds."""
+    rng = np.random.default_rng(1)
+    cases = rng.random((20_000, n_visible), dtype=np.float32)
+    if n_visible == 784:
+        cases = (255 * cases).astype(np.uint8)
+    divergence = ContrastiveDivergence(Rbm.random(n_visible, n_hidden, 0.01, rng), CASES)
+    step = Step(0.1, 0.9, 0.0002)
+
+    def learn() -> None:
+        rows = rng.integers(0, len(cases), CASES)
+        start = time.perf_counter()
+        take_batch(cases, rows, divergence.data_room(CASES))
+        divergence.learn(CASES, rng, step)
+        wholes.append(time.perf_counter() - start)
+
+    wholes: list[float] = []
+    parts: list[dict[str, float]] = []
+    library, multiply = passes._C, numerics.product
+    for _ in range(repeats):
+        learn()
+        parts.append(defaultdict(float))
+        passes._C = Clocked(library, parts[-1])
+        for module in (numerics, rbm, updates):
+            module.product = clocked(multiply, parts[-1], "products")
+        try:
+            learn()
+        finally:
+            passes._C = library
+            for module in (numerics, rbm, updates):
+                module.product = multiply
+    whole = float(np.median(wholes[::2]))
+    names = ["products", *dict.fromkeys(PARTS.values())]
+    row = {name: float(np.median([spent[name] for spent in parts])) for name in names}
+    return {"rbm": f"{n_visible}-{n_hidden}", "whole": whole, **row,
+            "the rest": whole - sum(row.values())}  # fmt: skip
+
+
 WAYS = {"C": by_c, "NumPy": by_numpy, "numexpr": by_numexpr, "numba": by_numba}
 IN_PLACE = ("C", "NumPy")
 
@@ -165,24 +238,43 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def batch_markdown(rows: list[dict[str, Any]]) -> str:
+    """The batches as a table, an RBM a column."""
+    lines = ["| us a batch of CD-1 | " + " | ".join(row["rbm"] for row in rows) + " |",
+             "|---|" + "---:|" * len(rows)]  # fmt: skip
+    for name in [name for name in rows[0] if name != "rbm"]:
+        lines.append(f"| {name} | " + " | ".join(f"{1e6 * row[name]:.0f}" for row in rows) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def show(text: str, title: str) -> None:
+    """A Markdown table on the terminal."""
+    table = Table(box=box.SIMPLE, title=title)
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines()]
+    for number, head in enumerate(cells[0]):
+        table.add_column(head, justify="left" if head == "by" or not number else "right")
+    for row in cells[2:]:
+        table.add_row(*row)
+    Console().print(table)
+
+
 def main() -> None:
     """Measure, print, and record."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=400)
     parser.add_argument("--record", type=Path, help="folder for between.json and between.md")
     given = parser.parse_args()
-    with threadpool_limits(1):
+    with passes.threads(1):
         rows = [row for w in WIDTHS for row in measured(w, given.repeats)]
+        batches = [batch(*sizes, given.repeats) for sizes in RBMS] if passes.KIND == "C" else []
     text = markdown(rows)
-    table = Table(box=box.SIMPLE, title="A layer of 100 cases from 500 units, one thread")
-    cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines()]
-    for head in cells[0]:
-        table.add_column(head, justify="left" if head == "by" else "right")
-    for row in cells[2:]:
-        table.add_row(*row)
-    Console().print(table)
+    show(text, "A layer of 100 cases from 500 units, one thread")
+    if batches:
+        show(batch_markdown(batches), "A batch of 100 cases, one thread")
+        text += "\n" + batch_markdown(batches)
     if given.record:
-        record = {"rows": rows, "repeats": given.repeats, "made_by": provenance.describe()}
+        record = {"rows": rows, "batches": batches, "repeats": given.repeats,
+                  "made_by": provenance.describe()}  # fmt: skip
         (given.record / "between.json").write_text(json.dumps(record, indent=2) + "\n")
         (given.record / "between.md").write_text(text)
 
