@@ -319,7 +319,7 @@ INLINE void probs_loop(const Pass *p, int part, long first, long last)
 }
 PASS(probs)
 
-void probs(float *units, float *bias, long rows, long columns, long step, float sign)
+void probs(float *bias, float *units, long rows, long columns, long step, float sign)
 {
     Pass p = {units, bias, .rows = rows, .columns = columns, .out_step = step, .number = sign};
     share(probs_part, &p);
@@ -347,7 +347,7 @@ INLINE void states_loop(const Pass *p, int part, long first, long last)
 }
 PASS(states)
 
-void states(float *units, float *bias, long rows, long columns, long step,
+void states(float *bias, float *units, long rows, long columns, long step,
             const uint32_t *seed)
 {
     Pass p = {units, bias, .rows = rows, .columns = columns, .out_step = step, .seed = seed};
@@ -379,7 +379,7 @@ INLINE void both_loop(const Pass *p, int part, long first, long last)
 }
 PASS(both)
 
-void both(float *units, float *bias, long rows, long columns, long step, float *states,
+void both(float *bias, float *units, long rows, long columns, long step, float *states,
           long states_step, const uint32_t *seed)
 {
     Pass p = {units, bias, states, .rows = rows, .columns = columns, .out_step = step,
@@ -410,7 +410,7 @@ INLINE void choose_loop(const Pass *p, int part, long first, long last)
 }
 PASS(choose)
 
-void choose(float *probs, long step, float *out, long out_step, long rows, long columns,
+void choose(float *probs, long rows, long columns, long step, float *out, long out_step,
             const uint32_t *seed)
 {
     Pass p = {out, probs, .rows = rows, .columns = columns, .out_step = out_step,
@@ -542,11 +542,11 @@ INLINE void differences_loop(const Pass *p, int part, long first, long last)
 PASS(differences)
 
 /* Returns the sum of the squares. */
-double differences(float *data, long data_step, float *recon, long recon_step, long rows,
-                   long columns, float *velocity, float *parameter, float scale, float keep)
+double differences(float *data, long rows, long columns, long step, float *recon, long recon_step,
+                   float *velocity, float *parameter, float scale, float keep)
 {
     double sums[LARGEST_TEAM] = {0};
-    Pass p = {data, velocity, parameter, recon, rows, columns, .out_step = data_step,
+    Pass p = {data, velocity, parameter, recon, rows, columns, .out_step = step,
               .fourth_step = recon_step, .number = scale, .keep = keep, .sums = sums};
     share(differences_part, &p);
     for (int part = 1; part < LARGEST_TEAM; part++)
@@ -580,8 +580,8 @@ INLINE void take_loop(const Pass *p, int part, long first, long last)
 PASS(take)
 
 /* Returns whether it was done: if all that were chosen are there. */
-int take(void *cases, int bytes, long n_cases, long columns, const int64_t *chosen, long rows,
-         float *out, long step)
+int take(void *cases, int bytes, long n_cases, const int64_t *chosen, float *out, long rows,
+         long columns, long step)
 {
     Pass p = {out, .rows = rows, .columns = columns, .out_step = step, .cases = cases,
               .chosen = chosen, .bytes = bytes};
@@ -688,8 +688,8 @@ INLINE void log_sums_loop(const Pass *p, int part, long first, long last)
 }
 PASS(log_sums)
 
-void log_sums(float *factors, long step, float *others, long others_step, float *out, long cases,
-              long labels, long units, float *slopes, long slopes_step)
+void log_sums(float *factors, long cases, long units, long step, float *others, long labels,
+              long others_step, float *out, float *slopes, long slopes_step)
 {
     Pass p = {out, factors, others, slopes, .rows = labels, .columns = 16 * cases,
               .other_step = step, .third_step = others_step, .fourth_step = slopes_step,

@@ -38,19 +38,20 @@ _WORTH_SHARING = 100_000
 """Multiply-adds of a product that takes longer than it takes to tell others of it."""
 
 _POINTER, _LONG, _FLOAT, _INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_float, ctypes.c_int
+_ROWS = (_POINTER, _LONG, _LONG, _LONG)
+"""Where they begin, how many, how long, and the step from one to the next."""
 _SIGNATURES = {
-    "probs": (_POINTER, _POINTER, _LONG, _LONG, _LONG, _FLOAT),
-    "states": (_POINTER, _POINTER, _LONG, _LONG, _LONG, _POINTER),
-    "both": (_POINTER, _POINTER, _LONG, _LONG, _LONG, _POINTER, _LONG, _POINTER),
-    "choose": (_POINTER, _LONG, _POINTER, _LONG, _LONG, _LONG, _POINTER),
+    "probs": (_POINTER, *_ROWS, _FLOAT),
+    "states": (_POINTER, *_ROWS, _POINTER),
+    "both": (_POINTER, *_ROWS, _POINTER, _LONG, _POINTER),
+    "choose": (*_ROWS, _POINTER, _LONG, _POINTER),
     "move": (_POINTER, _POINTER, _FLOAT, _LONG),
     "blend": (_POINTER, _POINTER, _FLOAT, _LONG),
     "slope": (_POINTER, _POINTER, _LONG),
-    "sums": (_POINTER, _LONG, _LONG, _LONG, _POINTER, _POINTER, _FLOAT, _FLOAT),
-    "differences": (_POINTER, _LONG, _POINTER, _LONG, _LONG, _LONG, _POINTER, _POINTER, _FLOAT,
-                    _FLOAT),
-    "log_sums": (_POINTER, _LONG, _POINTER, _LONG, _POINTER, _LONG, _LONG, _LONG, _POINTER, _LONG),
-    "take": (_POINTER, _INT, _LONG, _LONG, _POINTER, _LONG, _POINTER, _LONG),
+    "sums": (*_ROWS, _POINTER, _POINTER, _FLOAT, _FLOAT),
+    "differences": (*_ROWS, _POINTER, _LONG, _POINTER, _POINTER, _FLOAT, _FLOAT),
+    "log_sums": (*_ROWS, _POINTER, _LONG, _LONG, _POINTER, _POINTER, _LONG),
+    "take": (_POINTER, _INT, _LONG, _POINTER, *_ROWS),
     "team": (_INT,),
     "multiply": (_POINTER, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT,
                  _INT, _FLOAT, _FLOAT),
@@ -172,59 +173,65 @@ def multiply(left: Array, right: Array, out: Array, scale: float, keep: float) -
     ------
     Not in the chapter: BLAS ``gemm``, each thread a part of the columns or rows of `out`.
     """
-    m, n = out.shape
-    k = len(right)
-    if _C is None or not _SHARES or m * n * k < _WORTH_SHARING or out.dtype != _FLOAT32:
-        return False
     # NumPy's BLAS is the faster one, SciPy's with a transposed matrix on the right; that NumPy
     # itself cannot accumulate is what there is to gain with one thread.
-    if _team == 1 and scale == 1 and keep == 0:
+    if not _SHARES or (_team == 1 and scale == 1 and keep == 0):
+        return False
+    m, n = out.shape
+    k = len(right)
+    if m * n * k < _WORTH_SHARING or out.dtype != _FLOAT32:
         return False
     left_lies, right_lies = _lies(left), _lies(right)
     if left_lies is None or right_lies is None:
         return False
-    transposed = right_lies[0] == 1
+    transposed = right_lies[1] == 1
     if _team == 1 and transposed:
         return False
     gemm = _SCIPYS if transposed else _NUMPYS
+    assert _C
     assert gemm
-    _C.multiply(
-        *gemm, _address(left), *left_lies, _address(right), *right_lies, _address(out), m, k, n,
-        scale, keep,
-    )  # fmt: skip
+    _C.multiply(*gemm, *left_lies, *right_lies, _address(out), m, k, n, scale, keep)
     return True
 
 
-def _lies(matrix: Array) -> tuple[int, int] | None:
-    """Whether a float32 matrix is stored transposed, and the step from one row to the next."""
+def _lies(matrix: Array) -> tuple[int, int, int] | None:
+    """Where a float32 matrix begins, whether it is transposed, and the step from row to row."""
     (down, across), (rows, columns) = matrix.strides, matrix.shape
     if across == 4 and down % 4 == 0 and down >= 4 * columns:
-        return 0, down // 4
+        return _start(matrix, down == 4 * columns), 0, down // 4
     if down == 4 and across % 4 == 0 and across >= 4 * rows:
-        return 1, across // 4
+        return _start(matrix.T, across == 4 * rows), 1, across // 4
     return None
 
 
-def _address(array: NDArray[Any]) -> int:
+def _start(rows: Array, without_gaps: bool) -> int:
+    return _address(rows) if without_gaps else rows.ctypes.data
+
+
+def _address(array: Any) -> int:
     """Where an array begins: a third of the time of ``array.ctypes.data``, where there is a way."""
-    flags = array.flags
-    if not flags.forc:
-        return array.ctypes.data
-    lies: Any = array if flags.c_contiguous else array.T
     try:
-        return _ADDRESSOF(_BYTE(lies))
-    except (TypeError, ValueError):  # it is read-only, or empty
-        return array.ctypes.data
+        return _ADDRESSOF(_BYTE(array))
+    except (TypeError, ValueError):  # it has gaps, is read-only, or empty
+        address: int = array.ctypes.data
+        return address
 
 
-def _rows(array: Array) -> tuple[int, int, int] | None:
-    """Rows, columns and the step from row to row, if loops in C can go over them."""
-    if _C is None or array.dtype != _FLOAT32 or array.ndim != 2 or not array.size:
+def _rows(array: Array) -> tuple[int, int, int, int] | None:
+    """Where rows begin, how many, of what length and step, if loops in C can go over them."""
+    if _C is None or array.dtype != _FLOAT32 or array.ndim != 2:
         return None
     (step, within), (rows, columns) = array.strides, array.shape
-    if within != 4 or step % 4 or step < 4 * columns:
+    if within != 4 or step % 4 or step < 4 * columns or not rows * columns:
         return None
-    return rows, columns, step // 4
+    return _start(array, step == 4 * columns), rows, columns, step // 4
+
+
+def _row(array: Array, columns: int) -> int | None:
+    """Where one row of biases begins, if loops in C can go over it."""
+    if array.dtype != _FLOAT32 or array.shape != (columns,) or array.strides != (4,):
+        return None
+    return _address(array)
 
 
 def squash(inputs: Array, bias: Array, sign: float = 1) -> Array:
@@ -247,8 +254,9 @@ def squash(inputs: Array, bias: Array, sign: float = 1) -> Array:
     Eqs 1, 5 and 6.
     """
     rows = _rows(inputs)
-    if _C and rows and _is_bias(bias, inputs):
-        _C.probs(_address(inputs), _address(bias), *rows, sign)
+    biases = rows and _row(bias, rows[2])
+    if _C and rows and biases:
+        _C.probs(biases, *rows, sign)
         return inputs
     # Minus the total input in the pass that adds the bias, not in one of its own.
     return logistic_of_minus(np.subtract(-bias, inputs, out=inputs), sign)
@@ -260,11 +268,6 @@ def logistic_of_minus(inputs: Array, sign: float = 1) -> Array:
         np.exp(inputs, out=inputs)
     inputs += 1
     return np.divide(sign, inputs, out=inputs)
-
-
-def _is_bias(bias: Array, inputs: Array) -> bool:
-    fits = bias.dtype == _FLOAT32 and bias.shape == inputs.shape[1:]
-    return fits and bias.flags.c_contiguous
 
 
 def fire(inputs: Array, bias: Array, rng: np.random.Generator) -> Array:
@@ -286,9 +289,10 @@ def fire(inputs: Array, bias: Array, rng: np.random.Generator) -> Array:
     Eqs 1, 5 and 6.
     """
     rows = _rows(inputs)
-    if _C and rows and _is_bias(bias, inputs):
-        seed = rng.bit_generator.random_raw(_team * _SEED_WORDS)
-        _C.states(_address(inputs), _address(bias), *rows, _address(seed))
+    biases = rows and _row(bias, rows[2])
+    if _C and rows and biases:
+        seed = _seed(rng)
+        _C.states(biases, *rows, _address(seed))
         return inputs
     probs = squash(inputs.copy(), bias)
     return choose(probs, rng, inputs)
@@ -313,13 +317,10 @@ def squash_and_fire(inputs: Array, bias: Array, rng: np.random.Generator, states
     Eqs 1, 5 and 6.
     """
     rows, state_rows = _rows(inputs), _rows(states)
-    same_shape = inputs.shape == states.shape
-    if _C and rows and state_rows and same_shape and _is_bias(bias, inputs):
-        seed = rng.bit_generator.random_raw(_team * _SEED_WORDS)
-        _C.both(
-            _address(inputs), _address(bias), *rows, _address(states), state_rows[2],
-            _address(seed),
-        )  # fmt: skip
+    biases = rows and _row(bias, rows[2])
+    if _C and rows and state_rows and biases and inputs.shape == states.shape:
+        seed = _seed(rng)
+        _C.both(biases, *rows, state_rows[0], state_rows[3], _address(seed))
         return states
     return choose(squash(inputs, bias), rng, states)
 
@@ -351,11 +352,16 @@ def choose(probs: Array, rng: np.random.Generator, out: Array) -> Array:
         return np.less(uniforms, probs, out=out, casting="unsafe")
     rows, out_rows = _rows(probs), _rows(out)
     if _C and rows and out_rows and probs.shape == out.shape:
-        seed = rng.bit_generator.random_raw(_team * _SEED_WORDS)
-        n, n_units, step = rows
-        _C.choose(_address(probs), step, _address(out), out_rows[2], n, n_units, _address(seed))
+        seed = _seed(rng)
+        _C.choose(*rows, out_rows[0], out_rows[3], _address(seed))
         return out
     return _sixteen_bits(probs, rng, out)
+
+
+def _seed(rng: np.random.Generator) -> NDArray[np.uint64]:
+    """For the generators of each thread. Whoever asks keeps it until they have begun."""
+    seed: NDArray[np.uint64] = rng.bit_generator.random_raw(_team * _SEED_WORDS)
+    return seed
 
 
 def _sixteen_bits(probs: Array, rng: np.random.Generator, out: Array) -> Array:
@@ -422,14 +428,10 @@ def add_sums(
     always on.
     """
     rows = _rows(deltas)
-    if (
-        _C
-        and rows
-        and _is_bias(velocity, deltas)
-        and (parameter is None or _is_bias(parameter, deltas))
-    ):
-        place = _address(parameter) if parameter is not None else None
-        _C.sums(_address(deltas), *rows, _address(velocity), place, scale, keep)
+    speeds = rows and _row(velocity, rows[2])
+    place = rows and parameter is not None and _row(parameter, rows[2])
+    if _C and rows and speeds and (place or parameter is None):
+        _C.sums(*rows, speeds, place or None, scale, keep)
         return
     sums = scale * deltas.sum(axis=0)
     velocity[...] = keep * velocity + sums if keep else sums
@@ -458,13 +460,12 @@ def add_differences(
     Eq. 4 for the biases of visible units, and the error that learning curves show.
     """
     rows, recon_rows = _rows(data), _rows(recon)
-    fit = data.shape == recon.shape and _is_bias(velocity, data) and _is_bias(parameter, data)
-    if _C and rows and recon_rows and fit:
-        n, n_units, step = rows
-        return float(_C.differences(
-            _address(data), step, _address(recon), recon_rows[2], n, n_units,
-            _address(velocity), _address(parameter), scale, keep,
-        ))  # fmt: skip
+    speeds, place = rows and _row(velocity, rows[2]), rows and _row(parameter, rows[2])
+    if _C and rows and recon_rows and speeds and place and data.shape == recon.shape:
+        squares: float = _C.differences(
+            *rows, recon_rows[0], recon_rows[3], speeds, place, scale, keep
+        )
+        return squares
     missed = data - recon
     add_sums(missed, velocity, scale, keep, parameter)
     return float(np.vdot(missed, missed))
@@ -496,10 +497,7 @@ def log_sums(factors: Array, others: Array, slopes: Array | None = None) -> Arra
     rows, other_rows = _rows(factors), _rows(others)
     if _C and rows and other_rows and (slopes is None or slopes[0].flags.c_contiguous):
         place = (None, 0) if slopes is None else (_address(slopes), slopes.strides[0] // 4)
-        _C.log_sums(
-            _address(factors), rows[2], _address(others), other_rows[2], _address(sums), rows[0],
-            other_rows[0], rows[1], *place,
-        )  # fmt: skip
+        _C.log_sums(*rows, other_rows[0], other_rows[1], other_rows[3], _address(sums), *place)
         return sums
     room = np.empty_like(factors)
     for label, row in enumerate(others):
@@ -533,15 +531,13 @@ def take(cases: NDArray[Any], rows: NDArray[np.intp], out: Array) -> bool:
     """
     place = _rows(out)
     if (
-        not _C or not place or place[:2] != (len(rows), *cases.shape[1:])
+        not _C or not place or place[1:3] != (len(rows), *cases.shape[1:])
         or cases.dtype not in (np.uint8, _FLOAT32) or not cases.flags.c_contiguous
         or rows.dtype != np.int64 or not rows.flags.c_contiguous
     ):  # fmt: skip
         return False
-    return bool(_C.take(
-        _address(cases), cases.itemsize, len(cases), cases.shape[1], _address(rows), len(rows),
-        _address(out), place[2],
-    ))  # fmt: skip
+    done: int = _C.take(_address(cases), cases.itemsize, len(cases), _address(rows), *place)
+    return bool(done)
 
 
 def move(parameter: Array, velocity: Array, shrink: float) -> None:

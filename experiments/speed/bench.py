@@ -2,8 +2,10 @@
 
 Five competitors, each in a process of its own with its own libraries, take turns: a few tenths of
 a second of one, then of the next, all on the same learner, for several rounds. A ratio is taken
-within a round, so that what slows the machine down for a while slows both of its times. Medians
-and quartiles over the rounds are the result; the times themselves are the machine's.
+within a round, so that what slows the machine down for a while slows both of its times. What slows
+one down more than the other lasts for minutes on a shared machine, so a learner's rounds are spread
+over several sittings, all learners in each. Medians and quartiles over all rounds are the result;
+the times themselves are the machine's.
 
     python experiments/speed/bench.py --record experiments/speed
     python experiments/speed/bench.py --only wake-sleep --threads 1 --rounds 3
@@ -515,26 +517,38 @@ class Competitor:
 # -- measuring -----------------------------------------------------------------------------------
 
 
-def measure(
-    competitors: Mapping[str, Competitor], learner: Learner, threads: int, rounds: int,
-    seconds: float,
-) -> dict[str, Any]:  # fmt: skip
-    """One learner with so many threads: all competitors in turns."""
-    names = [name for name in learner.competitors if name in competitors]
-    choices = {name: competitors[name].ask("prepare", learner, threads) for name in names}
-    batches = {name: calibrate(competitors[name], seconds) for name in names}
-    walls: dict[str, list[float]] = {name: [] for name in names}
-    processors: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(rounds):
-        shift = turn % len(names)  # so that nobody always follows the same one
-        for name in names[shift:] + names[:shift]:
-            wall, processor = competitors[name].ask("run", batches[name])
-            walls[name].append(wall / batches[name])
-            processors[name].append(processor / batches[name])
-    times = {name: np.array(wall) * 1000 / learner.batch for name, wall in walls.items()}
-    busy = {name: float(np.sum(processors[name]) / np.sum(walls[name])) for name in names}
-    found = summary(learner, threads, times, busy, batches)
-    return found | ({"products": choices["limit"]} if "limit" in choices else {})
+@dataclass
+class Times:
+    """What has been measured of one learner with so many threads: a value a round.
+
+    Parameters
+    ----------
+    learner : Learner
+    threads : int
+    """
+
+    learner: Learner
+    threads: int
+    walls: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    processors: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    batches: dict[str, list[int]] = dataclasses.field(default_factory=dict)
+    choices: list[list[str]] = dataclasses.field(default_factory=list)
+
+    def sit(self, competitors: Mapping[str, Competitor], rounds: int, seconds: float) -> None:
+        """So many rounds more: all competitors in turns."""
+        names = [name for name in self.learner.competitors if name in competitors]
+        for name in names:
+            choices = competitors[name].ask("prepare", self.learner, self.threads)
+            if name == "limit":
+                self.choices.append(choices)
+        batches = {name: calibrate(competitors[name], seconds) for name in names}
+        for turn in range(rounds):
+            shift = turn % len(names)  # so that nobody always follows the same one
+            for name in names[shift:] + names[:shift]:
+                wall, processor = competitors[name].ask("run", batches[name])
+                self.walls.setdefault(name, []).append(wall / batches[name])
+                self.processors.setdefault(name, []).append(processor / batches[name])
+                self.batches.setdefault(name, []).append(batches[name])
 
 
 def calibrate(competitor: Competitor, seconds: float) -> int:
@@ -543,12 +557,14 @@ def calibrate(competitor: Competitor, seconds: float) -> int:
     return max(3, round(3 * seconds / wall))
 
 
-def summary(
-    learner: Learner, threads: int, times: Mapping[str, Any], busy: Mapping[str, float],
-    batches: Mapping[str, int],
-) -> dict[str, Any]:  # fmt: skip
+def summary(found: Times) -> dict[str, Any]:
     """Medians and quartiles of times and of the ratios within each round, as JSON values."""
+    learner = found.learner
     per_1000 = products.flops(learner.steps()) * 1000 / learner.batch
+    times = {name: np.array(wall) * 1000 / learner.batch for name, wall in found.walls.items()}
+    busy = {
+        name: np.sum(found.processors[name]) / np.sum(wall) for name, wall in found.walls.items()
+    }
     ratios = {
         f"{above}/{below}": quartiles(times[above] / times[below])
         for above, below in (
@@ -559,7 +575,7 @@ def summary(
     }  # fmt: skip
     return {
         "learner": learner.name,
-        "threads": threads,
+        "threads": found.threads,
         "batch": learner.batch,
         "targeted": learner.targeted,
         "gflop_per_1000_cases": round(per_1000 / 1e9, 3),
@@ -568,10 +584,14 @@ def summary(
             name: round(per_1000 / 1e9 / float(np.median(seconds)), 1)
             for name, seconds in times.items()
         },
-        "cores_busy": {name: round(share, 2) for name, share in busy.items()},
-        "batches_a_round": dict(batches),
+        "cores_busy": {name: round(float(share), 2) for name, share in busy.items()},
+        "batches_a_round": found.batches,
         "ratios": ratios,
-    }
+        "limit_by_hinton06_of_each_round": [
+            float(f"{ratio:.4g}") for ratio in times["limit"] / times["hinton06"]
+        ] if {"limit", "hinton06"} <= times.keys() else [],
+        "products": found.choices,
+    }  # fmt: skip
 
 
 def quartiles(values: Any) -> dict[str, float]:
@@ -659,9 +679,10 @@ def markdown_row(result: Mapping[str, Any]) -> str:
 def machine_line(record: Mapping[str, Any]) -> str:
     """The machine, the libraries and the way of measuring, in one paragraph."""
     versions = ", ".join(f"{name} {value}" for name, value in record["versions"].items())
-    rounds, seconds = record["settings"]["rounds"], record["settings"]["seconds"]
+    settings = record["settings"]
     return (
-        f"{record['machine']}; {versions}. {rounds} rounds of about {seconds} s each; "
+        f"{record['machine']}; {versions}. {settings['sittings']} sittings of {settings['rounds']} "
+        f"rounds of about {settings['seconds']} s each; "
         "times for 1000 cases; ratios of times within a round, median ± half the interquartile "
         "range; the cores that hinton06 keeps busy."
     )
@@ -741,8 +762,9 @@ def write(record: Mapping[str, Any], folder: Path) -> None:
 def parsed() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
+    parser.add_argument("--sittings", type=int, default=3, help="times that all take their turns")
+    parser.add_argument("--rounds", type=int, default=7, help="of each learner in a sitting")
+    parser.add_argument("--seconds", type=float, default=0.2, help="of each measurement")
     parser.add_argument("--threads", default="1,2", help="numbers of threads")
     parser.add_argument("--only", default="", help="learners whose name holds this")
     parser.add_argument("--competitors", default=",".join(COMPETITORS))
@@ -757,8 +779,10 @@ def parsed() -> argparse.Namespace:
         parser.error(f"no learner's name holds {given.only!r}")
     if unknown := set(given.competitors) - set(COMPETITORS):
         parser.error(f"unknown competitors: {', '.join(sorted(unknown))}")
-    if given.rounds < 1 or min(given.threads) < 1 or not EVALUATION_BATCH <= given.cases <= 60_000:
-        parser.error("rounds and threads are at least 1, cases between 1,000 and 60,000")
+    if min(given.sittings, given.rounds, *given.threads) < 1:
+        parser.error("sittings, rounds and threads are at least 1")
+    if not EVALUATION_BATCH <= given.cases <= 60_000:
+        parser.error("cases are between 1,000 and 60,000")
     return given
 
 
@@ -767,12 +791,14 @@ def main() -> None:
     given = parsed()
     settings = Settings(given.cases, given.stack)
     competitors = {name: Competitor(name, settings) for name in given.competitors}
-    results: list[dict[str, Any]] = []
+    times = [Times(learner, threads) for threads in given.threads for learner in given.learners]
+    for sitting in range(given.sittings):
+        for found in times:
+            print(f"sitting {sitting + 1}, {found.threads} thread(s): {found.learner.name}",
+                  file=sys.stderr, flush=True)  # fmt: skip
+            found.sit(competitors, given.rounds, given.seconds)
+    results = [summary(found) for found in times]
     for threads in given.threads:
-        for learner in given.learners:
-            print(f"{threads} thread(s): {learner.name}", file=sys.stderr, flush=True)
-            found = measure(competitors, learner, threads, given.rounds, given.seconds)
-            results.append(found)
         here = [result for result in results if result["threads"] == threads]
         Console(width=80).print(terminal_table(here, threads))
     record = {
@@ -785,7 +811,8 @@ def main() -> None:
             for name, value in competitor.ask("versions").items()
         },
         "settings": {
-            "rounds": given.rounds, "seconds": given.seconds, "cases": given.cases,
+            "sittings": given.sittings, "rounds": given.rounds, "seconds": given.seconds,
+            "cases": given.cases,
             "weights": "pretrained" if given.stack else "random",
         },
         "results": results,
