@@ -367,7 +367,8 @@ def test_cases_that_lie_otherwise_are_left_to_numpy() -> None:
     assert take(cases, rows, out)
     for other in (
         (cases, rows[:0], out[:0]), (cases, rows[::2], out[:2]), (cases, rows, out[:2]),
-        (cases.astype(np.float64), rows, out), (cases, rows.astype(np.int32), out),
+        (cases, rows, out[:, :4]), (cases, rows.astype(np.int32), out),
+        (cases.astype(np.float64), rows, out),
         (cases, rows, out.astype(np.float64)), (cases, rows, out[:, ::2]),
         (np.asfortranarray(cases), rows, out), (cases[:, :4], rows, out),
         (cases, rows + 7, out), (cases, rows - 1, out),
@@ -519,8 +520,9 @@ def test_where_no_blas_is_found_it_multiplies_on_its_own(monkeypatch: pytest.Mon
 def same_in_numpy(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit what NumPy alone does."""
     mine = work()
-    monkeypatch.setattr(passes, "_C", None)
-    np.testing.assert_array_equal(mine, work())
+    with monkeypatch.context() as patched:
+        patched.setattr(passes, "_C", None)
+        np.testing.assert_array_equal(mine, work())
 
 
 @pytest.mark.parametrize(
@@ -548,9 +550,52 @@ def test_what_is_not_rows_of_float32_is_left_to_numpy(
     same_in_numpy(work, monkeypatch)
 
 
-def test_a_strange_bias_is_left_to_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for bias in (normal((12,))[::2], np.ones(1, np.float32), np.ones((4, 6), np.float32)):
-        same_in_numpy(lambda bias=bias: squash(normal((4, 6)), bias), monkeypatch)
+STRANGE = {
+    "gaps": normal((12,))[::2],
+    "one for all": np.ones(1, np.float32),
+    "rows": np.ones((4, 6), np.float32),
+    "float64": np.full(6, 1 / 3),
+    "int32": np.arange(6, dtype=np.int32),
+}
+
+
+@pytest.mark.parametrize("bias", STRANGE.values(), ids=STRANGE)
+def test_a_strange_bias_is_left_to_numpy(
+    bias: NDArray[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same_in_numpy(lambda: [squash(normal((4, 6)), bias)], monkeypatch)
+    chosen = choose(squash(normal((4, 6)), bias), bits_of(1), np.empty((4, 6), np.float32))
+    np.testing.assert_array_equal(fire(normal((4, 6)), bias, bits_of(1)), chosen)
+    states = np.empty((4, 6), np.float32)
+    squash_and_fire(normal((4, 6)), bias, bits_of(1), states)
+    np.testing.assert_array_equal(states, chosen)
+
+
+@pytest.mark.parametrize("gaps", ["velocity", "parameter", None])
+def test_biases_with_gaps_and_a_case_for_all_are_left_to_numpy(gaps: str | None) -> None:
+    velocity, parameter = (
+        normal((12,), seed)[::2] if name == gaps else normal((6,), seed)
+        for name, seed in (("velocity", 2), ("parameter", 3))
+    )
+    recon = normal((4 if gaps else 1, 6), seed=5)
+    before = velocity.astype(np.float64), parameter.astype(np.float64)
+    add_sums(normal((4, 6)), velocity, 0.5, 0.9, parameter)
+    error = add_differences(normal((4, 6)), recon, velocity, 0.5, 0.9, parameter)
+
+    first = 0.9 * before[0] + 0.5 * normal((4, 6)).sum(axis=0, dtype=np.float64)
+    missed = normal((4, 6)).astype(np.float64) - recon
+    second = 0.9 * first + 0.5 * missed.sum(axis=0)
+    # Some ten roundings of numbers below 16, and one of each of 24 squares.
+    bound = 10 * 16 * 2.0**-24
+    np.testing.assert_allclose(velocity, second, rtol=0, atol=bound)
+    np.testing.assert_allclose(parameter, before[1] + first + second, rtol=0, atol=2 * bound)
+    assert abs(error - (missed**2).sum()) < 24 * 2.0**-24 * (missed**2).sum()
+
+
+@pytest.mark.usefixtures("kind")
+def test_states_of_another_shape_than_their_units_are_refused() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        squash_and_fire(normal((4, 6)), normal((6,)), bits_of(1), np.empty((3, 6), np.float32))
 
 
 def test_updates_of_what_is_not_flat_float32_are_left_to_numpy(
