@@ -9,8 +9,9 @@ Python, compiled when it is first called). What is not installed is left out.
     pip install numexpr numba
     python experiments/speed/between.py --record experiments/speed
 
-A second table says what a whole batch of CD-1 spends beside its products. Batches take turns: one
-as it is, one with a clock before every loop in C and every product; the rest is what no clock saw.
+Further tables, for one and two threads, say what a whole batch of CD-1 spends beside its products.
+Batches take turns: one as it is, one with a clock before every loop in C and every product; the
+rest is what no clock saw.
 """
 
 from __future__ import annotations
@@ -122,6 +123,7 @@ PARTS = {
     "take": "gathering the cases", "both": "first logistic, and states", "probs": "other logistics",
     "sums": "biases", "differences": "biases", "move": "moving the weights",
 }  # fmt: skip
+THREADS = (1, 2)
 RBMS = ((784, 500), (500, 500), (500, 2000))
 
 
@@ -147,8 +149,14 @@ def clocked(work: Callable[..., Any], spent: dict[str, float], part: str) -> Cal
     return timed
 
 
-def batch(n_visible: int, n_hidden: int, repeats: int) -> dict[str, Any]:
+def batch(n_visible: int, n_hidden: int, repeats: int, threads: int) -> dict[str, Any]:
     """Where the time of a batch of CD-1 goes: medians over batches, in seconds."""
+    with passes.threads(threads):
+        return {"threads": threads} | clocked_batch(n_visible, n_hidden, repeats)
+
+
+def clocked_batch(n_visible: int, n_hidden: int, repeats: int) -> dict[str, Any]:
+    """`batch` with the threads there are."""
     rng = np.random.default_rng(1)
     cases = rng.random((20_000, n_visible), dtype=np.float32)
     if n_visible == 784:
@@ -239,10 +247,12 @@ def markdown(rows: list[dict[str, Any]]) -> str:
 
 
 def batch_markdown(rows: list[dict[str, Any]]) -> str:
-    """The batches as a table, an RBM a column."""
-    lines = ["| us a batch of CD-1 | " + " | ".join(row["rbm"] for row in rows) + " |",
+    """The batches with equally many threads as a table, an RBM a column."""
+    threads = rows[0]["threads"]
+    title = f"us a batch of CD-1, {threads} thread{'s' if threads > 1 else ''}"
+    lines = [f"| {title} | " + " | ".join(row["rbm"] for row in rows) + " |",
              "|---|" + "---:|" * len(rows)]  # fmt: skip
-    for name in [name for name in rows[0] if name != "rbm"]:
+    for name in [name for name in rows[0] if name not in ("rbm", "threads")]:
         lines.append(f"| {name} | " + " | ".join(f"{1e6 * row[name]:.0f}" for row in rows) + " |")
     return "\n".join(lines) + "\n"
 
@@ -266,12 +276,14 @@ def main() -> None:
     given = parser.parse_args()
     with passes.threads(1):
         rows = [row for w in WIDTHS for row in measured(w, given.repeats)]
-        batches = [batch(*sizes, given.repeats) for sizes in RBMS] if passes.KIND == "C" else []
     text = markdown(rows)
     show(text, "A layer of 100 cases from 500 units, one thread")
-    if batches:
-        show(batch_markdown(batches), "A batch of 100 cases, one thread")
-        text += "\n" + batch_markdown(batches)
+    batches: list[dict[str, Any]] = []
+    for threads in THREADS if passes.KIND == "C" else ():
+        here = [batch(*sizes, given.repeats, threads) for sizes in RBMS]
+        show(batch_markdown(here), "A batch of 100 cases")
+        text += "\n" + batch_markdown(here)
+        batches += here
     if given.record:
         record = {"rows": rows, "batches": batches, "repeats": given.repeats,
                   "made_by": provenance.describe()}  # fmt: skip
