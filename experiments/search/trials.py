@@ -1,8 +1,10 @@
 """Keep what validation said of single runs: a line a file, with its command's settings and seed.
 
     python experiments/search/trials.py runs/trials/*.h5
+    python experiments/search/trials.py --out extension.csv runs/held-out/*.h5
 
-Reads files of hinton06, finished or stopped (``.part``), and writes trials.csv beside this script.
+Reads files of hinton06, finished or stopped (``.part``), and writes trials.csv, or another file,
+beside this script.
 `options` are the settings that differ from those of the file's recipe as it is now; `start` is the
 beginning of the `sha256` of the file that the run started from. Choices were made by the validation
 columns; the test errors are what the commands print at their end.
@@ -10,8 +12,8 @@ columns; the test errors are what the commands print at their end.
 
 from __future__ import annotations
 
+import argparse
 import csv
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +74,13 @@ def line(path: Path) -> dict[str, Any]:
 
 def main() -> None:
     """All files that were named, in that order."""
-    rows = [line(Path(name)) for name in sys.argv[1:]]
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--out", default="trials.csv")
+    given = parser.parse_args()
+    rows = [line(path) for path in given.files]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with Path(__file__).with_name("trials.csv").open("w", newline="", encoding="utf-8") as file:
+    with Path(__file__).with_name(given.out).open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
