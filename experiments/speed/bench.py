@@ -4,7 +4,8 @@ Five competitors, each in a process of its own with its own libraries, take turn
 a second of one, then of the next, all on the same learner, for several rounds. A ratio is taken
 within a round, so that what slows the machine down for a while slows both of its times. What slows
 one down more than the other lasts for minutes on a shared machine, so a learner's rounds are spread
-over several sittings, all learners in each. Medians and quartiles over all rounds are the result;
+over several sittings, all learners in each. One core can be slower than another for as long, so all
+competitors compute on the same ones, with one thread on another core in each sitting. Medians and quartiles over all rounds are the result;
 the times themselves are the machine's.
 
     python experiments/speed/bench.py --record experiments/speed
@@ -427,10 +428,14 @@ class Worker:
         self._learner: Any = None
         self._limits: Any = None
         self._threads = 1
+        self._cores = usable_cores()
 
-    def prepare(self, learner: Learner, threads: int) -> list[str]:
+    def prepare(self, learner: Learner, threads: int, first_core: int) -> list[str]:
         """Make one learner new, with so many threads; what it chose, if it has choices."""
         self._learner, self._threads = None, threads
+        if self._cores:
+            turned = np.roll(self._cores, -first_core)
+            os.sched_setaffinity(0, set(turned[:threads].tolist()))
         if self._competitor in ("torch", "sklearn"):
             import peers  # noqa: PLC0415  # needs the bench group
 
@@ -469,6 +474,11 @@ class Worker:
                 described = f"{info['internal_api']} {info['version']}"
                 found[f"{owner} blas"] = f"{described} {info.get('architecture', '')}".strip()
         return found
+
+
+def usable_cores() -> list[int]:
+    """Their numbers, where a process can be told which of them to use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
 
 
 def serve(connection: Connection, competitor: str, settings: Settings) -> None:
@@ -534,11 +544,13 @@ class Times:
     batches: dict[str, list[int]] = dataclasses.field(default_factory=dict)
     choices: list[list[str]] = dataclasses.field(default_factory=list)
 
-    def sit(self, competitors: Mapping[str, Competitor], rounds: int, seconds: float) -> None:
-        """So many rounds more: all competitors in turns."""
+    def sit(
+        self, competitors: Mapping[str, Competitor], rounds: int, seconds: float, first_core: int
+    ) -> None:
+        """So many rounds more: all competitors in turns, on the same cores."""
         names = [name for name in self.learner.competitors if name in competitors]
         for name in names:
-            choices = competitors[name].ask("prepare", self.learner, self.threads)
+            choices = competitors[name].ask("prepare", self.learner, self.threads, first_core)
             if name == "limit":
                 self.choices.append(choices)
         batches = {name: calibrate(competitors[name], seconds) for name in names}
@@ -796,7 +808,7 @@ def main() -> None:
         for found in times:
             print(f"sitting {sitting + 1}, {found.threads} thread(s): {found.learner.name}",
                   file=sys.stderr, flush=True)  # fmt: skip
-            found.sit(competitors, given.rounds, given.seconds)
+            found.sit(competitors, given.rounds, given.seconds, sitting)
     results = [summary(found) for found in times]
     for threads in given.threads:
         here = [result for result in results if result["threads"] == threads]
