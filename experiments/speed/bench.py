@@ -4,9 +4,9 @@ Five competitors, each in a process of its own with its own libraries, take turn
 a second of one, then of the next, all on the same learner, for several rounds. A ratio is taken
 within a round, so that what slows the machine down for a while slows both of its times. What slows
 one down more than the other lasts for minutes on a shared machine, so a learner's rounds are spread
-over several sittings, all learners in each. One core can be slower than another for as long, so all
-competitors compute on the same ones, with one thread on another core in each sitting. Medians and quartiles over all rounds are the result;
-the times themselves are the machine's.
+over several sittings, all learners in each. One core can be slower than another for as long, so
+all competitors compute on the same ones; with one thread, on another core in each sitting. Medians
+and quartiles over all rounds are the result; the times themselves are the machine's.
 
     python experiments/speed/bench.py --record experiments/speed
     python experiments/speed/bench.py --only wake-sleep --threads 1 --rounds 3
@@ -433,9 +433,8 @@ class Worker:
     def prepare(self, learner: Learner, threads: int, first_core: int) -> list[str]:
         """Make one learner new, with so many threads; what it chose, if it has choices."""
         self._learner, self._threads = None, threads
-        if self._cores:
-            turned = np.roll(self._cores, -first_core)
-            os.sched_setaffinity(0, set(turned[:threads].tolist()))
+        cores = set(np.roll(self._cores, -first_core)[:threads].tolist())
+        stay_on(cores)
         if self._competitor in ("torch", "sklearn"):
             import peers  # noqa: PLC0415  # needs the bench group
 
@@ -444,6 +443,7 @@ class Worker:
         with threadpool_limits(threads):
             self._learner = MAKERS[self._competitor](learner, self._material)
         self._limits = threadpool_limits(threads)  # also of the libraries loaded just now
+        stay_on(cores)  # also the threads that were started just now
         return self._learner.choices() if self._competitor in ("limit", "libraries") else []
 
     def run(self, batches: int) -> tuple[float, float]:
@@ -479,6 +479,12 @@ class Worker:
 def usable_cores() -> list[int]:
     """Their numbers, where a process can be told which of them to use."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+
+
+def stay_on(cores: set[int]) -> None:
+    """All threads of this process, if there are cores to name."""
+    for thread in os.listdir("/proc/self/task") if cores else ():
+        os.sched_setaffinity(int(thread), cores)
 
 
 def serve(connection: Connection, competitor: str, settings: Settings) -> None:
