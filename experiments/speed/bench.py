@@ -809,7 +809,9 @@ def main() -> None:
     given = parsed()
     settings = Settings(given.cases, given.stack)
     competitors = {name: Competitor(name, settings) for name in given.competitors}
-    times = [Times(learner, threads) for threads in given.threads for learner in given.learners]
+    # Most threads first: a library that looks at its first use how many cores it has sees them all.
+    order = sorted(given.threads, reverse=True)
+    times = [Times(learner, threads) for threads in order for learner in given.learners]
     for sitting in range(given.sittings):
         for found in times:
             print(f"sitting {sitting + 1}, {found.threads} thread(s): {found.learner.name}",
