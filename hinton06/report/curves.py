@@ -146,7 +146,7 @@ def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
                   label=curve.name)  # fmt: skip
         _mark_stop(axes, panel, curve, values)
     if curves:
-        axes.legend()
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)  # beside the curves
 
 
 def _mark_stop(axes: Axes, panel: Panel, curve: Curve, values: NDArray[np.float64]) -> None:
