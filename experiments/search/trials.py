@@ -69,6 +69,9 @@ def line(path: Path) -> dict[str, Any]:
             "last_valid_cost": round(float(costs[-1]), 3),
             "valid_errors_by_epoch": " ".join(f"{e:.0f}" for e in errors),
         }
+    elif "train_errors" in history:  # an extension, which has no validation cases
+        errors = np.array(history["train_errors"])
+        row["train_errors_by_epoch"] = " ".join(f"{e:.0f}" for e in errors[np.isfinite(errors)])
     return row
 
 

@@ -26,7 +26,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -484,7 +484,8 @@ def usable_cores() -> list[int]:
 def stay_on(cores: set[int]) -> None:
     """All threads of this process, if there are cores to name."""
     for thread in os.listdir("/proc/self/task") if cores else ():
-        os.sched_setaffinity(int(thread), cores)
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setaffinity(int(thread), cores)
 
 
 def serve(connection: Connection, competitor: str, settings: Settings) -> None:
