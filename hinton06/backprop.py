@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hinton06.models import Classifier
 from hinton06.numerics import Array, product, take_batch
-from hinton06.passes import times_slope
+from hinton06.passes import label_errors, times_slope
 from hinton06.recipes import BackpropSettings
 from hinton06.recognition import Cases, Score, case_costs, log_probs, score, up_pass
 from hinton06.updates import Momentum, Step, conjugate_gradient
@@ -71,14 +71,7 @@ class Backpropagation:
         layers = [room[:n] for room in self._layers]
         take_batch(images, rows, layers[0])
         log_probabilities = up_pass(self.net, layers)
-        costs = case_costs(log_probabilities, labels)
-        # d log p(label) / d (input of class unit) = target - probability
-        delta = self._deltas[-1][:n]
-        np.exp(log_probabilities, out=delta)
-        np.negative(delta, out=delta)
-        delta[np.arange(n), labels] += 1
-        delta *= case_weights[:, np.newaxis]
-        return costs
+        return label_errors(log_probabilities, labels, case_weights, self._deltas[-1][:n])
 
     def backward(self, n: int, use: Callable[[int, Array, Array], None], lowest: int = 0) -> None:
         """Send the top gradient down, handing each layer's two factors to `use` on the way.

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.models import DeepBeliefNet, Rbm
-from hinton06.numerics import Array, affine, firing_probs, log_softmax, product
-from hinton06.passes import log_sums, times_slope
+from hinton06.numerics import Array, affine, firing_probs, product
+from hinton06.passes import label_errors, log_softmax, log_sums, times_slope
 from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts
-from hinton06.recognition import case_costs
 from hinton06.updates import Momentum, Step
 
 # Half the exponent at which float32 overflows, less what the labels' weights can add.
@@ -83,11 +82,10 @@ class LabelBackpropagation:
         """
         room = {name: array[: len(data)] for name, array in self._rooms.items()}
         log_probabilities = self._up(data, room)
-        costs = case_costs(log_probabilities, labels)
-        # d log p(label) / d (minus the free energy of each label) = target - probability
-        errors = np.negative(np.exp(log_probabilities))
-        errors[np.arange(len(labels)), labels] += 1
-        self._down(data, errors / len(data), room, step)
+        errors = np.empty_like(log_probabilities)
+        shares = np.full(len(data), 1 / len(data), errors.dtype)
+        costs = label_errors(log_probabilities, labels, shares, errors)
+        self._down(data, errors, room, step)
         return costs
 
     def apply(self, step: Step) -> None:

@@ -1,4 +1,4 @@
-"""Elementary numerics: logistic, log(1 + e^x), softmax, Bernoulli draws, accumulating products.
+"""Elementary numerics: logistic, log(1 + e^x), Bernoulli draws, accumulating products.
 
 Everything works in place or into a caller's array, in the dtype it is given: float32 in
 training, float64 in the tests that compare with exact enumeration.
@@ -17,7 +17,7 @@ from hinton06.passes import Array
 
 __all__ = [
     "Array", "affine", "bernoulli", "epoch_order", "firing_probs", "firing_states",
-    "log_softmax", "logistic", "one_hot", "product", "softplus", "take_batch",
+    "logistic", "one_hot", "product", "softplus", "step_by_product", "take_batch",
 ]  # fmt: skip
 
 _GEMM = {np.dtype(np.float32): blas.sgemm, np.dtype(np.float64): blas.dgemm}
@@ -50,10 +50,7 @@ def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: flo
     Not in the chapter: BLAS ``gemm``, by `passes.multiply` where that is faster; else SciPy's where
     it accumulates, called on transposes because its arrays are column-major.
     """
-    if left.shape[1] != right.shape[0] or out.shape != (left.shape[0], right.shape[1]):
-        raise ValueError(f"cannot multiply {left.shape} by {right.shape} into {out.shape}")
-    if not out.flags.c_contiguous or not left.dtype == right.dtype == out.dtype:
-        raise ValueError("the product needs one dtype and a C-contiguous output")
+    _check_product(left, right, out)
     if passes.multiply(left, right, out, scale, keep):
         return out
     # As in `passes.multiply`.
@@ -72,6 +69,46 @@ def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: flo
         overwrite_c=1,
     )
     return out
+
+
+def _check_product(left: Array, right: Array, out: Array) -> None:
+    if left.shape[1] != right.shape[0] or out.shape != (left.shape[0], right.shape[1]):
+        raise ValueError(f"cannot multiply {left.shape} by {right.shape} into {out.shape}")
+    if not out.flags.c_contiguous or not left.dtype == right.dtype == out.dtype:
+        raise ValueError("the product needs one dtype and a C-contiguous output")
+
+
+def step_by_product(
+    left: Array,
+    right: Array,
+    velocity: Array,
+    parameter: Array,
+    scale: float,
+    keep: float,
+    shrink: float,
+) -> None:
+    """`product` into a velocity, then `passes.move` of its parameter; at once where C does it.
+
+    Parameters
+    ----------
+    left, right, velocity, scale, keep
+        As `product`, with the velocity as its output.
+    parameter : C-contiguous array like `velocity`, changed in place
+    shrink : float
+        Rate times weight decay.
+
+    Raises
+    ------
+    ValueError
+        As `product`.
+
+    Source
+    ------
+    Eq. 4 with momentum.
+    """
+    _check_product(left, right, velocity)
+    if not passes.multiply(left, right, velocity, scale, keep, parameter, shrink):
+        passes.move(parameter, product(left, right, velocity, scale, keep), shrink)
 
 
 def affine(data: Array, weights: Array, bias: Array, out: Array) -> Array:
@@ -197,27 +234,6 @@ def softplus(inputs: Array) -> Array:
     result += 1
     np.log(result, out=result)
     return np.maximum(result, inputs, out=result)  # which it is, to the last digit, from 80 on
-
-
-def log_softmax(inputs: Array) -> Array:
-    """``log(exp(x_k) / sum_l exp(x_l))`` along the last axis, in place, without overflow.
-
-    Parameters
-    ----------
-    inputs : (n, n_classes) array
-        Overwritten with log probabilities, in nats, at most 0.
-
-    Returns
-    -------
-    inputs : the same array that was passed
-
-    Source
-    ------
-    "Five strategies": the outputs of the top-level units as class probabilities.
-    """
-    inputs -= inputs.max(axis=-1, keepdims=True)
-    inputs -= np.log(np.exp(inputs).sum(axis=-1, keepdims=True))
-    return inputs
 
 
 def bernoulli(probs: Array, rng: np.random.Generator, out: Array) -> Array:

@@ -28,11 +28,8 @@
     {                                                                                              \
         name##_loop(p, part, first, last);                                                         \
     }                                                                                              \
-    static void name##_part(const void *task, int part, int parts)                                 \
+    static void name##_range(const Pass *p, int part, long first, long last)                       \
     {                                                                                              \
-        const Pass *p = task;                                                                      \
-        long first = start_of(part, parts, p->columns);                                            \
-        long last = start_of(part + 1, parts, p->columns);                                         \
         if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")               \
             && __builtin_cpu_supports("avx512vl"))                                                 \
             name##_512(p, part, first, last);                                                      \
@@ -40,17 +37,24 @@
             name##_256(p, part, first, last);                                                      \
         else                                                                                       \
             name##_loop(p, part, first, last);                                                     \
-    }
+    }                                                                                              \
+    PART(name)
 #else
 #define INLINE static inline
 #define PASS(name)                                                                                 \
+    static void name##_range(const Pass *p, int part, long first, long last)                       \
+    {                                                                                              \
+        name##_loop(p, part, first, last);                                                         \
+    }                                                                                              \
+    PART(name)
+#endif
+#define PART(name)                                                                                 \
     static void name##_part(const void *task, int part, int parts)                                 \
     {                                                                                              \
         const Pass *p = task;                                                                      \
-        name##_loop(p, part, start_of(part, parts, p->columns),                                    \
-                    start_of(part + 1, parts, p->columns));                                        \
+        name##_range(p, part, start_of(part, parts, p->columns),                                   \
+                     start_of(part + 1, parts, p->columns));                                       \
     }
-#endif
 
 /* -- the team ----------------------------------------------------------------------------------
 
@@ -181,62 +185,6 @@ static inline long start_of(int part, int parts, long n)
     return start < n ? start : n;
 }
 
-/* -- matrix products ---------------------------------------------------------------------------
-
-   cblas_sgemm of a BLAS whose integers have 32 bits, or of one whose integers have 64. */
-
-typedef void Gemm(int, int, int, int, int, int, float, const float *, int, const float *, int,
-                  float, float *, int);
-typedef void WideGemm(int, int, int, int64_t, int64_t, int64_t, float, const float *, int64_t,
-                      const float *, int64_t, float, float *, int64_t);
-
-typedef struct {
-    void *gemm;
-    const float *left, *right;
-    float *out;
-    int wide, left_turned, left_step, right_turned, right_step, m, k, n;
-    float scale, keep;
-} Product;
-
-/* Rows of a gradient's product, which has more of them than a batch, else columns: either way the
-   larger factor is read in parts. */
-static void product_part(const void *task, int part, int parts)
-{
-    const Product *p = task;
-    int by_rows = p->left_turned || p->m > p->n;
-    int first = start_of(part, parts, by_rows ? p->m : p->n);
-    int many = start_of(part + 1, parts, by_rows ? p->m : p->n) - first;
-    int m = by_rows ? many : p->m, n = by_rows ? p->n : many;
-    int left_order = 111 + p->left_turned, right_order = 111 + p->right_turned;
-    const float *left = p->left, *right = p->right;
-    float *out = p->out;
-    if (!many)
-        return;
-    if (by_rows) {
-        left += p->left_turned ? first : (long)first * p->left_step;
-        out += (long)first * p->n;
-    } else {
-        right += p->right_turned ? (long)first * p->right_step : first;
-        out += first;
-    }
-    if (p->wide)
-        ((WideGemm *)p->gemm)(101, left_order, right_order, m, n, p->k, p->scale, left,
-                              p->left_step, right, p->right_step, p->keep, out, p->n);
-    else
-        ((Gemm *)p->gemm)(101, left_order, right_order, m, n, p->k, p->scale, left, p->left_step,
-                          right, p->right_step, p->keep, out, p->n);
-}
-
-/* out (m, n) = scale * left (m, k) * right (k, n) + keep * out, by the BLAS that is given. */
-void multiply(void *gemm, int wide, const float *left, int left_turned, int left_step,
-              const float *right, int right_turned, int right_step, float *out, int m, int k, int n,
-              float scale, float keep)
-{
-    Product p = {gemm, left, right, out, wide, left_turned, left_step, right_turned, right_step,
-                 m, k, n, scale, keep};
-    share(product_part, &p);
-}
-
 /* -- passes --------------------------------------------------------------------------------------
 
    Each goes over the columns of its part in every row. */
@@ -256,12 +204,11 @@ typedef struct {
     long units; /* of `log_sums` alone */
 } Pass;
 
-/* sign / (1 + exp(-x)): exp(-x) = 2^n exp(r) with n whole and |r| <= log(2) / 2, and exp(r) from
-   its series. What is not a number stays so. */
-INLINE float logistic(float x, float sign)
+/* exp(y) = 2^n exp(r) with n whole and |r| <= log(2) / 2, and exp(r) from its series; beyond -87
+   and 87, near the ends of float32, it stays. What is not a number stays so. */
+INLINE float exponential(float y)
 {
     const float round = 12582912; /* 1.5 * 2^23: sums with it have no digits behind the point */
-    float y = -x;
     y = y > 87 ? 87 : y;
     y = y < -87 ? -87 : y;
     float shifted = y * 1.44269504f + round, n = shifted - round;
@@ -273,7 +220,12 @@ INLINE float logistic(float x, float sign)
     bits = (bits + 127) << 23; /* n as the exponent of a float */
     float power;
     memcpy(&power, &bits, 4);
-    return sign / (1 + series * power);
+    return series * power;
+}
+
+INLINE float logistic(float x, float sign)
+{
+    return sign / (1 + exponential(-x));
 }
 
 /* Random numbers of 32 generators side by side: sfc32 of Chris Doty-Humphrey's PractRand. */
@@ -420,15 +372,19 @@ void choose(float *probs, long rows, long columns, long step, float *out, long o
 
 INLINE void move_loop(const Pass *p, int part, long first, long last)
 {
-    float *restrict parameter = p->out, *restrict velocity = p->other, shrink = p->number;
-    if (shrink == 0) { /* a quarter less to write */
-        for (long i = first; i < last; i++)
-            parameter[i] += velocity[i];
-        return;
-    }
-    for (long i = first; i < last; i++) {
-        velocity[i] -= shrink * parameter[i];
-        parameter[i] += velocity[i];
+    float shrink = p->number;
+    for (long i = 0; i < p->rows; i++) {
+        float *restrict parameter = p->out + i * p->out_step;
+        float *restrict velocity = p->other + i * p->out_step;
+        if (shrink == 0) { /* a quarter less to write */
+            for (long j = first; j < last; j++)
+                parameter[j] += velocity[j];
+            continue;
+        }
+        for (long j = first; j < last; j++) {
+            velocity[j] -= shrink * parameter[j];
+            parameter[j] += velocity[j];
+        }
     }
 }
 PASS(move)
@@ -592,6 +548,74 @@ int take(void *cases, int bytes, long n_cases, const int64_t *chosen, float *out
     return 1;
 }
 
+/* -- matrix products ---------------------------------------------------------------------------
+
+   cblas_sgemm of a BLAS whose integers have 32 bits, or of one whose integers have 64. */
+
+typedef void Gemm(int, int, int, int, int, int, float, const float *, int, const float *, int,
+                  float, float *, int);
+typedef void WideGemm(int, int, int, int64_t, int64_t, int64_t, float, const float *, int64_t,
+                      const float *, int64_t, float, float *, int64_t);
+
+typedef struct {
+    void *gemm;
+    const float *left, *right;
+    float *out, *parameter;
+    int wide, left_turned, left_step, right_turned, right_step, m, k, n;
+    float scale, keep, shrink;
+} Product;
+
+/* The parameter by what came out, a velocity, while that is near. */
+static void move_by(const Product *p, int by_rows, int first, int many)
+{
+    long start = by_rows ? (long)first * p->n : first;
+    Pass all = {p->parameter + start, p->out + start, .rows = by_rows ? 1 : p->m,
+                .out_step = p->n, .number = p->shrink};
+    move_range(&all, 0, 0, by_rows ? (long)many * p->n : many);
+}
+
+/* Rows of a gradient's product, which has more of them than a batch, else columns: either way the
+   larger factor is read in parts. */
+static void product_part(const void *task, int part, int parts)
+{
+    const Product *p = task;
+    int by_rows = p->left_turned || p->m > p->n;
+    int first = start_of(part, parts, by_rows ? p->m : p->n);
+    int many = start_of(part + 1, parts, by_rows ? p->m : p->n) - first;
+    int m = by_rows ? many : p->m, n = by_rows ? p->n : many;
+    int left_order = 111 + p->left_turned, right_order = 111 + p->right_turned;
+    const float *left = p->left, *right = p->right;
+    float *out = p->out;
+    if (!many)
+        return;
+    if (by_rows) {
+        left += p->left_turned ? first : (long)first * p->left_step;
+        out += (long)first * p->n;
+    } else {
+        right += p->right_turned ? (long)first * p->right_step : first;
+        out += first;
+    }
+    if (p->wide)
+        ((WideGemm *)p->gemm)(101, left_order, right_order, m, n, p->k, p->scale, left,
+                              p->left_step, right, p->right_step, p->keep, out, p->n);
+    else
+        ((Gemm *)p->gemm)(101, left_order, right_order, m, n, p->k, p->scale, left, p->left_step,
+                          right, p->right_step, p->keep, out, p->n);
+    if (p->parameter)
+        move_by(p, by_rows, first, many);
+}
+
+/* out (m, n) = scale * left (m, k) * right (k, n) + keep * out, by the BLAS that is given; then, if
+   there is a parameter, `move` of it by `out`. */
+void multiply(void *gemm, int wide, const float *left, int left_turned, int left_step,
+              const float *right, int right_turned, int right_step, float *out, int m, int k, int n,
+              float scale, float keep, float *parameter, float shrink)
+{
+    Product p = {gemm, left, right, out, parameter, wide, left_turned, left_step, right_turned,
+                 right_step, m, k, n, scale, keep, shrink};
+    share(product_part, &p);
+}
+
 /* -- sums of log(1 + factor * other) --------------------------------------------------------------
 
    Over the units, of every row of factors with every row of others. A logarithm of each term would
@@ -695,4 +719,63 @@ void log_sums(float *factors, long cases, long units, long step, float *others, 
               .other_step = step, .third_step = others_step, .fourth_step = slopes_step,
               .units = units};
     share(log_sums_part, &p);
+}
+
+/* -- a softmax group -------------------------------------------------------------------------------
+
+   A few units of each case: too little work to share. */
+
+INLINE float largest_of(const float *units, long columns)
+{
+    float largest = units[0];
+    for (long k = 1; k < columns; k++)
+        largest = units[k] > largest ? units[k] : largest;
+    return largest;
+}
+
+/* Probabilities from total inputs without biases. */
+void softmax(const float *bias, float *units, long rows, long columns, long step)
+{
+    for (long i = 0; i < rows; i++, units += step) {
+        for (long k = 0; k < columns; k++)
+            units[k] += bias[k];
+        float largest = largest_of(units, columns), sum = 0;
+        for (long k = 0; k < columns; k++)
+            sum += units[k] = exponential(units[k] - largest);
+        for (long k = 0; k < columns; k++)
+            units[k] /= sum;
+    }
+}
+
+/* Log probabilities from total inputs, without biases if there are any. */
+void log_softmax(const float *bias, float *units, long rows, long columns, long step)
+{
+    for (long i = 0; i < rows; i++, units += step) {
+        for (long k = 0; bias && k < columns; k++)
+            units[k] += bias[k];
+        float largest = largest_of(units, columns), sum = 0;
+        for (long k = 0; k < columns; k++) {
+            units[k] -= largest;
+            sum += exponential(units[k]);
+        }
+        float log_of_sum = log(sum);
+        for (long k = 0; k < columns; k++)
+            units[k] -= log_of_sum;
+    }
+}
+
+/* errors = case weight * (target - probability), costs = -log p(label). Returns whether it was
+   done: if there is every label. */
+int label_errors(const float *log_probs, long rows, long columns, long step, const uint8_t *labels,
+                 const float *case_weights, float *errors, long errors_step, float *costs)
+{
+    for (long i = 0; i < rows; i++)
+        if (labels[i] >= columns)
+            return 0;
+    for (long i = 0; i < rows; i++, log_probs += step, errors += errors_step) {
+        for (long k = 0; k < columns; k++)
+            errors[k] = case_weights[i] * ((k == labels[i]) - exponential(log_probs[k]));
+        costs[i] = -log_probs[labels[i]];
+    }
+    return 1;
 }

@@ -51,13 +51,16 @@ _SIGNATURES = {
     "sums": (*_ROWS, _POINTER, _POINTER, _FLOAT, _FLOAT),
     "differences": (*_ROWS, _POINTER, _LONG, _POINTER, _POINTER, _FLOAT, _FLOAT),
     "log_sums": (*_ROWS, _POINTER, _LONG, _LONG, _POINTER, _POINTER, _LONG),
+    "softmax": (_POINTER, *_ROWS),
+    "log_softmax": (_POINTER, *_ROWS),
+    "label_errors": (*_ROWS, _POINTER, _POINTER, _POINTER, _LONG, _POINTER),
     "take": (_POINTER, _INT, _LONG, _POINTER, *_ROWS),
     "team": (_INT,),
     "multiply": (_POINTER, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT,
-                 _INT, _FLOAT, _FLOAT),
+                 _INT, _FLOAT, _FLOAT, _POINTER, _FLOAT),
 }  # fmt: skip
 _ADDRESSOF, _BYTE = ctypes.addressof, ctypes.c_char.from_buffer
-_RESULTS = {"differences": ctypes.c_double, "take": _INT}
+_RESULTS = {"differences": ctypes.c_double, "label_errors": _INT, "take": _INT}
 
 
 def _compiled() -> ctypes.CDLL | None:
@@ -152,7 +155,15 @@ def _enlist(count: int) -> None:
         _C.team(_team)
 
 
-def multiply(left: Array, right: Array, out: Array, scale: float, keep: float) -> bool:
+def multiply(
+    left: Array,
+    right: Array,
+    out: Array,
+    scale: float,
+    keep: float,
+    parameter: Array | None = None,
+    shrink: float = 0.0,
+) -> bool:
     """``out = scale * left @ right + keep * out`` where the loops in C do it sooner.
 
     Parameters
@@ -162,11 +173,14 @@ def multiply(left: Array, right: Array, out: Array, scale: float, keep: float) -
     out : (m, n) C-contiguous array of the same dtype
         Overwritten if the result is True; not read when ``keep`` is 0.
     scale, keep : float
+    parameter : C-contiguous array like `out`, optional
+        Then moved, ``move(parameter, out, shrink)``, if the result is True.
+    shrink : float
 
     Returns
     -------
     bool
-        False if it was not done: for small products, in float64, for arrays that lie otherwise,
+        False if nothing was done: for small products, in float64, for arrays that lie otherwise,
         and with one thread for those at which NumPy or SciPy is as fast.
 
     Source
@@ -185,12 +199,13 @@ def multiply(left: Array, right: Array, out: Array, scale: float, keep: float) -
     if left_lies is None or right_lies is None:
         return False
     transposed = right_lies[1] == 1
-    if _team == 1 and transposed:
+    if (_team == 1 and transposed) or (parameter is not None and not _flat(parameter, out)):
         return False
     gemm = _SCIPYS if transposed else _NUMPYS
     assert _C
     assert gemm
-    _C.multiply(*gemm, *left_lies, *right_lies, _address(out), m, k, n, scale, keep)
+    moved = None if parameter is None else _address(parameter)
+    _C.multiply(*gemm, *left_lies, *right_lies, _address(out), m, k, n, scale, keep, moved, shrink)
     return True
 
 
@@ -507,6 +522,109 @@ def log_sums(factors: Array, others: Array, slopes: Array | None = None) -> Arra
             terms /= one_more
         sums[:, label] = np.log(one_more, out=one_more).sum(axis=1)
     return sums
+
+
+def softmax(inputs: Array, bias: Array) -> Array:
+    """``exp(x_k) / sum_l exp(x_l)`` of ``x = inputs + bias`` in each row, in place.
+
+    Parameters
+    ----------
+    inputs : (n, n_classes) array
+        Total inputs without biases; overwritten with probabilities.
+    bias : (n_classes,) array of the same dtype
+
+    Returns
+    -------
+    inputs : the same array that was passed
+
+    Source
+    ------
+    Label units: Hinton, Osindero and Teh (2006).
+    """
+    rows = _rows(inputs)
+    biases = rows and _row(bias, rows[2])
+    if _C and rows and biases:
+        _C.softmax(biases, *rows)
+        return inputs
+    inputs += bias
+    inputs -= inputs.max(axis=-1, keepdims=True)
+    np.exp(inputs, out=inputs)
+    inputs /= inputs.sum(axis=-1, keepdims=True)
+    return inputs
+
+
+def log_softmax(inputs: Array, bias: Array | None = None) -> Array:
+    """``log(exp(x_k) / sum_l exp(x_l))`` of ``x = inputs + bias`` in each row, in place.
+
+    Parameters
+    ----------
+    inputs : (n, n_classes) array
+        Total inputs; overwritten with log probabilities, in nats, at most 0.
+    bias : (n_classes,) array of the same dtype, optional
+
+    Returns
+    -------
+    inputs : the same array that was passed
+
+    Source
+    ------
+    "Five strategies": the outputs of the top-level units as class probabilities.
+    """
+    rows = _rows(inputs)
+    biases = rows and bias is not None and _row(bias, rows[2])
+    if _C and rows and (biases or bias is None):
+        _C.log_softmax(biases or None, *rows)
+        return inputs
+    if bias is not None:
+        inputs += bias
+    inputs -= inputs.max(axis=-1, keepdims=True)
+    inputs -= np.log(np.exp(inputs).sum(axis=-1, keepdims=True))
+    return inputs
+
+
+def label_errors(
+    log_probs: Array, labels: NDArray[np.integer[Any]], case_weights: Array, out: Array
+) -> Array:
+    """The gradient of log p(label) by the input of every class unit: target minus probability.
+
+    Parameters
+    ----------
+    log_probs : (n, n_classes) array, in nats
+    labels : (n,) integers in [0, n_classes)
+    case_weights : (n,) array of the same dtype
+        The factor of each case's gradient.
+    out : array like `log_probs`, of other memory; overwritten with the weighted gradients
+
+    Returns
+    -------
+    (n,) array: each case's cross-entropy in nats, not weighted
+
+    Raises
+    ------
+    IndexError
+        If a label is none of the classes.
+
+    Source
+    ------
+    "Five strategies": backpropagation "starts at the output layer".
+    """
+    costs = np.empty(len(labels), log_probs.dtype)
+    rows, out_rows = _rows(log_probs), _rows(out)
+    if (
+        _C and rows and out_rows and log_probs.shape == out.shape and rows[1] == len(labels)
+        and labels.dtype == np.uint8 and labels.flags.c_contiguous
+    ):  # fmt: skip
+        weights = _row(case_weights, rows[1])
+        if weights and _C.label_errors(
+            *rows, _address(labels), weights, out_rows[0], out_rows[3], _address(costs)
+        ):
+            return costs
+    places = np.arange(len(labels)), labels
+    np.negative(log_probs[places], out=costs)
+    np.negative(np.exp(log_probs, out=out), out=out)
+    out[places] += 1
+    out *= case_weights[:, np.newaxis]
+    return costs
 
 
 def take(cases: NDArray[Any], rows: NDArray[np.intp], out: Array) -> bool:

@@ -13,12 +13,11 @@ from hinton06.numerics import (
     bernoulli,
     firing_probs,
     firing_states,
-    log_softmax,
     one_hot,
     product,
     softplus,
 )
-from hinton06.passes import fire, squash, squash_and_fire
+from hinton06.passes import fire, softmax, squash, squash_and_fire
 from hinton06.updates import Momentum, Step
 
 
@@ -144,8 +143,7 @@ def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
 def _label_probs(rbm: Rbm, labels: Array) -> None:
     """From total inputs without biases to probabilities, in place."""
     if rbm.n_labels:
-        labels += rbm.visible_bias[-rbm.n_labels :]
-        np.exp(log_softmax(labels), out=labels)
+        softmax(labels, rbm.visible_bias[-rbm.n_labels :])
 
 
 def hidden_states(rbm: Rbm, v: Array, rng: np.random.Generator, out: Array) -> Array:

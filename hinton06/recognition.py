@@ -18,13 +18,13 @@ from hinton06.numerics import (
     affine,
     bernoulli,
     firing_probs,
-    log_softmax,
     logistic,
     one_hot,
+    product,
     softplus,
     take_batch,
 )
-from hinton06.passes import log_sums
+from hinton06.passes import log_softmax, log_sums
 
 _BATCH = 1000
 _SMALL_BATCH = 100  # whose top units' numbers stay in a core's cache
@@ -97,11 +97,11 @@ def up_pass(net: Classifier, layers: Sequence[Array]) -> Array:
     ------
     Eq. 1 in every hidden layer, "five strategies" for the top.
     """
-    top = len(net.weights) - 1
-    for number, (weights, bias) in enumerate(zip(net.weights, net.biases, strict=True)):
-        up = firing_probs if number < top else affine
-        up(layers[number], weights, bias, layers[number + 1])
-    return log_softmax(layers[-1])
+    *hidden, top = zip(net.weights, net.biases, layers[:-1], layers[1:], strict=True)
+    for weights, bias, below, above in hidden:
+        firing_probs(below, weights, bias, above)
+    weights, bias, below, above = top
+    return log_softmax(product(below, weights, above), bias)
 
 
 def log_probs(net: Classifier, images: NDArray[Any]) -> Array:

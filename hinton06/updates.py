@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from hinton06.numerics import Array, product
+from hinton06.numerics import Array, product, step_by_product
 from hinton06.passes import add_differences, add_sums, blend, move
 
 
@@ -128,12 +128,14 @@ class Momentum:
         left, right, share, step
             As `gather_product`.
         """
+        scale, shrink = step.rate * share, step.rate * step.decay
         if step.momentum:
-            self.gather_product(left, right, share, step)
-            self.apply(step)
+            self._moving = True
+            step_by_product(
+                left, right, self.velocity, self.parameter, scale, step.momentum, shrink
+            )
             return
-        keep = 1 - step.rate * step.decay
-        product(left, right, self.parameter, scale=step.rate * share, keep=keep)
+        product(left, right, self.parameter, scale=scale, keep=1 - shrink)
         if self._moving:
             self.velocity.fill(0)
             self._moving = False

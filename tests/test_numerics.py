@@ -13,10 +13,10 @@ from hinton06.numerics import (
     affine,
     bernoulli,
     epoch_order,
-    log_softmax,
     logistic,
     product,
     softplus,
+    step_by_product,
     take_batch,
 )
 
@@ -120,6 +120,18 @@ def test_product_refuses_an_output_it_cannot_fill(out: NDArray[Any]) -> None:
     assert not out.any()
 
 
+def test_a_step_by_a_product_refuses_what_the_product_refuses() -> None:
+    velocity, parameter = np.zeros((3, 4)), np.zeros((3, 4))
+    with pytest.raises(ValueError, match="cannot multiply"):
+        step_by_product(np.ones((3, 5)), np.ones((4, 4)), velocity, parameter, 1, 0.9, 0)
+    with pytest.raises(ValueError, match="one dtype"):
+        step_by_product(
+            np.ones((3, 5)), np.ones((5, 4), np.float32), velocity, parameter, 1, 0.9, 0
+        )
+    assert not velocity.any()
+    assert not parameter.any()
+
+
 def test_product_refuses_factors_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match="cannot multiply"):
         product(np.ones((3, 5)), np.ones((4, 4)), np.zeros((3, 4)))
@@ -136,7 +148,7 @@ def test_affine_is_the_total_input_to_every_unit(layout: Any) -> None:
         assert inputs[n, j] == pytest.approx(total, rel=0, abs=reference.rounding(20, size=5))
 
 
-# -- logistic, softplus, softmax -------------------------------------------------------------
+# -- logistic, softplus ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -176,27 +188,6 @@ def test_softplus_of_huge_inputs_neither_overflows_nor_changes_them(dtype: Any) 
     result = softplus(inputs)
     assert result.tolist() == [0, pytest.approx(math.log(2), rel=1e-6), 1000]
     assert inputs.tolist() == [-1000, 0, 1000]
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_log_softmax_equals_the_formula(dtype: Any) -> None:
-    inputs = 3 * normal((5, 4), dtype)
-    wide = inputs.astype(np.float64)
-    expected = [[x - math.log(sum(math.exp(y) for y in row)) for x in row] for row in wide]
-    returned = log_softmax(inputs)
-    assert returned is inputs
-    # Numbers up to about 30 are rounded by two subtractions, an exp, a sum of 4 and a log.
-    np.testing.assert_allclose(
-        inputs, expected, rtol=0, atol=reference.rounding(10, size=30, dtype=dtype)
-    )
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_log_softmax_of_huge_inputs_is_finite(dtype: Any) -> None:
-    inputs = np.array([[1000, -1000, 0], [-1000, -1000, -1000]], dtype)
-    log_softmax(inputs)
-    assert inputs[0].tolist() == [0, -2000, -1000]
-    assert inputs[1].tolist() == [pytest.approx(-math.log(3), rel=1e-6)] * 3
 
 
 # -- draws -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
@@ -20,8 +21,11 @@ from hinton06.passes import (
     blend,
     choose,
     fire,
+    label_errors,
+    log_softmax,
     log_sums,
     move,
+    softmax,
     squash,
     squash_and_fire,
     take,
@@ -422,6 +426,46 @@ def test_a_product_is_the_same_whoever_computes_which_part(layout: str, count: i
         assert (abs(out - expected) <= bound).all()
 
 
+@pytest.mark.parametrize("shrink", [0.0, 0.3])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_product_moves_a_parameter_as_a_move_after_it(
+    layout: str, count: int, shrink: float
+) -> None:
+    in_c()
+    left, right = factors(layout)
+    shape = left.shape[0], right.shape[1]
+    out, parameter = normal(shape, seed=3), normal(shape, seed=4)
+    velocity, expected = out.copy(), parameter.copy()
+    with passes.threads(count):
+        done = passes.multiply(left, right, velocity, 0.01, 0.9)
+        assert passes.multiply(left, right, out, 0.01, 0.9, parameter, shrink) == done
+        if not done:
+            np.testing.assert_array_equal(out, normal(shape, seed=3))
+            np.testing.assert_array_equal(parameter, normal(shape, seed=4))
+            return
+        move(expected, velocity, shrink)
+    np.testing.assert_array_equal(out, velocity)
+    np.testing.assert_array_equal(parameter, expected)
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [np.ones((60, 300), np.float32)[:, :90], np.ones((60, 90)), np.ones((90, 60), np.float32)],
+    ids=["gaps", "float64", "another shape"],
+)
+def test_no_product_is_made_for_a_parameter_that_cannot_be_moved(
+    parameter: NDArray[Any],
+) -> None:
+    in_c()
+    left, right = normal((300, 60)).T, normal((300, 90))
+    out = normal((60, 90))
+    with passes.threads(2):
+        assert not passes.multiply(left, right, out, 0.01, 0.9, parameter, 0.0)
+    np.testing.assert_array_equal(out, normal((60, 90)))
+    assert (parameter == 1).all()
+
+
 def test_equal_numbers_of_threads_give_equal_bits_every_time() -> None:
     in_c()
     left, right, inputs, bias = (*factors("up"), normal((50, 500)), normal((500,)))
@@ -514,6 +558,99 @@ def test_where_no_blas_is_found_it_multiplies_on_its_own(monkeypatch: pytest.Mon
         assert not passes.multiply(left, right, np.empty((300, 90), np.float32), 1, 0)
 
 
+# -- a softmax group -----------------------------------------------------------------------------
+
+DTYPES = [np.float32, np.float64]
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("width", [1, 4, 10])
+def test_softmax_equals_the_formula_in_whatever_columns_it_lies(width: int, dtype: Any) -> None:
+    wider = (3 * normal((5, width + 3))).astype(dtype)
+    bias = normal((width,), seed=2).astype(dtype)
+    before = wider.copy()
+    inputs = wider[:, 2 : width + 2]
+    assert softmax(inputs, bias) is inputs
+    wide = before[:, 2 : width + 2].astype(np.float64) + bias.astype(np.float64)
+    odds = np.exp(wide)
+    expected = odds / odds.sum(axis=1, keepdims=True)
+    # Inputs up to 30 are rounded by a sum and a difference, which moves each exponential by so
+    # much of itself; then an exponential, sums of `width` and a quotient.
+    share = reference.rounding(2, size=30, dtype=dtype) + reference.rounding(width + 8, dtype=dtype)
+    assert (abs(inputs - expected) <= 2 * share * expected).all()
+    np.testing.assert_array_equal(wider[:, :2], before[:, :2])
+    np.testing.assert_array_equal(wider[:, width + 2 :], before[:, width + 2 :])
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("width", [1, 4, 10])
+def test_log_softmax_equals_the_formula(width: int, dtype: Any) -> None:
+    wider = (3 * normal((5, width + 3))).astype(dtype)
+    before = wider.copy()
+    inputs = wider[:, 2 : width + 2]
+    wide = inputs.astype(np.float64)
+    expected = [[x - math.log(sum(math.exp(y) for y in row)) for x in row] for row in wide]
+    bias = normal((width,), seed=2).astype(dtype)
+    biased = inputs - bias
+    assert log_softmax(inputs) is inputs
+    log_softmax(biased, bias)
+    # Numbers up to about 30 are rounded by two subtractions, an exp, a sum and a log; with a bias
+    # by two sums more.
+    atol = reference.rounding(width + 8, size=30, dtype=dtype)
+    np.testing.assert_allclose(biased, expected, rtol=0, atol=atol)
+    np.testing.assert_allclose(inputs, expected, rtol=0, atol=atol)
+    np.testing.assert_array_equal(wider[:, :2], before[:, :2])
+    np.testing.assert_array_equal(wider[:, width + 2 :], before[:, width + 2 :])
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softmax_of_huge_inputs_is_finite_and_of_no_number_no_number(dtype: Any) -> None:
+    huge = [[1000, -1000, 0], [-1000, -1000, -1000], [0, np.nan, 0], [np.nan, 0, 0]]
+    logs, probs = np.array(huge, dtype), np.array(huge, dtype)
+    log_softmax(logs)
+    softmax(probs, np.zeros(3, dtype))
+    assert logs[0].tolist() == [0, -2000, -1000]
+    assert logs[1].tolist() == [pytest.approx(-math.log(3), rel=1e-6)] * 3
+    assert probs[0, 0] == 1
+    assert (abs(probs[0, 1:]) <= 2e-38).all()
+    assert probs[1].tolist() == [pytest.approx(1 / 3, rel=1e-6)] * 3
+    assert np.isnan(logs[2:]).all()
+    assert np.isnan(probs[2:]).all()
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("label_dtype", [np.uint8, np.int64])
+def test_errors_of_labels_are_weighted_targets_minus_probabilities(
+    dtype: Any, label_dtype: Any
+) -> None:
+    log_probs = log_softmax(normal((4, 3), sd=3).astype(dtype))
+    labels = np.array([2, 0, 0, 1], label_dtype)
+    weights = np.array([1, 10, 0.5, 3], dtype)
+    before, room = log_probs.copy(), np.full((4, 5), 7, dtype)
+    costs = label_errors(log_probs, labels, weights, room[:, 1:4])
+    np.testing.assert_array_equal(costs, [-before[i, label] for i, label in enumerate(labels)])
+    targets = np.array([[0, 0, 1], [1, 0, 0], [1, 0, 0], [0, 1, 0]])
+    expected = weights[:, np.newaxis] * (targets - np.exp(before.astype(np.float64)))
+    # An exponential, a difference of numbers up to 1 and a product.
+    bound = reference.rounding(8, dtype=dtype) * weights[:, np.newaxis]
+    assert (abs(room[:, 1:4] - expected) <= bound).all()
+    assert (room[:, [0, 4]] == 7).all()
+    np.testing.assert_array_equal(log_probs, before)
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("label_dtype", [np.uint8, np.int64])
+def test_a_label_that_is_no_class_is_refused(label_dtype: Any) -> None:
+    log_probs = log_softmax(normal((2, 3)))
+    with pytest.raises(IndexError):
+        label_errors(log_probs, np.array([0, 3], label_dtype), np.ones(2, np.float32),
+                     np.empty_like(log_probs))  # fmt: skip
+
+
 # -- arrays that loops in C cannot take ----------------------------------------------------------
 
 
@@ -543,6 +680,7 @@ def test_what_is_not_rows_of_float32_is_left_to_numpy(
 
     def work() -> list[NDArray[Any]]:
         made = [squash(make(), bias), fire(make(), bias, bits_of(1))]
+        made += [softmax(make(), bias), log_softmax(make())]
         probs = passes.logistic_of_minus(make())
         made += [choose(probs, bits_of(1), np.empty(probs.shape, probs.dtype))]
         return [*made, choose(probs.copy("C"), bits_of(1), make())]
@@ -564,6 +702,8 @@ def test_a_strange_bias_is_left_to_numpy(
     bias: NDArray[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     same_in_numpy(lambda: [squash(normal((4, 6)), bias)], monkeypatch)
+    same_in_numpy(lambda: [softmax(normal((4, 6)), bias)], monkeypatch)
+    same_in_numpy(lambda: [log_softmax(normal((4, 6)), bias)], monkeypatch)
     chosen = choose(squash(normal((4, 6)), bias), bits_of(1), np.empty((4, 6), np.float32))
     np.testing.assert_array_equal(fire(normal((4, 6)), bias, bits_of(1)), chosen)
     states = np.empty((4, 6), np.float32)

@@ -45,16 +45,21 @@ def test_a_step_leaves_its_gradient_as_it_is() -> None:
     assert gradient.tolist() == [1, 2]
 
 
-def test_step_product_is_a_step_along_the_product() -> None:
+# The larger one is what the loops in C take in float32.
+@pytest.mark.parametrize("sizes", [(4, 6, 3), (60, 50, 90)], ids=["small", "large"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_step_product_is_a_step_along_the_product(sizes: tuple[int, int, int], dtype: Any) -> None:
     rng = np.random.default_rng(1)
-    left, right, start = rng.random((4, 6)), rng.random((6, 3)), rng.random((4, 3))
+    m, k, n = sizes
+    left, right, start = (rng.random(shape, dtype) for shape in ((k, m), (k, n), (m, n)))
+    left = left.T
     fused, plain = Momentum(start.copy()), Momentum(start.copy())
     step = Step(rate=0.3, momentum=0.9, decay=0.2)
     for sign in (1, -1, 1):
-        fused.step_product(sign * left, right, 1 / 6, step)
-        plain.step(sign * left @ right / 6, step)
-    # Three steps of sums of six products, all below 2 in size.
-    tolerance = reference.rounding(3 * 20, size=2)
+        fused.step_product((sign * left.T).T, right, 1 / k, step)
+        plain.step(sign * left @ right / k, step)
+    # Three steps of sums of k products, all below 2 in size.
+    tolerance = reference.rounding(3 * (3 * k + 2), size=2, dtype=dtype)
     np.testing.assert_allclose(fused.parameter, plain.parameter, rtol=0, atol=tolerance)
     np.testing.assert_allclose(fused.velocity, plain.velocity, rtol=0, atol=tolerance)
 
