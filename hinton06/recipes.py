@@ -332,7 +332,7 @@ _TR2006 = _recipe(
         "bp_weight": (0.0, CHAPTER),
         "search_bp_weight": (False, CHAPTER),
         "bp_weights": ((0.5, 0.8, 0.9, 0.95), ASSUMED),
-        "bp_rate": (0.1, ASSUMED),
+        "bp_rate": (1.0, VALIDATION),
         "bp_momentum": (0.9, ASSUMED),
     },
 )
