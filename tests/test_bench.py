@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hinton06 import passes
+from hinton06 import passes, updates
 
 SPEED = Path(__file__).parents[1] / "experiments" / "speed"
 
@@ -183,3 +183,16 @@ def test_the_peers_compute_the_same(scripts: Any, peers: Any, name: str) -> None
         pairs += [(net.memory.visible_bias, arrays["memory_bias"])]
     for mine, other in pairs:
         np.testing.assert_allclose(mine, other.numpy(), atol=1e-5)
+
+
+def test_each_part_of_a_batch_of_cd_is_seen_by_a_clock(scripts: Any) -> None:
+    if passes.KIND != "C":
+        pytest.skip("installed without a C compiler")
+    between = scripts("between")
+    library, step_by_product = passes._C, updates.step_by_product
+    row = between.batch(784, 500, repeats=2, threads=1)
+    parts = [row[name] for name in row if name not in ("rbm", "threads", "whole", "the rest")]
+    assert len(parts) == 6
+    assert all(part > 0 for part in parts)
+    assert passes._C is library
+    assert updates.step_by_product is step_by_product
