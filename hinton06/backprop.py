@@ -262,7 +262,7 @@ class FineTuning:
 
     With `valid`, learning stops by `should_stop` and the parameters go back to the epoch of the
     fewest validation errors; without, it stops once the cost on the training cases has fallen
-    to `target_cost`. `max_epochs` ends either, and `reason` then says so.
+    to `target_cost`, at a rate of its own. `max_epochs` ends either, and `reason` then says so.
 
     Parameters
     ----------
@@ -414,7 +414,8 @@ class FineTuning:
 
     def _momentum_epoch(self, tick: Callable[[float], None]) -> float:
         size = min(self.settings.batch, len(self._train))
-        step = Step(self.settings.rate, self.settings.momentum, self.settings.decay)
+        rate = self.settings.all_cases_rate if self._valid is None else self.settings.rate
+        step = Step(rate, self.settings.momentum, self.settings.decay)
         work = 3.0 * sum(w.size for w in self.net.weights)
         total = cases = 0.0
         for first in range(0, len(self._train), size):

@@ -148,7 +148,14 @@ class BackpropSettings(_Checked):
         "Plain steps with momentum, or conjugate gradient.", choices=("momentum", "cg")
     )
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
-    rate: float = _setting("Learning rate (momentum optimiser).", 0, 1000)
+    rate: float = _setting(
+        "Learning rate of a pretrained net that validation stops (momentum optimiser).", 0, 1000
+    )
+    all_cases_rate: float = _setting(
+        "Learning rate with --extend and --no-pretraining, on all cases (momentum optimiser).",
+        0,
+        1000,
+    )
     momentum: float = _setting("Momentum.", 0, 0.9999)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     line_searches: int = _setting("Line searches a batch (cg optimiser).", 1, 1000)
@@ -303,7 +310,8 @@ _TR2006 = _recipe(
     {
         "optimiser": ("momentum", CHAPTER),
         "batch": (100, ASSUMED),
-        "rate": (0.1, VALIDATION),
+        "rate": (0.2, VALIDATION),
+        "all_cases_rate": (0.1, VALIDATION),
         "momentum": (0.9, VALIDATION),
         "decay": (0.0, ASSUMED),
         "line_searches": (3, SCIENCE06),

@@ -177,7 +177,8 @@ def test_permuted_pixels_with_a_permuted_start_give_permuted_first_layer_weights
 
 def settings(**changes: Any) -> BackpropSettings:
     fixed: dict[str, Any] = {
-        "optimiser": "momentum", "batch": 4, "rate": 0.1, "momentum": 0.5, "decay": 0.001,
+        "optimiser": "momentum", "batch": 4, "rate": 0.1, "all_cases_rate": 0.1, "momentum": 0.5,
+        "decay": 0.001,
         "line_searches": 3, "top_only_epochs": 0, "importance_sampling": True, "easy_cost": 0.5,
         "easy_probability": 0.25, "patience": 2, "max_epochs": 50,
     }  # fmt: skip
@@ -428,6 +429,22 @@ def test_fine_tuning_stops_once_the_training_cost_has_fallen_to_its_target() -> 
     assert learner.selected.epoch == learner.epoch
 
 
+@pytest.mark.parametrize(("target_cost", "used"), [(None, "rate"), (0.0, "all_cases_rate")])
+def test_with_all_training_cases_the_rate_is_another(target_cost: float | None, used: str) -> None:
+    """One epoch with the one rate moves the net as far whatever the other one is."""
+    changes: dict[str, float] = {"rate": 0.0, "all_cases_rate": 0.0}
+    start = tuning().net.copy()
+    still = tuning(target_cost=target_cost, **changes)
+    run(still, 1)
+    moved = tuning(target_cost=target_cost, **(changes | {used: 0.1}))
+    run(moved, 1)
+    both = tuning(target_cost=target_cost, rate=0.1, all_cases_rate=0.1)
+    run(both, 1)
+    assert_nets_equal(still.net, start)
+    assert_nets_equal(moved.net, both.net)
+    assert (moved.net.weights[0] != start.weights[0]).any()
+
+
 @pytest.mark.parametrize("target_cost", [None, 0.0])
 def test_the_cap_on_epochs_is_reported(target_cost: float | None) -> None:
     learner = tuning(target_cost=target_cost, max_epochs=3, patience=100)
@@ -464,7 +481,7 @@ def test_first_epochs_change_only_the_top(optimiser: str) -> None:
 
 def test_an_epoch_samples_every_case_with_a_smaller_last_batch() -> None:
     """At rate 0 the mean over an epoch's batches is the cost of the whole training set."""
-    learner = tuning(rate=0.0, importance_sampling=False, target_cost=0.0)
+    learner = tuning(all_cases_rate=0.0, importance_sampling=False, target_cost=0.0)
     ticks: list[float] = []
     row = learner.run_epoch(ticks.append)
     # 21 costs of order 1, summed and divided in float32.

@@ -132,6 +132,9 @@ def test_modes_of_finetune_bp_exclude_each_other(runs: Path) -> None:
     fails_in_one_line(run("finetune-bp", "--extend", net, "--no-pretraining"), 2, "--extend")
     fails_in_one_line(run("finetune-bp", stack, stack), 2, "one pretrained")
     fails_in_one_line(run("finetune-bp", stack, "--layers", "5"), 2, "--layers")
+    for mode in (["--extend", net], ["--no-pretraining", net]):
+        fails_in_one_line(run("finetune-bp", *mode, "--rate", "0.1"), 2, "--all-cases-rate")
+    fails_in_one_line(run("finetune-bp", stack, "--all-cases-rate", "0.1"), 2, "--extend")
     fails_in_one_line(run("combine", net), 2, "two")
 
 

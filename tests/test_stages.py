@@ -35,7 +35,7 @@ def settings(tiny_pretrain, tiny_backprop):
     return SimpleNamespace(
         pretrain=tiny_pretrain,
         backprop=tiny_backprop,
-        gentle=dataclasses.replace(tiny_backprop, rate=0.003, max_epochs=50),
+        gentle=dataclasses.replace(tiny_backprop, all_cases_rate=0.003, max_epochs=50),
         cg=dataclasses.replace(
             tiny_backprop, optimiser="cg", batch=250, line_searches=2, importance_sampling=False
         ),

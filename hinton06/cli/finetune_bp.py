@@ -60,6 +60,7 @@ def finetune_bp(
     errors.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     _check_usage(checkpoints, extended, no_pretraining, layers)
+    _check_rate(extended is not None or no_pretraining, options)
     recipe, seed = options["recipe"], options["seed"]
     settings = chosen_settings(RECIPES[recipe].backprop, options)
     context = make_context(options, Display(options["quiet"], options["plain"]))
@@ -93,3 +94,13 @@ def _check_usage(
         raise click.UsageError("give one pretrained CHECKPOINT, or --extend, or --no-pretraining")
     if layers is not None and not no_pretraining:
         raise click.UsageError("--layers goes with --no-pretraining only")
+
+
+def _check_rate(all_cases: bool, options: dict[str, Any]) -> None:
+    """A rate that would not be used is a mistake."""
+    if all_cases and options["rate"] is not None:
+        raise click.UsageError(
+            "with --extend and --no-pretraining the rate is --all-cases-rate, not --rate"
+        )
+    if not all_cases and options["all_cases_rate"] is not None:
+        raise click.UsageError("--all-cases-rate goes with --extend and --no-pretraining only")
