@@ -32,11 +32,13 @@ PRETRAIN = {
     "short-decay-0.001": [*SHORT, "--decay", "0.001"],
 }
 BACKPROP = {
-    "base": ["--rate", "0.1"],
+    "base": ["--rate", "0.2"],  # the recipe's, so that of make table1
+    "rate-0.1": ["--rate", "0.1"],
     "rate-0.05": ["--rate", "0.05"],
 }
 VARIANTS = [
     ("table1", "base"),
+    ("table1", "rate-0.1"),
     ("table1", "rate-0.05"),
     ("short", "base"),
     ("short-decay-0.001", "base"),
