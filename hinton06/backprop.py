@@ -262,7 +262,8 @@ class FineTuning:
 
     With `valid`, learning stops by `should_stop` and the parameters go back to the epoch of the
     fewest validation errors; without, it stops once the cost on the training cases has fallen
-    to `target_cost`, at a rate of its own. `max_epochs` ends either, and `reason` then says so.
+    to `target_cost`, and learns at `all_cases_rate`. `max_epochs` ends either, and `finished`
+    then says so.
 
     Parameters
     ----------

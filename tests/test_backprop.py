@@ -177,9 +177,9 @@ def test_permuted_pixels_with_a_permuted_start_give_permuted_first_layer_weights
 
 def settings(**changes: Any) -> BackpropSettings:
     fixed: dict[str, Any] = {
-        "optimiser": "momentum", "batch": 4, "rate": 0.1, "all_cases_rate": 0.1, "momentum": 0.5,
-        "decay": 0.001,
-        "line_searches": 3, "top_only_epochs": 0, "importance_sampling": True, "easy_cost": 0.5,
+        "optimiser": "momentum", "batch": 4, "rate": 0.1, "all_cases_rate": 0.1,
+        "momentum": 0.5, "decay": 0.001, "line_searches": 3, "top_only_epochs": 0,
+        "importance_sampling": True, "easy_cost": 0.5,
         "easy_probability": 0.25, "patience": 2, "max_epochs": 50,
     }  # fmt: skip
     return dataclasses.replace(RECIPES["quick"].backprop, **(fixed | changes))

@@ -48,7 +48,7 @@ def line(path: Path) -> dict[str, Any]:
     row: dict[str, Any] = {
         "file": "/".join(path.parts[-2:]),
         "command": COMMANDS[found.stage],
-        "split": arguments["split"],
+        "split": arguments.get("split", ""),  # none without pretraining
         "options": options(found.stage, arguments),
         "recipe": arguments["recipe"],
         "seed": arguments["seed"],
