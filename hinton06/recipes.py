@@ -191,7 +191,12 @@ class WakeSleepSettings(_Checked):
 
     epochs: int = _setting("Epochs of the schedule.", 1, 1_000_000)
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
-    rate: float = _setting("Learning rate of Eqs 2, 3 and 4, first epoch.", 0, 1000)
+    rate: float = _setting("Learning rate of Eqs 2 and 4, first epoch.", 0, 1000)
+    recognition_share: float = _setting(
+        "Learning rate of Eq. 3, the recognition weights', as a share of that of Eqs 2 and 4.",
+        0,
+        1000,
+    )
     final_share: float = _setting(
         "Rate of the last epoch as a share of the first's; linear between.", 0, 1
     )
@@ -327,6 +332,7 @@ _TR2006 = _recipe(
         "epochs": (66, VALIDATION),
         "batch": (100, HOT06),
         "rate": (0.1, VALIDATION),
+        "recognition_share": (0.1, VALIDATION),
         "final_share": (0.3, ASSUMED),
         "momentum": (0.0, ASSUMED),
         "decay": (0.0002, ASSUMED),
@@ -357,6 +363,7 @@ _HOT06 = _recipe(
     {
         "epochs": (300, HOT06),
         "rate": (0.02, ASSUMED),
+        "recognition_share": (1.0, ASSUMED),
         "final_share": (0.1, ASSUMED),
         "averaging": (0.0, HOT06),
         "gibbs": ((3, 6, 10), HOT06),

@@ -8,7 +8,7 @@ Teh (2006), and each choice is named where it is made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -94,6 +94,8 @@ class ContrastiveWakeSleep:
         leads to by brief sampling.
     persistent_rounds : int
         Rounds of alternating Gibbs sampling of each chain between two updates.
+    recognition_share : float
+        The learning rate of the recognition weights, as a share of that of all other parameters.
 
     Attributes
     ----------
@@ -114,6 +116,7 @@ class ContrastiveWakeSleep:
         sampled_labels: bool = False,
         persistent_share: float = 0.0,
         persistent_rounds: int = 1,
+        recognition_share: float = 1.0,
     ) -> None:
         self.net = net
         self.momenta = {name: Momentum(getattr(net, name)) for name in _LOWER}
@@ -123,6 +126,7 @@ class ContrastiveWakeSleep:
         self._sampled_labels = sampled_labels
         self._persistent_share = persistent_share
         self._persistent_rounds = persistent_rounds
+        self._recognition_share = recognition_share
         n_vis, n_hid = net.vishid.shape
         n_pen, n_top = net.n_pen, net.memory.n_hidden
         sizes = {
@@ -219,7 +223,8 @@ class ContrastiveWakeSleep:
         gibbs_steps : int
         rng : numpy.random.Generator
         step : Step
-            For every parameter; its decay for the weights alone.
+            For every parameter, but for the rate of the recognition weights and biases, which is
+            `recognition_share` of its rate; its decay for the weights alone.
 
         Returns
         -------
@@ -243,10 +248,11 @@ class ContrastiveWakeSleep:
         self._delta_rule("penhid", "hid_gen_bias", now.wake_pen_states, now.wake_hid_states,
                          now.hid_prediction, step)  # fmt: skip
         # Eq. 3: the layer below, times what it failed to predict.
+        recognition = replace(step, rate=step.rate * self._recognition_share)
         self._delta_rule("hidpen", "pen_rec_bias", now.sleep_hid_states, now.confab_pen_states,
-                         now.pen_prediction, step)  # fmt: skip
+                         now.pen_prediction, recognition)  # fmt: skip
         self._delta_rule("vishid", "hid_rec_bias", now.sleep_vis_probs, now.sleep_hid_states,
-                         now.sleep_hid_prediction, step)  # fmt: skip
+                         now.sleep_hid_prediction, recognition)  # fmt: skip
         self._fantasise(n, rng)
         self._learn_memory(n, step)
         return cost
@@ -499,6 +505,7 @@ class GenerativeFineTuning:
             self._generative = ContrastiveWakeSleep(
                 net, size, settings.sampled_labels,
                 settings.persistent_share, settings.persistent_rounds,
+                settings.recognition_share,
             )  # fmt: skip
         else:
             self._generative = PretrainingGradient(net, size)

@@ -255,12 +255,22 @@ def wake_sleep_gradient(
     )
 
 
+RECOGNITION = ("vishid", "hid_rec_bias", "hidpen", "pen_rec_bias")
+
+
 def updated(
-    net: Net, velocity: Net, gradients: Sequence[Net], rate: float, momentum: float, decay: float
+    net: Net,
+    velocity: Net,
+    gradients: Sequence[Net],
+    learning_rate: float,
+    momentum: float,
+    decay: float,
+    recognition_share: float = 1.0,
 ) -> tuple[Net, Net]:
     """The net and its velocity after one update by the mean gradient; biases do not decay."""
     new_net, new_velocity = [], []
     for k, array in enumerate(net):
+        rate = learning_rate * (recognition_share if net._fields[k] in RECOGNITION else 1.0)
         mean = sum(g[k] for g in gradients) / len(gradients)
         pull = decay * array if array.ndim == 2 else 0.0
         speed = momentum * velocity[k] + rate * (mean - pull)

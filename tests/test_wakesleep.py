@@ -43,7 +43,8 @@ IMAGES = np.array([[0.0, 1.0, 0.3, 0.8], [1.0, 0.6, 0.0, 0.1], [0.2, 0.4, 1.0, 0
 TARGETS = np.eye(3)[[1, 0, 2]]
 
 SETTINGS = WakeSleepSettings(
-    epochs=6, batch=4, rate=0.3, final_share=0.5, momentum=0.5, decay=0.001, averaging=0.0,
+    epochs=6, batch=4, rate=0.3, recognition_share=1.0, final_share=0.5, momentum=0.5,
+    decay=0.001, averaging=0.0,
     gibbs=(1, 2, 3), sampled_labels=False, persistent_share=0.0, persistent_rounds=1,
     balanced=False, generative="wake-sleep", bp_weight=0.0,
     search_bp_weight=False, bp_weights=(0.25, 0.5, 1.0), bp_rate=0.2, bp_momentum=0.8,
@@ -117,12 +118,13 @@ def test_every_quantity_of_a_pass_is_the_state_or_probability_of_the_plain_loops
 
 @pytest.mark.parametrize("gibbs_steps", [1, 3])
 @pytest.mark.parametrize("sampled", [False, True])
+@pytest.mark.parametrize("share", [1.0, 0.25, 0.0])
 def test_two_updates_change_all_eleven_arrays_as_the_plain_loops_do(
-    gibbs_steps: int, sampled: bool
+    gibbs_steps: int, sampled: bool, share: float
 ) -> None:
     """A batch of three, then one of two; the velocity runs on and only weights decay."""
     net, rate, momentum, decay = slow.random_net(4), 0.3, 0.5, 0.01
-    learner = ContrastiveWakeSleep(package_net(net), 3, sampled)
+    learner = ContrastiveWakeSleep(package_net(net), 3, sampled, recognition_share=share)
     velocity = slow.zeros_like(net)
     for n in (3, 2):
         expected, draws = dreams(net, gibbs_steps, sampled, seed=n, n=n)
@@ -134,7 +136,7 @@ def test_two_updates_change_all_eleven_arrays_as_the_plain_loops_do(
         own_cost = -sum(slow.log_chance(d.vis_prediction, image) for image, _, d in cases)
         assert cost == pytest.approx(own_cost, rel=0, abs=10 * ROUNDING)
         gradients = [slow.wake_sleep_gradient(*case) for case in cases]
-        net, velocity = slow.updated(net, velocity, gradients, rate, momentum, decay)
+        net, velocity = slow.updated(net, velocity, gradients, rate, momentum, decay, share)
         for name, mine in numbers(learner.net)._asdict().items():
             np.testing.assert_allclose(
                 mine, getattr(net, name), rtol=0, atol=2 * ROUNDING, err_msg=name
@@ -487,6 +489,24 @@ def test_chains_are_as_many_and_go_on_as_long_as_the_settings_say() -> None:
     run(learner, 1)
     assert_equal(numbers(learner.net), numbers(net))
     np.testing.assert_array_equal(learner.state()["chains"], own.chains)
+
+
+def test_recognition_weights_learn_at_the_share_of_the_settings() -> None:
+    """Their first move is in proportion to it; what the others learn does not depend on it."""
+    start = numbers(tuning().net)
+    moves = []
+    for share in (1.0, 0.25):
+        learner = tuning(settings=settings(recognition_share=share, batch=10, decay=0.0))
+        run(learner, 1)
+        moves.append([a - b for a, b in zip(numbers(learner.net), start, strict=True)])
+    # In float32: sums over ten cases of terms below 1, added to parameters below 8.
+    limit = reference.rounding(20, dtype=np.float32) + reference.rounding(4, 8, np.float32)
+    for name, whole, quarter in zip(Net._fields, *moves, strict=True):
+        if name in slow.RECOGNITION:
+            assert np.abs(whole).max() > 100 * limit
+            np.testing.assert_allclose(quarter, whole / 4, rtol=0, atol=limit, err_msg=name)
+        else:
+            np.testing.assert_array_equal(quarter, whole, err_msg=name)
 
 
 MIXED = settings(bp_weight=0.25, batch=10, momentum=0.0)

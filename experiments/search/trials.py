@@ -4,7 +4,7 @@
     python experiments/search/trials.py --out extension.csv runs/held-out/*.h5
 
 Reads files of hinton06, finished or stopped (``.part``), and writes trials.csv, or another file,
-beside this script.
+beside this script (a path of its own if `--out` is absolute).
 `options` are the settings that differ from those of the file's recipe as it is now; `start` is the
 beginning of the `sha256` of the file that the run started from. Choices were made by the validation
 columns; the test errors are what the commands print at their end.
@@ -83,7 +83,7 @@ def main() -> None:
     given = parser.parse_args()
     rows = [line(path) for path in given.files]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with Path(__file__).with_name(given.out).open("w", newline="", encoding="utf-8") as file:
+    with (Path(__file__).parent / given.out).open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
