@@ -63,11 +63,8 @@ def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
 def test_what_a_recipe_changes_in_its_base_has_its_own_source(name: str, source: str) -> None:
     base, recipe = RECIPES["tr2006"], RECIPES[name]
     # No rates are in the paper.
-    assumed = (
-        {f"wakesleep.{x}" for x in ("rate", "recognition_share", "final_share")}
-        if name == "hot06"
-        else set()
-    )
+    rates = {f"wakesleep.{rate}" for rate in ("rate", "recognition_share", "final_share")}
+    assumed = rates if name == "hot06" else set()
     for setting in NAMES:
         if value_of(recipe, setting) != value_of(base, setting):
             assert recipe.sources[setting] == (ASSUMED if setting in assumed else source)
