@@ -68,6 +68,7 @@ def line(path: Path) -> dict[str, Any]:
             "lowest_valid_cost": round(float(costs.min()), 3),
             "last_valid_cost": round(float(costs[-1]), 3),
             "valid_errors_by_epoch": " ".join(f"{e:.0f}" for e in errors),
+            "valid_costs_by_epoch": " ".join(f"{cost:.3f}" for cost in costs),
         }
     elif "train_errors" in history:  # an extension, which has no validation cases
         errors = np.array(history["train_errors"])
