@@ -28,6 +28,7 @@ from hinton06.opening import (
     load_recogniser,
     split_recorded,
     training_rows,
+    translations_of,
 )
 from hinton06.recognition import (
     Cases,
@@ -253,13 +254,13 @@ class _Asked:
 def _parts(path: Path, found: Checkpoint, digits: Digits) -> dict[str, Cases]:
     """The cases that a net was trained on, those that validated it, if any, and the test cases."""
     test = Cases(digits.test_images, digits.test_labels)
+    translations = translations_of(path, found.arguments)
     if found.stage != "stack" and found.outcome.get("role") != "validated":
-        return {"train": cases_at(digits), "test": test}
+        return {"train": cases_at(digits, translations=translations), "test": test}
     split = split_recorded(path, digits, found)
+    rows = training_rows(path, digits, split, cases_asked_for(path, found.arguments))
     return {
-        "train": cases_at(
-            digits, training_rows(path, digits, split, cases_asked_for(path, found.arguments))
-        ),
+        "train": cases_at(digits, rows, translations),
         "validation": cases_at(digits, split.valid),
         "test": test,
     }

@@ -384,6 +384,51 @@ def cases_asked_for(path: Path, arguments: Mapping[str, Any]) -> int:
     return cases
 
 
-def cases_at(digits: Digits, rows: Any = slice(None)) -> Cases:
-    """So many of the training cases, all of them if no rows are given."""
-    return Cases(digits.train_images[rows], digits.train_labels[rows])
+def translations_of(path: Path, arguments: Mapping[str, Any]) -> int:
+    """By how many pixels the training images of a file were translated at most; 0 for not at all.
+
+    Parameters
+    ----------
+    path : Path
+        For the error message.
+    arguments : mapping
+        Of the file.
+
+    Raises
+    ------
+    CheckpointError
+        If that is not a number.
+    """
+    distance = arguments.get("translations", 0)
+    if not isinstance(distance, int) or not 0 <= distance <= mnist.MAX_TRANSLATION:
+        raise CheckpointError(f"{path}: does not record how far its images were translated")
+    return distance
+
+
+def cases_at(digits: Digits, rows: Any = slice(None), translations: int = 0) -> Cases:
+    """So many of the training cases, all of them if no rows are given.
+
+    Parameters
+    ----------
+    digits : Digits
+    rows : integer array or slice
+    translations : int
+        Each of them also in all translations by up to so many pixels.
+
+    Raises
+    ------
+    RunError
+        If images could leave their frame.
+
+    Source
+    ------
+    `mnist.translated`.
+    """
+    images, labels = digits.train_images[rows], digits.train_labels[rows]
+    if not translations:
+        return Cases(images, labels)
+    try:
+        moved = mnist.translated(images, digits.shape, translations)
+    except ValueError as error:
+        raise RunError(f"{digits.name}: {error}") from None
+    return Cases(moved, np.tile(labels, len(moved) // len(images)))

@@ -19,6 +19,7 @@ from hinton06.recipes import PretrainSettings
 from hinton06.updates import Step
 
 _FEATURE_BATCH = 1000
+_MAX_KEPT = 512 << 20  # bytes; 13 versions of 50,000 images have 1.3 GB of 500 features
 
 
 def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
@@ -47,6 +48,77 @@ def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
         batch = take_batch(cases, rows, room[: rows.stop - rows.start])
         hidden_probs(rbm, batch, out=probs[rows])
     return probs
+
+
+class LayerData:
+    """The data of one RBM of a stack: the features below it and, in the top one, the labels.
+
+    They are computed once and kept; those that would take more than half a GiB are computed for
+    each batch anew.
+
+    Parameters
+    ----------
+    cases : (n_cases, n_pixels) array
+        uint8 pixels, or probabilities.
+    below : sequence of Rbm
+        The layers that are learned already, bottom to top.
+    targets : (n_cases, n_labels) float32 array
+        One-hot labels that are learned together with the features; of no columns for none.
+    batch : int
+        The most cases that `take` is asked for.
+
+    Source
+    ------
+    "A greedy learning algorithm for multiple hidden layers"; Figure 4.
+    """
+
+    def __init__(
+        self,
+        cases: NDArray[Any],
+        below: Sequence[Rbm],
+        targets: NDArray[np.float32],
+        batch: int,
+    ) -> None:
+        sizes = [cases.shape[1], *(rbm.n_hidden for rbm in below)]
+        self.n_visible = sizes[-1] + targets.shape[1]
+        self._cases, self._below, self._targets = cases, list(below), targets
+        computed = [*sizes[1:], self.n_visible] if targets.shape[1] else sizes[1:]
+        self._kept = len(cases) * max(computed, default=0) * 4 <= _MAX_KEPT
+        if self._kept:
+            self._keep()
+        else:
+            dtype = below[0].weights.dtype if below else targets.dtype
+            self._rooms = [np.empty((batch, size), dtype) for size in sizes]
+
+    def _keep(self) -> None:
+        for rbm in self._below:
+            self._cases = features(rbm, self._cases)
+        if self._targets.shape[1]:
+            lower = np.empty(self._cases.shape, np.float32)
+            take_batch(self._cases, slice(None), lower)
+            self._cases = np.hstack([lower, self._targets])
+
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    def take(self, rows: NDArray[np.intp], out: Array) -> None:
+        """Write the visible vectors of the chosen cases.
+
+        Parameters
+        ----------
+        rows : (n,) integer array
+            No more than `batch`.
+        out : (n, n_visible) float array, overwritten
+        """
+        if self._kept:
+            take_batch(self._cases, rows, out)
+            return
+        rooms = [room[: len(rows)] for room in self._rooms]
+        take_batch(self._cases, rows, rooms[0])
+        for rbm, (v, h) in zip(self._below, pairwise(rooms), strict=True):
+            hidden_probs(rbm, v, out=h)
+        n_units = rooms[-1].shape[1]
+        out[:, :n_units], out[:, n_units:] = rooms[-1], self._targets[rows]
 
 
 def step_at(settings: PretrainSettings, epoch: int) -> Step:
@@ -128,19 +200,17 @@ class GreedyStack:
             raise ValueError(f"{len(lower)} learned layers leave none of the stack's to learn")
         self._n_lower = len(lower)
         self.epoch = 0
-        self._data: NDArray[Any] = cases
-        for rbm in self.stack[:-1]:
-            self._data = features(rbm, self._data)
+        self._data = self._layer_data(self.stack)
         self._add_layer()
 
     def _add_layer(self) -> None:
-        if self.stack:
-            self._data = features(self.stack[-1], self._data)
-        n_labels = self._labels_of(len(self.stack))
-        self._join_labels(n_labels)
-        n_hidden = self.settings.layers[len(self.stack)]
+        n_labels, n_hidden = self._labels_of(len(self.stack)), self.settings.layers[len(self.stack)]
         sd, rng = self.settings.initial_sd, self._rng
-        self._start_layer(Rbm.random(self._data.shape[1], n_hidden, sd, rng, n_labels))
+        self._start_layer(Rbm.random(self._data.n_visible, n_hidden, sd, rng, n_labels))
+
+    def _layer_data(self, below: Sequence[Rbm]) -> LayerData:
+        targets = self._targets[:, : self._labels_of(len(below))]
+        return LayerData(self._cases, below, targets, self.settings.batch)
 
     def _check_fit(self, stack: Sequence[Rbm]) -> None:
         sizes = (self._cases.shape[1], *self.settings.layers)
@@ -153,12 +223,6 @@ class GreedyStack:
     def _labels_of(self, layer: int) -> int:
         """How many label units a layer's visible vector ends with: the top layer's only."""
         return self._targets.shape[1] if layer == len(self.settings.layers) - 1 else 0
-
-    def _join_labels(self, n_labels: int) -> None:
-        if n_labels:
-            lower = np.empty(self._data.shape, np.float32)
-            take_batch(self._data, slice(None), lower)
-            self._data = np.hstack([lower, self._targets])
 
     def _start_layer(self, rbm: Rbm) -> None:
         self.stack.append(rbm)
@@ -185,7 +249,7 @@ class GreedyStack:
         """Multiply-adds done so far and expected in all, to weigh one layer's epochs."""
         sizes = (self._cases.shape[1], *self.settings.layers)
         layer = [
-            5.0 * (n_below + self._labels_of(number)) * n_above * len(self._data)
+            5.0 * (n_below + self._labels_of(number)) * n_above * len(self._cases)
             for number, (n_below, n_above) in enumerate(pairwise(sizes))
             if number >= self._n_lower
         ]
@@ -209,14 +273,16 @@ class GreedyStack:
         """
         layer, layer_epoch = self._place()
         if layer == len(self.stack):
+            del self._data  # first, so that two layers' data are never there at once
+            self._data = self._layer_data(self.stack)
             self._add_layer()
         rbm, divergence = self.stack[-1], self._divergence
         step = step_at(self.settings, layer_epoch)
-        order = epoch_order(len(self._data), self._rng, self._classes)
+        order = epoch_order(len(self._cases), self._rng, self._classes)
         squared_error = 0.0
         for first in range(0, len(order), self.settings.batch):
             rows = order[first : first + self.settings.batch]
-            take_batch(self._data, rows, divergence.data_room(len(rows)))
+            self._data.take(rows, divergence.data_room(len(rows)))
             squared_error += divergence.learn(len(rows), self._rng, step)
             tick(5.0 * rbm.weights.size * len(rows))
         self.epoch += 1
@@ -260,10 +326,7 @@ class GreedyStack:
         """
         stack = stack_from_arrays(state["stack"])
         self._check_fit(stack)
-        self._data = self._cases
-        for rbm in stack[:-1]:
-            self._data = features(rbm, self._data)
-        self._join_labels(stack[-1].n_labels)
+        self._data = self._layer_data(stack[:-1])
         self.stack = stack[:-1]
         self._start_layer(stack[-1])
         for name in ("weights", "visible_bias", "hidden_bias"):

@@ -35,6 +35,7 @@ from hinton06.opening import (
     split_of,
     split_recorded,
     training_rows,
+    translations_of,
 )
 from hinton06.recipes import (
     BackpropSettings,
@@ -107,6 +108,7 @@ def pretrain(
     seed: int = 0,
     labels: bool = False,
     lower: Path | None = None,
+    translations: int = 0,
 ) -> Made:
     """Learn a stack greedily on one split's training cases.
 
@@ -126,6 +128,8 @@ def pretrain(
     lower : Path, optional
         A stack of the same split, whose layers below the top are taken as they are, so that only
         a new top is learned.
+    translations : int
+        The images are learned in all translations by up to so many pixels; 0 for as they are.
 
     Returns
     -------
@@ -134,11 +138,13 @@ def pretrain(
     Raises
     ------
     RunError, CheckpointError, Interrupted
-        As `Run.train`; also if the lower layers do not fit.
+        As `Run.train`; also if the lower layers do not fit, or images could be translated out of
+        their frame.
 
     Source
     ------
-    "A greedy learning algorithm for multiple hidden layers".
+    "A greedy learning algorithm for multiple hidden layers"; translations: "Details of the
+    discriminative fine-tuning procedure".
     """
     digits = context.digits
     split = split_of(path, digits, split_name)
@@ -147,13 +153,16 @@ def pretrain(
     )
     if labels:
         arguments["labels"] = digits.n_classes
+    if translations:
+        arguments["translations"] = translations
     below = _lower_layers(lower, split_name, digits, settings, arguments) if lower else []
     run = _run(context, path, "stack", arguments, f"pretrain {split_name}")
     with run.begun(context.force, context.progress) as before:
         if before:
             return Made(path, before, already=True)
         with context.computing():
-            cases = cases_at(digits, training_rows(path, digits, split, settings.cases))
+            rows = training_rows(path, digits, split, settings.cases)
+            cases = cases_at(digits, rows, translations)
             targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
             rng = _generator(seed, 0, split_name)
             learner = GreedyStack(cases.images, settings, rng, targets, cases.labels, below)
@@ -184,6 +193,9 @@ def _lower_layers(
     stack: list[Rbm] = build_model(path, stack_from_arrays, found)
     if split_recorded(path, digits, found).name != split_name:
         raise RunError(f"{path}: was learned on another split than {split_name}")
+    then, now = translations_of(path, found.arguments), arguments.get("translations", 0)
+    if then != now:
+        raise RunError(f"{path}: was learned with --translations {then}, not {now}")
     check_inputs(path, stack[0].n_visible, digits)
     sizes = tuple(rbm.n_hidden for rbm in stack[:-1])
     if not sizes or sizes != settings.layers[:-1]:
@@ -248,7 +260,7 @@ def finetune(
     def learner() -> FineTuning:
         return FineTuning(
             Classifier.on_stack(stack, digits.n_classes),
-            cases_at(digits, rows),
+            cases_at(digits, rows, translations_of(path, arguments)),
             settings,
             _generator(seed, 1, split_name),
             valid=cases_at(digits, split.valid),
@@ -301,13 +313,14 @@ def extend(
     arguments = _arguments(
         context, seed, recipe, settings,
         role="extended", split=split_name, start=found.digest(), target_cost=target,
+        **_translations(fine_tuned, found),
     )  # fmt: skip
     run = _run(context, path, "classifier", arguments, f"extend {split_name}")
 
     def learner() -> FineTuning:
         return FineTuning(
-            net, cases_at(context.digits), settings, _generator(seed, 2, split_name),
-            target_cost=target,
+            net, _all_cases(path, context.digits, arguments), settings,
+            _generator(seed, 2, split_name), target_cost=target,
         )  # fmt: skip
 
     return _fine_tune(context, run, learner, None, epochs_before=found.outcome["epochs"])
@@ -352,16 +365,19 @@ def finetune_from_random(
     experiments"; the last line of Table 1.
     """
     digits = context.digits
-    targets = []
+    targets, translations = [], []
     for criterion in criteria:
         found = load_stage(criterion, "classifier")
+        translations.append(_translations(criterion, found))
+        if translations[-1] != translations[0]:
+            raise RunError(f"{criterion}: did not learn the same translations as {criteria[0]}")
         if found.outcome.get("role") != "validated":
             raise RunError(f"{criterion}: has no stopping criterion that validation recorded")
         targets.append(_recorded_cost(criterion, found))
     target = float(np.mean(targets))
     arguments = _arguments(
         context, seed, recipe, settings,
-        role="not pretrained", layers=list(layers), target_cost=target,
+        role="not pretrained", layers=list(layers), target_cost=target, **translations[0],
     )  # fmt: skip
     run = _run(context, path, "classifier", arguments, "not pretrained")
 
@@ -369,7 +385,8 @@ def finetune_from_random(
         rng = _generator(seed, 3, None)
         sizes = (digits.n_pixels, *layers, digits.n_classes)
         net = Classifier.random(sizes, settings.initial_scale, rng)
-        return FineTuning(net, cases_at(digits), settings, rng, target_cost=target)
+        cases = _all_cases(path, digits, arguments)
+        return FineTuning(net, cases, settings, rng, target_cost=target)
 
     return _fine_tune(context, run, learner, None)
 
@@ -425,8 +442,8 @@ def finetune_generative(
 
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
-            net, cases_at(digits, rows), settings, _generator(seed, 4, split_name),
-            valid=cases_at(digits, split.valid),
+            net, cases_at(digits, rows, translations_of(path, arguments)), settings,
+            _generator(seed, 4, split_name), valid=cases_at(digits, split.valid),
         )  # fmt: skip
 
     return _fine_tune(context, run, learner, split)
@@ -497,13 +514,14 @@ def extend_generative(
     arguments = _arguments(
         context, seed, recipe, settings,
         role="extended", split=split_name, start=found.digest(), target_error_rate=target,
-        schedule_done=found.outcome["epochs"],
+        schedule_done=found.outcome["epochs"], **_translations(fine_tuned, found),
     )  # fmt: skip
     run = _run(context, path, "generative", arguments, f"extend {split_name}")
 
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
-            net, cases_at(digits), settings, _generator(seed, 5, split_name),
+            net, _all_cases(path, digits, arguments), settings,
+            _generator(seed, 5, split_name),
             target_error_rate=target, schedule_done=found.outcome["epochs"],
         )  # fmt: skip
 
@@ -524,11 +542,26 @@ def _recorded_cost(path: Path, found: Checkpoint) -> float:
 def _inherited_rows(
     path: Path, digits: Digits, split: Split, found: Checkpoint, arguments: Any
 ) -> Any:
-    """The training cases of the file that a run starts from; recorded if they are not all."""
+    """The training cases of the file that a run starts from.
+
+    That they are not all, and how they are translated, is recorded among the arguments.
+    """
     n_cases = cases_asked_for(path, found.arguments)
     if n_cases:
         arguments["cases"] = n_cases
+    arguments |= _translations(path, found)
     return training_rows(path, digits, split, n_cases)
+
+
+def _translations(path: Path, found: Checkpoint) -> dict[str, int]:
+    """The translations of the file that a run starts from, as its argument, if there are any."""
+    distance = translations_of(path, found.arguments)
+    return {"translations": distance} if distance else {}
+
+
+def _all_cases(path: Path, digits: Digits, arguments: Any) -> Cases:
+    """All training cases, translated as the run's arguments say."""
+    return cases_at(digits, translations=translations_of(path, arguments))
 
 
 def _fine_tune(

@@ -151,6 +151,39 @@ def test_there_are_three_splits_only(name):
         mnist.split(60_000, name)
 
 
+# -- translations --------------------------------------------------------------------------------
+
+
+def test_translations_of_up_to_2_pixels_make_12_extra_versions():
+    around = {(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)}
+    far = {(-2, 0), (2, 0), (0, -2), (0, 2)}
+    assert mnist.shifts(2)[0] == (0, 0)
+    assert len(mnist.shifts(2)) == 13
+    assert set(mnist.shifts(2)) == {(0, 0)} | around | far
+    assert mnist.shifts(0) == [(0, 0)]
+    assert len(mnist.shifts(mnist.MAX_TRANSLATION)) == 145
+
+
+def test_what_moves_out_is_lost_and_what_moves_in_is_blank():
+    images = np.random.default_rng(3).integers(1, 256, (4, 7 * 5), dtype=np.uint8)
+    expected = np.zeros((13, 4, 7, 5), np.uint8)
+    for version, (down, right) in enumerate(mnist.shifts(2)):
+        for n, row, column in itertools.product(range(4), range(7), range(5)):
+            to_row, to_column = row + down, column + right
+            if 0 <= to_row < 7 and 0 <= to_column < 5:
+                expected[version, n, to_row, to_column] = images[n, 5 * row + column]
+    moved = mnist.translated(images, (7, 5), 2)
+    assert moved.dtype == np.uint8
+    np.testing.assert_array_equal(moved, expected.reshape(13 * 4, 7 * 5))
+    np.testing.assert_array_equal(mnist.translated(images, (7, 5), 0), images)
+
+
+@pytest.mark.parametrize("distance", [-1, 5, 7])
+def test_images_are_not_translated_out_of_their_frame(distance):
+    with pytest.raises(ValueError, match="7 x 5"):
+        mnist.translated(np.zeros((2, 35), np.uint8), (7, 5), distance)
+
+
 # -- reading a folder ----------------------------------------------------------------------------
 
 

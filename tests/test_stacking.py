@@ -9,12 +9,14 @@ import reference
 from numpy.typing import NDArray
 from reference import Floats, Machine
 
+from hinton06 import stacking
 from hinton06.models import Rbm
 from hinton06.numerics import epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, free_energy, visible_probs
 from hinton06.recipes import PretrainSettings
 from hinton06.stacking import (
     GreedyStack,
+    LayerData,
     features,
     stack_arrays,
     stack_from_arrays,
@@ -241,11 +243,56 @@ def test_parameters_are_those_of_the_layer_that_is_learning() -> None:
     assert all(a is b for a, b in zip(named.values(), arrays_of(stack.stack[1]), strict=True))
 
 
+@pytest.mark.parametrize("n_below", [0, 1, 2])
+@pytest.mark.parametrize("n_labels", [0, 2])
+def test_data_computed_batch_by_batch_are_those_that_are_kept(
+    n_below: int, n_labels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = [float32_rbm(reference.random_machine(3, 5, 4)),
+             float32_rbm(reference.random_machine(4, 4, 3))][:n_below]  # fmt: skip
+    targets = np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 1, 0, 0]][:, :n_labels]
+    kept = LayerData(pixels(), below, targets, 3)
+    monkeypatch.setattr(stacking, "_MAX_KEPT", 0)
+    computed = LayerData(pixels(), below, targets, 3)
+    assert kept.n_visible == computed.n_visible == (5, 4, 3)[n_below] + n_labels
+    monkeypatch.setattr(stacking, "features", None)  # nothing may be computed for all cases now
+    for rows in ([6, 0, 3], [2]):
+        one, other = (np.full((len(rows), kept.n_visible), 7, np.float32) for _ in range(2))
+        kept.take(np.array(rows), one)
+        computed.take(np.array(rows), other)
+        # At most two layers, each of 6 roundings of an input below 10 in size.
+        tolerance = reference.rounding(2 * 6, size=10, dtype=np.float32)
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+        np.testing.assert_array_equal(other[:, other.shape[1] - n_labels :], targets[rows])
+
+
+@pytest.mark.parametrize(("limit", "n_kept"), [(7 * 4 * 4, 1), (7 * 4 * 4 - 1, 0)])
+def test_features_are_kept_up_to_a_number_of_bytes(
+    limit: int, n_kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """7 cases of 4 features of 4 bytes."""
+    calls: list[int] = []
+
+    def counted(rbm: Rbm, cases: Any) -> Any:
+        calls.append(len(cases))
+        return features(rbm, cases)
+
+    monkeypatch.setattr(stacking, "_MAX_KEPT", limit)
+    monkeypatch.setattr(stacking, "features", counted)
+    below = [float32_rbm(reference.random_machine(3, 5, 4))]
+    LayerData(pixels(), below, np.empty((7, 0), np.float32), 3)
+    assert calls == [7] * n_kept
+
+
 # -- saving and going on ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_before", range(10))
-def test_a_restored_stack_goes_on_bit_for_bit_from_every_epoch(n_before: int) -> None:
+@pytest.mark.parametrize("max_kept", [0, 1 << 20])
+def test_a_restored_stack_goes_on_bit_for_bit_from_every_epoch(
+    n_before: int, max_kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacking, "_MAX_KEPT", max_kept)
     whole = learner()
     run(whole, n_before)
     saved = copy.deepcopy(whole.state())

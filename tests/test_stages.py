@@ -14,6 +14,7 @@ from hinton06.models import Classifier
 from hinton06.opening import Context
 from hinton06.recipes import RECIPES
 from hinton06.recognition import score
+from hinton06.stacking import GreedyStack
 from hinton06.training import Interrupted, RunError
 
 
@@ -98,6 +99,15 @@ COMMANDS = {
     ),
     "generative_extended": lambda context, path, files, s: stages.extend_generative(
         context, path, files.search, s.slow, "tiny", seed=1
+    ),
+    "moved_stack": lambda context, path, _, s: stages.pretrain(
+        context, path, "a", s.pretrain, "tiny", seed=1, translations=1
+    ),
+    "moved_net": lambda context, path, files, s: stages.finetune(
+        context, path, files.moved_stack, s.backprop, "tiny", seed=1
+    ),
+    "moved_extended": lambda context, path, files, s: stages.extend(
+        context, path, files.moved_net, s.gentle, "tiny", seed=1
     ),
 }
 
@@ -330,7 +340,12 @@ def test_the_test_set_has_no_influence_on_what_is_learned(
     assert found.digest() == undisturbed.digest()
     for column in set(found.history) - {"seconds"}:
         np.testing.assert_array_equal(found.history[column], undisturbed.history[column])
-    if name not in {"stack_a", "labels", "labels_on"}:  # the change was one that measurements see
+    if name not in {
+        "stack_a",
+        "labels",
+        "labels_on",
+        "moved_stack",
+    }:  # the change was one that measurements see
         assert found.outcome["test"] != undisturbed.outcome["test"]
         assert found.outcome["train"] == undisturbed.outcome["train"]
 
@@ -500,6 +515,113 @@ def test_generative_nets_and_stacks_with_labels_are_evaluated_and_combined(files
         assert [e.score for e in first] == [e.score for e in again]
     combined = measuring.combine(context, [files.generative, files.net_a])
     assert combined[0].score == measuring.evaluate(context, files.generative)[-1].score
+
+
+# -- translated images ---------------------------------------------------------------------------
+
+
+def test_a_translated_stack_is_one_that_learns_images_moved_by_hand(files, settings, context):
+    """Bit for bit, with the draws of its seed and split."""
+    square = context.digits.train_images[mnist.split(600, "a").train].reshape(-1, 28, 28)
+    moved = [np.zeros_like(square) for _ in range(5)]
+    moved[0][:] = square
+    moved[1][:, :-1] = square[:, 1:]  # up
+    moved[2][:, :, :-1] = square[:, :, 1:]  # left
+    moved[3][:, :, 1:] = square[:, :, :-1]  # right
+    moved[4][:, 1:] = square[:, :-1]  # down
+    cases = np.concatenate(moved).reshape(-1, 784)
+    learner = GreedyStack(cases, settings.pretrain, stages._generator(1, 0, "a"))
+    with context.computing():
+        while not learner.finished():
+            learner.run_epoch(lambda _: None)
+    model = checkpoint.load(files.moved_stack).model
+    for number, rbm in enumerate(learner.stack, 1):
+        np.testing.assert_array_equal(model[f"rbm{number}"]["weights"], rbm.weights)
+
+
+def test_every_version_of_an_image_keeps_its_label(tiny_digits):
+    rows = np.array([5, 2, 77])
+    cases = opening.cases_at(tiny_digits, rows, 2)
+    by_version = cases.images.reshape(13, 3, 784)
+    np.testing.assert_array_equal(by_version[0], tiny_digits.train_images[rows])
+    for labels in cases.labels.reshape(13, 3):
+        np.testing.assert_array_equal(labels, tiny_digits.train_labels[rows])
+    # Two pixels to one side lose no ink of a digit that is 20 pixels wide in 28.
+    assert (by_version.sum(axis=2, dtype=int) == by_version[0].sum(axis=1, dtype=int)).all()
+
+
+def test_translations_stay_with_what_is_fine_tuned_from_a_stack(files, context):
+    for path, n_cases in ((files.moved_net, 5 * 500), (files.moved_extended, 5 * 600)):
+        found = checkpoint.load(path)
+        assert found.arguments["translations"] == 1
+        assert found.outcome["train"]["cases"] == n_cases
+        evaluations = {e.part: e.score for e in measuring.evaluate(context, path)}
+        assert measuring.score_values(evaluations["train"]) == found.outcome["train"]
+        assert evaluations["test"].cases == 200
+    assert loaded(files.moved_net)[0].outcome["valid"]["cases"] == 100
+    assert "translations" not in loaded(files.net_a)[0].arguments
+
+
+def test_a_random_start_learns_the_translations_of_the_nets_it_stops_at(
+    files, settings, context, tmp_path
+):
+    def from_random(*criteria):
+        return stages.finetune_from_random(
+            context, tmp_path / "new", criteria, settings.backprop, (12,)
+        )
+
+    refused(
+        RunError, lambda: from_random(files.net_a, files.moved_net), files.moved_net,
+        "translations", str(files.net_a),
+    )  # fmt: skip
+    made = from_random(files.moved_net)
+    assert made.checkpoint.outcome["train"]["cases"] == 5 * 600
+
+
+def test_generative_nets_learn_the_translations_of_their_stack(settings, context, tmp_path):
+    paths = [tmp_path / name for name in ("labels", "cws", "extended")]
+    stages.pretrain(context, paths[0], "a", settings.pretrain, labels=True, translations=1)
+    stages.finetune_generative(context, paths[1], paths[0], settings.wakesleep)
+    stages.extend_generative(context, paths[2], paths[1], settings.wakesleep)
+    cases = [found.outcome["train"]["cases"] for found in loaded(*paths)]
+    assert cases == [5 * 500, 5 * 500, 5 * 600]
+
+
+def test_a_top_is_learned_on_a_stack_of_the_same_translations_only(
+    files, settings, context, tmp_path
+):
+    for lower, translations, words in (
+        (files.stack_a, 1, "--translations 0, not 1"),
+        (files.moved_stack, 0, "--translations 1, not 0"),
+    ):
+        refused(
+            RunError,
+            lambda lower=lower, translations=translations: stages.pretrain(
+                context, tmp_path / "new", "a", settings.pretrain, lower=lower,
+                translations=translations,
+            ),
+            lower, words,
+        )  # fmt: skip
+
+
+def test_images_that_could_leave_their_frame_are_one_clear_line(settings, idx_folder, progress):
+    small = Context(mnist.read(idx_folder), progress)  # 7 x 5 pixels
+    with pytest.raises(RunError, match="5 pixels leave nothing of images of 7 x 5"):
+        stages.pretrain(small, idx_folder / "new", "a", settings.pretrain, translations=5)
+
+
+@pytest.mark.parametrize("value", [-1, 9, "one", 1.5])
+def test_translations_that_cannot_be_are_named(value, files, context, tmp_path):
+    found = checkpoint.load(files.moved_net)
+    found.arguments["translations"] = value
+    checkpoint.save(tmp_path / "strange.h5", found)
+    refused(
+        CheckpointError, lambda: measuring.evaluate(context, tmp_path / "strange.h5"),
+        tmp_path / "strange.h5", "translated",
+    )  # fmt: skip
+
+
+# -- stacks on others, cases of a part -----------------------------------------------------------
 
 
 def test_a_stack_on_another_shares_its_lower_layers_and_names_it(files):

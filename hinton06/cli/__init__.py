@@ -19,6 +19,7 @@ from hinton06.cli.pretrain import pretrain
 from hinton06.cli.sample import sample
 from hinton06.cli.show import show
 from hinton06.cli.table1 import table1
+from hinton06.cli.translated import translated
 from hinton06.mnist import DataError
 from hinton06.report.files import ReportError
 from hinton06.training import Interrupted, RunError
@@ -62,7 +63,7 @@ def main() -> None:
 
 
 for _command in (
-    pretrain, finetune_bp, finetune_cws, evaluate, combine, sample, table1, generative, figures,
-    show,
+    pretrain, finetune_bp, finetune_cws, evaluate, combine, sample, table1, translated,
+    generative, figures, show,
 ):  # fmt: skip
     main.add_command(_command)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hinton06.report import generative as report
+from hinton06.report import rates as report
 
 
 @click.command()
@@ -26,7 +26,7 @@ def generative(runs: Path, form: str, save: Path | None) -> None:
     Greedy pretraining with labels, contrastive wake-sleep, and the mixed gradient. Reads files
     only and trains nothing; says what is missing.
     """
-    table = report.read_runs(runs)
+    table = report.read_runs(runs, report.GENERATIVE)
     if save is not None:
         report.save(table, save)
     report.show(table, form)

@@ -18,7 +18,7 @@ from hinton06.cli.options import (
     print_json,
     recipe_options,
 )
-from hinton06.mnist import SPLITS
+from hinton06.mnist import MAX_TRANSLATION, SPLITS
 from hinton06.recipes import RECIPES, show_value
 from hinton06.stages import Made
 
@@ -39,15 +39,27 @@ from hinton06.stages import Made
     "top: with --labels, what a stack without them already has is not learned again.",
 )  # fmt: skip
 @click.option(
+    "--translations", metavar="PIXELS", type=click.IntRange(0, MAX_TRANSLATION), default=0,
+    help="Learn the images in all translations by up to so many pixels; 2 makes 12 extra "
+    "versions of each. What is fine-tuned from the stack learns them too.",
+)  # fmt: skip
+@click.option(
     "--runs", type=click.Path(file_okay=False, path_type=Path), default="runs",
     show_default=True,
-    help="Folder for the files pretrain-a.h5, or pretrain-labels-a.h5, and so on.",
+    help="Folder for the files pretrain-a.h5, pretrain-labels-a.h5, pretrain-translated-a.h5, "
+    "and so on.",
 )  # fmt: skip
 @out_option
 @long_run_options
 @recipe_options("pretrain")
 def pretrain(
-    split: str, labels: bool, lower: Path | None, runs: Path, out: Path | None, **options: Any
+    split: str,
+    labels: bool,
+    lower: Path | None,
+    translations: int,
+    runs: Path,
+    out: Path | None,
+    **options: Any,
 ) -> None:
     """Learn a stack of RBMs greedily.
 
@@ -63,11 +75,13 @@ def pretrain(
     display = Display(options["quiet"], options["plain"], parts=len(names))
     context = make_context(options, display)
     results = []
+    kind = ("labels-" if labels else "") + ("translated-" if translations else "")
     for name in names:
-        path = out or runs / f"pretrain-{'labels-' if labels else ''}{name}.h5"
+        path = out or runs / f"pretrain-{kind}{name}.h5"
         made = stages.pretrain(
-            context, path, name, settings, options["recipe"], options["seed"], labels, lower
-        )
+            context, path, name, settings, options["recipe"], options["seed"], labels, lower,
+            translations,
+        )  # fmt: skip
         if made.already:
             display.skip()
         results.append(made)

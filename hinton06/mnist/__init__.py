@@ -27,6 +27,9 @@ from hinton06.files import open_plain, printable
 SPLITS = ("a", "b", "c")
 """Names of the three splits of the training set, as in Table 1's "Neta, Netb and Netc"."""
 
+MAX_TRANSLATION = 8
+"""Pixels by which images can be translated; each is then there 145 times."""
+
 _FILES = {
     "train images": "train-images-idx3-ubyte",
     "train labels": "train-labels-idx1-ubyte",
@@ -154,6 +157,76 @@ def split(n_cases: int, name: str) -> Split:
     end = n_cases - SPLITS.index(name) * size
     every, valid = np.arange(n_cases), np.arange(end - size, end)
     return Split(name, np.delete(every, valid), valid)
+
+
+def shifts(distance: int) -> list[tuple[int, int]]:
+    """All translations by up to so many pixels, the one by none first.
+
+    Parameters
+    ----------
+    distance : int
+        In pixels, rows and columns together: 2 gives the eight neighbours and two pixels to each
+        side, so that there are 12 beside the image itself.
+
+    Returns
+    -------
+    list of (down, right), in pixels; negative ones go up and left
+
+    Source
+    ------
+    "translations of up to 2 pixels are used to create 12 extra versions of each training image";
+    which 12 they are is assumed: see README.
+    """
+    reach = range(-distance, distance + 1)
+    every = [(down, right) for down in reach for right in reach]
+    near = [shift for shift in every if sum(map(abs, shift)) <= distance]
+    return sorted(near, key=lambda shift: (sum(map(abs, shift)), shift))
+
+
+def translated(
+    images: NDArray[np.uint8], shape: tuple[int, int], distance: int
+) -> NDArray[np.uint8]:
+    """Every image in every one of the `shifts`: what moves out is lost, what moves in is 0.
+
+    Parameters
+    ----------
+    images : (n, rows * columns) uint8 array
+    shape : (rows, columns) of an image
+    distance : int
+        In pixels, less than either side of an image.
+
+    Returns
+    -------
+    (n * n_shifts, rows * columns) uint8 array
+        First all images as they are, then all in the next shift, and so on.
+
+    Raises
+    ------
+    ValueError
+        If an image could leave its frame altogether.
+
+    Source
+    ------
+    As `shifts`.
+    """
+    if not 0 <= distance < min(shape):
+        raise ValueError(
+            f"translations of up to {distance} pixels leave nothing of images of "
+            f"{shape[0]} x {shape[1]}"
+        )
+    every = shifts(distance)
+    moved = np.zeros((len(every), len(images), *shape), np.uint8)
+    square = images.reshape(len(images), *shape)
+    for version, (down, right) in zip(moved, every, strict=True):
+        (to_row, from_row), (to_column, from_column) = _overlap(down), _overlap(right)
+        version[:, to_row, to_column] = square[:, from_row, from_column]
+    return moved.reshape(-1, images.shape[1])
+
+
+def _overlap(shift: int) -> tuple[slice, slice]:
+    """Where the rows or columns that stay in the frame go to, and where they come from."""
+    without_first, without_last = slice(abs(shift), None), slice(None, -abs(shift) or None)
+    return (without_first, without_last) if shift > 0 else (without_last, without_first)
 
 
 def _read_idx(opened: BinaryIO, name: str, n_dimensions: int) -> bytes:

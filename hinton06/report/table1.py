@@ -151,7 +151,8 @@ def read_runs(folder: Path) -> Table1:
 
 
 def _place(table: Table1, path: Path, found: Checkpoint) -> None:
-    if found.stage == "generative" or found.arguments.get("labels"):
+    others = ("labels", "translations")
+    if found.stage == "generative" or any(found.arguments.get(name) for name in others):
         return  # not of Table 1
     if not found.complete or path.suffix == ".part":
         epochs = max((len(column) for column in found.history.values()), default=0)
