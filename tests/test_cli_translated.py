@@ -39,7 +39,7 @@ def test_the_table_has_the_nets_their_mean_and_their_product(runs: Path) -> None
     lines = [(row["experiment"], row["net"]) for row in rows]
     assert lines == [
         *(("translated images, 50,000", net) for net in ("a", "b", "mean", "product")),
-        ("translated images, 60,000", "b"),
+        *(("translated images, 60,000", net) for net in ("b", "mean")),
     ]
     outcomes = [checkpoint.load(runs / f"bp-translated-{split}.h5").outcome for split in "ab"]
     for row, outcome in zip(rows, outcomes, strict=False):
@@ -74,7 +74,7 @@ def test_the_table_is_printed_in_80_columns_and_saved_in_every_format(
         f"translated.{suffix}" for suffix in ("md", "csv", "json")
     }
     saved = list(csv.DictReader(io.StringIO((tmp_path / "translated.csv").read_text())))
-    assert [row["net"] for row in saved] == ["a", "b", "mean", "product", "b"]
+    assert [row["net"] for row in saved] == ["a", "b", "mean", "product", "b", "mean"]
 
 
 def test_table_1_holds_no_net_of_translated_images(runs: Path) -> None:

@@ -101,3 +101,16 @@ def test_another_seed_is_another_replica_in_a_folder_of_its_own(folder: Path) ->
     goal = "runs/quick-seed1/pretrain-a.h5"
     make(folder, goal, "SEED=1", "RECIPE=quick", "RUNS=runs/quick-seed1")
     assert checkpoint.load(folder / goal).arguments["seed"] == 1
+
+
+def test_make_translated_trains_a_net_of_translated_images_and_prints_its_table(
+    folder: Path,
+) -> None:
+    moved = ("RECIPE=quick", "RUNS=runs/moved", "MOVED=--translations 1")
+    printed = make(folder, "translated", *moved)
+    assert "0.65 %" in printed
+    names = ("pretrain-translated-a", "bp-translated-a", "bp-translated-a-extended")
+    stack, net, extended = (checkpoint.load(folder / f"runs/moved/{name}.h5") for name in names)
+    assert net.arguments["start"] == stack.digest()
+    assert extended.arguments["start"] == net.digest()
+    assert extended.outcome["train"]["cases"] == 5 * 600

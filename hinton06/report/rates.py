@@ -211,9 +211,9 @@ def read_runs(folder: Path, study: Study) -> ErrorRates:
         own = {split: found for (key, split), (_, found) in sorted(table.files.items())
                if key == experiment.key}  # fmt: skip
         table.lines += [_net_line(experiment, split, found) for split, found in own.items()]
-        if len(own) > 1:
-            table.lines += _lines_together(table.study, experiment, list(own.values()))
-        if not own:
+        if own:
+            table.lines += _lines_together(study, experiment, list(own.values()))
+        else:
             table.notes.append(f"missing: {experiment.name}")
     return table
 
@@ -250,13 +250,15 @@ def _net_line(experiment: Experiment, split: str, found: Checkpoint) -> Line:
 
 
 def _lines_together(study: Study, experiment: Experiment, nets: Sequence[Checkpoint]) -> list[Line]:
-    """The mean of an experiment's nets where that is printed, and their product."""
-    labels = nets[0].outcome["test_labels"]
-    product = product_of_nets([net.outcome["test_log_probs"] for net in nets])
-    lines = [Line(experiment, "product", test=score(product, labels))]
+    """The mean of an experiment's nets where that is printed, and the product of several."""
+    lines = []
     if study.averaged:
         rates = [net.outcome["test"]["errors"] / net.outcome["test"]["cases"] for net in nets]
-        lines.insert(0, Line(experiment, "mean", mean_percent=100 * sum(rates) / len(rates)))
+        lines.append(Line(experiment, "mean", mean_percent=100 * sum(rates) / len(rates)))
+    if len(nets) > 1:
+        labels = nets[0].outcome["test_labels"]
+        product = product_of_nets([net.outcome["test_log_probs"] for net in nets])
+        lines.append(Line(experiment, "product", test=score(product, labels)))
     return lines
 
 
