@@ -128,8 +128,8 @@ TRANSLATED = Study(
     "classifiers of translated images",
     _TRANSLATED,
     _translated_key,
-    _INTERVAL.replace("±", "Training cases are counted before they are translated; ±")
-    + " Printed: the chapter's average.",
+    "Training cases are counted before they are translated; " + _INTERVAL + " Printed: the "
+    "chapter's average.",
     averaged=True,
     mixed=False,
 )
