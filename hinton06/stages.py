@@ -143,8 +143,8 @@ def pretrain(
 
     Source
     ------
-    "A greedy learning algorithm for multiple hidden layers"; translations: "Details of the
-    discriminative fine-tuning procedure".
+    "A greedy learning algorithm for multiple hidden layers"; translations: "Using geometric prior
+    knowledge".
     """
     digits = context.digits
     split = split_of(path, digits, split_name)

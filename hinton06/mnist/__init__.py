@@ -174,8 +174,8 @@ def shifts(distance: int) -> list[tuple[int, int]]:
 
     Source
     ------
-    "translations of up to 2 pixels are used to create 12 extra versions of each training image";
-    which 12 they are is assumed: see README.
+    "translations of up to 2 pixels are used to create 12 extra versions of each training image",
+    "Using geometric prior knowledge"; which 12 they are is assumed: see README.
     """
     reach = range(-distance, distance + 1)
     every = [(down, right) for down in reach for right in reach]

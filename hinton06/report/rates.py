@@ -108,7 +108,7 @@ _GENERATIVE = (
     Experiment("mixed gradient, 60,000", "hybrid extended", 0.97, CHAPTER),
     Experiment("BP with the pretraining's gradient", "pretraining"),
 )
-# "Details of the discriminative fine-tuning procedure".
+# "Using geometric prior knowledge".
 _TRANSLATED = (
     Experiment("translated images, 50,000", "validated"),
     Experiment("translated images, 60,000", "extended", 0.65, CHAPTER),
