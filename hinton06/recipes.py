@@ -329,7 +329,7 @@ _TR2006 = _recipe(
         "initial_scale": (3.0, ASSUMED),
     },
     {
-        "epochs": (66, VALIDATION),
+        "epochs": (132, VALIDATION),
         "batch": (100, HOT06),
         "rate": (0.1, VALIDATION),
         "recognition_share": (0.1, VALIDATION),
