@@ -30,6 +30,8 @@ def options(stage: str, arguments: dict[str, Any]) -> str:
     """The settings that are not the recipe's, as they are typed."""
     recipe = getattr(RECIPES[arguments["recipe"]], PARTS[stage])
     words = []
+    if stage == "stack" and arguments.get("translations"):  # what starts from it has no option
+        words.append(f"--translations {arguments['translations']}")
     for name, stored in arguments["settings"].items():
         value = tuple(stored) if isinstance(stored, list) else stored
         if value != getattr(recipe, name):
