@@ -144,7 +144,7 @@ def read_runs(folder: Path) -> Table1:
         except CheckpointError as error:
             table.notes.append(str(error))
     if not (table.nets or table.pretrained or table.notes):
-        raise ReportError(f"{folder}: there are no checkpoints in it")
+        raise ReportError(f"{folder}: there are no nets of Table 1 in it")
     table.measured = [_measured_row(table, *source) for source in _SOURCES]
     table.notes += _missing(table) + _capped(table) + _mixed(table)
     return table
