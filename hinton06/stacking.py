@@ -98,9 +98,6 @@ class LayerData:
             take_batch(self._cases, slice(None), lower)
             self._cases = np.hstack([lower, self._targets])
 
-    def __len__(self) -> int:
-        return len(self._cases)
-
     def take(self, rows: NDArray[np.intp], out: Array) -> None:
         """Write the visible vectors of the chosen cases.
 
