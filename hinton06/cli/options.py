@@ -17,6 +17,7 @@ from hinton06 import mnist
 from hinton06.cli.display import Display, duration
 from hinton06.opening import Context
 from hinton06.recipes import RECIPES, Settings, SettingsType, parse_layers, show_value
+from hinton06.report.files import FORMATS
 from hinton06.report.scores import (
     coefficient_curve,
     outcome_values,
@@ -140,6 +141,35 @@ def measuring_options(command: Command) -> Command:
     for option in reversed(MEASURING_OPTIONS):
         command = option(command)
     return click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)(command)
+
+
+def table_options(files: str) -> Callable[[Command], Command]:
+    """What a command that tabulates the files of a folder takes, and that folder.
+
+    Parameters
+    ----------
+    files : str
+        Names of those that ``--save`` writes, in words.
+    """
+    options = (
+        click.option(
+            "--format", "form", type=click.Choice(list(FORMATS)), default="terminal",
+            show_default=True, help="How to print the table.",
+        ),
+        click.option("--json", "form", flag_value="json", help="Short for --format json."),
+        click.option(
+            "--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+            help=f"Also write {files} there.",
+        ),
+    )  # fmt: skip
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        kind = click.Path(exists=True, file_okay=False, path_type=Path)
+        return click.argument("runs", type=kind)(command)
+
+    return decorate
 
 
 def recipe_options(part: str) -> Callable[[Command], Command]:

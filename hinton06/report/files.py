@@ -6,6 +6,9 @@ import contextlib
 import os
 from pathlib import Path
 
+FORMATS = ("terminal", "markdown", "csv", "json")
+"""How a table can be printed."""
+
 
 class ReportError(Exception):
     """A report that cannot be made; the message is one line."""

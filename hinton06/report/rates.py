@@ -19,9 +19,8 @@ from hinton06.checkpoint import Checkpoint, CheckpointError, Tree
 from hinton06.recipes import CHAPTER, HOT06
 from hinton06.recognition import Score, product_of_nets, score
 from hinton06.report.files import ReportError
+from hinton06.report.files import save as save_file
 from hinton06.report.scores import coefficient_curve, interval
-
-FORMATS = ("terminal", "markdown", "csv", "json")
 
 
 @dataclass(frozen=True)
@@ -403,11 +402,5 @@ def save(table: ErrorRates, folder: Path) -> None:
     ReportError
         If a file cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for suffix, text in (("md", markdown), ("csv", comma_separated), ("json", as_json)):
-            (folder / f"{table.study.name}.{suffix}").write_text(
-                text(table) + "\n", encoding="utf-8"
-            )
-    except OSError as error:
-        raise ReportError(f"{error.filename}: cannot be written: {error.strerror}") from None
+    for suffix, text in (("md", markdown), ("csv", comma_separated), ("json", as_json)):
+        save_file(folder / f"{table.study.name}.{suffix}", text(table) + "\n")

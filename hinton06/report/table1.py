@@ -22,8 +22,6 @@ from hinton06.report.files import ReportError
 from hinton06.report.files import save as save_file
 from hinton06.report.scores import interval
 
-FORMATS = ("terminal", "markdown", "csv", "json")
-
 
 @dataclass(frozen=True)
 class Row:
