@@ -99,7 +99,7 @@ def test_mistakes_are_named(runs: Path, tmp_path: Path) -> None:
     fails_in_one_line(run("translated", tmp_path), 1, str(tmp_path), "no classifiers")
     (tmp_path / "one.h5").write_bytes((runs / "bp-translated-a.h5").read_bytes())
     fails_in_one_line(run("table1", tmp_path), 1, str(tmp_path), "no nets of Table 1")
-    saved = run("translated", runs, "--save", tmp_path / "one.h5")
+    saved = run("translated", runs, "--save", tmp_path / "one.h5" / "in")
     fails_in_one_line(saved, 1, "translated.md", "cannot be written")
     (tmp_path / "two.h5").write_bytes((runs / "bp-translated-a.h5").read_bytes())
     fails_in_one_line(run("translated", tmp_path), 1, "two.h5", "one.h5")
