@@ -94,10 +94,10 @@ $(RUNS)/cws-%.h5: $(RUNS)/pretrain-labels-%.h5
 $(RUNS)/hybrid-%.h5: $(RUNS)/cws-%.h5
 	$(HINTON06) finetune-cws --search-bp-weight $< --out $@ $(GENERATE) $(MIXED)
 
-$(CWS): $(RUNS)/%-extended.h5: $(RUNS)/%.h5
+$(ALL:%=$(RUNS)/cws-%-extended.h5): $(RUNS)/%-extended.h5: $(RUNS)/%.h5
 	$(HINTON06) finetune-cws --extend $< --out $@ $(GENERATE)
 
-$(HYBRID): $(RUNS)/%-extended.h5: $(RUNS)/%.h5
+$(ALL:%=$(RUNS)/hybrid-%-extended.h5): $(RUNS)/%-extended.h5: $(RUNS)/%.h5
 	$(HINTON06) finetune-cws --extend $< --out $@ $(GENERATE) $(MIXED)
 
 $(RUNS)/pretrain-translated-%.h5: | .venv/installed
@@ -106,7 +106,7 @@ $(RUNS)/pretrain-translated-%.h5: | .venv/installed
 $(RUNS)/bp-translated-%.h5: $(RUNS)/pretrain-translated-%.h5
 	$(HINTON06) finetune-bp $< --out $@ $(GENERATE) $(MOVED_RATE)
 
-$(MOVING): $(RUNS)/%-extended.h5: $(RUNS)/%.h5
+$(ALL:%=$(RUNS)/bp-translated-%-extended.h5): $(RUNS)/%-extended.h5: $(RUNS)/%.h5
 	$(HINTON06) finetune-bp --extend $< --out $@ $(GENERATE) $(MOVED_ALL_RATE)
 
 # In this order, so that the file that others wait for is trained first.

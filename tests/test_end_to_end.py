@@ -114,3 +114,14 @@ def test_make_translated_trains_a_net_of_translated_images_and_prints_its_table(
     assert net.arguments["start"] == stack.digest()
     assert extended.arguments["start"] == net.digest()
     assert extended.outcome["train"]["cases"] == 5 * 600
+
+
+@pytest.mark.parametrize("net", ["cws", "hybrid", "bp-translated"])
+def test_the_extension_of_any_split_can_be_asked_for_by_name(folder: Path, net: str) -> None:
+    goal = f"runs/asked/{net}-b-extended.h5"
+    command = ["make", "--dry-run", goal, "RUNS=runs/asked"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    before, last = done.stdout.splitlines()[-2:]
+    assert f"--out runs/asked/{net}-b.h5 " in before
+    assert f"--extend runs/asked/{net}-b.h5 --out {goal} " in last

@@ -290,3 +290,13 @@ def test_a_folder_that_cannot_be_made_is_one_line(
     made = run("evaluate", nets["validated"], "--data", idx_folder, "--quiet", "--save",
                tmp_path / "file" / "new")  # fmt: skip
     fails(made, 1, "cannot be written")
+
+
+def test_a_record_that_cannot_be_written_leaves_the_old_one(
+    nets: dict[str, Path], idx_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "methods.md").write_text("old\n")
+    (tmp_path / "methods.md.tmp").mkdir()  # in the way of the new file
+    made = run("evaluate", nets["validated"], "--data", idx_folder, "--quiet", "--save", tmp_path)
+    fails(made, 1, "methods.md", "cannot be written")
+    assert (tmp_path / "methods.md").read_text() == "old\n"

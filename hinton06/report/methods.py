@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hinton06 import provenance
 from hinton06.measuring import Chosen, Evaluation
-from hinton06.report.files import ReportError
+from hinton06.report.files import save as save_file
 from hinton06.report.scores import evaluation_values, interval, notes, seconds_text
 
 # Test errors of the published net, continued on all 60,000 training cases.
@@ -45,18 +45,14 @@ def save(evaluations: Sequence[Evaluation], chosen: Chosen, threads: int, folder
     Raises
     ------
     ReportError
-        If a file cannot be written.
+        If a file cannot be written; what was at its path is then untouched.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in (
-            ("methods.md", markdown(evaluations, chosen)),
-            ("methods.csv", comma_separated(evaluations)),
-            ("methods.json", as_json(evaluations, chosen, threads)),
-        ):
-            (folder / name).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ReportError(f"{error.filename}: cannot be written: {error.strerror}") from None
+    for suffix, text in (
+        ("md", markdown(evaluations, chosen)),
+        ("csv", comma_separated(evaluations)),
+        ("json", as_json(evaluations, chosen, threads)),
+    ):
+        save_file(folder / f"methods.{suffix}", text + "\n")
 
 
 def _name(evaluation: Evaluation) -> str:
