@@ -4,6 +4,7 @@
 #   make table1 SEED=1   another replica, in a folder of its own
 #   make quick           the same on all of MNIST with a short recipe, in minutes
 #   make translated      with 12 translations of each image as well (0.65 %)
+#   make unlabelled      with few labels: pretrained on images without any, and not pretrained
 #   make cws             contrastive wake-sleep, on the stacks of table1
 #   make cws SPLITS="a b c"   of three nets, one thread each
 #   make hybrid          the mixed gradient after it
@@ -24,7 +25,7 @@ JOBS   ?= 3
 # Threads of each process. Unless it is given, one; two in these three while a single net is
 # trained, which could not use the second core otherwise.
 THREADS ?=
-# Splits that translated, cws and hybrid train nets of.
+# Splits that translated, unlabelled, cws and hybrid train nets of.
 SPLITS ?= a
 # The RBM that learns labels takes the passes of Hinton, Osindero and Teh (2006), and starts from
 # smaller weights: by validation errors.
@@ -36,6 +37,13 @@ MOVED  ?= --translations 2 --passes 8 --early-epochs 1
 # An easy case is met again after 13 times as many updates: at Table 1's rates it comes as a shock.
 MOVED_RATE     ?= --rate 0.05
 MOVED_ALL_RATE ?= --all-cases-rate 0.025
+# Few labels: how many, and the layers and rates, of pretrained nets and of others, of which
+# validation chooses. An epoch of few cases is few updates, so patience takes more of them.
+LABELLED     ?= 100 1000 10000
+SIZES        ?= 50-50-200 150-150-600 500-500-2000
+RATES        ?= 0.2 0.05
+RANDOM_RATES ?= 0.1 0.02
+PATIENT      ?= --patience 100 --max-epochs 1000
 # A folder of other IDX files; the MNIST files inside the package when empty.
 DATA   ?=
 PYTHON ?= python3
@@ -49,12 +57,13 @@ ALL      := a b c
 VALIDATED = $(ALL:%=$(RUNS)/bp-%.h5)
 EXTENDED  = $(ALL:%=$(RUNS)/bp-%-extended.h5)
 MOVING    = $(SPLITS:%=$(RUNS)/bp-translated-%-extended.h5)
+FEW       = $(RUNS)/unlabelled
 CWS       = $(SPLITS:%=$(RUNS)/cws-%-extended.h5)
 HYBRID    = $(SPLITS:%=$(RUNS)/hybrid-%-extended.h5)
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
 NETS      = $(VALIDATED) $(EXTENDED) $(RUNS)/bp-not-pretrained.h5
 
-.PHONY: table1 quick nets translated cws hybrid figures test lint torture bench clean
+.PHONY: table1 quick nets translated unlabelled cws hybrid figures test lint torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5
@@ -71,6 +80,10 @@ nets: $(NETS)
 translated: .venv/installed
 	@$(MAKE) --no-print-directory -j$(JOBS) $(MOVING)
 	@$(HINTON06) translated $(RUNS) --save $(RUNS)/translated
+
+unlabelled: .venv/installed
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FEW_NETS)
+	@$(HINTON06) unlabelled $(FEW) --save $(FEW)/unlabelled
 
 cws: .venv/installed
 	@$(MAKE) --no-print-directory -j$(JOBS) $(CWS)
@@ -108,6 +121,29 @@ $(RUNS)/bp-translated-%.h5: $(RUNS)/pretrain-translated-%.h5
 
 $(ALL:%=$(RUNS)/bp-translated-%-extended.h5): $(RUNS)/%-extended.h5: $(RUNS)/%.h5
 	$(HINTON06) finetune-bp --extend $< --out $@ $(GENERATE) $(MOVED_ALL_RATE)
+
+# Of layers $(1) and split $(2): the stack, and nets of $(3) labels at a rate of $(4).
+define stack_of
+$(FEW)/pretrain-$(1)-$(2).h5: | .venv/installed
+	$$(HINTON06) pretrain --split $(2) --layers $(1) --out $$@ $$(TRAIN)
+.PRECIOUS: $(FEW)/pretrain-$(1)-$(2).h5
+endef
+define pretrained_net_of
+$(FEW)/bp-$(1)-$(2)-$(3)-labelled-$(4).h5: $(FEW)/pretrain-$(1)-$(2).h5
+	$$(HINTON06) finetune-bp $$< --labelled $(3) --rate $(4) --out $$@ $$(TRAIN) $$(PATIENT)
+FEW_NETS += $(FEW)/bp-$(1)-$(2)-$(3)-labelled-$(4).h5
+endef
+define random_net_of
+$(FEW)/bp-not-pretrained-$(1)-$(2)-$(3)-labelled-$(4).h5: | .venv/installed
+	$$(HINTON06) finetune-bp --no-pretraining --split $(2) --layers $(1) --labelled $(3) \
+		--all-cases-rate $(4) --out $$@ $$(TRAIN) $$(PATIENT)
+FEW_NETS += $(FEW)/bp-not-pretrained-$(1)-$(2)-$(3)-labelled-$(4).h5
+endef
+$(foreach size,$(SIZES),$(foreach split,$(SPLITS),$(eval $(call stack_of,$(size),$(split))) \
+	$(foreach few,$(LABELLED), \
+		$(foreach rate,$(RATES),$(eval $(call pretrained_net_of,$(size),$(split),$(few),$(rate)))) \
+		$(foreach rate,$(RANDOM_RATES),$(eval $(call random_net_of,$(size),$(split),$(few),$(rate)))))))
+.PRECIOUS: $(FEW_NETS)
 
 # In this order, so that the file that others wait for is trained first.
 $(VALIDATED): $(RUNS)/bp-%.h5: $(RUNS)/pretrain-%.h5

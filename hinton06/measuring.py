@@ -22,12 +22,11 @@ from hinton06.models import Classifier, DeepBeliefNet
 from hinton06.numerics import Array
 from hinton06.opening import (
     Context,
-    cases_asked_for,
     cases_at,
     check_net,
+    learned_rows,
     load_recogniser,
     split_recorded,
-    training_rows,
     translations_of,
 )
 from hinton06.recognition import (
@@ -258,7 +257,7 @@ def _parts(path: Path, found: Checkpoint, digits: Digits) -> dict[str, Cases]:
     if found.stage != "stack" and found.outcome.get("role") != "validated":
         return {"train": cases_at(digits, translations=translations), "test": test}
     split = split_recorded(path, digits, found)
-    rows = training_rows(path, digits, split, cases_asked_for(path, found.arguments))
+    rows = learned_rows(path, digits, split, found.arguments)
     return {
         "train": cases_at(digits, rows, translations),
         "validation": cases_at(digits, split.valid),

@@ -326,6 +326,25 @@ def split_recorded(path: Path, digits: Digits, found: Checkpoint) -> Split:
     return split
 
 
+def random_stream(seed: int, stage: int, split_name: str | None) -> np.random.Generator:
+    """Independent random numbers for each seed, stage and split.
+
+    Parameters
+    ----------
+    seed : int
+    stage : int
+        What they are for; a number of its own for each use.
+    split_name : str or None
+    """
+    number = 3 if split_name is None else mnist.SPLITS.index(split_name)
+    return np.random.Generator(
+        np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(stage, number)))
+    )
+
+
+_LABELLED_STREAM = 7
+
+
 def training_rows(path: Path, digits: Digits, split: Split, n_cases: int) -> Any:
     """A split's training cases, or so many of them, the first ones, equally many of each class.
 
@@ -340,7 +359,7 @@ def training_rows(path: Path, digits: Digits, split: Split, n_cases: int) -> Any
 
     Returns
     -------
-    (n,) integer array of rows of the training images
+    (n,) integer array of rows of the training images, in ascending order
 
     Raises
     ------
@@ -351,20 +370,59 @@ def training_rows(path: Path, digits: Digits, split: Split, n_cases: int) -> Any
     ------
     44,000 balanced cases: Hinton, Osindero and Teh (2006).
     """
-    if not n_cases:
-        return split.train
-    labels, (each, rest) = digits.train_labels[split.train], divmod(n_cases, digits.n_classes)
+    return _equally(path, digits, split, split.train, n_cases) if n_cases else split.train
+
+
+def learned_rows(path: Path, digits: Digits, split: Split, arguments: Mapping[str, Any]) -> Any:
+    """The training cases that a file with these arguments has learned, or will.
+
+    Of a stack those whose images, of a net above one those whose labels as well: if not all, as
+    many of each class, drawn at random by the seed. More of them are these and others.
+
+    Parameters
+    ----------
+    path : Path
+        For the error message.
+    digits : Digits
+    split : Split
+    arguments : mapping
+        Of the file.
+
+    Returns
+    -------
+    (n,) integer array of rows of the training images, in ascending order
+
+    Raises
+    ------
+    CheckpointError
+        If the number of them is not one.
+    RunError
+        If there are not so many, or they cannot be shared equally.
+    """
+    rows = training_rows(path, digits, split, cases_asked_for(path, arguments))
+    labelled = arguments.get("labelled", 0)
+    if not isinstance(labelled, int):
+        raise CheckpointError(f"{path}: does not record its number of labels")
+    if not labelled:
+        return rows
+    drawn = random_stream(arguments["seed"], _LABELLED_STREAM, split.name).permutation(rows)
+    return _equally(path, digits, split, drawn, labelled)
+
+
+def _equally(path: Path, digits: Digits, split: Split, rows: Any, n_cases: int) -> Any:
+    """The first of these rows, equally many of each class, so many together."""
+    labels, (each, rest) = digits.train_labels[rows], divmod(n_cases, digits.n_classes)
     own = [np.flatnonzero(labels == label)[:each] for label in range(digits.n_classes)]
     if rest or min(map(len, own)) < each:
         raise RunError(
             f"{path}: split {split.name} of {digits.name} does not have {n_cases} training cases, "
             f"equally many of each of {digits.n_classes} classes"
         )
-    return split.train[np.sort(np.concatenate(own))]
+    return np.sort(rows[np.concatenate(own)])
 
 
 def cases_asked_for(path: Path, arguments: Mapping[str, Any]) -> int:
-    """How many training cases a stack, or a net on one, was asked to learn from; 0 for all.
+    """How many training cases a stack, or the one below a net, was asked to learn; 0 for all.
 
     Parameters
     ----------

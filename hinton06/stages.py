@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hinton06 import checkpoint, mnist, records, wakesleep
+from hinton06 import checkpoint, records, wakesleep
 from hinton06.backprop import FineTuning, net_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.measuring import finite_score, recognise, score_values
@@ -28,9 +28,11 @@ from hinton06.opening import (
     check_inputs,
     check_net,
     check_sizes,
+    learned_rows,
     load_generative,
     load_net,
     load_stage,
+    random_stream,
     recorded,
     split_of,
     split_recorded,
@@ -74,14 +76,6 @@ class Made:
     path: Path
     checkpoint: Checkpoint
     already: bool
-
-
-def _generator(seed: int, stage: int, split_name: str | None) -> np.random.Generator:
-    """Independent random streams for each seed, stage and split."""
-    number = 3 if split_name is None else mnist.SPLITS.index(split_name)
-    return np.random.Generator(
-        np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(stage, number)))
-    )
 
 
 def _arguments(context: Context, seed: int, recipe: str, settings: Settings, **more: Any) -> Any:
@@ -164,7 +158,7 @@ def pretrain(
             rows = training_rows(path, digits, split, settings.cases)
             cases = cases_at(digits, rows, translations)
             targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
-            rng = _generator(seed, 0, split_name)
+            rng = random_stream(seed, 0, split_name)
             learner = GreedyStack(cases.images, settings, rng, targets, cases.labels, below)
             run.train(learner, context.progress)
             outcome: checkpoint.Tree = {"split": split_name}
@@ -217,6 +211,7 @@ def finetune(
     settings: BackpropSettings,
     recipe: str = "custom",
     seed: int = 0,
+    labelled: int = 0,
 ) -> Made:
     """Fine-tune a pretrained stack on the cases it was pretrained on, stopped by validation.
 
@@ -230,6 +225,8 @@ def finetune(
     settings : BackpropSettings
     recipe : str
     seed : int
+    labelled : int
+        Of how many of these cases the labels are used, equally many of each class; 0 for all.
 
     Returns
     -------
@@ -238,11 +235,13 @@ def finetune(
     Raises
     ------
     RunError, CheckpointError, Interrupted
-        As `Run.train`; also if `pretrained` is not a stack or does not fit the data.
+        As `Run.train`; also if `pretrained` is not a stack or does not fit the data, or there are
+        not so many labels.
 
     Source
     ------
-    "Details of the discriminative fine-tuning procedure"; lines 1 to 3 of Table 1.
+    "Details of the discriminative fine-tuning procedure", lines 1 to 3 of Table 1; fewer labels:
+    "Using extra unlabeled data".
     """
     found = load_stage(pretrained, "stack")
     stack = build_model(pretrained, stack_from_arrays, found)
@@ -254,7 +253,8 @@ def finetune(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
     )  # fmt: skip
-    rows = _inherited_rows(pretrained, digits, split, found, arguments)
+    arguments |= _inherited(pretrained, found) | _labelled(labelled)
+    rows = learned_rows(pretrained, digits, split, arguments)
     run = _run(context, path, "classifier", arguments, f"finetune-bp {split_name}")
 
     def learner() -> FineTuning:
@@ -262,7 +262,7 @@ def finetune(
             Classifier.on_stack(stack, digits.n_classes),
             cases_at(digits, rows, translations_of(path, arguments)),
             settings,
-            _generator(seed, 1, split_name),
+            random_stream(seed, 1, split_name),
             valid=cases_at(digits, split.valid),
         )
 
@@ -307,20 +307,21 @@ def extend(
     net = load_net(fine_tuned, found)
     if found.outcome.get("role") != "validated":
         raise RunError(f"{fine_tuned}: only a net that was stopped by validation can be extended")
+    _check_all_labelled(fine_tuned, found)
     check_net(fine_tuned, net, context.digits)
     split_name = recorded(fine_tuned, found.arguments, "split")
     target = _recorded_cost(fine_tuned, found)
     arguments = _arguments(
         context, seed, recipe, settings,
         role="extended", split=split_name, start=found.digest(), target_cost=target,
-        **_translations(fine_tuned, found),
+        **_translations(fine_tuned, found), **_random_start(found),
     )  # fmt: skip
     run = _run(context, path, "classifier", arguments, f"extend {split_name}")
 
     def learner() -> FineTuning:
         return FineTuning(
             net, _all_cases(path, context.digits, arguments), settings,
-            _generator(seed, 2, split_name), target_cost=target,
+            random_stream(seed, 2, split_name), target_cost=target,
         )  # fmt: skip
 
     return _fine_tune(context, run, learner, None, epochs_before=found.outcome["epochs"])
@@ -373,6 +374,7 @@ def finetune_from_random(
             raise RunError(f"{criterion}: did not learn the same translations as {criteria[0]}")
         if found.outcome.get("role") != "validated":
             raise RunError(f"{criterion}: has no stopping criterion that validation recorded")
+        _check_all_labelled(criterion, found)
         targets.append(_recorded_cost(criterion, found))
     target = float(np.mean(targets))
     arguments = _arguments(
@@ -382,13 +384,76 @@ def finetune_from_random(
     run = _run(context, path, "classifier", arguments, "not pretrained")
 
     def learner() -> FineTuning:
-        rng = _generator(seed, 3, None)
+        rng = random_stream(seed, 3, None)
         sizes = (digits.n_pixels, *layers, digits.n_classes)
         net = Classifier.random(sizes, settings.initial_scale, rng)
         cases = _all_cases(path, digits, arguments)
         return FineTuning(net, cases, settings, rng, target_cost=target)
 
     return _fine_tune(context, run, learner, None)
+
+
+def finetune_from_random_on_split(
+    context: Context,
+    path: Path,
+    split_name: str,
+    settings: BackpropSettings,
+    layers: tuple[int, ...],
+    recipe: str = "custom",
+    seed: int = 0,
+    labelled: int = 0,
+) -> Made:
+    """Backpropagation without pretraining on one split's training cases, stopped by validation.
+
+    Parameters
+    ----------
+    context : Context
+    path : Path
+        The file to make.
+    split_name : str
+        ``"a"``, ``"b"`` or ``"c"``.
+    settings : BackpropSettings
+        The rate is `all_cases_rate`, as from every random start.
+    layers : tuple of int
+        Sizes of the hidden layers.
+    recipe : str
+    seed : int
+    labelled : int
+        Of how many of the cases images and labels are used, equally many of each class; 0 for all.
+
+    Returns
+    -------
+    Made
+
+    Raises
+    ------
+    RunError, CheckpointError, Interrupted
+        As `Run.train`; also if there are not so many labels.
+
+    Source
+    ------
+    "a network of the same size that does not make use of the unlabeled examples", "Using extra
+    unlabeled data".
+    """
+    digits = context.digits
+    split = split_of(path, digits, split_name)
+    arguments = _arguments(
+        context, seed, recipe, settings, role="validated", split=split_name,
+        split_sha256=split.sha256, layers=list(layers), random_start=True, **_labelled(labelled),
+    )  # fmt: skip
+    rows = learned_rows(path, digits, split, arguments)
+    run = _run(context, path, "classifier", arguments, f"not pretrained {split_name}")
+
+    def learner() -> FineTuning:
+        rng = random_stream(seed, 6, split_name)
+        sizes = (digits.n_pixels, *layers, digits.n_classes)
+        net = Classifier.random(sizes, settings.initial_scale, rng)
+        own_rate = dataclasses.replace(settings, rate=settings.all_cases_rate)
+        return FineTuning(
+            net, cases_at(digits, rows), own_rate, rng, valid=cases_at(digits, split.valid)
+        )
+
+    return _fine_tune(context, run, learner, split)
 
 
 # -- generative fine-tuning ----------------------------------------------------------------------
@@ -437,13 +502,14 @@ def finetune_generative(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
     )  # fmt: skip
-    rows = _inherited_rows(start, digits, split, found, arguments)
+    arguments |= _inherited(start, found)
+    rows = learned_rows(start, digits, split, arguments)
     run = _run(context, path, "generative", arguments, f"finetune-cws {split_name}")
 
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
             net, cases_at(digits, rows, translations_of(path, arguments)), settings,
-            _generator(seed, 4, split_name), valid=cases_at(digits, split.valid),
+            random_stream(seed, 4, split_name), valid=cases_at(digits, split.valid),
         )  # fmt: skip
 
     return _fine_tune(context, run, learner, split)
@@ -521,7 +587,7 @@ def extend_generative(
     def learner() -> GenerativeFineTuning:
         return GenerativeFineTuning(
             net, _all_cases(path, digits, arguments), settings,
-            _generator(seed, 5, split_name),
+            random_stream(seed, 5, split_name),
             target_error_rate=target, schedule_done=found.outcome["epochs"],
         )  # fmt: skip
 
@@ -539,24 +605,35 @@ def _recorded_cost(path: Path, found: Checkpoint) -> float:
     return float(cost)
 
 
-def _inherited_rows(
-    path: Path, digits: Digits, split: Split, found: Checkpoint, arguments: Any
-) -> Any:
-    """The training cases of the file that a run starts from.
-
-    That they are not all, and how they are translated, is recorded among the arguments.
-    """
+def _inherited(path: Path, found: Checkpoint) -> dict[str, int]:
+    """What a stack has learned, as arguments of a net above it, if that is not each case once."""
     n_cases = cases_asked_for(path, found.arguments)
-    if n_cases:
-        arguments["cases"] = n_cases
-    arguments |= _translations(path, found)
-    return training_rows(path, digits, split, n_cases)
+    return ({"cases": n_cases} if n_cases else {}) | _translations(path, found)
+
+
+def _labelled(n_cases: int) -> dict[str, int]:
+    """How many labels are used, as an argument, if not all."""
+    return {"labelled": n_cases} if n_cases else {}
 
 
 def _translations(path: Path, found: Checkpoint) -> dict[str, int]:
     """The translations of the file that a run starts from, as its argument, if there are any."""
     distance = translations_of(path, found.arguments)
     return {"translations": distance} if distance else {}
+
+
+def _random_start(found: Checkpoint) -> dict[str, bool]:
+    """That the net that a run starts from was not pretrained, as its argument, if it was not."""
+    return {"random_start": True} if found.arguments.get("random_start") else {}
+
+
+def _check_all_labelled(path: Path, found: Checkpoint) -> None:
+    """Raise `RunError` if a net learned only some labels: its cost is that of few cases."""
+    if found.arguments.get("labelled"):
+        raise RunError(
+            f"{path}: learned {found.arguments['labelled']} labels; only a net that learned all "
+            "of its split's can be gone on from"
+        )
 
 
 def _all_cases(path: Path, digits: Digits, arguments: Any) -> Cases:

@@ -125,3 +125,21 @@ def test_the_extension_of_any_split_can_be_asked_for_by_name(folder: Path, net: 
     before, last = done.stdout.splitlines()[-2:]
     assert f"--out runs/asked/{net}-b.h5 " in before
     assert f"--extend runs/asked/{net}-b.h5 --out {goal} " in last
+
+
+def test_make_unlabelled_trains_nets_of_few_labels_and_prints_their_table(folder: Path) -> None:
+    few = ("RECIPE=quick", "RUNS=runs/few", "LABELLED=100", "SIZES=20-10 30", "RANDOM_RATES=0.1")
+    printed = make(folder, "unlabelled", *few, "RATES=0.2 0.1", "PATIENT=--max-epochs 3")
+    assert "nothing" in printed
+    nets = folder / "runs" / "few" / "unlabelled"
+    assert len(list(nets.glob("*.h5"))) == 2 + 4 + 2
+    stack = checkpoint.load(nets / "pretrain-20-10-a.h5")
+    net = checkpoint.load(nets / "bp-20-10-a-100-labelled-0.1.h5")
+    random = checkpoint.load(nets / "bp-not-pretrained-30-a-100-labelled-0.1.h5")
+    assert net.arguments["start"] == stack.digest()
+    assert (
+        net.arguments["settings"]["rate"] == random.arguments["settings"]["all_cases_rate"] == 0.1
+    )
+    assert net.arguments["labelled"] == random.arguments["labelled"] == 100
+    rows = json.loads((nets / "unlabelled" / "unlabelled.json").read_text())["rows"]
+    assert len(rows) == 6

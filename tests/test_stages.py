@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from hinton06 import checkpoint, measuring, mnist, opening, stages
-from hinton06.backprop import net_arrays
+from hinton06.backprop import FineTuning, net_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.models import Classifier
 from hinton06.opening import Context
 from hinton06.recipes import RECIPES
-from hinton06.recognition import score
-from hinton06.stacking import GreedyStack
+from hinton06.recognition import Cases, score
+from hinton06.stacking import GreedyStack, stack_from_arrays
 from hinton06.training import Interrupted, RunError
 
 
@@ -108,6 +108,15 @@ COMMANDS = {
     ),
     "moved_extended": lambda context, path, files, s: stages.extend(
         context, path, files.moved_net, s.gentle, "tiny", seed=1
+    ),
+    "few": lambda context, path, files, s: stages.finetune(
+        context, path, files.stack_a, s.backprop, "tiny", seed=1, labelled=100
+    ),
+    "few_random": lambda context, path, _, s: stages.finetune_from_random_on_split(
+        context, path, "a", s.backprop, (12, 10), "tiny", seed=1, labelled=100
+    ),
+    "split_random": lambda context, path, _, s: stages.finetune_from_random_on_split(
+        context, path, "b", s.backprop, (12, 10, 14), "tiny", seed=1
     ),
 }
 
@@ -530,7 +539,7 @@ def test_a_translated_stack_is_one_that_learns_images_moved_by_hand(files, setti
     moved[3][:, :, 1:] = square[:, :, :-1]  # right
     moved[4][:, 1:] = square[:, :-1]  # down
     cases = np.concatenate(moved).reshape(-1, 784)
-    learner = GreedyStack(cases, settings.pretrain, stages._generator(1, 0, "a"))
+    learner = GreedyStack(cases, settings.pretrain, opening.random_stream(1, 0, "a"))
     with context.computing():
         while not learner.finished():
             learner.run_epoch(lambda _: None)
@@ -622,6 +631,123 @@ def test_translations_that_cannot_be_are_named(value, files, context, tmp_path):
 
 
 # -- stacks on others, cases of a part -----------------------------------------------------------
+
+
+def drawn(digits, split, labelled, seed):
+    """The rows that are labelled, written out: a shuffle, and of it the first of each class."""
+    stream = np.random.SeedSequence(seed, spawn_key=(7, "abc".index(split)))
+    rng = np.random.Generator(np.random.SFC64(stream))
+    rows, left = [], dict.fromkeys(range(10), labelled // 10)
+    for row in rng.permutation(mnist.split(600, split).train):
+        if left[int(digits.train_labels[row])]:
+            left[int(digits.train_labels[row])] -= 1
+            rows.append(int(row))
+    return sorted(rows)
+
+
+def test_labels_are_drawn_equally_from_the_split_and_more_of_them_hold_fewer(tiny_digits):
+    def rows(labelled, seed=1, name="a"):
+        split = mnist.split(600, name)
+        arguments = {"seed": seed, "labelled": labelled}
+        return opening.learned_rows("net.h5", tiny_digits, split, arguments).tolist()
+
+    for name in "abc":
+        assert rows(100, name=name) == drawn(tiny_digits, name, 100, 1)
+        assert np.bincount(tiny_digits.train_labels[rows(100, name=name)]).tolist() == [10] * 10
+        assert set(rows(100, name=name)) <= set(mnist.split(600, name).train.tolist())
+    assert len(set(rows(100))) == 100
+    assert set(rows(100)) < set(rows(300))
+    assert rows(100) != rows(100, seed=2)
+
+
+@pytest.mark.parametrize("name", ["few", "few_random", "split_random"])
+def test_a_net_learns_the_labels_of_its_cases_and_no_others(
+    name, files, settings, tiny_digits, assert_same
+):
+    """It is, bit for bit, the net of a learner that is given these cases and nothing else."""
+    split = mnist.split(600, "b" if name == "split_random" else "a")
+    train = split.train if name == "split_random" else drawn(tiny_digits, "a", 100, 1)
+    if name == "few":
+        stack = stack_from_arrays(checkpoint.load(files.stack_a).model)
+        net, stream, used = Classifier.on_stack(stack, 10), (1, 0), settings.backprop
+    else:
+        stream = (6, 1) if name == "split_random" else (6, 0)
+        used = dataclasses.replace(settings.backprop, rate=settings.backprop.all_cases_rate)
+        assert used != settings.backprop
+    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(1, spawn_key=stream)))
+    if name != "few":
+        hidden = (12, 10, 14) if name == "split_random" else (12, 10)
+        net = Classifier.random((784, *hidden, 10), used.initial_scale, rng)
+    cases = [
+        Cases(tiny_digits.train_images[rows], tiny_digits.train_labels[rows])
+        for rows in (train, split.valid)
+    ]
+    learner = FineTuning(net, cases[0], used, rng, valid=cases[1])
+    while not learner.finished():
+        learner.run_epoch(lambda _: None)
+    found = checkpoint.load(getattr(files, name))
+    assert_same(found.model, net_arrays(learner.result()))
+    assert found.outcome["train"]["cases"] == len(train)
+
+
+@pytest.mark.parametrize("name", ["few", "few_random"])
+def test_a_net_of_few_labels_is_evaluated_on_the_cases_that_it_learned(name, files, context):
+    found = checkpoint.load(getattr(files, name))
+    train, valid, test = measuring.evaluate(context, getattr(files, name))
+    assert [part.score.cases for part in (train, valid, test)] == [100, 100, 200]
+    for part, key in ((train, "train"), (valid, "valid"), (test, "test")):
+        assert measuring.score_values(part.score) == found.outcome[key]
+
+
+def test_only_labels_that_the_stack_s_cases_have_are_drawn(settings, context, tmp_path):
+    fewer = dataclasses.replace(settings.pretrain, cases=200)
+    stages.pretrain(context, tmp_path / "stack.h5", "a", fewer, "tiny", seed=1)
+    path = tmp_path / "net.h5"
+    stages.finetune(context, path, tmp_path / "stack.h5", settings.backprop, "tiny", 1, 100)
+    found = checkpoint.load(path)
+    split = mnist.split(600, "a")
+    images = opening.training_rows(path, context.digits, split, 200)
+    learned = opening.learned_rows(path, context.digits, split, found.arguments)
+    assert set(learned) <= set(images)
+    assert len(learned) == found.outcome["train"]["cases"] == 100
+    with pytest.raises(RunError, match="does not have 300 training cases"):
+        stages.finetune(
+            context, tmp_path / "more.h5", tmp_path / "stack.h5", settings.backprop, "tiny", 1, 300
+        )
+
+
+def test_a_net_of_few_labels_is_neither_extended_nor_a_criterion(
+    files, settings, context, tmp_path
+):
+    for name in ("few", "few_random"):
+        few = getattr(files, name)
+        refused(
+            RunError, lambda few=few: stages.extend(context, tmp_path / "x", few, settings.gentle),
+            few, "learned 100 labels",
+        )  # fmt: skip
+        refused(
+            RunError,
+            lambda few=few: stages.finetune_from_random(
+                context, tmp_path / "x", [files.net_a, few], settings.backprop, (12, 10, 14)
+            ),
+            few, "learned 100 labels",
+        )  # fmt: skip
+
+
+def test_a_random_start_stays_known_when_the_net_is_extended(files, settings, context, tmp_path):
+    stages.extend(context, tmp_path / "more.h5", files.split_random, settings.gentle, "tiny", 1)
+    assert checkpoint.load(tmp_path / "more.h5").arguments["random_start"] is True
+    assert "random_start" not in checkpoint.load(files.extended).arguments
+
+
+def test_a_number_of_labels_that_is_none_is_named(files, context, tmp_path):
+    found = checkpoint.load(files.few)
+    found.arguments["labelled"] = "many"
+    checkpoint.save(tmp_path / "few.h5", found)
+    refused(
+        CheckpointError, lambda: measuring.evaluate(context, tmp_path / "few.h5"),
+        tmp_path / "few.h5", "number of labels",
+    )  # fmt: skip
 
 
 def test_a_stack_on_another_shares_its_lower_layers_and_names_it(files):

@@ -20,6 +20,7 @@ from hinton06.cli.sample import sample
 from hinton06.cli.show import show
 from hinton06.cli.table1 import table1
 from hinton06.cli.translated import translated
+from hinton06.cli.unlabelled import unlabelled
 from hinton06.mnist import DataError
 from hinton06.report.files import ReportError
 from hinton06.training import Interrupted, RunError
@@ -64,6 +65,6 @@ def main() -> None:
 
 for _command in (
     pretrain, finetune_bp, finetune_cws, evaluate, combine, sample, table1, translated,
-    generative, figures, show,
+    unlabelled, generative, figures, show,
 ):  # fmt: skip
     main.add_command(_command)

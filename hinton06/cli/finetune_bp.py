@@ -19,6 +19,7 @@ from hinton06.cli.options import (
     print_made,
     recipe_options,
 )
+from hinton06.mnist import SPLITS
 from hinton06.recipes import RECIPES
 
 
@@ -34,8 +35,18 @@ from hinton06.recipes import RECIPES
     help="Start from random weights, on all training cases, and stop at the mean of the "
     "training costs that the fine-tuned nets CHECKPOINT... recorded.",
 )  # fmt: skip
+@click.option(
+    "--split", type=click.Choice(SPLITS),
+    help="With --no-pretraining and no CHECKPOINT: learn the training cases of this split, "
+    "stopped by its validation cases.",
+)  # fmt: skip
 @click.option("--layers", type=LAYERS, help="Hidden layers with --no-pretraining. Default: as "
-              "in the first CHECKPOINT.")  # fmt: skip
+              "in the first CHECKPOINT, or the recipe's.")  # fmt: skip
+@click.option(
+    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000),
+    help="Learn from so many of the training cases, equally many of each class, as if the others "
+    "had no labels. Default: all.",
+)  # fmt: skip
 @out_option
 @long_run_options
 @recipe_options("backprop")
@@ -43,7 +54,9 @@ def finetune_bp(
     checkpoints: tuple[Path, ...],
     extended: Path | None,
     no_pretraining: bool,
+    split: str | None,
     layers: tuple[int, ...] | None,
+    labelled: int | None,
     out: Path | None,
     **options: Any,
 ) -> None:
@@ -53,13 +66,17 @@ def finetune_bp(
     hinton06 finetune-bp runs/pretrain-a.h5        stopped by the validation cases
     hinton06 finetune-bp --extend runs/bp-a.h5     and on, with all training cases
     hinton06 finetune-bp --no-pretraining runs/bp-a.h5 runs/bp-b.h5 runs/bp-c.h5
+    hinton06 finetune-bp runs/pretrain-a.h5 --labelled 1000       with few labels
+    hinton06 finetune-bp --no-pretraining --split a --labelled 1000
 
-    The three make bp-a.h5, bp-a-extended.h5 and bp-not-pretrained.h5 beside their input
-    unless --out says otherwise. Learning stops once the validation cost is past its minimum
-    and the fewest validation errors are 10 epochs old; the weights go back to those fewest
-    errors.
+    They make bp-a.h5, bp-a-extended.h5, bp-not-pretrained.h5 and bp-a-1000-labelled.h5 beside
+    their input, and runs/bp-not-pretrained-a-1000-labelled.h5, unless --out says otherwise.
+    Learning stops once the validation cost is past its minimum and the fewest validation errors
+    are 10 epochs old; the weights go back to those fewest errors.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
-    _check_usage(checkpoints, extended, no_pretraining, layers)
+    _check_usage(checkpoints, extended, no_pretraining, split, layers)
+    if labelled is not None and (extended is not None or (no_pretraining and split is None)):
+        raise click.UsageError("--labelled goes with a pretrained CHECKPOINT or with --split")
     _check_rate(extended is not None or no_pretraining, options)
     recipe, seed = options["recipe"], options["seed"]
     settings = chosen_settings(RECIPES[recipe].backprop, options)
@@ -67,6 +84,12 @@ def finetune_bp(
     if extended is not None:
         path = out or extended.with_name(f"{extended.stem}-extended.h5")
         made = stages.extend(context, path, extended, settings, recipe, seed)
+    elif split is not None:
+        path = out or Path("runs") / f"bp-not-pretrained-{split}{_few(labelled)}.h5"
+        sizes = layers or RECIPES[recipe].pretrain.layers
+        made = stages.finetune_from_random_on_split(
+            context, path, split, settings, sizes, recipe, seed, labelled or 0
+        )
     elif no_pretraining:
         path = out or checkpoints[0].with_name("bp-not-pretrained.h5")
         sizes = layers or opening.load_net(checkpoints[0]).sizes[1:-1]
@@ -75,21 +98,32 @@ def finetune_bp(
         )
     else:
         name = checkpoints[0].stem.removeprefix("pretrain-")
-        path = out or checkpoints[0].with_name(f"bp-{name}.h5")
-        made = stages.finetune(context, path, checkpoints[0], settings, recipe, seed)
+        path = out or checkpoints[0].with_name(f"bp-{name}{_few(labelled)}.h5")
+        made = stages.finetune(context, path, checkpoints[0], settings, recipe, seed, labelled or 0)
     print_made(made, options["as_json"])
+
+
+def _few(labelled: int | None) -> str:
+    """What a file's name says of few labels."""
+    return f"-{labelled}-labelled" if labelled else ""
 
 
 def _check_usage(
     checkpoints: tuple[Path, ...],
     extended: Path | None,
     no_pretraining: bool,
+    split: str | None,
     layers: tuple[int, ...] | None,
 ) -> None:
-    if extended is not None and (no_pretraining or checkpoints):
+    if extended is not None and (no_pretraining or checkpoints or split is not None):
         raise click.UsageError("--extend takes one CHECKPOINT and no other mode")
-    if no_pretraining and not checkpoints:
-        raise click.UsageError("--no-pretraining needs the fine-tuned nets whose costs it stops at")
+    if split is not None and (checkpoints or not no_pretraining):
+        raise click.UsageError("--split goes with --no-pretraining and without CHECKPOINT")
+    if no_pretraining and not checkpoints and split is None:
+        raise click.UsageError(
+            "--no-pretraining needs the fine-tuned nets whose costs it stops at, or a --split "
+            "whose validation cases stop it"
+        )
     if extended is None and not no_pretraining and len(checkpoints) != 1:
         raise click.UsageError("give one pretrained CHECKPOINT, or --extend, or --no-pretraining")
     if layers is not None and not no_pretraining:

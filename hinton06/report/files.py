@@ -1,10 +1,14 @@
-"""Writing the files of a report: each appears under its name only when it is whole."""
+"""The files of a report: those it reads, and its own, which appear only when they are whole."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from hinton06 import records
+from hinton06.checkpoint import Checkpoint, CheckpointError
 
 FORMATS = ("terminal", "markdown", "csv", "json")
 """How a table can be printed."""
@@ -12,6 +16,28 @@ FORMATS = ("terminal", "markdown", "csv", "json")
 
 class ReportError(Exception):
     """A report that cannot be made; the message is one line."""
+
+
+def each_checkpoint(folder: Path, notes: list[str]) -> Iterator[tuple[Path, Checkpoint]]:
+    """The files of this package in a folder, finished or not, one after the other.
+
+    Parameters
+    ----------
+    folder : Path
+    notes : list of str
+        A line is added for each file that cannot be read.
+
+    Yields
+    ------
+    path, and what it holds
+    """
+    for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
+        try:
+            found = records.load(path)
+        except CheckpointError as error:
+            notes.append(str(error))
+            continue
+        yield path, found
 
 
 def save(path: Path, content: bytes | str) -> None:

@@ -14,11 +14,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from hinton06 import records
-from hinton06.checkpoint import Checkpoint, CheckpointError, Tree
+from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.recipes import CHAPTER, HOT06
 from hinton06.recognition import Score, product_of_nets, score
-from hinton06.report.files import ReportError
+from hinton06.report.files import ReportError, each_checkpoint
 from hinton06.report.files import save as save_file
 from hinton06.report.scores import coefficient_curve, interval
 
@@ -91,6 +90,8 @@ def _generative_key(found: Checkpoint) -> str | None:
 
 def _translated_key(found: Checkpoint) -> str | None:
     if found.stage != "classifier" or not found.arguments.get("translations"):
+        return None
+    if found.arguments.get("labelled"):
         return None
     return str(found.arguments.get("role"))
 
@@ -199,11 +200,8 @@ def read_runs(folder: Path, study: Study) -> ErrorRates:
         If there is no net of the study in the folder, or two for the same line.
     """
     table = ErrorRates(study)
-    for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
-        try:
-            _place(table, path, records.load(path))
-        except CheckpointError as error:
-            table.notes.append(str(error))
+    for path, found in each_checkpoint(folder, table.notes):
+        _place(table, path, found)
     if not (table.files or table.notes):
         raise ReportError(f"{folder}: there are no {study.holds} in it")
     for experiment in study.experiments:

@@ -15,10 +15,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hinton06 import records
-from hinton06.checkpoint import Checkpoint, CheckpointError, Tree
+from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.recognition import product_of_nets, score
-from hinton06.report.files import ReportError
+from hinton06.report.files import ReportError, each_checkpoint
 from hinton06.report.files import save as save_file
 from hinton06.report.scores import interval
 
@@ -136,11 +135,8 @@ def read_runs(folder: Path) -> Table1:
     Table 1.
     """
     table = Table1()
-    for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
-        try:
-            _place(table, path, records.load(path))
-        except CheckpointError as error:
-            table.notes.append(str(error))
+    for path, found in each_checkpoint(folder, table.notes):
+        _place(table, path, found)
     if not (table.nets or table.pretrained or table.notes):
         raise ReportError(f"{folder}: there are no nets of Table 1 in it")
     table.measured = [_measured_row(table, *source) for source in _SOURCES]
@@ -149,7 +145,7 @@ def read_runs(folder: Path) -> Table1:
 
 
 def _place(table: Table1, path: Path, found: Checkpoint) -> None:
-    others = ("labels", "translations")
+    others = ("labels", "translations", "labelled", "random_start")
     if found.stage == "generative" or any(found.arguments.get(name) for name in others):
         return  # not of Table 1
     if not found.complete or path.suffix == ".part":

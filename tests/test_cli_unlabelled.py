@@ -1,0 +1,159 @@
+"""``hinton06 unlabelled``, and the commands that make what it tabulates."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, run
+
+from hinton06 import checkpoint
+from hinton06.recognition import Score
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
+    """Nets of few labels and of all of two splits, pretrained and not, under the default names."""
+    folder = tmp_path_factory.mktemp("runs")
+    data = ["--data", digits_dir, "--quiet"]
+
+    def make(*arguments: object) -> None:
+        made = run(*arguments, *data)
+        assert made.exit_code == 0, made.output
+
+    for split in "ab":
+        make("pretrain", "--split", split, "--runs", folder, *PRETRAIN)
+        stack = folder / f"pretrain-{split}.h5"
+        make("finetune-bp", stack, *BACKPROP)
+        make("finetune-bp", stack, "--labelled", "100", *BACKPROP)
+        for layers in ("12-10", "14"):
+            out = folder / f"random-{split}-{layers}.h5"
+            make("finetune-bp", "--no-pretraining", "--split", split, "--layers", layers,
+                 "--labelled", "100", "--out", out, *BACKPROP)  # fmt: skip
+    return folder
+
+
+def edited(runs: Path, folder: Path, name: str, valid: int, test: int, **more: Any) -> None:
+    """A copy of a net's file with other numbers of errors."""
+    found = checkpoint.load(runs / f"{name}.h5")
+    found.outcome["valid"]["errors"], found.outcome["test"]["errors"] = valid, test
+    found.outcome |= {"capped": False} | more
+    checkpoint.save(folder / f"{name}.h5", found)
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(run("unlabelled", folder, "--json").stdout)["rows"]
+    return rows
+
+
+def test_a_line_for_each_number_of_labels_pretraining_and_layers(runs: Path) -> None:
+    rows = rows_of(runs)
+    kinds = [(row["labelled"], row["pretrained_on"], row["layers"], row["rate"]) for row in rows]
+    assert kinds == [
+        (100, "all images", "12-10-14", 0.2),
+        (100, "nothing", "12-10", 0.1),
+        (100, "nothing", "14", 0.1),
+        (500, "all images", "12-10-14", 0.2),
+    ]
+    for row, name in zip(rows, ("bp-{}-100-labelled", "random-{}-12-10"), strict=False):
+        found = [checkpoint.load(runs / f"{name.format(split)}.h5").outcome for split in "ab"]
+        assert row["splits"] == "a b"
+        for part in ("valid", "test"):
+            errors = [outcome[part]["errors"] for outcome in found]
+            assert row[f"{part}_errors"] == f"{errors[0]} {errors[1]}"
+            cases = {"valid": 100, "test": 200}[part]
+            assert row[f"{part}_percent"] == pytest.approx(100 * sum(errors) / (2 * cases))
+
+
+def test_validation_chooses_among_layers_and_never_the_test_cases(
+    runs: Path, tmp_path: Path
+) -> None:
+    edited(runs, tmp_path, "random-a-12-10", 40, 10)
+    edited(runs, tmp_path, "random-b-12-10", 20, 12)
+    edited(runs, tmp_path, "random-a-14", 25, 60)
+    edited(runs, tmp_path, "random-b-14", 34, 70)
+    rows = rows_of(tmp_path)
+    assert [row["fewest_validation_errors"] for row in rows] == [False, True]
+    assert [row["valid_percent"] for row in rows] == [30, 29.5]
+    assert [row["test_percent"] for row in rows] == [5.5, 32.5]
+    half = 1.959964 * Score(200, 65, 0.0).standard_error
+    assert rows[1]["test_percent_95_interval"] == round(half) / 2
+    shown = run("unlabelled", tmp_path, "--format", "markdown").stdout
+    assert "| 100 | nothing | 14 | 0.1 | a b | 29.50 % | 32.50 ± 6.50 % |" in shown
+    assert "12-10" not in shown
+
+
+def test_a_choice_with_a_net_less_is_left_out_and_named(runs: Path, tmp_path: Path) -> None:
+    edited(runs, tmp_path, "random-a-12-10", 40, 10)
+    edited(runs, tmp_path, "random-b-12-10", 20, 12)
+    edited(runs, tmp_path, "random-a-14", 1, 60, capped=True, reason="stopped by the cap")
+    document = json.loads(run("unlabelled", tmp_path, "--json").stdout)
+    assert [row["fewest_validation_errors"] for row in document["rows"]] == [True, False]
+    assert document["notes"] == [
+        "100 labels, pretrained on nothing: 1 of 2 choices have fewer than 2 nets and are left out",
+        "of the nets that validation did not choose, 1 ended at a cap",
+    ]
+    edited(runs, tmp_path, "random-b-12-10", 20, 12, capped=True, reason="stopped by the cap")
+    notes = json.loads(run("unlabelled", tmp_path, "--json").stdout)["notes"]
+    assert "random-b-12-10.h5: stopped by the cap, before its rule was met" in notes
+
+
+def test_pretraining_on_the_labelled_images_alone_is_another_line(
+    runs: Path, tmp_path: Path
+) -> None:
+    for name, arguments in (("one", {"cases": 100}), ("two", {"cases": 300})):
+        found = checkpoint.load(runs / "bp-a-100-labelled.h5")
+        found.arguments |= arguments
+        checkpoint.save(tmp_path / f"{name}.h5", found)
+    assert [row["pretrained_on"] for row in rows_of(tmp_path)] == ["300 images", "labelled images"]
+
+
+def test_the_table_is_printed_in_80_columns_and_saved_in_every_format(
+    runs: Path, tmp_path: Path
+) -> None:
+    made = run("unlabelled", runs, "--save", tmp_path)
+    assert made.exit_code == 0, made.output
+    assert max(len(line) for line in made.stdout.splitlines()) <= 80
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"unlabelled.{suffix}" for suffix in ("md", "csv", "json")
+    }
+    saved = list(csv.DictReader(io.StringIO((tmp_path / "unlabelled.csv").read_text())))
+    assert [row["labelled"] for row in saved] == ["100", "100", "100", "500"]
+
+
+def test_table_1_holds_no_net_of_few_labels_or_of_a_random_start_on_a_split(runs: Path) -> None:
+    document = json.loads(run("table1", runs, "--json").stdout)
+    for row, split in zip(document["rows"], "ab", strict=False):
+        whole = checkpoint.load(runs / f"bp-{split}.h5").outcome
+        assert row["measured"]["test_errors"] == whole["test"]["errors"]
+        assert row["measured"]["cases"] == "500"
+    assert [row["measured"] for row in document["rows"][2:]] == [None] * 7
+
+
+def test_mistakes_are_named(runs: Path, tmp_path: Path) -> None:
+    stack, net = runs / "pretrain-a.h5", runs / "bp-a.h5"
+    for number in ("0", "-1", "some"):
+        fails_in_one_line(run("finetune-bp", stack, "--labelled", number), 2, "--labelled")
+    for arguments in (["--extend", net], ["--no-pretraining", net]):
+        mixed = run("finetune-bp", *arguments, "--labelled", "100")
+        fails_in_one_line(mixed, 2, "--labelled goes with a pretrained CHECKPOINT or with --split")
+    for arguments in ([stack], ["--no-pretraining", net], []):
+        mixed = run("finetune-bp", *arguments, "--split", "a")
+        fails_in_one_line(mixed, 2, "--split goes with --no-pretraining and without CHECKPOINT")
+    fails_in_one_line(run("finetune-bp", "--extend", net, "--split", "a"), 2, "no other mode")
+    fails_in_one_line(run("finetune-bp", "--no-pretraining", "--split", "d"), 2, "--split")
+    random = run("finetune-bp", "--no-pretraining", "--split", "a", "--rate", "0.1")
+    fails_in_one_line(random, 2, "--all-cases-rate")
+    for number in ("7", "60000"):
+        few = run("finetune-bp", stack, "--labelled", number, "--out", tmp_path / "new.h5")
+        fails_in_one_line(few, 1, f"{number} training cases, equally many of each of 10 classes")
+    fails_in_one_line(run("unlabelled", tmp_path), 1, str(tmp_path), "no classifiers")
+    (tmp_path / "one.h5").write_bytes((runs / "bp-a-100-labelled.h5").read_bytes())
+    saved = run("unlabelled", tmp_path, "--save", tmp_path / "one.h5" / "in")
+    fails_in_one_line(saved, 1, "unlabelled.md", "cannot be written")
+    (tmp_path / "two.h5").write_bytes((runs / "bp-a-100-labelled.h5").read_bytes())
+    fails_in_one_line(run("unlabelled", tmp_path), 1, "two.h5", "one.h5")
