@@ -84,6 +84,23 @@ def test_table_1_holds_no_net_of_translated_images(runs: Path) -> None:
     assert [row["measured"] for row in document["rows"][1:]] == [None] * 8
 
 
+def test_a_net_of_few_labels_has_no_line_and_learns_every_version_of_its_cases(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    for name in ("pretrain-translated-a", "bp-translated-a"):
+        (tmp_path / f"{name}.h5").write_bytes((runs / f"{name}.h5").read_bytes())
+    made = run("finetune-bp", tmp_path / "pretrain-translated-a.h5", "--labelled", "100",
+               "--data", digits_dir, "--quiet", *BACKPROP)  # fmt: skip
+    assert made.exit_code == 0, made.output
+    few = checkpoint.load(tmp_path / "bp-translated-a-100-labelled.h5")
+    assert few.outcome["train"]["cases"] == 5 * 100
+    rows = json.loads(run("translated", tmp_path, "--json").stdout)["rows"]
+    whole = checkpoint.load(runs / "bp-translated-a.h5").outcome
+    assert [(row["net"], row["test_errors"]) for row in rows][:1] == [
+        ("a", whole["test"]["errors"])
+    ]
+
+
 def test_a_translated_net_learned_every_version(runs: Path) -> None:
     stack = checkpoint.load(runs / "pretrain-translated-a.h5")
     assert stack.arguments["translations"] == 1

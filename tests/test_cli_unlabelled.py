@@ -34,6 +34,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
             out = folder / f"random-{split}-{layers}.h5"
             make("finetune-bp", "--no-pretraining", "--split", split, "--layers", layers,
                  "--labelled", "100", "--out", out, *BACKPROP)  # fmt: skip
+    make("finetune-bp", "--no-pretraining", "--split", "b", "--layers", "14", "--out",
+         folder / "random-b.h5", *BACKPROP)  # fmt: skip
     return folder
 
 
@@ -58,6 +60,7 @@ def test_a_line_for_each_number_of_labels_pretraining_and_layers(runs: Path) -> 
         (100, "nothing", "12-10", 0.1),
         (100, "nothing", "14", 0.1),
         (500, "all images", "12-10-14", 0.2),
+        (500, "nothing", "14", 0.1),
     ]
     for row, name in zip(rows, ("bp-{}-100-labelled", "random-{}-12-10"), strict=False):
         found = [checkpoint.load(runs / f"{name.format(split)}.h5").outcome for split in "ab"]
@@ -122,7 +125,7 @@ def test_the_table_is_printed_in_80_columns_and_saved_in_every_format(
         f"unlabelled.{suffix}" for suffix in ("md", "csv", "json")
     }
     saved = list(csv.DictReader(io.StringIO((tmp_path / "unlabelled.csv").read_text())))
-    assert [row["labelled"] for row in saved] == ["100", "100", "100", "500"]
+    assert [row["labelled"] for row in saved] == ["100", "100", "100", "500", "500"]
 
 
 def test_table_1_holds_no_net_of_few_labels_or_of_a_random_start_on_a_split(runs: Path) -> None:
