@@ -32,6 +32,8 @@ def options(stage: str, arguments: dict[str, Any]) -> str:
     words = []
     if stage == "stack" and arguments.get("translations"):  # what starts from it has no option
         words.append(f"--translations {arguments['translations']}")
+    if arguments.get("labelled"):
+        words.append(f"--labelled {arguments['labelled']}")
     for name, stored in arguments["settings"].items():
         value = tuple(stored) if isinstance(stored, list) else stored
         if value != getattr(recipe, name):
