@@ -38,12 +38,12 @@ MOVED  ?= --translations 2 --passes 8 --early-epochs 1
 MOVED_RATE     ?= --rate 0.05
 MOVED_ALL_RATE ?= --all-cases-rate 0.025
 # Few labels: how many, and the layers and rates, of pretrained nets and of others, of which
-# validation chooses. An epoch of few cases is few updates, so patience takes more of them.
+# validation chooses. An epoch of very few cases is few updates: patience is longer there.
 LABELLED     ?= 100 1000 10000
 SIZES        ?= 50-50-200 150-150-600 500-500-2000
 RATES        ?= 0.2 0.05
 RANDOM_RATES ?= 0.1 0.02
-PATIENT      ?= --patience 100 --max-epochs 1000
+PATIENT      ?= --patience $(shell test $(1) -le 1000 && echo 100 || echo 10) --max-epochs 1000
 # A folder of other IDX files; the MNIST files inside the package when empty.
 DATA   ?=
 PYTHON ?= python3
@@ -130,13 +130,13 @@ $(FEW)/pretrain-$(1)-$(2).h5: | .venv/installed
 endef
 define pretrained_net_of
 $(FEW)/bp-$(1)-$(2)-$(3)-labelled-$(4).h5: $(FEW)/pretrain-$(1)-$(2).h5
-	$$(HINTON06) finetune-bp $$< --labelled $(3) --rate $(4) --out $$@ $$(TRAIN) $$(PATIENT)
+	$$(HINTON06) finetune-bp $$< --labelled $(3) --rate $(4) --out $$@ $$(TRAIN) $$(call PATIENT,$(3))
 FEW_NETS += $(FEW)/bp-$(1)-$(2)-$(3)-labelled-$(4).h5
 endef
 define random_net_of
 $(FEW)/bp-not-pretrained-$(1)-$(2)-$(3)-labelled-$(4).h5: | .venv/installed
 	$$(HINTON06) finetune-bp --no-pretraining --split $(2) --layers $(1) --labelled $(3) \
-		--all-cases-rate $(4) --out $$@ $$(TRAIN) $$(PATIENT)
+		--all-cases-rate $(4) --out $$@ $$(TRAIN) $$(call PATIENT,$(3))
 FEW_NETS += $(FEW)/bp-not-pretrained-$(1)-$(2)-$(3)-labelled-$(4).h5
 endef
 $(foreach size,$(SIZES),$(foreach split,$(SPLITS),$(eval $(call stack_of,$(size),$(split))) \
