@@ -100,6 +100,16 @@ def test_a_choice_with_a_net_less_is_left_out_and_named(runs: Path, tmp_path: Pa
         "100 labels, pretrained on nothing: 1 of 2 choices have fewer than 2 nets and are left out",
         "of the nets that validation did not choose, 1 ended at a cap",
     ]
+    edited(runs, tmp_path, "bp-a-100-labelled", 7, 8)
+    found = checkpoint.load(runs / "bp-a-100-labelled.h5")
+    found.arguments["settings"]["rate"] = 0.3
+    for split in "bc":
+        found.arguments["split"] = found.outcome["split"] = split
+        checkpoint.save(tmp_path / f"faster-{split}.h5", found)
+    notes = json.loads(run("unlabelled", tmp_path, "--json").stdout)["notes"]
+    assert [note[:35] for note in notes[:2]] == [
+        "100 labels, pretrained on all image", "100 labels, pretrained on nothing: ",
+    ]  # fmt: skip
     edited(runs, tmp_path, "random-b-12-10", 20, 12, capped=True, reason="stopped by the cap")
     notes = json.loads(run("unlabelled", tmp_path, "--json").stdout)["notes"]
     assert "random-b-12-10.h5: stopped by the cap, before its rule was met" in notes

@@ -184,7 +184,9 @@ def _kind(found: Checkpoint) -> Kind:
 
 def _choose(table: FewLabels) -> None:
     """Mark the line of the fewest validation errors among those that differ in layers or rate."""
-    for labelled, pretrained_on in {(kind.labelled, kind.pretrained_on) for kind in table.lines}:
+    for labelled, pretrained_on in dict.fromkeys(
+        (k.labelled, k.pretrained_on) for k in table.lines
+    ):
         own = [
             nets for kind, nets in table.lines.items()
             if (kind.labelled, kind.pretrained_on) == (labelled, pretrained_on)
