@@ -38,12 +38,12 @@ MOVED  ?= --translations 2 --passes 8 --early-epochs 1
 MOVED_RATE     ?= --rate 0.05
 MOVED_ALL_RATE ?= --all-cases-rate 0.025
 # Few labels: how many, and the layers and rates, of pretrained nets and of others, of which
-# validation chooses. An epoch of very few cases is few updates: patience is longer there.
+# validation chooses. An epoch of few cases is few updates: patience is longer.
 LABELLED     ?= 100 1000 10000
 SIZES        ?= 50-50-200 150-150-600 500-500-2000
 RATES        ?= 0.2 0.05
 RANDOM_RATES ?= 0.1 0.02
-PATIENT      ?= --patience $(shell test $(1) -le 1000 && echo 100 || echo 10) --max-epochs 1000
+PATIENT      ?= --patience $(shell test $(1) -le 1000 && echo 100 || echo 30) --max-epochs 1000
 # A folder of other IDX files; the MNIST files inside the package when empty.
 DATA   ?=
 PYTHON ?= python3
