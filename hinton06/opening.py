@@ -401,7 +401,7 @@ def learned_rows(path: Path, digits: Digits, split: Split, arguments: Mapping[st
     """
     rows = training_rows(path, digits, split, cases_asked_for(path, arguments))
     labelled = arguments.get("labelled", 0)
-    if not isinstance(labelled, int):
+    if not isinstance(labelled, int) or labelled < 0:
         raise CheckpointError(f"{path}: does not record its number of labels")
     if not labelled:
         return rows

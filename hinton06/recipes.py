@@ -152,7 +152,7 @@ class BackpropSettings(_Checked):
         "Learning rate of a pretrained net that validation stops (momentum optimiser).", 0, 1000
     )
     all_cases_rate: float = _setting(
-        "Learning rate with --extend and --no-pretraining, on all cases (momentum optimiser).",
+        "Learning rate with --extend and --no-pretraining (momentum optimiser).",
         0,
         1000,
     )

@@ -740,9 +740,10 @@ def test_a_random_start_stays_known_when_the_net_is_extended(files, settings, co
     assert "random_start" not in checkpoint.load(files.extended).arguments
 
 
-def test_a_number_of_labels_that_is_none_is_named(files, context, tmp_path):
+@pytest.mark.parametrize("value", ["many", -10, 2.5])
+def test_a_number_of_labels_that_is_none_is_named(value, files, context, tmp_path):
     found = checkpoint.load(files.few)
-    found.arguments["labelled"] = "many"
+    found.arguments["labelled"] = value
     checkpoint.save(tmp_path / "few.h5", found)
     refused(
         CheckpointError, lambda: measuring.evaluate(context, tmp_path / "few.h5"),
