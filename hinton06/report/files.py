@@ -63,3 +63,24 @@ def save(path: Path, content: bytes | str) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise ReportError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def save_table(folder: Path, name: str, markdown: str, comma_separated: str, as_json: str) -> None:
+    """Write a table into a folder as .md, .csv and .json.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be.
+    name : str
+        Of the files, without what follows the dot.
+    markdown, comma_separated, as_json : str
+        The table in each format.
+
+    Raises
+    ------
+    ReportError
+        If a file cannot be written; what was at its path is then untouched.
+    """
+    for suffix, text in (("md", markdown), ("csv", comma_separated), ("json", as_json)):
+        save(folder / f"{name}.{suffix}", text + "\n")

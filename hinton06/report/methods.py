@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hinton06 import provenance
 from hinton06.measuring import Chosen, Evaluation
-from hinton06.report.files import save as save_file
+from hinton06.report.files import save_table
 from hinton06.report.scores import evaluation_values, interval, notes, seconds_text
 
 # Test errors of the published net, continued on all 60,000 training cases.
@@ -47,12 +47,13 @@ def save(evaluations: Sequence[Evaluation], chosen: Chosen, threads: int, folder
     ReportError
         If a file cannot be written; what was at its path is then untouched.
     """
-    for suffix, text in (
-        ("md", markdown(evaluations, chosen)),
-        ("csv", comma_separated(evaluations)),
-        ("json", as_json(evaluations, chosen, threads)),
-    ):
-        save_file(folder / f"methods.{suffix}", text + "\n")
+    save_table(
+        folder,
+        "methods",
+        markdown(evaluations, chosen),
+        comma_separated(evaluations),
+        as_json(evaluations, chosen, threads),
+    )
 
 
 def _name(evaluation: Evaluation) -> str:

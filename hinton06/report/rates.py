@@ -17,8 +17,7 @@ from rich.table import Table
 from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.recipes import CHAPTER, HOT06
 from hinton06.recognition import Score, product_of_nets, score
-from hinton06.report.files import ReportError, each_checkpoint
-from hinton06.report.files import save as save_file
+from hinton06.report.files import ReportError, each_checkpoint, save_table
 from hinton06.report.scores import coefficient_curve, interval
 
 
@@ -400,5 +399,4 @@ def save(table: ErrorRates, folder: Path) -> None:
     ReportError
         If a file cannot be written.
     """
-    for suffix, text in (("md", markdown), ("csv", comma_separated), ("json", as_json)):
-        save_file(folder / f"{table.study.name}.{suffix}", text(table) + "\n")
+    save_table(folder, table.study.name, markdown(table), comma_separated(table), as_json(table))

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.recognition import product_of_nets, score
-from hinton06.report.files import ReportError, each_checkpoint
+from hinton06.report.files import ReportError, each_checkpoint, save_table
 from hinton06.report.files import save as save_file
 from hinton06.report.scores import interval
 
@@ -367,12 +367,7 @@ def save(table: Table1, folder: Path) -> None:
     ReportError
         If a file cannot be written.
     """
-    for name, text in (
-        ("table1.md", markdown(table)),
-        ("table1.csv", comma_separated(table)),
-        ("table1.json", as_json(table)),
-    ):
-        save_file(folder / name, text + "\n")
+    save_table(folder, "table1", markdown(table), comma_separated(table), as_json(table))
     save_file(folder / "learning-curves.png", _learning_curves(table))
 
 

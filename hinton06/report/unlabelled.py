@@ -19,8 +19,7 @@ from rich.table import Table
 from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.recipes import show_value
 from hinton06.recognition import Score
-from hinton06.report.files import ReportError, each_checkpoint
-from hinton06.report.files import save as save_file
+from hinton06.report.files import ReportError, each_checkpoint, save_table
 from hinton06.report.scores import interval
 
 _NOTHING = "nothing"
@@ -298,5 +297,4 @@ def save(table: FewLabels, folder: Path) -> None:
     ReportError
         If a file cannot be written.
     """
-    for suffix, text in (("md", markdown), ("csv", comma_separated), ("json", as_json)):
-        save_file(folder / f"unlabelled.{suffix}", text(table) + "\n")
+    save_table(folder, "unlabelled", markdown(table), comma_separated(table), as_json(table))
