@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -236,12 +237,23 @@ class RunningMean:
                 blend(mean, self._arrays[name], 1 / min(self.count, self._window))
 
 
+MOST_EVALUATIONS = 20
+"""Of the cost in one line search: public Matlab code of Hinton and Salakhutdinov (2006)."""
+
+
+class _GivenUpError(Exception):
+    """A line search took too many evaluations."""
+
+
 def conjugate_gradient(
     parameters: Sequence[Array],
     cost_and_gradient: Callable[[], tuple[float, list[Array]]],
     line_searches: int,
 ) -> float:
     """Lower a cost by a few line searches along conjugate directions.
+
+    A line search that takes more than `MOST_EVALUATIONS` of the cost ends them all: where the
+    cost falls by less than its rounding, the search would not find out for long.
 
     Parameters
     ----------
@@ -263,21 +275,36 @@ def conjugate_gradient(
     of the discriminative fine-tuning procedure"; the method itself is SciPy's.
     """
     ends = np.cumsum([p.size for p in parameters])[:-1]
-    first_cost: list[float] = []
+    start = np.concatenate([p.ravel() for p in parameters]).astype(np.float64)
+    costs: list[float] = []
+    best: Array = start
+    tried = -1  # the first evaluation is of the start
 
     def put(point: Array) -> None:
         for parameter, part in zip(parameters, np.split(point, ends), strict=True):
             np.copyto(parameter, part.reshape(parameter.shape), casting="same_kind")
 
     def at(point: Array) -> tuple[float, Array]:
+        nonlocal best, tried
+        if tried == MOST_EVALUATIONS:
+            raise _GivenUpError
+        tried += 1
         put(point)
         cost, gradient = cost_and_gradient()
-        first_cost.append(cost)
+        if costs and cost < min(costs):
+            best = point.copy()
+        costs.append(cost)
         return cost, np.concatenate([g.ravel() for g in gradient]).astype(np.float64)
 
-    start = np.concatenate([p.ravel() for p in parameters]).astype(np.float64)
-    found = optimize.minimize(
-        at, start, jac=True, method="CG", options={"maxiter": line_searches, "gtol": 0.0}
-    )
-    put(found.x)
-    return first_cost[0]
+    def next_search(xk: object) -> None:  # noqa: ARG001
+        nonlocal tried
+        tried = 0
+
+    with contextlib.suppress(_GivenUpError):
+        found = optimize.minimize(
+            at, start, jac=True, method="CG", callback=next_search,
+            options={"maxiter": line_searches, "gtol": 0.0},
+        )  # fmt: skip
+        best = found.x
+    put(best)
+    return costs[0]

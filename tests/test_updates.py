@@ -7,6 +7,7 @@ import pytest
 import reference
 from numpy.typing import NDArray
 
+from hinton06 import updates
 from hinton06.updates import Momentum, RunningMean, Step, conjugate_gradient
 
 
@@ -178,3 +179,41 @@ def test_conjugate_gradient_changes_float32_parameters_in_place() -> None:
     conjugate_gradient(bowl.parameters, bowl, 2)
     assert all(p is k and p.dtype == np.float32 for p, k in zip(bowl.parameters, kept, strict=True))
     assert bowl()[0] < before
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1e-8])
+def test_a_line_search_is_given_up_after_20_evaluations(scale: float) -> None:
+    """As where a batch is learned, and the slope of its cost is lost in the cost's rounding."""
+    bowl = Bowl()
+    costs, points = [], []
+
+    def rounded() -> tuple[float, list[NDArray[Any]]]:
+        cost, gradient = bowl()
+        costs.append(float(np.float32(1 + scale * cost)))
+        points.append([p.copy() for p in bowl.parameters])
+        return costs[-1], [scale * g for g in gradient]
+
+    assert conjugate_gradient(bowl.parameters, rounded, 3) == costs[0]
+    assert 3 < len(costs) <= 1 + 3 * 20
+    best = points[costs.index(min(costs))]
+    for parameter, lowest in zip(bowl.parameters, best, strict=True):
+        np.testing.assert_array_equal(parameter, lowest)
+
+
+def test_line_searches_that_go_well_are_not_counted_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = []
+    for most in (updates.MOST_EVALUATIONS, 1_000_000):
+        monkeypatch.setattr(updates, "MOST_EVALUATIONS", most)
+        bowl, evaluations = Bowl(), []
+
+        def counted(bowl: Bowl = bowl, seen: list[int] = evaluations) -> Any:
+            seen.append(1)
+            return bowl()
+
+        conjugate_gradient(bowl.parameters, counted, 12)
+        assert len(evaluations) > 1 + 20
+        ends.append(bowl.parameters)
+    for limited, unlimited in zip(*ends, strict=True):
+        np.testing.assert_array_equal(limited, unlimited)
