@@ -122,7 +122,7 @@ def test_the_extension_of_any_split_can_be_asked_for_by_name(folder: Path, net: 
     command = ["make", "--dry-run", goal, "RUNS=runs/asked"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    before, last = done.stdout.splitlines()[-2:]
+    before, last = [line for line in done.stdout.splitlines() if " --out " in line][-2:]
     assert f"--out runs/asked/{net}-b.h5 " in before
     assert f"--extend runs/asked/{net}-b.h5 --out {goal} " in last
 
