@@ -36,7 +36,6 @@ from hinton06.opening import (
     recorded,
     split_of,
     split_recorded,
-    training_rows,
     translations_of,
 )
 from hinton06.recipes import (
@@ -155,7 +154,7 @@ def pretrain(
         if before:
             return Made(path, before, already=True)
         with context.computing():
-            rows = training_rows(path, digits, split, settings.cases)
+            rows = learned_rows(path, digits, split, arguments)
             cases = cases_at(digits, rows, translations)
             targets = one_hot_targets(cases.labels, digits.n_classes) if labels else None
             rng = random_stream(seed, 0, split_name)

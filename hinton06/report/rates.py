@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 from rich.console import Console
@@ -18,7 +18,7 @@ from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.recipes import CHAPTER, HOT06
 from hinton06.recognition import Score, product_of_nets, score
 from hinton06.report.files import ReportError, each_checkpoint, save_table
-from hinton06.report.scores import coefficient_curve, interval
+from hinton06.report.scores import coefficient_curve, interval, recorded_score
 
 
 @dataclass(frozen=True)
@@ -230,17 +230,14 @@ def _place(table: ErrorRates, path: Path, found: Checkpoint) -> None:
         table.notes.append(f"{path.name}: {found.outcome['reason']}, before its rule was met")
 
 
-def _score(values: Mapping[str, Any] | None) -> Score | None:
-    if values is None:
-        return None
-    return Score(int(values["cases"]), int(values["errors"]), float(values["cost_per_100"]))
-
-
 def _net_line(experiment: Experiment, split: str, found: Checkpoint) -> Line:
     outcome = found.outcome
     before = outcome.get("epochs_before")
     epochs = outcome.get("epochs", found.arguments["settings"].get("passes", ""))
-    train, valid, test = (_score(outcome.get(part)) for part in ("train", "valid", "test"))
+    train, valid, test = (
+        recorded_score(outcome[part]) if outcome.get(part) else None
+        for part in ("train", "valid", "test")
+    )
     epochs = f"{before}+{epochs}" if before else str(epochs)
     return Line(experiment, split, epochs, outcome.get("bp_weight") or None, train, valid, test)
 

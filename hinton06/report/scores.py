@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 import numpy as np
@@ -34,6 +35,11 @@ def interval(errors: int, cases: int) -> int:
         1.96 binomial standard errors, rounded.
     """
     return round(Z_95 * Score(cases, errors, 0.0).standard_error)
+
+
+def recorded_score(values: Mapping[str, Any]) -> Score:
+    """A score as a file's outcome records it."""
+    return Score(int(values["cases"]), int(values["errors"]), float(values["cost_per_100"]))
 
 
 def outcome_values(outcome: Tree) -> Tree:

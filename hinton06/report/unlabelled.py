@@ -20,7 +20,7 @@ from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.recipes import show_value
 from hinton06.recognition import Score
 from hinton06.report.files import ReportError, each_checkpoint, save_table
-from hinton06.report.scores import interval
+from hinton06.report.scores import interval, recorded_score
 
 _NOTHING = "nothing"
 _LEGEND = (
@@ -157,13 +157,10 @@ def _place(table: FewLabels, path: Path, found: Checkpoint) -> None:
         "provenance": found.provenance,
         "reason": outcome["reason"],
     }
-    nets.valid[split], nets.test[split] = _score(outcome["valid"]), _score(outcome["test"])
+    nets.valid[split] = recorded_score(outcome["valid"])
+    nets.test[split] = recorded_score(outcome["test"])
     if outcome["capped"]:
         nets.capped.append(f"{path.name}: {outcome['reason']}, before its rule was met")
-
-
-def _score(values: Tree) -> Score:
-    return Score(int(values["cases"]), int(values["errors"]), float(values["cost_per_100"]))
 
 
 def _kind(found: Checkpoint) -> Kind:
