@@ -103,6 +103,23 @@ def test_another_seed_is_another_replica_in_a_folder_of_its_own(folder: Path) ->
     assert checkpoint.load(folder / goal).arguments["seed"] == 1
 
 
+@pytest.mark.usefixtures("printed")
+def test_make_replicas_trains_every_seed_and_prints_their_spread(folder: Path) -> None:
+    shown = make(folder, "replicas", "RECIPE=quick", "RUNS=runs/quick", "SEEDS=0 1")
+    assert "seeds 0, 1," in shown
+    assert "missing" not in shown
+    nets = {
+        (seed, name): checkpoint.load(folder / "runs" / f"quick{end}" / name)
+        for seed, end in ((0, ""), (1, "-seed1"))
+        for name in FILES
+    }
+    assert all(net.complete and net.arguments["seed"] == seed for (seed, _), net in nets.items())
+    saved = json.loads((folder / "runs" / "quick" / "replicas" / "replicas.json").read_text())
+    errors = saved["rows"][0]["test_errors"]["by_seed"]
+    for seed in (0, 1):
+        assert errors[str(seed)] == nets[seed, "bp-a.h5"].outcome["test"]["errors"]
+
+
 def test_make_translated_trains_a_net_of_translated_images_and_prints_its_table(
     folder: Path,
 ) -> None:

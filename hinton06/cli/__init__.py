@@ -16,6 +16,7 @@ from hinton06.cli.finetune_bp import finetune_bp
 from hinton06.cli.finetune_cws import finetune_cws
 from hinton06.cli.generative import generative
 from hinton06.cli.pretrain import pretrain
+from hinton06.cli.replicas import replicas
 from hinton06.cli.sample import sample
 from hinton06.cli.show import show
 from hinton06.cli.table1 import table1
@@ -64,7 +65,7 @@ def main() -> None:
 
 
 for _command in (
-    pretrain, finetune_bp, finetune_cws, evaluate, combine, sample, table1, translated,
-    unlabelled, generative, figures, show,
+    pretrain, finetune_bp, finetune_cws, evaluate, combine, sample, table1, replicas,
+    translated, unlabelled, generative, figures, show,
 ):  # fmt: skip
     main.add_command(_command)

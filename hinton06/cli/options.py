@@ -143,13 +143,15 @@ def measuring_options(command: Command) -> Command:
     return click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)(command)
 
 
-def table_options(files: str) -> Callable[[Command], Command]:
+def table_options(files: str, several: bool = False) -> Callable[[Command], Command]:
     """What a command that tabulates the files of a folder takes, and that folder.
 
     Parameters
     ----------
     files : str
         Names of those that ``--save`` writes, in words.
+    several : bool
+        Whether it takes more than one folder; they then are a tuple.
     """
     options = (
         click.option(
@@ -167,7 +169,8 @@ def table_options(files: str) -> Callable[[Command], Command]:
         for option in reversed(options):
             command = option(command)
         kind = click.Path(exists=True, file_okay=False, path_type=Path)
-        return click.argument("runs", type=kind)(command)
+        count = -1 if several else 1
+        return click.argument("runs", type=kind, nargs=count, required=True)(command)
 
     return decorate
 
