@@ -8,17 +8,15 @@ import click
 
 from hinton06.cli.options import table_options
 from hinton06.report import rates as report
+from hinton06.report.files import Tabulated
 
 
 @click.command()
 @table_options("generative.md, generative.csv and generative.json")
-def generative(runs: Path, form: str, save: Path | None) -> None:
+def generative(runs: Path) -> Tabulated[report.ErrorRates]:
     """The generative half's error rates beside what the files in the folder RUNS hold.
 
     Greedy pretraining with labels, contrastive wake-sleep, and the mixed gradient. Reads files
     only and trains nothing; says what is missing.
     """
-    table = report.read_runs(runs, report.GENERATIVE)
-    if save is not None:
-        report.save(table, save)
-    report.show(table, form)
+    return report.tabulated(report.read_runs(runs, report.GENERATIVE))

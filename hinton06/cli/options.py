@@ -8,6 +8,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from hinton06 import mnist
 from hinton06.cli.display import Display, duration
 from hinton06.opening import Context
 from hinton06.recipes import RECIPES, Settings, SettingsType, parse_layers, show_value
-from hinton06.report.files import FORMATS
+from hinton06.report.files import FORMATS, Tabulated
 from hinton06.report.scores import (
     coefficient_curve,
     outcome_values,
@@ -143,8 +144,12 @@ def measuring_options(command: Command) -> Command:
     return click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)(command)
 
 
-def table_options(files: str, several: bool = False) -> Callable[[Command], Command]:
-    """What a command that tabulates the files of a folder takes, and that folder.
+def table_options(
+    files: str, several: bool = False
+) -> Callable[[Callable[..., Tabulated[Any]]], Callable[..., None]]:
+    """A command that tabulates the files of a folder, which it takes: prints and saves the table.
+
+    The function that is decorated makes a `Tabulated` from the folder.
 
     Parameters
     ----------
@@ -165,12 +170,20 @@ def table_options(files: str, several: bool = False) -> Callable[[Command], Comm
         ),
     )  # fmt: skip
 
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
+    def decorate(make: Callable[..., Tabulated[Any]]) -> Callable[..., None]:
+        @wraps(make)
+        def command(runs: Any, form: str, save: Path | None) -> None:
+            table = make(runs)
+            if save is not None:
+                table.save(save)
+            table.show(form)
+
         kind = click.Path(exists=True, file_okay=False, path_type=Path)
         count = -1 if several else 1
-        return click.argument("runs", type=kind, nargs=count, required=True)(command)
+        runs = click.argument("runs", type=kind, nargs=count, required=True)
+        for parameter in (*reversed(options), runs):
+            command = parameter(command)
+        return command
 
     return decorate
 

@@ -8,17 +8,15 @@ import click
 
 from hinton06.cli.options import table_options
 from hinton06.report import rates as report
+from hinton06.report.files import Tabulated
 
 
 @click.command()
 @table_options("translated.md, translated.csv and translated.json")
-def translated(runs: Path, form: str, save: Path | None) -> None:
+def translated(runs: Path) -> Tabulated[report.ErrorRates]:
     """Error rates with translated images beside what the files in the folder RUNS hold.
 
     Of nets that `finetune-bp` made from what `pretrain --translations 2` had learned. Reads files
     only and trains nothing; says what is missing.
     """
-    table = report.read_runs(runs, report.TRANSLATED)
-    if save is not None:
-        report.save(table, save)
-    report.show(table, form)
+    return report.tabulated(report.read_runs(runs, report.TRANSLATED))

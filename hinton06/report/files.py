@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
+
+import click
 
 from hinton06 import records
 from hinton06.checkpoint import Checkpoint, CheckpointError
@@ -84,3 +88,65 @@ def save_table(folder: Path, name: str, markdown: str, comma_separated: str, as_
     """
     for suffix, text in (("md", markdown), ("csv", comma_separated), ("json", as_json)):
         save(folder / f"{name}.{suffix}", text + "\n")
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tabulated(Generic[T]):
+    """A table that can be printed in each of `FORMATS` and saved.
+
+    Parameters
+    ----------
+    name : str
+        Of its files, without what follows the dot.
+    table : object
+        What the functions below take.
+    terminal : function
+        Prints it on standard output.
+    markdown, comma_separated, as_json : function
+        The table in each format.
+    pictures : mapping of str to function, optional
+        Other files that are saved with it, by name.
+    """
+
+    name: str
+    table: T
+    terminal: Callable[[T], None]
+    markdown: Callable[[T], str]
+    comma_separated: Callable[[T], str]
+    as_json: Callable[[T], str]
+    pictures: Mapping[str, Callable[[T], bytes]] = field(default_factory=dict)
+
+    def show(self, form: str) -> None:
+        """Print the table on standard output.
+
+        Parameters
+        ----------
+        form : str
+            One of `FORMATS`.
+        """
+        if form == "terminal":
+            self.terminal(self.table)
+            return
+        texts = {"markdown": self.markdown, "csv": self.comma_separated, "json": self.as_json}
+        click.echo(texts[form](self.table))
+
+    def save(self, folder: Path) -> None:
+        """Write the table into a folder as .md, .csv and .json, and its pictures.
+
+        Parameters
+        ----------
+        folder : Path
+            Made if need be.
+
+        Raises
+        ------
+        ReportError
+            As `save_table`.
+        """
+        texts = (form(self.table) for form in (self.markdown, self.comma_separated, self.as_json))
+        save_table(folder, self.name, *texts)
+        for name, draw in self.pictures.items():
+            save(folder / name, draw(self.table))

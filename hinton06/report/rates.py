@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import click
 from rich.console import Console
 from rich.table import Table
 
 from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.recipes import CHAPTER, HOT06
 from hinton06.recognition import Score, product_of_nets, score
-from hinton06.report.files import ReportError, each_checkpoint, save_table
+from hinton06.report.files import ReportError, Tabulated, each_checkpoint
 from hinton06.report.scores import coefficient_curve, interval, recorded_score
 
 
@@ -290,11 +289,12 @@ _WIDTHS = {
 }  # fmt: skip
 
 
-def show(table: ErrorRates, form: str) -> None:
-    """Print the table on standard output in one of `FORMATS`."""
-    if form != "terminal":
-        click.echo({"markdown": markdown, "csv": comma_separated, "json": as_json}[form](table))
-        return
+def tabulated(table: ErrorRates) -> Tabulated[ErrorRates]:
+    """The table, to be printed or saved."""
+    return Tabulated(table.study.name, table, _terminal, markdown, comma_separated, as_json)
+
+
+def _terminal(table: ErrorRates) -> None:
     console, study = Console(highlight=False), table.study
     console.print(_same_widths(study, [_heads(study)], "bold"))
     for experiment in study.experiments:
@@ -380,20 +380,3 @@ def as_json(table: ErrorRates) -> str:
     ]
     rows = [_values(line) for line in table.lines]
     return json.dumps({"rows": rows, "notes": table.notes, "files": files}, indent=2)
-
-
-def save(table: ErrorRates, folder: Path) -> None:
-    """Write the table into a folder, under the study's name, as .md, .csv and .json.
-
-    Parameters
-    ----------
-    table : ErrorRates
-    folder : Path
-        Made if need be.
-
-    Raises
-    ------
-    ReportError
-        If a file cannot be written.
-    """
-    save_table(folder, table.study.name, markdown(table), comma_separated(table), as_json(table))

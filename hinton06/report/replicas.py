@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +17,7 @@ from scipy.special import stdtrit
 
 from hinton06.checkpoint import Tree
 from hinton06.recipes import show_value
-from hinton06.report.files import ReportError, save_table
+from hinton06.report.files import ReportError, Tabulated
 from hinton06.report.table1 import PRINTED, Row, Table1, read_runs
 
 MEASURES = ("valid_cost", "valid_errors", "test_cost", "test_errors")
@@ -254,11 +253,12 @@ def _cells(line: Line) -> list[str]:
     ]
 
 
-def show(replicas: Replicas, form: str) -> None:
-    """Print the table on standard output in one of `FORMATS`."""
-    if form != "terminal":
-        click.echo({"markdown": markdown, "csv": comma_separated, "json": as_json}[form](replicas))
-        return
+def tabulated(replicas: Replicas) -> Tabulated[Replicas]:
+    """The table, to be printed or saved."""
+    return Tabulated("replicas", replicas, _terminal, markdown, comma_separated, as_json)
+
+
+def _terminal(replicas: Replicas) -> None:
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for number, head in enumerate(_HEADS):
         shown.add_column(
@@ -333,20 +333,3 @@ def as_json(replicas: Replicas) -> str:
     }
     document = {"rows": rows, "notes": replicas.notes, "sha256_by_seed": nets}
     return json.dumps(document, indent=2, allow_nan=False)
-
-
-def save(replicas: Replicas, folder: Path) -> None:
-    """Write the table into a folder as replicas.md, .csv and .json.
-
-    Parameters
-    ----------
-    replicas : Replicas
-    folder : Path
-        Made if need be.
-
-    Raises
-    ------
-    ReportError
-        If a file cannot be written.
-    """
-    save_table(folder, "replicas", markdown(replicas), comma_separated(replicas), as_json(replicas))

@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.recognition import product_of_nets, score
-from hinton06.report.files import ReportError, each_checkpoint, save_table
-from hinton06.report.files import save as save_file
+from hinton06.report.files import ReportError, Tabulated, each_checkpoint
 from hinton06.report.scores import interval
 
 
@@ -234,12 +232,17 @@ def _mixed(table: Table1) -> list[str]:
 # -- printing ------------------------------------------------------------------------------------
 
 
-def show(table: Table1, form: str) -> None:
-    """Print the table on standard output in one of `FORMATS`."""
-    if form == "terminal":
-        _show_terminal(table)
-        return
-    click.echo({"markdown": markdown, "csv": comma_separated, "json": as_json}[form](table))
+def tabulated(table: Table1) -> Tabulated[Table1]:
+    """The table, to be printed or saved."""
+    return Tabulated(
+        "table1",
+        table,
+        _terminal,
+        markdown,
+        comma_separated,
+        as_json,
+        {"learning-curves.png": _learning_curves},
+    )
 
 
 def _pairs(table: Table1) -> list[tuple[Row, Row | None]]:
@@ -259,7 +262,7 @@ def _cells(row: Row | None) -> list[str]:
     return ["" if value is None else str(value) for value in values] + [_errors_with_interval(row)]
 
 
-def _show_terminal(table: Table1) -> None:
+def _terminal(table: Table1) -> None:
     shown = Table(
         title="Table 1: the chapter's numbers, and ours below them",
         title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0),
@@ -351,24 +354,6 @@ def _row_values(row: Row | None) -> Tree | None:
         values["test_error_rate_percent"] = round(100 * row.test_errors / row.test_cases, 3)
         values["test_errors_95_interval"] = interval(row.test_errors, row.test_cases)
     return values
-
-
-def save(table: Table1, folder: Path) -> None:
-    """Write the table in every format, and the learning curves, into a folder.
-
-    Parameters
-    ----------
-    table : Table1
-    folder : Path
-        Made if need be.
-
-    Raises
-    ------
-    ReportError
-        If a file cannot be written.
-    """
-    save_table(folder, "table1", markdown(table), comma_separated(table), as_json(table))
-    save_file(folder / "learning-curves.png", _learning_curves(table))
 
 
 _COLOURS = {"a": "tab:blue", "b": "tab:orange", "c": "tab:green", None: "tab:red"}

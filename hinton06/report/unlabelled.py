@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
 from rich.console import Console
 from rich.table import Table
 
 from hinton06.checkpoint import Checkpoint, Tree
 from hinton06.recipes import show_value
 from hinton06.recognition import Score
-from hinton06.report.files import ReportError, each_checkpoint, save_table
+from hinton06.report.files import ReportError, Tabulated, each_checkpoint
 from hinton06.report.scores import interval, recorded_score
 
 _NOTHING = "nothing"
@@ -214,11 +213,12 @@ def _cells(kind: Kind, nets: Nets) -> list[str]:
     ]
 
 
-def show(table: FewLabels, form: str) -> None:
-    """Print the table on standard output in one of `FORMATS`."""
-    if form != "terminal":
-        click.echo({"markdown": markdown, "csv": comma_separated, "json": as_json}[form](table))
-        return
+def tabulated(table: FewLabels) -> Tabulated[FewLabels]:
+    """The table, to be printed or saved."""
+    return Tabulated("unlabelled", table, _terminal, markdown, comma_separated, as_json)
+
+
+def _terminal(table: FewLabels) -> None:
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for head in _HEADS:
         left = head in ("pretrained on", "layers", "nets")
@@ -278,20 +278,3 @@ def as_json(table: FewLabels) -> str:
     rows = [_values(*line) for line in table.lines.items()]
     files = [made for nets in table.lines.values() for made in nets.files.values()]
     return json.dumps({"rows": rows, "notes": table.notes, "files": files}, indent=2)
-
-
-def save(table: FewLabels, folder: Path) -> None:
-    """Write the table into a folder as unlabelled.md, unlabelled.csv and unlabelled.json.
-
-    Parameters
-    ----------
-    table : FewLabels
-    folder : Path
-        Made if need be.
-
-    Raises
-    ------
-    ReportError
-        If a file cannot be written.
-    """
-    save_table(folder, "unlabelled", markdown(table), comma_separated(table), as_json(table))
