@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -32,6 +32,16 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+def maker(digits_dir: Path) -> Callable[..., None]:
+    """Runs commands that train on those digits and must succeed."""
+
+    def make(*arguments: object) -> None:
+        made = run(*arguments, "--data", digits_dir, "--quiet")
+        assert made.exit_code == 0, made.output
+
+    return make
+
+
 def fails_in_one_line(result: Result, code: int, *words: str) -> None:
     assert result.exit_code == code, result.output
     assert isinstance(result.exception, SystemExit), result.exception
@@ -46,17 +56,13 @@ def fails_in_one_line(result: Result, code: int, *words: str) -> None:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     """All of Table 1 in a folder, by the commands that README gives."""
-    folder = tmp_path_factory.mktemp("runs")
-    data = ["--data", digits_dir, "--quiet"]
-    assert run("pretrain", "--split", "all", "--runs", folder, *PRETRAIN, *data).exit_code == 0
+    folder, make = tmp_path_factory.mktemp("runs"), maker(digits_dir)
+    make("pretrain", "--split", "all", "--runs", folder, *PRETRAIN)
     for split in "abc":
-        made = run("finetune-bp", folder / f"pretrain-{split}.h5", *BACKPROP, *data)
-        assert made.exit_code == 0, made.output
-        made = run("finetune-bp", "--extend", folder / f"bp-{split}.h5", *BACKPROP, *data)
-        assert made.exit_code == 0, made.output
+        make("finetune-bp", folder / f"pretrain-{split}.h5", *BACKPROP)
+        make("finetune-bp", "--extend", folder / f"bp-{split}.h5", *BACKPROP)
     nets = [folder / f"bp-{split}.h5" for split in "abc"]
-    made = run("finetune-bp", "--no-pretraining", *nets, *BACKPROP, *data)
-    assert made.exit_code == 0, made.output
+    make("finetune-bp", "--no-pretraining", *nets, *BACKPROP)
     return folder
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import PRETRAIN, fails_in_one_line, run
+from test_cli import PRETRAIN, fails_in_one_line, maker, run
 
 from hinton06 import checkpoint
 from hinton06.recognition import product_of_nets, score
@@ -21,13 +21,7 @@ CWS = ["--epochs", "4", "--recipe", "quick", "--threads", "1", "--rate", "0.05"]
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     """All experiments of two splits in a folder, by the commands that README gives."""
-    folder = tmp_path_factory.mktemp("runs")
-    data = ["--data", digits_dir, "--quiet"]
-
-    def make(*arguments: object) -> None:
-        made = run(*arguments, *data)
-        assert made.exit_code == 0, made.output
-
+    folder, make = tmp_path_factory.mktemp("runs"), maker(digits_dir)
     for split in "ab":
         make("pretrain", "--split", split, "--runs", folder, *PRETRAIN)
         on = folder / f"pretrain-{split}.h5"

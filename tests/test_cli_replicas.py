@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, run
+from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, run
 
 from hinton06 import checkpoint
 
@@ -26,15 +26,10 @@ ERRORS = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     """A stack and the nets of split a, by the commands."""
-    folder = tmp_path_factory.mktemp("made")
-    data = ["--data", digits_dir, "--quiet"]
-    for arguments in (
-        ["pretrain", "--split", "a", "--runs", folder, *PRETRAIN],
-        ["finetune-bp", folder / "pretrain-a.h5", *BACKPROP],
-        ["finetune-bp", "--extend", folder / "bp-a.h5", *BACKPROP],
-    ):
-        done = run(*arguments, *data)
-        assert done.exit_code == 0, done.output
+    folder, make = tmp_path_factory.mktemp("made"), maker(digits_dir)
+    make("pretrain", "--split", "a", "--runs", folder, *PRETRAIN)
+    make("finetune-bp", folder / "pretrain-a.h5", *BACKPROP)
+    make("finetune-bp", "--extend", folder / "bp-a.h5", *BACKPROP)
     return folder
 
 

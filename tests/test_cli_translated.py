@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, run
+from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, run
 
 from hinton06 import checkpoint
 from hinton06.recognition import product_of_nets, score
@@ -18,13 +18,7 @@ from hinton06.recognition import product_of_nets, score
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     """Translated images of two splits and plain ones of another, by the commands of README."""
-    folder = tmp_path_factory.mktemp("runs")
-    data = ["--data", digits_dir, "--quiet"]
-
-    def make(*arguments: object) -> None:
-        made = run(*arguments, *data)
-        assert made.exit_code == 0, made.output
-
+    folder, make = tmp_path_factory.mktemp("runs"), maker(digits_dir)
     for split in "ab":
         make("pretrain", "--split", split, "--translations", "1", "--runs", folder, *PRETRAIN)
         make("finetune-bp", folder / f"pretrain-translated-{split}.h5", *BACKPROP)

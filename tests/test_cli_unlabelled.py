@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, run
+from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, run
 
 from hinton06 import checkpoint
 from hinton06.recognition import Score
@@ -18,13 +18,7 @@ from hinton06.recognition import Score
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     """Nets of few labels and of all of two splits, pretrained and not, under the default names."""
-    folder = tmp_path_factory.mktemp("runs")
-    data = ["--data", digits_dir, "--quiet"]
-
-    def make(*arguments: object) -> None:
-        made = run(*arguments, *data)
-        assert made.exit_code == 0, made.output
-
+    folder, make = tmp_path_factory.mktemp("runs"), maker(digits_dir)
     for split in "ab":
         make("pretrain", "--split", split, "--runs", folder, *PRETRAIN)
         stack = folder / f"pretrain-{split}.h5"
