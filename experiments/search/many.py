@@ -291,6 +291,15 @@ class Progress:
         return int(np.argmin(self.valid_errors)) + 1
 
 
+def up_pass(weights: Sequence[Tensor], biases: Sequence[Tensor], data: Tensor) -> list[Tensor]:
+    """Every layer, the data first, log probabilities last."""
+    layers = [data]
+    for layer_weights, bias in zip(weights[:-1], biases[:-1], strict=True):
+        layers.append(squash(torch.bmm(layers[-1], layer_weights), bias))
+    top = torch.baddbmm(biases[-1], layers[-1], weights[-1])
+    return [*layers, torch.log_softmax(top, 2)]
+
+
 class Classifiers:
     """``backprop.FineTuning`` of many nets; each learns until a rule that is its own says stop."""
 
@@ -376,19 +385,11 @@ class Classifiers:
 
     # -- learning
 
-    def up(self, data: Tensor) -> list[Tensor]:
-        """Every layer, the data first, log probabilities last."""
-        layers = [data]
-        for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            layers.append(squash(torch.bmm(layers[-1], weights), bias))
-        top = torch.baddbmm(self.biases[-1], layers[-1], self.weights[-1])
-        return [*layers, torch.log_softmax(top, 2)]
-
     def learn(self, cases: Tensor, case_weights: Tensor) -> None:
         """One update of each net, and which of its cases are easy."""
         rows = self._rows.gather(1, cases)
         targets = self._labels[rows][:, :, None]
-        layers = self.up(pixels(self._images, rows))
+        layers = up_pass(self.weights, self.biases, pixels(self._images, rows))
         costs = -layers[-1].gather(2, targets)[:, :, 0]
         delta = -layers[-1].exp()
         delta.scatter_add_(2, targets, torch.ones_like(costs)[:, :, None])
@@ -434,11 +435,10 @@ class Classifiers:
             arrays if every else [array[chosen] for array in arrays]
             for arrays in (self.weights, self.biases)
         )
-        part = Classifiers.__new__(Classifiers)
-        part.weights, part.biases = weights, biases
         for first in range(0, rows.shape[1], CHUNK):
             some = rows[:, first : first + CHUNK]
-            yield part.up(pixels(self._images, some))[-1], self._labels[some]
+            found = up_pass(weights, biases, pixels(self._images, some))[-1]
+            yield found, self._labels[some]
 
     def validate(self, valid: Tensor) -> list[int]:
         """After an epoch: what validation says, new best nets; the places of nets to stop."""
