@@ -42,11 +42,12 @@ MOVED  ?= --translations 2 --passes 8 --early-epochs 1
 MOVED_RATE     ?= --rate 0.05
 MOVED_ALL_RATE ?= --all-cases-rate 0.025
 # Few labels: how many, and the layers and rates, of pretrained nets and of others, of which
-# validation chooses. An epoch of few cases is few updates: patience is longer.
+# validation chooses; and updates of each layer of the stacks that learn no other images. An epoch of few cases is few updates: patience is longer.
 LABELLED     ?= 100 1000 10000
 SIZES        ?= 50-50-200 150-150-600 500-500-2000
 RATES        ?= 0.2 0.05
 RANDOM_RATES ?= 0.1 0.02
+OWN_UPDATES  ?= 10000
 PATIENT      ?= --patience $(shell test $(1) -le 1000 && echo 100 || echo 30) --max-epochs 1000
 # A folder of other IDX files; the MNIST files inside the package when empty.
 DATA   ?=
@@ -133,7 +134,8 @@ $(RUNS)/bp-translated-%.h5: $(RUNS)/pretrain-translated-%.h5
 $(ALL:%=$(RUNS)/bp-translated-%-extended.h5): $(RUNS)/%-extended.h5: $(RUNS)/%.h5
 	$(HINTON06) finetune-bp --extend $< --out $@ $(GENERATE) $(MOVED_ALL_RATE)
 
-# Of layers $(1) and split $(2): the stack, and nets of $(3) labels at a rate of $(4).
+# Of layers $(1) and split $(2): the stack, and nets of $(3) labels at a rate of $(4); and those of
+# a stack that has learned the labelled images alone, 100 an update.
 define stack_of
 $(FEW)/pretrain-$(1)-$(2).h5: | .venv/installed
 	$$(HINTON06) pretrain --split $(2) --layers $(1) --out $$@ $$(TRAIN)
@@ -144,6 +146,17 @@ $(FEW)/bp-$(1)-$(2)-$(3)-labelled-$(4).h5: $(FEW)/pretrain-$(1)-$(2).h5
 	$$(HINTON06) finetune-bp $$< --labelled $(3) --rate $(4) --out $$@ $$(TRAIN) $$(call PATIENT,$(3))
 FEW_NETS += $(FEW)/bp-$(1)-$(2)-$(3)-labelled-$(4).h5
 endef
+define own_stack_of
+$(FEW)/pretrain-$(1)-$(2)-$(3)-images.h5: | .venv/installed
+	$$(HINTON06) pretrain --split $(2) --layers $(1) --labelled $(3) --out $$@ $$(TRAIN) \
+		--passes $$(shell expr $(OWN_UPDATES) '*' 100 / $(3))
+.PRECIOUS: $(FEW)/pretrain-$(1)-$(2)-$(3)-images.h5
+endef
+define own_net_of
+$(FEW)/bp-$(1)-$(2)-$(3)-images-$(4).h5: $(FEW)/pretrain-$(1)-$(2)-$(3)-images.h5
+	$$(HINTON06) finetune-bp $$< --rate $(4) --out $$@ $$(TRAIN) $$(call PATIENT,$(3))
+FEW_NETS += $(FEW)/bp-$(1)-$(2)-$(3)-images-$(4).h5
+endef
 define random_net_of
 $(FEW)/bp-not-pretrained-$(1)-$(2)-$(3)-labelled-$(4).h5: | .venv/installed
 	$$(HINTON06) finetune-bp --no-pretraining --split $(2) --layers $(1) --labelled $(3) \
@@ -151,8 +164,9 @@ $(FEW)/bp-not-pretrained-$(1)-$(2)-$(3)-labelled-$(4).h5: | .venv/installed
 FEW_NETS += $(FEW)/bp-not-pretrained-$(1)-$(2)-$(3)-labelled-$(4).h5
 endef
 $(foreach size,$(SIZES),$(foreach split,$(SPLITS),$(eval $(call stack_of,$(size),$(split))) \
-	$(foreach few,$(LABELLED), \
-		$(foreach rate,$(RATES),$(eval $(call pretrained_net_of,$(size),$(split),$(few),$(rate)))) \
+	$(foreach few,$(LABELLED),$(eval $(call own_stack_of,$(size),$(split),$(few))) \
+		$(foreach rate,$(RATES),$(eval $(call pretrained_net_of,$(size),$(split),$(few),$(rate))) \
+			$(eval $(call own_net_of,$(size),$(split),$(few),$(rate)))) \
 		$(foreach rate,$(RANDOM_RATES),$(eval $(call random_net_of,$(size),$(split),$(few),$(rate)))))))
 .PRECIOUS: $(FEW_NETS)
 

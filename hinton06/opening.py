@@ -377,7 +377,8 @@ def learned_rows(path: Path, digits: Digits, split: Split, arguments: Mapping[st
     """The training cases that a file with these arguments has learned, or will.
 
     Of a stack those whose images, of a net above one those whose labels as well: if not all, as
-    many of each class, drawn at random by the seed. More of them are these and others.
+    many of each class, drawn at random by the seed. More of them are these and others, and a stack
+    of labelled images alone has those whose labels a net of as many learns.
 
     Parameters
     ----------
@@ -400,9 +401,7 @@ def learned_rows(path: Path, digits: Digits, split: Split, arguments: Mapping[st
         If there are not so many, or they cannot be shared equally.
     """
     rows = training_rows(path, digits, split, cases_asked_for(path, arguments))
-    labelled = arguments.get("labelled", 0)
-    if not isinstance(labelled, int) or labelled < 0:
-        raise CheckpointError(f"{path}: does not record its number of labels")
+    labelled = labels_asked_for(path, arguments)
     if not labelled:
         return rows
     drawn = random_stream(arguments["seed"], _LABELLED_STREAM, split.name).permutation(rows)
@@ -440,6 +439,27 @@ def cases_asked_for(path: Path, arguments: Mapping[str, Any]) -> int:
     if not isinstance(cases, int):
         raise CheckpointError(f"{path}: does not record its number of training cases")
     return cases
+
+
+def labels_asked_for(path: Path, arguments: Mapping[str, Any]) -> int:
+    """Of how many cases a file was made as if the others had no labels; 0 for all.
+
+    Parameters
+    ----------
+    path : Path
+        For the error message.
+    arguments : mapping
+        Of the file.
+
+    Raises
+    ------
+    CheckpointError
+        If that is not a number.
+    """
+    labelled = arguments.get("labelled", 0)
+    if not isinstance(labelled, int) or labelled < 0:
+        raise CheckpointError(f"{path}: does not record its number of labels")
+    return labelled
 
 
 def translations_of(path: Path, arguments: Mapping[str, Any]) -> int:

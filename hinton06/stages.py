@@ -28,6 +28,7 @@ from hinton06.opening import (
     check_inputs,
     check_net,
     check_sizes,
+    labels_asked_for,
     learned_rows,
     load_generative,
     load_net,
@@ -102,6 +103,7 @@ def pretrain(
     labels: bool = False,
     lower: Path | None = None,
     translations: int = 0,
+    labelled: int = 0,
 ) -> Made:
     """Learn a stack greedily on one split's training cases.
 
@@ -123,6 +125,9 @@ def pretrain(
         a new top is learned.
     translations : int
         The images are learned in all translations by up to so many pixels; 0 for as they are.
+    labelled : int
+        Only those images are learned that `finetune` has labels of when it is told so many; 0 for
+        all. Not together with `labels` or `lower`.
 
     Returns
     -------
@@ -131,14 +136,19 @@ def pretrain(
     Raises
     ------
     RunError, CheckpointError, Interrupted
-        As `Run.train`; also if the lower layers do not fit, or images could be translated out of
-        their frame.
+        As `Run.train`; also if the lower layers do not fit, images could be translated out of
+        their frame, or there are not so many.
+    ValueError
+        If `labelled` is given with `labels` or `lower`.
 
     Source
     ------
     "A greedy learning algorithm for multiple hidden layers"; translations: "Using geometric prior
-    knowledge".
+    knowledge"; fewer images: "a network of the same size that does not make use of the unlabeled
+    examples", "Using extra unlabeled data".
     """
+    if labelled and (labels or lower):
+        raise ValueError("a stack of few images has neither labels nor layers of another one")
     digits = context.digits
     split = split_of(path, digits, split_name)
     arguments = _arguments(
@@ -148,6 +158,7 @@ def pretrain(
         arguments["labels"] = digits.n_classes
     if translations:
         arguments["translations"] = translations
+    arguments |= _labelled(labelled)
     below = _lower_layers(lower, split_name, digits, settings, arguments) if lower else []
     run = _run(context, path, "stack", arguments, f"pretrain {split_name}")
     with run.begun(context.force, context.progress) as before:
@@ -189,6 +200,8 @@ def _lower_layers(
     then, now = translations_of(path, found.arguments), arguments.get("translations", 0)
     if then != now:
         raise RunError(f"{path}: was learned with --translations {then}, not {now}")
+    if labels_asked_for(path, found.arguments):
+        raise RunError(f"{path}: was learned with --labelled, from some of the images alone")
     check_inputs(path, stack[0].n_visible, digits)
     sizes = tuple(rbm.n_hidden for rbm in stack[:-1])
     if not sizes or sizes != settings.layers[:-1]:
@@ -225,7 +238,8 @@ def finetune(
     recipe : str
     seed : int
     labelled : int
-        Of how many of these cases the labels are used, equally many of each class; 0 for all.
+        Of how many of these cases the labels are used, equally many of each class; 0 for all
+        whose images the stack has learned.
 
     Returns
     -------
@@ -234,8 +248,8 @@ def finetune(
     Raises
     ------
     RunError, CheckpointError, Interrupted
-        As `Run.train`; also if `pretrained` is not a stack or does not fit the data, or there are
-        not so many labels.
+        As `Run.train`; also if `pretrained` is not a stack or does not fit the data, there are
+        not so many labels, or another seed drew the images of the stack.
 
     Source
     ------
@@ -252,7 +266,7 @@ def finetune(
         context, seed, recipe, settings,
         role="validated", split=split_name, split_sha256=split.sha256, start=found.digest(),
     )  # fmt: skip
-    arguments |= _inherited(pretrained, found) | _labelled(labelled)
+    arguments |= _inherited(pretrained, found) | _labels_of(pretrained, found, labelled, seed)
     rows = learned_rows(pretrained, digits, split, arguments)
     run = _run(context, path, "classifier", arguments, f"finetune-bp {split_name}")
 
@@ -613,6 +627,21 @@ def _inherited(path: Path, found: Checkpoint) -> dict[str, int]:
 def _labelled(n_cases: int) -> dict[str, int]:
     """How many labels are used, as an argument, if not all."""
     return {"labelled": n_cases} if n_cases else {}
+
+
+def _labels_of(path: Path, found: Checkpoint, labelled: int, seed: int) -> dict[str, int]:
+    """How many labels are used above a stack, and how many images it has learned, if not all."""
+    images = labels_asked_for(path, found.arguments)
+    if not images:
+        return _labelled(labelled)
+    if labelled > images:
+        raise RunError(f"{path}: has learned {images} images, and {labelled} are to be labelled")
+    if found.arguments["seed"] != seed:
+        raise RunError(
+            f"{path}: its images were drawn with --seed {found.arguments['seed']}, and their "
+            f"labels would be with {seed}"
+        )
+    return {"labelled": labelled or images, "images": images}
 
 
 def _translations(path: Path, found: Checkpoint) -> dict[str, int]:

@@ -110,13 +110,31 @@ def test_a_choice_with_a_net_less_is_left_out_and_named(runs: Path, tmp_path: Pa
 
 
 def test_pretraining_on_the_labelled_images_alone_is_another_line(
-    runs: Path, tmp_path: Path
+    digits_dir: Path, tmp_path: Path
 ) -> None:
+    make = maker(digits_dir)
+    make("pretrain", "--split", "a", "--labelled", "300", "--runs", tmp_path, *PRETRAIN)
+    make("finetune-bp", tmp_path / "pretrain-300-images-a.h5", *BACKPROP)
+    make("finetune-bp", tmp_path / "pretrain-300-images-a.h5", "--labelled", "100", *BACKPROP)
+    assert {path.name for path in tmp_path.glob("bp-*.h5")} == {
+        "bp-300-images-a.h5", "bp-300-images-a-100-labelled.h5",
+    }  # fmt: skip
+    kinds = [(row["labelled"], row["pretrained_on"]) for row in rows_of(tmp_path)]
+    assert kinds == [(100, "300 images"), (300, "labelled images")]
+
+
+def test_so_is_a_net_of_as_many_labels_as_the_stack_had_cases(runs: Path, tmp_path: Path) -> None:
     for name, arguments in (("one", {"cases": 100}), ("two", {"cases": 300})):
         found = checkpoint.load(runs / "bp-a-100-labelled.h5")
         found.arguments |= arguments
         checkpoint.save(tmp_path / f"{name}.h5", found)
     assert [row["pretrained_on"] for row in rows_of(tmp_path)] == ["300 images", "labelled images"]
+
+
+def test_few_images_are_learned_without_labels_and_without_layers_of_others(runs: Path) -> None:
+    for options in (["--labels"], ["--on", runs / "pretrain-a.h5"]):
+        result = run("pretrain", "--split", "a", "--labelled", "100", *options)
+        fails_in_one_line(result, 2, "--labelled goes without --labels and --on")
 
 
 def test_the_table_is_printed_in_80_columns_and_saved_in_every_format(

@@ -146,10 +146,18 @@ def test_the_extension_of_any_split_can_be_asked_for_by_name(folder: Path, net: 
 
 def test_make_unlabelled_trains_nets_of_few_labels_and_prints_their_table(folder: Path) -> None:
     few = ("RECIPE=quick", "RUNS=runs/few", "LABELLED=100", "SIZES=20-10 30", "RANDOM_RATES=0.1")
-    printed = make(folder, "unlabelled", *few, "RATES=0.2 0.1", "PATIENT=--max-epochs 3")
+    short = ("PATIENT=--max-epochs 3", "OWN_UPDATES=20")
+    printed = make(folder, "unlabelled", *few, "RATES=0.2 0.1", *short)
     assert "nothing" in printed
+    assert "labelled images" in printed
     nets = folder / "runs" / "few" / "unlabelled"
-    assert len(list(nets.glob("*.h5"))) == 2 + 4 + 2
+    assert len(list(nets.glob("*.h5"))) == 2 + 4 + 2 + 2 + 4
+    own = checkpoint.load(nets / "pretrain-20-10-a-100-images.h5")
+    assert own.arguments["labelled"] == 100
+    assert own.arguments["settings"]["passes"] == 20
+    own_net = checkpoint.load(nets / "bp-20-10-a-100-images-0.1.h5")
+    assert own_net.arguments["start"] == own.digest()
+    assert own_net.arguments["images"] == own_net.outcome["train"]["cases"] == 100
     stack = checkpoint.load(nets / "pretrain-20-10-a.h5")
     net = checkpoint.load(nets / "bp-20-10-a-100-labelled-0.1.h5")
     random = checkpoint.load(nets / "bp-not-pretrained-30-a-100-labelled-0.1.h5")
@@ -159,4 +167,4 @@ def test_make_unlabelled_trains_nets_of_few_labels_and_prints_their_table(folder
     )
     assert net.arguments["labelled"] == random.arguments["labelled"] == 100
     rows = json.loads((nets / "unlabelled" / "unlabelled.json").read_text())["rows"]
-    assert len(rows) == 6
+    assert len(rows) == 10

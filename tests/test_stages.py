@@ -14,7 +14,7 @@ from hinton06.models import Classifier
 from hinton06.opening import Context
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases, score
-from hinton06.stacking import GreedyStack, stack_from_arrays
+from hinton06.stacking import GreedyStack, stack_arrays, stack_from_arrays
 from hinton06.training import Interrupted, RunError
 
 
@@ -111,6 +111,12 @@ COMMANDS = {
     ),
     "few": lambda context, path, files, s: stages.finetune(
         context, path, files.stack_a, s.backprop, "tiny", seed=1, labelled=100
+    ),
+    "own_stack": lambda context, path, _, s: stages.pretrain(
+        context, path, "a", s.pretrain, "tiny", seed=1, labelled=100
+    ),
+    "own_net": lambda context, path, files, s: stages.finetune(
+        context, path, files.own_stack, s.backprop, "tiny", seed=1
     ),
     "few_random": lambda context, path, _, s: stages.finetune_from_random_on_split(
         context, path, "a", s.backprop, (12, 10), "tiny", seed=1, labelled=100
@@ -354,6 +360,7 @@ def test_the_test_set_has_no_influence_on_what_is_learned(
         "labels",
         "labels_on",
         "moved_stack",
+        "own_stack",
     }:  # the change was one that measurements see
         assert found.outcome["test"] != undisturbed.outcome["test"]
         assert found.outcome["train"] == undisturbed.outcome["train"]
@@ -660,22 +667,23 @@ def test_labels_are_drawn_equally_from_the_split_and_more_of_them_hold_fewer(tin
     assert rows(100) != rows(100, seed=2)
 
 
-@pytest.mark.parametrize("name", ["few", "few_random", "split_random"])
+@pytest.mark.parametrize("name", ["few", "own_net", "few_random", "split_random"])
 def test_a_net_learns_the_labels_of_its_cases_and_no_others(
     name, files, settings, tiny_digits, assert_same
 ):
     """It is, bit for bit, the net of a learner that is given these cases and nothing else."""
     split = mnist.split(600, "b" if name == "split_random" else "a")
     train = split.train if name == "split_random" else drawn(tiny_digits, "a", 100, 1)
-    if name == "few":
-        stack = stack_from_arrays(checkpoint.load(files.stack_a).model)
+    if name in ("few", "own_net"):
+        below = files.stack_a if name == "few" else files.own_stack
+        stack = stack_from_arrays(checkpoint.load(below).model)
         net, stream, used = Classifier.on_stack(stack, 10), (1, 0), settings.backprop
     else:
         stream = (6, 1) if name == "split_random" else (6, 0)
         used = dataclasses.replace(settings.backprop, rate=settings.backprop.all_cases_rate)
         assert used != settings.backprop
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(1, spawn_key=stream)))
-    if name != "few":
+    if name not in ("few", "own_net"):
         hidden = (12, 10, 14) if name == "split_random" else (12, 10)
         net = Classifier.random((784, *hidden, 10), used.initial_scale, rng)
     cases = [
@@ -690,7 +698,55 @@ def test_a_net_learns_the_labels_of_its_cases_and_no_others(
     assert found.outcome["train"]["cases"] == len(train)
 
 
-@pytest.mark.parametrize("name", ["few", "few_random"])
+def test_a_stack_learns_the_labelled_images_and_no_others(files, settings, context, assert_same):
+    """Bit for bit, with the draws of its seed and split."""
+    images = context.digits.train_images[drawn(context.digits, "a", 100, 1)]
+    learner = GreedyStack(images, settings.pretrain, opening.random_stream(1, 0, "a"))
+    with context.computing():
+        while not learner.finished():
+            learner.run_epoch(lambda _: None)
+    assert_same(checkpoint.load(files.own_stack).model, stack_arrays(learner.stack))
+
+
+def test_of_a_stack_s_images_fewer_can_be_labelled_but_no_others(
+    files, settings, context, tmp_path
+):
+    assert checkpoint.load(files.own_net).arguments["images"] == 100
+    assert "images" not in checkpoint.load(files.few).arguments
+
+    def finetune(labelled, seed=1):
+        return stages.finetune(
+            context, tmp_path / "new", files.own_stack, settings.backprop, "tiny", seed, labelled
+        )
+
+    found = finetune(50).checkpoint
+    split = mnist.split(600, "a")
+    rows = opening.learned_rows(files.own_net, context.digits, split, found.arguments)
+    assert rows.tolist() == drawn(context.digits, "a", 50, 1)
+    assert set(rows) < set(drawn(context.digits, "a", 100, 1))
+    assert found.outcome["train"]["cases"] == 50
+    assert (found.arguments["labelled"], found.arguments["images"]) == (50, 100)
+    words = "has learned 100 images, and 110 are to be labelled"
+    refused(RunError, lambda: finetune(110), files.own_stack, words)
+    refused(RunError, lambda: finetune(0, seed=2), files.own_stack, "drawn with --seed 1")
+
+
+def test_a_stack_of_few_images_has_no_labels_and_no_layers_of_another(
+    files, settings, context, tmp_path
+):
+    for more in ({"labels": True}, {"lower": files.stack_a}):
+        with pytest.raises(ValueError, match="neither labels nor layers"):
+            stages.pretrain(context, tmp_path / "x", "a", settings.pretrain, labelled=100, **more)
+    refused(
+        RunError,
+        lambda: stages.pretrain(
+            context, tmp_path / "x", "a", settings.pretrain, labels=True, lower=files.own_stack
+        ),
+        files.own_stack, "was learned with --labelled",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["few", "own_net", "few_random"])
 def test_a_net_of_few_labels_is_evaluated_on_the_cases_that_it_learned(name, files, context):
     found = checkpoint.load(getattr(files, name))
     train, valid, test = measuring.evaluate(context, getattr(files, name))
@@ -719,7 +775,7 @@ def test_only_labels_that_the_stack_s_cases_have_are_drawn(settings, context, tm
 def test_a_net_of_few_labels_is_neither_extended_nor_a_criterion(
     files, settings, context, tmp_path
 ):
-    for name in ("few", "few_random"):
+    for name in ("few", "own_net", "few_random"):
         few = getattr(files, name)
         refused(
             RunError, lambda few=few: stages.extend(context, tmp_path / "x", few, settings.gentle),
@@ -741,7 +797,17 @@ def test_a_random_start_stays_known_when_the_net_is_extended(files, settings, co
 
 
 @pytest.mark.parametrize("value", ["many", -10, 2.5])
-def test_a_number_of_labels_that_is_none_is_named(value, files, context, tmp_path):
+def test_a_number_of_labels_that_is_none_is_named(value, files, settings, context, tmp_path):
+    stack = checkpoint.load(files.own_stack)
+    stack.arguments["labelled"] = value
+    checkpoint.save(tmp_path / "stack.h5", stack)
+    refused(
+        CheckpointError,
+        lambda: stages.finetune(
+            context, tmp_path / "x", tmp_path / "stack.h5", settings.backprop, "tiny", 1
+        ),
+        tmp_path / "stack.h5", "number of labels",
+    )  # fmt: skip
     found = checkpoint.load(files.few)
     found.arguments["labelled"] = value
     checkpoint.save(tmp_path / "few.h5", found)

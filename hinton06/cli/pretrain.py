@@ -44,10 +44,15 @@ from hinton06.stages import Made
     "versions of each. What is fine-tuned from the stack learns them too.",
 )  # fmt: skip
 @click.option(
+    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000),
+    help="Learn only the images of so many training cases, equally many of each class: those that "
+    "finetune-bp --labelled has labels of. What is fine-tuned from the stack learns no others.",
+)  # fmt: skip
+@click.option(
     "--runs", type=click.Path(file_okay=False, path_type=Path), default="runs",
     show_default=True,
     help="Folder for the files pretrain-a.h5, pretrain-labels-a.h5, pretrain-translated-a.h5, "
-    "and so on.",
+    "pretrain-1000-images-a.h5, and so on.",
 )  # fmt: skip
 @out_option
 @long_run_options
@@ -57,6 +62,7 @@ def pretrain(
     labels: bool,
     lower: Path | None,
     translations: int,
+    labelled: int | None,
     runs: Path,
     out: Path | None,
     **options: Any,
@@ -70,17 +76,20 @@ def pretrain(
         raise click.UsageError("--out names one file; with --split all give --runs")
     if lower is not None and split == "all":
         raise click.UsageError("--on names one stack of one split; give that --split")
+    if labelled is not None and (labels or lower is not None):
+        raise click.UsageError("--labelled goes without --labels and --on")
     names = SPLITS if split == "all" else (split,)
     settings = chosen_settings(RECIPES[options["recipe"]].pretrain, options)
     display = Display(options["quiet"], options["plain"], parts=len(names))
     context = make_context(options, display)
     results = []
     kind = ("labels-" if labels else "") + ("translated-" if translations else "")
+    kind += f"{labelled}-images-" if labelled else ""
     for name in names:
         path = out or runs / f"pretrain-{kind}{name}.h5"
         made = stages.pretrain(
             context, path, name, settings, options["recipe"], options["seed"], labels, lower,
-            translations,
+            translations, labelled or 0,
         )  # fmt: skip
         if made.already:
             display.skip()

@@ -164,7 +164,7 @@ def _place(table: FewLabels, path: Path, found: Checkpoint) -> None:
 
 def _kind(found: Checkpoint) -> Kind:
     arguments, labelled = found.arguments, int(found.outcome["train"]["cases"])
-    images = arguments.get("cases", 0)
+    images = arguments.get("images", arguments.get("cases", 0))
     if arguments.get("random_start"):
         pretrained_on = _NOTHING
     elif not images:
