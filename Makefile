@@ -135,7 +135,8 @@ $(ALL:%=$(RUNS)/bp-translated-%-extended.h5): $(RUNS)/%-extended.h5: $(RUNS)/%.h
 	$(HINTON06) finetune-bp --extend $< --out $@ $(GENERATE) $(MOVED_ALL_RATE)
 
 # Of layers $(1) and split $(2): the stack, and nets of $(3) labels at a rate of $(4); and those of
-# a stack that has learned the labelled images alone, 100 an update.
+# a stack that has learned the labelled images alone, 100 an update; of 100, a line a pass would be
+# too many.
 define stack_of
 $(FEW)/pretrain-$(1)-$(2).h5: | .venv/installed
 	$$(HINTON06) pretrain --split $(2) --layers $(1) --out $$@ $$(TRAIN)
@@ -148,7 +149,7 @@ FEW_NETS += $(FEW)/bp-$(1)-$(2)-$(3)-labelled-$(4).h5
 endef
 define own_stack_of
 $(FEW)/pretrain-$(1)-$(2)-$(3)-images.h5: | .venv/installed
-	$$(HINTON06) pretrain --split $(2) --layers $(1) --labelled $(3) --out $$@ $$(TRAIN) \
+	$$(HINTON06) pretrain --split $(2) --layers $(1) --labelled $(3) --out $$@ $$(TRAIN) --quiet \
 		--passes $$(shell expr $(OWN_UPDATES) '*' 100 / $(3))
 .PRECIOUS: $(FEW)/pretrain-$(1)-$(2)-$(3)-images.h5
 endef
