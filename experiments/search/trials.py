@@ -32,7 +32,8 @@ def options(stage: str, arguments: dict[str, Any]) -> str:
     words = []
     if stage == "stack" and arguments.get("translations"):  # what starts from it has no option
         words.append(f"--translations {arguments['translations']}")
-    if arguments.get("labelled"):
+    # What starts from a stack of few images has as many labels without the option.
+    if arguments.get("labelled", 0) != arguments.get("images", 0):
         words.append(f"--labelled {arguments['labelled']}")
     for name, stored in arguments["settings"].items():
         value = tuple(stored) if isinstance(stored, list) else stored
