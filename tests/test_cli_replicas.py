@@ -122,6 +122,13 @@ def test_one_folder_has_no_spread(replica: Callable[..., Path]) -> None:
     assert "| Neta | 50,000 | 140.0 | 122 | 120.0 |  | 120-120 | 1/1 |" in shown.stdout
 
 
+def test_replicas_that_differ_much_fit_80_columns_too(replica: Callable[..., Path]) -> None:
+    folders = [replica(seed, dict.fromkeys("abc", count)) for seed, count in ((0, 100), (1, 400))]
+    shown = run("replicas", *folders).stdout
+    assert "…" not in shown
+    assert "250.0 ± 1906 212" in shown  # 12.706 times 300 / 2; 300 over the root of 2
+
+
 def test_what_cannot_be_a_replica_is_refused(
     made: Path, replica: Callable[..., Path], tmp_path: Path
 ) -> None:

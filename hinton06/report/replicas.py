@@ -230,10 +230,15 @@ def _legend(replicas: Replicas) -> str:
     )
 
 
+def _short(spread: float) -> str:
+    """A spread in a narrow column: of two replicas that differ much, without tenths."""
+    return f"{spread:.1f}" if spread < 100 else f"{spread:.0f}"
+
+
 def _with_interval(draws: Draws | None) -> str:
     if draws is None:
         return ""
-    half = "" if draws.interval is None else f" ± {draws.interval:.1f}"
+    half = "" if draws.interval is None else f" ± {_short(draws.interval)}"
     return f"{draws.mean:.1f}{half}"
 
 
@@ -247,7 +252,7 @@ def _cells(line: Line) -> list[str]:
         *cells,
         "" if errors.printed is None else f"{errors.printed:.4g}",
         _with_interval(errors),
-        "" if errors.sd is None else f"{errors.sd:.1f}",
+        "" if errors.sd is None else _short(errors.sd),
         f"{min(errors.values):.4g}-{max(errors.values):.4g}",
         "" if errors.at_or_below is None else f"{errors.at_or_below}/{len(errors.values)}",
     ]
