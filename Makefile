@@ -42,7 +42,8 @@ MOVED  ?= --translations 2 --passes 8 --early-epochs 1
 MOVED_RATE     ?= --rate 0.05
 MOVED_ALL_RATE ?= --all-cases-rate 0.025
 # Few labels: how many, and the layers and rates, of pretrained nets and of others, of which
-# validation chooses; and updates of each layer of the stacks that learn no other images. An epoch of few cases is few updates: patience is longer.
+# validation chooses; and updates of each layer of the stacks that learn no other images. An epoch
+# of few cases is few updates: patience is longer.
 LABELLED     ?= 100 1000 10000
 SIZES        ?= 50-50-200 150-150-600 500-500-2000
 RATES        ?= 0.2 0.05
@@ -68,7 +69,8 @@ HYBRID    = $(SPLITS:%=$(RUNS)/hybrid-%-extended.h5)
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
 NETS      = $(VALIDATED) $(EXTENDED) $(RUNS)/bp-not-pretrained.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid figures test lint torture bench clean
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid figures test lint torture \
+	bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5

@@ -390,3 +390,7 @@ def test_draws_are_summed_over_their_nets(many: Any, tmp_path: Path) -> None:
 def test_a_wrong_option_is_one_line(many: Any) -> None:
     with pytest.raises(SystemExit, match="no setting --rates"):
         many.parse("--rates 3", many.RECIPE.pretrain)
+    with pytest.raises(SystemExit, match="no setting --optimiser"):
+        many.parse("--optimiser cg", many.RECIPE.backprop)
+    with pytest.raises(SystemExit, match="the same --layers"):
+        many.make_jobs(["| --batch 4", "| --batch 5"], 1, 90, False)

@@ -47,6 +47,11 @@ RECIPE = RECIPES["tr2006"]
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 CHUNK = 1000
 EXTRA = {"hidden_bias": 0.0, "visible_bias": "zero", "averaging": 0.0, "layer_rates": 1.0}
+ABSENT = {
+    "optimiser", "line_searches", "top_only_epochs", "initial_scale", "max_epochs", "balanced",
+    "cases",
+}  # fmt: skip
+"""Settings of hinton06 that are not here."""
 
 
 # -- recipes -------------------------------------------------------------------------------------
@@ -61,7 +66,7 @@ def parse(text: str, settings: Any) -> dict[str, Any]:
         if name.startswith("no_") and name[3:] in values:
             values[name[3:]] = False
             continue
-        if name not in values:
+        if name not in values or name in ABSENT:
             raise SystemExit(f"no setting {word}")
         kind, value = type(values[name]), next(words)
         if kind is str:
@@ -564,14 +569,16 @@ def make_jobs(plan: Sequence[str], seeds: int, n_cases: int, held_out: bool) -> 
                     inner = mnist.split(len(split.train), name)
                     cases = split.train[inner.train], split.train[inner.valid], split.valid
                     jobs.append(Job(number, seed, split.name + name, *settings, *cases))
+    if len({(job.backprop["batch"], job.pretrain["layers"]) for job in jobs}) > 1:
+        raise SystemExit("all lines of a plan have the same --layers and finetune-bp --batch")
     return jobs
 
 
 def batches(jobs: Sequence[Job], together: int) -> Iterator[list[Job]]:
-    """Jobs whose passes are of one length, so many at a time."""
+    """Jobs whose passes are of one length and kind, so many at a time."""
 
-    def shape(job: Job) -> tuple[str, str]:
-        return str(job.pretrain["passes"]), job.pretrain["recon_states"]
+    def shape(job: Job) -> tuple[str, str, int]:
+        return str(job.pretrain["passes"]), job.pretrain["recon_states"], job.pretrain["batch"]
 
     for kind in dict.fromkeys(map(shape, jobs)):
         same = [job for job in jobs if shape(job) == kind]
@@ -614,8 +621,8 @@ def line_of(found: Progress, plan: Sequence[str]) -> dict[str, Any]:
 def products(group: Sequence[Progress], labels: Tensor) -> list[int]:
     """Errors on the held-out cases of the product of three nets, before and after extension."""
     truth = labels[torch.as_tensor(group[0].job.held_out, device=DEVICE)]
-    sums = [sum(p.log_probs[stage] for p in group) for stage in (0, 1)]
-    return [int((total.argmax(1) != truth).sum()) for total in sums]  # type: ignore[union-attr]
+    sums = [torch.stack([p.log_probs[stage] for p in group]).sum(0) for stage in (0, 1)]
+    return [int((total.argmax(1) != truth).sum()) for total in sums]
 
 
 def read_plan(path: Path) -> list[str]:
