@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hinton06.finetuning import FineTuning, Momenta
 from hinton06.models import Classifier
-from hinton06.numerics import Array, product, take_batch
-from hinton06.passes import label_errors, times_slope
+from hinton06.numerics import Array, label_errors, product, take_batch, times_slope
 from hinton06.recipes import BackpropSettings
-from hinton06.recognition import Cases, Score, case_costs, log_probs, score, up_pass
+from hinton06.recognition import Cases, case_costs, log_probs, up_pass
 from hinton06.updates import Momentum, Step, conjugate_gradient
 
 Labels = NDArray[np.integer[Any]]
@@ -68,7 +67,7 @@ class Backpropagation:
         (n,) array: each case's cross-entropy in nats, not weighted
         """
         n = len(labels)
-        layers = [room[:n] for room in self._layers]
+        layers = [buffer[:n] for buffer in self._layers]
         take_batch(images, rows, layers[0])
         log_probabilities = up_pass(self.net, layers)
         return label_errors(log_probabilities, labels, case_weights, self._deltas[-1][:n])
@@ -158,7 +157,7 @@ class CaseSampler:
     ------
     "Details of the discriminative fine-tuning procedure", on importance sampling. The threshold
     is chosen by validation errors; that a case counts as hard until it has been seen is assumed:
-    see README.
+    see docs/assumptions.md.
     """
 
     def __init__(self, n_cases: int, settings: BackpropSettings, rng: np.random.Generator) -> None:
@@ -169,13 +168,7 @@ class CaseSampler:
         self.queue_weights = np.empty(0, np.float32)
 
     def sweep(self) -> tuple[NDArray[np.int64], Array]:
-        """One sweep's selection.
-
-        Returns
-        -------
-        rows : (n_selected,) integer array, in random order
-        case_weights : (n_selected,) float32 array, 1 for hard cases
-        """
+        """One sweep's (n_selected,) rows in random order, and case weights, 1 for hard cases."""
         order = self._rng.permutation(len(self.easy))
         if not self._settings.importance_sampling:
             return order, np.ones(len(order), np.float32)
@@ -185,12 +178,7 @@ class CaseSampler:
         return order, np.where(self.easy[order], 1 / probability, 1.0).astype(np.float32)
 
     def batch(self, size: int) -> tuple[NDArray[np.int64], Array]:
-        """The next `size` cases, from as many sweeps as that takes.
-
-        Returns
-        -------
-        rows, case_weights : arrays of length `size`
-        """
+        """Rows and case weights of the next `size` cases, from as many sweeps as that takes."""
         while len(self.queue) < size:
             rows, weights = self.sweep()
             self.queue = np.concatenate([self.queue, rows])
@@ -200,13 +188,7 @@ class CaseSampler:
         return rows, weights
 
     def note(self, rows: NDArray[np.int64] | slice, costs: Array) -> None:
-        """Remember which of these cases are easy.
-
-        Parameters
-        ----------
-        rows : (n,) integer array, or a slice
-        costs : (n,) array of nats, as just computed
-        """
+        """Remember which of these (n,) rows are easy by their (n,) costs in nats, just computed."""
         self.easy[rows] = costs < self._settings.easy_cost
 
 
@@ -241,29 +223,13 @@ def should_stop(valid_costs: Sequence[float], valid_errors: Sequence[int], patie
     return past_minimum and waited
 
 
-@dataclass(frozen=True)
-class Selected:
-    """The net that fine-tuning ends with.
-
-    Parameters
-    ----------
-    epoch : int
-        Epochs trained until it was reached.
-    train : Score
-        On the cases that it was trained on.
-    """
-
-    epoch: int
-    train: Score
-
-
-class FineTuning:
+class DiscriminativeFineTuning(FineTuning[Classifier]):
     """The learner of the discriminative half: epochs of backpropagation until a rule says stop.
 
-    With `valid`, learning stops by `should_stop` and the parameters go back to the epoch of the
-    fewest validation errors; without, it stops once the cost on the training cases has fallen
-    to `target_cost`, and learns at `all_cases_rate`. `max_epochs` ends either, and `finished`
-    then says so.
+    With `valid`, learning stops by `should_stop`; without, once the cost on the training cases
+    has fallen to `target_cost`, and it learns at `all_cases_rate`. `max_epochs` ends either. Each
+    epoch gives ``sampled_cost`` (nats per 100 of the sampled cases, weighted to be unbiased) and
+    ``easy_share`` beside what `FineTuning` measures.
 
     Parameters
     ----------
@@ -276,10 +242,17 @@ class FineTuning:
     target_cost : float, optional
         Nats per 100 training cases. Exactly one of `valid` and `target_cost` is given.
 
+    Raises
+    ------
+    ValueError
+        If both or neither are given.
+
     Source
     ------
     "Details of the discriminative fine-tuning procedure".
     """
+
+    ask = staticmethod(log_probs)
 
     def __init__(
         self,
@@ -290,52 +263,28 @@ class FineTuning:
         valid: Cases | None = None,
         target_cost: float | None = None,
     ) -> None:
-        if (valid is None) == (target_cost is None):
-            raise ValueError("fine-tuning needs either validation cases or a target cost")
-        self.net = net
+        super().__init__(net, train, rng, valid, target_cost)
         self.settings = settings
-        self.epoch = 0
-        self.best = net.copy()
-        self.selected = Selected(0, Score(len(train), len(train), float("inf")))
-        self.valid_costs: list[float] = []
-        self.valid_errors: list[int] = []
-        self.train_costs: list[float] = []
-        self._train = train
-        self._valid = valid
-        self._target_cost = target_cost
-        self._rng = rng
         self._backprop = Backpropagation(net, min(settings.batch, len(train)))
         self._sampler = CaseSampler(len(train), settings, rng)
 
-    # -- what the epoch loop asks ------------------------------------------------------------
+    def rule_met(self) -> str | None:
+        """The stopping rule that is met, in words, or None."""
+        patience = self.settings.patience
+        if self._target is not None:
+            met = self.selected.train.cost_per_100 <= self._target
+            return f"training cost down to {self._target:.4g} per 100" if met else None
+        if not should_stop(self.valid_costs, self.valid_errors, patience):
+            return None
+        return (
+            f"past the minimum of the validation cost, and no fewer validation errors "
+            f"for {patience} epochs"
+        )
 
-    def finished(self) -> str | None:
-        """Why learning is over, or None."""
-        if self._stopping_rule_met():
-            if self._valid is not None:
-                return (
-                    f"past the minimum of the validation cost, and no fewer validation errors "
-                    f"for {self.settings.patience} epochs"
-                )
-            return f"training cost down to {self._target_cost:.4g} per 100"
-        if self.epoch >= self.settings.max_epochs:
-            return f"stopped by the cap of {self.settings.max_epochs} epochs"
-        return None
-
-    @property
-    def capped(self) -> bool:
-        """Whether learning ended at `max_epochs` before its stopping rule was met."""
-        return self.epoch >= self.settings.max_epochs and not self._stopping_rule_met()
-
-    def _stopping_rule_met(self) -> bool:
-        if self._valid is not None:
-            return should_stop(self.valid_costs, self.valid_errors, self.settings.patience)
-        assert self._target_cost is not None
-        return self.selected.train.cost_per_100 <= self._target_cost
-
-    def where(self) -> str:
-        """The place of the next epoch, in words."""
-        return f"epoch {self.epoch + 1}"
+    def cap(self) -> tuple[int, str]:
+        """The most epochs, and what is said of a run that they end."""
+        most = self.settings.max_epochs
+        return most, f"stopped by the cap of {most} epochs"
 
     def work(self) -> tuple[float, float]:
         """Multiply-adds done, and expected: see `expected_epochs`."""
@@ -346,68 +295,23 @@ class FineTuning:
     def expected_epochs(self) -> int:
         """When learning will end, as far as can be told now, and at `max_epochs` at the latest.
 
-        Returns
-        -------
-        int
-            With validation, the soonest possible end: if errors fall no further. Without, the
-            epoch at which the training cost reaches the target if it goes on falling by the
-            same factor an epoch as on average so far.
+        With validation, the soonest possible end: if errors fall no further. Without, the epoch at
+        which the training cost reaches the target if it goes on falling by the same factor an
+        epoch as on average so far.
         """
         soonest = self.epoch + 1
-        if self._valid is not None:
+        if self._target is None:
             expected = max(self.selected.epoch + self.settings.patience, soonest)
         else:
-            expected = max(_reaches(self.train_costs, self._target_cost or 0.0), soonest)
+            expected = max(_reaches(self.train_costs, self._target), soonest)
         return min(expected, self.settings.max_epochs)
 
-    def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
-        """As many sampled cases as the training set has, then the measurements.
-
-        Parameters
-        ----------
-        tick : function
-            Called after every batch with the multiply-adds it took.
-
-        Returns
-        -------
-        dict
-            ``sampled_cost`` (nats per 100 of the sampled cases, weighted to be unbiased),
-            ``easy_share``; with validation ``valid_cost``, ``valid_errors``, and in an epoch of
-            fewest errors, else always, ``train_cost`` and ``train_errors``. Costs are nats per
-            100 cases.
-        """
+    def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
+        """As many sampled cases as the training set has."""
         optimise = self._momentum_epoch if self.settings.optimiser == "momentum" else self._cg_epoch
         sampled_cost = optimise(tick)
-        self.epoch += 1
-        row = {"sampled_cost": 100 * sampled_cost, "easy_share": float(self._sampler.easy.mean())}
-        if self._valid is None:
-            train = self._measure_train()
-            self.selected = Selected(self.epoch, train)
-            self.train_costs.append(train.cost_per_100)
-        else:
-            valid = score(log_probs(self.net, self._valid.images), self._valid.labels)
-            fewest = not self.valid_errors or valid.errors < min(self.valid_errors)
-            self.valid_costs.append(valid.cost_per_100)
-            self.valid_errors.append(valid.errors)
-            row |= {"valid_cost": valid.cost_per_100, "valid_errors": float(valid.errors)}
-            if not fewest:
-                return row
-            train = self._measure_train()
-            self._keep(Selected(self.epoch, train))
-        return row | {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
-
-    def parameters(self) -> dict[str, Array]:
-        """The net's arrays by name, to be checked for numbers that are not finite."""
-        arrays: dict[str, Array] = {}
-        for number, (w, b) in enumerate(zip(self.net.weights, self.net.biases, strict=True), 1):
-            arrays |= {f"layer {number} weights": w, f"layer {number} biases": b}
-        return arrays
-
-    def result(self) -> Classifier:
-        """The selected net: of the fewest validation errors, or the last one."""
-        return self.net if self._valid is None else self.best
-
-    # -- one epoch ---------------------------------------------------------------------------
+        easy_share = float(self._sampler.easy.mean())
+        return {"sampled_cost": 100 * sampled_cost, "easy_share": easy_share}
 
     def _lowest_layer(self) -> int:
         top_only = self.epoch < self.settings.top_only_epochs
@@ -415,7 +319,7 @@ class FineTuning:
 
     def _momentum_epoch(self, tick: Callable[[float], None]) -> float:
         size = min(self.settings.batch, len(self._train))
-        rate = self.settings.all_cases_rate if self._valid is None else self.settings.rate
+        rate = self.settings.rate if self._target is None else self.settings.all_cases_rate
         step = Step(rate, self.settings.momentum, self.settings.decay)
         work = 3.0 * sum(w.size for w in self.net.weights)
         total = cases = 0.0
@@ -462,80 +366,37 @@ class FineTuning:
         self._backprop.backward(n, collect, lowest)
         return float(costs.mean(dtype=np.float64)), weights + biases
 
-    # -- measuring and keeping ---------------------------------------------------------------
-
-    def _measure_train(self) -> Score:
-        probabilities = log_probs(self.net, self._train.images)
-        self._sampler.note(slice(None), case_costs(probabilities, self._train.labels))
-        return score(probabilities, self._train.labels)
-
-    def _keep(self, selected: Selected) -> None:
-        for best, now in zip(
-            [*self.best.weights, *self.best.biases], [*self.net.weights, *self.net.biases],
-            strict=True,
-        ):  # fmt: skip
-            np.copyto(best, now)
-        self.selected = selected
+    def train_measured(self, log_probs: Array) -> None:
+        """A measurement of all cases tells which are easy."""
+        self._sampler.note(slice(None), case_costs(log_probs, self._train.labels))
 
     # -- saving and going on -----------------------------------------------------------------
 
-    def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs to go on exactly from here."""
-        backprop, sampler = self._backprop, self._sampler
+    def momenta(self) -> Momenta:
+        """The velocities to be saved, by name."""
+        backprop = self._backprop
         return {
-            "epoch": self.epoch,
-            "rng": self._rng.bit_generator.state,
-            "net": net_arrays(self.net),
-            "best": net_arrays(self.best),
-            "velocity": {
-                **{f"weights{i}": m.velocity for i, m in enumerate(backprop.weights, 1)},
-                **{f"biases{i}": m.velocity for i, m in enumerate(backprop.biases, 1)},
-            },
-            "selected": {
-                "epoch": self.selected.epoch,
-                "errors": self.selected.train.errors,
-                "cost_per_100": self.selected.train.cost_per_100,
-            },
-            "valid_costs": np.array(self.valid_costs, np.float64),
-            "valid_errors": np.array(self.valid_errors, np.int64),
-            "train_costs": np.array(self.train_costs, np.float64),
+            **{f"weights{i}": momentum for i, momentum in enumerate(backprop.weights, 1)},
+            **{f"biases{i}": momentum for i, momentum in enumerate(backprop.biases, 1)},
+        }
+
+    def own_state(self) -> dict[str, Any]:
+        """Which cases are easy, and which are selected already."""
+        sampler = self._sampler
+        return {
             "easy": sampler.easy.astype(np.uint8),
             "queue": sampler.queue,
             "queue_weights": sampler.queue_weights,
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`.
-
-        Raises
-        ------
-        ValueError, KeyError
-            If the state is not one of a net of these shapes.
-        """
-        for mine, saved in ((self.net, state["net"]), (self.best, state["best"])):
-            copy_net(net_from_arrays(saved), mine)
-        for name, momenta in (
-            ("weights", self._backprop.weights),
-            ("biases", self._backprop.biases),
-        ):
-            for i, momentum in enumerate(momenta, 1):
-                momentum.restore(state["velocity"][f"{name}{i}"])
-        chosen = state["selected"]
-        self.selected = Selected(
-            int(chosen["epoch"]),
-            Score(len(self._train), int(chosen["errors"]), float(chosen["cost_per_100"])),
-        )
-        self.valid_costs = [float(x) for x in state["valid_costs"]]
-        self.valid_errors = [int(x) for x in state["valid_errors"]]
-        self.train_costs = [float(x) for x in state["train_costs"]]
+    def restore_own(self, state: Mapping[str, Any]) -> None:
+        """Go on from an `own_state`; ValueError if it is not one of so many cases."""
         queue, weights = state["queue"], state["queue_weights"]
         numbers = np.issubdtype(queue.dtype, np.integer) and queue.shape == weights.shape
         if not numbers or not ((queue >= 0) & (queue < len(self._train))).all():
             raise ValueError("the saved queue of cases does not fit the training set")
         np.copyto(self._sampler.easy, state["easy"].astype(np.bool_))
         self._sampler.queue, self._sampler.queue_weights = queue, weights
-        self.epoch = int(state["epoch"])
-        self._rng.bit_generator.state = state["rng"]
 
 
 def _reaches(costs: Sequence[float], target: float) -> int:
@@ -544,41 +405,3 @@ def _reaches(costs: Sequence[float], target: float) -> int:
         return sys.maxsize
     decline = math.log(costs[0] / costs[-1]) / (len(costs) - 1)
     return len(costs) + math.ceil(math.log(costs[-1] / target) / decline)
-
-
-def net_arrays(net: Classifier) -> dict[str, Any]:
-    """A classifier as a dictionary of arrays, ``weights1`` and ``biases1`` at the bottom."""
-    return {
-        **{f"weights{i}": w for i, w in enumerate(net.weights, 1)},
-        **{f"biases{i}": b for i, b in enumerate(net.biases, 1)},
-    }
-
-
-def net_from_arrays(arrays: Mapping[str, Any]) -> Classifier:
-    """The classifier that `net_arrays` took apart.
-
-    Raises
-    ------
-    ValueError, KeyError
-        If arrays are missing or do not fit.
-    """
-    numbers = range(1, len(arrays) // 2 + 1)
-    return Classifier(
-        tuple(arrays[f"weights{i}"] for i in numbers), tuple(arrays[f"biases{i}"] for i in numbers)
-    )
-
-
-def copy_net(source: Classifier, target: Classifier) -> None:
-    """Copy one net's numbers into another of the same shape.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
-    if source.sizes != target.sizes:
-        raise ValueError(f"a net of sizes {source.sizes} does not fit one of {target.sizes}")
-    for there, here in zip(
-        [*target.weights, *target.biases], [*source.weights, *source.biases], strict=True
-    ):
-        np.copyto(there, here)

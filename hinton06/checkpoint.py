@@ -1,7 +1,9 @@
-"""One HDF5 file between commands: atomic, versioned, checked on reading.
+"""One HDF5 file between commands: atomic, sealed, versioned, checked on reading.
 
 The only module that imports h5py. A file holds everything that is needed to show, use or
-continue what it holds; a reader never sees half a file.
+continue what it holds; a reader never sees half a file. What the names and numbers in it mean is
+asked by `hinton06.loading`; files of earlier versions become those of this one in
+`hinton06.migrations`. docs/files.md describes the layout.
 """
 
 from __future__ import annotations
@@ -20,20 +22,17 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hinton06 import migrations
 from hinton06.files import open_plain, printable
+from hinton06.records import Tree
 
 FORMAT = "hinton06 checkpoint"
-VERSION = 1
-STAGES = {
-    "stack": "a pretrained stack of RBMs",
-    "classifier": "a fine-tuned classifier",
-    "generative": "a fine-tuned generative net",
-}
+VERSION = 2
 
-Tree = dict[str, Any]
-"""Nested dictionaries whose leaves are arrays, numbers, strings, booleans or None."""
-
+_HEAD = ("kind", "complete", "recipe", "settings", "lineage", "provenance")
 _PARTS = ("model", "state", "history", "outcome")
+_TYPES = {"kind": str, "complete": bool, "recipe": str, "settings": dict, "lineage": dict,
+          "provenance": dict}  # fmt: skip
 _MAX_DEPTH = 6
 _DTYPES = {np.dtype(kind) for kind in ("<f4", "<f8", "<i8", "u1", "<u8")}
 
@@ -42,7 +41,8 @@ _MAX_BYTES = 1 << 32
 # What HDF5 can hold in the attributes that this package writes.
 _MAX_TEXT = 1 << 16
 
-# Behind the HDF5 data, where HDF5 does not look: these words, then the SHA-256 of the data.
+# The attribute "seal": these words, then the SHA-256 of the file with zeros in its place. So every
+# byte is vouched for before HDF5 sees one. In version 1 it stood behind the HDF5 data.
 _SEAL = b"hinton06 sha256\0"
 _SEAL_SIZE = len(_SEAL) + 32
 
@@ -53,18 +53,19 @@ class CheckpointError(Exception):
 
 @dataclass
 class Checkpoint:
-    """What one file holds.
+    """What one file holds, as trees.
 
     Parameters
     ----------
-    stage : str
-        A key of `STAGES`.
+    kind : str
+        Of `hinton06.kinds`.
     complete : bool
         Whether the command that writes it has ended; if not, `state` is where it goes on.
-    arguments : dict
-        Everything that determines the result: recipe values, seed, split, threads, the data's
-        and the input files' hashes. Equal arguments give equal results.
-    provenance : dict
+    recipe : str
+        The name that the settings came under.
+    settings, lineage : Tree
+        Everything that determines the result: equal ones give equal results.
+    provenance : Tree
         What the result should not depend on, but might: versions, machine, times.
     model : Tree
         The finished parameters; empty while not complete.
@@ -76,9 +77,11 @@ class Checkpoint:
         What was measured at the end; empty while not complete.
     """
 
-    stage: str
+    kind: str
     complete: bool
-    arguments: Tree
+    recipe: str
+    settings: Tree
+    lineage: Tree
     provenance: Tree
     model: Tree = field(default_factory=dict)
     state: Tree = field(default_factory=dict)
@@ -104,16 +107,7 @@ def _arrays(prefix: str, tree: Tree) -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def history_columns(rows: list[dict[str, float]]) -> dict[str, NDArray[np.float64]]:
-    """One array a column from one dictionary an epoch.
-
-    Parameters
-    ----------
-    rows : list of dict
-
-    Returns
-    -------
-    dict from column name to (len(rows),) float64 array, NaN where a row lacks the column
-    """
+    """One (len(rows),) float64 array a column, NaN where a row lacks it."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {n: np.array([row.get(n, np.nan) for row in rows], np.float64) for n in names}
 
@@ -132,27 +126,17 @@ def history_rows(columns: Mapping[str, NDArray[np.float64]]) -> list[dict[str, f
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a file so that at `path` there is always the whole old file or the whole new one.
 
-    Parameters
-    ----------
-    path : Path
-        Its folder is made if need be.
-    checkpoint : Checkpoint
-
-    Raises
-    ------
-    CheckpointError
-        If the file cannot be written; what was at `path` is then untouched.
+    Its folder is made if need be. Raises `CheckpointError` if that fails, `path` then untouched.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
-        image = _image(checkpoint)
-        if len(image) + _SEAL_SIZE > _MAX_BYTES:
+        image = sealed(_image(checkpoint))
+        if len(image) > _MAX_BYTES:
             raise OSError(errno.EFBIG, f"larger than {_MAX_BYTES >> 30} GiB")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
         with temporary.open("xb") as file:  # x: never through somebody's link
             file.write(image)
-            file.write(_seal(image))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -166,17 +150,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Give a file another name in the same folder, in place of what has that name.
-
-    Parameters
-    ----------
-    source, target : Path
-
-    Raises
-    ------
-    CheckpointError
-        If that cannot be done; both files are then untouched.
-    """
+    """Give a file another name in the same folder, or raise `CheckpointError` and do nothing."""
     try:
         os.replace(source, target)
     except OSError as error:
@@ -207,21 +181,20 @@ def _image(checkpoint: Checkpoint) -> bytes:
     return image
 
 
-def _seal(image: bytes) -> bytes:
-    return _SEAL + hashlib.sha256(image).digest()
+def sealed(image: bytes) -> bytes:
+    """The bytes of an HDF5 file with their SHA-256 in the place of the seal."""
+    start = image.find(_SEAL) + len(_SEAL)
+    if start < len(_SEAL):
+        raise CheckpointError("damaged: its SHA-256 is not where it belongs")
+    blank = image[:start] + bytes(32) + image[start + 32 :]
+    return image[:start] + hashlib.sha256(blank).digest() + image[start + 32 :]
 
 
 def _write(file: h5py.File, checkpoint: Checkpoint) -> None:
     file.attrs["format"] = np.bytes_(FORMAT)
     file.attrs["version"] = VERSION
-    file.attrs["sealed"] = np.bytes_("sha256")
-    head = {
-        "stage": checkpoint.stage,
-        "complete": checkpoint.complete,
-        "arguments": checkpoint.arguments,
-        "provenance": checkpoint.provenance,
-    }
-    file.attrs["head"] = np.bytes_(json.dumps(head))
+    file.attrs["seal"] = np.void(_SEAL + bytes(32))
+    file.attrs["head"] = np.bytes_(json.dumps({name: getattr(checkpoint, name) for name in _HEAD}))
     for part in _PARTS:
         _write_tree(file.create_group(part), getattr(checkpoint, part))
 
@@ -242,28 +215,17 @@ def _write_tree(group: h5py.Group, tree: Tree) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read and check a file.
+    """Read and check a file; of an earlier version, as one of this.
 
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Checkpoint
-
-    Raises
-    ------
-    CheckpointError
-        If there is no such file, or it is damaged, or not a checkpoint of this version. Links
-        to other files, compressed or otherwise filtered data, one object under two names and
-        oversized declarations are refused: this package never writes them. What is read takes
-        no more memory than a few times the size of the file.
+    Raises `CheckpointError` if there is none, or it is damaged or of a newer version. Links to
+    other files, compressed data, one object under two names and oversized declarations are
+    refused: this package never writes them. What is read takes no more memory than a few times
+    the size of the file.
     """
     try:
-        image, sealed = _read_image(path)
+        image, vouched = _read_image(path)
         with _opened(image) as file:
-            return _read(file, len(image), sealed)
+            return _read(file, len(image), vouched)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {printable(str(error))}") from None
     except FileNotFoundError:
@@ -285,16 +247,19 @@ def load(path: Path) -> Checkpoint:
 
 
 def _read_image(path: Path) -> tuple[bytes, bool]:
-    """The HDF5 data, and whether a seal behind them vouches for every byte."""
+    """The HDF5 data, and whether a seal vouches for every byte of them."""
     with open_plain(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > _MAX_BYTES:
+        if os.fstat(file.fileno()).st_size > _MAX_BYTES:
             raise CheckpointError(f"larger than {_MAX_BYTES >> 30} GiB, as no checkpoint is")
-        image = file.read(max(0, size - _SEAL_SIZE))
-        rest = file.read(_SEAL_SIZE)
-    if not rest.startswith(_SEAL):
-        return image + rest, False
-    if rest != _seal(image):
+        image = file.read()
+    if image[-_SEAL_SIZE:].startswith(_SEAL):  # version 1
+        image, seal = image[:-_SEAL_SIZE], image[-32:]
+        vouched = seal == hashlib.sha256(image).digest()
+    elif _SEAL in image:
+        vouched = image == sealed(image)
+    else:
+        return image, False
+    if not vouched:
         raise CheckpointError("damaged: its SHA-256 is not the recorded one")
     return image, True
 
@@ -323,35 +288,31 @@ class _Bounds:
         self.seen.add(address)
 
 
-def _read(file: h5py.File, size: int, sealed: bool) -> Checkpoint:
+def _read(file: h5py.File, size: int, vouched: bool) -> Checkpoint:
     if _text(file, "format") != FORMAT:
         raise CheckpointError("not a hinton06 checkpoint")
     version = _version(file)
-    if version != VERSION:
+    if version is None or not 1 <= version <= VERSION:
         raise CheckpointError(
-            f"is of format version {version}; this hinton06 reads version {VERSION}"
+            f"is of format version {version}; this hinton06 reads versions 1 to {VERSION}"
         )
-    if "sealed" in file.attrs and not sealed:
+    if not vouched and (version > 1 or "sealed" in file.attrs):
         raise CheckpointError("damaged: truncated, or changed by another program")
-    head = _json(file, "head")
-    if head.get("stage") not in STAGES or not isinstance(head.get("complete"), bool):
-        raise CheckpointError("does not say what it holds")
-    if not isinstance(head.get("arguments"), dict) or not isinstance(head.get("provenance"), dict):
-        raise CheckpointError("does not say how it was made")
-    bounds = _Bounds(size)
+    head, bounds = _json(file, "head"), _Bounds(size)
     parts = {part: _read_tree(_member(file, part, bounds), bounds, 0) for part in _PARTS}
+    try:
+        head, parts = migrations.migrated(version, head, parts)
+    except ValueError as error:
+        raise CheckpointError(str(error)) from None
+    for name, kind in _TYPES.items():
+        if not isinstance(head.get(name), kind):
+            raise CheckpointError(f"does not say its {name}")
     if not all(isinstance(column, np.ndarray) for column in parts["history"].values()):
         raise CheckpointError("its history has a column that is not an array")
     lengths = {column.shape for column in parts["history"].values()}
     if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
         raise CheckpointError("its history has columns of different lengths")
-    return Checkpoint(
-        stage=head["stage"],
-        complete=head["complete"],
-        arguments=head["arguments"],
-        provenance=head["provenance"],
-        **parts,
-    )
+    return Checkpoint(**{name: head[name] for name in _HEAD}, **parts)
 
 
 def _version(file: h5py.File) -> int | None:

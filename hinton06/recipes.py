@@ -1,32 +1,27 @@
 """Named recipes: every number that the chapter leaves open, with the source of its value.
 
-A setting's field carries its help text and the words that say which values it takes; the
-command line makes its options from these, so that each setting is described once.
+A setting's field carries its help text and the words that say which values it takes; the command
+line makes its options from these, so that each setting is described once. A setting that is added
+has a default: what held in files that were written before.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
 HOT06 = "Hinton, Osindero and Teh (2006)"
-ASSUMED = "assumed; see README, Assumptions"
+ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
 SHORT = "as short as still makes sense"
 
 
 def parse_layers(text: str) -> tuple[int, ...]:
-    """``"500-500-2000"`` as ``(500, 500, 2000)``.
-
-    Raises
-    ------
-    ValueError
-        If it is not one or more positive whole numbers joined by hyphens.
-    """
+    """``"500-500-2000"`` as ``(500, 500, 2000)``; a ValueError if it is nothing like it."""
     parts = text.split("-")
     sizes = tuple(int(part) for part in parts if part.isascii() and part.isdigit())
     if len(sizes) < len(parts) or min(sizes) < 1:
@@ -35,13 +30,7 @@ def parse_layers(text: str) -> tuple[int, ...]:
 
 
 def parse_shares(text: str) -> tuple[float, ...]:
-    """``"0.5,0.9"`` as ``(0.5, 0.9)``.
-
-    Raises
-    ------
-    ValueError
-        If it is not one or more numbers from 0 to 1 joined by commas.
-    """
+    """``"0.5,0.9"`` as ``(0.5, 0.9)``; a ValueError if they are no numbers from 0 to 1."""
     try:
         shares = tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -70,10 +59,14 @@ def _setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     parse: Callable[[str], tuple[Any, ...]] = parse_layers,
+    before: Any = dataclasses.MISSING,
 ) -> Any:
-    """A field whose metadata say how it is described, checked and, if a tuple, typed."""
+    """A field whose metadata say how it is described, checked and, if a tuple, typed.
+
+    `before`: the value that held in files that were written before there was such a setting.
+    """
     limits = {"low": low, "high": high, "choices": choices, "parse": parse}
-    return field(metadata={"help": help_text, **limits})
+    return field(default=before, metadata={"help": help_text, **limits})
 
 
 class _Checked:
@@ -95,17 +88,7 @@ class _Checked:
 
 @dataclass(frozen=True)
 class PretrainSettings(_Checked):
-    """How a stack is learned. Rates apply to the mean of a batch.
-
-    Raises
-    ------
-    ValueError
-        If a value lies outside its range.
-
-    Source
-    ------
-    Each recipe's `sources`.
-    """
+    """How a stack is learned. Rates apply to the mean of a batch; raises ValueError out of range."""
 
     layers: tuple[int, ...] = _setting("Feature detectors of each layer, bottom to top.")
     passes: int = _setting("Passes through the training set for each layer.", 1, 1_000_000)
@@ -128,21 +111,17 @@ class PretrainSettings(_Checked):
         choices=("none", "labels", "all"),
     )
     initial_sd: float = _setting("Standard deviation of the initial weights.", 0, 1000)
+    updates: int = _setting(
+        "Updates of each layer: as many passes as that takes, in place of --passes; 0: --passes.",
+        0,
+        1_000_000_000,
+        before=0,
+    )
 
 
 @dataclass(frozen=True)
 class BackpropSettings(_Checked):
-    """How a classifier is fine-tuned. Rates apply to the mean of a batch.
-
-    Raises
-    ------
-    ValueError
-        If a value lies outside its range.
-
-    Source
-    ------
-    Each recipe's `sources`.
-    """
+    """How a classifier is fine-tuned. Rates apply to the mean of a batch; raises ValueError out of range."""
 
     optimiser: str = _setting(
         "Plain steps with momentum, or conjugate gradient.", choices=("momentum", "cg")
@@ -177,17 +156,7 @@ class BackpropSettings(_Checked):
 
 @dataclass(frozen=True)
 class WakeSleepSettings(_Checked):
-    """How a generative net is fine-tuned. Rates apply to the mean of a batch.
-
-    Raises
-    ------
-    ValueError
-        If a value lies outside its range.
-
-    Source
-    ------
-    Each recipe's `sources`.
-    """
+    """How a generative net is fine-tuned. Rates apply to the mean of a batch; raises ValueError out of range."""
 
     epochs: int = _setting("Epochs of the schedule.", 1, 1_000_000)
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
@@ -240,7 +209,15 @@ class WakeSleepSettings(_Checked):
 
 
 Settings = PretrainSettings | BackpropSettings | WakeSleepSettings
-SettingsType = TypeVar("SettingsType", PretrainSettings, BackpropSettings, WakeSleepSettings)
+PARTS: Mapping[str, type[Settings]] = {
+    "pretrain": PretrainSettings,
+    "backprop": BackpropSettings,
+    "wakesleep": WakeSleepSettings,
+}
+"""The parts of a recipe."""
+
+Sourced = Mapping[str, tuple[Any, str]]
+"""Value and source of each setting, by ``"pretrain.rate"`` and the like."""
 
 
 @dataclass(frozen=True)
@@ -252,161 +229,261 @@ class Recipe:
     name : str
     about : str
         One line.
-    pretrain : PretrainSettings
-    backprop : BackpropSettings
-    wakesleep : WakeSleepSettings
-    sources : mapping from ``"pretrain.rate"`` and the like to str
+    values : Sourced
+    variants : mapping of str to Sourced
+        What takes the place of some values under a condition of an experiment, by the names that
+        `conditions` gives; later ones first.
+    searches : mapping of str to a tuple of values
+        Of which validation chooses in `make unlabelled`.
     """
 
     name: str
     about: str
-    pretrain: PretrainSettings
-    backprop: BackpropSettings
-    wakesleep: WakeSleepSettings
-    sources: Mapping[str, str]
+    values: Sourced
+    variants: Mapping[str, Sourced]
+    searches: Mapping[str, tuple[Any, ...]]
+
+    def sourced(self, under: Iterable[str] = ()) -> dict[str, tuple[Any, str]]:
+        """Value and source of every setting under some conditions."""
+        found = dict(self.values)
+        for condition in under:
+            found |= self.variants.get(condition, {})
+        return found
+
+    def settings(self, part: str, under: Iterable[str] = ()) -> Any:
+        """The settings of a part, of its own class, under some conditions."""
+        values = self.sourced(under)
+        names = [item.name for item in dataclasses.fields(PARTS[part])]
+        return PARTS[part](**{name: values[f"{part}.{name}"][0] for name in names})
+
+    def source(self, part: str, name: str, value: Any, under: Iterable[str] = ()) -> str:
+        """Where the value of a setting comes from; ``"option"`` if not from this recipe."""
+        key = f"{part}.{name}"
+        own, source = self.sourced(under).get(key, (None, ""))
+        if own == value:
+            return source
+        return _SEARCHED if value in self.searches.get(key, ()) and _FEW in under else "option"
+
+    @property
+    def pretrain(self) -> PretrainSettings:
+        """Of a stack."""
+        settings: PretrainSettings = self.settings("pretrain")
+        return settings
+
+    @property
+    def backprop(self) -> BackpropSettings:
+        """Of discriminative fine-tuning."""
+        settings: BackpropSettings = self.settings("backprop")
+        return settings
+
+    @property
+    def wakesleep(self) -> WakeSleepSettings:
+        """Of generative fine-tuning."""
+        settings: WakeSleepSettings = self.settings("wakesleep")
+        return settings
 
 
-def _recipe(
+_FEW = "few labels"
+_SEARCHED = "of several, chosen by validation errors; see experiments/unlabelled"
+FEW_LABELS = 1000
+"""So many and fewer are the condition "few labels"; more, if not all, "some labels"."""
+
+
+def conditions(
+    labels: int = 0,
+    translations: int = 0,
+    images: int = 0,
+    labelled: int = 0,
+    mixed: bool = False,
+    generative: str = "",
+    **_others: Any,
+) -> tuple[str, ...]:
+    """The names of an experiment's conditions that recipes have variants for.
+
+    Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
+    is mixed in, and which generative one.
+    """
+    fewest = labelled or images
+    named = {
+        "labels": labels > 0,
+        "translations": translations > 0,
+        "few images": images > 0,
+        "mixed gradient": mixed and generative != "pretraining",
+        "pretraining's gradient": generative == "pretraining",
+        _FEW: fewest > 0,
+        "some labels": fewest > FEW_LABELS,
+    }
+    return tuple(name for name, holds in named.items() if holds)
+
+
+def _on(
+    base: Recipe,
     name: str,
     about: str,
-    pretrain: Mapping[str, tuple[Any, str]],
-    backprop: Mapping[str, tuple[Any, str]],
-    wakesleep: Mapping[str, tuple[Any, str]],
-    base: Recipe | None = None,
+    values: Sourced,
+    variants: Mapping[str, Sourced] | None = None,
+    searches: Mapping[str, tuple[Any, ...]] | None = None,
 ) -> Recipe:
-    """A recipe from (value, source) pairs, on top of another recipe's values if one is given."""
-
-    def build(kind: Callable[..., SettingsType], part: str, pairs: Any) -> SettingsType:
-        values = dataclasses.asdict(getattr(base, part)) if base else {}
-        return kind(**(values | {key: value for key, (value, _) in pairs.items()}))
-
-    sources = dict(base.sources) if base else {}
-    sources |= {f"pretrain.{key}": source for key, (_, source) in pretrain.items()}
-    sources |= {f"backprop.{key}": source for key, (_, source) in backprop.items()}
-    sources |= {f"wakesleep.{key}": source for key, (_, source) in wakesleep.items()}
-    return Recipe(
-        name,
-        about,
-        build(PretrainSettings, "pretrain", pretrain),
-        build(BackpropSettings, "backprop", backprop),
-        build(WakeSleepSettings, "wakesleep", wakesleep),
-        sources,
-    )
+    """A recipe on top of another one's values."""
+    variants = variants or {}
+    both = {
+        key: {**base.variants.get(key, {}), **variants.get(key, {})}
+        for key in [*base.variants, *(key for key in variants if key not in base.variants)]
+    }
+    return Recipe(name, about, {**base.values, **values}, both, searches or base.searches)
 
 
-_TR2006 = _recipe(
+_TR2006 = Recipe(
     "tr2006",
     "this chapter",
     {
-        "layers": ((500, 500, 2000), CHAPTER),
-        "passes": (100, CHAPTER),
-        "batch": (100, CHAPTER),
-        "rate": (0.1, SCIENCE06),
-        "final_share": (1.0, SCIENCE06),
-        "decay": (0.0002, SCIENCE06),
-        "balanced": (False, ASSUMED),
-        "cases": (0, CHAPTER),
-        "early_momentum": (0.5, SCIENCE06),
-        "early_epochs": (5, SCIENCE06),
-        "momentum": (0.9, SCIENCE06),
-        "recon_states": ("labels", VALIDATION),
-        "initial_sd": (0.1, SCIENCE06),
+        "pretrain.layers": ((500, 500, 2000), CHAPTER),
+        "pretrain.passes": (100, CHAPTER),
+        "pretrain.batch": (100, CHAPTER),
+        "pretrain.rate": (0.1, SCIENCE06),
+        "pretrain.final_share": (1.0, SCIENCE06),
+        "pretrain.decay": (0.0002, SCIENCE06),
+        "pretrain.balanced": (False, ASSUMED),
+        "pretrain.cases": (0, CHAPTER),
+        "pretrain.early_momentum": (0.5, SCIENCE06),
+        "pretrain.early_epochs": (5, SCIENCE06),
+        "pretrain.momentum": (0.9, SCIENCE06),
+        "pretrain.recon_states": ("labels", VALIDATION),
+        "pretrain.initial_sd": (0.1, SCIENCE06),
+        "pretrain.updates": (0, CHAPTER),
+        "backprop.optimiser": ("momentum", CHAPTER),
+        "backprop.batch": (100, ASSUMED),
+        "backprop.rate": (0.2, VALIDATION),
+        "backprop.all_cases_rate": (0.1, VALIDATION),
+        "backprop.momentum": (0.9, VALIDATION),
+        "backprop.decay": (0.0, ASSUMED),
+        "backprop.line_searches": (3, SCIENCE06),
+        "backprop.top_only_epochs": (0, ASSUMED),
+        "backprop.importance_sampling": (True, CHAPTER),
+        "backprop.easy_cost": (0.005, VALIDATION),
+        "backprop.easy_probability": (0.1, CHAPTER),
+        "backprop.patience": (10, CHAPTER),
+        "backprop.max_epochs": (300, ASSUMED),
+        "backprop.initial_scale": (3.0, ASSUMED),
+        "wakesleep.epochs": (132, VALIDATION),
+        "wakesleep.batch": (100, HOT06),
+        "wakesleep.rate": (0.1, VALIDATION),
+        "wakesleep.recognition_share": (0.1, VALIDATION),
+        "wakesleep.final_share": (0.3, ASSUMED),
+        "wakesleep.momentum": (0.0, ASSUMED),
+        "wakesleep.decay": (0.0002, ASSUMED),
+        "wakesleep.averaging": (2.0, VALIDATION),
+        "wakesleep.gibbs": ((10,), VALIDATION),
+        "wakesleep.sampled_labels": (False, HOT06),
+        "wakesleep.persistent_share": (0.5, VALIDATION),
+        "wakesleep.persistent_rounds": (2, ASSUMED),
+        "wakesleep.balanced": (False, ASSUMED),
+        "wakesleep.generative": ("wake-sleep", CHAPTER),
+        "wakesleep.bp_weight": (0.0, CHAPTER),
+        "wakesleep.search_bp_weight": (False, CHAPTER),
+        "wakesleep.bp_weights": ((0.5, 0.8, 0.9, 0.95), ASSUMED),
+        "wakesleep.bp_rate": (1.0, VALIDATION),
+        "wakesleep.bp_momentum": (0.9, ASSUMED),
     },
     {
-        "optimiser": ("momentum", CHAPTER),
-        "batch": (100, ASSUMED),
-        "rate": (0.2, VALIDATION),
-        "all_cases_rate": (0.1, VALIDATION),
-        "momentum": (0.9, VALIDATION),
-        "decay": (0.0, ASSUMED),
-        "line_searches": (3, SCIENCE06),
-        "top_only_epochs": (0, ASSUMED),
-        "importance_sampling": (True, CHAPTER),
-        "easy_cost": (0.005, VALIDATION),
-        "easy_probability": (0.1, CHAPTER),
-        "patience": (10, CHAPTER),
-        "max_epochs": (300, ASSUMED),
-        "initial_scale": (3.0, ASSUMED),
+        "labels": {
+            "pretrain.passes": (30, HOT06),
+            "pretrain.initial_sd": (0.01, VALIDATION),
+        },
+        # With 13 versions of each image, eight passes make as many updates as a hundred without;
+        # an easy case is met again after 13 times as many: at the usual rates, as a shock.
+        "translations": {
+            "pretrain.passes": (8, ASSUMED),
+            "pretrain.early_epochs": (1, ASSUMED),
+            "backprop.rate": (0.05, VALIDATION),
+            "backprop.all_cases_rate": (0.025, ASSUMED),
+        },
+        # Beside backpropagation fewer rounds of Gibbs sampling do as well, in less time.
+        "mixed gradient": {
+            "wakesleep.epochs": (60, VALIDATION),
+            "wakesleep.gibbs": ((3,), VALIDATION),
+        },
+        "pretraining's gradient": {
+            "wakesleep.epochs": (24, ASSUMED),
+            "wakesleep.bp_weight": (0.9, ASSUMED),
+        },
+        "few images": {"pretrain.updates": (10_000, ASSUMED)},
+        # An epoch of few cases is few updates: patience is longer.
+        "few labels": {
+            "backprop.patience": (100, ASSUMED),
+            "backprop.max_epochs": (1000, ASSUMED),
+        },
+        "some labels": {"backprop.patience": (30, ASSUMED)},
     },
     {
-        "epochs": (132, VALIDATION),
-        "batch": (100, HOT06),
-        "rate": (0.1, VALIDATION),
-        "recognition_share": (0.1, VALIDATION),
-        "final_share": (0.3, ASSUMED),
-        "momentum": (0.0, ASSUMED),
-        "decay": (0.0002, ASSUMED),
-        "averaging": (2.0, VALIDATION),
-        "gibbs": ((10,), VALIDATION),
-        "sampled_labels": (False, HOT06),
-        "persistent_share": (0.5, VALIDATION),
-        "persistent_rounds": (2, ASSUMED),
-        "balanced": (False, ASSUMED),
-        "generative": ("wake-sleep", CHAPTER),
-        "bp_weight": (0.0, CHAPTER),
-        "search_bp_weight": (False, CHAPTER),
-        "bp_weights": ((0.5, 0.8, 0.9, 0.95), ASSUMED),
-        "bp_rate": (1.0, VALIDATION),
-        "bp_momentum": (0.9, ASSUMED),
+        "labelled": (100, 1000, 10_000),
+        "pretrain.layers": ((50, 50, 200), (150, 150, 600), (500, 500, 2000)),
+        "backprop.rate": (0.2, 0.05),
+        "backprop.all_cases_rate": (0.1, 0.02),
     },
 )
 
-_HOT06 = _recipe(
+_HOT06 = _on(
+    _TR2006,
     "hot06",
     "Hinton, Osindero and Teh (2006), the schedule of contrastive wake-sleep",
     {
-        "passes": (30, HOT06),
-        "cases": (44000, HOT06),
-        "balanced": (True, HOT06),
+        "pretrain.passes": (30, HOT06),
+        "pretrain.cases": (44000, HOT06),
+        "pretrain.balanced": (True, HOT06),
+        "wakesleep.epochs": (300, HOT06),
+        "wakesleep.rate": (0.02, ASSUMED),
+        "wakesleep.recognition_share": (1.0, ASSUMED),
+        "wakesleep.final_share": (0.1, ASSUMED),
+        "wakesleep.averaging": (0.0, HOT06),
+        "wakesleep.gibbs": ((3, 6, 10), HOT06),
+        "wakesleep.persistent_share": (0.0, HOT06),
+        "wakesleep.balanced": (True, HOT06),
     },
-    {},
-    {
-        "epochs": (300, HOT06),
-        "rate": (0.02, ASSUMED),
-        "recognition_share": (1.0, ASSUMED),
-        "final_share": (0.1, ASSUMED),
-        "averaging": (0.0, HOT06),
-        "gibbs": ((3, 6, 10), HOT06),
-        "persistent_share": (0.0, HOT06),
-        "balanced": (True, HOT06),
-    },
-    base=_TR2006,
 )
 
-_SCIENCE06 = _recipe(
+_SCIENCE06 = _on(
+    _TR2006,
     "science06",
     "Hinton and Salakhutdinov (2006), their public Matlab code",
     {
-        "passes": (50, SCIENCE06),
-        "recon_states": ("none", SCIENCE06),
+        "pretrain.passes": (50, SCIENCE06),
+        "pretrain.recon_states": ("none", SCIENCE06),
+        "backprop.optimiser": ("cg", SCIENCE06),
+        "backprop.batch": (1000, SCIENCE06),
+        "backprop.top_only_epochs": (5, SCIENCE06),
+        "backprop.importance_sampling": (False, SCIENCE06),
+        "backprop.max_epochs": (200, SCIENCE06),
     },
-    {
-        "optimiser": ("cg", SCIENCE06),
-        "batch": (1000, SCIENCE06),
-        "top_only_epochs": (5, SCIENCE06),
-        "importance_sampling": (False, SCIENCE06),
-        "max_epochs": (200, SCIENCE06),
-    },
-    {},
-    base=_TR2006,
 )
 
-_QUICK = _recipe(
+_QUICK = _on(
+    _TR2006,
     "quick",
     "the whole of Table 1 in minutes, to see that everything works; not its numbers",
     {
-        "layers": ((200, 200, 500), SHORT),
-        "passes": (5, SHORT),
-        "early_epochs": (2, SHORT),
+        "pretrain.layers": ((200, 200, 500), SHORT),
+        "pretrain.passes": (5, SHORT),
+        "pretrain.early_epochs": (2, SHORT),
+        "backprop.patience": (2, SHORT),
+        "backprop.max_epochs": (8, SHORT),
+        "wakesleep.epochs": (3, SHORT),
     },
     {
-        "patience": (2, SHORT),
-        "max_epochs": (8, SHORT),
+        "labels": {"pretrain.passes": (5, SHORT)},
+        "translations": {"pretrain.passes": (1, SHORT)},
+        "mixed gradient": {"wakesleep.epochs": (4, SHORT)},
+        "pretraining's gradient": {"wakesleep.epochs": (3, SHORT)},
+        "few images": {"pretrain.updates": (500, SHORT)},
+        "few labels": {"backprop.patience": (4, SHORT), "backprop.max_epochs": (16, SHORT)},
+        "some labels": {"backprop.patience": (2, SHORT)},
     },
     {
-        "epochs": (3, SHORT),
+        "labelled": (100, 1000),
+        "pretrain.layers": ((50, 50, 200),),
+        "backprop.rate": (0.2, 0.05),
+        "backprop.all_cases_rate": (0.1, 0.02),
     },
-    base=_TR2006,
 )
 
 RECIPES: Mapping[str, Recipe] = {

@@ -20,11 +20,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hinton06 import checkpoint
-from hinton06.checkpoint import Checkpoint, CheckpointError, Tree
+from hinton06 import checkpoint, records
+from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.files import HeldError, Lock
+from hinton06.lineage import Lineage
 from hinton06.numerics import Array
 from hinton06.provenance import describe
+from hinton06.records import Tree
 
 SAVE_EVERY_S = 15.0
 """Seconds of training between saves, at least; an epoch that takes longer is saved at its end."""
@@ -35,12 +37,7 @@ class RunError(Exception):
 
 
 class Interrupted(Exception):  # noqa: N818  # not an error: the user asked for it
-    """A signal ended the run; what it had is saved.
-
-    Parameters
-    ----------
-    signal_number : int
-    """
+    """A signal ended the run; what it had is saved."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal.Signals(signal_number).name)
@@ -120,13 +117,7 @@ class Interrupt:
 
 @contextmanager
 def caught_signals(progress: Progress) -> Iterator[Interrupt]:
-    """Turn SIGINT and SIGTERM into a request that the loop honours at the end of an epoch.
-
-    Parameters
-    ----------
-    progress : Progress
-        Told when a signal comes.
-    """
+    """Turn SIGINT and SIGTERM into a request that the loop honours at the end of an epoch."""
     interrupt = Interrupt(on_request=progress.note)
     before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -147,10 +138,13 @@ class Run:
     ----------
     path : Path
         Where the finished file goes.
-    stage : str
-        A key of `checkpoint.STAGES`.
-    arguments : dict
-        Everything that determines the result; JSON values.
+    kind : str
+        What it will hold: of `hinton06.kinds`.
+    recipe : str
+        The name that the settings came under.
+    settings : dataclass
+    lineage : Lineage
+        With the settings, everything that determines the result.
     title : str
         For the progress display.
     save_every_s : float
@@ -161,8 +155,10 @@ class Run:
     """
 
     path: Path
-    stage: str
-    arguments: Tree
+    kind: str
+    recipe: str
+    settings: Any
+    lineage: Lineage
     title: str
     save_every_s: float = SAVE_EVERY_S
     check: Callable[[Path, Checkpoint], object] = lambda path, found: None  # noqa: ARG005
@@ -186,21 +182,9 @@ class Run:
     def begun(self, force: bool, progress: Progress) -> Iterator[Checkpoint | None]:
         """Hold the file while a block makes it; what `finished_before` says is the block's.
 
-        A file that is finished already is only read, and held by nobody.
-
-        Parameters
-        ----------
-        force : bool
-            As in `finished_before`.
-        progress : Progress
-            Told if the file system knows no locks.
-
-        Raises
-        ------
-        RunError
-            If another process is making the file: which one, where, and since when.
-        CheckpointError
-            If nothing can be written there.
+        A file that is finished already is only read, and held by nobody. Raises `RunError` if
+        another process is making it (which one, where, and since when), `CheckpointError` if
+        nothing can be written there.
         """
         lock = Lock(self.path)
         finished = None if force else self._existing(self.path)
@@ -229,23 +213,11 @@ class Run:
             raise CheckpointError(f"{self.path}: cannot be written: {reason}") from None
 
     def finished_before(self, force: bool) -> Checkpoint | None:
-        """The file that these arguments made earlier, if they did.
+        """The file that the same settings and lineage made earlier, if they did.
 
-        Parameters
-        ----------
-        force : bool
-            Forget a finished file, and an unfinished one of other arguments.
-
-        Returns
-        -------
-        Checkpoint or None
-
-        Raises
-        ------
-        RunError
-            If there is a file of other arguments, which must not be overwritten.
-        CheckpointError
-            If there is a file that cannot be read.
+        With `force` a finished file is forgotten, and an unfinished one of others. Raises
+        `RunError` if there is a file of others, which must not be overwritten, `CheckpointError`
+        if there is one that cannot be read.
         """
         if force:  # a finished file stays until the new one takes its place
             self._forget_other_partial()
@@ -274,33 +246,34 @@ class Run:
         if not path.exists():
             return None
         found = checkpoint.load(path)
-        difference = difference_between(found.arguments, self.arguments)
-        if found.stage != self.stage:
-            difference = f"it holds {checkpoint.STAGES[found.stage]}"
+        try:
+            difference = self._difference_from(found)
+        except ValueError as error:
+            raise CheckpointError(f"{path}: {error}") from None
         if difference:
             raise RunError(f"{path}: made with other arguments: {difference} (--force replaces it)")
         if found.complete:
             self.check(path, found)
         return found
 
+    def _difference_from(self, found: Checkpoint) -> str:
+        """What differs first between how a file was made and this run, in words."""
+        if found.kind != self.kind:
+            return f"kind was {found.kind}, now {self.kind}"
+        if found.recipe != self.recipe:
+            return f"recipe was {found.recipe}, now {self.recipe}"
+        settings = records.from_tree(type(self.settings), found.settings, "setting")
+        lineage = records.from_tree(Lineage, found.lineage, "lineage")
+        return records.difference(settings, self.settings) or records.difference(
+            lineage, self.lineage
+        )
+
     def train(self, learner: Learner, progress: Progress) -> None:
         """Epoch after epoch until the learner is finished, going on from an unfinished file.
 
-        Parameters
-        ----------
-        learner : Learner
-            As new; restored from the unfinished file if there is one.
-        progress : Progress
-
-        Raises
-        ------
-        Interrupted
-            After SIGINT or SIGTERM, with the last whole epoch saved.
-        RunError
-            If a number is no longer finite; the last good file stays. Or if the unfinished
-            file is of other arguments.
-        CheckpointError
-            If a file cannot be read or written.
+        Raises `Interrupted` after SIGINT or SIGTERM, with the last whole epoch saved; `RunError`
+        if a number is no longer finite, with the last good file kept, or if the unfinished file is
+        of other arguments; `CheckpointError` if a file cannot be read or written.
         """
         self.provenance = {
             "started": _now(),
@@ -378,16 +351,16 @@ class Run:
             raise RunError(f"{self.name}: {error}") from None
 
     def _save_partial(self, state: Tree, provenance: Tree, epochs: int) -> None:
-        unfinished = Checkpoint(
-            stage=self.stage,
-            complete=False,
-            arguments=self.arguments,
-            provenance=provenance,
-            state=state,
-            history=checkpoint.history_columns(self.history[:epochs]),
-        )
+        history = checkpoint.history_columns(self.history[:epochs])
+        unfinished = self._checkpoint(False, provenance, state=state, history=history)
         self._save(self.partial_path, unfinished)
         self._good = None
+
+    def _checkpoint(self, complete: bool, provenance: Tree, **parts: Tree) -> Checkpoint:
+        settings, lineage = records.to_tree(self.settings), records.to_tree(self.lineage)
+        return Checkpoint(
+            self.kind, complete, self.recipe, settings, lineage, provenance, **parts
+        )
 
     def _save(self, path: Path, held_file: Checkpoint) -> None:
         if self._lock is not None:
@@ -403,26 +376,11 @@ class Run:
         """Write the finished file in place of the unfinished one, then give it its name.
 
         So there is one file at any time, and a process that is killed here has lost nothing.
-
-        Parameters
-        ----------
-        model, outcome : Tree
-            As in `Checkpoint`.
-
-        Returns
-        -------
-        Checkpoint
-
-        Raises
-        ------
-        CheckpointError
-            If it cannot be written or named; the file with ``.part`` then stays.
+        Raises `CheckpointError` if it cannot be written or named; the file with ``.part`` stays.
         """
-        finished = Checkpoint(
-            stage=self.stage,
-            complete=True,
-            arguments=self.arguments,
-            provenance={**self.provenance, "finished": _now()},
+        finished = self._checkpoint(
+            True,
+            {**self.provenance, "finished": _now()},
             model=model,
             history=checkpoint.history_columns(self.history),
             outcome=outcome,
@@ -451,21 +409,9 @@ def _check_restored(state: Mapping[str, Any], group: str = "state") -> None:
 
 
 def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, Array]) -> None:
-    """Notice a number that overflowed, in the epoch in which it did.
+    """Raise `RunError` where a number overflowed, in the epoch `where` it did.
 
-    Parameters
-    ----------
-    where : str
-        The epoch, in words.
-    row : mapping
-        Its measurements.
-    parameters : mapping
-        What is being learned.
-
-    Raises
-    ------
-    RunError
-        Naming the epoch and the first array or measurement that is not finite.
+    It names the first array, or measurement in `row`, that is not finite.
     """
     bad = _not_finite(parameters)
     bad += [name.replace("_", " ") for name, value in row.items() if not math.isfinite(value)]
@@ -473,26 +419,6 @@ def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, 
         raise RunError(
             f"{where}: {bad[0]} no longer finite; what was good before is kept (a smaller rate?)"
         )
-
-
-def difference_between(old: Tree, new: Tree, prefix: str = "") -> str:
-    """What differs first between two sets of arguments, in words; empty if nothing does."""
-    for name in [*old, *(key for key in new if key not in old)]:
-        before, now = old.get(name), new.get(name)
-        if isinstance(before, dict) and isinstance(now, dict):
-            inner = difference_between(before, now, f"{prefix}{name} ")
-            if inner:
-                return inner
-        elif before != now:
-            return f"{prefix}{name} was {_short(before)}, now {_short(now)}"
-    return ""
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list):
-        return "-".join(str(item)[:12] for item in value)
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 24 else text[:12] + "..."
 
 
 def _now() -> str:

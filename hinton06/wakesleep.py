@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hinton06.finetuning import FineTuning, Momenta
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
-from hinton06.models import DeepBeliefNet, Rbm
+from hinton06.models import DeepBeliefNet
 from hinton06.numerics import (
     Array,
     bernoulli,
@@ -27,7 +28,7 @@ from hinton06.numerics import (
 )
 from hinton06.rbm import hidden_states, parts, visible_states
 from hinton06.recipes import WakeSleepSettings
-from hinton06.recognition import Cases, Score, label_log_probs, mean_free_energy, score
+from hinton06.recognition import Cases, label_log_probs, mean_free_energy
 from hinton06.updates import Momentum, RunningMean, Step
 
 Value = TypeVar("Value")
@@ -35,11 +36,6 @@ Value = TypeVar("Value")
 # Updates between two values of the running mean: neighbours hardly differ, and each value takes a
 # pass over all weights.
 _AVERAGED_EVERY = 10
-
-_LOWER = (
-    "vishid", "hid_rec_bias", "hidpen", "pen_rec_bias",
-    "penhid", "hid_gen_bias", "hidvis", "vis_gen_bias",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,10 +115,7 @@ class ContrastiveWakeSleep:
         recognition_share: float = 1.0,
     ) -> None:
         self.net = net
-        self.momenta = {name: Momentum(getattr(net, name)) for name in _LOWER}
-        self.momenta["memory_weights"] = Momentum(net.memory.weights)
-        self.momenta["memory_visible_bias"] = Momentum(net.memory.visible_bias)
-        self.momenta["memory_hidden_bias"] = Momentum(net.memory.hidden_bias)
+        self.momenta = {name: Momentum(array) for name, array in net.parameters().items()}
         self._sampled_labels = sampled_labels
         self._persistent_share = persistent_share
         self._persistent_rounds = persistent_rounds
@@ -137,7 +130,7 @@ class ContrastiveWakeSleep:
         # What the generative weights are driven by and what they give: wake above sleep.
         both = {"pen": n_pen, "hid": n_hid, "hid_probs": n_hid, "vis_probs": n_vis}
         dtype = net.vishid.dtype
-        self._rooms = {name: np.empty((batch_size, n), dtype) for name, n in sizes.items()}
+        self._buffers = {name: np.empty((batch_size, n), dtype) for name, n in sizes.items()}
         self._both = {name: np.empty((2 * batch_size, n), dtype) for name, n in both.items()}
         # The memory's wake half and confabulated half, one above the other, as in CD.
         self._visible = np.empty((2 * batch_size, net.memory.n_visible), dtype)
@@ -148,9 +141,9 @@ class ContrastiveWakeSleep:
         """How many chains stand for confabulations beside n cases."""
         return round(self._persistent_share * n)
 
-    def data_room(self, n: int) -> Array:
+    def data_buffer(self, n: int) -> Array:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
-        return self._rooms["data"][:n]
+        return self._buffers["data"][:n]
 
     def run(self, targets: Array, gibbs_steps: int, rng: np.random.Generator) -> Pass:
         """The stochastic passes of one batch, and the predictions; changes no parameter.
@@ -158,7 +151,7 @@ class ContrastiveWakeSleep:
         Parameters
         ----------
         targets : (n, n_labels) array, one-hot
-            The labels of the cases in `data_room`; of no columns for a net without labels.
+            The labels of the cases in `data_buffer`; of no columns for a net without labels.
         gibbs_steps : int
             Rounds of alternating Gibbs sampling between the wake state and the confabulation.
         rng : numpy.random.Generator
@@ -174,7 +167,7 @@ class ContrastiveWakeSleep:
         of the associative memory and then to perform brief alternating Gibbs sampling".
         """
         net, n = self.net, len(targets)
-        room = {name: array[:n] for name, array in self._rooms.items()}
+        buffers = {name: array[:n] for name, array in self._buffers.items()}
         both = {name: array[: 2 * n] for name, array in self._both.items()}
         wake_hid, wake_pen = both["hid"][:n], both["pen"][:n]
         sleep_hid, confab_pen = both["hid"][n:], both["pen"][n:]
@@ -182,7 +175,7 @@ class ContrastiveWakeSleep:
         wake_top, confab_top = self._top[:n], self._top[n : 2 * n]
 
         # Wake: states all the way up.
-        firing_states(room["data"], net.vishid, net.hid_rec_bias, rng, wake_hid)
+        firing_states(buffers["data"], net.vishid, net.hid_rec_bias, rng, wake_hid)
         firing_states(wake_hid, net.hidpen, net.pen_rec_bias, rng, wake_pen)
         units, labels = parts(net.memory, visible)
         units[...], labels[...] = wake_pen, targets
@@ -208,14 +201,14 @@ class ContrastiveWakeSleep:
         return Pass(
             wake_hid, wake_pen, wake_top, confab_pen, labels, confab_top, sleep_hid, sleep_vis,
             vis_probs[:n], hid_probs[:n],
-            firing_probs(sleep_hid, net.hidpen, net.pen_rec_bias, room["pen_prediction"]),
-            firing_probs(sleep_vis, net.vishid, net.hid_rec_bias, room["sleep_hid_prediction"]),
+            firing_probs(sleep_hid, net.hidpen, net.pen_rec_bias, buffers["pen_prediction"]),
+            firing_probs(sleep_vis, net.vishid, net.hid_rec_bias, buffers["sleep_hid_prediction"]),
         )  # fmt: skip
 
     def learn(
         self, targets: Array, gibbs_steps: int, rng: np.random.Generator, step: Step
     ) -> float:
-        """One update from the batch in `data_room`.
+        """One update from the batch in `data_buffer`.
 
         Parameters
         ----------
@@ -239,7 +232,7 @@ class ContrastiveWakeSleep:
         """
         n = len(targets)
         now = self.run(targets, gibbs_steps, rng)
-        data = self.data_room(n)
+        data = self.data_buffer(n)
         cost = reconstruction_cost(data, now.vis_prediction)
 
         # Eq. 2: the layer above, times what it failed to predict.
@@ -291,19 +284,8 @@ class ContrastiveWakeSleep:
 
 
 def reconstruction_cost(data: Array, probs: Array) -> float:
-    """Cross-entropy of real-valued pixels under independent Bernoulli probabilities.
+    """Cross-entropy of (n, n_vis) pixels under their probabilities, in nats, summed over all.
 
-    Parameters
-    ----------
-    data, probs : (n, n_vis) arrays in [0, 1]
-
-    Returns
-    -------
-    float
-        Nats, summed over pixels and cases.
-
-    Source
-    ------
     Minus the log probability that the layer above gives to the data: what Eq. 2 lowers.
     """
     tiny = np.finfo(probs.dtype).tiny
@@ -312,61 +294,28 @@ def reconstruction_cost(data: Array, probs: Array) -> float:
 
 
 def stage_at(settings: WakeSleepSettings, epoch: int, values: Sequence[Value]) -> Value:
-    """The value that holds in one epoch, of several that share the schedule in equal stages.
+    """The value that holds after so many epochs, of several in equal stages of the schedule.
 
-    Parameters
-    ----------
-    settings : WakeSleepSettings
-    epoch : int
-        Epochs already done; at `epochs` and beyond the last value holds.
-    values : sequence
-
-    Returns
-    -------
-    one of `values`
+    At its end and beyond the last one holds.
     """
     stage = epoch * len(values) // settings.epochs
     return values[min(stage, len(values) - 1)]
 
 
 def gibbs_steps_at(settings: WakeSleepSettings, epoch: int) -> int:
-    """Rounds of Gibbs sampling in one epoch: stages of equal length, one a number.
+    """Rounds of Gibbs sampling after so many epochs, in stages of equal length.
 
-    Parameters
-    ----------
-    settings : WakeSleepSettings
-    epoch : int
-        Epochs already done; at `epochs` and beyond the last number holds.
-
-    Returns
-    -------
-    int
-
-    Source
-    ------
     3, 6 and 10 rounds for a third of the epochs each: Hinton, Osindero and Teh (2006).
     """
     return stage_at(settings, epoch, settings.gibbs)
 
 
 def bp_weight_at(settings: WakeSleepSettings, epoch: int) -> float:
-    """The coefficient of backpropagation in one epoch.
+    """The coefficient of backpropagation after so many epochs.
 
-    Parameters
-    ----------
-    settings : WakeSleepSettings
-    epoch : int
-        Epochs already done; at `epochs` and beyond the last coefficient holds.
-
-    Returns
-    -------
-    float
-        `bp_weight`, or in a search those of `bp_weights` one after the other.
-
-    Source
-    ------
-    "the coefficient controlling the contribution of the backpropagation gradient to the weighted
-    average was gradually increased".
+    `bp_weight`, or in a search those of `bp_weights` one after the other: "the coefficient
+    controlling the contribution of the backpropagation gradient to the weighted average was
+    gradually increased".
     """
     if settings.search_bp_weight:
         return stage_at(settings, epoch, settings.bp_weights)
@@ -392,7 +341,7 @@ def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
     Source
     ------
     "a weighted average of the gradients computed by backpropagation and by contrastive
-    wake-sleep"; the rates are not in the chapter: assumed, see README, Assumptions.
+    wake-sleep"; the rates are not in the chapter: assumed, see docs/assumptions.md.
     """
     done = min(epoch / max(1, settings.epochs - 1), 1.0)
     share = 1 + (settings.final_share - 1) * done
@@ -404,19 +353,8 @@ def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
 
 
 def one_hot_targets(labels: NDArray[np.integer[Any]], n_labels: int) -> NDArray[np.float32]:
-    """Labels as rows with a single 1.
+    """(n,) labels as (n, n_labels) float32 rows with a single 1.
 
-    Parameters
-    ----------
-    labels : (n,) integers in [0, n_labels)
-    n_labels : int
-
-    Returns
-    -------
-    (n, n_labels) float32 array
-
-    Source
-    ------
     "The value of the correct label was set to 1 and the remainder were set to 0."
     """
     targets = np.zeros((len(labels), n_labels), np.float32)
@@ -424,29 +362,17 @@ def one_hot_targets(labels: NDArray[np.integer[Any]], n_labels: int) -> NDArray[
     return targets
 
 
-@dataclass(frozen=True)
-class SelectedEpoch:
-    """The net that generative fine-tuning ends with.
-
-    Parameters
-    ----------
-    epoch : int
-        Epochs trained until it was reached; 0 for the start.
-    train : Score
-        Free-energy recognition of the cases that it was trained on.
-    """
-
-    epoch: int
-    train: Score
-
-
-class GenerativeFineTuning:
+class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
     """The learner of the generative half: epochs of contrastive wake-sleep, or of mixed gradients.
 
     With `averaging`, the net that is measured and kept is the running mean of the one that learns.
-    With `valid`, all epochs of the schedule are run and the parameters go back to the epoch of
-    the fewest validation errors; without, learning stops once the error rate on the training
-    cases has fallen to `target_error_rate`, or at the schedule's end, and `capped` says so.
+    With `valid`, all epochs of the schedule are run; without, learning stops once the error rate
+    on the training cases has fallen to `target_error_rate`, or at the schedule's end. Each epoch
+    gives ``rate``, ``gibbs_steps``, ``recon_cost`` (nats per case, of the pixels given the first
+    hidden states; with the pretraining's gradient ``recon_error``, their squared error), with
+    backpropagation ``bp_weight`` and ``label_cost`` (nats per 100, during the epoch), and with
+    validation ``free_energy_gap`` (mean of the validation minus mean of as many training cases,
+    nats), beside what `FineTuning` measures.
 
     Parameters
     ----------
@@ -473,6 +399,8 @@ class GenerativeFineTuning:
     cases, Hinton, Osindero and Teh (2006).
     """
 
+    ask = staticmethod(label_log_probs)
+
     def __init__(
         self,
         net: DeepBeliefNet,
@@ -483,26 +411,17 @@ class GenerativeFineTuning:
         target_error_rate: float | None = None,
         schedule_done: int = 0,
     ) -> None:
-        if (valid is None) == (target_error_rate is None):
-            raise ValueError("fine-tuning needs either validation cases or a target error rate")
         if not net.n_labels:
             raise ValueError("a net without labels cannot be fine-tuned with them")
-        self.net = net
+        super().__init__(net, train, rng, valid, target_error_rate)
         self.settings = settings
         self._schedule_done = schedule_done
-        self.epoch = 0
-        self.best = net_from_arrays(net_arrays(net, copy=True))
-        self.selected = SelectedEpoch(0, Score(len(train), len(train), float("inf")))
-        self.valid_errors: list[int] = []
-        self._train = train
         self._targets = one_hot_targets(train.labels, net.n_labels)
-        self._valid = valid
-        self._target = target_error_rate
-        self._rng = rng
         size = min(settings.batch, len(train))
         self._generative: ContrastiveWakeSleep | PretrainingGradient
+        self._wake_sleep: ContrastiveWakeSleep | None = None
         if settings.generative == "wake-sleep":
-            self._generative = ContrastiveWakeSleep(
+            self._generative = self._wake_sleep = ContrastiveWakeSleep(
                 net, size, settings.sampled_labels,
                 settings.persistent_share, settings.persistent_rounds,
                 settings.recognition_share,
@@ -511,33 +430,29 @@ class GenerativeFineTuning:
             self._generative = PretrainingGradient(net, size)
         weighed = settings.search_bp_weight or settings.bp_weight > 0
         self._labels = LabelBackpropagation(net, size) if weighed else None
-        self._measured = net
         self._mean: RunningMean | None = None
         if settings.averaging:
-            self._measured = net_from_arrays(net_arrays(net, copy=True))
+            self.measured = net.copy()
             batches = -(-len(train) // size)
             window = max(1.0, settings.averaging * batches / _AVERAGED_EVERY)
-            self._mean = RunningMean(_learned(net), _learned(self._measured), window)
+            self._mean = RunningMean(net.parameters(), self.measured.parameters(), window)
 
-    def finished(self) -> str | None:
-        """Why learning is over, or None."""
-        if self._target_met():
-            return f"training error rate down to {self._target:.3f} %"
-        if self.epoch >= self.settings.epochs:
-            return f"the schedule's {self.settings.epochs} epochs"
-        return None
+    def rule_met(self) -> str | None:
+        """The target that is met, in words, or None; with validation, the schedule's end."""
+        if self._target is None:
+            most, reason = self.cap()
+            return reason if self.epoch >= most else None
+        met = self.selected.train.error_rate <= self._target
+        return f"training error rate down to {self._target:.3f} %" if met else None
+
+    def cap(self) -> tuple[int, str]:
+        """The epochs of the schedule."""
+        return self.settings.epochs, f"the schedule's {self.settings.epochs} epochs"
 
     @property
-    def capped(self) -> bool:
-        """Whether the schedule ended before the target error rate was met."""
-        return self._valid is None and not self._target_met()
-
-    def _target_met(self) -> bool:
-        return self._target is not None and self.selected.train.error_rate <= self._target
-
-    def where(self) -> str:
-        """The place of the next epoch, in words."""
-        return f"epoch {self.epoch + 1}"
+    def bp_weight(self) -> float:
+        """The coefficient of backpropagation that the selected net was learned with."""
+        return bp_weight_at(self.settings, max(0, self.selected.epoch - 1))
 
     def work(self) -> tuple[float, float]:
         """Multiply-adds done so far and expected in all."""
@@ -553,31 +468,15 @@ class GenerativeFineTuning:
         net, place = self.net, self._schedule_done + epoch
         persistent = self.settings.persistent_share * self.settings.persistent_rounds
         lower, memory = 6.0, 3.0 + 2.0 * (gibbs_steps_at(self.settings, place) + persistent)
-        if self.settings.generative == "pretraining":
-            lower, memory = 6.0, 5.0
+        if not self._wake_sleep:
+            memory = 5.0
         if self._labels:
             lower, memory = lower + 3, memory + 3
         sizes = net.vishid.size + net.hidpen.size
         return (lower * sizes + memory * net.memory.weights.size) * len(self._train)
 
-    def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
-        """One pass over all cases, then the measurements.
-
-        Parameters
-        ----------
-        tick : function
-            Called after every batch with the multiply-adds it took.
-
-        Returns
-        -------
-        dict
-            ``rate``, ``gibbs_steps``, ``recon_cost`` (nats per case, of the pixels given the
-            first hidden states; with the pretraining's gradient ``recon_error``, their squared
-            error); with backpropagation ``bp_weight`` and ``label_cost`` (nats per 100, during
-            the epoch); with validation ``valid_cost`` (nats per 100), ``valid_errors``
-            and ``free_energy_gap`` (mean of the validation minus mean of as many training cases,
-            nats); in an epoch of fewest errors, else always, ``train_cost``, ``train_errors``.
-        """
+    def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
+        """Every training case once."""
         gibbs_steps = gibbs_steps_at(self.settings, self._place())
         steps = steps_at(self.settings, self._place())
         work, size = self._epoch_work(self.epoch) / len(self._train), self.settings.batch
@@ -590,19 +489,17 @@ class GenerativeFineTuning:
             if self._mean and number % _AVERAGED_EVERY == 0:
                 self._mean.add()
             tick(work * len(rows))
-        row = {"rate": steps[0].rate, "gibbs_steps": float(gibbs_steps)}
-        row |= self._costs(*(costs / len(order)))
-        self.epoch += 1
-        if isinstance(self._generative, PretrainingGradient):
+        if not self._wake_sleep:
             tie(self.net)
-            tie(self._measured)
-        return row | self._measure()
+            tie(self.measured)
+        row = {"rate": steps[0].rate, "gibbs_steps": float(gibbs_steps)}
+        return row | self._costs(*(costs / len(order)))
 
     def _learn(
         self, rows: NDArray[np.int64], gibbs_steps: int, step: Step, bp_step: Step
     ) -> tuple[float, float]:
         """One update; both gradients are of the same parameters and the same cases."""
-        data = self._generative.data_room(len(rows))
+        data = self._generative.data_buffer(len(rows))
         take_batch(self._train.images, rows, data)
         label_cost = 0.0
         if self._labels:
@@ -615,8 +512,7 @@ class GenerativeFineTuning:
 
     def _costs(self, generative: float, labels: float) -> dict[str, float]:
         """What the two halves of an epoch lowered, per case, under the history's names."""
-        wake_sleep = isinstance(self._generative, ContrastiveWakeSleep)
-        row = {"recon_cost" if wake_sleep else "recon_error": generative}
+        row = {"recon_cost" if self._wake_sleep else "recon_error": generative}
         if self._labels:
             row |= {
                 "bp_weight": bp_weight_at(self.settings, self._place()),
@@ -624,168 +520,37 @@ class GenerativeFineTuning:
             }
         return row
 
-    def _measure(self) -> dict[str, float]:
-        if self._valid is not None:
-            valid = self._score(self._valid)
-            fewest = not self.valid_errors or valid.errors < min(self.valid_errors)
-            self.valid_errors.append(valid.errors)
-            row = {
-                "valid_cost": valid.cost_per_100,
-                "valid_errors": float(valid.errors),
-                "free_energy_gap": self._free_energy_gap(),
-            }
-            if not fewest:
-                return row
-        else:
-            row = {}
-        train = self._score(self._train)
-        self.selected = SelectedEpoch(self.epoch, train)
-        copy_net(self._measured, self.best)
-        return row | {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
-
-    def _score(self, cases: Cases) -> Score:
-        return score(label_log_probs(self._measured, cases.images), cases.labels)
-
-    def _free_energy_gap(self) -> float:
+    def more_measured(self) -> dict[str, float]:
+        """The gap between the free energies of validation and training cases."""
         assert self._valid is not None
         n = min(len(self._valid), len(self._train))
-        means = [
-            mean_free_energy(self._measured, cases.images[:n], cases.labels[:n])
+        valid, train = (
+            mean_free_energy(self.measured, cases.images[:n], cases.labels[:n])
             for cases in (self._valid, self._train)
-        ]
-        return means[0] - means[1]
-
-    def parameters(self) -> dict[str, Array]:
-        """The net's arrays by name, to be checked for numbers that are not finite."""
-        return _learned(self.net)
-
-    def result(self) -> DeepBeliefNet:
-        """The selected net: of the fewest validation errors, or the last one."""
-        return self.best
-
-    def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs to go on exactly from here."""
-        mean: dict[str, Any] = {}
-        if self._mean:
-            mean = {"mean": net_arrays(self._measured), "mean_count": self._mean.count}
-        chains: dict[str, Any] = {}
-        if isinstance(self._generative, ContrastiveWakeSleep):
-            chains = {"chains": self._generative.chains}
-        return {
-            **mean,
-            **chains,
-            "epoch": self.epoch,
-            "rng": self._rng.bit_generator.state,
-            "net": net_arrays(self.net),
-            "best": net_arrays(self.best),
-            "velocity": {
-                half: {name: momentum.velocity for name, momentum in momenta.items()}
-                for half, momenta in self._momenta().items()
-            },
-            "selected": {
-                "epoch": self.selected.epoch,
-                "errors": self.selected.train.errors,
-                "cost_per_100": self.selected.train.cost_per_100,
-            },
-            "valid_errors": np.array(self.valid_errors, np.int64),
-        }
-
-    def _momenta(self) -> dict[str, Mapping[str, Momentum]]:
-        halves: dict[str, Mapping[str, Momentum]] = {"generative": self._generative.momenta}
-        if self._labels:
-            halves["labels"] = self._labels.momenta
-        return halves
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`.
-
-        Raises
-        ------
-        ValueError, KeyError
-            If the state is not one of a net of these shapes.
-        """
-        for mine, saved in ((self.net, state["net"]), (self.best, state["best"])):
-            copy_net(net_from_arrays(saved), mine)
-        if self._mean:
-            copy_net(net_from_arrays(state["mean"]), self._measured)
-            self._mean.count = int(state["mean_count"])
-        if isinstance(self._generative, ContrastiveWakeSleep):
-            _restore_chains(self._generative.chains, state["chains"])
-        for half, momenta in self._momenta().items():
-            for name, momentum in momenta.items():
-                momentum.restore(state["velocity"][half][name])
-        chosen = state["selected"]
-        self.selected = SelectedEpoch(
-            int(chosen["epoch"]),
-            Score(len(self._train), int(chosen["errors"]), float(chosen["cost_per_100"])),
         )
-        self.valid_errors = [int(x) for x in state["valid_errors"]]
-        self.epoch = int(state["epoch"])
-        self._rng.bit_generator.state = state["rng"]
+        return {"free_energy_gap": valid - train}
 
+    def momenta(self) -> Momenta:
+        """The velocities to be saved, by name."""
+        halves: dict[str, Momenta] = {"generative": self._generative.momenta}
+        return halves | ({"labels": self._labels.momenta} if self._labels else {})
 
-def _restore_chains(chains: Array, saved: Array) -> None:
-    if saved.shape != chains.shape:
-        raise ValueError(f"chains of shape {saved.shape} do not fit {chains.shape}")
-    np.copyto(chains, saved)
+    def own_state(self) -> dict[str, Any]:
+        """The running mean and the persistent chains."""
+        state: dict[str, Any] = {}
+        if self._mean:
+            state |= {"mean": self.measured.arrays(), "mean_count": self._mean.count}
+        if self._wake_sleep:
+            state["chains"] = self._wake_sleep.chains
+        return state
 
-
-def net_arrays(net: DeepBeliefNet, copy: bool = False) -> dict[str, Any]:
-    """A generative net as a dictionary of arrays, and the number of labels.
-
-    Parameters
-    ----------
-    net : DeepBeliefNet
-    copy : bool
-        Whether the arrays are copies.
-    """
-    arrays = {
-        **{name: getattr(net, name) for name in _LOWER},
-        "memory_weights": net.memory.weights,
-        "memory_visible_bias": net.memory.visible_bias,
-        "memory_hidden_bias": net.memory.hidden_bias,
-    }
-    if copy:
-        arrays = {name: array.copy() for name, array in arrays.items()}
-    return {**arrays, "n_labels": net.n_labels}
-
-
-def _learned(net: DeepBeliefNet) -> dict[str, Array]:
-    """The net's arrays by name, without the number of labels."""
-    arrays = net_arrays(net)
-    del arrays["n_labels"]
-    return arrays
-
-
-def net_from_arrays(arrays: Mapping[str, Any]) -> DeepBeliefNet:
-    """The net that `net_arrays` took apart.
-
-    Raises
-    ------
-    ValueError, KeyError
-        If arrays are missing or do not fit.
-    """
-    memory = Rbm(
-        arrays["memory_weights"], arrays["memory_visible_bias"], arrays["memory_hidden_bias"],
-        int(arrays["n_labels"]),
-    )  # fmt: skip
-    return DeepBeliefNet(**{name: arrays[name] for name in _LOWER}, memory=memory)
-
-
-def copy_net(source: DeepBeliefNet, target: DeepBeliefNet) -> None:
-    """Copy one net's numbers into another of the same shapes.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ.
-    """
-    there, here = net_arrays(target), net_arrays(source)
-    for name, array in here.items():
-        if name == "n_labels":
-            if there[name] != array:
-                raise ValueError(f"{array} labels do not fit {there[name]}")
-        elif there[name].shape != array.shape:
-            raise ValueError(f"{name} of shape {array.shape} does not fit {there[name].shape}")
-        else:
-            np.copyto(there[name], array)
+    def restore_own(self, state: Mapping[str, Any]) -> None:
+        """Go on from an `own_state`; ValueError if it is not one of such a net."""
+        if self._mean:
+            self.measured.copy_from(DeepBeliefNet.from_arrays(state["mean"]))
+            self._mean.count = int(state["mean_count"])
+        if self._wake_sleep:
+            chains, saved = self._wake_sleep.chains, state["chains"]
+            if saved.shape != chains.shape:
+                raise ValueError(f"chains of shape {saved.shape} do not fit {chains.shape}")
+            np.copyto(chains, saved)

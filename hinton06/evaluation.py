@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,33 +16,24 @@ from typing import Any
 import numpy as np
 
 from hinton06.annealing import Spread, sample
-from hinton06.checkpoint import Checkpoint
+from hinton06.cases import cases_held_out, cases_learned
+from hinton06.kinds import Recogniser
+from hinton06.lineage import PRETRAINED, VALIDATED
+from hinton06.loading import Context, RunFile, load, naming
 from hinton06.mnist import Digits
-from hinton06.models import Classifier, DeepBeliefNet
 from hinton06.numerics import Array
-from hinton06.opening import (
-    Context,
-    cases_at,
-    check_net,
-    learned_rows,
-    load_recogniser,
-    split_recorded,
-    translations_of,
-)
 from hinton06.recognition import (
     Cases,
     Score,
     confusion,
     gibbs_label_log_probs,
-    label_log_probs,
-    log_probs,
     product_of_nets,
     score,
     stochastic_label_log_probs,
 )
 from hinton06.training import RunError
 
-METHODS = {
+METHODS: Mapping[str, tuple[str, ...]] = {
     "free-energy": (),
     "stochastic": ("seed",),
     "stochastic-mean": ("passes", "seed"),
@@ -84,13 +75,31 @@ class Method:
         """The values that the method makes use of."""
         return {name: getattr(self, name) for name in METHODS[self.name]}
 
+    def ask(
+        self, recogniser: Recogniser, images: Any, tick: Callable[[float], None]
+    ) -> tuple[Array, Spread | None]:
+        """Each class's log probability, and how far weights are apart where there are any."""
+        net, rng = recogniser.net, np.random.default_rng(self.seed)
+        if self.name == "sampling":
+            samples = sample(net, images, rng, self.passes, self.temperatures, tick)
+            return samples.log_probs(), samples.spread()
+        if self.name == "free-energy":
+            answer = recogniser.log_probs(images)
+        elif self.name == "label-gibbs":
+            answer = gibbs_label_log_probs(net, images, rng, self.rounds)
+        else:
+            passes = self.passes if self.name == "stochastic-mean" else 1
+            answer = stochastic_label_log_probs(net, images, rng, passes)
+        tick(1.0)
+        return answer, None
+
 
 PARTS = ("train", "validation", "test")
 """The sets of cases that a net can be measured on."""
 
 
 @dataclass(frozen=True)
-class Chosen:
+class CaseSelection:
     """Which cases are measured.
 
     Parameters
@@ -116,7 +125,7 @@ class Chosen:
         return Cases(cases.images[rows], cases.labels[rows])
 
 
-EVERY_CASE = Chosen()
+EVERY_CASE = CaseSelection()
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +165,7 @@ def evaluate(
     context: Context,
     paths: Path | Sequence[Path],
     methods: Sequence[Method] = (),
-    chosen: Chosen = EVERY_CASE,
+    selection: CaseSelection = EVERY_CASE,
 ) -> list[Evaluation]:
     """Measure nets on training, validation and test cases, in one or several ways.
 
@@ -168,14 +177,14 @@ def evaluate(
     methods : sequence of Method
         How generative nets are asked, one after the other; by free energy when empty. A
         classifier has its softmax alone.
-    chosen : Chosen
-        Which cases.
+    selection : CaseSelection
 
     Returns
     -------
     list of Evaluation
-        Method by method for each net, part by part for each method. Without validation for a
-        net that was trained on all cases.
+        Method by method for each net, part by part for each method. Without validation for a net
+        that was trained on all cases, and on the test cases alone where the data are not those
+        that the net has learned.
 
     Raises
     ------
@@ -189,7 +198,7 @@ def evaluate(
     discrimination".
     """
     every = [paths] if isinstance(paths, Path) else list(paths)
-    asked = [_Asked(context, path, methods, chosen) for path in every]
+    asked = [_Asked(context, path, methods, selection) for path in every]
     return [found for each in asked for found in each.answers(context)]
 
 
@@ -197,27 +206,27 @@ class _Asked:
     """A net, its cases, and the methods by which it is to be asked for their labels."""
 
     def __init__(
-        self, context: Context, path: Path, methods: Sequence[Method], chosen: Chosen
+        self, context: Context, path: Path, methods: Sequence[Method], selection: CaseSelection
     ) -> None:
-        found, self._net = load_recogniser(path)
-        check_net(path, self._net, context.digits)
-        if isinstance(self._net, Classifier) and methods:
+        file, self._recogniser = _recogniser(context.digits, path)
+        if methods and not self._recogniser.generates:
             raise RunError(
                 f"{path}: is a classifier and has its softmax alone; methods are for generative "
                 "nets and stacks with labels"
             )
-        self._path, self._sha256 = path, found.digest()
+        self._path, self._sha256 = path, file.digest
         self._methods: Sequence[Method | None] = methods or [
-            None if isinstance(self._net, Classifier) else Method()
+            Method() if self._recogniser.generates else None
         ]
-        parts = _parts(path, found, context.digits)
-        for name in chosen.parts:
+        parts = _parts(file, context.digits)
+        for name in selection.parts:
             if name not in parts:
-                raise RunError(f"{path}: was trained on all cases and has no {name} cases")
+                why = "all cases" if "train" in parts else "other data"
+                raise RunError(f"{path}: was trained on {why} and has no {name} cases")
         self._parts = {
-            name: chosen.draw(cases)
+            name: selection.draw(cases)
             for name, cases in parts.items()
-            if not chosen.parts or name in chosen.parts
+            if not selection.parts or name in selection.parts
         }
 
     def answers(self, context: Context) -> list[Evaluation]:
@@ -242,27 +251,34 @@ class _Asked:
         def tick(share: float) -> None:
             context.progress.tick(share * len(cases))
 
-        output, spread = _ask(self._net, cases.images, method, tick)
+        answer, spread = (method or Method()).ask(self._recogniser, cases.images, tick)
         seconds = time.perf_counter() - started
-        made = _evaluation(str(self._path), part, output, cases.labels)
+        found = _evaluation(str(self._path), part, answer, cases.labels)
         return dataclasses.replace(
-            made, method=method, seconds=seconds, spread=spread, sha256=self._sha256
+            found, method=method, seconds=seconds, spread=spread, sha256=self._sha256
         )
 
 
-def _parts(path: Path, found: Checkpoint, digits: Digits) -> dict[str, Cases]:
-    """The cases that a net was trained on, those that validated it, if any, and the test cases."""
-    test = Cases(digits.test_images, digits.test_labels)
-    translations = translations_of(path, found.arguments)
-    if found.stage != "stack" and found.outcome.get("role") != "validated":
-        return {"train": cases_at(digits, translations=translations), "test": test}
-    split = split_recorded(path, digits, found)
-    rows = learned_rows(path, digits, split, found.arguments)
-    return {
-        "train": cases_at(digits, rows, translations),
-        "validation": cases_at(digits, split.valid),
-        "test": test,
-    }
+def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser]:
+    """What in a file can be asked for the labels of these digits."""
+    file = load(path)
+    recogniser = file.recogniser()
+    file.check_fits(digits)
+    return file, recogniser
+
+
+def _parts(file: RunFile, digits: Digits) -> dict[str, Cases]:
+    """The cases that a net was trained on, those that validated it, if any, and the test cases.
+
+    Of other data nobody can say which a net has learned.
+    """
+    parts = {"test": Cases(digits.test_images, digits.test_labels)}
+    if file.lineage.data != digits.sha256:
+        return parts
+    with naming(file.path):
+        if file.lineage.role in (PRETRAINED, VALIDATED):
+            parts = {"validation": cases_held_out(digits, file.lineage), **parts}
+        return {"train": cases_learned(digits, file.lineage), **parts}
 
 
 def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
@@ -272,7 +288,7 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
     ----------
     context : Context
     paths : sequence of Path
-        Two classifiers or more.
+        Two nets or more.
 
     Returns
     -------
@@ -290,96 +306,34 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
     "Combined" in Table 1.
     """
     digits = context.digits
-    nets = [load_recogniser(path)[1] for path in paths]
-    for path, net in zip(paths, nets, strict=True):
-        check_net(path, net, digits)
-    outputs = _outputs(context, "combine", [(net, digits.test_images) for net in nets])
+    nets = [_recogniser(digits, path)[1] for path in paths]
+    answers = _answers(context, "combine", nets, digits.test_images)
     named = [
-        *((str(path), array) for path, array in zip(paths, outputs, strict=True)),
-        ("product", product_of_nets(outputs)),
-        ("product, no root", product_of_nets(outputs, geometric=False)),
+        *((str(path), array) for path, array in zip(paths, answers, strict=True)),
+        ("product", product_of_nets(answers)),
+        ("product, no root", product_of_nets(answers, geometric=False)),
     ]
     return [_evaluation(name, "test", array, digits.test_labels) for name, array in named]
 
 
 def recognise_test_cases(context: Context, path: Path) -> Array:
-    """What a net says of each test case.
-
-    Parameters
-    ----------
-    context : Context
-    path : Path
-        A classifier, a generative net, or a stack that learned labels.
-
-    Returns
-    -------
-    (n_test, n_classes) array of log p(class | image), in nats
-
-    Raises
-    ------
-    CheckpointError, RunError
-        As `evaluate`.
-    """
-    net = load_recogniser(path)[1]
-    check_net(path, net, context.digits)
-    return _outputs(context, f"recognise {path.name}", [(net, context.digits.test_images)])[0]
+    """What a net says of each test case: (n_test, n_classes) log p(class | image), in nats."""
+    net = _recogniser(context.digits, path)[1]
+    return _answers(context, f"recognise {path.name}", [net], context.digits.test_images)[0]
 
 
-def _outputs(
-    context: Context, title: str, work: Sequence[tuple[Classifier | DeepBeliefNet, Any]]
-) -> list[Array]:
-    """Each net's log p(class | image) for its images."""
-    context.progress.begin(title, 0, len(work))
-    outputs = []
+def _answers(context: Context, title: str, nets: Sequence[Recogniser], images: Any) -> list[Array]:
+    """Each net's log p(class | image)."""
+    context.progress.begin(title, 0, len(nets))
+    answers = []
     try:
         with context.computing():
-            for net, images in work:
-                outputs.append(recognise(net, images))
+            for net in nets:
+                answers.append(net.log_probs(images))
                 context.progress.tick(1)
     finally:
         context.progress.end()
-    return outputs
-
-
-def recognise(net: Classifier | DeepBeliefNet, images: Any) -> Array:
-    """Each class's log probability, from softmax outputs or free energies.
-
-    Parameters
-    ----------
-    net : Classifier or DeepBeliefNet
-    images : (n, n_pixels) array
-
-    Returns
-    -------
-    (n, n_classes) array, in nats
-    """
-    return log_probs(net, images) if isinstance(net, Classifier) else label_log_probs(net, images)
-
-
-def _ask(
-    net: Classifier | DeepBeliefNet,
-    images: Any,
-    method: Method | None,
-    tick: Callable[[float], None],
-) -> tuple[Array, Spread | None]:
-    """Each class's log probability, and how far weights are apart where there are any."""
-    if isinstance(net, DeepBeliefNet) and method is not None and method.name == "sampling":
-        rng = np.random.default_rng(method.seed)
-        samples = sample(net, images, rng, method.passes, method.temperatures, tick)
-        return samples.log_probs(), samples.spread()
-    output = _asked_at_once(net, images, method)
-    tick(1.0)
-    return output, None
-
-
-def _asked_at_once(net: Classifier | DeepBeliefNet, images: Any, method: Method | None) -> Array:
-    if isinstance(net, Classifier) or method is None or method.name == "free-energy":
-        return recognise(net, images)
-    rng = np.random.default_rng(method.seed)
-    if method.name == "label-gibbs":
-        return gibbs_label_log_probs(net, images, rng, method.rounds)
-    passes = method.passes if method.name == "stochastic-mean" else 1
-    return stochastic_label_log_probs(net, images, rng, passes)
+    return answers
 
 
 def _evaluation(name: str, part: str, log_probabilities: Any, labels: Any) -> Evaluation:
@@ -390,26 +344,8 @@ def _evaluation(name: str, part: str, log_probabilities: Any, labels: Any) -> Ev
 
 
 def finite_score(name: Path | str, log_probabilities: Any, labels: Any) -> Score:
-    """A `Score`, if it is one.
-
-    Parameters
-    ----------
-    name : Path or str
-        For the error message.
-    log_probabilities : (n, n_classes) array, in nats
-    labels : (n,) integers
-
-    Raises
-    ------
-    RunError
-        If the cost is infinite or not a number.
-    """
+    """A `Score`; `RunError`, which begins with `name`, if its cost is infinite or no number."""
     measured = score(log_probabilities, labels)
     if not np.isfinite(measured.cost_per_100):
         raise RunError(f"{name}: weights so large that the cost is not a finite number")
     return measured
-
-
-def score_values(measured: Score) -> dict[str, float]:
-    """A `Score` as a dictionary: ``cases``, ``errors``, ``cost_per_100``."""
-    return dataclasses.asdict(measured)

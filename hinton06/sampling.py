@@ -1,7 +1,4 @@
-"""The chapter's Figure 5 as a library call: samples from what a file holds.
-
-Beside `hinton06.stages`, whose calls train and measure: this one only looks.
-"""
+"""The chapter's Figure 5 as a library call: samples from what a file holds."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from numpy.typing import NDArray
 
 from hinton06 import generation
 from hinton06.generation import Fantasies, Generator
-from hinton06.opening import Context, load_generator
+from hinton06.loading import Context, load
 from hinton06.training import RunError
 
 MAX_SAMPLES = 100_000
@@ -22,7 +19,7 @@ MAX_SAMPLES = 100_000
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingOptions:
     """How to sample.
 
     Parameters
@@ -81,7 +78,7 @@ class Samples:
         return self.fantasies.images.reshape(*self.fantasies.images.shape[:2], *self.shape)
 
 
-def sample(context: Context, path: Path, how: Sampling = Sampling()) -> Samples:
+def sample(context: Context, path: Path, options: SamplingOptions = SamplingOptions()) -> Samples:
     """Let a net generate images.
 
     Parameters
@@ -90,12 +87,12 @@ def sample(context: Context, path: Path, how: Sampling = Sampling()) -> Samples:
         Its digits tell the shape of an image.
     path : Path
         A stack or a generative net.
-    how : Sampling
+    options : SamplingOptions
 
     Returns
     -------
     Samples
-        The same for equal `how` and threads.
+        The same for equal options and threads.
 
     Raises
     ------
@@ -107,36 +104,38 @@ def sample(context: Context, path: Path, how: Sampling = Sampling()) -> Samples:
     ------
     Figure 5, and "alternating Gibbs sampling" in "Learning one layer of feature detectors".
     """
-    generator = load_generator(path, context.digits, how.layer)
-    clamped = _clamped(path, generator, how)
-    chains = how.chains or (10 if clamped is None else 1)
+    file = load(path)
+    generator = file.generator(options.layer)
+    file.check_pixels(context.digits)
+    clamped = _clamped(path, generator, options)
+    chains = options.chains or (10 if clamped is None else 1)
     n_chains = chains * (1 if clamped is None else len(clamped))
-    if n_chains * how.samples > MAX_SAMPLES:
-        raise RunError(f"{n_chains * how.samples:,} samples are more than {MAX_SAMPLES:,}")
+    if n_chains * options.samples > MAX_SAMPLES:
+        raise RunError(f"{n_chains * options.samples:,} samples are more than {MAX_SAMPLES:,}")
     labels = None if clamped is None else np.repeat(np.array(clamped, np.intp), chains)
-    rng = np.random.default_rng(how.seed)
-    context.progress.begin(f"sample {path.name}", 0, how.samples * how.gibbs)
+    rng = np.random.default_rng(options.seed)
+    context.progress.begin(f"sample {path.name}", 0, options.samples * options.gibbs)
     try:
         with context.computing():
             started = generation.start(generator, n_chains, rng, labels)
             made = generation.fantasies(
-                generator, started, how.samples, how.gibbs, rng, context.progress.tick
+                generator, started, options.samples, options.gibbs, rng, context.progress.tick
             )
     finally:
         context.progress.end()
     return Samples(made, clamped, chains, context.digits.shape)
 
 
-def _clamped(path: Path, generator: Generator, how: Sampling) -> tuple[int, ...] | None:
+def _clamped(path: Path, generator: Generator, options: SamplingOptions) -> tuple[int, ...] | None:
     """The labels to clamp; None where they are free or there are none."""
-    if how.labels is None:
+    if options.labels is None:
         return tuple(range(generator.n_labels)) or None
     if not generator.n_labels:
-        place = f"layer {how.layer} has" if how.layer else "has"
+        place = f"layer {options.layer} has" if options.layer else "has"
         raise RunError(f"{path}: {place} no label units (pretrain --labels learns them)")
-    if how.labels == "free":
+    if options.labels == "free":
         return None
-    outside = [label for label in how.labels if not 0 <= label < generator.n_labels]
+    outside = [label for label in options.labels if not 0 <= label < generator.n_labels]
     if outside:
         raise RunError(f"{path}: has labels 0 to {generator.n_labels - 1}, not {outside[0]}")
-    return how.labels
+    return options.labels

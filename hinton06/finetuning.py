@@ -1,0 +1,266 @@
+"""What the fine-tuning learners share: keep the best net, stop, save, go on.
+
+"Details of the discriminative fine-tuning procedure", as far as it does not say how a net is
+changed: that is each learner's own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinton06.numerics import Array
+from hinton06.recognition import Cases, Score, score
+from hinton06.updates import Momentum
+
+Momenta = Mapping[str, "Momentum | Momenta"]
+
+
+class Model(Protocol):
+    """What is fine-tuned."""
+
+    def arrays(self) -> dict[str, Any]:
+        """Its arrays, as files hold them; no copies."""
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
+        """The inverse of `arrays`."""
+
+    def copy(self) -> Self:
+        """An equal one with arrays of its own."""
+
+    def copy_from(self, other: Self) -> None:
+        """Take another one's numbers."""
+
+    def parameters(self) -> dict[str, Array]:
+        """Its arrays, by name in words."""
+
+
+Net = TypeVar("Net", bound=Model)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The net that fine-tuning ends with.
+
+    Parameters
+    ----------
+    epoch : int
+        Epochs trained until it was reached; 0 for the start.
+    train : Score
+        On the cases that it was trained on.
+    """
+
+    epoch: int
+    train: Score
+
+
+class FineTuning(ABC, Generic[Net]):
+    """A learner that measures its net after every epoch, and keeps the best.
+
+    With `valid`, the net of the fewest validation errors is kept, the first one of several;
+    without, the last one. A learner says how an epoch changes the net (`learn_epoch`), by which
+    rule it stops (`rule_met`, `cap`), and what it has to save (`momenta`, `own_state`).
+
+    Parameters
+    ----------
+    net : Classifier or DeepBeliefNet
+        The start; changed in place.
+    train : Cases
+    rng : numpy.random.Generator
+    valid : Cases, optional
+    target : float, optional
+        Where learning stops without `valid`. Exactly one of both is given.
+
+    Raises
+    ------
+    ValueError
+        If both or neither are given.
+
+    Source
+    ------
+    "the weights were then reset to" the fewest validation errors, "Details of the discriminative
+    fine-tuning procedure".
+    """
+
+    ask: Callable[[Any, NDArray[Any]], Array]
+    """A net's (n, n_classes) log p(class | image) of (n, n_pixels) images, in nats."""
+
+    def __init__(
+        self,
+        net: Net,
+        train: Cases,
+        rng: np.random.Generator,
+        valid: Cases | None = None,
+        target: float | None = None,
+    ) -> None:
+        if (valid is None) == (target is None):
+            raise ValueError("fine-tuning needs either validation cases or a target")
+        self.net = net
+        self.measured = net
+        self.best = net.copy()
+        self.epoch = 0
+        self.selected = Selected(0, Score(len(train), len(train), float("inf")))
+        self.valid_costs: list[float] = []
+        self.valid_errors: list[int] = []
+        self.train_costs: list[float] = []
+        self._train, self._valid, self._rng, self._target = train, valid, rng, target
+
+    # -- what each learner says for itself ---------------------------------------------------
+
+    @abstractmethod
+    def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
+        """Change the net by one epoch; returns what was measured on the way."""
+
+    @abstractmethod
+    def rule_met(self) -> str | None:
+        """The stopping rule that is met, in words, or None."""
+
+    @abstractmethod
+    def cap(self) -> tuple[int, str]:
+        """Epochs that are never exceeded, and what is said of a run that they end."""
+
+    @abstractmethod
+    def momenta(self) -> Momenta:
+        """The velocities to be saved, by name."""
+
+    def own_state(self) -> dict[str, Any]:
+        """What else `restore_own` needs."""
+        return {}
+
+    def restore_own(self, state: Mapping[str, Any]) -> None:
+        """Go on from an `own_state`."""
+
+    def more_measured(self) -> dict[str, float]:
+        """More to be measured where there are validation cases."""
+        return {}
+
+    def train_measured(self, log_probs: Array) -> None:
+        """The (n_train, n_classes) log probabilities of a whole measurement."""
+
+    @property
+    def bp_weight(self) -> float:
+        """The coefficient of backpropagation that the selected net was learned with, if mixed."""
+        return 0.0
+
+    # -- what the epoch loop asks ------------------------------------------------------------
+
+    def finished(self) -> str | None:
+        """Why learning is over, or None."""
+        most, reason = self.cap()
+        return self.rule_met() or (reason if self.epoch >= most else None)
+
+    @property
+    def capped(self) -> bool:
+        """Whether learning ended at its cap before its stopping rule was met."""
+        return self.epoch >= self.cap()[0] and not self.rule_met()
+
+    def where(self) -> str:
+        """The place of the next epoch, in words."""
+        return f"epoch {self.epoch + 1}"
+
+    def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
+        """One epoch, then the measurements.
+
+        Parameters
+        ----------
+        tick : function
+            Called after every batch with the multiply-adds it took.
+
+        Returns
+        -------
+        dict
+            What `learn_epoch` and `more_measured` say; with validation ``valid_cost`` and
+            ``valid_errors``; in an epoch of fewest errors, else always, ``train_cost`` and
+            ``train_errors``. Costs are nats per 100 cases.
+        """
+        row = self.learn_epoch(tick)
+        self.epoch += 1
+        if self._valid is not None:
+            valid = score(self._asked(self._valid), self._valid.labels)
+            fewest = not self.valid_errors or valid.errors < min(self.valid_errors)
+            self.valid_costs.append(valid.cost_per_100)
+            self.valid_errors.append(valid.errors)
+            row |= {"valid_cost": valid.cost_per_100, "valid_errors": float(valid.errors)}
+            row |= self.more_measured()
+            if not fewest:
+                return row
+        return row | self._keep()
+
+    def _asked(self, cases: Cases) -> Array:
+        return type(self).ask(self.measured, cases.images)
+
+    def _keep(self) -> dict[str, float]:
+        log_probs = self._asked(self._train)
+        self.train_measured(log_probs)
+        train = score(log_probs, self._train.labels)
+        self.train_costs.append(train.cost_per_100)
+        self.selected = Selected(self.epoch, train)
+        self.best.copy_from(self.measured)
+        return {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
+
+    def parameters(self) -> dict[str, Array]:
+        """The net's arrays by name, to be checked for numbers that are not finite."""
+        return self.net.parameters()
+
+    def result(self) -> Net:
+        """The selected net: of the fewest validation errors, or the last one."""
+        return self.measured if self._valid is None else self.best
+
+    # -- saving and going on -----------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs to go on exactly from here."""
+        return {
+            "epoch": self.epoch,
+            "rng": self._rng.bit_generator.state,
+            "net": self.net.arrays(),
+            "best": self.best.arrays(),
+            "velocity": _velocities(self.momenta()),
+            "selected": {
+                "epoch": self.selected.epoch,
+                "errors": self.selected.train.errors,
+                "cost_per_100": self.selected.train.cost_per_100,
+            },
+            "valid_costs": np.array(self.valid_costs, np.float64),
+            "valid_errors": np.array(self.valid_errors, np.int64),
+            "train_costs": np.array(self.train_costs, np.float64),
+            **self.own_state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`; ValueError or KeyError if it is not one of such a net."""
+        for mine, saved in ((self.net, state["net"]), (self.best, state["best"])):
+            mine.copy_from(mine.from_arrays(saved))
+        _restore_velocities(self.momenta(), state["velocity"])
+        chosen = state["selected"]
+        self.selected = Selected(
+            int(chosen["epoch"]),
+            Score(len(self._train), int(chosen["errors"]), float(chosen["cost_per_100"])),
+        )
+        self.valid_costs = [float(x) for x in state["valid_costs"]]
+        self.valid_errors = [int(x) for x in state["valid_errors"]]
+        self.train_costs = [float(x) for x in state.get("train_costs", ())]
+        self.restore_own(state)
+        self.epoch = int(state["epoch"])
+        self._rng.bit_generator.state = state["rng"]
+
+
+def _velocities(momenta: Momenta) -> dict[str, Any]:
+    return {
+        name: inner.velocity if isinstance(inner, Momentum) else _velocities(inner)
+        for name, inner in momenta.items()
+    }
+
+
+def _restore_velocities(momenta: Momenta, saved: Mapping[str, Any]) -> None:
+    for name, inner in momenta.items():
+        if isinstance(inner, Momentum):
+            inner.restore(saved[name])
+        else:
+            _restore_velocities(inner, saved[name])

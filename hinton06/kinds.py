@@ -1,0 +1,128 @@
+"""What a file can hold: how each kind is loaded, asked for labels, sampled and drawn.
+
+The registry that everything else looks things up in: a new kind of net is one entry here. Not in
+the chapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from hinton06.generation import Generator
+from hinton06.lineage import VALIDATED
+from hinton06.models import Classifier, DeepBeliefNet, Stack
+from hinton06.numerics import Array
+from hinton06.recognition import label_log_probs, log_probs
+
+
+@dataclass(frozen=True, eq=False)
+class Recogniser:
+    """A net that can be asked for the labels of images.
+
+    Parameters
+    ----------
+    net : Classifier or DeepBeliefNet
+    ask : function of (net, (n, n_pixels) images)
+        Its plain answer: (n, n_classes) array of log p(class | image), in nats.
+    generates : bool
+        Whether it models the images as well, so that there are other ways to ask.
+    """
+
+    net: Any
+    ask: Callable[[Any, NDArray[Any]], Array]
+    generates: bool
+
+    def log_probs(self, images: NDArray[Any]) -> Array:
+        """The (n, n_classes) log p(class | image) of (n, n_pixels) images, in nats."""
+        return self.ask(self.net, images)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What there is to know of one kind of file.
+
+    Parameters
+    ----------
+    name : str
+    about : str
+        What such a file holds, in words.
+    part : str
+        Of a recipe, for its settings.
+    model : type
+        With `arrays`, `from_arrays`, `n_pixels`, `n_classes`.
+    recogniser, generator : functions of the model, and of its layer
+        Raise ValueError, with the reason, where the model is not of that use.
+    pixel_weights : function of the model
+        (n_pixels, n_features) weights from all pixels to the first features.
+    columns : function of the role
+        Columns that the history of a finished file has.
+    """
+
+    name: str
+    about: str
+    part: str
+    model: Any
+    recogniser: Callable[[Any], Recogniser]
+    generator: Callable[[Any, int | None], Generator]
+    pixel_weights: Callable[[Any], Array]
+    columns: Callable[[str], tuple[str, ...]]
+
+
+def _stack_recogniser(stack: Stack) -> Recogniser:
+    if not stack.n_classes:
+        raise ValueError(
+            "it was learned without labels, and recognises nothing (pretrain --labels learns them)"
+        )
+    return Recogniser(DeepBeliefNet.untied(stack), label_log_probs, generates=True)
+
+
+def _stack_generator(stack: Stack, layer: int | None) -> Generator:
+    if layer is not None and not 1 <= layer <= len(stack):
+        raise ValueError(f"it has layers 1 to {len(stack)}, not {layer}")
+    return Generator.of_layer(stack, layer or len(stack))
+
+
+def _no_generator(_net: Classifier, _layer: int | None) -> Generator:
+    raise ValueError("it generates nothing; a stack or a generative net is needed")
+
+
+def _net_generator(net: DeepBeliefNet, layer: int | None) -> Generator:
+    if layer is not None:
+        raise ValueError("its lower layers are no RBMs any more; --layer takes a stack")
+    return Generator.of_net(net)
+
+
+def _fine_tuned(role: str) -> tuple[str, ...]:
+    return ("valid_cost", "valid_errors") if role == VALIDATED else ("train_cost",)
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "stack", "a pretrained stack of RBMs", "pretrain", Stack,
+            recogniser=_stack_recogniser,
+            generator=_stack_generator,
+            pixel_weights=lambda stack: stack[0].weights[: stack.n_pixels],
+            columns=lambda _role: ("recon_error",),
+        ),
+        Kind(
+            "classifier", "a fine-tuned classifier", "backprop", Classifier,
+            recogniser=lambda net: Recogniser(net, log_probs, generates=False),
+            generator=_no_generator,
+            pixel_weights=lambda net: net.weights[0],
+            columns=_fine_tuned,
+        ),
+        Kind(
+            "generative", "a fine-tuned generative net", "wakesleep", DeepBeliefNet,
+            recogniser=lambda net: Recogniser(net, label_log_probs, generates=True),
+            generator=_net_generator,
+            pixel_weights=lambda net: net.vishid,
+            columns=_fine_tuned,
+        ),
+    )
+}  # fmt: skip

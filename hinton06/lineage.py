@@ -1,0 +1,127 @@
+"""What a result descends from, as one typed value: inherited, compared and shown here alone.
+
+Not in the chapter.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+PRETRAINED, VALIDATED, EXTENDED, NOT_PRETRAINED = (
+    "pretrained", "validated", "extended", "not pretrained",
+)  # fmt: skip
+ROLES = {
+    PRETRAINED: "learned greedily",
+    VALIDATED: "stopped by validation",
+    EXTENDED: "continued on all training cases",
+    NOT_PRETRAINED: "random start, all training cases",
+}
+
+_INHERITED = ("split", "split_sha256", "cases", "translations", "images", "random_start")
+# What tells one result of an experiment from the next; all other fields tell experiments apart.
+_PLACE = (
+    "data", "seed", "threads", "role", "split", "split_sha256", "parents", "layers",
+    "target_cost", "target_error_rate", "schedule_done", "data_folder",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What a result descends from, beside its settings: equal ones give equal bits.
+
+    Parameters
+    ----------
+    data : str
+        SHA-256 of the image set.
+    seed, threads : int
+    role : str
+        A key of `ROLES`.
+    split : str or None
+        Whose validation cases were held out, now or before an extension.
+    split_sha256 : str or None
+        Of those cases; None where they took part.
+    parents : tuple of str, or None
+        Digests of the models that it starts from, is learned on, or takes its stopping criterion
+        from; None where an older file does not say.
+    layers : tuple of int
+        Hidden layers of a random start.
+    target_cost, target_error_rate : float or None
+        Where learning stops without validation: nats per 100 training cases, per cent of them.
+    schedule_done : int
+        Epochs of a schedule that the start has behind it.
+    labels : int
+        Label units of a stack that learns labels.
+    cases : int
+        Training cases, the first of each class, if not all of the split's.
+    translations : int
+        Each image was learned in all translations by up to so many pixels.
+    images : int
+        Cases whose images a stack has learned, drawn at random, if not all.
+    labelled : int
+        Cases whose labels a net has learned, drawn at random, if not all.
+    random_start : bool
+        Whether validation stopped a net that was not pretrained, or its extension.
+    data_folder : str or None
+        Where the image set was; None for the MNIST inside the package.
+    """
+
+    data: str
+    seed: int
+    threads: int
+    role: str = PRETRAINED
+    split: str | None = None
+    split_sha256: str | None = field(default=None, metadata={"unrecorded": True})
+    parents: tuple[str, ...] | None = field(default=(), metadata={"unrecorded": True})
+    layers: tuple[int, ...] = ()
+    target_cost: float | None = None
+    target_error_rate: float | None = None
+    schedule_done: int = 0
+    labels: int = 0
+    cases: int = 0
+    translations: int = 0
+    images: int = 0
+    labelled: int = 0
+    random_start: bool = False
+    data_folder: str | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise ValueError(f"its role {self.role!r} is none of this package's")
+
+    def child(self, parents: Sequence[str], role: str, **own: Any) -> Lineage:
+        """The lineage of what is learned from this: whatever `own` does not say is inherited."""
+        kept = {name: getattr(self, name) for name in ("data", "seed", "threads", "data_folder")}
+        if role in (PRETRAINED, VALIDATED):
+            kept |= {name: getattr(self, name) for name in _INHERITED}
+        else:  # all training cases are learned, and which split held some out is but a name
+            kept |= {name: getattr(self, name) for name in ("translations", "random_start")}
+            kept["split"] = self.split if role == EXTENDED else None
+        return Lineage(**(kept | {"parents": tuple(parents), "role": role} | own))
+
+    @property
+    def n_drawn(self) -> int:
+        """How many cases were drawn at random and learned alone; 0 where all were learned."""
+        return self.labelled or self.images
+
+    def conditions(self) -> dict[str, Any]:
+        """What sets the experiment apart from the chapter's plain one, by field; mostly nothing.
+
+        A table takes the files whose conditions it knows: a condition that is added later is none
+        of them.
+        """
+        return {
+            item.name: getattr(self, item.name)
+            for item in dataclasses.fields(self)
+            if item.name not in _PLACE and getattr(self, item.name) != item.default
+        }
+
+    def rows(self) -> list[tuple[str, Any]]:
+        """Name and value of what is worth showing: required fields, and others if set."""
+        return [
+            (item.name.replace("_", " "), getattr(self, item.name))
+            for item in dataclasses.fields(self)
+            if item.default is dataclasses.MISSING or getattr(self, item.name) != item.default
+        ]

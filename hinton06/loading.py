@@ -1,0 +1,350 @@
+"""From a file to what it holds, checked and typed, and to the images that it has learned.
+
+Not in the chapter.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinton06 import checkpoint, mnist, native, records
+from hinton06.checkpoint import Checkpoint, CheckpointError
+from hinton06.generation import Generator
+from hinton06.kinds import KINDS, Kind, Recogniser
+from hinton06.lineage import PRETRAINED, VALIDATED, Lineage
+from hinton06.mnist import DataError, Digits
+from hinton06.recipes import PARTS, Settings, conditions
+from hinton06.recognition import Score
+from hinton06.training import SAVE_EVERY_S, Progress, RunError
+
+MNIST = Path("mnist")
+"""As a folder of data: the MNIST files inside the package."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every command shares.
+
+    Parameters
+    ----------
+    digits : Digits
+    progress : Progress
+    threads : int
+        That compute; results are bit-identical for equal numbers.
+    force : bool
+        Start anew and replace what there is.
+    save_every_s : float
+        Seconds between saves.
+    """
+
+    digits: Digits
+    progress: Progress
+    threads: int = 1
+    force: bool = False
+    save_every_s: float = SAVE_EVERY_S
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """As many threads as `threads`, and no warning in passing where numbers overflow.
+
+        They are found out by `training.check_finite` and where scores are made, which have a
+        name for it.
+        """
+        with native.threads(self.threads), np.errstate(all="ignore"):
+            yield
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What was measured of the net that a run ended with; a later measurement has a default.
+
+    Parameters
+    ----------
+    reason : str
+        Why learning ended.
+    capped : bool
+        Whether that was at a cap, before the stopping rule was met.
+    epochs, epochs_run, epochs_before : int
+        Until the weights that were kept; in all; of the run that this one extends.
+    bp_weight : float
+        Coefficient of backpropagation that the net was learned with, beside another gradient.
+    train, valid, test : Score or None
+    test_log_probs : (n_test, n_classes) array in nats, or None
+    test_labels : (n_test,) uint8 array, or None
+    """
+
+    reason: str = ""
+    capped: bool = False
+    epochs: int = 0
+    epochs_run: int = 0
+    epochs_before: int = 0
+    bp_weight: float = 0.0
+    train: Score | None = None
+    valid: Score | None = None
+    test: Score | None = None
+    test_log_probs: NDArray[Any] | None = None
+    test_labels: NDArray[Any] | None = None
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """Those that were measured, by part: train, valid, test."""
+        every = {"train": self.train, "valid": self.valid, "test": self.test}
+        return {part: score for part, score in every.items() if score is not None}
+
+    @property
+    def epochs_text(self) -> str:
+        """As the chapter writes them: ``"33"`` or ``"33+16"``."""
+        return f"{self.epochs_before}+{self.epochs}" if self.epochs_before else str(self.epochs)
+
+    def tree(self) -> records.Tree:
+        """For a file: what was measured."""
+        return {name: value for name, value in records.to_tree(self).items() if value is not None}
+
+    def values(self) -> records.Tree:
+        """For JSON: what was measured, without the arrays."""
+        return {name: v for name, v in self.tree().items() if not isinstance(v, np.ndarray)}
+
+
+@dataclass(frozen=True, eq=False)
+class RunFile:
+    """What a file holds, typed.
+
+    Parameters
+    ----------
+    path : Path
+    kind : Kind
+    recipe : str
+    settings : Settings
+    lineage : Lineage
+    outcome : Outcome
+    held : Checkpoint
+        Arrays, history and provenance.
+    """
+
+    path: Path
+    kind: Kind
+    recipe: str
+    settings: Settings
+    lineage: Lineage
+    outcome: Outcome
+    held: Checkpoint
+
+    @property
+    def complete(self) -> bool:
+        """Whether the command that makes it has ended."""
+        return self.held.complete
+
+    @property
+    def history(self) -> dict[str, NDArray[np.float64]]:
+        """Measurements of each epoch, by name; NaN where there was none."""
+        return self.held.history
+
+    @property
+    def provenance(self) -> records.Tree:
+        """Versions, machine and times."""
+        return self.held.provenance
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs in the history."""
+        return max((len(column) for column in self.history.values()), default=0)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the model's arrays."""
+        return self.held.digest()
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the recipe's variants that its settings come from."""
+        settings = dataclasses.asdict(self.settings)
+        mixed = bool(settings.get("search_bp_weight") or settings.get("bp_weight"))
+        generative = settings.get("generative", "")
+        return conditions(**self.lineage.conditions(), mixed=mixed, generative=generative)
+
+    @cached_property
+    def model(self) -> Any:
+        """The model, of the kind's own class; `CheckpointError` if it is not whole."""
+        try:
+            return self.kind.model.from_arrays(self.held.model)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{self.path}: does not hold a whole model: {error}") from None
+
+    def finished(self) -> RunFile:
+        """Itself; `RunError` if it is not finished."""
+        if not self.complete:
+            raise RunError(
+                f"{self.path}: is not finished; run the command that makes it again"
+            )
+        return self
+
+    def of_kind(self, name: str) -> RunFile:
+        """Itself; `RunError` if it holds something else, or is not finished."""
+        if self.kind.name != name:
+            raise RunError(
+                f"{self.path}: holds {self.kind.about}, but {KINDS[name].about} is needed"
+            )
+        return self.finished()
+
+    def recogniser(self) -> Recogniser:
+        """What can be asked for labels in it; `RunError` with the reason if nothing can."""
+        return self._use(lambda: self.kind.recogniser(self.model))
+
+    def generator(self, layer: int | None = None) -> Generator:
+        """What generates images, an RBM of a stack if `layer` says so; else as `recogniser`."""
+        return self._use(lambda: self.kind.generator(self.model, layer))
+
+    def _use(self, make: Any) -> Any:
+        self.finished()
+        try:
+            return make()
+        except ValueError as error:
+            raise RunError(f"{self.path}: holds {self.kind.about}: {error}") from None
+
+    def check_pixels(self, digits: Digits) -> None:
+        """Raise `RunError` unless the model has as many inputs as the images have pixels."""
+        if self.model.n_pixels != digits.n_pixels:
+            raise RunError(
+                f"{self.path}: has {self.model.n_pixels} inputs, but images of {digits.name} have "
+                f"{digits.n_pixels} pixels"
+            )
+
+    def check_fits(self, digits: Digits) -> None:
+        """As `check_pixels`; also unless the model has, if any, the labels' classes."""
+        self.check_pixels(digits)
+        if self.model.n_classes not in (0, digits.n_classes):
+            raise RunError(
+                f"{self.path}: knows {self.model.n_classes} classes, but {digits.name} has "
+                f"{digits.n_classes}"
+            )
+
+
+def load(path: Path) -> RunFile:
+    """Read a file of this package, finished or not.
+
+    Raises `CheckpointError` if it cannot be read, or does not record what a file of its kind does.
+    """
+    return typed(path, checkpoint.load(path))
+
+
+def typed(path: Path, held: Checkpoint) -> RunFile:
+    """What was read from a file, if it records what a file of its kind records."""
+    kind = KINDS.get(held.kind)
+    if kind is None:
+        raise CheckpointError(f"{path}: holds no kind of model that this version knows")
+    try:
+        settings = records.from_tree(PARTS[kind.part], held.settings, "setting")
+        lineage = records.from_tree(Lineage, held.lineage, "lineage")
+        outcome = records.from_tree(Outcome, held.outcome, "outcome", strict=False)
+        found = RunFile(path, kind, held.recipe, settings, lineage, outcome, held)
+        _check_provenance(held.provenance)
+        _check_history(found)
+        _check_outcome(found)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    return found
+
+
+def _check_provenance(provenance: Mapping[str, Any]) -> None:
+    if not records.is_number(provenance.get("seconds")):
+        raise ValueError("does not record its provenance seconds")
+    for value in provenance.values():
+        inner = value if isinstance(value, list) else [value]
+        if not all(v is None or isinstance(v, str | bool) or records.is_number(v) for v in inner):
+            raise ValueError("its provenance is not a list of names and values")
+
+
+def _check_history(found: RunFile) -> None:
+    for name, column in found.history.items():
+        if column.dtype.kind != "f" or np.isinf(column).any():  # NaN: an epoch without it
+            raise ValueError(f"its history of {name} holds what is no measurement")
+    for name in found.kind.columns(found.lineage.role) if found.complete else ():
+        if not len(found.history.get(name, ())):
+            raise ValueError(f"does not record its history {name}")
+
+
+def _check_outcome(found: RunFile) -> None:
+    outcome, lineage = found.outcome, found.lineage
+    if not found.complete:
+        return
+    if lineage.role in (PRETRAINED, VALIDATED) and lineage.split not in mnist.SPLITS:
+        raise ValueError("does not record its split")
+    for part, score in outcome.scores.items():
+        if not 0 <= score.errors <= score.cases or score.cases < 1:
+            raise ValueError(f"its outcome {part} is not a score")
+    if lineage.role == PRETRAINED and outcome.test is None:
+        return  # it learned no labels
+    needed = ("train", "test", *(("valid",) if lineage.role in (PRETRAINED, VALIDATED) else ()))
+    for part in needed:
+        if part not in outcome.scores:
+            raise ValueError(f"does not record its outcome {part}")
+    if outcome.epochs > found.epochs_done:
+        raise ValueError("its outcome epochs is not in its history")
+    logs, labels = outcome.test_log_probs, outcome.test_labels
+    if logs is None or logs.ndim != 2 or logs.dtype.kind != "f" or not np.isfinite(logs).all():
+        raise ValueError("does not record its outcome test_log_probs")
+    if labels is None or labels.dtype != np.uint8 or labels.shape != logs.shape[:1]:
+        raise ValueError("does not record its outcome test_labels")
+    if not logs.size or labels.max() >= logs.shape[1]:
+        raise ValueError("its outcome test_labels does not fit its test_log_probs")
+
+
+# -- the images a file has learned ---------------------------------------------------------------
+
+
+def read_digits(folder: Path | None) -> Digits:
+    """The images in a folder; MNIST for None and for `MNIST`."""
+    return mnist.read(None if folder in (None, MNIST) else folder)
+
+
+def digits_of(files: Sequence[RunFile], given: Path | None) -> Digits:
+    """The images that files were made with, or, if a folder is given, those in it.
+
+    Raises `RunError` if those of the files are not where they were, are not known, or differ from
+    file to file: what is then to be used must be given. `DataError` if they cannot be read.
+    """
+    if given is not None:
+        return read_digits(given)
+    first = files[0]
+    for other in files[1:]:
+        if other.lineage.data != first.lineage.data:
+            raise RunError(
+                f"{other.path}: was not made with the images of {first.path}; say with --data "
+                "which are to be used"
+            )
+    if first.lineage.data == mnist.SHA256:
+        return mnist.read()
+    folder = first.lineage.data_folder
+    if folder is None:
+        raise RunError(
+            f"{first.path}: was not made with MNIST, and does not say where its images are; give "
+            "--data"
+        )
+    try:
+        digits = mnist.read(Path(folder))
+    except DataError as error:
+        raise RunError(
+            f"{first.path}: its images cannot be found again ({error}); give --data"
+        ) from None
+    if digits.sha256 != first.lineage.data:
+        raise RunError(f"{first.path}: {folder} holds other images than it was made with; "
+                       "say with --data which are to be used")  # fmt: skip
+    return digits
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put a path before the errors of what is done with its file, for `cases` knows none."""
+    try:
+        yield
+    except RunError as error:
+        raise RunError(f"{path}: {error}") from None
