@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.models import Classifier
-from hinton06.numerics import Array, product, take_batch
-from hinton06.passes import label_errors, times_slope
+from hinton06.numerics import Array, label_errors, product, take_batch, times_slope
 from hinton06.recipes import BackpropSettings
 from hinton06.recognition import Cases, Score, case_costs, log_probs, score, up_pass
 from hinton06.updates import Momentum, Step, conjugate_gradient

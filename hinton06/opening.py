@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hinton06 import checkpoint, mnist, passes, records, wakesleep
+from hinton06 import checkpoint, mnist, native, records, wakesleep
 from hinton06.backprop import net_from_arrays
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.generation import Generator
@@ -53,7 +53,7 @@ class Context:
         They are found out by `training.check_finite` and where scores are made, which have a
         name for it.
         """
-        with passes.threads(self.threads), np.errstate(all="ignore"):
+        with native.threads(self.threads), np.errstate(all="ignore"):
             yield
 
 
