@@ -203,7 +203,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-.venv/installed: pyproject.toml setup.py hinton06/passes.c
+.venv/installed: pyproject.toml hinton06/native.c
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'

@@ -38,12 +38,12 @@ from hinton06.numerics import (
     Array,
     affine,
     bernoulli,
+    log_softmax,
     logistic,
     one_hot,
     softplus,
     take_batch,
 )
-from hinton06.passes import log_softmax
 
 LEAST_CHANCE = 0.02
 """Of proposing either state of a unit, however sure the recognition weights are of it."""

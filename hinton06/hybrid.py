@@ -13,8 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.models import DeepBeliefNet, Rbm
-from hinton06.numerics import Array, affine, firing_probs, product
-from hinton06.passes import label_errors, log_softmax, log_sums, times_slope
+from hinton06.numerics import (
+    Array,
+    affine,
+    firing_probs,
+    label_errors,
+    log_softmax,
+    log_sums,
+    product,
+    times_slope,
+)
 from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts
 from hinton06.updates import Momentum, Step
 

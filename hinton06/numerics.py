@@ -1,30 +1,37 @@
-"""Elementary numerics: logistic, log(1 + e^x), Bernoulli draws, accumulating products.
+"""The arithmetic that everything above is written in: products, units, sums, updates.
 
-Everything works in place or into a caller's array, in the dtype it is given: float32 in
-training, float64 in the tests that compare with exact enumeration.
+All of it works in place or into a caller's array, in the dtype it is given: float32 in training,
+float64 in the tests that compare with exact enumeration.
+
+NumPy needs several passes over the arrays for most of what stands beside a matrix product, which
+takes up to a quarter of a learner's time. So for float32 the loops in C (`hinton06.native`) do it
+in one where they can, and NumPy everything else. Both are exact to the digits of their dtype, but
+their last digits and their random draws differ: runs are bit-identical with one or the other.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
-from hinton06 import passes
-from hinton06.passes import Array
+from hinton06 import native
 
-__all__ = [
-    "Array", "affine", "bernoulli", "epoch_order", "firing_probs", "firing_states",
-    "logistic", "one_hot", "product", "softplus", "step_by_product", "take_batch",
-]  # fmt: skip
+Array: TypeAlias = NDArray[np.floating[Any]]
 
-_GEMM = {np.dtype(np.float32): blas.sgemm, np.dtype(np.float64): blas.dgemm}
+_FLOAT32 = np.dtype(np.float32)
+_BELOW_65536 = np.nextafter(np.float32(65536), np.float32(0))
+_GEMM = {_FLOAT32: blas.sgemm, np.dtype(np.float64): blas.dgemm}
+_AXPY = {_FLOAT32: blas.saxpy, np.dtype(np.float64): blas.daxpy}
+
+
+# -- products ------------------------------------------------------------------------------------
 
 
 def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: float = 0.0) -> Array:
-    """``out = scale * left @ right + keep * out`` in one pass of BLAS, without a temporary.
+    """``out = scale * left @ right + keep * out`` in one go, without a temporary.
 
     Parameters
     ----------
@@ -44,18 +51,14 @@ def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: flo
     ------
     ValueError
         If `out` is not C-contiguous, or shapes or dtypes do not agree.
-
-    Source
-    ------
-    Not in the chapter: BLAS ``gemm``, by `passes.multiply` where that is faster; else SciPy's where
-    it accumulates, called on transposes because its arrays are column-major.
     """
     _check_product(left, right, out)
-    if passes.multiply(left, right, out, scale, keep):
+    if native.multiply(left, right, out, scale, keep):
         return out
-    # As in `passes.multiply`.
+    # As in `native.multiply`, NumPy's BLAS where it does not have to accumulate.
     if scale == 1.0 and keep == 0.0 and right.flags.c_contiguous:
         return np.matmul(left, right, out=out)
+    # SciPy's is called on transposes, for its arrays are column-major.
     right_t, right_trans = (right.T, 0) if right.flags.c_contiguous else (right, 1)
     left_t, left_trans = (left.T, 0) if left.flags.c_contiguous else (left, 1)
     _GEMM[out.dtype](
@@ -87,32 +90,101 @@ def step_by_product(
     keep: float,
     shrink: float,
 ) -> None:
-    """`product` into a velocity, then `passes.move` of its parameter; at once where C does it.
-
-    Parameters
-    ----------
-    left, right, velocity, scale, keep
-        As `product`, with the velocity as its output.
-    parameter : C-contiguous array like `velocity`, changed in place
-    shrink : float
-        Rate times weight decay.
-
-    Raises
-    ------
-    ValueError
-        As `product`.
-
-    Source
-    ------
-    Eq. 4 with momentum.
-    """
+    """Eq. 4 with momentum: `product` into a velocity, then `move` of its parameter by it."""
     _check_product(left, right, velocity)
-    if not passes.multiply(left, right, velocity, scale, keep, parameter, shrink):
-        passes.move(parameter, product(left, right, velocity, scale, keep), shrink)
+    if not native.multiply(left, right, velocity, scale, keep, parameter, shrink):
+        move(parameter, product(left, right, velocity, scale, keep), shrink)
 
 
 def affine(data: Array, weights: Array, bias: Array, out: Array) -> Array:
-    """``out = data @ weights + bias``: the total input to every unit of a layer.
+    """``out = data @ weights + bias``: the total input to every unit, the exponent of Eq. 1."""
+    product(data, weights, out)
+    out += bias
+    return out
+
+
+# -- units ---------------------------------------------------------------------------------------
+
+
+def logistic(inputs: Array) -> Array:
+    """``1 / (1 + exp(-x))`` of each element of an array of any shape, in place."""
+    return logistic_of_minus(np.negative(inputs, out=inputs))
+
+
+def logistic_of_minus(inputs: Array, sign: float = 1) -> Array:
+    """``sign / (1 + exp(x))`` of each element, in place, in NumPy."""
+    with np.errstate(over="ignore"):  # exp(+big) = inf, and 1 / inf is the 0 that is meant
+        np.exp(inputs, out=inputs)
+    inputs += 1
+    return np.divide(sign, inputs, out=inputs)
+
+
+def squash(inputs: Array, bias: Array, sign: float = 1) -> Array:
+    """``sign / (1 + exp(-(inputs + bias)))``, in place: (n, n_units) probabilities from inputs."""
+    if native.squash(inputs, bias, sign):
+        return inputs
+    # Minus the total input as the bias is added, not in a pass of its own.
+    return logistic_of_minus(np.subtract(-bias, inputs, out=inputs), sign)
+
+
+def fire(inputs: Array, bias: Array, rng: np.random.Generator) -> Array:
+    """1 with the probability ``1 / (1 + exp(-(inputs + bias)))``, else 0, in place."""
+    if native.fire(inputs, bias, rng):
+        return inputs
+    return choose(squash(inputs.copy(), bias), rng, inputs)
+
+
+def squash_and_fire(inputs: Array, bias: Array, rng: np.random.Generator, states: Array) -> Array:
+    """`squash` in place, and from the probabilities, into other memory, the states of `choose`."""
+    if native.squash_and_fire(inputs, bias, rng, states):
+        return states
+    return choose(squash(inputs, bias), rng, states)
+
+
+def choose(probs: Array, rng: np.random.Generator, out: Array) -> Array:
+    """1 with each probability, else 0, into an array like it, of other memory.
+
+    In float64, and in C, a unit compares its probability with a uniform draw. In float32 and
+    NumPy, where such draws would be most of what a layer takes beside its matrix product, it
+    compares 16 bits, and a draw in the one case in 65,536 that these leave open.
+    """
+    if native.choose(probs, rng, out):
+        return out
+    if probs.dtype != _FLOAT32:
+        uniforms = rng.random(dtype=probs.dtype.type, out=np.empty_like(probs))
+        # A draw is in [0, 1): a probability of 1 always fires, a probability of 0 never does.
+        return np.less(uniforms, probs, out=out, casting="unsafe")
+    return _sixteen_bits(probs, rng, out)
+
+
+def _sixteen_bits(probs: Array, rng: np.random.Generator, out: Array) -> Array:
+    """`choose` by comparing integers: a unit fires if its 16 bits are below 65,536 p.
+
+    With ``65,536 p = level + rest``, 16 bits equal to the level leave it open, and a uniform
+    draw below the rest decides. Together that is p, to the digits of float32.
+    """
+    # A factor just below 65,536, for the level of p = 1 to be one of 16 bits; its rest is 1.
+    np.multiply(probs, _BELOW_65536, out=out)
+    with np.errstate(invalid="ignore"):  # not a number: some state, and the epoch's check says so
+        levels = out.astype(np.uint16)
+    words = rng.bit_generator.random_raw(-(-probs.size // 4))
+    bits = words.view(np.uint16)[: probs.size].reshape(probs.shape)
+    np.less(bits, levels, out=out, casting="unsafe")
+    open_ones = np.flatnonzero(bits == levels)
+    rests = probs.take(open_ones) * np.float32(65536) - levels.take(open_ones)
+    np.put(out, open_ones, rng.random(len(open_ones), dtype=np.float32) < rests)
+    return out
+
+
+def bernoulli(probs: Array, rng: np.random.Generator, out: Array) -> Array:
+    """`choose` for arrays of any shape; ValueError if `out` may share memory with `probs`."""
+    if np.may_share_memory(probs, out):
+        raise ValueError("the states cannot lie where their probabilities are")
+    return choose(probs, rng, out)
+
+
+def firing_probs(data: Array, weights: Array, bias: Array, out: Array, sign: float = 1) -> Array:
+    """Eq. 1, ``logistic(data @ weights + bias)``: the probability that a unit of a layer turns on.
 
     Parameters
     ----------
@@ -120,51 +192,6 @@ def affine(data: Array, weights: Array, bias: Array, out: Array) -> Array:
     weights : (n_in, n_out) array, or the transpose of an (n_out, n_in) one
     bias : (n_out,) array
     out : (n, n_out) C-contiguous array, overwritten
-
-    Returns
-    -------
-    out : the same array that was passed
-
-    Raises
-    ------
-    ValueError
-        As `product`.
-
-    Source
-    ------
-    The exponent of Eqs 1, 5 and 6, without its sign.
-    """
-    product(data, weights, out)
-    out += bias
-    return out
-
-
-def logistic(inputs: Array) -> Array:
-    """``1 / (1 + exp(-x))`` of each element, in place.
-
-    Parameters
-    ----------
-    inputs : array of any shape
-        Total inputs; overwritten with the probabilities in [0, 1].
-
-    Returns
-    -------
-    inputs : the same array that was passed
-
-    Source
-    ------
-    Eqs 1, 5 and 6.
-    """
-    return passes.logistic_of_minus(np.negative(inputs, out=inputs))
-
-
-def firing_probs(data: Array, weights: Array, bias: Array, out: Array, sign: float = 1) -> Array:
-    """``logistic(data @ weights + bias)``: with which probability each unit of a layer turns on.
-
-    Parameters
-    ----------
-    data, weights, bias, out
-        As `affine`.
     sign : float
         1, or -1 for minus the probabilities.
 
@@ -179,55 +206,23 @@ def firing_probs(data: Array, weights: Array, bias: Array, out: Array, sign: flo
 
     Source
     ------
-    Eqs 1, 5 and 6.
+    Eq. 1, and Eqs 5 and 6 of the features and the pixels of an RBM.
     """
-    return passes.squash(product(data, weights, out), bias, sign)
+    return squash(product(data, weights, out), bias, sign)
 
 
 def firing_states(
     data: Array, weights: Array, bias: Array, rng: np.random.Generator, out: Array
 ) -> Array:
-    """Binary states of a layer's units, each 1 with its probability of `firing_probs`.
-
-    Parameters
-    ----------
-    data, weights, bias
-        As `affine`.
-    rng : numpy.random.Generator
-    out : (n, n_out) C-contiguous array, overwritten with 0 and 1 in its own dtype
-
-    Returns
-    -------
-    out : the same array that was passed
-
-    Raises
-    ------
-    ValueError
-        As `product`.
-
-    Source
-    ------
-    Eqs 1, 5 and 6: "the binary state of each unit is set to be 1 with probability".
-    """
-    return passes.fire(product(data, weights, out), bias, rng)
+    """Binary states of a layer's units, each 1 with its probability of `firing_probs`, into out."""
+    return fire(product(data, weights, out), bias, rng)
 
 
 def softplus(inputs: Array) -> Array:
-    """``log(1 + exp(x))`` of each element, without overflow.
+    """``log(1 + exp(x))`` of each element, in a new array, without overflow.
 
-    Parameters
-    ----------
-    inputs : array of any shape
-
-    Returns
-    -------
-    a new array of the same shape and dtype, in nats
-        Rounded like a number of order 1: values far below 1 have no digits of their own, which
-        sums of many do not miss, and which makes it many times faster than `numpy.logaddexp`.
-
-    Source
-    ------
-    Each hidden unit's share of an RBM's free energy (Hinton, Osindero and Teh 2006).
+    Rounded like a number of order 1: values far below 1 have no digits of their own, which sums of
+    many do not miss, and which makes it many times faster than `numpy.logaddexp`.
     """
     result = np.minimum(inputs, inputs.dtype.type(80))  # exp(89) is beyond float32
     np.exp(result, out=result)
@@ -236,49 +231,99 @@ def softplus(inputs: Array) -> Array:
     return np.maximum(result, inputs, out=result)  # which it is, to the last digit, from 80 on
 
 
-def bernoulli(probs: Array, rng: np.random.Generator, out: Array) -> Array:
-    """Binary states, each 1 with its probability.
+def log_sums(factors: Array, others: Array, slopes: Array | None = None) -> Array:
+    """``sum_j log(1 + factors_nj * others_kj)`` for every n and k: (n, k).
+
+    The free energy's share of the top-level units, for exp(x + y) is exp(x) exp(y), so that one
+    exponential serves all labels.
 
     Parameters
     ----------
-    probs : array of any shape, in [0, 1]
-    rng : numpy.random.Generator
-    out : array of the same shape, overwritten with 0 and 1 in its own dtype
+    factors : (n, n_units) array, at least 0
+    others : (k, n_units) array of the same dtype, at least 0
+    slopes : (k, n, n_units) array of the same dtype, its last two axes contiguous, optional
+        Overwritten with ``x / (1 + x)`` of every product ``x``: the slopes of its logarithm, of
+        ``log(1 + exp(input))``, by the input.
+    """
+    sums = np.empty((len(factors), len(others)), factors.dtype)
+    if native.log_sums(factors, others, sums, slopes):
+        return sums
+    buffer = np.empty_like(factors)
+    for label, row in enumerate(others):
+        terms = np.multiply(factors, row, out=buffer if slopes is None else slopes[label])
+        one_more = np.add(terms, 1, out=buffer)
+        if slopes is not None:
+            terms /= one_more
+        sums[:, label] = np.log(one_more, out=one_more).sum(axis=1)
+    return sums
+
+
+# -- a softmax group -----------------------------------------------------------------------------
+
+
+def softmax(inputs: Array, bias: Array) -> Array:
+    """``exp(x_k) / sum_l exp(x_l)`` of ``x = inputs + bias`` in each row, in place."""
+    if native.softmax(inputs, bias):
+        return inputs
+    inputs += bias
+    inputs -= inputs.max(axis=-1, keepdims=True)
+    np.exp(inputs, out=inputs)
+    inputs /= inputs.sum(axis=-1, keepdims=True)
+    return inputs
+
+
+def log_softmax(inputs: Array, bias: Array | None = None) -> Array:
+    """``log(exp(x_k) / sum_l exp(x_l))`` of ``x = inputs + bias`` in each row, in place: nats."""
+    if native.log_softmax(inputs, bias):
+        return inputs
+    if bias is not None:
+        inputs += bias
+    inputs -= inputs.max(axis=-1, keepdims=True)
+    inputs -= np.log(np.exp(inputs).sum(axis=-1, keepdims=True))
+    return inputs
+
+
+def label_errors(
+    log_probs: Array, labels: NDArray[np.integer[Any]], case_weights: Array, out: Array
+) -> Array:
+    """The gradient of log p(label) by the input of every class unit: target minus probability.
+
+    Parameters
+    ----------
+    log_probs : (n, n_classes) array, in nats
+    labels : (n,) integers in [0, n_classes)
+    case_weights : (n,) array of the same dtype
+        The factor of each case's gradient.
+    out : array like `log_probs`, of other memory; overwritten with the weighted gradients
 
     Returns
     -------
-    out : the same array that was passed
+    (n,) array: each case's cross-entropy in nats, not weighted
 
     Raises
     ------
-    ValueError
-        If `out` may share memory with `probs`.
+    IndexError
+        If a label is none of the classes.
 
     Source
     ------
-    Eqs 1, 5 and 6: "the binary state of each unit is set to be 1 with probability".
+    "Five strategies": backpropagation "starts at the output layer".
     """
-    if np.may_share_memory(probs, out):
-        raise ValueError("the states cannot lie where their probabilities are")
-    return passes.choose(probs, rng, out)
+    costs = np.empty(len(labels), log_probs.dtype)
+    if native.label_errors(log_probs, labels, case_weights, out, costs):
+        return costs
+    places = np.arange(len(labels)), labels
+    np.negative(log_probs[places], out=costs)
+    np.negative(np.exp(log_probs, out=out), out=out)
+    out[places] += 1
+    out *= case_weights[:, np.newaxis]
+    return costs
 
 
 def one_hot(probs: Array, rng: np.random.Generator) -> Array:
-    """One unit on in each row, chosen with its probability.
+    """One unit on in each row, chosen with its probability: (n, n_units) of 0 and 1.
 
-    Parameters
-    ----------
-    probs : (n, n_units) array
-        Each row sums to 1, up to rounding.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    (n, n_units) array of 0 and 1 of the same dtype, each row with a single 1
-
-    Source
-    ------
-    A softmax group of label units: Hinton, Osindero and Teh (2006).
+    Rows of `probs` sum to 1, up to rounding.
     """
     ends = np.cumsum(probs, axis=1)
     draws = rng.random((len(probs), 1)) * ends[:, -1:]  # sums to 1 only up to rounding
@@ -288,26 +333,71 @@ def one_hot(probs: Array, rng: np.random.Generator) -> Array:
     return states
 
 
-def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) -> Array:
-    """The chosen cases as numbers in [0, 1].
+# -- updates -------------------------------------------------------------------------------------
 
-    Parameters
-    ----------
-    cases : (n_cases, n_units) array
-        uint8 pixels, 0 to 255, divided by 255 here, or floats in [0, 1], copied as they are.
-    rows : (n,) integer array, or a slice of n rows
-    out : (n, n_units) float array, overwritten
 
-    Returns
-    -------
-    out : the same array that was passed
+def times_slope(delta: Array, probs: Array) -> Array:
+    """``delta *= probs * (1 - probs)``: through a logistic, backwards; `probs` are spent."""
+    if native.times_slope(delta, probs):
+        return delta
+    delta *= probs
+    delta *= np.subtract(1, probs, out=probs)
+    return delta
 
-    Source
-    ------
-    Pixels as real-valued probabilities: "A greedy learning algorithm for multiple hidden
-    layers".
+
+def add_sums(
+    deltas: Array, velocity: Array, scale: float, keep: float, parameter: Array | None = None
+) -> None:
+    """``velocity = keep * velocity + scale * (sum over rows)``; then ``parameter += velocity``.
+
+    `deltas` are (n, n_units), the others (n_units,); a velocity is not read when ``keep`` is 0.
     """
-    if not isinstance(rows, slice) and passes.take(cases, rows, out):
+    if native.add_sums(deltas, velocity, scale, keep, parameter):
+        return
+    sums = scale * deltas.sum(axis=0)
+    velocity[...] = keep * velocity + sums if keep else sums
+    if parameter is not None:
+        parameter += velocity
+
+
+def add_differences(
+    data: Array, recon: Array, velocity: Array, scale: float, keep: float, parameter: Array
+) -> float:
+    """`add_sums` of ``data - recon``, which is not kept; returns the sum of its squares."""
+    squares = native.add_differences(data, recon, velocity, scale, keep, parameter)
+    if squares is not None:
+        return squares
+    missed = data - recon
+    add_sums(missed, velocity, scale, keep, parameter)
+    return float(np.vdot(missed, missed))
+
+
+def move(parameter: Array, velocity: Array, shrink: float) -> None:
+    """``velocity -= shrink * parameter``, then ``parameter += velocity``; both C-contiguous."""
+    if native.move(parameter, velocity, shrink):
+        return
+    if shrink:
+        _AXPY[velocity.dtype](parameter.reshape(-1), velocity.reshape(-1), a=-shrink)
+    parameter += velocity
+
+
+def blend(mean: Array, values: Array, share: float) -> None:
+    """``mean += share * (values - mean)``, of C-contiguous arrays of one shape and dtype."""
+    if native.blend(mean, values, share):
+        return
+    np.multiply(mean, 1 - share, out=mean)
+    _AXPY[mean.dtype](values.reshape(-1), mean.reshape(-1), a=share)
+
+
+# -- cases ---------------------------------------------------------------------------------------
+
+
+def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) -> Array:
+    """The chosen cases as numbers in [0, 1]: (n, n_units), into out.
+
+    Cases are uint8 pixels, divided by 255 here, or floats in [0, 1], copied as they are.
+    """
+    if not isinstance(rows, slice) and native.take(cases, rows, out):
         return out
     if cases.dtype == out.dtype and not isinstance(rows, slice):
         # No copy in between; `clip` is what lets NumPy write into an array at once.
@@ -323,21 +413,8 @@ def epoch_order(
 ) -> NDArray[np.int64]:
     """Every case once, in random order; each class spread evenly over the epoch if they are given.
 
-    Parameters
-    ----------
-    n_cases : int
-    rng : numpy.random.Generator
-    classes : (n_cases,) integer array, optional
-        With equally many cases of each of k classes, every k successive cases are of k classes,
-        so a batch whose size is a multiple of k is balanced.
-
-    Returns
-    -------
-    (n_cases,) integer array
-
-    Source
-    ------
-    Balanced batches, "10 examples of each digit class": Hinton, Osindero and Teh (2006).
+    With equally many cases of each of k classes, every k successive cases are of k classes, so that
+    a batch whose size is a multiple of k is balanced, as in Hinton, Osindero and Teh (2006).
     """
     order = rng.permutation(n_cases)
     if classes is None:

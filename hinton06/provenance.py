@@ -12,7 +12,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
-from hinton06 import passes
+from hinton06 import native
 
 
 def describe() -> dict[str, Any]:
@@ -27,7 +27,7 @@ def describe() -> dict[str, Any]:
         "hinton06": version(),
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in libraries},
-        "passes": passes.KIND,
+        "loops": native.KIND,
         "blas": sorted({_blas_name(info) for info in threadpool_info()}),
         "git": git_revision(),
         "machine": machine(),

@@ -11,13 +11,16 @@ from hinton06.models import Rbm
 from hinton06.numerics import (
     Array,
     bernoulli,
+    fire,
     firing_probs,
     firing_states,
     one_hot,
     product,
+    softmax,
     softplus,
+    squash,
+    squash_and_fire,
 )
-from hinton06.passes import fire, softmax, squash, squash_and_fire
 from hinton06.updates import Momentum, Step
 
 

@@ -18,13 +18,14 @@ from hinton06.numerics import (
     affine,
     bernoulli,
     firing_probs,
+    log_softmax,
+    log_sums,
     logistic,
     one_hot,
     product,
     softplus,
     take_batch,
 )
-from hinton06.passes import log_softmax, log_sums
 
 _BATCH = 1000
 _SMALL_BATCH = 100  # whose top units' numbers stay in a core's cache

@@ -9,8 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from hinton06.numerics import Array, product, step_by_product
-from hinton06.passes import add_differences, add_sums, blend, move
+from hinton06.numerics import (
+    Array,
+    add_differences,
+    add_sums,
+    blend,
+    move,
+    product,
+    step_by_product,
+)
 
 
 @dataclass(frozen=True)
@@ -181,7 +188,7 @@ class Momentum:
 
         Returns
         -------
-        float, as `passes.add_differences`
+        float, as `numerics.add_differences`
         """
         self._moving = True
         return add_differences(

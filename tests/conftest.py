@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from hinton06 import mnist, passes
+from hinton06 import mnist, native
 from hinton06.mnist import Digits
 from hinton06.recipes import RECIPES, BackpropSettings, PretrainSettings
 
@@ -200,11 +200,11 @@ def digits_dir(tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits) ->
 
 @pytest.fixture(params=["C", "C by 3 threads", "NumPy"])
 def kind(request, monkeypatch):
-    """The passes over a layer in C, if they were compiled, and in NumPy."""
+    """The loops over a layer in C, if they were compiled, and in NumPy."""
     if request.param == "NumPy":
-        monkeypatch.setattr(passes, "_C", None)
-        monkeypatch.setattr(passes, "KIND", "NumPy")
-    elif passes.KIND != "C":
+        monkeypatch.setattr(native, "_C", None)
+        monkeypatch.setattr(native, "KIND", "NumPy")
+    elif native.KIND != "C":
         pytest.skip("installed without a C compiler")
-    with passes.threads(3 if "3" in request.param else 1):
+    with native.threads(3 if "3" in request.param else 1):
         yield request.param

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hinton06 import passes, updates
+from hinton06 import native, numerics, updates
 
 SPEED = Path(__file__).parents[1] / "experiments" / "speed"
 
@@ -141,14 +141,14 @@ def peers(scripts: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         return np.greater(probs, 0.5, out=out, casting="unsafe")
 
     def fire(inputs: Any, bias: Any, rng: Any) -> Any:
-        return half(passes.squash(inputs, bias), rng, inputs)
+        return half(numerics.squash(inputs, bias), rng, inputs)
 
     def squash_and_fire(inputs: Any, bias: Any, rng: Any, states: Any) -> Any:
-        return half(passes.squash(inputs, bias), rng, states)
+        return half(numerics.squash(inputs, bias), rng, states)
 
-    monkeypatch.setattr("hinton06.passes.choose", half)
+    monkeypatch.setattr("hinton06.numerics.choose", half)
     monkeypatch.setattr("hinton06.rbm.squash_and_fire", squash_and_fire)
-    for name in ("hinton06.passes.fire", "hinton06.rbm.fire"):
+    for name in ("hinton06.numerics.fire", "hinton06.rbm.fire"):
         monkeypatch.setattr(name, fire)
     monkeypatch.setattr(
         found, "fire", lambda probs, _room, out: torch.gt(probs, 0.5, out=out), raising=True
@@ -186,13 +186,13 @@ def test_the_peers_compute_the_same(scripts: Any, peers: Any, name: str) -> None
 
 
 def test_each_part_of_a_batch_of_cd_is_seen_by_a_clock(scripts: Any) -> None:
-    if passes.KIND != "C":
+    if native.KIND != "C":
         pytest.skip("installed without a C compiler")
     between = scripts("between")
-    library, step_by_product = passes._C, updates.step_by_product
+    library, step_by_product = native._C, updates.step_by_product
     row = between.batch(784, 500, repeats=2, threads=1)
     parts = [row[name] for name in row if name not in ("rbm", "threads", "whole", "the rest")]
     assert len(parts) == 6
     assert all(part > 0 for part in parts)
-    assert passes._C is library
+    assert native._C is library
     assert updates.step_by_product is step_by_product

@@ -40,10 +40,9 @@ def folder(
         (digits / f"{name}-images-idx3-ubyte").write_bytes(to_idx(square))
         (digits / f"{name}-labels-idx1-ubyte").write_bytes(to_idx(labels))
     shutil.copy(ROOT / "Makefile", top)
-    for name in ("pyproject.toml", "setup.py"):
-        shutil.copy(ROOT / name, top)
+    shutil.copy(ROOT / "pyproject.toml", top)
     (top / "hinton06").mkdir()
-    shutil.copy(ROOT / "hinton06" / "passes.c", top / "hinton06")
+    shutil.copy(ROOT / "hinton06" / "native.c", top / "hinton06")
     (top / ".venv").mkdir()
     (top / ".venv" / "installed").touch()
     return top

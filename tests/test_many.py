@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hinton06 import mnist, passes
+from hinton06 import mnist, numerics
 from hinton06.backprop import Backpropagation, CaseSampler, should_stop
 from hinton06.mnist import Digits
 from hinton06.models import Classifier, Rbm
@@ -70,7 +70,7 @@ def test_a_layer_is_learned_as_by_contrastive_divergence(
     many: Any, jobs: list[Any], digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def squash_and_fire(inputs: Any, bias: Any, _rng: Any, states: Any) -> Any:
-        return half(passes.squash(inputs, bias), states)
+        return half(numerics.squash(inputs, bias), states)
 
     monkeypatch.setattr("hinton06.rbm.squash_and_fire", squash_and_fire)
     monkeypatch.setattr(torch, "rand_like", lambda like: torch.full_like(like, 0.5))

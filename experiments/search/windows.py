@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hinton06 import mnist, passes
+from hinton06 import mnist, native
 from hinton06.models import DeepBeliefNet
 from hinton06.numerics import Array
 from hinton06.opening import cases_at, load_generative, split_recorded
@@ -77,7 +77,7 @@ def main() -> None:
     means = Means(net, len(train) / settings.batch)
     path = Path(__file__).with_name("windows.csv")
     new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file, passes.threads(1):
+    with path.open("a", newline="", encoding="utf-8") as file, native.threads(1):
         rows = csv.writer(file, lineterminator="\n")
         if new:
             rows.writerow(["split", "epoch", "window", "valid_errors", "valid_cost"])

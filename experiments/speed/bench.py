@@ -43,7 +43,7 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from hinton06 import mnist, passes, provenance, records
+from hinton06 import mnist, native, provenance, records
 from hinton06.backprop import Backpropagation, CaseSampler
 from hinton06.hybrid import LabelBackpropagation
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
@@ -452,7 +452,7 @@ class Worker:
             self._learner.reset()
         own = self._competitor == "hinton06"
         with (
-            passes.threads(self._threads) if own else nullcontext(),
+            native.threads(self._threads) if own else nullcontext(),
             np.errstate(all="ignore"),  # as in every run of the tool
         ):
             self._learner.run(WARM_UP)

@@ -30,7 +30,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hinton06 import numerics, passes, provenance, rbm, updates
+from hinton06 import native, numerics, provenance, rbm, updates
 from hinton06.models import Rbm
 from hinton06.numerics import firing_probs, take_batch
 from hinton06.rbm import ContrastiveDivergence
@@ -66,20 +66,20 @@ def layer(width: int) -> dict[str, Any]:
 
 def by_c(at: dict[str, Any]) -> Callable[[], Any]:
     """The package's, states in the place of the total inputs, as it uses it."""
-    if passes.KIND != "C":
+    if native.KIND != "C":
         raise ImportError("the package was installed without a compiler")
-    return lambda: passes.fire(at["probs"], at["bias"], at["rng"])
+    return lambda: numerics.fire(at["probs"], at["bias"], at["rng"])
 
 
 def by_numpy(at: dict[str, Any]) -> Callable[[], Any]:
     """The package's, as if it had been installed without a compiler."""
 
     def rest() -> None:
-        compiled, passes._C = passes._C, None
+        compiled, native._C = native._C, None
         try:
-            passes.fire(at["probs"], at["bias"], at["rng"])
+            numerics.fire(at["probs"], at["bias"], at["rng"])
         finally:
-            passes._C = compiled
+            native._C = compiled
 
     return rest
 
@@ -152,7 +152,7 @@ def clocked(work: Callable[..., Any], spent: dict[str, float], part: str) -> Cal
 
 def batch(n_visible: int, n_hidden: int, repeats: int, threads: int) -> dict[str, Any]:
     """Where the time of a batch of CD-1 goes: medians over batches, in seconds."""
-    with passes.threads(threads):
+    with native.threads(threads):
         return {"threads": threads} | clocked_batch(n_visible, n_hidden, repeats)
 
 
@@ -174,18 +174,18 @@ def clocked_batch(n_visible: int, n_hidden: int, repeats: int) -> dict[str, Any]
 
     wholes: list[float] = []
     parts: list[dict[str, float]] = []
-    library, multiply, move = passes._C, numerics.product, numerics.step_by_product
+    library, multiply, move = native._C, numerics.product, numerics.step_by_product
     for _ in range(repeats):
         learn()
         parts.append(defaultdict(float))
-        passes._C = Clocked(library, parts[-1])
+        native._C = Clocked(library, parts[-1])
         for module in (numerics, rbm):
             module.product = clocked(multiply, parts[-1], PRODUCTS)
         updates.step_by_product = clocked(move, parts[-1], GRADIENT)
         try:
             learn()
         finally:
-            passes._C = library
+            native._C = library
             numerics.product = rbm.product = multiply
             updates.step_by_product = move
     whole = float(np.median(wholes[::2]))
@@ -276,12 +276,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=400)
     parser.add_argument("--record", type=Path, help="folder for between.json and between.md")
     given = parser.parse_args()
-    with passes.threads(1):
+    with native.threads(1):
         rows = [row for w in WIDTHS for row in measured(w, given.repeats)]
     text = markdown(rows)
     show(text, "A layer of 100 cases from 500 units, one thread")
     batches: list[dict[str, Any]] = []
-    for threads in THREADS if passes.KIND == "C" else ():
+    for threads in THREADS if native.KIND == "C" else ():
         here = [batch(*sizes, given.repeats, threads) for sizes in RBMS]
         show(batch_markdown(here), "A batch of 100 cases")
         text += "\n" + batch_markdown(here)

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
-from hinton06 import passes
+from hinton06 import native
 
 Floats = NDArray[np.float32]
 
@@ -259,7 +259,7 @@ def by_numpys_sgemm(left: Floats, right: Floats, out: Floats, keep: float) -> No
 @cache
 def numpys_sgemm() -> Any:
     """``cblas_sgemm`` of NumPy's BLAS, where it can be told where that is; else None."""
-    found = passes.find_sgemm(passes.NUMPYS)
+    found = native.find_sgemm(native.NUMPYS)
     if not found:
         return None
     address, wide = found

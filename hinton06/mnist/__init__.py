@@ -45,6 +45,9 @@ _SHA256 = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 
+SHA256 = "b2d8f5bf39174ee5ffeefa97e42d673c35432b411bb5d1f74fbbeddae7f1690a"
+"""The identity of the data that ship with the package: `Digits.sha256`."""
+
 # The seed of the shuffle of a set whose files come one class after the other: the chapter's year.
 _SHUFFLE_SEED = 2006
 
@@ -77,6 +80,8 @@ class Digits:
         Of the four unpacked files together: the identity of the data.
     name : str
         ``"MNIST"``, or the folder that was read.
+    folder : Path or None
+        The folder; None for the files inside the package.
     """
 
     train_images: NDArray[np.uint8]
@@ -86,6 +91,7 @@ class Digits:
     shape: tuple[int, int]
     sha256: str
     name: str
+    folder: Path | None = None
 
     @property
     def n_pixels(self) -> int:
@@ -398,6 +404,7 @@ def read(folder: Path | None = None) -> Digits:
         shape=(images["train"].shape[1], images["train"].shape[2]),
         sha256=summed.hexdigest(),
         name="MNIST" if folder is None else str(folder),
+        folder=folder,
     )
 
 

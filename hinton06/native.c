@@ -1,9 +1,9 @@
-/* The passes over a layer that stand beside its matrix product, each reading its numbers once, and
-   a team of threads that shares passes and products.
+/* The loops over a layer that stand beside its matrix product, each reading its numbers once, and
+   a team of threads that shares loops and products.
 
-   passes.py says what each does, calls it, and has the same in NumPy for where there is no
-   compiler. Written in plain loops for the compiler to turn into vector instructions; nothing of
-   Python's is needed to build it. */
+   native.py calls them; numerics.py says what each does, and has the same in NumPy for where there
+   is no compiler. Written in plain loops for the compiler to turn into vector instructions; nothing
+   of Python's is needed to build it. */
 
 #include <math.h>
 #include <pthread.h>
@@ -17,18 +17,18 @@
 /* Compiled for three generations of processors; the one that runs it chooses. */
 #define INLINE static inline __attribute__((always_inline))
 #define WIDE "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
-#define PASS(name)                                                                                 \
-    __attribute__((target(WIDE))) static void name##_512(const Pass *p, int part, long first,      \
+#define LOOP(name)                                                                                 \
+    __attribute__((target(WIDE))) static void name##_512(const Loop *p, int part, long first,      \
                                                          long last)                                \
     {                                                                                              \
         name##_loop(p, part, first, last);                                                         \
     }                                                                                              \
-    __attribute__((target("avx2,fma"))) static void name##_256(const Pass *p, int part,            \
+    __attribute__((target("avx2,fma"))) static void name##_256(const Loop *p, int part,            \
                                                                long first, long last)              \
     {                                                                                              \
         name##_loop(p, part, first, last);                                                         \
     }                                                                                              \
-    static void name##_range(const Pass *p, int part, long first, long last)                       \
+    static void name##_range(const Loop *p, int part, long first, long last)                       \
     {                                                                                              \
         if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")               \
             && __builtin_cpu_supports("avx512vl"))                                                 \
@@ -41,8 +41,8 @@
     PART(name)
 #else
 #define INLINE static inline
-#define PASS(name)                                                                                 \
-    static void name##_range(const Pass *p, int part, long first, long last)                       \
+#define LOOP(name)                                                                                 \
+    static void name##_range(const Loop *p, int part, long first, long last)                       \
     {                                                                                              \
         name##_loop(p, part, first, last);                                                         \
     }                                                                                              \
@@ -51,7 +51,7 @@
 #define PART(name)                                                                                 \
     static void name##_part(const void *task, int part, int parts)                                 \
     {                                                                                              \
-        const Pass *p = task;                                                                      \
+        const Loop *p = task;                                                                      \
         name##_range(p, part, start_of(part, parts, p->columns),                                   \
                      start_of(part + 1, parts, p->columns));                                       \
     }
@@ -185,7 +185,7 @@ static inline long start_of(int part, int parts, long n)
     return start < n ? start : n;
 }
 
-/* -- passes --------------------------------------------------------------------------------------
+/* -- loops ---------------------------------------------------------------------------------------
 
    Each goes over the columns of its part in every row. */
 
@@ -202,7 +202,7 @@ typedef struct {
     const int64_t *chosen;
     int bytes;
     long units; /* of `log_sums` alone */
-} Pass;
+} Loop;
 
 /* exp(y) = 2^n exp(r) with n whole and |r| <= log(2) / 2, and exp(r) from its series; beyond -87
    and 87, near the ends of float32, it stays. What is not a number stays so. */
@@ -260,7 +260,7 @@ INLINE float state(float prob, uint32_t random)
     return (random >> 8) * 5.9604645e-8f < prob;
 }
 
-INLINE void probs_loop(const Pass *p, int part, long first, long last)
+INLINE void probs_loop(const Loop *p, int part, long first, long last)
 {
     const float *restrict bias = p->other;
     for (long i = 0; i < p->rows; i++) {
@@ -269,11 +269,11 @@ INLINE void probs_loop(const Pass *p, int part, long first, long last)
             units[j] = logistic(units[j] + bias[j], p->number);
     }
 }
-PASS(probs)
+LOOP(probs)
 
 void probs(float *bias, float *units, long rows, long columns, long step, float sign)
 {
-    Pass p = {units, bias, .rows = rows, .columns = columns, .out_step = step, .number = sign};
+    Loop p = {units, bias, .rows = rows, .columns = columns, .out_step = step, .number = sign};
     share(probs_part, &p);
 }
 
@@ -285,7 +285,7 @@ INLINE void states_lanes(float *restrict units, const float *restrict bias, Gene
     g->counter++;
 }
 
-INLINE void states_loop(const Pass *p, int part, long first, long last)
+INLINE void states_loop(const Loop *p, int part, long first, long last)
 {
     Generators g = begin(p->seed + part * SEED_WORDS);
     for (long i = 0; i < p->rows; i++) {
@@ -297,12 +297,12 @@ INLINE void states_loop(const Pass *p, int part, long first, long last)
             states_lanes(units + j, p->other + j, &g, last - j);
     }
 }
-PASS(states)
+LOOP(states)
 
 void states(float *bias, float *units, long rows, long columns, long step,
             const uint32_t *seed)
 {
-    Pass p = {units, bias, .rows = rows, .columns = columns, .out_step = step, .seed = seed};
+    Loop p = {units, bias, .rows = rows, .columns = columns, .out_step = step, .seed = seed};
     share(states_part, &p);
 }
 
@@ -317,7 +317,7 @@ INLINE void both_lanes(float *restrict units, const float *restrict bias, float 
     g->counter++;
 }
 
-INLINE void both_loop(const Pass *p, int part, long first, long last)
+INLINE void both_loop(const Loop *p, int part, long first, long last)
 {
     Generators g = begin(p->seed + part * SEED_WORDS);
     for (long i = 0; i < p->rows; i++) {
@@ -329,12 +329,12 @@ INLINE void both_loop(const Pass *p, int part, long first, long last)
             both_lanes(units + j, p->other + j, states + j, &g, last - j);
     }
 }
-PASS(both)
+LOOP(both)
 
 void both(float *bias, float *units, long rows, long columns, long step, float *states,
           long states_step, const uint32_t *seed)
 {
-    Pass p = {units, bias, states, .rows = rows, .columns = columns, .out_step = step,
+    Loop p = {units, bias, states, .rows = rows, .columns = columns, .out_step = step,
               .third_step = states_step, .seed = seed};
     share(both_part, &p);
 }
@@ -347,7 +347,7 @@ INLINE void choose_lanes(const float *restrict probs, float *restrict out, Gener
     g->counter++;
 }
 
-INLINE void choose_loop(const Pass *p, int part, long first, long last)
+INLINE void choose_loop(const Loop *p, int part, long first, long last)
 {
     Generators g = begin(p->seed + part * SEED_WORDS);
     for (long i = 0; i < p->rows; i++) {
@@ -360,17 +360,17 @@ INLINE void choose_loop(const Pass *p, int part, long first, long last)
             choose_lanes(probs + j, out + j, &g, last - j);
     }
 }
-PASS(choose)
+LOOP(choose)
 
 void choose(float *probs, long rows, long columns, long step, float *out, long out_step,
             const uint32_t *seed)
 {
-    Pass p = {out, probs, .rows = rows, .columns = columns, .out_step = out_step,
+    Loop p = {out, probs, .rows = rows, .columns = columns, .out_step = out_step,
               .other_step = step, .seed = seed};
     share(choose_part, &p);
 }
 
-INLINE void move_loop(const Pass *p, int part, long first, long last)
+INLINE void move_loop(const Loop *p, int part, long first, long last)
 {
     float shrink = p->number;
     for (long i = 0; i < p->rows; i++) {
@@ -387,41 +387,41 @@ INLINE void move_loop(const Pass *p, int part, long first, long last)
         }
     }
 }
-PASS(move)
+LOOP(move)
 
 void move(float *parameter, float *velocity, float shrink, long n)
 {
-    Pass p = {parameter, velocity, .rows = 1, .columns = n, .number = shrink};
+    Loop p = {parameter, velocity, .rows = 1, .columns = n, .number = shrink};
     share(move_part, &p);
 }
 
-INLINE void blend_loop(const Pass *p, int part, long first, long last)
+INLINE void blend_loop(const Loop *p, int part, long first, long last)
 {
     const float *restrict values = p->other;
     float *restrict mean = p->out, share_of_values = p->number;
     for (long i = first; i < last; i++)
         mean[i] += share_of_values * (values[i] - mean[i]);
 }
-PASS(blend)
+LOOP(blend)
 
 void blend(float *mean, float *values, float share_of_values, long n)
 {
-    Pass p = {mean, values, .rows = 1, .columns = n, .number = share_of_values};
+    Loop p = {mean, values, .rows = 1, .columns = n, .number = share_of_values};
     share(blend_part, &p);
 }
 
-INLINE void slope_loop(const Pass *p, int part, long first, long last)
+INLINE void slope_loop(const Loop *p, int part, long first, long last)
 {
     float *restrict delta = p->out;
     const float *restrict probs = p->other;
     for (long i = first; i < last; i++)
         delta[i] *= probs[i] * (1 - probs[i]);
 }
-PASS(slope)
+LOOP(slope)
 
 void slope(float *delta, float *probs, long n)
 {
-    Pass p = {delta, probs, .rows = 1, .columns = n};
+    Loop p = {delta, probs, .rows = 1, .columns = n};
     share(slope_part, &p);
 }
 
@@ -429,7 +429,7 @@ void slope(float *delta, float *probs, long n)
 #define STRIP 512
 
 /* The velocity takes up what was summed, and moves the parameter if there is one. */
-INLINE void step_by(const Pass *p, long strip, long width, const float *restrict sums)
+INLINE void step_by(const Loop *p, long strip, long width, const float *restrict sums)
 {
     float *restrict velocity = p->other + strip;
     for (long j = 0; j < width; j++)
@@ -439,7 +439,7 @@ INLINE void step_by(const Pass *p, long strip, long width, const float *restrict
             p->third[strip + j] += velocity[j];
 }
 
-INLINE void sums_loop(const Pass *p, int part, long first, long last)
+INLINE void sums_loop(const Loop *p, int part, long first, long last)
 {
     float sums[STRIP];
     for (long strip = first; strip < last; strip += STRIP) {
@@ -457,17 +457,17 @@ INLINE void sums_loop(const Pass *p, int part, long first, long last)
         step_by(p, strip, width, sums);
     }
 }
-PASS(sums)
+LOOP(sums)
 
 void sums(float *deltas, long rows, long columns, long step, float *velocity, float *parameter,
           float scale, float keep)
 {
-    Pass p = {deltas, velocity, parameter, .rows = rows, .columns = columns, .out_step = step,
+    Loop p = {deltas, velocity, parameter, .rows = rows, .columns = columns, .out_step = step,
               .number = scale, .keep = keep};
     share(sums_part, &p);
 }
 
-INLINE void differences_loop(const Pass *p, int part, long first, long last)
+INLINE void differences_loop(const Loop *p, int part, long first, long last)
 {
     float sums[STRIP], squares[STRIP];
     for (long strip = first; strip < last; strip += STRIP) {
@@ -495,14 +495,14 @@ INLINE void differences_loop(const Pass *p, int part, long first, long last)
             p->sums[part] += squares[j];
     }
 }
-PASS(differences)
+LOOP(differences)
 
 /* Returns the sum of the squares. */
 double differences(float *data, long rows, long columns, long step, float *recon, long recon_step,
                    float *velocity, float *parameter, float scale, float keep)
 {
     double sums[LARGEST_TEAM] = {0};
-    Pass p = {data, velocity, parameter, recon, rows, columns, .out_step = step,
+    Loop p = {data, velocity, parameter, recon, rows, columns, .out_step = step,
               .fourth_step = recon_step, .number = scale, .keep = keep, .sums = sums};
     share(differences_part, &p);
     for (int part = 1; part < LARGEST_TEAM; part++)
@@ -513,13 +513,13 @@ double differences(float *data, long rows, long columns, long step, float *recon
 /* Rows that lie apart: memory is asked for each while rows before it are copied. */
 #define AHEAD 4
 
-INLINE const char *row_of(const Pass *p, long i)
+INLINE const char *row_of(const Loop *p, long i)
 {
     int64_t at = p->chosen[i < p->rows ? i : p->rows - 1];
     return (const char *)p->cases + at * p->columns * p->bytes;
 }
 
-INLINE void take_loop(const Pass *p, int part, long first, long last)
+INLINE void take_loop(const Loop *p, int part, long first, long last)
 {
     for (long i = 0; i < p->rows; i++) {
         const char *row = row_of(p, i), *later = row_of(p, i + AHEAD);
@@ -533,13 +533,13 @@ INLINE void take_loop(const Pass *p, int part, long first, long last)
                 out[j] = ((const uint8_t *)row)[j] * (1 / 255.f);
     }
 }
-PASS(take)
+LOOP(take)
 
 /* Returns whether it was done: if all that were chosen are there. */
 int take(void *cases, int bytes, long n_cases, const int64_t *chosen, float *out, long rows,
          long columns, long step)
 {
-    Pass p = {out, .rows = rows, .columns = columns, .out_step = step, .cases = cases,
+    Loop p = {out, .rows = rows, .columns = columns, .out_step = step, .cases = cases,
               .chosen = chosen, .bytes = bytes};
     for (long i = 0; i < rows; i++)
         if (chosen[i] < 0 || chosen[i] >= n_cases)
@@ -569,7 +569,7 @@ typedef struct {
 static void move_by(const Product *p, int by_rows, int first, int many)
 {
     long start = by_rows ? (long)first * p->n : first;
-    Pass all = {p->parameter + start, p->out + start, .rows = by_rows ? 1 : p->m,
+    Loop all = {p->parameter + start, p->out + start, .rows = by_rows ? 1 : p->m,
                 .out_step = p->n, .number = p->shrink};
     move_range(&all, 0, 0, by_rows ? (long)many * p->n : many);
 }
@@ -678,7 +678,7 @@ INLINE double log_of_all(Logs *logs)
     return logs->exponents[0] * 0.6931471805599453 + log(logs->mantissas[0]);
 }
 
-INLINE float log_sum(const Pass *p, const float *factors, const float *others, float *slopes)
+INLINE float log_sum(const Loop *p, const float *factors, const float *others, float *slopes)
 {
     Logs logs;
     for (long k = 0; k < LANES; k++) {
@@ -702,7 +702,7 @@ INLINE float log_sum(const Pass *p, const float *factors, const float *others, f
 }
 
 /* Columns are cases here, sixteen of them one case, for parts to begin with any. */
-INLINE void log_sums_loop(const Pass *p, int part, long first, long last)
+INLINE void log_sums_loop(const Loop *p, int part, long first, long last)
 {
     for (long i = first / 16; i < last / 16; i++)
         for (long label = 0; label < p->rows; label++)
@@ -710,12 +710,12 @@ INLINE void log_sums_loop(const Pass *p, int part, long first, long last)
                 p, p->other + i * p->other_step, p->third + label * p->third_step,
                 p->fourth ? p->fourth + label * p->fourth_step + i * p->units : 0);
 }
-PASS(log_sums)
+LOOP(log_sums)
 
 void log_sums(float *factors, long cases, long units, long step, float *others, long labels,
               long others_step, float *out, float *slopes, long slopes_step)
 {
-    Pass p = {out, factors, others, slopes, .rows = labels, .columns = 16 * cases,
+    Loop p = {out, factors, others, slopes, .rows = labels, .columns = 16 * cases,
               .other_step = step, .third_step = others_step, .fourth_step = slopes_step,
               .units = units};
     share(log_sums_part, &p);

@@ -14,8 +14,9 @@ import pytest
 import reference
 from numpy.typing import NDArray
 
-from hinton06 import passes
-from hinton06.passes import (
+from hinton06 import native, numerics
+from hinton06.native import take
+from hinton06.numerics import (
     add_differences,
     add_sums,
     blend,
@@ -28,7 +29,6 @@ from hinton06.passes import (
     softmax,
     squash,
     squash_and_fire,
-    take,
     times_slope,
 )
 
@@ -66,24 +66,24 @@ def bits_of(seed: int) -> np.random.Generator:
 def test_the_loops_are_compiled_where_there_is_a_compiler() -> None:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
-    assert passes.KIND == "C"
+    assert native.KIND == "C"
 
 
 @pytest.mark.parametrize("content", [b"no library", None], ids=["damaged", "missing"])
 def test_numpy_does_it_where_there_is_no_library(
     content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passes, "__file__", str(tmp_path / "passes.py"))
+    monkeypatch.setattr(native, "__file__", str(tmp_path / "native.py"))
     if content is not None:
-        (tmp_path / f"_passes{passes.EXTENSION_SUFFIXES[0]}").write_bytes(content)
-    assert passes._compiled() is None
+        (tmp_path / f"_native{native.EXTENSION_SUFFIXES[0]}").write_bytes(content)
+    assert native._compiled() is None
 
 
 def test_loops_in_c_that_lack_a_function_are_of_another_version(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(passes._SIGNATURES, "of_the_future", ())
-    assert passes._compiled() is None
+    monkeypatch.setitem(native._SIGNATURES, "of_the_future", ())
+    assert native._compiled() is None
 
 
 # -- probabilities -------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_states_are_the_probabilities_compared_with_the_draws(kind: str, width: 
 
 @pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("width", WIDTHS)
-def test_probabilities_and_states_in_one_pass_are_those_of_two(width: int) -> None:
+def test_probabilities_and_states_in_one_go_are_those_of_two(width: int) -> None:
     inputs, bias = normal((40, width + 2), sd=3)[:, :width], normal((width,), seed=2)
     probs = squash(inputs.copy(), bias)
     expected = choose(probs, bits_of(3), np.empty_like(probs))
@@ -201,7 +201,7 @@ def test_in_numpy_a_float32_unit_fires_with_exactly_its_probability(
     prob: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over all 65,536 values of the 16 bits, and over the draws where these leave it open."""
-    monkeypatch.setattr(passes, "_C", None)
+    monkeypatch.setattr(native, "_C", None)
     p = np.float32(prob)
     certain = fired_of_all_bits(p, 1 - 2.0**-24)
     rest = float(p) * 65536 - certain
@@ -350,7 +350,7 @@ def test_chosen_cases_are_taken_from_wherever_they_lie(dtype: Any, count: int) -
     cases = np.arange(256 * 70).reshape(256, 70).astype(dtype)
     rows = np.random.default_rng(1).integers(0, 256, 300)
     out = np.full((300, 73), 7, np.float32)
-    with passes.threads(count):
+    with native.threads(count):
         assert take(cases, rows, out[:, :70])
     scale = np.float32(1 / 255) if dtype == np.uint8 else np.float32(1)
     np.testing.assert_array_equal(out[:, :70], cases[rows] * scale)
@@ -362,7 +362,7 @@ def test_where_an_array_begins_is_what_numpy_says() -> None:
     fixed = array.view()
     fixed.flags.writeable = False
     for other in (array, array.T, fixed, array[1:], array[:, 1:], array[3], array[2:2]):
-        assert passes._address(other) == other.ctypes.data
+        assert native._address(other) == other.ctypes.data
 
 
 def test_cases_that_lie_otherwise_are_left_to_numpy() -> None:
@@ -400,7 +400,7 @@ def factors(layout: str) -> list[NDArray[np.float32]]:
 
 
 def in_c() -> None:
-    if passes.KIND != "C":
+    if native.KIND != "C":
         pytest.skip("installed without a C compiler")
 
 
@@ -413,10 +413,10 @@ def test_a_product_is_the_same_whoever_computes_which_part(layout: str, count: i
     wide_left, wide_right = left.astype(np.float64), right.astype(np.float64)
     for scale, keep in ((1.0, 0.0), (0.01, 0.9)):
         out = np.full_like(before, np.nan) if keep == 0 else before.copy()
-        with passes.threads(count):
-            done = passes.multiply(left, right, out, scale, keep)
+        with native.threads(count):
+            done = native.multiply(left, right, out, scale, keep)
         alone = scale == 1 or "right" in LAYOUTS[layout][2]  # NumPy or SciPy is as fast
-        assert done == (passes._SHARES and not (count == 1 and alone))
+        assert done == (native._SHARES and not (count == 1 and alone))
         if not done:
             continue
         expected = scale * (wide_left @ wide_right) + keep * before
@@ -437,9 +437,9 @@ def test_a_product_moves_a_parameter_as_a_move_after_it(
     shape = left.shape[0], right.shape[1]
     out, parameter = normal(shape, seed=3), normal(shape, seed=4)
     velocity, expected = out.copy(), parameter.copy()
-    with passes.threads(count):
-        done = passes.multiply(left, right, velocity, 0.01, 0.9)
-        assert passes.multiply(left, right, out, 0.01, 0.9, parameter, shrink) == done
+    with native.threads(count):
+        done = native.multiply(left, right, velocity, 0.01, 0.9)
+        assert native.multiply(left, right, out, 0.01, 0.9, parameter, shrink) == done
         if not done:
             np.testing.assert_array_equal(out, normal(shape, seed=3))
             np.testing.assert_array_equal(parameter, normal(shape, seed=4))
@@ -460,8 +460,8 @@ def test_no_product_is_made_for_a_parameter_that_cannot_be_moved(
     in_c()
     left, right = normal((300, 60)).T, normal((300, 90))
     out = normal((60, 90))
-    with passes.threads(2):
-        assert not passes.multiply(left, right, out, 0.01, 0.9, parameter, 0.0)
+    with native.threads(2):
+        assert not native.multiply(left, right, out, 0.01, 0.9, parameter, 0.0)
     np.testing.assert_array_equal(out, normal((60, 90)))
     assert (parameter == 1).all()
 
@@ -472,10 +472,10 @@ def test_equal_numbers_of_threads_give_equal_bits_every_time() -> None:
 
     def bits() -> tuple[bytes, bytes]:
         out = np.empty((100, 70), np.float32)
-        passes.multiply(left, right, out, 0.5, 0.0)
+        native.multiply(left, right, out, 0.5, 0.0)
         return out.tobytes(), fire(inputs.copy(), bias, bits_of(7)).tobytes()
 
-    with passes.threads(3):
+    with native.threads(3):
         first = bits()
         assert {bits() for _ in range(200)} == {first}
 
@@ -490,7 +490,7 @@ def test_callers_that_come_at_once_all_get_their_result() -> None:
             if not np.array_equal(squash(mine.copy(), bias), expected):
                 wrong.append(1)
 
-    with passes.threads(3):
+    with native.threads(3):
         expected = [squash(x.copy(), bias) for x in inputs]
         callers = [
             threading.Thread(target=call, args=pair) for pair in zip(inputs, expected, strict=True)
@@ -509,14 +509,14 @@ import os, sys, warnings
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 warnings.simplefilter("ignore")
 import numpy as np
-from hinton06 import passes
+from hinton06 import native, numerics
 x, bias = np.random.default_rng(0).normal(size=(20, 300)).astype("f"), np.zeros(300, "f")
-with passes.threads(3):
-    expected = passes.squash(x.copy(), bias)
+with native.threads(3):
+    expected = numerics.squash(x.copy(), bias)
     child = os.fork()
-    same = np.array_equal(passes.squash(x.copy(), bias), expected)
-    with passes.threads(2):  # threads of its own
-        same &= np.array_equal(passes.squash(x.copy(), bias), expected)
+    same = np.array_equal(numerics.squash(x.copy(), bias), expected)
+    with native.threads(2):  # threads of its own
+        same &= np.array_equal(numerics.squash(x.copy(), bias), expected)
         if sys.platform == "linux" and not child:
             same &= len(os.listdir("/proc/self/task")) == 2
     if not child:
@@ -528,7 +528,7 @@ with passes.threads(3):
 
 def test_threads_sleep_when_there_is_nothing_to_do() -> None:
     in_c()
-    with passes.threads(3):
+    with native.threads(3):
         squash(normal((20, 300)), np.zeros(300, np.float32))
         time.sleep(0.1)
         before = time.process_time()
@@ -538,24 +538,24 @@ def test_threads_sleep_when_there_is_nothing_to_do() -> None:
 
 def test_the_number_of_threads_is_that_of_the_innermost_block() -> None:
     seen = []
-    with passes.threads(2):
-        seen.append(passes._team)
-        with passes.threads(1000):
-            seen.append(passes._team)
-        seen.append(passes._team)
-    seen.append(passes._team)
-    assert seen == ([2, 64, 2, 1] if passes._SHARES else [1, 1, 1, 1])
+    with native.threads(2):
+        seen.append(native._team)
+        with native.threads(1000):
+            seen.append(native._team)
+        seen.append(native._team)
+    seen.append(native._team)
+    assert seen == ([2, 64, 2, 1] if native._SHARES else [1, 1, 1, 1])
 
 
 def test_where_no_blas_is_found_it_multiplies_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert passes.find_sgemm("of_no_such_module") is None
-    assert passes.find_sgemm("json.decoder") is None  # no library
-    assert passes.find_sgemm("math") is None  # linked to none
-    monkeypatch.setattr(passes, "_SHARES", False)
+    assert native.find_sgemm("of_no_such_module") is None
+    assert native.find_sgemm("json.decoder") is None  # no library
+    assert native.find_sgemm("math") is None  # linked to none
+    monkeypatch.setattr(native, "_SHARES", False)
     left, right = factors("gradient")
-    with passes.threads(2):
-        assert passes._team == 1
-        assert not passes.multiply(left, right, np.empty((300, 90), np.float32), 1, 0)
+    with native.threads(2):
+        assert native._team == 1
+        assert not native.multiply(left, right, np.empty((300, 90), np.float32), 1, 0)
 
 
 # -- a softmax group -----------------------------------------------------------------------------
@@ -659,7 +659,7 @@ def same_in_numpy(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit what NumPy alone does."""
     mine = work()
     with monkeypatch.context() as patched:
-        patched.setattr(passes, "_C", None)
+        patched.setattr(native, "_C", None)
         np.testing.assert_array_equal(mine, work())
 
 
@@ -682,7 +682,7 @@ def test_what_is_not_rows_of_float32_is_left_to_numpy(
     def work() -> list[NDArray[Any]]:
         made = [squash(make(), bias), fire(make(), bias, bits_of(1))]
         made += [softmax(make(), bias), log_softmax(make())]
-        probs = passes.logistic_of_minus(make())
+        probs = numerics.logistic_of_minus(make())
         made += [choose(probs, bits_of(1), np.empty(probs.shape, probs.dtype))]
         return [*made, choose(probs.copy("C"), bits_of(1), make())]
 
