@@ -1,4 +1,4 @@
-"""The command line: parse, one library call, print. One module a command."""
+"""The command line: parse, one library call, print."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ import click
 
 from hinton06 import provenance
 from hinton06.checkpoint import CheckpointError
-from hinton06.cli.combine import combine
-from hinton06.cli.evaluate import evaluate
-from hinton06.cli.figures import figures
 from hinton06.cli.finetune_bp import finetune_bp
 from hinton06.cli.finetune_cws import finetune_cws
-from hinton06.cli.generative import generative
+from hinton06.cli.look import combine, evaluate, figures, sample, show
 from hinton06.cli.pretrain import pretrain
-from hinton06.cli.replicas import replicas
-from hinton06.cli.sample import sample
-from hinton06.cli.show import show
-from hinton06.cli.table1 import table1
-from hinton06.cli.translated import translated
-from hinton06.cli.unlabelled import unlabelled
+from hinton06.cli.tables import generative, replicas, table1, translated, unlabelled
 from hinton06.mnist import DataError
 from hinton06.report.files import ReportError
 from hinton06.training import Interrupted, RunError
+
+SECTIONS = {
+    "Learn": (pretrain, finetune_bp, finetune_cws),
+    "Look": (evaluate, combine, sample, figures, show),
+    "Report": (table1, replicas, generative, translated, unlabelled),
+}
+"""The commands, by what they are for."""
 
 
 class _OneLine(click.ClickException):
@@ -50,22 +49,29 @@ class _Commands(click.Group):
             click.echo(f"hinton06: stopped by {stop}; start again to go on", err=True)
             ctx.exit(128 + stop.signal_number)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by section, each with the whole of its first sentence."""
+        for section, commands in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(str(c.name), c.get_short_help_str(limit=200)) for c in commands]
+                )
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(provenance.version(), prog_name="hinton06")
 def main() -> None:
     """Rerun the experiments of Hinton's "To Recognize Shapes, First Learn to Generate Images".
 
-    G. E. Hinton, UTML TR 2006-004, University of Toronto, October 2006.
+    Start with:  hinton06 pretrain --split a --recipe quick
 
-    The whole of Table 1 is three calls of pretrain, seven of finetune-bp and one
-    of table1; `make table1` makes them. Every long command can be stopped at any
-    time and goes on where it was when it is started again.
+    It learns a small net in less than a minute, and says where it is. Then `hinton06 sample` lets
+    it generate, and `hinton06 finetune-bp` teaches it to recognise; `make table1` makes the whole
+    of Table 1. Every long command can be stopped at any time and goes on where it was when it is
+    started again. (G. E. Hinton, UTML TR 2006-004, University of Toronto, October 2006.)
     """
 
 
-for _command in (
-    pretrain, finetune_bp, finetune_cws, evaluate, combine, sample, table1, replicas,
-    translated, unlabelled, generative, figures, show,
-):  # fmt: skip
-    main.add_command(_command)
+for _commands in SECTIONS.values():
+    for _command in _commands:
+        main.add_command(_command)

@@ -26,15 +26,9 @@ _SHOWN = {
 class Display:
     """The `Progress` of the command line, on standard error.
 
-    Parameters
-    ----------
-    quiet : bool
-        Show nothing but notes.
-    plain : bool
-        A line an epoch on a terminal too.
-    parts : int or None
-        How many runs of about equal work the command makes, one after the other; None where
-        that is not known, or they are unequal: each then has a bar of its own.
+    Quiet, it shows nothing but notes; plain, a line an epoch on a terminal too. `parts` runs of
+    about equal work share a bar; None where that is not known, or they are unequal: each then has
+    a bar of its own.
     """
 
     def __init__(self, quiet: bool = False, plain: bool = False, parts: int | None = 1) -> None:
@@ -82,6 +76,11 @@ class Display:
                 f"{self._title} {where}: {shown} [{100 * fraction:.0f} %, {self._left(fraction)}]",
                 err=True,
             )
+
+    def say(self, message: str) -> None:
+        """Something that is worth a line, but for the quiet."""
+        if not self._quiet:
+            click.echo(f"hinton06: {message}", err=True)
 
     def note(self, message: str) -> None:
         """Something that the user should know."""

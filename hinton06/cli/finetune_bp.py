@@ -7,20 +7,19 @@ from typing import Any
 
 import click
 
-from hinton06 import opening, stages
+from hinton06 import experiments
 from hinton06.cli.display import Display
 from hinton06.cli.options import (
     EXISTING_FILE,
     LAYERS,
-    chosen_settings,
     long_run_options,
-    make_context,
     out_option,
-    print_made,
+    print_result,
     recipe_options,
+    training_setup,
 )
 from hinton06.mnist import SPLITS
-from hinton06.recipes import RECIPES
+from hinton06.recipes import conditions
 
 
 @click.command("finetune-bp")
@@ -43,7 +42,7 @@ from hinton06.recipes import RECIPES
 @click.option("--layers", type=LAYERS, help="Hidden layers with --no-pretraining. Default: as "
               "in the first CHECKPOINT, or the recipe's.")  # fmt: skip
 @click.option(
-    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000),
+    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000), default=0,
     help="Learn from so many of the training cases, equally many of each class, as if the others "
     "had no labels. Default: all.",
 )  # fmt: skip
@@ -56,7 +55,7 @@ def finetune_bp(
     no_pretraining: bool,
     split: str | None,
     layers: tuple[int, ...] | None,
-    labelled: int | None,
+    labelled: int,
     out: Path | None,
     **options: Any,
 ) -> None:
@@ -75,37 +74,39 @@ def finetune_bp(
     are 10 epochs old; the weights go back to those fewest errors.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     _check_usage(checkpoints, extended, no_pretraining, split, layers)
-    if labelled is not None and (extended is not None or (no_pretraining and split is None)):
+    if labelled and (extended is not None or (no_pretraining and split is None)):
         raise click.UsageError("--labelled goes with a pretrained CHECKPOINT or with --split")
     _check_rate(extended is not None or no_pretraining, options)
-    recipe, seed = options["recipe"], options["seed"]
-    settings = chosen_settings(RECIPES[recipe].backprop, options)
-    context = make_context(options, Display(options["quiet"], options["plain"]))
+    starts = [extended] if extended is not None else list(checkpoints)
+    setup = training_setup(options, Display(options["quiet"], options["plain"]), starts)
+    known = setup.start.lineage.conditions() if setup.start else {}
+    known = known | ({"labelled": labelled} if labelled else {})
+    settings = setup.settings("backprop", options, conditions(**known))
+    with_settings = (settings, setup.recipe.name, setup.seed)
+    few = f"-{labelled}-labelled" if labelled else ""
     if extended is not None:
         path = out or extended.with_name(f"{extended.stem}-extended.h5")
-        made = stages.extend(context, path, extended, settings, recipe, seed)
+        result = experiments.extend(setup.context, path, extended, *with_settings)
     elif split is not None:
-        path = out or Path("runs") / f"bp-not-pretrained-{split}{_few(labelled)}.h5"
-        sizes = layers or RECIPES[recipe].pretrain.layers
-        made = stages.finetune_from_random_on_split(
-            context, path, split, settings, sizes, recipe, seed, labelled or 0
+        path = out or Path("runs") / f"bp-not-pretrained-{split}{few}.h5"
+        sizes = layers or setup.recipe.pretrain.layers
+        result = experiments.finetune_from_random_on_split(
+            setup.context, path, split, settings, sizes, setup.recipe.name, setup.seed, labelled
         )
     elif no_pretraining:
+        assert setup.start is not None  # or _check_usage had refused it
         path = out or checkpoints[0].with_name("bp-not-pretrained.h5")
-        sizes = layers or opening.load_net(checkpoints[0]).sizes[1:-1]
-        made = stages.finetune_from_random(
-            context, path, checkpoints, settings, sizes, recipe, seed
+        sizes = layers or setup.start.of_kind("classifier").model.sizes[1:-1]
+        result = experiments.finetune_from_random(
+            setup.context, path, checkpoints, settings, sizes, setup.recipe.name, setup.seed
         )
     else:
         name = checkpoints[0].stem.removeprefix("pretrain-")
-        path = out or checkpoints[0].with_name(f"bp-{name}{_few(labelled)}.h5")
-        made = stages.finetune(context, path, checkpoints[0], settings, recipe, seed, labelled or 0)
-    print_made(made, options["as_json"])
-
-
-def _few(labelled: int | None) -> str:
-    """What a file's name says of few labels."""
-    return f"-{labelled}-labelled" if labelled else ""
+        path = out or checkpoints[0].with_name(f"bp-{name}{few}.h5")
+        result = experiments.finetune(
+            setup.context, path, checkpoints[0], *with_settings, labelled
+        )
+    print_result(result, options["as_json"])
 
 
 def _check_usage(

@@ -7,18 +7,18 @@ from typing import Any
 
 import click
 
-from hinton06 import stages
+from hinton06 import experiments
 from hinton06.cli.display import Display
 from hinton06.cli.options import (
     EXISTING_FILE,
-    chosen_settings,
+    Setup,
     long_run_options,
-    make_context,
     out_option,
-    print_made,
+    print_result,
     recipe_options,
+    training_setup,
 )
-from hinton06.recipes import RECIPES
+from hinton06.recipes import conditions
 
 
 @click.command("finetune-cws")
@@ -53,18 +53,31 @@ def finetune_cws(
     if extended is not None and mixing:
         name = mixing[0].replace("_", "-")
         raise click.UsageError(f"--extend goes on with the net's own coefficient, without --{name}")
-    recipe, seed = options["recipe"], options["seed"]
-    settings = chosen_settings(RECIPES[recipe].wakesleep, options)
-    context = make_context(options, Display(options["quiet"], options["plain"]))
-    if extended is not None:
-        path = out or extended.with_name(f"{extended.stem}-extended.h5")
-        made = stages.extend_generative(context, path, extended, settings, recipe, seed)
+    path = start or extended
+    assert path is not None
+    setup = training_setup(options, Display(options["quiet"], options["plain"]), [path])
+    settings = setup.settings("wakesleep", options, _conditions(setup, options, extended))
+    with_settings = (settings, setup.recipe.name, setup.seed)
+    if start is None:
+        out = out or path.with_name(f"{path.stem}-extended.h5")
+        result = experiments.extend_generative(setup.context, out, path, *with_settings)
     else:
-        assert start is not None
-        name = start.stem.removeprefix("pretrain-").removeprefix("labels-").removeprefix("cws-")
+        name = path.stem.removeprefix("pretrain-").removeprefix("labels-").removeprefix("cws-")
         mixed = settings.bp_weight > 0 or settings.search_bp_weight
-        path = out or start.with_name(f"{'hybrid' if mixed else 'cws'}-{name}.h5")
-        if path == start:
+        out = out or path.with_name(f"{'hybrid' if mixed else 'cws'}-{name}.h5")
+        if out == path:
             raise click.UsageError("--out must name another file than START")
-        made = stages.finetune_generative(context, path, start, settings, recipe, seed)
-    print_made(made, options["as_json"])
+        result = experiments.finetune_generative(setup.context, out, path, *with_settings)
+    print_result(result, options["as_json"])
+
+
+def _conditions(setup: Setup, options: dict[str, Any], extended: Path | None) -> tuple[str, ...]:
+    """The recipe's conditions: what the start has learned, and which gradients are asked for."""
+    assert setup.start is not None
+    plain = setup.recipe.wakesleep
+    mixing = options["bp_weight"] or options["search_bp_weight"]
+    if extended is not None:
+        mixing = setup.start.outcome.bp_weight
+    generative = options["generative"] or plain.generative
+    mixed = bool(mixing or plain.bp_weight or plain.search_bp_weight)
+    return conditions(**setup.start.lineage.conditions(), mixed=mixed, generative=generative)

@@ -7,25 +7,20 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from hinton06 import mnist
+from hinton06 import loading
 from hinton06.cli.display import Display, duration
-from hinton06.opening import Context
-from hinton06.recipes import RECIPES, Settings, SettingsType, parse_layers, show_value
-from hinton06.report.files import FORMATS, Tabulated
-from hinton06.report.scores import (
-    coefficient_curve,
-    outcome_values,
-    scores_line,
-    show_curve,
-)
-from hinton06.stages import Made
+from hinton06.experiments import Result
+from hinton06.loading import Context, RunFile
+from hinton06.recipes import RECIPES, Recipe, parse_layers, show_value
+from hinton06.records import Tree, to_tree
+from hinton06.report.scores import coefficient_curve, scores_line, show_curve
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -85,15 +80,15 @@ NUMBERS_OR_FREE = _Numbers("free")
 
 data_option = click.option(
     "--data", "data_dir", metavar="DIR", type=click.Path(path_type=Path),
-    help="Folder of four IDX files under MNIST's names, gzipped or not. Default: the MNIST "
-    "files that ship with this package.",
+    help="Folder of four IDX files under MNIST's names, gzipped or not; mnist for those that ship "
+    "with this package. Default: those that the file to start from was made with, or mnist.",
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 threads_option = click.option(
-    "--threads", type=click.IntRange(1, 1024), default=lambda: os.cpu_count() or 1,
-    show_default="all cores",
-    help="Threads that compute. Runs of equal threads are bit-identical.",
+    "--threads", type=click.IntRange(1, 1024),
+    help="Threads that compute; runs of equally many are bit-identical. Default: as the file to "
+    "train from was made with, or all cores.",
 )  # fmt: skip
 plain_option = click.option(
     "--plain", is_flag=True, help="A line an epoch instead of a bar, on a terminal too."
@@ -108,104 +103,56 @@ seed_option = click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
     help="Seed of every random number of this run.",
 )  # fmt: skip
-
-
-LONG_RUN_OPTIONS = (
-    data_option,
-    seed_option,
-    threads_option,
-    force_option,
-    plain_option,
-    quiet_option,
-    json_option,
+training_seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1),
+    help="Seed of every random number of this run. Default: that of the file to start from, or 0.",
 )
+save_option = click.option(
+    "--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+    help="Also write the table there, as Markdown, CSV and JSON.",
+)  # fmt: skip
+
+
+def _decorated(command: Command, parameters: Iterable[Any]) -> Command:
+    for parameter in reversed(list(parameters)):
+        command = parameter(command)
+    return command
 
 
 def long_run_options(command: Command) -> Command:
     """What every training command takes."""
-    for option in reversed(LONG_RUN_OPTIONS):
-        command = option(command)
-    return command
-
-
-MEASURING_OPTIONS = (
-    click.option("--confusion", is_flag=True, help="Also print which classes are taken for which."),
-    data_option,
-    threads_option,
-    quiet_option,
-    json_option,
-)
+    return _decorated(command, (
+        data_option, training_seed_option, threads_option, force_option, plain_option,
+        quiet_option, json_option,
+    ))  # fmt: skip
 
 
 def measuring_options(command: Command) -> Command:
     """What a command that measures finished nets takes, and their files."""
-    for option in reversed(MEASURING_OPTIONS):
-        command = option(command)
-    return click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)(command)
-
-
-def table_options(
-    files: str, several: bool = False
-) -> Callable[[Callable[..., Tabulated[Any]]], Callable[..., None]]:
-    """A command that tabulates the files of a folder, which it takes: prints and saves the table.
-
-    The function that is decorated makes a `Tabulated` from the folder.
-
-    Parameters
-    ----------
-    files : str
-        Names of those that ``--save`` writes, in words.
-    several : bool
-        Whether it takes more than one folder; they then are a tuple.
-    """
-    options = (
-        click.option(
-            "--format", "form", type=click.Choice(list(FORMATS)), default="terminal",
-            show_default=True, help="How to print the table.",
-        ),
-        click.option("--json", "form", flag_value="json", help="Short for --format json."),
-        click.option(
-            "--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
-            help=f"Also write {files} there.",
-        ),
-    )  # fmt: skip
-
-    def decorate(make: Callable[..., Tabulated[Any]]) -> Callable[..., None]:
-        @wraps(make)
-        def command(runs: Any, form: str, save: Path | None) -> None:
-            table = make(runs)
-            if save is not None:
-                table.save(save)
-            table.show(form)
-
-        kind = click.Path(exists=True, file_okay=False, path_type=Path)
-        count = -1 if several else 1
-        runs = click.argument("runs", type=kind, nargs=count, required=True)
-        for parameter in (*reversed(options), runs):
-            command = parameter(command)
-        return command
-
-    return decorate
+    return _decorated(command, (
+        click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE),
+        click.option("--confusion", is_flag=True,
+                     help="Also print which classes are taken for which."),
+        data_option, threads_option, quiet_option, json_option,
+    ))  # fmt: skip
 
 
 def recipe_options(part: str) -> Callable[[Command], Command]:
-    """``--recipe NAME`` and one option for each setting of that part of a recipe.
-
-    Parameters
-    ----------
-    part : str
-        ``"pretrain"``, ``"backprop"`` or ``"wakesleep"``.
-    """
-    default: Settings = getattr(RECIPES["tr2006"], part)
+    """``--recipe NAME`` and one option for each setting of that part of a recipe."""
+    default = RECIPES["tr2006"].settings(part)
 
     def decorate(command: Command) -> Command:
-        for item in reversed(dataclasses.fields(default)):
-            command = _setting_option(item, getattr(default, item.name))(command)
+        options = [
+            _setting_option(item, getattr(default, item.name))
+            for item in dataclasses.fields(default)
+        ]
         choices = "; ".join(f"{r.name}: {r.about}" for r in RECIPES.values())
-        return click.option(
-            "--recipe", type=click.Choice(list(RECIPES)), default="tr2006", show_default=True,
-            help=f"Named set of values for the options below. {choices}.",
-        )(command)  # fmt: skip
+        recipe = click.option(
+            "--recipe", type=click.Choice(list(RECIPES)),
+            help=f"Named set of values for the options below. {choices}. Default: that of the file "
+            "to start from, or tr2006.",
+        )  # fmt: skip
+        return _decorated(command, [recipe, *options])
 
     return decorate
 
@@ -228,20 +175,89 @@ def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Com
     return click.option(f"--{name}", item.name, type=kind, help=help_text)
 
 
-def chosen_settings(base: SettingsType, options: dict[str, Any]) -> SettingsType:
-    """A recipe's settings with the options that were given in place of its own values."""
-    given = {f.name: options[f.name] for f in dataclasses.fields(base)}
-    return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+@dataclass(frozen=True)
+class Setup:
+    """What a training command starts with.
+
+    Parameters
+    ----------
+    context : Context
+    recipe : Recipe
+    seed : int
+    start : RunFile or None
+        The file that it starts from.
+    """
+
+    context: Context
+    recipe: Recipe
+    seed: int
+    start: RunFile | None
+
+    def settings(
+        self, part: str, options: dict[str, Any], conditions: Iterable[str] = ()
+    ) -> Any:
+        """The recipe's settings under some conditions, with the options that were given."""
+        base = self.recipe.settings(part, conditions)
+        given = {f.name: options[f.name] for f in dataclasses.fields(base)}
+        return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
 
 
-def make_context(options: dict[str, Any], display: Display) -> Context:
-    """What the library calls share, from a command's options."""
-    return Context(
-        digits=mnist.read(options["data_dir"]),
-        progress=display,
-        threads=options["threads"],
-        force=options.get("force", False),
-    )
+def training_setup(
+    options: dict[str, Any], display: Display, starts: Sequence[Path] = ()
+) -> Setup:
+    """Data, recipe, seed and threads: as given, else those of the file that a command starts from.
+
+    What is taken from the file is said in the first line. Raises `RunError` where its data are not
+    to be found again and none are given.
+    """
+    files = [loading.load(path) for path in starts]
+    start = files[0] if files else None
+    own = _own_values(start)
+    values = {name: options[name] if options[name] is not None else own[name] for name in own}
+    if start is not None:
+        digits = loading.digits_of(files, options["data_dir"])
+        _say_what_is_taken(display, start, options, values)
+        _say_other_data(display, "learns from", digits, files)
+    else:
+        digits = loading.read_digits(options["data_dir"])
+    context = Context(digits, display, values["threads"], options["force"])
+    return Setup(context, RECIPES[values["recipe"]], values["seed"], start)
+
+
+def _own_values(start: RunFile | None) -> dict[str, Any]:
+    if start is None:
+        return {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
+    recipe = start.recipe if start.recipe in RECIPES else "tr2006"
+    return {"seed": start.lineage.seed, "recipe": recipe, "threads": start.lineage.threads}
+
+
+def _say_what_is_taken(
+    display: Display, start: RunFile, options: dict[str, Any], values: dict[str, Any]
+) -> None:
+    taken = [f"{name} {values[name]}" for name in values if options[name] is None]
+    if options["data_dir"] is None:
+        taken.append(f"the data of {start.lineage.data_folder or 'MNIST'}")
+    if taken:
+        listed = " and ".join([", ".join(taken[:-1]), taken[-1]] if taken[1:] else taken)
+        display.say(f"with {listed}, as {start.path.name}")
+
+
+def _say_other_data(
+    display: Display, does: str, digits: Any, files: Sequence[RunFile]
+) -> None:
+    others = [file.path.name for file in files if file.lineage.data != digits.sha256]
+    if others:
+        display.note(f"{does} {digits.name}, and not the data of {', '.join(others)}")
+
+
+def measuring_context(
+    options: dict[str, Any], display: Display, paths: Sequence[Path]
+) -> Context:
+    """What commands that look at files share: the data of the files unless others are given."""
+    files = [loading.load(path) for path in paths]
+    digits = loading.digits_of(files, options["data_dir"])
+    _say_other_data(display, "uses", digits, files)
+    return Context(digits, display, options["threads"] or os.cpu_count() or 1)
 
 
 def print_json(value: Any) -> None:
@@ -254,34 +270,39 @@ def _shape(value: Any) -> str:
     return f"array of shape {getattr(value, 'shape', '?')}"
 
 
-def print_made(made: Made, as_json: bool) -> None:
+def print_result(result: Result, as_json: bool) -> None:
     """Print what a fine-tuning command made, on standard output."""
+    file = result.file
+    curve = coefficient_curve(file.history)
     if as_json:
-        print_json(_json(made))
-    else:
-        click.echo(_line(made))
-        curve = coefficient_curve(made.checkpoint.history)
-        if len(curve) > 1:
-            show_curve(curve)
-
-
-def _line(made: Made) -> str:
-    outcome, seconds = made.checkpoint.outcome, made.checkpoint.provenance["seconds"]
-    before = f"{outcome['epochs_before']}+" if outcome["epochs_before"] else ""
-    state = "already finished" if made.already else f"finished in {duration(seconds)}"
-    return (
-        f"{made.path}: {before}{outcome['epochs']} epochs, {state}: {outcome['reason']}\n"
-        f"{scores_line(outcome)}"
+        print_json(
+            result_values(result) | {"outcome": file.outcome.values(), "coefficients": curve}
+        )
+        return
+    click.echo(
+        f"{file.path}: {file.outcome.epochs_text} epochs, {state_text(result)}: "
+        f"{file.outcome.reason}\n{scores_line(file.outcome)}"
     )
+    if len(curve) > 1:
+        show_curve(curve)
 
 
-def _json(made: Made) -> dict[str, Any]:
+def state_text(result: Result) -> str:
+    """Whether a file had been finished before, or in which time it was."""
+    if result.already:
+        return "already finished"
+    return f"finished in {duration(result.file.provenance['seconds'])}"
+
+
+def result_values(result: Result) -> Tree:
+    """What a command made, as JSON values."""
+    file = result.file
     return {
-        "path": str(made.path),
-        "already_finished": made.already,
-        "arguments": made.checkpoint.arguments,
-        "seconds": made.checkpoint.provenance["seconds"],
-        "sha256": made.checkpoint.digest(),
-        "outcome": outcome_values(made.checkpoint.outcome),
-        "coefficients": coefficient_curve(made.checkpoint.history),
+        "path": str(file.path),
+        "already_finished": result.already,
+        "recipe": file.recipe,
+        "settings": to_tree(file.settings),
+        "lineage": to_tree(file.lineage),
+        "seconds": file.provenance["seconds"],
+        "sha256": file.digest,
     }

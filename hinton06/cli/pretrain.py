@@ -7,20 +7,22 @@ from typing import Any
 
 import click
 
-from hinton06 import stages
-from hinton06.cli.display import Display, duration
+from hinton06 import experiments
+from hinton06.cli.display import Display
 from hinton06.cli.options import (
     EXISTING_FILE,
-    chosen_settings,
     long_run_options,
-    make_context,
     out_option,
     print_json,
     recipe_options,
+    result_values,
+    state_text,
+    training_setup,
 )
+from hinton06.experiments import Result
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
-from hinton06.recipes import RECIPES, show_value
-from hinton06.stages import Made
+from hinton06.recipes import conditions, show_value
+from hinton06.records import Tree
 
 
 @click.command()
@@ -44,7 +46,7 @@ from hinton06.stages import Made
     "versions of each. What is fine-tuned from the stack learns them too.",
 )  # fmt: skip
 @click.option(
-    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000),
+    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000), default=0,
     help="Learn only the images of so many training cases, equally many of each class: those that "
     "finetune-bp --labelled has labels of. What is fine-tuned from the stack learns no others.",
 )  # fmt: skip
@@ -62,7 +64,7 @@ def pretrain(
     labels: bool,
     lower: Path | None,
     translations: int,
-    labelled: int | None,
+    labelled: int,
     runs: Path,
     out: Path | None,
     **options: Any,
@@ -76,44 +78,39 @@ def pretrain(
         raise click.UsageError("--out names one file; with --split all give --runs")
     if lower is not None and split == "all":
         raise click.UsageError("--on names one stack of one split; give that --split")
-    if labelled is not None and (labels or lower is not None):
+    if labelled and (labels or lower is not None):
         raise click.UsageError("--labelled goes without --labels and --on")
     names = SPLITS if split == "all" else (split,)
-    settings = chosen_settings(RECIPES[options["recipe"]].pretrain, options)
     display = Display(options["quiet"], options["plain"], parts=len(names))
-    context = make_context(options, display)
+    setup = training_setup(options, display, [lower] if lower else [])
+    if options["passes"] is not None and options["updates"] is None:
+        options["updates"] = 0
+    under = conditions(labels=labels, translations=translations, images=labelled)
+    settings = setup.settings("pretrain", options, under)
+    sort = ("labels-" if labels else "") + ("translated-" if translations else "")
+    sort += f"{labelled}-images-" if labelled else ""
     results = []
-    kind = ("labels-" if labels else "") + ("translated-" if translations else "")
-    kind += f"{labelled}-images-" if labelled else ""
     for name in names:
-        path = out or runs / f"pretrain-{kind}{name}.h5"
-        made = stages.pretrain(
-            context, path, name, settings, options["recipe"], options["seed"], labels, lower,
-            translations, labelled or 0,
+        path = out or runs / f"pretrain-{sort}{name}.h5"
+        result = experiments.pretrain(
+            setup.context, path, name, settings, setup.recipe.name, setup.seed, labels, lower,
+            translations, labelled,
         )  # fmt: skip
-        if made.already:
+        if result.already:
             display.skip()
-        results.append(made)
+        results.append(result)
         if not options["as_json"]:
-            click.echo(_line(made))
+            click.echo(_line(result))
     if options["as_json"]:
-        print_json([_json(made) for made in results])
+        print_json([_values(result) for result in results])
 
 
-def _line(made: Made) -> str:
-    arguments, seconds = made.checkpoint.arguments, made.checkpoint.provenance["seconds"]
-    layers = show_value(tuple(arguments["settings"]["layers"]))
-    state = "already finished" if made.already else f"finished in {duration(seconds)}"
-    return f"{made.path}: {layers}, {arguments['settings']['passes']} passes a layer, {state}"
+def _line(result: Result) -> str:
+    file = result.file
+    layers = show_value(tuple(rbm.n_hidden for rbm in file.model))
+    return f"{file.path}: {layers}, {file.outcome.reason}, {state_text(result)}"
 
 
-def _json(made: Made) -> dict[str, Any]:
-    last = {name: float(column[-1]) for name, column in made.checkpoint.history.items()}
-    return {
-        "path": str(made.path),
-        "already_finished": made.already,
-        "arguments": made.checkpoint.arguments,
-        "seconds": made.checkpoint.provenance["seconds"],
-        "sha256": made.checkpoint.digest(),
-        "last_epoch": last,
-    }
+def _values(result: Result) -> Tree:
+    last = {name: float(column[-1]) for name, column in result.file.history.items()}
+    return result_values(result) | {"last_epoch": last}

@@ -1,0 +1,278 @@
+"""The commands that look at finished files: evaluate, combine, sample, figures, show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hinton06 import evaluation, loading, sampling
+from hinton06.cli.display import Display
+from hinton06.cli.options import (
+    EXISTING_FILE,
+    NUMBERS,
+    NUMBERS_OR_FREE,
+    data_option,
+    json_option,
+    measuring_context,
+    measuring_options,
+    print_json,
+    quiet_option,
+    save_option,
+    seed_option,
+    threads_option,
+)
+from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
+from hinton06.report import contents, scores
+from hinton06.report import methods as methods_report
+from hinton06.report import samples as samples_report
+from hinton06.sampling import SamplingOptions
+
+_ALL = "all"
+
+
+@click.command()
+@click.option(
+    "--method", "names", multiple=True, type=click.Choice([*METHODS, _ALL]),
+    help="How a generative net is asked for the label: exact free energy after a deterministic "
+    "up-pass, after one stochastic up-pass, averaged over --passes of them; Gibbs sampling of "
+    "the label units; or annealed importance sampling of the probabilities of generating the "
+    "image with each label. Several times for several, all for all. A classifier has its "
+    "softmax alone.  [default: free-energy]",
+)  # fmt: skip
+@click.option("--passes", type=click.IntRange(1, 10_000), show_default="20",
+              help="Up-passes an image of stochastic-mean and of sampling.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1, 100_000), show_default="200",
+              help="Gibbs rounds of label-gibbs, the first half not counted.")  # fmt: skip
+@click.option(
+    "--temperatures", type=click.IntRange(0, 100_000), show_default="10",
+    help="Distributions of sampling between those of the up-pass and of the generative model; "
+    "0 only weighs the up-passes.",
+)  # fmt: skip
+@click.option("--part", "parts", multiple=True, type=click.Choice(PARTS),
+              help="Measure only these cases. May be given again.")  # fmt: skip
+@click.option("--cases", type=click.IntRange(min=1), metavar="N",
+              help="Measure only N cases of each part, drawn with --seed.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), show_default="0",
+              help="Seed of the methods that sample and of --cases.")  # fmt: skip
+@save_option
+@measuring_options
+def evaluate(
+    checkpoints: tuple[Path, ...],
+    names: tuple[str, ...],
+    parts: tuple[str, ...],
+    cases: int | None,
+    save: Path | None,
+    confusion: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Cost and errors of nets on their training, validation and test cases.
+
+    Takes fine-tuned classifiers and generative nets, and stacks that learned labels.
+    """
+    values = {key: options[key] for key in ("passes", "rounds", "temperatures", "seed")}
+    methods = _methods(names, values, cases is not None)
+    selection = CaseSelection(parts, cases, values["seed"] or 0)
+    count = len(checkpoints) * max(1, len(methods))
+    display = Display(options["quiet"], parts=count)
+    context = measuring_context(options, display, checkpoints)
+    results = evaluation.evaluate(context, checkpoints, methods, selection)
+    if save is not None:
+        methods_report.save(results, selection, context.threads, save)
+    scores.show(results, as_json, results if confusion else [], selection)
+
+
+def _methods(
+    names: tuple[str, ...], values: dict[str, int | None], drawn: bool
+) -> list[Method]:
+    """The methods that were asked for; refuses a value that none of them makes use of."""
+    wanted = list(METHODS) if _ALL in names else list(dict.fromkeys(names))
+    used = {key for name in wanted for key in METHODS[name]}
+    if drawn:
+        used.add("seed")
+    given = {key: value for key, value in values.items() if value is not None}
+    for key in given:
+        if key not in used:
+            users = [name for name, uses in METHODS.items() if key in uses]
+            also = ", or --cases" if key == "seed" else ""
+            raise click.UsageError(f"--{key} goes with --method {' or '.join(users)}{also}")
+    return [Method(name, **given) for name in wanted]
+
+
+@click.command()
+@measuring_options
+def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **options: Any) -> None:
+    """Multiply the class probabilities of several nets, on the test cases.
+
+    "product" is the geometric mean of the nets' probabilities, renormalised, whose cost is
+    what the chapter's Table 1 prints; "product, no root" is renormalised without taking the
+    root. The classes they choose are the same.
+    """
+    if len(checkpoints) < 2:
+        raise click.UsageError("a product takes two CHECKPOINTS or more")
+    context = measuring_context(options, Display(options["quiet"]), checkpoints)
+    results = evaluation.combine(context, checkpoints)
+    product = [result for result in results if result.name == "product"]
+    scores.show(results, as_json, product if confusion else [])
+
+
+@click.command()
+@click.argument("path", metavar="CHECKPOINT", type=EXISTING_FILE)
+@click.option(
+    "--labels", metavar="N,N-N|free", type=NUMBERS_OR_FREE,
+    help="Labels to clamp, a row of samples for each; free: the label units are sampled too. "
+    "Default: every label of a net that learned labels.",
+)  # fmt: skip
+@click.option("--chains", type=click.IntRange(1, 1000),
+              help="Chains for each clamped label, or in all. Default: 1 for each label, "
+              "else 10.")  # fmt: skip
+@click.option("--samples", "n_samples", type=click.IntRange(1, 1000), default=10,
+              show_default=True, help="Samples from each chain.")  # fmt: skip
+@click.option("--gibbs", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
+              help="Rounds of alternating Gibbs sampling before each sample.")  # fmt: skip
+@click.option("--layer", type=click.IntRange(1),
+              help="The RBM of a stack to sample, 1 on the pixels. Default: the top "
+              "one.")  # fmt: skip
+@click.option(
+    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    help="The picture to make, its ending .png, .svg or .gif; without an ending, in each "
+    "--format. Default: samples-NAME beside CHECKPOINT NAME.h5.",
+)  # fmt: skip
+@click.option(
+    "--format", "forms", type=click.Choice(samples_report.FORMATS), multiple=True,
+    help="png: the grid of all samples (default); svg: the same as SVG; gif: the chains as an "
+    "animation, a frame for each sample. Can be given several times.",
+)  # fmt: skip
+@seed_option
+@data_option
+@threads_option
+@quiet_option
+@json_option
+def sample(
+    path: Path,
+    out: Path | None,
+    forms: tuple[str, ...],
+    as_json: bool,
+    n_samples: int,
+    **options: Any,
+) -> None:
+    """Let a net generate images.
+
+    \b
+    hinton06 sample runs/cws-a.h5                 Figure 5: each row one label
+    hinton06 sample runs/cws-a.h5 --labels 4,9 --chains 5 --out pairs.svg
+    hinton06 sample runs/cws-a.h5 --labels free --gibbs 5 --out wander.gif
+    hinton06 sample runs/pretrain-a.h5 --layer 1  a single RBM
+
+    Chains of alternating Gibbs sampling start from random images and run side by side; what
+    they have in mind is sent down to the pixels by the generative connections. A row of the
+    grid is one chain. The last sample of each chain is also shown on the terminal.
+    """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    files = _pictures(path, out, forms)
+    wanted = SamplingOptions(
+        options["labels"], options["chains"], n_samples, options["gibbs"], options["layer"],
+        options["seed"],
+    )  # fmt: skip
+    context = measuring_context(options, Display(options["quiet"]), [path])
+    samples = sampling.sample(context, path, wanted)
+    about = samples_report.describe(samples, wanted)
+    for file, form in files.items():
+        samples_report.save(samples, file, form, f"{path.name}: {about}")
+    if as_json:
+        print_json(samples_report.values(samples, wanted, path, list(files)))
+        return
+    samples_report.preview(samples)
+    for file in files:
+        click.echo(f"{file}: {about}")
+
+
+def _pictures(path: Path, out: Path | None, forms: tuple[str, ...]) -> dict[Path, str]:
+    """The files to make, and the format of each."""
+    if out is None or not out.suffix:
+        base = path.with_name(f"samples-{path.stem}") if out is None else out
+        return {base.with_name(f"{base.name}.{form}"): form for form in forms or ("png",)}
+    form = out.suffix.removeprefix(".").lower()
+    if form not in samples_report.FORMATS:
+        raise click.UsageError(f"--out {out}: a picture ends in .png, .svg or .gif")
+    if forms and forms != (form,):
+        raise click.UsageError("--out with an ending names one file; leave the ending, or --format")
+    return {out: form}
+
+
+@click.command()
+@click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)
+@click.option(
+    "--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default="figures",
+    show_default=True, help="Folder for the pictures and their numbers.",
+)  # fmt: skip
+@click.option(
+    "--only", type=click.Choice(["2", "3", "5", "curves"]), multiple=True,
+    help="Draw this figure only. Can be given several times. Default: all that the files can "
+    "give.",
+)  # fmt: skip
+@click.option("--cases", type=click.IntRange(1, 1000), default=49, show_default=True,
+              help="Digits in Figure 2.")  # fmt: skip
+@click.option("--features", metavar="N,N-N", type=NUMBERS,
+              help="Feature detectors in Figure 3, from 1. Default: random ones.")  # fmt: skip
+@click.option("--random-features", type=click.IntRange(1, 10_000), default=100,
+              show_default=True, help="How many random ones.")  # fmt: skip
+@click.option("--gibbs", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
+              help="Rounds of Gibbs sampling between the samples of Figure 5.")  # fmt: skip
+@seed_option
+@data_option
+@threads_option
+@quiet_option
+@json_option
+def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
+    """Draw the chapter's Figures 2, 3 and 5 and learning curves from files.
+
+    \b
+    Figure 2  test digits that a net gets right but is least sure of, in the order
+              of their classes, with its guess and second guess: from nets that
+              recognise
+    Figure 3  incoming weights of first-layer features, white at +3, black at -3:
+              from every file
+    Figure 5  samples with one label clamped in each row, 1000 Gibbs rounds apart:
+              from nets that learned labels
+    curves    learning curves, with the weights that were kept and the criteria
+
+    Each is a PNG and an SVG file in DIR, with its numbers beside it as JSON (curves: CSV).
+    Nothing is trained.
+    """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    from hinton06.report import figures as figures_report  # noqa: PLC0415  # Matplotlib is slow to import
+
+    if options["features"] is not None and _given("random_features"):
+        raise click.UsageError("--features names them, --random-features draws them: give one")
+    wanted = figures_report.FigureOptions(
+        options["only"], options["cases"], options["features"], options["random_features"],
+        options["gibbs"], options["seed"],
+    )  # fmt: skip
+    context = measuring_context(options, Display(options["quiet"], parts=None), checkpoints)
+    saved = figures_report.draw(context, checkpoints, out, wanted)
+    if as_json:
+        print_json(figures_report.values(saved))
+        return
+    for figure in saved:
+        click.echo(f"{figure.files[0]}: {figure.about}")
+
+
+def _given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+@click.command()
+@click.argument("path", metavar="CHECKPOINT", type=EXISTING_FILE)
+@json_option
+def show(path: Path, as_json: bool) -> None:
+    """What a file holds: kind, recipe with sources, lineage, shapes, history, versions.
+
+    Also reads the unfinished files that end in .part.
+    """
+    file = loading.load(path)
+    if as_json:
+        print_json(contents.values(file))
+    else:
+        contents.show(file)
