@@ -397,10 +397,7 @@ class FineTuning:
 
     def parameters(self) -> dict[str, Array]:
         """The net's arrays by name, to be checked for numbers that are not finite."""
-        arrays: dict[str, Array] = {}
-        for number, (w, b) in enumerate(zip(self.net.weights, self.net.biases, strict=True), 1):
-            arrays |= {f"layer {number} weights": w, f"layer {number} biases": b}
-        return arrays
+        return self.net.parameters()
 
     def result(self) -> Classifier:
         """The selected net: of the fewest validation errors, or the last one."""
@@ -469,11 +466,7 @@ class FineTuning:
         return score(probabilities, self._train.labels)
 
     def _keep(self, selected: Selected) -> None:
-        for best, now in zip(
-            [*self.best.weights, *self.best.biases], [*self.net.weights, *self.net.biases],
-            strict=True,
-        ):  # fmt: skip
-            np.copyto(best, now)
+        self.best.copy_from(self.net)
         self.selected = selected
 
     # -- saving and going on -----------------------------------------------------------------
@@ -484,8 +477,8 @@ class FineTuning:
         return {
             "epoch": self.epoch,
             "rng": self._rng.bit_generator.state,
-            "net": net_arrays(self.net),
-            "best": net_arrays(self.best),
+            "net": self.net.arrays(),
+            "best": self.best.arrays(),
             "velocity": {
                 **{f"weights{i}": m.velocity for i, m in enumerate(backprop.weights, 1)},
                 **{f"biases{i}": m.velocity for i, m in enumerate(backprop.biases, 1)},
@@ -512,7 +505,7 @@ class FineTuning:
             If the state is not one of a net of these shapes.
         """
         for mine, saved in ((self.net, state["net"]), (self.best, state["best"])):
-            copy_net(net_from_arrays(saved), mine)
+            mine.copy_from(Classifier.from_arrays(saved))
         for name, momenta in (
             ("weights", self._backprop.weights),
             ("biases", self._backprop.biases),
@@ -543,41 +536,3 @@ def _reaches(costs: Sequence[float], target: float) -> int:
         return sys.maxsize
     decline = math.log(costs[0] / costs[-1]) / (len(costs) - 1)
     return len(costs) + math.ceil(math.log(costs[-1] / target) / decline)
-
-
-def net_arrays(net: Classifier) -> dict[str, Any]:
-    """A classifier as a dictionary of arrays, ``weights1`` and ``biases1`` at the bottom."""
-    return {
-        **{f"weights{i}": w for i, w in enumerate(net.weights, 1)},
-        **{f"biases{i}": b for i, b in enumerate(net.biases, 1)},
-    }
-
-
-def net_from_arrays(arrays: Mapping[str, Any]) -> Classifier:
-    """The classifier that `net_arrays` took apart.
-
-    Raises
-    ------
-    ValueError, KeyError
-        If arrays are missing or do not fit.
-    """
-    numbers = range(1, len(arrays) // 2 + 1)
-    return Classifier(
-        tuple(arrays[f"weights{i}"] for i in numbers), tuple(arrays[f"biases{i}"] for i in numbers)
-    )
-
-
-def copy_net(source: Classifier, target: Classifier) -> None:
-    """Copy one net's numbers into another of the same shape.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
-    if source.sizes != target.sizes:
-        raise ValueError(f"a net of sizes {source.sizes} does not fit one of {target.sizes}")
-    for there, here in zip(
-        [*target.weights, *target.biases], [*source.weights, *source.biases], strict=True
-    ):
-        np.copyto(there, here)

@@ -13,14 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from hinton06 import checkpoint, mnist, native, records, wakesleep
-from hinton06.backprop import net_from_arrays
+from hinton06 import checkpoint, mnist, native, records
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.generation import Generator
 from hinton06.mnist import Digits, Split
-from hinton06.models import Classifier, DeepBeliefNet
+from hinton06.models import Classifier, DeepBeliefNet, Stack
 from hinton06.recognition import Cases
-from hinton06.stacking import stack_from_arrays
 from hinton06.training import SAVE_EVERY_S, Progress, RunError
 
 
@@ -92,7 +90,7 @@ def build_model(path: Path, build: Any, found: Checkpoint) -> Any:
     path : Path
         For the error message.
     build : function of a tree of arrays
-        As `stacking.stack_from_arrays`.
+        As `Stack.from_arrays`.
     found : Checkpoint
 
     Returns
@@ -179,7 +177,7 @@ def load_net(path: Path, found: Checkpoint | None = None) -> Classifier:
         If the file cannot be read, or holds something else.
     """
     found = load_stage(path, "classifier") if found is None else found
-    net: Classifier = build_model(path, net_from_arrays, found)
+    net: Classifier = build_model(path, Classifier.from_arrays, found)
     return net
 
 
@@ -203,8 +201,8 @@ def load_generative(path: Path, stage: str) -> tuple[Checkpoint, DeepBeliefNet]:
     """
     found = load_stage(path, stage)
     if stage == "generative":
-        return found, build_model(path, wakesleep.net_from_arrays, found)
-    stack = build_model(path, stack_from_arrays, found)
+        return found, build_model(path, DeepBeliefNet.from_arrays, found)
+    stack = build_model(path, Stack.from_arrays, found)
     if not stack[-1].n_labels:
         raise RunError(
             f"{path}: holds {checkpoint.STAGES['stack']} that was learned without labels, and "
@@ -280,9 +278,9 @@ def load_generator(path: Path, digits: Digits, layer: int | None = None) -> Gene
                 f"{path}: holds {checkpoint.STAGES[found.stage]}, whose lower layers are no RBMs "
                 "any more; --layer takes a stack"
             )
-        generator = Generator.of_net(build_model(path, wakesleep.net_from_arrays, found))
+        generator = Generator.of_net(build_model(path, DeepBeliefNet.from_arrays, found))
     else:
-        stack = build_model(path, stack_from_arrays, found)
+        stack = build_model(path, Stack.from_arrays, found)
         if layer is not None and not 1 <= layer <= len(stack):
             raise RunError(f"{path}: has layers 1 to {len(stack)}, not {layer}")
         generator = Generator.of_layer(stack, layer or len(stack))

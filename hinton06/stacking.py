@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.models import Rbm
+from hinton06.models import Rbm, Stack
 from hinton06.numerics import Array, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs
 from hinton06.recipes import PretrainSettings
@@ -292,12 +292,12 @@ class GreedyStack:
 
     def parameters(self) -> dict[str, Array]:
         """What is being learned now, by name, to be checked for numbers that are not finite."""
-        number, rbm = len(self.stack), self.stack[-1]
-        return {
-            f"layer {number} weights": rbm.weights,
-            f"layer {number} visible biases": rbm.visible_bias,
-            f"layer {number} hidden biases": rbm.hidden_bias,
-        }
+        arrays = self.stack[-1].parameters()
+        return {f"layer {len(self.stack)} {name}": array for name, array in arrays.items()}
+
+    def result(self) -> Stack:
+        """The layers that are learned, and the one that is being learned."""
+        return Stack(tuple(self.stack))
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on exactly from here."""
@@ -305,7 +305,7 @@ class GreedyStack:
         return {
             "epoch": self.epoch,
             "rng": self._rng.bit_generator.state,
-            "stack": stack_arrays(self.stack),
+            "stack": self.result().arrays(),
             "velocity": {
                 "weights": divergence.weights.velocity,
                 "visible_bias": divergence.visible_bias.velocity,
@@ -321,7 +321,7 @@ class GreedyStack:
         ValueError, KeyError
             If the state is not one of a stack of these shapes.
         """
-        stack = stack_from_arrays(state["stack"])
+        stack = list(Stack.from_arrays(state["stack"]))
         self._check_fit(stack)
         self._data = self._layer_data(stack[:-1])
         self.stack = stack[:-1]
@@ -330,32 +330,3 @@ class GreedyStack:
             getattr(self._divergence, name).restore(state["velocity"][name])
         self.epoch = int(state["epoch"])
         self._rng.bit_generator.state = state["rng"]
-
-
-def stack_arrays(stack: Sequence[Rbm]) -> dict[str, Any]:
-    """A stack as nested dictionaries of arrays, ``rbm1`` at the bottom."""
-    return {
-        f"rbm{number}": {
-            "weights": rbm.weights,
-            "visible_bias": rbm.visible_bias,
-            "hidden_bias": rbm.hidden_bias,
-        }
-        | ({"n_labels": rbm.n_labels} if rbm.n_labels else {})
-        for number, rbm in enumerate(stack, 1)
-    }
-
-
-def stack_from_arrays(arrays: Mapping[str, Any]) -> list[Rbm]:
-    """The stack that `stack_arrays` took apart.
-
-    Raises
-    ------
-    ValueError, KeyError
-        If arrays are missing or do not fit.
-    """
-    stack = [Rbm(**arrays[f"rbm{number}"]) for number in range(1, len(arrays) + 1)]
-    for below, above in pairwise(stack):
-        n_units = above.n_visible - above.n_labels
-        if below.n_hidden != n_units or below.n_labels:
-            raise ValueError(f"{below.n_hidden} features below {n_units} visible units")
-    return stack

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from hinton06 import checkpoint, records, wakesleep
-from hinton06.backprop import FineTuning, net_arrays
+from hinton06 import checkpoint, records
+from hinton06.backprop import FineTuning
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.measuring import finite_score, recognise, score_values
 from hinton06.mnist import Digits, Split
-from hinton06.models import Classifier, DeepBeliefNet, Rbm
+from hinton06.models import Classifier, DeepBeliefNet, Rbm, Stack
 from hinton06.opening import (
     Context,
     build_model,
@@ -50,7 +50,7 @@ from hinton06.recognition import (
     Cases,
     Score,
 )
-from hinton06.stacking import GreedyStack, stack_arrays, stack_from_arrays
+from hinton06.stacking import GreedyStack
 from hinton06.training import Run, RunError
 from hinton06.wakesleep import GenerativeFineTuning, bp_weight_at, one_hot_targets
 
@@ -174,7 +174,7 @@ def pretrain(
             outcome: checkpoint.Tree = {"split": split_name}
             if labels:
                 outcome |= _recognition_by(run.name, learner.stack, digits, cases, split)
-        return Made(path, run.finish(stack_arrays(learner.stack), outcome), False)
+        return Made(path, run.finish(learner.result().arrays(), outcome), False)
 
 
 def _recognition_by(
@@ -191,10 +191,10 @@ def _recognition_by(
 
 def _lower_layers(
     path: Path, split_name: str, digits: Digits, settings: PretrainSettings, arguments: Any
-) -> list[Rbm]:
+) -> Sequence[Rbm]:
     """The layers of a stack below its top one, recorded among the arguments."""
     found = load_stage(path, "stack")
-    stack: list[Rbm] = build_model(path, stack_from_arrays, found)
+    stack: Stack = build_model(path, Stack.from_arrays, found)
     if split_recorded(path, digits, found).name != split_name:
         raise RunError(f"{path}: was learned on another split than {split_name}")
     then, now = translations_of(path, found.arguments), arguments.get("translations", 0)
@@ -257,7 +257,7 @@ def finetune(
     "Using extra unlabeled data".
     """
     found = load_stage(pretrained, "stack")
-    stack = build_model(pretrained, stack_from_arrays, found)
+    stack = build_model(pretrained, Stack.from_arrays, found)
     digits = context.digits
     check_inputs(pretrained, stack[0].n_visible, digits)
     split = split_recorded(pretrained, digits, found)
@@ -683,9 +683,7 @@ def _fine_tune(
             context.progress.note(
                 f"{run.path}: {learner.finished()}, before its stopping rule was met"
             )
-        net = learner.result()
-        arrays = net_arrays(net) if isinstance(net, Classifier) else wakesleep.net_arrays(net)
-        return Made(run.path, run.finish(arrays, outcome), False)
+        return Made(run.path, run.finish(learner.result().arrays(), outcome), False)
 
 
 def _outcome(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
-from hinton06.models import DeepBeliefNet, Rbm
+from hinton06.models import DeepBeliefNet
 from hinton06.numerics import (
     Array,
     bernoulli,
@@ -35,11 +35,6 @@ Value = TypeVar("Value")
 # Updates between two values of the running mean: neighbours hardly differ, and each value takes a
 # pass over all weights.
 _AVERAGED_EVERY = 10
-
-_LOWER = (
-    "vishid", "hid_rec_bias", "hidpen", "pen_rec_bias",
-    "penhid", "hid_gen_bias", "hidvis", "vis_gen_bias",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,10 +114,7 @@ class ContrastiveWakeSleep:
         recognition_share: float = 1.0,
     ) -> None:
         self.net = net
-        self.momenta = {name: Momentum(getattr(net, name)) for name in _LOWER}
-        self.momenta["memory_weights"] = Momentum(net.memory.weights)
-        self.momenta["memory_visible_bias"] = Momentum(net.memory.visible_bias)
-        self.momenta["memory_hidden_bias"] = Momentum(net.memory.hidden_bias)
+        self.momenta = {name: Momentum(array) for name, array in net.parameters().items()}
         self._sampled_labels = sampled_labels
         self._persistent_share = persistent_share
         self._persistent_rounds = persistent_rounds
@@ -491,7 +483,7 @@ class GenerativeFineTuning:
         self.settings = settings
         self._schedule_done = schedule_done
         self.epoch = 0
-        self.best = net_from_arrays(net_arrays(net, copy=True))
+        self.best = net.copy()
         self.selected = SelectedEpoch(0, Score(len(train), len(train), float("inf")))
         self.valid_errors: list[int] = []
         self._train = train
@@ -514,10 +506,10 @@ class GenerativeFineTuning:
         self._measured = net
         self._mean: RunningMean | None = None
         if settings.averaging:
-            self._measured = net_from_arrays(net_arrays(net, copy=True))
+            self._measured = net.copy()
             batches = -(-len(train) // size)
             window = max(1.0, settings.averaging * batches / _AVERAGED_EVERY)
-            self._mean = RunningMean(_learned(net), _learned(self._measured), window)
+            self._mean = RunningMean(net.parameters(), self._measured.parameters(), window)
 
     def finished(self) -> str | None:
         """Why learning is over, or None."""
@@ -640,7 +632,7 @@ class GenerativeFineTuning:
             row = {}
         train = self._score(self._train)
         self.selected = SelectedEpoch(self.epoch, train)
-        copy_net(self._measured, self.best)
+        self.best.copy_from(self._measured)
         return row | {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
 
     def _score(self, cases: Cases) -> Score:
@@ -657,7 +649,7 @@ class GenerativeFineTuning:
 
     def parameters(self) -> dict[str, Array]:
         """The net's arrays by name, to be checked for numbers that are not finite."""
-        return _learned(self.net)
+        return self.net.parameters()
 
     def result(self) -> DeepBeliefNet:
         """The selected net: of the fewest validation errors, or the last one."""
@@ -667,7 +659,7 @@ class GenerativeFineTuning:
         """Everything that `restore` needs to go on exactly from here."""
         mean: dict[str, Any] = {}
         if self._mean:
-            mean = {"mean": net_arrays(self._measured), "mean_count": self._mean.count}
+            mean = {"mean": self._measured.arrays(), "mean_count": self._mean.count}
         chains: dict[str, Any] = {}
         if isinstance(self._generative, ContrastiveWakeSleep):
             chains = {"chains": self._generative.chains}
@@ -676,8 +668,8 @@ class GenerativeFineTuning:
             **chains,
             "epoch": self.epoch,
             "rng": self._rng.bit_generator.state,
-            "net": net_arrays(self.net),
-            "best": net_arrays(self.best),
+            "net": self.net.arrays(),
+            "best": self.best.arrays(),
             "velocity": {
                 half: {name: momentum.velocity for name, momentum in momenta.items()}
                 for half, momenta in self._momenta().items()
@@ -705,9 +697,9 @@ class GenerativeFineTuning:
             If the state is not one of a net of these shapes.
         """
         for mine, saved in ((self.net, state["net"]), (self.best, state["best"])):
-            copy_net(net_from_arrays(saved), mine)
+            mine.copy_from(DeepBeliefNet.from_arrays(saved))
         if self._mean:
-            copy_net(net_from_arrays(state["mean"]), self._measured)
+            self._measured.copy_from(DeepBeliefNet.from_arrays(state["mean"]))
             self._mean.count = int(state["mean_count"])
         if isinstance(self._generative, ContrastiveWakeSleep):
             _restore_chains(self._generative.chains, state["chains"])
@@ -728,64 +720,3 @@ def _restore_chains(chains: Array, saved: Array) -> None:
     if saved.shape != chains.shape:
         raise ValueError(f"chains of shape {saved.shape} do not fit {chains.shape}")
     np.copyto(chains, saved)
-
-
-def net_arrays(net: DeepBeliefNet, copy: bool = False) -> dict[str, Any]:
-    """A generative net as a dictionary of arrays, and the number of labels.
-
-    Parameters
-    ----------
-    net : DeepBeliefNet
-    copy : bool
-        Whether the arrays are copies.
-    """
-    arrays = {
-        **{name: getattr(net, name) for name in _LOWER},
-        "memory_weights": net.memory.weights,
-        "memory_visible_bias": net.memory.visible_bias,
-        "memory_hidden_bias": net.memory.hidden_bias,
-    }
-    if copy:
-        arrays = {name: array.copy() for name, array in arrays.items()}
-    return {**arrays, "n_labels": net.n_labels}
-
-
-def _learned(net: DeepBeliefNet) -> dict[str, Array]:
-    """The net's arrays by name, without the number of labels."""
-    arrays = net_arrays(net)
-    del arrays["n_labels"]
-    return arrays
-
-
-def net_from_arrays(arrays: Mapping[str, Any]) -> DeepBeliefNet:
-    """The net that `net_arrays` took apart.
-
-    Raises
-    ------
-    ValueError, KeyError
-        If arrays are missing or do not fit.
-    """
-    memory = Rbm(
-        arrays["memory_weights"], arrays["memory_visible_bias"], arrays["memory_hidden_bias"],
-        int(arrays["n_labels"]),
-    )  # fmt: skip
-    return DeepBeliefNet(**{name: arrays[name] for name in _LOWER}, memory=memory)
-
-
-def copy_net(source: DeepBeliefNet, target: DeepBeliefNet) -> None:
-    """Copy one net's numbers into another of the same shapes.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ.
-    """
-    there, here = net_arrays(target), net_arrays(source)
-    for name, array in here.items():
-        if name == "n_labels":
-            if there[name] != array:
-                raise ValueError(f"{array} labels do not fit {there[name]}")
-        elif there[name].shape != array.shape:
-            raise ValueError(f"{name} of shape {array.shape} does not fit {there[name].shape}")
-        else:
-            np.copyto(there[name], array)

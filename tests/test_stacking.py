@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reference import Floats, Machine
 
 from hinton06 import stacking
-from hinton06.models import Rbm
+from hinton06.models import Rbm, Stack
 from hinton06.numerics import epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, free_energy, visible_probs
 from hinton06.recipes import PretrainSettings
@@ -18,8 +18,6 @@ from hinton06.stacking import (
     GreedyStack,
     LayerData,
     features,
-    stack_arrays,
-    stack_from_arrays,
     step_at,
 )
 
@@ -329,19 +327,19 @@ def test_an_incomplete_state_is_not_restored(change: dict[str, Any]) -> None:
 
 def test_a_stack_taken_apart_and_put_together_is_the_same() -> None:
     machines = [reference.random_machine(4, 5, 4), reference.random_machine(5, 4, 3)]
-    stack = [Rbm(*m) for m in machines]
-    arrays = stack_arrays(stack)
+    stack = Stack(tuple(Rbm(*m) for m in machines))
+    arrays = stack.arrays()
     assert list(arrays) == ["rbm1", "rbm2"]
-    for mine, theirs in zip(stack, stack_from_arrays(arrays), strict=True):
+    for mine, theirs in zip(stack, Stack.from_arrays(arrays), strict=True):
         assert all(a is b for a, b in zip(arrays_of(mine), arrays_of(theirs), strict=True))
 
 
 def test_layers_that_do_not_fit_on_each_other_are_refused() -> None:
     machines: list[Any] = [reference.random_machine(6, 5, 4), reference.random_machine(7, 3, 2)]
     with pytest.raises(ValueError, match="4 features below 3 visible units"):
-        stack_from_arrays(stack_arrays([Rbm(*m) for m in machines]))
+        Stack(tuple(Rbm(*m) for m in machines))
     with pytest.raises(KeyError):
-        stack_from_arrays({"rbm2": machines[0]._asdict()})
+        Stack.from_arrays({"rbm2": machines[0]._asdict()})
 
 
 def test_permuted_pixels_with_a_permuted_start_give_permuted_features() -> None:
