@@ -42,10 +42,10 @@ def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
     """
     dtype = rbm.weights.dtype
     probs = np.empty((len(cases), rbm.n_hidden), dtype)
-    room = np.empty((min(_FEATURE_BATCH, len(cases)), rbm.n_visible), dtype)
+    buffer = np.empty((min(_FEATURE_BATCH, len(cases)), rbm.n_visible), dtype)
     for first in range(0, len(cases), _FEATURE_BATCH):
         rows = slice(first, min(first + _FEATURE_BATCH, len(cases)))
-        batch = take_batch(cases, rows, room[: rows.stop - rows.start])
+        batch = take_batch(cases, rows, buffer[: rows.stop - rows.start])
         hidden_probs(rbm, batch, out=probs[rows])
     return probs
 
@@ -88,7 +88,7 @@ class LayerData:
             self._keep()
         else:
             dtype = below[0].weights.dtype if below else targets.dtype
-            self._rooms = [np.empty((batch, size), dtype) for size in sizes]
+            self._buffers = [np.empty((batch, size), dtype) for size in sizes]
 
     def _keep(self) -> None:
         for rbm in self._below:
@@ -110,12 +110,12 @@ class LayerData:
         if self._kept:
             take_batch(self._cases, rows, out)
             return
-        rooms = [room[: len(rows)] for room in self._rooms]
-        take_batch(self._cases, rows, rooms[0])
-        for rbm, (v, h) in zip(self._below, pairwise(rooms), strict=True):
+        buffers = [buffer[: len(rows)] for buffer in self._buffers]
+        take_batch(self._cases, rows, buffers[0])
+        for rbm, (v, h) in zip(self._below, pairwise(buffers), strict=True):
             hidden_probs(rbm, v, out=h)
-        n_units = rooms[-1].shape[1]
-        out[:, :n_units], out[:, n_units:] = rooms[-1], self._targets[rows]
+        n_units = buffers[-1].shape[1]
+        out[:, :n_units], out[:, n_units:] = buffers[-1], self._targets[rows]
 
 
 def step_at(settings: PretrainSettings, epoch: int) -> Step:
@@ -279,7 +279,7 @@ class GreedyStack:
         squared_error = 0.0
         for first in range(0, len(order), self.settings.batch):
             rows = order[first : first + self.settings.batch]
-            self._data.take(rows, divergence.data_room(len(rows)))
+            self._data.take(rows, divergence.data_buffer(len(rows)))
             squared_error += divergence.learn(len(rows), self._rng, step)
             tick(5.0 * rbm.weights.size * len(rows))
         self.epoch += 1

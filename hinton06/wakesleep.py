@@ -140,7 +140,7 @@ class ContrastiveWakeSleep:
         """How many chains stand for confabulations beside n cases."""
         return round(self._persistent_share * n)
 
-    def data_room(self, n: int) -> Array:
+    def data_buffer(self, n: int) -> Array:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
         return self._rooms["data"][:n]
 
@@ -150,7 +150,7 @@ class ContrastiveWakeSleep:
         Parameters
         ----------
         targets : (n, n_labels) array, one-hot
-            The labels of the cases in `data_room`; of no columns for a net without labels.
+            The labels of the cases in `data_buffer`; of no columns for a net without labels.
         gibbs_steps : int
             Rounds of alternating Gibbs sampling between the wake state and the confabulation.
         rng : numpy.random.Generator
@@ -207,7 +207,7 @@ class ContrastiveWakeSleep:
     def learn(
         self, targets: Array, gibbs_steps: int, rng: np.random.Generator, step: Step
     ) -> float:
-        """One update from the batch in `data_room`.
+        """One update from the batch in `data_buffer`.
 
         Parameters
         ----------
@@ -231,7 +231,7 @@ class ContrastiveWakeSleep:
         """
         n = len(targets)
         now = self.run(targets, gibbs_steps, rng)
-        data = self.data_room(n)
+        data = self.data_buffer(n)
         cost = reconstruction_cost(data, now.vis_prediction)
 
         # Eq. 2: the layer above, times what it failed to predict.
@@ -594,7 +594,7 @@ class GenerativeFineTuning:
         self, rows: NDArray[np.int64], gibbs_steps: int, step: Step, bp_step: Step
     ) -> tuple[float, float]:
         """One update; both gradients are of the same parameters and the same cases."""
-        data = self._generative.data_room(len(rows))
+        data = self._generative.data_buffer(len(rows))
         take_batch(self._train.images, rows, data)
         label_cost = 0.0
         if self._labels:

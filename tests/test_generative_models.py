@@ -158,7 +158,7 @@ def test_cd1_with_labels_reconstructs_them_as_a_softmax_group() -> None:
     for drawn in itertools.combinations(reference.binary_states(3), 3):
         rbm = Rbm(*(array.copy() for array in m), N_LABELS)
         divergence = ContrastiveDivergence(rbm, 3)
-        divergence.data_room(3)[:] = cases
+        divergence.data_buffer(3)[:] = cases
         error = divergence.learn(3, scripted(slow.forcing(np.array(drawn))), Step(1.0))
         each = [slow.labelled_cd1(m, v, h, N_LABELS) for v, h in zip(cases, drawn, strict=True)]
         for after, before, *gradients in zip(arrays_of(rbm), m, *each, strict=True):

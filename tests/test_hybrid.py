@@ -159,7 +159,7 @@ def test_pretraining_gradient_is_cd1_in_each_rbm_on_the_probabilities_below() ->
     net, step = tied_net(1), Step(rate=0.3, momentum=0.5, decay=0.01)
     before = copy_of(net)
     learner = PretrainingGradient(net, 4)
-    learner.data_room(3)[...] = IMAGES
+    learner.data_buffer(3)[...] = IMAGES
     error = learner.learn(TARGETS, 1, np.random.default_rng(7), step)
 
     hid = np.array([slow.layer(v, before.vishid, before.hid_rec_bias) for v in IMAGES])
@@ -172,7 +172,7 @@ def test_pretraining_gradient_is_cd1_in_each_rbm_on_the_probabilities_below() ->
         (before.memory, np.hstack([pen, TARGETS])),
     ):
         alone = ContrastiveDivergence(rbm, 3, recon_states=True)
-        alone.data_room(3)[...] = data
+        alone.data_buffer(3)[...] = data
         errors.append(alone.learn(3, rng, step))
     assert error == pytest.approx(errors[0], rel=0, abs=ROUNDING)
     for name, array in net.arrays().items():
@@ -184,7 +184,7 @@ def test_pretraining_gradient_is_cd1_in_each_rbm_on_the_probabilities_below() ->
 def test_tie_makes_the_generative_weights_transposes_again() -> None:
     net: Any = tied_net(2)
     learner = PretrainingGradient(net, 3)
-    learner.data_room(3)[...] = IMAGES
+    learner.data_buffer(3)[...] = IMAGES
     learner.learn(TARGETS, 1, np.random.default_rng(1), PLAIN)
     assert (net.hidvis != net.vishid.T).any()
     tie(learner.net)

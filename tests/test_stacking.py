@@ -376,10 +376,10 @@ def test_reconstructions_are_states_where_the_settings_say_so(
     rng = np.random.default_rng(2)
     rbm = Rbm.random(7 if labels else 5, 4, SETTINGS.initial_sd, rng, 2 if labels else 0)
     divergence, order = ContrastiveDivergence(rbm, 7, states), rng.permutation(7)
-    room = divergence.data_room(7)
-    room[:, :5] = pixels()[order] * np.float32(1 / 255)
+    buffer = divergence.data_buffer(7)
+    buffer[:, :5] = pixels()[order] * np.float32(1 / 255)
     if targets is not None:
-        room[:, 5:] = targets[order]
+        buffer[:, 5:] = targets[order]
     divergence.learn(7, rng, step_at(chosen, 0))
     run(stack, 1)
     for a, b in zip(arrays_of(stack.stack[0]), arrays_of(rbm), strict=True):
@@ -440,7 +440,7 @@ def test_balanced_batches_are_of_the_order_that_spreads_classes() -> None:
     divergence = ContrastiveDivergence(rbm, 3)
     order = epoch_order(7, rng, classes)
     for rows in (order[:3], order[3:6], order[6:]):
-        take_batch(pixels(), rows, divergence.data_room(len(rows)))
+        take_batch(pixels(), rows, divergence.data_buffer(len(rows)))
         divergence.learn(len(rows), rng, step_at(chosen, 0))
     run(balanced, 1)
     for a, b in zip(arrays_of(balanced.stack[0]), arrays_of(rbm), strict=True):

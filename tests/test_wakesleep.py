@@ -81,7 +81,7 @@ def change(
 ) -> Net:
     """What one batch of one Gibbs round adds to a net at rest, at rate 1."""
     learner = ContrastiveWakeSleep(package_net(net), len(images), sampled)
-    learner.data_room(len(images))[:] = images
+    learner.data_buffer(len(images))[:] = images
     learner.learn(targets, 1, scripted(*draws), PLAIN)
     return Net(*(a - b for a, b in zip(numbers(learner.net), net, strict=True)))
 
@@ -98,7 +98,7 @@ def test_every_quantity_of_a_pass_is_the_state_or_probability_of_the_plain_loops
     net = slow.random_net(seed)
     expected, draws = dreams(net, gibbs_steps, sampled, seed)
     learner = ContrastiveWakeSleep(package_net(net), 3, sampled)
-    learner.data_room(3)[:] = IMAGES
+    learner.data_buffer(3)[:] = IMAGES
     rng = scripted(*draws)
     found = learner.run(TARGETS, gibbs_steps, rng)
     assert not rng.arrays
@@ -108,7 +108,7 @@ def test_every_quantity_of_a_pass_is_the_state_or_probability_of_the_plain_loops
         np.testing.assert_allclose(
             getattr(found, name), values, rtol=0, atol=0 if certain else ROUNDING, err_msg=name
         )
-    np.testing.assert_array_equal(learner.data_room(3), IMAGES)
+    np.testing.assert_array_equal(learner.data_buffer(3), IMAGES)
     for mine, start in zip(numbers(learner.net), net, strict=True):
         np.testing.assert_array_equal(mine, start)
 
@@ -125,7 +125,7 @@ def test_two_updates_change_all_eleven_arrays_as_the_plain_loops_do(
     velocity = slow.zeros_like(net)
     for n in (3, 2):
         expected, draws = dreams(net, gibbs_steps, sampled, seed=n, n=n)
-        learner.data_room(n)[:] = IMAGES[:n]
+        learner.data_buffer(n)[:] = IMAGES[:n]
         cost = learner.learn(
             TARGETS[:n], gibbs_steps, scripted(*draws), Step(rate, momentum, decay)
         )
@@ -161,7 +161,7 @@ def test_chains_go_on_from_batch_to_batch_and_take_the_place_of_the_first_confab
         ]
         tops[:n_chains] = [fantasy.top_states for fantasy in made]
         draws += [np.array(rows) for rows in zip(*(d.made for d in chain_draws), strict=True)]
-        learner.data_room(n)[:] = IMAGES[:n]
+        learner.data_buffer(n)[:] = IMAGES[:n]
         rng = scripted(*draws)
         learner.learn(TARGETS[:n], 1, rng, PLAIN)
         assert not rng.arrays
@@ -189,7 +189,7 @@ def test_a_net_without_labels_learns_as_the_plain_loops_do() -> None:
 def test_chains_of_a_net_without_labels_go_on() -> None:
     net = slow.random_net(5, n_labels=0)
     learner = ContrastiveWakeSleep(package_net(net), 3, False, 1.0, 1)
-    learner.data_room(3)[:] = IMAGES
+    learner.data_buffer(3)[:] = IMAGES
     learner.learn(np.empty((3, 0)), 1, np.random.default_rng(1), Step(rate=0.0))
     assert learner.chains.any()
 
@@ -453,7 +453,7 @@ def test_an_epoch_learns_every_case_once_with_its_label_and_a_smaller_last_batch
         own.momenta[name].restore(velocity)
     order, cost = rng.permutation(10), 0.0
     for rows in (order[:4], order[4:8], order[8:]):
-        take_batch(TRAIN.images, rows, own.data_room(len(rows)))
+        take_batch(TRAIN.images, rows, own.data_buffer(len(rows)))
         targets = np.eye(3, dtype=np.float32)[TRAIN.labels[rows]]
         cost += own.learn(targets, 2, rng, steps_at(SETTINGS, 3)[0])
     row = learner.run_epoch(ticks.append)
@@ -468,7 +468,7 @@ def test_labels_are_sampled_where_the_settings_say_so() -> None:
     net = learner.net.copy()
     rng = np.random.default_rng(1)
     own, order = ContrastiveWakeSleep(net, 10, sampled_labels=True), rng.permutation(10)
-    take_batch(TRAIN.images, order, own.data_room(10))
+    take_batch(TRAIN.images, order, own.data_buffer(10))
     own.learn(one_hot_targets(TRAIN.labels[order], 3), 1, rng, steps_at(SETTINGS, 0)[0])
     run(learner, 1)
     assert_equal(numbers(learner.net), numbers(net))
@@ -481,7 +481,7 @@ def test_chains_are_as_many_and_go_on_as_long_as_the_settings_say() -> None:
     rng = np.random.default_rng(1)
     own, order = ContrastiveWakeSleep(net, 10, False, 0.5, 3), rng.permutation(10)
     assert len(own.chains) == 5
-    take_batch(TRAIN.images, order, own.data_room(10))
+    take_batch(TRAIN.images, order, own.data_buffer(10))
     own.learn(one_hot_targets(TRAIN.labels[order], 3), 1, rng, steps_at(SETTINGS, 0)[0])
     run(learner, 1)
     assert_equal(numbers(learner.net), numbers(net))
@@ -521,7 +521,7 @@ def test_a_mixed_update_is_the_weighted_average_of_both_gradients(generative: st
     nets = [package_net(start, np.float32) for _ in range(2)]
     kind = ContrastiveWakeSleep if generative == "wake-sleep" else PretrainingGradient
     half, labels = kind(nets[0], 10), LabelBackpropagation(nets[1], 10)
-    images = take_batch(TRAIN.images, order, half.data_room(10)).copy()
+    images = take_batch(TRAIN.images, order, half.data_buffer(10)).copy()
     targets = one_hot_targets(TRAIN.labels[order], 3)
     half.learn(targets, 1, rng, Step(0.75 * 0.3, 0, SETTINGS.decay))
     labels.gather(images, TRAIN.labels[order], Step(0.25 * 0.2))

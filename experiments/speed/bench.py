@@ -251,7 +251,7 @@ class ToolDivergence:
     def run(self, batches: int) -> None:
         """So many updates."""
         for _ in range(batches):
-            take_batch(self._cases, self._rows(), self._divergence.data_room(BATCH))
+            take_batch(self._cases, self._rows(), self._divergence.data_buffer(BATCH))
             self.squared_error += self._divergence.learn(BATCH, self._rng, self._step)
 
 
@@ -298,7 +298,7 @@ class ToolWakeSleep:
         """So many updates."""
         for _ in range(batches):
             rows = self._rows()
-            data = self._generative.data_room(BATCH)
+            data = self._generative.data_buffer(BATCH)
             take_batch(self._train.images, rows, data)
             if self._labels and self._label_step:
                 costs = self._labels.gather(data, self._train.labels[rows], self._label_step)
