@@ -9,37 +9,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hinton06.models import Model
 from hinton06.numerics import Array
 from hinton06.recognition import Cases, Score, score
 from hinton06.updates import Momentum
 
 Momenta = Mapping[str, "Momentum | Momenta"]
-
-
-class Model(Protocol):
-    """What is fine-tuned."""
-
-    def arrays(self) -> dict[str, Any]:
-        """Its arrays, as files hold them; no copies."""
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
-        """The inverse of `arrays`."""
-
-    def copy(self) -> Self:
-        """An equal one with arrays of its own."""
-
-    def copy_from(self, other: Self) -> None:
-        """Take another one's numbers."""
-
-    def parameters(self) -> dict[str, Array]:
-        """Its arrays, by name in words."""
-
 
 Net = TypeVar("Net", bound=Model)
 

@@ -72,7 +72,7 @@ class LabelBackpropagation:
         n_hid, n_pen = net.hidpen.shape
         sizes = {"hid": n_hid, "pen": n_pen, "top": n_top,
                  "hid_delta": n_hid, "pen_delta": n_pen}  # fmt: skip
-        self._rooms = {name: np.empty((batch_size, size), dtype) for name, size in sizes.items()}
+        self._buffers = {name: np.empty((batch_size, size), dtype) for name, size in sizes.items()}
         self._slopes = np.empty((net.n_labels, batch_size, n_top), dtype)
 
     def gather(self, data: Array, labels: NDArray[np.integer[Any]], step: Step) -> Array:
@@ -88,12 +88,12 @@ class LabelBackpropagation:
         -------
         (n,) array: each case's cross-entropy in nats
         """
-        room = {name: array[: len(data)] for name, array in self._rooms.items()}
-        log_probabilities = self._up(data, room)
+        buffer = {name: array[: len(data)] for name, array in self._buffers.items()}
+        log_probabilities = self._up(data, buffer)
         errors = np.empty_like(log_probabilities)
         shares = np.full(len(data), 1 / len(data), errors.dtype)
         costs = label_errors(log_probabilities, labels, shares, errors)
-        self._down(data, errors, room, step)
+        self._down(data, errors, buffer, step)
         return costs
 
     def apply(self, step: Step) -> None:
@@ -108,12 +108,12 @@ class LabelBackpropagation:
             weights = momentum.parameter.ndim == 2
             momentum.apply(step if weights else Step(step.rate, step.momentum))
 
-    def _up(self, data: Array, room: dict[str, Array]) -> Array:
+    def _up(self, data: Array, buffer: dict[str, Array]) -> Array:
         """Log probabilities (n, n_labels); leaves the activities and the top slopes behind."""
         net = self.net
-        hid = firing_probs(data, net.vishid, net.hid_rec_bias, room["hid"])
-        pen = firing_probs(hid, net.hidpen, net.pen_rec_bias, room["pen"])
-        inputs = affine(pen, net.pentop, net.top_bias, room["top"])
+        hid = firing_probs(data, net.vishid, net.hid_rec_bias, buffer["hid"])
+        pen = firing_probs(hid, net.hidpen, net.pen_rec_bias, buffer["pen"])
+        inputs = affine(pen, net.pentop, net.top_bias, buffer["top"])
         # Beyond the limit a unit is off or on with every label, and softplus grows alike for all:
         # no probability changes.
         exp_inputs = np.exp(np.clip(inputs, -_SATURATED, _SATURATED, out=inputs), out=inputs)
@@ -122,7 +122,7 @@ class LabelBackpropagation:
         minus_energies += net.lab_gen_bias  # the term of pen's biases is the same for all labels
         return log_softmax(minus_energies)
 
-    def _down(self, data: Array, errors: Array, room: dict[str, Array], step: Step) -> None:
+    def _down(self, data: Array, errors: Array, buffer: dict[str, Array], step: Step) -> None:
         """From the (n, n_labels) gradients of minus the free energies to every parameter's."""
         net, momenta = self.net, self.momenta
         slopes = self._slopes[:, : len(data)]  # of every label, case and top unit
@@ -130,8 +130,8 @@ class LabelBackpropagation:
         momenta["lab_gen_bias"].gather_sum(errors, 1.0, step)
         delta = np.matmul(errors[:, np.newaxis], slopes.transpose(1, 0, 2))[:, 0]
         for weights, bias, below, below_delta in (
-            ("pentop", "top_bias", room["pen"], room["pen_delta"]),
-            ("hidpen", "pen_rec_bias", room["hid"], room["hid_delta"]),
+            ("pentop", "top_bias", buffer["pen"], buffer["pen_delta"]),
+            ("hidpen", "pen_rec_bias", buffer["hid"], buffer["hid_delta"]),
         ):
             momenta[weights].gather_product(below.T, delta, 1.0, step)
             momenta[bias].gather_sum(delta, 1.0, step)
@@ -180,9 +180,9 @@ class PretrainingGradient:
             )
         }  # fmt: skip
 
-    def data_room(self, n: int) -> Array:
+    def data_buffer(self, n: int) -> Array:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
-        return self._divergences[0].data_room(n)
+        return self._divergences[0].data_buffer(n)
 
     def learn(
         self, targets: Array, _gibbs_steps: int, rng: np.random.Generator, step: Step
@@ -208,9 +208,9 @@ class PretrainingGradient:
         """
         n = len(targets)
         low, middle, memory = self._divergences
-        hidden_probs(low.rbm, low.data_room(n), out=middle.data_room(n))
-        units, labels = parts(memory.rbm, memory.data_room(n))
-        units[...] = hidden_probs(middle.rbm, middle.data_room(n))
+        hidden_probs(low.rbm, low.data_buffer(n), out=middle.data_buffer(n))
+        units, labels = parts(memory.rbm, memory.data_buffer(n))
+        units[...] = hidden_probs(middle.rbm, middle.data_buffer(n))
         labels[...] = targets
         errors = [divergence.learn(n, rng, step) for divergence in self._divergences]
         return errors[0]

@@ -1,14 +1,16 @@
-"""The parameters that the chapter learns: an `Rbm`, a `Classifier`, a `DeepBeliefNet`.
+"""The parameters that the chapter learns: `Rbm`, `Stack`, `Classifier` and `DeepBeliefNet`.
 
 A model's shapes are checked once, when it is made, and never change; its numbers are changed
-in place by `hinton06.updates` alone.
+in place by `hinton06.updates`, and by `Model.copy_from`, alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, Self, overload
 
 import numpy as np
 
@@ -24,6 +26,69 @@ def _check(name: str, array: Array, shape: tuple[int, ...], dtype: np.dtype[np.g
         raise ValueError(f"{name} is not C-contiguous")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds a number that is not finite")
+
+
+class Model(ABC):
+    """What has parameters, taken apart and put together as a tree: the one that files hold."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, Any]:
+        """The parameters, not copied, and numbers of labels, in nested dictionaries."""
+
+    @classmethod
+    @abstractmethod
+    def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
+        """The model of these `arrays`; ValueError or KeyError if some are missing or do not fit."""
+
+    @abstractmethod
+    def parameters(self) -> dict[str, Array]:
+        """Every array by a name for people, bottom to top."""
+
+    @property
+    @abstractmethod
+    def n_pixels(self) -> int:
+        """The number of pixels of an image."""
+
+    @property
+    @abstractmethod
+    def n_classes(self) -> int:
+        """The number of classes that it knows, 0 if it was learned without labels."""
+
+    def copy(self) -> Self:
+        """An equal model with parameters of its own."""
+        return self.from_arrays(_copied(self.arrays()))
+
+    def copy_from(self, other: Self) -> None:
+        """Take over the numbers of another one; ValueError if it has other shapes."""
+        mine, theirs = dict(_leaves(self.arrays())), dict(_leaves(other.arrays()))
+        if mine.keys() != theirs.keys():
+            some = ", ".join(sorted(mine.keys() ^ theirs.keys()))
+            raise ValueError(f"a model with {some} does not fit one without")
+        for name, value in theirs.items():
+            if not isinstance(value, np.ndarray):
+                if value != mine[name]:
+                    raise ValueError(f"{name} of {value} does not fit {mine[name]}")
+            elif value.shape != mine[name].shape:
+                raise ValueError(f"{name} of shape {value.shape} does not fit {mine[name].shape}")
+        for name, value in theirs.items():
+            if isinstance(value, np.ndarray):
+                np.copyto(mine[name], value)
+
+
+def _copied(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _copied(value) if isinstance(value, dict)
+        else value.copy() if isinstance(value, np.ndarray) else value
+        for name, value in tree.items()
+    }  # fmt: skip
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name} ")
+        else:
+            yield prefix + name, value
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +132,7 @@ class Rbm:
 
     @property
     def n_visible(self) -> int:
-        """The number of visible units."""
+        """The number of visible units, labels included."""
         return int(self.weights.shape[0])
 
     @property
@@ -86,25 +151,9 @@ class Rbm:
     ) -> Rbm:
         """A float32 RBM with weights from N(0, initial_sd^2) and zero biases.
 
-        Parameters
-        ----------
-        n_visible, n_hidden : int
-        initial_sd : float
-            The chapter starts "with zero weights". With exact zeros and the hidden
-            probabilities in the statistics every feature would stay the same as every other,
-            so the start is small and random.
-        rng : numpy.random.Generator
-        n_labels : int
-            As in `Rbm`; counted in `n_visible`.
-
-        Returns
-        -------
-        Rbm
-
-        Source
-        ------
-        "Learning one layer of feature detectors"; the deviation from zero is assumed, see
-        README, Assumptions.
+        The chapter starts "with zero weights". With exact zeros and the hidden probabilities in
+        the statistics every feature would stay the same as every other, so the start is small and
+        random: assumed, see docs/assumptions.md.
         """
         weights = rng.standard_normal((n_visible, n_hidden), dtype=np.float32)
         weights *= np.float32(initial_sd)
@@ -112,9 +161,92 @@ class Rbm:
             weights, np.zeros(n_visible, np.float32), np.zeros(n_hidden, np.float32), n_labels
         )
 
+    def parameters(self) -> dict[str, Array]:
+        """Every array by a name for people."""
+        return {
+            "weights": self.weights,
+            "visible biases": self.visible_bias,
+            "hidden biases": self.hidden_bias,
+        }
+
 
 @dataclass(frozen=True, eq=False)
-class Classifier:
+class Stack(Model, Sequence[Rbm]):
+    """RBMs on top of each other, the features of each the data of the next.
+
+    Parameters
+    ----------
+    rbms : tuple of Rbm, bottom to top
+        Only the top one may have label units.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they do not fit on each other.
+
+    Source
+    ------
+    "A greedy learning algorithm for multiple hidden layers".
+    """
+
+    rbms: tuple[Rbm, ...]
+
+    def __post_init__(self) -> None:
+        if not self.rbms:
+            raise ValueError("a stack of no RBMs")
+        for below, above in pairwise(self.rbms):
+            n_units = above.n_visible - above.n_labels
+            if below.n_hidden != n_units or below.n_labels:
+                raise ValueError(f"{below.n_hidden} features below {n_units} visible units")
+
+    def __len__(self) -> int:
+        return len(self.rbms)
+
+    @overload
+    def __getitem__(self, index: int) -> Rbm: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Rbm, ...]: ...
+    def __getitem__(self, index: int | slice) -> Rbm | tuple[Rbm, ...]:
+        return self.rbms[index]
+
+    @property
+    def n_pixels(self) -> int:
+        """The number of pixels of an image."""
+        return self.rbms[0].n_visible - self.rbms[0].n_labels
+
+    @property
+    def n_classes(self) -> int:
+        """The number of label units, 0 if it was learned without labels."""
+        return self.rbms[-1].n_labels
+
+    def arrays(self) -> dict[str, Any]:
+        """``rbm1`` at the bottom, of ``weights``, biases, and ``n_labels`` where there are some."""
+        return {
+            f"rbm{number}": {
+                "weights": rbm.weights,
+                "visible_bias": rbm.visible_bias,
+                "hidden_bias": rbm.hidden_bias,
+            }
+            | ({"n_labels": rbm.n_labels} if rbm.n_labels else {})
+            for number, rbm in enumerate(self.rbms, 1)
+        }
+
+    @classmethod
+    def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
+        """The stack of these `arrays`."""
+        return cls(tuple(Rbm(**tree[f"rbm{number}"]) for number in range(1, len(tree) + 1)))
+
+    def parameters(self) -> dict[str, Array]:
+        """Every array by a name for people, bottom to top."""
+        return {
+            f"layer {number} {name}": array
+            for number, rbm in enumerate(self.rbms, 1)
+            for name, array in rbm.parameters().items()
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier(Model):
     """A feedforward net of logistic layers with a softmax on top.
 
     Parameters
@@ -154,34 +286,43 @@ class Classifier:
         return (int(self.weights[0].shape[0]), *(int(w.shape[1]) for w in self.weights))
 
     @property
+    def n_pixels(self) -> int:
+        """The number of pixels of an image."""
+        return self.sizes[0]
+
+    @property
     def n_classes(self) -> int:
         """The number of class units."""
         return self.sizes[-1]
 
-    def copy(self) -> Classifier:
-        """A classifier with parameters of its own, equal to these."""
-        return Classifier(
-            tuple(w.copy() for w in self.weights), tuple(b.copy() for b in self.biases)
+    def arrays(self) -> dict[str, Any]:
+        """``weights1`` and ``biases1`` at the bottom."""
+        return {
+            **{f"weights{i}": w for i, w in enumerate(self.weights, 1)},
+            **{f"biases{i}": b for i, b in enumerate(self.biases, 1)},
+        }
+
+    @classmethod
+    def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
+        """The classifier of these `arrays`."""
+        numbers = range(1, len(tree) // 2 + 1)
+        return cls(
+            tuple(tree[f"weights{i}"] for i in numbers), tuple(tree[f"biases{i}"] for i in numbers)
         )
+
+    def parameters(self) -> dict[str, Array]:
+        """Every array by a name for people, bottom to top."""
+        arrays: dict[str, Array] = {}
+        for number, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
+            arrays |= {f"layer {number} weights": weights, f"layer {number} biases": bias}
+        return arrays
 
     @classmethod
     def on_stack(cls, stack: Sequence[Rbm], n_classes: int) -> Classifier:
-        """The recognition direction of a stack, with zero weights to the class units.
+        """The recognition direction of a stack, copied, with zero weights to the class units.
 
-        Parameters
-        ----------
-        stack : sequence of Rbm, bottom to top
-        n_classes : int
-
-        Returns
-        -------
-        Classifier
-            With copies of the stack's weights and hidden biases; label units are left out.
-
-        Source
-        ------
-        "Using backpropagation for discriminative fine-tuning"; that the softmax starts from
-        zero is assumed, see README, Assumptions.
+        Label units of the stack are left out. That the softmax starts from zero is assumed, see
+        docs/assumptions.md.
         """
         dtype = stack[-1].weights.dtype
         return cls(
@@ -198,23 +339,9 @@ class Classifier:
     ) -> Classifier:
         """A float32 net from a random start: the net that is "not pre-trained".
 
-        Parameters
-        ----------
-        sizes : sequence of int
-            Units of each layer, pixels first, classes last.
-        initial_scale : float
-            Weights to hidden units are N(0, initial_scale^2 / n_in). Biases, and weights to the
-            class units, are zero, as they are `on_stack`.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        Classifier
-
-        Source
-        ------
-        "small random values" in "Learning feature detectors with no supervision"; their size
-        is assumed, see README, Assumptions.
+        Weights to hidden units are N(0, initial_scale^2 / n_in), the chapter's "small random
+        values", of a size that is assumed, see docs/assumptions.md. Biases, and weights to the
+        class units, are zero, as they are `on_stack`.
         """
         weights = []
         for n_in, n_out in pairwise(sizes[:-1]):
@@ -225,8 +352,15 @@ class Classifier:
         return cls(tuple(weights), tuple(np.zeros(n, np.float32) for n in sizes[1:]))
 
 
+_DIRECTED = (
+    "vishid", "hid_rec_bias", "hidpen", "pen_rec_bias",
+    "penhid", "hid_gen_bias", "hidvis", "vis_gen_bias",
+)  # fmt: skip
+"""The arrays of a deep belief net that are not its memory's."""
+
+
 @dataclass(frozen=True, eq=False)
-class DeepBeliefNet:
+class DeepBeliefNet(Model):
     """The generative model of Figure 4: layers vis, hid, pen, top and lab.
 
     Bottom-up recognition and top-down generative parameters are different arrays; pen, lab and
@@ -273,23 +407,22 @@ class DeepBeliefNet:
         if self.vishid.ndim != 2 or self.hidpen.ndim != 2:
             raise ValueError("vishid and hidpen are not matrices")
         (n_vis, n_hid), n_pen = self.vishid.shape, self.hidpen.shape[1]
-        dtype = self.memory.weights.dtype
-        for name, array, shape in (
-            ("vishid", self.vishid, (n_vis, n_hid)),
-            ("hid_rec_bias", self.hid_rec_bias, (n_hid,)),
-            ("hidpen", self.hidpen, (n_hid, n_pen)),
-            ("pen_rec_bias", self.pen_rec_bias, (n_pen,)),
-            ("penhid", self.penhid, (n_pen, n_hid)),
-            ("hid_gen_bias", self.hid_gen_bias, (n_hid,)),
-            ("hidvis", self.hidvis, (n_hid, n_vis)),
-            ("vis_gen_bias", self.vis_gen_bias, (n_vis,)),
-        ):
-            _check(name, array, shape, dtype)
+        shapes: tuple[tuple[int, ...], ...] = (
+            (n_vis, n_hid), (n_hid,), (n_hid, n_pen), (n_pen,),
+            (n_pen, n_hid), (n_hid,), (n_hid, n_vis), (n_vis,),
+        )  # fmt: skip
+        for name, shape in zip(_DIRECTED, shapes, strict=True):
+            _check(name, getattr(self, name), shape, self.memory.weights.dtype)
         if self.memory.n_visible != n_pen + self.memory.n_labels:
             raise ValueError(
                 f"a memory of {self.memory.n_visible} visible units on {n_pen} penultimate "
                 f"features and {self.memory.n_labels} labels"
             )
+
+    @property
+    def n_pixels(self) -> int:
+        """The number of pixels of an image."""
+        return int(self.vishid.shape[0])
 
     @property
     def n_pen(self) -> int:
@@ -298,6 +431,11 @@ class DeepBeliefNet:
 
     @property
     def n_labels(self) -> int:
+        """The number of label units."""
+        return self.memory.n_labels
+
+    @property
+    def n_classes(self) -> int:
         """The number of label units."""
         return self.memory.n_labels
 
@@ -325,6 +463,28 @@ class DeepBeliefNet:
     def top_bias(self) -> Array:
         """The memory's biases of top: (n_top,)."""
         return self.memory.hidden_bias
+
+    def arrays(self) -> dict[str, Any]:
+        """The directed arrays under their names, those of the ``memory_``, and ``n_labels``."""
+        return {**self.parameters(), "n_labels": self.n_labels}
+
+    @classmethod
+    def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
+        """The net of these `arrays`."""
+        memory = Rbm(
+            tree["memory_weights"], tree["memory_visible_bias"], tree["memory_hidden_bias"],
+            int(tree["n_labels"]),
+        )  # fmt: skip
+        return cls(**{name: tree[name] for name in _DIRECTED}, memory=memory)
+
+    def parameters(self) -> dict[str, Array]:
+        """Every array by its name."""
+        return {
+            **{name: getattr(self, name) for name in _DIRECTED},
+            "memory_weights": self.memory.weights,
+            "memory_visible_bias": self.memory.visible_bias,
+            "memory_hidden_bias": self.memory.hidden_bias,
+        }
 
     @classmethod
     def untied(cls, stack: Sequence[Rbm]) -> DeepBeliefNet:

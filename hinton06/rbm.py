@@ -300,7 +300,7 @@ class ContrastiveDivergence:
         self._h_states = np.empty((batch_size, rbm.n_hidden), dtype)
         self._v_probs = np.empty((batch_size, rbm.n_visible), dtype)
 
-    def data_room(self, n: int) -> Array:
+    def data_buffer(self, n: int) -> Array:
         """The (n, n_visible) array that a batch of n cases is to be written into.
 
         Parameters
@@ -315,7 +315,7 @@ class ContrastiveDivergence:
         return self._visible[:n]
 
     def learn(self, n: int, rng: np.random.Generator, step: Step) -> float:
-        """One CD-1 update from the n cases in `data_room`.
+        """One CD-1 update from the n cases in `data_buffer`.
 
         Parameters
         ----------

@@ -131,10 +131,10 @@ def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
         raise ValueError(f"images have {images.shape[1]} pixels, the net has {net.sizes[0]} inputs")
     dtype = net.weights[0].dtype
     result = np.empty((len(images), net.n_classes), dtype)
-    rooms = [np.empty((min(_BATCH, len(images)), size), dtype) for size in net.sizes]
+    buffers = [np.empty((min(_BATCH, len(images)), size), dtype) for size in net.sizes]
     for first in range(0, len(images), _BATCH):
         rows = slice(first, min(first + _BATCH, len(images)))
-        layers = [room[: rows.stop - rows.start] for room in rooms]
+        layers = [buffer[: rows.stop - rows.start] for buffer in buffers]
         take_batch(images, rows, layers[0])
         result[rows] = up_pass(net, layers)
     return result
@@ -205,10 +205,10 @@ def label_free_energies(memory: Rbm, pen: Array) -> Array:
         raise ValueError("a net without labels cannot be asked for them")
     n_pen = memory.n_visible - memory.n_labels
     result = np.empty((len(pen), memory.n_labels), pen.dtype)
-    room = np.empty((min(_SMALL_BATCH, len(pen)), memory.n_hidden), pen.dtype)
+    buffer = np.empty((min(_SMALL_BATCH, len(pen)), memory.n_hidden), pen.dtype)
     for first in range(0, len(pen), _SMALL_BATCH):
         batch = pen[first : first + _SMALL_BATCH]
-        inputs = affine(batch, memory.weights[:n_pen], memory.hidden_bias, room[: len(batch)])
+        inputs = affine(batch, memory.weights[:n_pen], memory.hidden_bias, buffer[: len(batch)])
         top = _summed_softplus(inputs, memory.weights[n_pen:])
         pen_energy = -(batch @ memory.visible_bias[:n_pen])
         energies = pen_energy[:, np.newaxis] - memory.visible_bias[n_pen:] - top

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.models import Rbm
+from hinton06.models import Rbm, Stack
 from hinton06.numerics import Array, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs
 from hinton06.recipes import PretrainSettings
@@ -42,10 +42,10 @@ def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
     """
     dtype = rbm.weights.dtype
     probs = np.empty((len(cases), rbm.n_hidden), dtype)
-    room = np.empty((min(_FEATURE_BATCH, len(cases)), rbm.n_visible), dtype)
+    buffer = np.empty((min(_FEATURE_BATCH, len(cases)), rbm.n_visible), dtype)
     for first in range(0, len(cases), _FEATURE_BATCH):
         rows = slice(first, min(first + _FEATURE_BATCH, len(cases)))
-        batch = take_batch(cases, rows, room[: rows.stop - rows.start])
+        batch = take_batch(cases, rows, buffer[: rows.stop - rows.start])
         hidden_probs(rbm, batch, out=probs[rows])
     return probs
 
@@ -88,7 +88,7 @@ class LayerData:
             self._keep()
         else:
             dtype = below[0].weights.dtype if below else targets.dtype
-            self._rooms = [np.empty((batch, size), dtype) for size in sizes]
+            self._buffers = [np.empty((batch, size), dtype) for size in sizes]
 
     def _keep(self) -> None:
         for rbm in self._below:
@@ -110,12 +110,12 @@ class LayerData:
         if self._kept:
             take_batch(self._cases, rows, out)
             return
-        rooms = [room[: len(rows)] for room in self._rooms]
-        take_batch(self._cases, rows, rooms[0])
-        for rbm, (v, h) in zip(self._below, pairwise(rooms), strict=True):
+        buffers = [buffer[: len(rows)] for buffer in self._buffers]
+        take_batch(self._cases, rows, buffers[0])
+        for rbm, (v, h) in zip(self._below, pairwise(buffers), strict=True):
             hidden_probs(rbm, v, out=h)
-        n_units = rooms[-1].shape[1]
-        out[:, :n_units], out[:, n_units:] = rooms[-1], self._targets[rows]
+        n_units = buffers[-1].shape[1]
+        out[:, :n_units], out[:, n_units:] = buffers[-1], self._targets[rows]
 
 
 def step_at(settings: PretrainSettings, epoch: int) -> Step:
@@ -279,7 +279,7 @@ class GreedyStack:
         squared_error = 0.0
         for first in range(0, len(order), self.settings.batch):
             rows = order[first : first + self.settings.batch]
-            self._data.take(rows, divergence.data_room(len(rows)))
+            self._data.take(rows, divergence.data_buffer(len(rows)))
             squared_error += divergence.learn(len(rows), self._rng, step)
             tick(5.0 * rbm.weights.size * len(rows))
         self.epoch += 1
@@ -292,12 +292,12 @@ class GreedyStack:
 
     def parameters(self) -> dict[str, Array]:
         """What is being learned now, by name, to be checked for numbers that are not finite."""
-        number, rbm = len(self.stack), self.stack[-1]
-        return {
-            f"layer {number} weights": rbm.weights,
-            f"layer {number} visible biases": rbm.visible_bias,
-            f"layer {number} hidden biases": rbm.hidden_bias,
-        }
+        arrays = self.stack[-1].parameters()
+        return {f"layer {len(self.stack)} {name}": array for name, array in arrays.items()}
+
+    def result(self) -> Stack:
+        """The layers that are learned, and the one that is being learned."""
+        return Stack(tuple(self.stack))
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on exactly from here."""
@@ -305,7 +305,7 @@ class GreedyStack:
         return {
             "epoch": self.epoch,
             "rng": self._rng.bit_generator.state,
-            "stack": stack_arrays(self.stack),
+            "stack": self.result().arrays(),
             "velocity": {
                 "weights": divergence.weights.velocity,
                 "visible_bias": divergence.visible_bias.velocity,
@@ -321,7 +321,7 @@ class GreedyStack:
         ValueError, KeyError
             If the state is not one of a stack of these shapes.
         """
-        stack = stack_from_arrays(state["stack"])
+        stack = list(Stack.from_arrays(state["stack"]))
         self._check_fit(stack)
         self._data = self._layer_data(stack[:-1])
         self.stack = stack[:-1]
@@ -330,32 +330,3 @@ class GreedyStack:
             getattr(self._divergence, name).restore(state["velocity"][name])
         self.epoch = int(state["epoch"])
         self._rng.bit_generator.state = state["rng"]
-
-
-def stack_arrays(stack: Sequence[Rbm]) -> dict[str, Any]:
-    """A stack as nested dictionaries of arrays, ``rbm1`` at the bottom."""
-    return {
-        f"rbm{number}": {
-            "weights": rbm.weights,
-            "visible_bias": rbm.visible_bias,
-            "hidden_bias": rbm.hidden_bias,
-        }
-        | ({"n_labels": rbm.n_labels} if rbm.n_labels else {})
-        for number, rbm in enumerate(stack, 1)
-    }
-
-
-def stack_from_arrays(arrays: Mapping[str, Any]) -> list[Rbm]:
-    """The stack that `stack_arrays` took apart.
-
-    Raises
-    ------
-    ValueError, KeyError
-        If arrays are missing or do not fit.
-    """
-    stack = [Rbm(**arrays[f"rbm{number}"]) for number in range(1, len(arrays) + 1)]
-    for below, above in pairwise(stack):
-        n_units = above.n_visible - above.n_labels
-        if below.n_hidden != n_units or below.n_labels:
-            raise ValueError(f"{below.n_hidden} features below {n_units} visible units")
-    return stack

@@ -15,7 +15,6 @@ from reference_generative import Net
 
 from hinton06.annealing import LEAST_CHANCE, Chains, Samples, anneal, log_sum, sample
 from hinton06.models import DeepBeliefNet
-from hinton06.wakesleep import net_from_arrays
 
 # Fewer than 300 roundings of numbers below 20 lie on a path from a pixel to the log of f_b.
 ROUNDING = reference.rounding(300, size=20.0)
@@ -27,7 +26,7 @@ def tiny_net(seed: int) -> Net:
 
 def package_net(net: Net, dtype: Any = np.float64) -> DeepBeliefNet:
     arrays = {name: array.astype(dtype) for name, array in net._asdict().items()}
-    return net_from_arrays({**arrays, "n_labels": net.n_labels})
+    return DeepBeliefNet.from_arrays({**arrays, "n_labels": net.n_labels})
 
 
 def image_of(seed: int) -> Floats:

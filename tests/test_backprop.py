@@ -18,9 +18,6 @@ from hinton06.backprop import (
     Cases,
     CaseSampler,
     FineTuning,
-    copy_net,
-    net_arrays,
-    net_from_arrays,
     should_stop,
 )
 from hinton06.models import Classifier
@@ -637,27 +634,27 @@ def test_a_state_that_does_not_fit_is_not_restored() -> None:
     with pytest.raises(ValueError, match="queue"):
         tuning().restore(saved | {"queue": saved["queue"].astype(np.float64)})
     with pytest.raises(ValueError, match="does not fit"):
-        tuning().restore(saved | {"net": net_arrays(random_net((5, 3, 3), np.float32))})
+        tuning().restore(saved | {"net": random_net((5, 3, 3), np.float32).arrays()})
 
 
 def test_a_net_taken_apart_and_put_together_is_the_same() -> None:
     net = random_net()
-    arrays = net_arrays(net)
+    arrays = net.arrays()
     assert set(arrays) == {f"{part}{i}" for part in ("weights", "biases") for i in (1, 2, 3)}
-    assert_nets_equal(net_from_arrays(arrays), net)
+    assert_nets_equal(Classifier.from_arrays(arrays), net)
     with pytest.raises(KeyError):
-        net_from_arrays({"weights2": net.weights[0], "biases2": net.biases[0]})
+        Classifier.from_arrays({"weights2": net.weights[0], "biases2": net.biases[0]})
 
 
-def test_copy_net_copies_numbers_and_refuses_other_sizes() -> None:
+def test_a_net_is_copied_into_another_s_arrays_of_the_same_sizes() -> None:
     source, target = random_net(seed=10), random_net(seed=11)
-    copy_net(source, target)
+    target.copy_from(source)
     assert_nets_equal(source, target)
     assert not any(
         np.shares_memory(a, b) for a, b in zip(source.weights, target.weights, strict=True)
     )
     with pytest.raises(ValueError, match="does not fit"):
-        copy_net(source, random_net((5, 4, 3)))
+        random_net((5, 4, 3)).copy_from(source)
 
 
 @pytest.mark.parametrize(

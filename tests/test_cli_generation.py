@@ -18,12 +18,10 @@ from test_cli import fails_in_one_line, run
 
 from hinton06 import checkpoint, mnist, samples
 from hinton06.checkpoint import Checkpoint
-from hinton06.models import Rbm
+from hinton06.models import DeepBeliefNet, Rbm, Stack
 from hinton06.opening import Context
 from hinton06.recognition import label_log_probs
 from hinton06.report import grids
-from hinton06.stacking import stack_arrays
-from hinton06.wakesleep import net_from_arrays
 
 N_PIXELS, N_CLASSES = 35, 4
 SHORT = ["--gibbs", "3", "--threads", "1", "--quiet"]
@@ -34,7 +32,7 @@ def stack_of(sizes: list[int], n_labels: int = 0) -> dict[str, Any]:
     for n_below, n_above in itertools.pairwise(sizes):
         labels = n_labels if len(stack) == len(sizes) - 2 else 0
         stack.append(Rbm.random(n_below + labels, n_above, 2.0, rng, labels))
-    return stack_arrays(stack)
+    return Stack(tuple(stack)).arrays()
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +279,7 @@ def test_figure_2_s_numbers_are_the_net_s_own(made: Path, tmp_path: Path) -> Non
     digits = mnist.read(made / "digits")
     found = checkpoint.load(made / "cws-a.h5")
     assert (document["sha256"], document["data"]) == (found.digest(), digits.sha256)
-    probs = np.exp(label_log_probs(net_from_arrays(found.model), digits.test_images))
+    probs = np.exp(label_log_probs(DeepBeliefNet.from_arrays(found.model), digits.test_images))
     assert document["right"] + document["errors"] == 40
     assert document["right"] == (probs.argmax(axis=1) == digits.test_labels).sum()
     cases = document["cases"]

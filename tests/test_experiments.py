@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from hinton06 import checkpoint, measuring, mnist, opening, stages
-from hinton06.backprop import FineTuning, net_arrays
+from hinton06.backprop import FineTuning
 from hinton06.checkpoint import Checkpoint, CheckpointError
-from hinton06.models import Classifier
+from hinton06.models import Classifier, Stack
 from hinton06.opening import Context
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases, score
-from hinton06.stacking import GreedyStack, stack_arrays, stack_from_arrays
+from hinton06.stacking import GreedyStack
 from hinton06.training import Interrupted, RunError
 
 
@@ -676,7 +676,7 @@ def test_a_net_learns_the_labels_of_its_cases_and_no_others(
     train = split.train if name == "split_random" else drawn(tiny_digits, "a", 100, 1)
     if name in ("few", "own_net"):
         below = files.stack_a if name == "few" else files.own_stack
-        stack = stack_from_arrays(checkpoint.load(below).model)
+        stack = Stack.from_arrays(checkpoint.load(below).model)
         net, stream, used = Classifier.on_stack(stack, 10), (1, 0), settings.backprop
     else:
         stream = (6, 1) if name == "split_random" else (6, 0)
@@ -694,7 +694,7 @@ def test_a_net_learns_the_labels_of_its_cases_and_no_others(
     while not learner.finished():
         learner.run_epoch(lambda _: None)
     found = checkpoint.load(getattr(files, name))
-    assert_same(found.model, net_arrays(learner.result()))
+    assert_same(found.model, learner.result().arrays())
     assert found.outcome["train"]["cases"] == len(train)
 
 
@@ -705,7 +705,7 @@ def test_a_stack_learns_the_labelled_images_and_no_others(files, settings, conte
     with context.computing():
         while not learner.finished():
             learner.run_epoch(lambda _: None)
-    assert_same(checkpoint.load(files.own_stack).model, stack_arrays(learner.stack))
+    assert_same(checkpoint.load(files.own_stack).model, learner.result().arrays())
 
 
 def test_of_a_stack_s_images_fewer_can_be_labelled_but_no_others(
@@ -973,7 +973,7 @@ def net_of_sizes(files, tmp_path):
 
     def make(*sizes):
         found = checkpoint.load(files.net_a)
-        found.model = net_arrays(Classifier.random(sizes, 1.0, np.random.default_rng(0)))
+        found.model = Classifier.random(sizes, 1.0, np.random.default_rng(0)).arrays()
         checkpoint.save(tmp_path / "sizes.h5", found)
         return tmp_path / "sizes.h5"
 
@@ -1072,5 +1072,5 @@ def test_other_images_of_other_classes_go_through_the_whole_of_table_1(
 
 def test_a_loaded_net_is_the_net_that_was_saved(files):
     found = checkpoint.load(files.net_a)
-    again = Checkpoint("classifier", True, {}, {}, model=net_arrays(opening.load_net(files.net_a)))
+    again = Checkpoint("classifier", True, {}, {}, model=opening.load_net(files.net_a).arrays())
     assert again.digest() == found.digest()

@@ -198,12 +198,14 @@ def test_a_folder_that_cannot_be_made_again_costs_one_line(
     tmp_path: Path, idx_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = tmp_path / "runs"
+    finish = training.Run.finish
 
-    def with_a_file_in_its_place(*_: Any) -> None:
+    def with_a_file_in_its_place(*arguments: Any) -> Checkpoint:
         shutil.rmtree(runs)
         runs.write_text("in the way")
+        return finish(*arguments)
 
-    monkeypatch.setattr(stages, "stack_arrays", with_a_file_in_its_place)
+    monkeypatch.setattr(training.Run, "finish", with_a_file_in_its_place)
     result = pretrain(runs, idx_folder)
     assert result.exit_code == 1
     one_line(result.stderr, str(runs), "cannot be written")

@@ -15,7 +15,6 @@ from reference_generative import Net, scripted
 from hinton06 import generation
 from hinton06.generation import AlternatingGibbs, Generator, fantasies, start, top_down_pass
 from hinton06.models import DeepBeliefNet, Rbm
-from hinton06.wakesleep import net_from_arrays
 
 # Fewer than 100 roundings of numbers below 10 lie between a state and a probability, on each side.
 ROUNDING = reference.rounding(200, 10.0)
@@ -26,7 +25,7 @@ N_CHAINS = 4000
 
 def package_net(net: Net, dtype: Any = np.float64) -> DeepBeliefNet:
     arrays = {name: array.astype(dtype) for name, array in net._asdict().items()}
-    return net_from_arrays({**arrays, "n_labels": net.n_labels})
+    return DeepBeliefNet.from_arrays({**arrays, "n_labels": net.n_labels})
 
 
 def random_stack(seed: int = 0, n_labels: int = 2, dtype: Any = np.float64) -> list[Rbm]:

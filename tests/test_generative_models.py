@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reference import Floats, Machine, Update
 from reference_generative import scripted
 
-from hinton06.models import Classifier, DeepBeliefNet, Rbm
+from hinton06.models import Classifier, DeepBeliefNet, Rbm, Stack
 from hinton06.numerics import one_hot
 from hinton06.rbm import (
     ContrastiveDivergence,
@@ -24,9 +24,8 @@ from hinton06.rbm import (
     visible_probs,
 )
 from hinton06.recipes import PretrainSettings
-from hinton06.stacking import GreedyStack, stack_arrays, stack_from_arrays
+from hinton06.stacking import GreedyStack
 from hinton06.updates import Step
-from hinton06.wakesleep import net_from_arrays
 
 # Sums of fewer than 200 terms of order 1 on either side.
 ROUNDING = reference.rounding(400)
@@ -159,7 +158,7 @@ def test_cd1_with_labels_reconstructs_them_as_a_softmax_group() -> None:
     for drawn in itertools.combinations(reference.binary_states(3), 3):
         rbm = Rbm(*(array.copy() for array in m), N_LABELS)
         divergence = ContrastiveDivergence(rbm, 3)
-        divergence.data_room(3)[:] = cases
+        divergence.data_buffer(3)[:] = cases
         error = divergence.learn(3, scripted(slow.forcing(np.array(drawn))), Step(1.0))
         each = [slow.labelled_cd1(m, v, h, N_LABELS) for v, h in zip(cases, drawn, strict=True)]
         for after, before, *gradients in zip(arrays_of(rbm), m, *each, strict=True):
@@ -271,7 +270,7 @@ def test_an_array_of_another_shape_is_refused(name: str) -> None:
     arrays = slow.random_net(1)._asdict()
     arrays[name] = np.concatenate([arrays[name], arrays[name][:1]])
     with pytest.raises(ValueError, match=r"shape|visible units"):
-        net_from_arrays({**arrays, "n_labels": 3})
+        DeepBeliefNet.from_arrays({**arrays, "n_labels": 3})
 
 
 @pytest.mark.parametrize("name", slow.Net._fields)
@@ -280,7 +279,7 @@ def test_an_array_of_another_dtype_or_with_a_nan_is_refused(name: str, fault: st
     arrays = slow.random_net(1)._asdict()
     arrays[name] = arrays[name].astype(np.float32) if fault == "dtype" else arrays[name] * np.nan
     with pytest.raises(ValueError, match=fault):
-        net_from_arrays({**arrays, "n_labels": 3})
+        DeepBeliefNet.from_arrays({**arrays, "n_labels": 3})
 
 
 # -- greedy learning with labels -------------------------------------------------------------
@@ -409,7 +408,7 @@ def test_a_stack_with_other_labels_is_not_restored(n_epochs: int) -> None:
 
 def test_a_stack_taken_apart_and_put_together_keeps_its_labels() -> None:
     stack = labelled_stack()
-    again = stack_from_arrays(stack_arrays(stack))
+    again = Stack.from_arrays(Stack(tuple(stack)).arrays())
     assert [rbm.n_labels for rbm in again] == [0, 0, 3]
     for mine, theirs in zip(stack, again, strict=True):
         assert all(a is b for a, b in zip(arrays_of(mine), arrays_of(theirs), strict=True))
@@ -418,7 +417,7 @@ def test_a_stack_taken_apart_and_put_together_keeps_its_labels() -> None:
 def test_a_stack_with_labels_below_its_top_is_not_put_together() -> None:
     low = Rbm(*reference.random_machine(1, 5, 4), 1)
     with pytest.raises(ValueError, match="features below"):
-        stack_from_arrays(stack_arrays([low, Rbm(*reference.random_machine(2, 4, 3))]))
+        Stack((low, Rbm(*reference.random_machine(2, 4, 3))))
 
 
 def test_a_classifier_on_a_labelled_stack_leaves_the_label_units_out() -> None:

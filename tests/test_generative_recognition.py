@@ -19,7 +19,6 @@ from hinton06.recognition import (
     pen_probs,
     stochastic_label_log_probs,
 )
-from hinton06.wakesleep import net_from_arrays
 
 # Fewer than 100 roundings of numbers below 10 lie on a path from a pixel to a free energy; on
 # the other side are sums over 8 top states, and their logarithms.
@@ -31,7 +30,7 @@ N_COPIES = 2500
 
 def package_net(net: Net, dtype: Any = np.float64) -> DeepBeliefNet:
     arrays = {name: array.astype(dtype) for name, array in net._asdict().items()}
-    return net_from_arrays({**arrays, "n_labels": net.n_labels})
+    return DeepBeliefNet.from_arrays({**arrays, "n_labels": net.n_labels})
 
 
 def pixels(n_cases: int, seed: int = 1) -> NDArray[np.uint8]:

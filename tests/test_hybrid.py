@@ -14,7 +14,6 @@ from hinton06.models import DeepBeliefNet, Rbm
 from hinton06.rbm import ContrastiveDivergence
 from hinton06.recognition import label_log_probs
 from hinton06.updates import Step
-from hinton06.wakesleep import net_arrays, net_from_arrays
 
 # Pixels are real-valued: some certain, some not.
 IMAGES = np.array([[0.0, 1.0, 0.3, 0.8], [1.0, 0.6, 0.0, 0.1], [0.2, 0.4, 1.0, 0.9]])
@@ -28,7 +27,7 @@ ROUNDING = reference.rounding(100, size=10)
 
 def package_net(net: Net) -> DeepBeliefNet:
     arrays = {name: array.copy() for name, array in net._asdict().items()}
-    return net_from_arrays({**arrays, "n_labels": net.n_labels})
+    return DeepBeliefNet.from_arrays({**arrays, "n_labels": net.n_labels})
 
 
 def log_prob_of_labels(net: Net) -> float:
@@ -63,7 +62,7 @@ def test_the_gradient_equals_central_differences_of_the_enumerated_label_probabi
     seed: int,
 ) -> None:
     net = slow.random_net(seed)
-    after = net_arrays(moved(net)[0])
+    after = moved(net)[0].arrays()
     for name, array in net._asdict().items():
         change = after[name] - array
         slope, error = reference.central_differences(lambda: log_prob_of_labels(net), array)
@@ -83,7 +82,7 @@ def test_saturated_top_units_leave_costs_and_gradients_as_they_are(bias: float) 
     """In float32, where exp(300) is infinite: as in float64 without any shortcut."""
     net = slow.random_net(3)
     net.memory_hidden_bias[0] = bias
-    found = net_from_arrays(
+    found = DeepBeliefNet.from_arrays(
         {n: a.astype(np.float32) for n, a in net._asdict().items()} | {"n_labels": 3}
     )
     learner = LabelBackpropagation(found, 3)
@@ -103,19 +102,19 @@ def test_gathering_moves_nothing_until_it_is_applied() -> None:
     learner = LabelBackpropagation(found, 3)
     learner.gather(IMAGES, LABELS, PLAIN)
     for name, array in net._asdict().items():
-        np.testing.assert_array_equal(net_arrays(found)[name], array, err_msg=name)
+        np.testing.assert_array_equal(found.arrays()[name], array, err_msg=name)
     learner.apply(PLAIN)
     assert (found.vishid != net.vishid).all()
 
 
 def test_velocity_runs_on_and_only_weights_decay() -> None:
     net, step = slow.random_net(5), Step(rate=0.3, momentum=0.5, decay=0.1)
-    start = net_arrays(package_net(net))
+    start = package_net(net).arrays()
     gradients = []
     here = net
     velocity = slow.zeros_like(net)
     for _ in range(2):
-        after = net_arrays(moved(here)[0])
+        after = moved(here)[0].arrays()
         gradients = [after[name] - array for name, array in here._asdict().items()]
         parts = []
         for g, v, array in zip(gradients, velocity, here, strict=True):
@@ -124,7 +123,7 @@ def test_velocity_runs_on_and_only_weights_decay() -> None:
             parts.append(step.momentum * v + step.rate * (g - decay))
         velocity = Net(*parts)
         here = Net(*(a + v for a, v in zip(here, velocity, strict=True)))
-    found = net_arrays(moved(net, step, times=2)[0])
+    found = moved(net, step, times=2)[0].arrays()
     for name, array in here._asdict().items():
         np.testing.assert_allclose(found[name], array, rtol=0, atol=4 * ROUNDING, err_msg=name)
         rests = name in ("penhid", "hid_gen_bias", "hidvis", "vis_gen_bias")
@@ -153,14 +152,14 @@ def tied_net(seed: int) -> DeepBeliefNet:
 
 
 def copy_of(net: DeepBeliefNet) -> DeepBeliefNet:
-    return net_from_arrays(net_arrays(net, copy=True))
+    return net.copy()
 
 
 def test_pretraining_gradient_is_cd1_in_each_rbm_on_the_probabilities_below() -> None:
     net, step = tied_net(1), Step(rate=0.3, momentum=0.5, decay=0.01)
     before = copy_of(net)
     learner = PretrainingGradient(net, 4)
-    learner.data_room(3)[...] = IMAGES
+    learner.data_buffer(3)[...] = IMAGES
     error = learner.learn(TARGETS, 1, np.random.default_rng(7), step)
 
     hid = np.array([slow.layer(v, before.vishid, before.hid_rec_bias) for v in IMAGES])
@@ -173,19 +172,19 @@ def test_pretraining_gradient_is_cd1_in_each_rbm_on_the_probabilities_below() ->
         (before.memory, np.hstack([pen, TARGETS])),
     ):
         alone = ContrastiveDivergence(rbm, 3, recon_states=True)
-        alone.data_room(3)[...] = data
+        alone.data_buffer(3)[...] = data
         errors.append(alone.learn(3, rng, step))
     assert error == pytest.approx(errors[0], rel=0, abs=ROUNDING)
-    for name, array in net_arrays(net).items():
+    for name, array in net.arrays().items():
         np.testing.assert_allclose(
-            array, net_arrays(before)[name], rtol=0, atol=ROUNDING, err_msg=name
+            array, before.arrays()[name], rtol=0, atol=ROUNDING, err_msg=name
         )
 
 
 def test_tie_makes_the_generative_weights_transposes_again() -> None:
     net: Any = tied_net(2)
     learner = PretrainingGradient(net, 3)
-    learner.data_room(3)[...] = IMAGES
+    learner.data_buffer(3)[...] = IMAGES
     learner.learn(TARGETS, 1, np.random.default_rng(1), PLAIN)
     assert (net.hidvis != net.vishid.T).any()
     tie(learner.net)
@@ -197,6 +196,6 @@ def test_momenta_are_named_after_the_net_s_arrays() -> None:
     net = tied_net(2)
     for learner in (PretrainingGradient(net, 3), LabelBackpropagation(net, 3)):
         for name, momentum in learner.momenta.items():
-            array = net_arrays(net).get(name)
+            array = net.arrays().get(name)
             array = getattr(net, name) if array is None else array
             assert np.shares_memory(momentum.parameter, array), name

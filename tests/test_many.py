@@ -93,7 +93,7 @@ def test_a_layer_is_learned_as_by_contrastive_divergence(
         )
         for epoch in range(2):
             for rows_now in orders[0].numpy().reshape(3, 25):
-                ours.data_room(25)[...] = digits.train_images[job.train[rows_now]] / 255
+                ours.data_buffer(25)[...] = digits.train_images[job.train[rows_now]] / 255
                 ours.learn(25, np.random.default_rng(), step_at(settings, epoch))
         np.testing.assert_allclose(rbms.weights[number], rbm.weights, atol=2e-6)
         np.testing.assert_allclose(rbms.visible_bias[number, 0], rbm.visible_bias, atol=2e-6)

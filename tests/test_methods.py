@@ -15,7 +15,6 @@ from click.testing import CliRunner, Result
 
 from hinton06 import checkpoint, measuring, mnist, recognition
 from hinton06.annealing import sample
-from hinton06.backprop import net_arrays as classifier_arrays
 from hinton06.checkpoint import Checkpoint
 from hinton06.cli import main
 from hinton06.measuring import Chosen, Method
@@ -23,7 +22,6 @@ from hinton06.models import Classifier, DeepBeliefNet, Rbm
 from hinton06.opening import Context
 from hinton06.report import methods as report
 from hinton06.training import RunError
-from hinton06.wakesleep import net_arrays
 
 SAMPLING = Method("sampling", passes=3, temperatures=1, seed=4)
 
@@ -58,10 +56,10 @@ def record(stage: str, model: dict[str, Any], role: str) -> Checkpoint:
 def nets(tmp_path: Path) -> dict[str, Path]:
     """Files of a validated and an extended generative net and of a classifier."""
     rng = np.random.default_rng(5)
-    classifier = classifier_arrays(Classifier.random((35, 6, 4), 1.0, rng))
+    classifier = Classifier.random((35, 6, 4), 1.0, rng).arrays()
     made = {
-        "validated": ("generative", net_arrays(some_net()), "validated"),
-        "extended": ("generative", net_arrays(some_net()), "extended"),
+        "validated": ("generative", some_net().arrays(), "validated"),
+        "extended": ("generative", some_net().arrays(), "extended"),
         "classifier": ("classifier", classifier, "validated"),
     }
     paths = {}

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hinton06.models import Classifier, Rbm
+from hinton06.models import Classifier, DeepBeliefNet, Model, Rbm, Stack
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -169,3 +170,117 @@ def test_random_classifier_scales_each_layer_by_the_root_of_its_fan_in() -> None
     assert_variance(net.weights[1], 0.5**2 / 100)
     assert not net.weights[2].any()
     assert not any(bias.any() for bias in net.biases)
+
+
+# -- Stack -----------------------------------------------------------------------------------
+
+
+def stack_of(*sizes: int, n_labels: int = 0, seed: int = 1) -> Stack:
+    """RBMs of random numbers on so many pixels, the top one with labels."""
+    rng = np.random.default_rng(seed)
+    shapes = list(itertools.pairwise(sizes))
+    labels = [0] * (len(shapes) - 1) + [n_labels]
+    return Stack(tuple(
+        Rbm(rng.random((below + n, above)), rng.random(below + n), rng.random(above), n)
+        for (below, above), n in zip(shapes, labels, strict=True)
+    ))  # fmt: skip
+
+
+def test_a_stack_is_a_sequence_of_its_rbms() -> None:
+    stack = stack_of(6, 5, 4, 3)
+    assert len(stack) == 3
+    assert list(stack) == list(stack.rbms)
+    assert stack[-1] is stack.rbms[2]
+    assert stack[:-1] == stack.rbms[:2]
+
+
+@pytest.mark.parametrize("rbms", [(), (5, 4)], ids=["none", "another size"])
+def test_a_stack_refuses_rbms_that_do_not_fit(rbms: tuple[int, ...]) -> None:
+    made = tuple(stack_of(6, n)[0] for n in rbms)
+    with pytest.raises(ValueError, match=r"no RBMs|5 features below 6 visible units"):
+        Stack(made)
+
+
+# -- what every model can --------------------------------------------------------------------
+
+MODELS: dict[str, Any] = {
+    "stack": lambda seed: stack_of(6, 5, 4, 3, seed=seed),
+    "stack with labels": lambda seed: stack_of(6, 5, 4, 3, n_labels=2, seed=seed),
+    "one layer with labels": lambda seed: stack_of(6, 5, n_labels=2, seed=seed),
+    "classifier": lambda seed: Classifier.on_stack(stack_of(6, 5, 4, seed=seed), 2),
+    "deep belief net": lambda seed: DeepBeliefNet.untied(
+        stack_of(6, 5, 4, 3, n_labels=2, seed=seed)
+    ),
+}
+every_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+
+
+@every_model
+def test_a_model_put_together_from_its_arrays_has_the_very_arrays(
+    make: Any, assert_same: Any
+) -> None:
+    model: Model = make(1)
+    again = type(model).from_arrays(model.arrays())
+    assert_same(again.arrays(), model.arrays())
+    theirs = again.parameters()
+    assert theirs.keys() == model.parameters().keys()
+    assert all(theirs[name] is array for name, array in model.parameters().items())
+
+
+@every_model
+def test_a_copy_of_a_model_is_equal_and_shares_nothing(make: Any, assert_same: Any) -> None:
+    model: Model = make(1)
+    copied = model.copy()
+    assert_same(copied.arrays(), model.arrays())
+    for name, array in copied.parameters().items():
+        assert not np.shares_memory(array, model.parameters()[name]), name
+
+
+@every_model
+def test_numbers_of_another_model_are_taken_over_in_place(make: Any, assert_same: Any) -> None:
+    model, other = make(1), make(2)
+    before = model.parameters()
+    model.copy_from(other)
+    assert_same(model.arrays(), other.arrays())
+    assert all(array is before[name] for name, array in model.parameters().items())
+    assert not any(np.shares_memory(a, other.parameters()[n]) for n, a in before.items())
+
+
+@pytest.mark.parametrize(
+    ("model", "other", "message"),
+    [
+        (stack_of(6, 5, 4), stack_of(6, 5), "rbm2"),
+        (stack_of(6, 5, n_labels=2), stack_of(8, 5), "n_labels"),
+        (stack_of(6, 5, 4), stack_of(6, 5, 3), "rbm2 weights of shape"),
+        (stack_of(7, 5, n_labels=1), stack_of(6, 5, n_labels=2), "n_labels of 2"),
+        (MODELS["classifier"](1), Classifier.random((6, 5, 4, 3), 1, np.random.default_rng()),
+         "weights3 of shape"),
+        (MODELS["classifier"](1), Classifier.random((6, 4, 2), 1, np.random.default_rng()),
+         "biases3, weights3"),
+    ],
+)  # fmt: skip
+def test_a_model_of_other_shapes_is_not_taken_over_in_any_part(
+    model: Model, other: Any, message: str, assert_same: Any
+) -> None:
+    before = model.copy()
+    with pytest.raises(ValueError, match=message):
+        model.copy_from(other)
+    assert_same(model.arrays(), before.arrays())
+
+
+@pytest.mark.parametrize(
+    ("name", "n_classes"),
+    [("stack", 0), ("stack with labels", 2), ("one layer with labels", 2), ("classifier", 2),
+     ("deep belief net", 2)],
+)  # fmt: skip
+def test_a_model_knows_its_pixels_and_classes(name: str, n_classes: int) -> None:
+    model: Model = MODELS[name](1)
+    assert (model.n_pixels, model.n_classes) == (6, n_classes)
+
+
+def test_parameters_are_named_layer_by_layer() -> None:
+    parts = ("weights", "visible biases", "hidden biases")
+    assert list(stack_of(6, 5, 4).parameters()) == [f"layer {n} {p}" for n in (1, 2) for p in parts]
+    assert list(MODELS["classifier"](1).parameters()) == [
+        f"layer {n} {part}" for n in (1, 2, 3) for part in ("weights", "biases")
+    ]

@@ -308,8 +308,8 @@ def test_sums_of_differences_are_those_of_the_arrays(rows: int, width: int) -> N
 def test_sums_of_logs_and_their_slopes_equal_the_formula(cases: int, width: int) -> None:
     factors = np.exp(normal((cases, width + 3), sd=8))[:, :width]
     others = np.exp(normal((3, width + 1), seed=2, sd=3))[:, :width]
-    room = np.full((3, cases + 2, width), 7, np.float32)
-    slopes = room[:, :cases]
+    wider = np.full((3, cases + 2, width), 7, np.float32)
+    slopes = wider[:, :cases]
     sums = log_sums(factors, others, slopes)
     np.testing.assert_array_equal(log_sums(factors, others), sums)
     odds = factors.astype(np.float64) * others[:, np.newaxis].astype(np.float64)
@@ -321,7 +321,7 @@ def test_sums_of_logs_and_their_slopes_equal_the_formula(cases: int, width: int)
     assert (abs(sums.T - terms.sum(axis=2)) <= error).all()
     bound = reference.rounding(4, dtype=np.float32)
     assert (abs(slopes - odds / (1 + odds)) <= bound * odds / (1 + odds)).all()
-    assert (room[:, cases:] == 7).all()
+    assert (wider[:, cases:] == 7).all()
 
 
 @pytest.mark.usefixtures("kind")
@@ -631,15 +631,15 @@ def test_errors_of_labels_are_weighted_targets_minus_probabilities(
     log_probs = log_softmax(normal((4, 3), sd=3).astype(dtype))
     labels = np.array([2, 0, 0, 1], label_dtype)
     weights = np.array([1, 10, 0.5, 3], dtype)
-    before, room = log_probs.copy(), np.full((4, 5), 7, dtype)
-    costs = label_errors(log_probs, labels, weights, room[:, 1:4])
+    before, wider = log_probs.copy(), np.full((4, 5), 7, dtype)
+    costs = label_errors(log_probs, labels, weights, wider[:, 1:4])
     np.testing.assert_array_equal(costs, [-before[i, label] for i, label in enumerate(labels)])
     targets = np.array([[0, 0, 1], [1, 0, 0], [1, 0, 0], [0, 1, 0]])
     expected = weights[:, np.newaxis] * (targets - np.exp(before.astype(np.float64)))
     # An exponential, a difference of numbers up to 1 and a product.
     bound = reference.rounding(8, dtype=dtype) * weights[:, np.newaxis]
-    assert (abs(room[:, 1:4] - expected) <= bound).all()
-    assert (room[:, [0, 4]] == 7).all()
+    assert (abs(wider[:, 1:4] - expected) <= bound).all()
+    assert (wider[:, [0, 4]] == 7).all()
     np.testing.assert_array_equal(log_probs, before)
 
 

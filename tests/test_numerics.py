@@ -94,11 +94,11 @@ def test_product_without_keep_does_not_read_the_output() -> None:
 
 
 def test_product_writes_only_into_the_output() -> None:
-    room = np.full((5, 4), 7.0)
+    wider = np.full((5, 4), 7.0)
     left, right = normal((3, 5), np.float64), normal((5, 4), np.float64)
     before = left.copy(), right.copy()
-    product(left, right, room[1:4])
-    assert (room[[0, 4]] == 7).all()
+    product(left, right, wider[1:4])
+    assert (wider[[0, 4]] == 7).all()
     np.testing.assert_array_equal(left, before[0])
     np.testing.assert_array_equal(right, before[1])
 

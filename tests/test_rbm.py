@@ -71,7 +71,7 @@ def learn_from(
     """The change that one batch makes to an RBM that was not learning before."""
     before = [array.copy() for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias)]
     divergence = ContrastiveDivergence(rbm, len(cases), recon_states)
-    divergence.data_room(len(cases))[:] = cases
+    divergence.data_buffer(len(cases))[:] = cases
     divergence.learn(len(cases), rng, step)
     after = (rbm.weights, rbm.visible_bias, rbm.hidden_bias)
     return Update(*(a - b for a, b in zip(after, before, strict=True)))
@@ -150,14 +150,14 @@ def test_visible_probs_equal_enumeration_for_states() -> None:
     np.testing.assert_allclose(probs, expected, rtol=0, atol=ROUNDING)
 
 
-def test_conditionals_fill_the_room_they_are_given() -> None:
+def test_conditionals_fill_the_buffer_they_are_given() -> None:
     rbm = package_rbm(reference.random_machine(8), np.float32)
     v, h = np.ones((2, 4), np.float32), np.ones((2, 3), np.float32)
-    h_room, v_room = np.empty((2, 3), np.float32), np.empty((2, 4), np.float32)
-    assert hidden_probs(rbm, v, out=h_room) is h_room
-    assert visible_probs(rbm, h, out=v_room) is v_room
-    np.testing.assert_array_equal(h_room, hidden_probs(rbm, v))
-    np.testing.assert_array_equal(v_room, visible_probs(rbm, h))
+    h_buffer, v_buffer = np.empty((2, 3), np.float32), np.empty((2, 4), np.float32)
+    assert hidden_probs(rbm, v, out=h_buffer) is h_buffer
+    assert visible_probs(rbm, h, out=v_buffer) is v_buffer
+    np.testing.assert_array_equal(h_buffer, hidden_probs(rbm, v))
+    np.testing.assert_array_equal(v_buffer, visible_probs(rbm, h))
 
 
 # -- Gibbs sampling --------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def test_a_reconstruction_of_states_leaves_labels_and_the_reported_error_as_they
     for recon_states in (False, True):
         rbm = Rbm(*(array.copy() for array in m), n_labels=2)
         divergence = ContrastiveDivergence(rbm, 2, recon_states)
-        divergence.data_room(2)[:] = cases
+        divergence.data_buffer(2)[:] = cases
         errors.append(divergence.learn(2, np.random.default_rng(3), PLAIN))
         labels.append(rbm.visible_bias[3:])
     assert errors[0] == errors[1]
@@ -291,7 +291,7 @@ def test_cd1_learning_raises_the_probability_of_its_only_case() -> None:
     divergence, rng = ContrastiveDivergence(rbm, 50), np.random.default_rng(4)
     before = distribution(rbm)[0b1011]
     for _ in range(200):
-        divergence.data_room(50)[:] = case
+        divergence.data_buffer(50)[:] = case
         divergence.learn(50, rng, Step(0.1))
     assert distribution(rbm)[0b1011] > before
 
@@ -299,13 +299,13 @@ def test_cd1_learning_raises_the_probability_of_its_only_case() -> None:
 def test_cd1_returns_the_summed_squared_reconstruction_error_and_keeps_the_data() -> None:
     m = reference.random_machine(17)
     divergence = ContrastiveDivergence(package_rbm(m), 2)
-    divergence.data_room(2)[:] = CASES
+    divergence.data_buffer(2)[:] = CASES
     h = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]])
     probs = np.array([reference.hidden_probs(m, v) for v in CASES])
     error = divergence.learn(2, scripted(draws_of(h, probs)), PLAIN)
     recon = np.array([reference.visible_probs(m, states) for states in h])
     assert error == pytest.approx(float(np.sum((CASES - recon) ** 2)), rel=0, abs=ROUNDING)
-    np.testing.assert_array_equal(divergence.data_room(2), CASES)
+    np.testing.assert_array_equal(divergence.data_buffer(2), CASES)
 
 
 def test_cd1_applies_rate_and_momentum_to_all_and_decay_to_the_weights_only() -> None:
@@ -315,7 +315,7 @@ def test_cd1_applies_rate_and_momentum_to_all_and_decay_to_the_weights_only() ->
     velocity = [np.zeros_like(array) for array in m]
     for _ in range(2):
         probs = np.array([reference.hidden_probs(expected, v) for v in CASES])
-        divergence.data_room(2)[:] = CASES
+        divergence.data_buffer(2)[:] = CASES
         divergence.learn(2, scripted(draws_of(h_states, probs)), Step(0.2, 0.7, 0.3))
         each = [
             reference.cd1_gradient(expected, v, h) for v, h in zip(CASES, h_states, strict=True)
@@ -327,13 +327,13 @@ def test_cd1_applies_rate_and_momentum_to_all_and_decay_to_the_weights_only() ->
     assert_close((rbm.weights, rbm.visible_bias, rbm.hidden_bias), expected, 2 * ROUNDING)
 
 
-def test_a_batch_smaller_than_the_largest_is_learned_as_in_room_of_its_own_size() -> None:
+def test_a_batch_smaller_than_the_largest_is_learned_as_in_buffers_of_its_own_size() -> None:
     m = reference.random_machine(19)
     rbm, rng = package_rbm(m), np.random.default_rng(5)
     divergence = ContrastiveDivergence(rbm, 7)
-    divergence.data_room(7)[:] = 1  # leaves its traces in all of the work arrays
+    divergence.data_buffer(7)[:] = 1  # leaves its traces in all of the work arrays
     divergence.learn(7, rng, Step(rate=0.0))
-    divergence.data_room(2)[:] = CASES
+    divergence.data_buffer(2)[:] = CASES
     divergence.learn(2, np.random.default_rng(6), PLAIN)
     alone = package_rbm(m)
     learn_from(alone, CASES, np.random.default_rng(6))
@@ -353,7 +353,7 @@ def test_permuted_pixels_with_a_permuted_start_give_permuted_weights() -> None:
     for rbm, data in ((plain, cases), (permuted, cases[:, :, order])):
         divergence, rng = ContrastiveDivergence(rbm, 5), np.random.default_rng(8)
         for batch in data:
-            divergence.data_room(5)[:] = batch
+            divergence.data_buffer(5)[:] = batch
             divergence.learn(5, rng, Step(0.1, 0.0, 0.001))
     # Each of ten updates rounds fewer than 100 times. At rate 0.1 it stretches the differences
     # so far less than twofold: the two statistics are products of probabilities, whose slopes in

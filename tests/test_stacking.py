@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reference import Floats, Machine
 
 from hinton06 import stacking
-from hinton06.models import Rbm
+from hinton06.models import Rbm, Stack
 from hinton06.numerics import epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, free_energy, visible_probs
 from hinton06.recipes import PretrainSettings
@@ -18,8 +18,6 @@ from hinton06.stacking import (
     GreedyStack,
     LayerData,
     features,
-    stack_arrays,
-    stack_from_arrays,
     step_at,
 )
 
@@ -329,19 +327,19 @@ def test_an_incomplete_state_is_not_restored(change: dict[str, Any]) -> None:
 
 def test_a_stack_taken_apart_and_put_together_is_the_same() -> None:
     machines = [reference.random_machine(4, 5, 4), reference.random_machine(5, 4, 3)]
-    stack = [Rbm(*m) for m in machines]
-    arrays = stack_arrays(stack)
+    stack = Stack(tuple(Rbm(*m) for m in machines))
+    arrays = stack.arrays()
     assert list(arrays) == ["rbm1", "rbm2"]
-    for mine, theirs in zip(stack, stack_from_arrays(arrays), strict=True):
+    for mine, theirs in zip(stack, Stack.from_arrays(arrays), strict=True):
         assert all(a is b for a, b in zip(arrays_of(mine), arrays_of(theirs), strict=True))
 
 
 def test_layers_that_do_not_fit_on_each_other_are_refused() -> None:
     machines: list[Any] = [reference.random_machine(6, 5, 4), reference.random_machine(7, 3, 2)]
     with pytest.raises(ValueError, match="4 features below 3 visible units"):
-        stack_from_arrays(stack_arrays([Rbm(*m) for m in machines]))
+        Stack(tuple(Rbm(*m) for m in machines))
     with pytest.raises(KeyError):
-        stack_from_arrays({"rbm2": machines[0]._asdict()})
+        Stack.from_arrays({"rbm2": machines[0]._asdict()})
 
 
 def test_permuted_pixels_with_a_permuted_start_give_permuted_features() -> None:
@@ -378,10 +376,10 @@ def test_reconstructions_are_states_where_the_settings_say_so(
     rng = np.random.default_rng(2)
     rbm = Rbm.random(7 if labels else 5, 4, SETTINGS.initial_sd, rng, 2 if labels else 0)
     divergence, order = ContrastiveDivergence(rbm, 7, states), rng.permutation(7)
-    room = divergence.data_room(7)
-    room[:, :5] = pixels()[order] * np.float32(1 / 255)
+    buffer = divergence.data_buffer(7)
+    buffer[:, :5] = pixels()[order] * np.float32(1 / 255)
     if targets is not None:
-        room[:, 5:] = targets[order]
+        buffer[:, 5:] = targets[order]
     divergence.learn(7, rng, step_at(chosen, 0))
     run(stack, 1)
     for a, b in zip(arrays_of(stack.stack[0]), arrays_of(rbm), strict=True):
@@ -442,7 +440,7 @@ def test_balanced_batches_are_of_the_order_that_spreads_classes() -> None:
     divergence = ContrastiveDivergence(rbm, 3)
     order = epoch_order(7, rng, classes)
     for rows in (order[:3], order[3:6], order[6:]):
-        take_batch(pixels(), rows, divergence.data_room(len(rows)))
+        take_batch(pixels(), rows, divergence.data_buffer(len(rows)))
         divergence.learn(len(rows), rng, step_at(chosen, 0))
     run(balanced, 1)
     for a, b in zip(arrays_of(balanced.stack[0]), arrays_of(rbm), strict=True):

@@ -25,10 +25,7 @@ from hinton06.wakesleep import (
     ContrastiveWakeSleep,
     GenerativeFineTuning,
     bp_weight_at,
-    copy_net,
     gibbs_steps_at,
-    net_arrays,
-    net_from_arrays,
     one_hot_targets,
     reconstruction_cost,
     steps_at,
@@ -57,12 +54,12 @@ def settings(**changes: Any) -> WakeSleepSettings:
 
 def package_net(net: Net, dtype: Any = np.float64) -> DeepBeliefNet:
     arrays = {name: array.astype(dtype) for name, array in net._asdict().items()}
-    return net_from_arrays({**arrays, "n_labels": net.n_labels})
+    return DeepBeliefNet.from_arrays({**arrays, "n_labels": net.n_labels})
 
 
 def numbers(net: DeepBeliefNet) -> Net:
     """Copies of a net's arrays."""
-    arrays = net_arrays(net, copy=True)
+    arrays = net.copy().arrays()
     assert arrays.pop("n_labels") == net.n_labels
     return Net(**arrays)
 
@@ -84,7 +81,7 @@ def change(
 ) -> Net:
     """What one batch of one Gibbs round adds to a net at rest, at rate 1."""
     learner = ContrastiveWakeSleep(package_net(net), len(images), sampled)
-    learner.data_room(len(images))[:] = images
+    learner.data_buffer(len(images))[:] = images
     learner.learn(targets, 1, scripted(*draws), PLAIN)
     return Net(*(a - b for a, b in zip(numbers(learner.net), net, strict=True)))
 
@@ -101,7 +98,7 @@ def test_every_quantity_of_a_pass_is_the_state_or_probability_of_the_plain_loops
     net = slow.random_net(seed)
     expected, draws = dreams(net, gibbs_steps, sampled, seed)
     learner = ContrastiveWakeSleep(package_net(net), 3, sampled)
-    learner.data_room(3)[:] = IMAGES
+    learner.data_buffer(3)[:] = IMAGES
     rng = scripted(*draws)
     found = learner.run(TARGETS, gibbs_steps, rng)
     assert not rng.arrays
@@ -111,7 +108,7 @@ def test_every_quantity_of_a_pass_is_the_state_or_probability_of_the_plain_loops
         np.testing.assert_allclose(
             getattr(found, name), values, rtol=0, atol=0 if certain else ROUNDING, err_msg=name
         )
-    np.testing.assert_array_equal(learner.data_room(3), IMAGES)
+    np.testing.assert_array_equal(learner.data_buffer(3), IMAGES)
     for mine, start in zip(numbers(learner.net), net, strict=True):
         np.testing.assert_array_equal(mine, start)
 
@@ -128,7 +125,7 @@ def test_two_updates_change_all_eleven_arrays_as_the_plain_loops_do(
     velocity = slow.zeros_like(net)
     for n in (3, 2):
         expected, draws = dreams(net, gibbs_steps, sampled, seed=n, n=n)
-        learner.data_room(n)[:] = IMAGES[:n]
+        learner.data_buffer(n)[:] = IMAGES[:n]
         cost = learner.learn(
             TARGETS[:n], gibbs_steps, scripted(*draws), Step(rate, momentum, decay)
         )
@@ -164,7 +161,7 @@ def test_chains_go_on_from_batch_to_batch_and_take_the_place_of_the_first_confab
         ]
         tops[:n_chains] = [fantasy.top_states for fantasy in made]
         draws += [np.array(rows) for rows in zip(*(d.made for d in chain_draws), strict=True)]
-        learner.data_room(n)[:] = IMAGES[:n]
+        learner.data_buffer(n)[:] = IMAGES[:n]
         rng = scripted(*draws)
         learner.learn(TARGETS[:n], 1, rng, PLAIN)
         assert not rng.arrays
@@ -192,7 +189,7 @@ def test_a_net_without_labels_learns_as_the_plain_loops_do() -> None:
 def test_chains_of_a_net_without_labels_go_on() -> None:
     net = slow.random_net(5, n_labels=0)
     learner = ContrastiveWakeSleep(package_net(net), 3, False, 1.0, 1)
-    learner.data_room(3)[:] = IMAGES
+    learner.data_buffer(3)[:] = IMAGES
     learner.learn(np.empty((3, 0)), 1, np.random.default_rng(1), Step(rate=0.0))
     assert learner.chains.any()
 
@@ -357,8 +354,8 @@ def test_a_single_epoch_uses_the_first_rate() -> None:
 
 def test_a_net_taken_apart_and_put_together_is_the_same() -> None:
     net = package_net(slow.random_net(9))
-    arrays = net_arrays(net)
-    again = net_arrays(net_from_arrays(arrays))
+    arrays = net.arrays()
+    again = DeepBeliefNet.from_arrays(arrays).arrays()
     assert list(arrays) == [*Net._fields, "n_labels"]
     assert arrays.pop("n_labels") == again.pop("n_labels") == 3
     assert all(again[name] is array for name, array in arrays.items())
@@ -366,25 +363,25 @@ def test_a_net_taken_apart_and_put_together_is_the_same() -> None:
 
 def test_copied_arrays_of_a_net_are_its_own_no_more() -> None:
     net = package_net(slow.random_net(9))
-    for name, array in net_arrays(net, copy=True).items():
+    for name, array in net.copy().arrays().items():
         if name != "n_labels":
-            np.testing.assert_array_equal(array, net_arrays(net)[name])
-            assert not np.shares_memory(array, net_arrays(net)[name]), name
+            np.testing.assert_array_equal(array, net.arrays()[name])
+            assert not np.shares_memory(array, net.arrays()[name]), name
 
 
 def test_an_incomplete_net_is_not_put_together() -> None:
-    arrays = net_arrays(package_net(slow.random_net(9)))
+    arrays = package_net(slow.random_net(9)).arrays()
     for name in arrays:
         with pytest.raises(KeyError):
-            net_from_arrays({k: v for k, v in arrays.items() if k != name})
+            DeepBeliefNet.from_arrays({k: v for k, v in arrays.items() if k != name})
     with pytest.raises(ValueError, match="penultimate"):
-        net_from_arrays(arrays | {"n_labels": 2})
+        DeepBeliefNet.from_arrays(arrays | {"n_labels": 2})
 
 
 def test_a_net_is_copied_into_another_s_arrays() -> None:
     source, target = (package_net(slow.random_net(seed)) for seed in (1, 2))
-    before = net_arrays(target)
-    copy_net(source, target)
+    before = target.arrays()
+    target.copy_from(source)
     for mine, theirs, old in zip(numbers(target), numbers(source), before.values(), strict=False):
         np.testing.assert_array_equal(mine, theirs)
         np.testing.assert_array_equal(old, theirs)
@@ -397,14 +394,14 @@ def test_a_net_is_copied_into_another_s_arrays() -> None:
 )
 def test_a_net_of_other_shapes_is_not_copied(sizes: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        copy_net(package_net(slow.random_net(1, **sizes)), package_net(slow.random_net(1)))
+        package_net(slow.random_net(1)).copy_from(package_net(slow.random_net(1, **sizes)))
 
 
 def test_a_net_with_another_split_of_pen_and_labels_is_not_copied() -> None:
     """Five visible units of the memory either way."""
     other = package_net(slow.random_net(1, n_pen=3, n_labels=2))
     with pytest.raises(ValueError, match=r"do(es)? not fit"):
-        copy_net(other, package_net(slow.random_net(1)))
+        package_net(slow.random_net(1)).copy_from(other)
 
 
 def test_one_hot_targets_have_a_single_1_at_the_label() -> None:
@@ -448,7 +445,7 @@ def assert_equal(left: Net, right: Net) -> None:
 def test_an_epoch_learns_every_case_once_with_its_label_and_a_smaller_last_batch() -> None:
     learner, ticks = tuning(), []
     run(learner, 3)
-    net = net_from_arrays(net_arrays(learner.net, copy=True))
+    net = learner.net.copy()
     rng = np.random.default_rng()
     rng.bit_generator.state = learner.state()["rng"]
     own = ContrastiveWakeSleep(net, 4)
@@ -456,7 +453,7 @@ def test_an_epoch_learns_every_case_once_with_its_label_and_a_smaller_last_batch
         own.momenta[name].restore(velocity)
     order, cost = rng.permutation(10), 0.0
     for rows in (order[:4], order[4:8], order[8:]):
-        take_batch(TRAIN.images, rows, own.data_room(len(rows)))
+        take_batch(TRAIN.images, rows, own.data_buffer(len(rows)))
         targets = np.eye(3, dtype=np.float32)[TRAIN.labels[rows]]
         cost += own.learn(targets, 2, rng, steps_at(SETTINGS, 3)[0])
     row = learner.run_epoch(ticks.append)
@@ -468,10 +465,10 @@ def test_an_epoch_learns_every_case_once_with_its_label_and_a_smaller_last_batch
 
 def test_labels_are_sampled_where_the_settings_say_so() -> None:
     learner = tuning(settings=settings(sampled_labels=True, batch=10))
-    net = net_from_arrays(net_arrays(learner.net, copy=True))
+    net = learner.net.copy()
     rng = np.random.default_rng(1)
     own, order = ContrastiveWakeSleep(net, 10, sampled_labels=True), rng.permutation(10)
-    take_batch(TRAIN.images, order, own.data_room(10))
+    take_batch(TRAIN.images, order, own.data_buffer(10))
     own.learn(one_hot_targets(TRAIN.labels[order], 3), 1, rng, steps_at(SETTINGS, 0)[0])
     run(learner, 1)
     assert_equal(numbers(learner.net), numbers(net))
@@ -480,11 +477,11 @@ def test_labels_are_sampled_where_the_settings_say_so() -> None:
 def test_chains_are_as_many_and_go_on_as_long_as_the_settings_say() -> None:
     chained = settings(persistent_share=0.5, persistent_rounds=3, batch=10)
     learner = tuning(settings=chained)
-    net = net_from_arrays(net_arrays(learner.net, copy=True))
+    net = learner.net.copy()
     rng = np.random.default_rng(1)
     own, order = ContrastiveWakeSleep(net, 10, False, 0.5, 3), rng.permutation(10)
     assert len(own.chains) == 5
-    take_batch(TRAIN.images, order, own.data_room(10))
+    take_batch(TRAIN.images, order, own.data_buffer(10))
     own.learn(one_hot_targets(TRAIN.labels[order], 3), 1, rng, steps_at(SETTINGS, 0)[0])
     run(learner, 1)
     assert_equal(numbers(learner.net), numbers(net))
@@ -524,7 +521,7 @@ def test_a_mixed_update_is_the_weighted_average_of_both_gradients(generative: st
     nets = [package_net(start, np.float32) for _ in range(2)]
     kind = ContrastiveWakeSleep if generative == "wake-sleep" else PretrainingGradient
     half, labels = kind(nets[0], 10), LabelBackpropagation(nets[1], 10)
-    images = take_batch(TRAIN.images, order, half.data_room(10)).copy()
+    images = take_batch(TRAIN.images, order, half.data_buffer(10)).copy()
     targets = one_hot_targets(TRAIN.labels[order], 3)
     half.learn(targets, 1, rng, Step(0.75 * 0.3, 0, SETTINGS.decay))
     labels.gather(images, TRAIN.labels[order], Step(0.25 * 0.2))
@@ -724,7 +721,7 @@ def test_work_done_is_what_was_ticked_and_ends_at_what_was_expected() -> None:
 
 def test_parameters_are_the_arrays_that_learn() -> None:
     learner = tuning()
-    arrays = net_arrays(learner.net)
+    arrays = learner.net.arrays()
     del arrays["n_labels"]
     named = learner.parameters()
     assert named.keys() == arrays.keys()
@@ -763,7 +760,7 @@ def test_a_restored_fine_tuning_goes_on_bit_for_bit_from_every_epoch(
 @pytest.mark.parametrize("sizes", [{"n_vis": 5}, {"n_top": 4}, {"n_labels": 4}])
 def test_the_state_of_another_net_is_not_restored(sizes: dict[str, int]) -> None:
     state = tuning().state()
-    other = net_arrays(package_net(slow.random_net(1, **sizes), np.float32))
+    other = package_net(slow.random_net(1, **sizes), np.float32).arrays()
     with pytest.raises(ValueError, match="not fit"):
         tuning().restore(state | {"net": other})
     with pytest.raises(KeyError):

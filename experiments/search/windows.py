@@ -18,12 +18,11 @@ import numpy as np
 
 from hinton06 import mnist, native
 from hinton06.models import DeepBeliefNet
-from hinton06.numerics import Array
 from hinton06.opening import cases_at, load_generative, split_recorded
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases, label_log_probs, score
 from hinton06.updates import RunningMean
-from hinton06.wakesleep import GenerativeFineTuning, net_arrays, net_from_arrays
+from hinton06.wakesleep import GenerativeFineTuning
 
 WINDOWS = (2, 6, 12, 24)  # in epochs; the first is the recipe's
 EVERY = 10  # updates between two that take part, as in the recipe
@@ -33,9 +32,9 @@ class Means:
     """Running means of a net's parameters, all fed at the same updates."""
 
     def __init__(self, net: DeepBeliefNet, updates_per_epoch: float) -> None:
-        self.nets = {w: net_from_arrays(net_arrays(net, copy=True)) for w in WINDOWS}
+        self.nets = {w: net.copy() for w in WINDOWS}
         self._means = [
-            RunningMean(parameters(net), parameters(mean), window * updates_per_epoch / EVERY)
+            RunningMean(net.parameters(), mean.parameters(), window * updates_per_epoch / EVERY)
             for window, mean in self.nets.items()
         ]
         self._updates = 0
@@ -46,11 +45,6 @@ class Means:
             for mean in self._means:
                 mean.add()
         self._updates += 1
-
-
-def parameters(net: DeepBeliefNet) -> dict[str, Array]:
-    """The net's arrays by name."""
-    return {name: array for name, array in net_arrays(net).items() if name != "n_labels"}
 
 
 def measured(net: DeepBeliefNet, cases: Cases) -> tuple[int, float]:

@@ -46,12 +46,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from hinton06 import mnist, native, provenance, records
 from hinton06.backprop import Backpropagation, CaseSampler
 from hinton06.hybrid import LabelBackpropagation
-from hinton06.models import Classifier, DeepBeliefNet, Rbm
+from hinton06.models import Classifier, DeepBeliefNet, Rbm, Stack
 from hinton06.numerics import epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence
 from hinton06.recipes import RECIPES, BackpropSettings
 from hinton06.recognition import Cases, label_log_probs
-from hinton06.stacking import features, stack_from_arrays
+from hinton06.stacking import features
 from hinton06.updates import Step
 from hinton06.wakesleep import ContrastiveWakeSleep, one_hot_targets
 
@@ -210,7 +210,7 @@ def random_stack(rng: np.random.Generator) -> list[Rbm]:
 
 def pretrained(path: Path) -> list[Rbm]:
     """The stack in a file of ``hinton06 pretrain``, without the labels it may have learned."""
-    stack = stack_from_arrays(records.load(path).model)
+    stack = Stack.from_arrays(records.load(path).model)
     if (stack[0].n_visible, *(rbm.n_hidden for rbm in stack)) != LAYERS:
         raise SystemExit(f"{path}: not a stack of {'-'.join(map(str, LAYERS))}")
     return [
@@ -251,7 +251,7 @@ class ToolDivergence:
     def run(self, batches: int) -> None:
         """So many updates."""
         for _ in range(batches):
-            take_batch(self._cases, self._rows(), self._divergence.data_room(BATCH))
+            take_batch(self._cases, self._rows(), self._divergence.data_buffer(BATCH))
             self.squared_error += self._divergence.learn(BATCH, self._rng, self._step)
 
 
@@ -298,7 +298,7 @@ class ToolWakeSleep:
         """So many updates."""
         for _ in range(batches):
             rows = self._rows()
-            data = self._generative.data_room(BATCH)
+            data = self._generative.data_buffer(BATCH)
             take_batch(self._train.images, rows, data)
             if self._labels and self._label_step:
                 costs = self._labels.gather(data, self._train.labels[rows], self._label_step)

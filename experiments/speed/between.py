@@ -52,7 +52,7 @@ def seconds(work: Callable[[], Any], before: Callable[[], Any], repeats: int) ->
 
 
 def layer(width: int) -> dict[str, Any]:
-    """Data, weights and room of one layer."""
+    """Data, weights and buffers of one layer."""
     rng = np.random.default_rng(1)
     return {
         "data": rng.random((CASES, N_BELOW), dtype=np.float32),
@@ -168,7 +168,7 @@ def clocked_batch(n_visible: int, n_hidden: int, repeats: int) -> dict[str, Any]
     def learn() -> None:
         rows = rng.integers(0, len(cases), CASES)
         start = time.perf_counter()
-        take_batch(cases, rows, divergence.data_room(CASES))
+        take_batch(cases, rows, divergence.data_buffer(CASES))
         divergence.learn(CASES, rng, step)
         wholes.append(time.perf_counter() - start)
 
