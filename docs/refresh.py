@@ -44,7 +44,7 @@ def refresh(page: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """This interpreter's commands first, and tables as wide as a page."""
+    """Commands of this interpreter first, and tables as wide as a page."""
     beside = str(Path(sys.executable).parent)
     return os.environ | {"PATH": f"{beside}:{os.environ['PATH']}", "COLUMNS": "100"}
 
