@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import click
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from hinton06 import checkpoint, mnist
 from hinton06.cli import main
+from hinton06.lineage import Lineage
 from hinton06.recipes import RECIPES, show_value
 
 ROOT = Path(__file__).parents[1]
@@ -211,6 +214,46 @@ def test_every_command_and_option_that_a_page_mentions_exists(page: Path) -> Non
     assert {piece.partition(" ")[0] for piece in loose} <= of_any
 
 
+@pytest.fixture(scope="module")
+def toured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder in which the tour's commands were run, as written, on a tiny set of images."""
+    digits = ROOT / "tests" / "data" / "version-1" / "digits"
+    folder, runner = tmp_path_factory.mktemp("tour"), CliRunner()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        commands = [line for block in fenced("docs/tour.md", "sh") for line in block.splitlines()]
+        for number, command in enumerate(commands):
+            words = shlex.split(command.partition("|")[0])[1:]
+            if number == 0:
+                words += ["--data", str(digits), "--threads", "1"]
+            result = runner.invoke(main, words)
+            assert result.exit_code == 0, f"{command}: {result.output}"
+        yield folder
+
+
+def test_the_tour_runs_as_written_and_carries_on_what_its_first_command_says(toured: Path) -> None:
+    made = {path.name: checkpoint.load(path) for path in (toured / "runs").glob("*.h5")}
+    assert set(made) == {
+        "pretrain-a.h5", "pretrain-labels-a.h5", "cws-a.h5", "bp-a.h5", "bp-not-pretrained.h5",
+    }  # fmt: skip
+    assert {found.recipe for found in made.values()} == {"quick"}
+    assert len({found.lineage["data"] for found in made.values()}) == 1
+    shown = re.findall(r"!\[[^]]*\]\(tour/([^)]+)\)", read("docs/tour.md"))
+    assert shown
+    for picture in shown:
+        assert list(toured.rglob(picture)), picture
+
+
+def test_a_file_is_read_by_plain_h5py_as_described(
+    toured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(toured)
+    names: dict[str, Any] = {}
+    exec(fenced("docs/files.md", "python")[0], names)
+    assert names["weights"].shape == (49, 200)
+    assert capsys.readouterr().out.startswith("classifier a (49, 200)")
+
+
 def test_commands_has_every_command_recipe_and_method() -> None:
     assert {command for command, _ in mentioned("docs/commands.md")} == set(main.commands)
     spans = set(code("docs/commands.md"))
@@ -237,20 +280,29 @@ def test_what_is_made_by_make_is_in_the_makefile(page: Path) -> None:
 
 
 def test_assumptions_list_every_setting_with_the_recipe_s_value_and_source() -> None:
-    recipe = RECIPES["tr2006"]
     stated = {
-        row["setting"].strip("`"): [row["tr2006"], row["source"]]
+        row["setting"]: [row["tr2006"], row["source"]]
         for row in rows(between("docs/assumptions.md", "assumptions"))
     }
-    expected = {
-        f"{part}.{item.name}": [
-            show_value(getattr(getattr(recipe, part), item.name)),
-            recipe.sources[f"{part}.{item.name}"].partition(";")[0],
-        ]
-        for part in ("pretrain", "backprop", "wakesleep")
-        for item in dataclasses.fields(getattr(recipe, part))
+    recipe = RECIPES["tr2006"]
+    every = {f"`{name}`": pair for name, pair in recipe.values.items()}
+    for condition, values in recipe.variants.items():
+        every |= {f"`{name}`, {condition}": pair for name, pair in values.items()}
+    assert stated == {
+        name: [show_value(value), source.partition(";")[0]]
+        for name, (value, source) in every.items()
     }
-    assert stated == expected
+
+
+def test_assumptions_list_what_validation_chooses_of() -> None:
+    stated = {
+        row["setting"].strip("`"): row["values"]
+        for row in rows(between("docs/assumptions.md", "searches"))
+    }
+    assert stated == {
+        name: ", ".join(f"{v:,}" if isinstance(v, int) else show_value(v) for v in values)
+        for name, values in RECIPES["tr2006"].searches.items()
+    }
 
 
 def test_every_promise_is_held_by_a_test_that_exists() -> None:
@@ -296,6 +348,19 @@ def test_the_layout_of_each_kind_of_file_is_as_described(kind: str, file: str) -
         if kind == "stack" and name.startswith("rbm3/"):  # described without labels
             sizes = [500 if size == 510 else size for size in sizes]
         assert stated[name] == tuple(sizes), name
+
+
+def test_every_field_of_the_lineage_is_described() -> None:
+    column = " ".join(row["of the lineage"] for row in rows(between("docs/files.md", "lineage")))
+    stated = re.findall(r"`([^`]+)`", column)
+    assert sorted(stated) == sorted(field.name for field in dataclasses.fields(Lineage))
+
+
+def test_a_digest_is_computed_as_described() -> None:
+    names: dict[str, Any] = {}
+    exec(fenced("docs/files.md", "python")[1], names)
+    for path in (ROOT / "tests" / "data" / "version-1").glob("*.h5"):
+        assert names["digest"](path) == checkpoint.load(path).digest()
 
 
 def test_the_version_that_is_written_is_described() -> None:
