@@ -883,7 +883,7 @@ def test_balanced_cases_are_the_first_of_each_class_and_stay_with_the_net(
         seen.append(cases.labels)
         return learner(net, cases, *args, **kwargs)
 
-    monkeypatch.setattr(stages, "GenerativeFineTuning", remembered)
+    monkeypatch.setattr(experiments, "GenerativeFineTuning", remembered)
     experiments.finetune_generative(context, tmp_path / "g", tmp_path / "s", settings.wakesleep)
     assert np.bincount(seen[0]).tolist() == [39] * 10
     evaluated = evaluation.evaluate(context, tmp_path / "g")
