@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from pathlib import Path
 
@@ -55,32 +54,6 @@ def test_readme_s_tables_are_the_recorded_ones(name: str) -> None:
     folder = "table1" if name == "replicas" else name
     recorded = (ROOT / "experiments" / folder / f"{name}.md").read_text(encoding="utf-8")
     assert between(name) == recorded.strip()
-
-
-def test_the_comparison_without_chains_is_the_recorded_one() -> None:
-    folder = ROOT / "experiments" / "generative" / "random-splits"
-    recorded: list[dict[tuple[str, str], list[str]]] = []
-    for path in (folder / "generative.json", folder / "without-chains" / "generative.json"):
-        errors: dict[tuple[str, str], list[str]] = {}
-        for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
-            for part in ("test", "valid"):
-                if row[f"{part}_errors"] is not None:
-                    errors.setdefault((part, row["experiment"]), []).append(
-                        str(row[f"{part}_errors"])
-                    )
-        recorded.append(errors)
-    table = (folder / "README.md").read_text(encoding="utf-8").partition("| test errors |")[2]
-    rows = [line.strip("| ").split(" | ") for line in table.partition("\n\n")[0].splitlines()[2:]]
-    assert len(rows) == 6
-    for name, *cells in rows:
-        part = "valid" if name.startswith("*") else "test"
-        experiment = {
-            "*validation errors*, wake-sleep": "contrastive wake-sleep, 50,000",
-            "*validation errors*, mixed": "mixed gradient, 50,000",
-        }.get(name, name)
-        assert [cell.split(", ") for cell in cells] == [
-            errors[part, experiment] for errors in recorded
-        ]
 
 
 @pytest.mark.parametrize(
