@@ -12,7 +12,7 @@ import reference
 from numpy.typing import NDArray
 from reference import Floats
 
-from hinton06 import backprop as backprop_module
+from hinton06 import finetuning
 from hinton06.backprop import (
     Backpropagation,
     Cases,
@@ -370,7 +370,7 @@ def script_validation(
             return Score(N_VALID, *script.pop(0))
         return score(log_probabilities, labels)
 
-    monkeypatch.setattr(backprop_module, "score", scripted)
+    monkeypatch.setattr(finetuning, "score", scripted)
 
 
 def test_fine_tuning_ends_with_the_weights_of_the_fewest_validation_errors(
