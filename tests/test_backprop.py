@@ -12,7 +12,7 @@ import reference
 from numpy.typing import NDArray
 from reference import Floats
 
-from hinton06 import finetuning
+from hinton06 import backprop, finetuning
 from hinton06.backprop import (
     Backpropagation,
     Cases,
@@ -350,7 +350,9 @@ def run(learner: DiscriminativeFineTuning, n_epochs: int) -> list[dict[str, floa
     return [learner.run_epoch(lambda _: None) for _ in range(n_epochs)]
 
 
-def run_until_finished(learner: DiscriminativeFineTuning) -> tuple[list[Classifier], list[dict[str, float]]]:
+def run_until_finished(
+    learner: DiscriminativeFineTuning,
+) -> tuple[list[Classifier], list[dict[str, float]]]:
     """The net after each epoch, the start first, and what each epoch reported."""
     nets, rows = [learner.net.copy()], []
     while learner.finished() is None:
@@ -564,7 +566,7 @@ def test_conjugate_gradient_is_given_the_central_differences_of_each_batchs_cost
         costs.append(cost)
         return cost
 
-    monkeypatch.setattr(backprop_module, "conjugate_gradient", check)
+    monkeypatch.setattr(backprop, "conjugate_gradient", check)
     net = random_net()
     tuned = settings(optimiser="cg", batch=8, top_only_epochs=top_only_epochs)
     learner = DiscriminativeFineTuning(net, TRAIN, tuned, np.random.default_rng(1), target_cost=0.0)
@@ -675,7 +677,9 @@ def test_the_end_of_a_run_down_to_a_cost_is_told_from_how_the_cost_falls(
     settings = dataclasses.replace(RECIPES["quick"].backprop, max_epochs=50)
     cases = Cases(np.zeros((4, 3), np.uint8), np.array([0, 1, 0, 1]))
     net = Classifier.random((3, 2, 2), 1.0, np.random.default_rng(1))
-    learner = DiscriminativeFineTuning(net, cases, settings, np.random.default_rng(1), target_cost=0.5)
+    learner = DiscriminativeFineTuning(
+        net, cases, settings, np.random.default_rng(1), target_cost=0.5
+    )
     learner.train_costs = costs
     learner.epoch = len(costs)
     assert learner.expected_epochs() == expected

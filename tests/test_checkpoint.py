@@ -121,7 +121,9 @@ def test_the_digest_sees_a_bit_a_shape_a_dtype_and_a_name():
 def test_the_digest_does_not_depend_on_the_order_of_names_or_on_memory_layout():
     one, two = np.arange(6.0).reshape(2, 3), np.ones(2)
     forward = Checkpoint("stack", True, "", {}, {}, {}, model={"a": one, "b": two})
-    backward = Checkpoint("stack", True, "", {}, {}, {}, model={"b": two, "a": np.asfortranarray(one)})
+    backward = Checkpoint(
+        "stack", True, "", {}, {}, {}, model={"b": two, "a": np.asfortranarray(one)}
+    )
     assert forward.digest() == backward.digest()
 
 

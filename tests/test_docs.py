@@ -147,7 +147,10 @@ def numbers() -> dict[str, tuple[str, str]]:
         "greedy pretraining with labels": (f"{greedy[0]} (2006 paper)", greedy[1]),
         "contrastive wake-sleep": nets("contrastive wake-sleep, 60,000"),
         "the mixed gradient": nets("mixed gradient, 60,000"),
-        "backpropagation with the pretraining's gradient": ('"does not perform as well"', pretraining[1]),
+        "backpropagation with the pretraining's gradient": (
+            '"does not perform as well"',
+            pretraining[1],
+        ),
         "ways of asking for the label": (
             f"{free['published, test']}, about 0.5 and almost 1 point more",
             rates([row["error rate"] for row in (free, once, gibbs)]),

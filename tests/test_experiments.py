@@ -63,7 +63,9 @@ def files(tmp_path_factory, settings, tiny_digits, make_progress):
     for name in "ab":
         stack = paths[f"stack_{name}"]
         experiments.pretrain(context, stack, name, settings.pretrain, "tiny", seed=1)
-        experiments.finetune(context, paths[f"net_{name}"], stack, settings.backprop, "tiny", seed=1)
+        experiments.finetune(
+            context, paths[f"net_{name}"], stack, settings.backprop, "tiny", seed=1
+        )
     for command in list(COMMANDS)[2:]:
         COMMANDS[command](context, paths[command], files, settings)
     return files
@@ -261,7 +263,9 @@ def test_a_finished_command_is_not_run_again(command, make_progress):
 
 def test_another_seed_learns_another_model(files, settings, context, tmp_path):
     experiments.pretrain(context, tmp_path / "stack", "a", settings.pretrain, "tiny", seed=2)
-    experiments.finetune(context, tmp_path / "net", files.stack_a, settings.backprop, "tiny", seed=2)
+    experiments.finetune(
+        context, tmp_path / "net", files.stack_a, settings.backprop, "tiny", seed=2
+    )
     experiments.extend(context, tmp_path / "more", files.net_a, settings.gentle, "tiny", seed=2)
     experiments.finetune_from_random(
         context, tmp_path / "random", [files.net_a, files.net_b], settings.backprop, (12, 10, 14),
@@ -737,7 +741,9 @@ def test_a_stack_of_few_images_has_no_labels_and_no_layers_of_another(
 ):
     for more in ({"labels": True}, {"lower": files.stack_a}):
         with pytest.raises(ValueError, match="neither labels nor layers"):
-            experiments.pretrain(context, tmp_path / "x", "a", settings.pretrain, labelled=100, **more)
+            experiments.pretrain(
+                context, tmp_path / "x", "a", settings.pretrain, labelled=100, **more
+            )
     refused(
         RunError,
         lambda: experiments.pretrain(
@@ -792,7 +798,9 @@ def test_a_net_of_few_labels_is_neither_extended_nor_a_criterion(
 
 
 def test_a_random_start_stays_known_when_the_net_is_extended(files, settings, context, tmp_path):
-    experiments.extend(context, tmp_path / "more.h5", files.split_random, settings.gentle, "tiny", 1)
+    experiments.extend(
+        context, tmp_path / "more.h5", files.split_random, settings.gentle, "tiny", 1
+    )
     assert checkpoint.load(tmp_path / "more.h5").lineage["random_start"] is True
     assert checkpoint.load(files.extended).lineage["random_start"] is False
 
@@ -854,7 +862,9 @@ def test_files_with_other_validation_cases_under_the_same_name_are_refused(
     calls = {
         "stack_a": [
             lambda: experiments.finetune(context, new, path, settings.backprop),
-            lambda: experiments.pretrain(context, new, "a", settings.pretrain, labels=True, lower=path),
+            lambda: experiments.pretrain(
+                context, new, "a", settings.pretrain, labels=True, lower=path
+            ),
         ],
         "labels": [lambda: experiments.finetune_generative(context, new, path, settings.wakesleep)],
         "generative": [lambda: evaluation.evaluate(context, path)],

@@ -84,9 +84,7 @@ def evaluate(
     scores.show(results, as_json, results if confusion else [], selection)
 
 
-def _methods(
-    names: tuple[str, ...], values: dict[str, int | None], drawn: bool
-) -> list[Method]:
+def _methods(names: tuple[str, ...], values: dict[str, int | None], drawn: bool) -> list[Method]:
     """The methods that were asked for; refuses a value that none of them makes use of."""
     wanted = list(METHODS) if _ALL in names else list(dict.fromkeys(names))
     used = {key for name in wanted for key in METHODS[name]}
