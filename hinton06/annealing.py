@@ -61,10 +61,6 @@ class Samples:
         In nats; the expectation of a weight is p*(image).
     label_log_probs : (n, passes, n_labels) float64 array
         Log p(label | pen) of each chain's last pen states, in nats.
-
-    Source
-    ------
-    Neal (2001), "Annealed importance sampling".
     """
 
     log_weights: NDArray[np.float64]
@@ -89,8 +85,6 @@ class Samples:
     def effective_sizes(self) -> NDArray[np.float64]:
         """How many equal weights would be worth as much: (n,), from 1 to the number of passes.
 
-        Source
-        ------
         ``(sum w)^2 / sum w^2``: Kong, Liu and Wong (1994); Neal (2001).
         """
         once, twice = log_sum(self.log_weights, axis=1), log_sum(2 * self.log_weights, axis=1)
@@ -111,7 +105,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Spread:
-    """Whether the estimates of a set of images can be trusted.
+    """Whether the estimates of a set of images can be trusted (Salakhutdinov and Murray, 2008).
 
     Parameters
     ----------
@@ -122,12 +116,8 @@ class Spread:
     dominated : int
         Images of which that number is below 2: one chain speaks for all.
     log_weight_sd : float or None
-        Mean over the images of the standard deviation of the log weights, in nats; None of a
-        single pass.
-
-    Source
-    ------
-    Neal (2001); Salakhutdinov and Murray (2008).
+        Mean over the images of the standard deviation of the log weights, in nats; None of a single
+        up-pass.
     """
 
     passes: int
@@ -137,21 +127,7 @@ class Spread:
 
 
 def log_sum(terms: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """``log(sum(exp(terms)))`` along an axis, without overflow.
-
-    Parameters
-    ----------
-    terms : float64 array, in nats
-    axis : int
-
-    Returns
-    -------
-    float64 array of one dimension less, in nats
-
-    Source
-    ------
-    Not in the chapter.
-    """
+    """``log(sum(exp(terms)))`` of float64 numbers along an axis, without overflow."""
     highest = terms.max(axis=axis, keepdims=True)
     total: NDArray[np.float64] = np.log(np.exp(terms - highest).sum(axis=axis))
     total += highest.squeeze(axis)
@@ -178,25 +154,16 @@ def sample(
     passes : int
         Chains an image, at least 1, each from a stochastic up-pass of its own.
     temperatures : int
-        Distributions between that of the up-pass and the model's; 0 is plain importance
-        sampling, which moves no unit.
+        Distributions between that of the up-pass and the model's; 0 is plain importance sampling,
+        which moves no unit.
     tick : function
         Called now and then with the share of the work that was done since.
-
-    Returns
-    -------
-    Samples
 
     Raises
     ------
     ValueError
         If the net has no labels, the images have another number of pixels, or there are too few
         passes or temperatures.
-
-    Source
-    ------
-    "it would be possible to use sampling methods to measure the relative probabilities of
-    generating each of the ten image-label pairs".
     """
     if not net.n_labels:
         raise ValueError("a net without labels cannot be asked for them")
@@ -228,7 +195,7 @@ def anneal(
     rng: np.random.Generator,
     tick: Callable[[float], None] = lambda _share: None,
 ) -> NDArray[np.float64]:
-    """Lead chains from the first distribution towards the last, and weigh them.
+    """Lead chains from the first distribution towards the last, and weigh them: Neal (2001).
 
     Parameters
     ----------
@@ -243,12 +210,8 @@ def anneal(
     Returns
     -------
     (n,) float64 array of log weights, in nats
-        The expectation of a weight is the sum of the last f_b over all states, divided by that
-        of the first. Weighted so, the chains are distributed as the last f_b.
-
-    Source
-    ------
-    Neal (2001): the product of f_b(states) with the next b over that with the last b.
+        The expectation of a weight is the sum of the last f_b over all states, divided by that of
+        the first. Weighted so, the chains are distributed as the last f_b.
     """
     log_weights = np.zeros(len(chains.hid_states))
     for before, beta in pairwise(betas):
@@ -262,18 +225,8 @@ def anneal(
 class Chains:
     """Binary hid and pen states, one row a chain, and the total inputs that they cause.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels.
-    data : (n, n_vis) array in [0, 1], of the net's dtype
-        The image of each chain; equal rows for several chains of one image.
-    rng : numpy.random.Generator
-        Draws the states by a stochastic up-pass: f_0.
-
-    Source
-    ------
-    Not in the chapter: see the module, and README, Assumptions.
+    They are drawn by a stochastic up-pass, from f_0, of (n, n_vis) data, the image of each chain.
+    Assumed, see docs/assumptions.md.
     """
 
     def __init__(self, net: DeepBeliefNet, data: Array, rng: np.random.Generator) -> None:
@@ -323,21 +276,11 @@ class Chains:
     def move(self, beta: float, rng: np.random.Generator) -> None:
         """Change the states by chance; if they are distributed as f_b, they stay so.
 
-        Lab is drawn from f_b given pen, and top is summed over. Then each pen unit, and then
-        each hid unit, is offered a state from its recognition probability, kept at least
-        `LEAST_CHANCE` from 0 and 1, and takes it with the probability of Metropolis and
-        Hastings.
-
-        Parameters
-        ----------
-        beta : float
-            In [0, 1].
-        rng : numpy.random.Generator
-
-        Source
-        ------
-        Not in the chapter. Hid units that feed the same pixels depend on each other once these
-        are seen ("explaining away"), and so do pen units: no layer can be drawn at once.
+        Lab is drawn from f_b given pen, and top is summed over. Then each pen unit, and then each
+        hid unit, is offered a state from its recognition probability, kept at least `LEAST_CHANCE`
+        from 0 and 1, and takes it with the probability of Metropolis and Hastings. No layer can be
+        drawn at once: hid units that feed the same pixels depend on each other once these are seen
+        ("explaining away"), and so do pen units.
         """
         net = self.net
         labels = one_hot(np.exp(log_softmax(-beta * self.label_energies)), rng)

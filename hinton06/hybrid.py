@@ -34,9 +34,9 @@ class LabelBackpropagation:
     """The gradient of log p(label | image), by free energy, through memory and recognition weights.
 
     After a deterministic up-pass to pen, p(label | image) is the softmax over labels of minus the
-    memory's free energy F, and each top unit j contributes ``softplus(top input_j + labtop_kj)``
-    to ``-F_k``. With ``s_kj`` the logistic of the same input, the gradient of the log
-    probability of the correct label on the way into top unit j is
+    memory's free energy F, and each top unit j contributes ``softplus(top input_j + labtop_kj)`` to
+    ``-F_k``. With ``s_kj`` the logistic of the same input, the gradient of the log probability of
+    the correct label on the way into top unit j is
 
         sum_k (target_k - p_k) s_kj
 
@@ -46,19 +46,9 @@ class LabelBackpropagation:
     Parameters
     ----------
     net : DeepBeliefNet
-        With labels; changed in place by `apply`.
+        With labels, else ValueError; changed in place by `apply`.
     batch_size : int
         The largest batch.
-
-    Raises
-    ------
-    ValueError
-        If the net has no labels.
-
-    Source
-    ------
-    "Using contrastive wake-sleep": the free-energy recognition of its third last paragraph,
-    differentiated for the weighted average of its last.
     """
 
     def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:
@@ -78,15 +68,7 @@ class LabelBackpropagation:
     def gather(self, data: Array, labels: NDArray[np.integer[Any]], step: Step) -> Array:
         """Renew the velocities with a batch's mean gradient; moves no parameter.
 
-        Parameters
-        ----------
-        data : (n, n_vis) array in [0, 1]
-        labels : (n,) integers in [0, n_labels)
-        step : Step
-
-        Returns
-        -------
-        (n,) array: each case's cross-entropy in nats
+        Returns each case's cross-entropy in nats: (n,).
         """
         buffer = {name: array[: len(data)] for name, array in self._buffers.items()}
         log_probabilities = self._up(data, buffer)
@@ -97,13 +79,7 @@ class LabelBackpropagation:
         return costs
 
     def apply(self, step: Step) -> None:
-        """Move every parameter by its velocity; only weights decay.
-
-        Parameters
-        ----------
-        step : Step
-            The one that was gathered with.
-        """
+        """Move every parameter by its velocity, with the step of `gather`; only weights decay."""
         for momentum in self.momenta.values():
             weights = momentum.parameter.ndim == 2
             momentum.apply(step if weights else Step(step.rate, step.momentum))
@@ -143,9 +119,9 @@ class LabelBackpropagation:
 class PretrainingGradient:
     """The generative half at less cost: what the pretraining computes, for all three RBMs at once.
 
-    Each RBM takes a CD-1 step, its reconstruction of binary states, on the activation
-    probabilities that the RBMs below give it now, the top one with the labels. Generative weights
-    stay the recognition weights' transposes: the function `tie` brings them up to date.
+    Each RBM takes a CD-1 step, its reconstruction of binary states, on the activation probabilities
+    that the RBMs below give it now, the top one with the labels. Generative weights stay the
+    recognition weights' transposes: the function `tie` brings them up to date.
 
     Parameters
     ----------
@@ -156,8 +132,8 @@ class PretrainingGradient:
 
     Source
     ------
-    "It is also possible to combine the gradient from backpropagation with the gradient computed
-    by the pretraining (Bengio et al., 2006). This is much less computational effort".
+    "It is also possible to combine the gradient from backpropagation with the gradient computed by
+    the pretraining (Bengio et al., 2006). This is much less computational effort".
     """
 
     def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:
@@ -187,24 +163,9 @@ class PretrainingGradient:
     def learn(
         self, targets: Array, _gibbs_steps: int, rng: np.random.Generator, step: Step
     ) -> float:
-        """One CD-1 update of every RBM, all from the same parameters.
+        """Eq. 4: one CD-1 update of every RBM, all from the same parameters, with one-hot targets.
 
-        Parameters
-        ----------
-        targets : (n, n_labels) array, one-hot
-        _gibbs_steps : int
-            Not used: CD-1.
-        rng : numpy.random.Generator
-        step : Step
-
-        Returns
-        -------
-        float
-            Squared error of the pixels' reconstruction, summed over pixels and cases.
-
-        Source
-        ------
-        Eq. 4 in every RBM.
+        Returns the squared error of the pixels' reconstruction, summed over pixels and cases.
         """
         n = len(targets)
         low, middle, memory = self._divergences
@@ -217,16 +178,6 @@ class PretrainingGradient:
 
 
 def tie(net: DeepBeliefNet) -> None:
-    """Make the generative weights the transposes of the recognition weights again.
-
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        Changed in place.
-
-    Source
-    ------
-    "the weight between any two units in adjacent layers is the same in both directions".
-    """
+    """Make the generative weights the transposes of the recognition weights again, in place."""
     net.hidvis[...] = net.vishid.T
     net.penhid[...] = net.hidpen.T

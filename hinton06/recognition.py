@@ -1,6 +1,7 @@
 """What a net says of an image: class probabilities, their cost, their errors, their product.
 
-The measuring half of "Details of the discriminative fine-tuning procedure".
+Images are (n, n_pixels), of uint8 pixels or floats in [0, 1]; what is said of them is (n,
+n_classes) log probabilities in nats.
 """
 
 from __future__ import annotations
@@ -33,13 +34,7 @@ _SMALL_BATCH = 100  # whose top units' numbers stay in a core's cache
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """Labelled images.
-
-    Parameters
-    ----------
-    images : (n, n_pixels) uint8 array
-    labels : (n,) integer array
-    """
+    """Labelled images: (n, n_pixels) bytes and (n,) integers."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.integer[Any]]
@@ -50,7 +45,7 @@ class Cases:
 
 @dataclass(frozen=True)
 class Score:
-    """How well a set of labelled cases is recognised.
+    """How well a set of labelled cases is recognised: the columns of Table 1.
 
     Parameters
     ----------
@@ -59,10 +54,6 @@ class Score:
         Cases whose most probable class is not their label.
     cost_per_100 : float
         Cross-entropy: minus the mean log probability of the label, in nats per 100 cases.
-
-    Source
-    ------
-    The columns "cost per 100" and "errs" of Table 1.
     """
 
     cases: int
@@ -81,22 +72,14 @@ class Score:
 
 
 def up_pass(net: Classifier, layers: Sequence[Array]) -> Array:
-    """The deterministic pass from pixels to log class probabilities.
+    """The deterministic pass from pixels to log class probabilities: Eq. 1 in every hidden layer.
 
     Parameters
     ----------
     net : Classifier
     layers : sequence of (n, size) arrays, one a layer
         The first holds the data, in [0, 1], and is read; the others are overwritten with the
-        activities of the hidden layers and, last, with the log probabilities.
-
-    Returns
-    -------
-    (n, n_classes) array of log probabilities in nats: the last of `layers`
-
-    Source
-    ------
-    Eq. 1 in every hidden layer, "five strategies" for the top.
+        activities of the hidden layers and, last, with the log probabilities, which are returned.
     """
     *hidden, top = zip(net.weights, net.biases, layers[:-1], layers[1:], strict=True)
     for weights, bias, below, above in hidden:
@@ -106,26 +89,9 @@ def up_pass(net: Classifier, layers: Sequence[Array]) -> Array:
 
 
 def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
-    """Log p(class | image) for every image.
+    """Log p(class | image) for every image: (n, n_classes), in nats.
 
-    Parameters
-    ----------
-    net : Classifier
-    images : (n_cases, n_pixels) array
-        uint8 pixels, or floats in [0, 1].
-
-    Returns
-    -------
-    (n_cases, n_classes) array of the net's dtype, in nats
-
-    Raises
-    ------
-    ValueError
-        If the images have another number of pixels than the net has inputs.
-
-    Source
-    ------
-    "Using backpropagation for discriminative fine-tuning".
+    ValueError if the images have another number of pixels than the net has inputs.
     """
     if images.shape[1] != net.sizes[0]:
         raise ValueError(f"images have {images.shape[1]} pixels, the net has {net.sizes[0]} inputs")
@@ -141,27 +107,9 @@ def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
 
 
 def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
-    """Activation probabilities of the penultimate features, by a deterministic up-pass.
+    """Activation probabilities of the penultimate features, by a deterministic up-pass: (n, n_pen).
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-    images : (n_cases, n_vis) array
-        uint8 pixels, or floats in [0, 1].
-
-    Returns
-    -------
-    (n_cases, n_pen) array in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If the images have another number of pixels than the net.
-
-    Source
-    ------
-    "the activation probabilities of the first layer of hidden units are used to compute
-    activation probabilities for the penultimate hidden layer".
+    ValueError if the images have another number of pixels than the net.
     """
     if images.shape[1] != len(net.vishid):
         raise ValueError(f"images have {images.shape[1]} pixels, the net has {len(net.vishid)}")
@@ -198,8 +146,8 @@ def label_free_energies(memory: Rbm, pen: Array) -> Array:
 
     Source
     ------
-    "the vector of activation probabilities ... is paired with each of the ten labels in turn
-    and the free energy of the associative memory is computed".
+    "the vector of activation probabilities ... is paired with each of the ten labels in turn and
+    the free energy of the associative memory is computed".
     """
     if not memory.n_labels:
         raise ValueError("a net without labels cannot be asked for them")
@@ -234,25 +182,7 @@ def _summed_softplus(inputs: Array, offsets: Array) -> Array:
 def label_log_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
     """The log of p(label | image): softmax over the labels of minus the memory's free energy.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels.
-    images : (n_cases, n_vis) array
-        uint8 pixels, or floats in [0, 1].
-
-    Returns
-    -------
-    (n_cases, n_labels) array, in nats
-
-    Raises
-    ------
-    ValueError
-        As `pen_probs` and `label_free_energies`.
-
-    Source
-    ------
-    "A fast and accurate approximation", "Using contrastive wake-sleep".
+    "A fast and accurate approximation". Raises as `pen_probs` and `label_free_energies`.
     """
     return log_softmax(-label_free_energies(net.memory, pen_probs(net, images)))
 
@@ -262,24 +192,8 @@ def stochastic_label_log_probs(
 ) -> Array:
     """The log of p(label | image), by free energy after stochastic up-passes, averaged over them.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels.
-    images : (n_cases, n_vis) array
-    rng : numpy.random.Generator
-        Draws the binary states of hid and pen.
-    passes : int
-        Up-passes whose label probabilities are averaged.
-
-    Returns
-    -------
-    (n_cases, n_labels) float64 array, in nats
-
-    Source
-    ------
-    "Using probabilities rather than stochastic binary states suppresses the noise due to
-    sampling"; the average over 20 passes, Hinton, Osindero and Teh (2006).
+    "Using probabilities rather than stochastic binary states suppresses the noise due to sampling";
+    the average over 20 up-passes, Hinton, Osindero and Teh (2006). (n, n_labels), float64.
     """
     total: NDArray[np.float64] = np.full((len(images), net.n_labels), -np.inf)
     for _ in range(passes):
@@ -310,24 +224,9 @@ def gibbs_label_log_probs(
 ) -> Array:
     """The log of p(label | image), by Gibbs sampling of the labels and top, pen clamped.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels.
-    images : (n_cases, n_vis) array
-    rng : numpy.random.Generator
-    rounds : int
-        Rounds of alternating sampling, the first half of them not counted. The label
-        probabilities of the others are averaged.
-
-    Returns
-    -------
-    (n_cases, n_labels) float64 array, in nats
-
-    Source
-    ------
-    "it would be possible to use sampling methods"; Gibbs sampling of the label units after a
-    stochastic up-pass, Hinton, Osindero and Teh (2006).
+    "it would be possible to use sampling methods"; after a stochastic up-pass, as in Hinton,
+    Osindero and Teh (2006). The label probabilities of the second half of the rounds are averaged.
+    (n, n_labels), float64.
     """
     result = np.empty((len(images), net.n_labels))
     for first in range(0, len(images), _BATCH):
@@ -358,24 +257,10 @@ def _gibbs_labels(
 def mean_free_energy(
     net: DeepBeliefNet, images: NDArray[Any], labels: NDArray[np.integer[Any]]
 ) -> float:
-    """Mean free energy of the memory with each image's penultimate features and its label.
+    """Mean free energy of the memory, in nats, with each image's pen features and its label.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels.
-    images : (n, n_vis) array
-    labels : (n,) integers in [0, n_labels)
-
-    Returns
-    -------
-    float
-        Nats. Lower for training than for validation cases where the net overfits.
-
-    Source
-    ------
-    Not in the chapter: the usual sign of overfitting in RBMs (Hinton, 2010, "A practical guide
-    to training restricted Boltzmann machines").
+    Lower for training than for validation cases where the net overfits: Hinton (2010), "A practical
+    guide to training restricted Boltzmann machines".
     """
     pen = pen_probs(net, images)
     inputs = pen @ net.pentop
@@ -386,63 +271,20 @@ def mean_free_energy(
 
 
 def case_costs(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> Array:
-    """Cross-entropy of each case: minus the log probability of its label.
-
-    Parameters
-    ----------
-    log_probabilities : (n, n_classes) array, in nats
-    labels : (n,) integers in [0, n_classes)
-
-    Returns
-    -------
-    (n,) array of nats, at least 0
-
-    Source
-    ------
-    "the cross-entropy which is the negative log probability that the network assigns to the
-    correct class", "Five strategies".
-    """
+    """Cross-entropy of each case, in nats: minus the log probability of its label."""
     costs: Array = -log_probabilities[np.arange(len(labels)), labels]
     return costs
 
 
 def score(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> Score:
-    """Count errors and average the cost.
-
-    Parameters
-    ----------
-    log_probabilities : (n, n_classes) array, in nats
-    labels : (n,) integers in [0, n_classes)
-
-    Returns
-    -------
-    Score
-
-    Source
-    ------
-    Table 1.
-    """
+    """Count errors and average the cost."""
     errors = int(np.count_nonzero(log_probabilities.argmax(axis=1) != labels))
     cost = float(case_costs(log_probabilities, labels).mean(dtype=np.float64))
     return Score(len(labels), errors, 100 * cost)
 
 
 def confusion(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """How often each class was taken for each other.
-
-    Parameters
-    ----------
-    log_probabilities : (n, n_classes) array
-    labels : (n,) integers in [0, n_classes)
-
-    Returns
-    -------
-    (n_classes, n_classes) array: row the true class, column the guess
-
-    Source
-    ------
-    Not in the chapter.
-    """
+    """How often each class was taken for each other: row the true class, column the guess."""
     n_classes = log_probabilities.shape[1]
     guesses = log_probabilities.argmax(axis=1)
     pairs = labels.astype(np.int64) * n_classes + guesses
@@ -456,9 +298,9 @@ def product_of_nets(log_probabilities: Sequence[Array], geometric: bool = True) 
     ----------
     log_probabilities : sequence of (n, n_classes) arrays, one a net, in nats
     geometric : bool
-        Whether to take the k-th root of the product of k nets before it is renormalised. The
-        most probable class is the same; the cost is not, and the chapter's "Combined" costs fit
-        the root (see README).
+        Whether to take the k-th root of the product of k nets before it is renormalised. The most
+        probable class is the same; the cost is not, and the chapter's "Combined" costs fit the
+        root: assumed, see docs/assumptions.md.
 
     Returns
     -------
@@ -471,8 +313,8 @@ def product_of_nets(log_probabilities: Sequence[Array], geometric: bool = True) 
 
     Source
     ------
-    "multiplying together the three probabilities that the three nets predict for each digit
-    class and picking the class with the maximum product".
+    "multiplying together the three probabilities that the three nets predict for each digit class
+    and picking the class with the maximum product".
     """
     if len({array.shape for array in log_probabilities}) != 1:
         raise ValueError("nets of different cases or classes have no product")

@@ -23,22 +23,11 @@ _MAX_KEPT = 512 << 20  # bytes; 13 versions of 50,000 images have 1.3 GB of 500 
 
 
 def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
-    """The activation probabilities of one RBM's features for every case.
+    """The activation probabilities of one RBM's features for every case: the next layer's data.
 
-    Parameters
-    ----------
-    rbm : Rbm
-    cases : (n_cases, n_visible) array
-        uint8 pixels, or probabilities.
-
-    Returns
-    -------
-    (n_cases, n_hidden) array of the RBM's dtype, in [0, 1]: the next layer's data
-
-    Source
-    ------
     "the binary states of feature detectors in the data layer are replaced by their real-valued
-    probabilities of activation when learning the next layer".
+    probabilities of activation when learning the next layer". (n_cases, n_hidden), of the RBM's
+    dtype.
     """
     dtype = rbm.weights.dtype
     probs = np.empty((len(cases), rbm.n_hidden), dtype)
@@ -66,10 +55,6 @@ class LayerData:
         One-hot labels that are learned together with the features; of no columns for none.
     batch : int
         The most cases that `take` is asked for.
-
-    Source
-    ------
-    "A greedy learning algorithm for multiple hidden layers"; Figure 4.
     """
 
     def __init__(
@@ -99,14 +84,7 @@ class LayerData:
             self._cases = np.hstack([lower, self._targets])
 
     def take(self, rows: NDArray[np.intp], out: Array) -> None:
-        """Write the visible vectors of the chosen cases.
-
-        Parameters
-        ----------
-        rows : (n,) integer array
-            No more than `batch`.
-        out : (n, n_visible) float array, overwritten
-        """
+        """Write the (n, n_visible) vectors of the chosen cases, no more than `batch`, into out."""
         if self._kept:
             take_batch(self._cases, rows, out)
             return
@@ -119,23 +97,10 @@ class LayerData:
 
 
 def step_at(settings: PretrainSettings, epoch: int) -> Step:
-    """The rate, momentum and decay of one epoch of a layer.
+    """The rate, momentum and decay of one epoch of a layer, after so many: see docs/assumptions.md.
 
-    Parameters
-    ----------
-    settings : PretrainSettings
-    epoch : int
-        Epochs of this layer that are already done.
-
-    Returns
-    -------
-    Step
-        The rate goes linearly from `rate` in the first epoch to `final_share` of it in the last;
-        the momentum is `early_momentum` for the first `early_epochs` epochs.
-
-    Source
-    ------
-    Not in the chapter: assumed, see README, Assumptions.
+    The rate goes linearly from `rate` in the first epoch to `final_share` of it in the last; the
+    momentum is `early_momentum` for the first `early_epochs` epochs.
     """
     done = epoch / max(1, settings.passes - 1)
     rate = settings.rate * (1 + (settings.final_share - 1) * done)
@@ -169,9 +134,9 @@ class GreedyStack:
 
     Source
     ------
-    "A greedy learning algorithm for multiple hidden layers"; with labels, "each data vector had
-    510 components. The first 500 were the activation probabilities of the 500 feature detectors
-    in the penultimate layer and the last 10 were the label values".
+    "A greedy learning algorithm for multiple hidden layers"; with labels, "each data vector had 510
+    components. The first 500 were the activation probabilities of the 500 feature detectors in the
+    penultimate layer and the last 10 were the label values".
     """
 
     def __init__(
@@ -255,18 +220,11 @@ class GreedyStack:
         return float(np.dot(layer, done)), sum(layer) * self.settings.passes
 
     def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
-        """One pass of CD-1 over all cases; starts the next layer where one is due.
+        """One epoch of CD-1 over all cases; starts the next layer where one is due.
 
-        Parameters
-        ----------
-        tick : function
-            Called after every batch with the multiply-adds it took.
-
-        Returns
-        -------
-        dict
-            ``layer`` (from 1), ``layer_epoch`` (from 1), ``rate``, and ``recon_error``: squared
-            error of the reconstruction, summed over units, mean over cases.
+        `tick` is called after every batch with the multiply-adds it took. The row has ``layer``
+        (from 1), ``layer_epoch`` (from 1), ``rate``, and ``recon_error``: squared error of the
+        reconstruction, summed over units, mean over cases.
         """
         layer, layer_epoch = self._place()
         if layer == len(self.stack):
@@ -314,13 +272,7 @@ class GreedyStack:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`.
-
-        Raises
-        ------
-        ValueError, KeyError
-            If the state is not one of a stack of these shapes.
-        """
+        """Go on from a `state`; ValueError or KeyError if it is of other shapes."""
         stack = list(Stack.from_arrays(state["stack"]))
         self._check_fit(stack)
         self._data = self._layer_data(stack[:-1])

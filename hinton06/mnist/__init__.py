@@ -68,10 +68,8 @@ class Digits:
 
     Parameters
     ----------
-    train_images : (n_train, n_pixels) uint8 array
-    train_labels : (n_train,) uint8 array
-    test_images : (n_test, n_pixels) uint8 array
-    test_labels : (n_test,) uint8 array
+    train_images, test_images : (n, n_pixels) uint8 arrays
+    train_labels, test_labels : (n,) uint8 arrays
     shape : (rows, columns) of an image
     sha256 : str
         Of the four unpacked files together: the identity of the data.
@@ -100,14 +98,7 @@ class Digits:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Which training cases are trained on and which are held out for validation.
-
-    Parameters
-    ----------
-    name : str
-    train : (n,) sorted integer array of case numbers
-    valid : (m,) sorted integer array of case numbers, disjoint from `train`
-    """
+    """Which training cases are trained on and which are held out: sorted, disjoint case numbers."""
 
     name: str
     train: NDArray[np.intp]
@@ -122,32 +113,16 @@ class Split:
 def split(n_cases: int, name: str) -> Split:
     """One of three splits whose validation sets, a sixth of the cases each, are disjoint.
 
-    A validation set is a run of successive cases, and not drawn at random: the files of MNIST
-    keep the digits of one writer together, those of the test set are by other writers, and so
-    a run of cases is to the rest what the test set is to all.
-
-    Parameters
-    ----------
-    n_cases : int
-        60,000 for MNIST, which gives 50,000 and 10,000.
-    name : str
-        ``"a"`` for the last sixth of the cases, ``"b"`` for the one before it, ``"c"`` for the
-        one before that.
-
-    Returns
-    -------
-    Split
-
-    Raises
-    ------
-    ValueError
-        If the name is another, or there are too few cases.
+    A validation set is a run of successive cases, the last sixth for ``"a"``, the one before it for
+    ``"b"``, and not drawn at random: the files of MNIST keep the digits of one writer together,
+    those of the test set are by other writers, and so a run of cases is to the rest what the test
+    set is to all. ValueError if the name is another, or there are too few cases.
 
     Source
     ------
     "three different splits of the 60,000 image training set into 50,000 training examples and
     10,000 validation examples"; disjoint by the caption of Table 1. Which cases they hold out is
-    assumed: see README.
+    assumed, see docs/assumptions.md.
     """
     if name not in SPLITS:
         raise ValueError(f"a split is one of {', '.join(SPLITS)}, not {name!r}")
@@ -160,22 +135,11 @@ def split(n_cases: int, name: str) -> Split:
 
 
 def shifts(distance: int) -> list[tuple[int, int]]:
-    """All translations by up to so many pixels, the one by none first.
+    """All translations (down, right) by up to so many pixels in all, none first.
 
-    Parameters
-    ----------
-    distance : int
-        In pixels, rows and columns together: 2 gives the eight neighbours and two pixels to each
-        side, so that there are 12 beside the image itself.
-
-    Returns
-    -------
-    list of (down, right), in pixels; negative ones go up and left
-
-    Source
-    ------
     "translations of up to 2 pixels are used to create 12 extra versions of each training image",
-    "Using geometric prior knowledge"; which 12 they are is assumed: see README.
+    "Using geometric prior knowledge"; which 12 they are is assumed, see docs/assumptions.md: the
+    eight neighbours and two pixels to each side.
     """
     reach = range(-distance, distance + 1)
     every = [(down, right) for down in reach for right in reach]
@@ -188,26 +152,8 @@ def translated(
 ) -> NDArray[np.uint8]:
     """Every image in every one of the `shifts`: what moves out is lost, what moves in is 0.
 
-    Parameters
-    ----------
-    images : (n, rows * columns) uint8 array
-    shape : (rows, columns) of an image
-    distance : int
-        In pixels, less than either side of an image.
-
-    Returns
-    -------
-    (n * n_shifts, rows * columns) uint8 array
-        First all images as they are, then all in the next shift, and so on.
-
-    Raises
-    ------
-    ValueError
-        If an image could leave its frame altogether.
-
-    Source
-    ------
-    As `shifts`.
+    (n * n_shifts, rows * columns) bytes: first all images as they are, then all in the next shift,
+    and so on. ValueError if an image could leave its frame altogether.
     """
     if not 0 <= distance < min(shape):
         raise ValueError(
@@ -284,29 +230,10 @@ def _sizes(content: bytes | bytearray, name: str, n_dimensions: int) -> list[int
 
 
 def parse_idx(content: bytes, name: str, n_dimensions: int) -> NDArray[np.uint8]:
-    """The array in an IDX file of unsigned bytes.
+    """The read-only array in an unpacked IDX file: 3 dimensions for images, 1 for labels.
 
-    Parameters
-    ----------
-    content : bytes
-        The unpacked file.
-    name : str
-        For the error message.
-    n_dimensions : int
-        3 for images, 1 for labels.
-
-    Returns
-    -------
-    uint8 array of that many dimensions; read-only
-
-    Raises
-    ------
-    DataError
-        If it is not such a file, is not complete, or its images are larger than any digit.
-
-    Source
-    ------
-    The IDX format as described on the MNIST page of LeCun, Cortes and Burges.
+    `name` is for the message of the DataError that is raised if it is not such a file, is not
+    complete, or its images are larger than any digit.
     """
     sizes, header = _sizes(content, name, n_dimensions), _header_size(n_dimensions)
     size = header + math.prod(sizes)
@@ -364,12 +291,8 @@ def read(folder: Path | None = None) -> Digits:
     Raises
     ------
     DataError
-        If a file is missing, damaged, truncated, or does not fit the others; or, for the
-        shipped files, if its SHA-256 is not the known one.
-
-    Source
-    ------
-    The MNIST database; see the top of this module.
+        If a file is missing, damaged, truncated, or does not fit the others; or, for the shipped
+        files, if its SHA-256 is not the known one.
     """
     arrays, summed = {}, hashlib.sha256()
     for key, file in _FILES.items():
