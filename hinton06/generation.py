@@ -28,20 +28,9 @@ _TICK = 50
 class Generator:
     """An RBM that is sampled, and the directed layers between it and the pixels.
 
-    Parameters
-    ----------
-    rbm : Rbm
-        The associative memory of Figure 4, or any RBM of a stack.
-    up : tuple of Layer
-        Recognition connections from the pixels to the RBM's visible units, bottom first. Only the
-        start of a chain uses them.
-    down : tuple of Layer
-        Generative connections from the RBM's visible units to the pixels, top first.
-
-    Source
-    ------
-    "a single generative model that generates data by first letting the top-level RBM settle to
-    thermal equilibrium ... and then performing a single top-down pass".
+    The RBM is the associative memory of Figure 4, or any of a stack. `up` are the recognition
+    layers from the pixels to it, bottom first, which only the start of a chain uses; `down` the
+    generative ones from its visible units to the pixels, top first.
     """
 
     rbm: Rbm
@@ -91,23 +80,11 @@ class AlternatingGibbs:
     ----------
     rbm : Rbm
     v_states : (n, n_visible) array of 0 and 1
-        The states that the n chains start from; copied.
+        Where the n chains start, copied; as an attribute, where they are. `v_probs` is what they
+        were drawn from in the last round, clamped labels too.
     labels : (n,) integer array, optional
-        The label unit that is clamped on in each chain, all others off. Free where not given: the
-        label units are then sampled like the others, as a softmax group with one on.
-
-    Attributes
-    ----------
-    v_states : (n, n_visible) array of 0 and 1
-        Where the chains are.
-    v_probs : (n, n_visible) array in [0, 1]
-        What `v_states` were drawn from in the last round; the starting states before the first.
-        Label units that are clamped have the probability that they would be drawn with.
-
-    Raises
-    ------
-    ValueError
-        If a label is not one of the RBM's.
+        The label unit that is clamped on in each chain, all others off; ValueError if there is no
+        such one. Where not given the label units are sampled like the others, as a softmax group.
 
     Source
     ------
@@ -166,10 +143,9 @@ def start(
 ) -> AlternatingGibbs:
     """Chains that start from random binary images, each with an image of its own.
 
-    "This starts with a random image", "Learning one layer of feature detectors". That pixels are on
-    with probability 0.5, and that the memory starts from a stochastic up-pass of such an image, is
-    as in Hinton, Osindero and Teh (2006). Labels that are not clamped start from any, each with the
-    same probability. Raises as `AlternatingGibbs`.
+    "This starts with a random image". That pixels are on with probability 0.5, and that the memory
+    starts from a stochastic up-pass of such an image, is as in Hinton, Osindero and Teh (2006).
+    Labels that are not clamped start from any, each with the same probability.
     """
     dtype = generator.rbm.weights.dtype
     coin: Array = np.full((n_chains, generator.n_pixels), 0.5, dtype)
@@ -219,14 +195,10 @@ def images(generator: Generator, chains: AlternatingGibbs, rng: np.random.Genera
 
 @dataclass(frozen=True, eq=False)
 class Fantasies:
-    """Samples from a generative model.
+    """Samples from a generative model, each chain's in the order in which it came to them.
 
-    Parameters
-    ----------
-    images : (n_chains, n_samples, n_pixels) array in [0, 1]
-        Pixel probabilities; each chain's samples in the order in which it came to them.
-    labels : (n_chains, n_samples) integer array, or None
-        The label unit that was on; None without label units.
+    `images` are (n_chains, n_samples, n_pixels) probabilities, `labels` (n_chains, n_samples)
+    numbers of the label units that were on, None where there are none.
     """
 
     images: Array

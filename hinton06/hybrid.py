@@ -121,7 +121,8 @@ class PretrainingGradient:
 
     Each RBM takes a CD-1 step, its reconstruction of binary states, on the activation probabilities
     that the RBMs below give it now, the top one with the labels. Generative weights stay the
-    recognition weights' transposes: the function `tie` brings them up to date.
+    recognition weights' transposes: the function `tie` brings them up to date. "This is much less
+    computational effort than using contrastive wake-sleep".
 
     Parameters
     ----------
@@ -129,11 +130,6 @@ class PretrainingGradient:
         As `DeepBeliefNet.untied` makes it from a stack; changed in place by `learn`.
     batch_size : int
         The largest batch.
-
-    Source
-    ------
-    "It is also possible to combine the gradient from backpropagation with the gradient computed by
-    the pretraining (Bengio et al., 2006). This is much less computational effort".
     """
 
     def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:
@@ -150,11 +146,8 @@ class PretrainingGradient:
         self.momenta = {
             name: momentum
             for divergence, three in zip(self._divergences, names, strict=True)
-            for name, momentum in zip(
-                three, (divergence.weights, divergence.visible_bias, divergence.hidden_bias),
-                strict=True,
-            )
-        }  # fmt: skip
+            for name, momentum in zip(three, divergence.momenta.values(), strict=True)
+        }
 
     def data_buffer(self, n: int) -> Array:
         """The (n, n_vis) array that a batch of n cases is to be written into."""

@@ -104,10 +104,7 @@ def parts(rbm: Rbm, v: Array) -> tuple[Array, Array]:
 
 
 def sample_visible(
-    rbm: Rbm,
-    v_probs: Array,
-    rng: np.random.Generator,
-    out: Array | None = None,
+    rbm: Rbm, v_probs: Array, rng: np.random.Generator, out: Array | None = None
 ) -> Array:
     """States from the (n, n_visible) probabilities of Eq. 6, exactly one label unit on.
 
@@ -140,24 +137,21 @@ class ContrastiveDivergence:
     batch_size : int
         The largest batch that `learn` is given.
     recon_states : bool
-        Whether the reconstruction consists of binary states, or is left as probabilities. Label
-        units stay probabilities.
+        Whether the reconstruction is binary, or left as probabilities, which label units always
+        are.
 
     Source
     ------
-    Eqs 4, 5 and 6: "Once binary states have been chosen for the hidden units we produce a
-    reconstruction of the training image by setting the state of each pixel to be 1 with
-    probability" (Eq. 6). The data stay real-valued, and both correlations use the hidden
-    probabilities, as in the public Matlab code of Hinton and Salakhutdinov (2006), which also
-    leaves the reconstruction as probabilities.
+    Eqs 4, 5 and 6. The data stay real-valued, and both correlations use the hidden probabilities,
+    as in the public Matlab code of Hinton and Salakhutdinov (2006), which also leaves the
+    reconstruction as probabilities.
     """
 
     def __init__(self, rbm: Rbm, batch_size: int, recon_states: bool = False) -> None:
         self.rbm = rbm
         self._recon_states = recon_states
-        self.weights = Momentum(rbm.weights)
-        self.visible_bias = Momentum(rbm.visible_bias)
-        self.hidden_bias = Momentum(rbm.hidden_bias)
+        self.momenta = {name: Momentum(array) for name, array in rbm.parameters().items()}
+        self.weights, self.visible_bias, self.hidden_bias = self.momenta.values()
         dtype = rbm.weights.dtype
         self._visible = np.empty((2 * batch_size, rbm.n_visible), dtype)
         self._hidden = np.empty((2 * batch_size, rbm.n_hidden), dtype)
@@ -171,10 +165,8 @@ class ContrastiveDivergence:
     def learn(self, n: int, rng: np.random.Generator, step: Step) -> float:
         """Eq. 4: one CD-1 update from the n cases in `data_buffer`.
 
-        Returns
-        -------
-        float
-            Squared error of the reconstruction's probabilities, summed over pixels and cases.
+        Returns the squared error of the reconstruction's probabilities, summed over pixels and
+        cases.
         """
         data, recon = self._visible[:n], self._visible[n : 2 * n]
         h_data, h_recon = self._hidden[:n], self._hidden[n : 2 * n]

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.models import Classifier, DeepBeliefNet, Rbm
+from hinton06.models import Classifier, DeepBeliefNet, Model, Rbm
 from hinton06.numerics import (
     Array,
     affine,
+    batches,
     bernoulli,
     firing_probs,
     log_softmax,
@@ -47,13 +48,8 @@ class Cases:
 class Score:
     """How well a set of labelled cases is recognised: the columns of Table 1.
 
-    Parameters
-    ----------
-    cases : int
-    errors : int
-        Cases whose most probable class is not their label.
-    cost_per_100 : float
-        Cross-entropy: minus the mean log probability of the label, in nats per 100 cases.
+    An error is a case whose most probable class is not its label; the cost is the cross-entropy,
+    minus the mean log probability of the label, in nats per 100 cases.
     """
 
     cases: int
@@ -74,12 +70,8 @@ class Score:
 def up_pass(net: Classifier, layers: Sequence[Array]) -> Array:
     """The deterministic pass from pixels to log class probabilities: Eq. 1 in every hidden layer.
 
-    Parameters
-    ----------
-    net : Classifier
-    layers : sequence of (n, size) arrays, one a layer
-        The first holds the data, in [0, 1], and is read; the others are overwritten with the
-        activities of the hidden layers and, last, with the log probabilities, which are returned.
+    The first of the (n, size) `layers` holds the data, in [0, 1]; the others are overwritten with
+    the activities of the hidden layers and, last, with the log probabilities, which are returned.
     """
     *hidden, top = zip(net.weights, net.biases, layers[:-1], layers[1:], strict=True)
     for weights, bias, below, above in hidden:
@@ -88,18 +80,22 @@ def up_pass(net: Classifier, layers: Sequence[Array]) -> Array:
     return log_softmax(product(below, weights, above), bias)
 
 
+def check_images(net: Model, images: NDArray[Any]) -> None:
+    """Raise ValueError if the images have another number of pixels than the net has inputs."""
+    if images.shape[1] != net.n_pixels:
+        raise ValueError(f"images have {images.shape[1]} pixels, the net has {net.n_pixels} inputs")
+
+
 def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
     """Log p(class | image) for every image: (n, n_classes), in nats.
 
     ValueError if the images have another number of pixels than the net has inputs.
     """
-    if images.shape[1] != net.sizes[0]:
-        raise ValueError(f"images have {images.shape[1]} pixels, the net has {net.sizes[0]} inputs")
+    check_images(net, images)
     dtype = net.weights[0].dtype
     result = np.empty((len(images), net.n_classes), dtype)
     buffers = [np.empty((min(_BATCH, len(images)), size), dtype) for size in net.sizes]
-    for first in range(0, len(images), _BATCH):
-        rows = slice(first, min(first + _BATCH, len(images)))
+    for rows in batches(len(images), _BATCH):
         layers = [buffer[: rows.stop - rows.start] for buffer in buffers]
         take_batch(images, rows, layers[0])
         result[rows] = up_pass(net, layers)
@@ -111,14 +107,11 @@ def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
 
     ValueError if the images have another number of pixels than the net.
     """
-    if images.shape[1] != len(net.vishid):
-        raise ValueError(f"images have {images.shape[1]} pixels, the net has {len(net.vishid)}")
+    check_images(net, images)
     dtype = net.vishid.dtype
     result = np.empty((len(images), net.n_pen), dtype)
-    n = min(_BATCH, len(images))
-    pixels, hidden = np.empty((n, len(net.vishid)), dtype), np.empty((n, len(net.hidpen)), dtype)
-    for first in range(0, len(images), _BATCH):
-        rows = slice(first, min(first + _BATCH, len(images)))
+    pixels, hidden = (np.empty((min(_BATCH, len(images)), n), dtype) for n in net.vishid.shape)
+    for rows in batches(len(images), _BATCH):
         n = rows.stop - rows.start
         take_batch(images, rows, pixels[:n])
         firing_probs(pixels[:n], net.vishid, net.hid_rec_bias, hidden[:n])
@@ -129,38 +122,21 @@ def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
 def label_free_energies(memory: Rbm, pen: Array) -> Array:
     """Free energy of the memory with pen and each label in turn: exact, over all top states.
 
-    Parameters
-    ----------
-    memory : Rbm
-        With `n_labels` label units.
-    pen : (n, n_pen) array of states or probabilities
-
-    Returns
-    -------
-    (n, n_labels) array of nats; the label of the lowest is the guess
-
-    Raises
-    ------
-    ValueError
-        If the memory has no labels.
-
-    Source
-    ------
     "the vector of activation probabilities ... is paired with each of the ten labels in turn and
-    the free energy of the associative memory is computed".
+    the free energy of the associative memory is computed". (n, n_labels), in nats; the label of the
+    lowest is the guess. ValueError if the memory has no labels.
     """
     if not memory.n_labels:
         raise ValueError("a net without labels cannot be asked for them")
     n_pen = memory.n_visible - memory.n_labels
     result = np.empty((len(pen), memory.n_labels), pen.dtype)
     buffer = np.empty((min(_SMALL_BATCH, len(pen)), memory.n_hidden), pen.dtype)
-    for first in range(0, len(pen), _SMALL_BATCH):
-        batch = pen[first : first + _SMALL_BATCH]
+    for rows in batches(len(pen), _SMALL_BATCH):
+        batch = pen[rows]
         inputs = affine(batch, memory.weights[:n_pen], memory.hidden_bias, buffer[: len(batch)])
         top = _summed_softplus(inputs, memory.weights[n_pen:])
         pen_energy = -(batch @ memory.visible_bias[:n_pen])
-        energies = pen_energy[:, np.newaxis] - memory.visible_bias[n_pen:] - top
-        result[first : first + _SMALL_BATCH] = energies
+        result[rows] = pen_energy[:, np.newaxis] - memory.visible_bias[n_pen:] - top
     return result
 
 
@@ -197,10 +173,8 @@ def stochastic_label_log_probs(
     """
     total: NDArray[np.float64] = np.full((len(images), net.n_labels), -np.inf)
     for _ in range(passes):
-        for first in range(0, len(images), _BATCH):
-            rows = slice(first, min(first + _BATCH, len(images)))
-            pen_states = _sampled_pen(net, images, rows, rng)
-            energies = label_free_energies(net.memory, pen_states)
+        for rows in batches(len(images), _BATCH):
+            energies = label_free_energies(net.memory, _sampled_pen(net, images, rows, rng))
             # As logs: a probability may be too small for a float.
             total[rows] = np.logaddexp(total[rows], log_softmax(-energies))
     total -= np.log(passes)
@@ -210,11 +184,10 @@ def stochastic_label_log_probs(
 def _sampled_pen(
     net: DeepBeliefNet, images: NDArray[Any], rows: slice, rng: np.random.Generator
 ) -> Array:
-    dtype = net.vishid.dtype
-    n = rows.stop - rows.start
-    data = take_batch(images, rows, np.empty((n, len(net.vishid)), dtype))
+    shape = rows.stop - rows.start, net.n_pixels
+    data = take_batch(images, rows, np.empty(shape, net.vishid.dtype))
     for weights, bias in ((net.vishid, net.hid_rec_bias), (net.hidpen, net.pen_rec_bias)):
-        probs = firing_probs(data, weights, bias, np.empty((n, weights.shape[1]), dtype))
+        probs = firing_probs(data, weights, bias, np.empty((len(data), len(bias)), bias.dtype))
         data = bernoulli(probs, rng, np.empty_like(probs))
     return data
 
@@ -229,8 +202,7 @@ def gibbs_label_log_probs(
     (n, n_labels), float64.
     """
     result = np.empty((len(images), net.n_labels))
-    for first in range(0, len(images), _BATCH):
-        rows = slice(first, min(first + _BATCH, len(images)))
+    for rows in batches(len(images), _BATCH):
         result[rows] = _gibbs_labels(net, _sampled_pen(net, images, rows, rng), rng, rounds)
     return result
 
@@ -292,29 +264,12 @@ def confusion(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> NDA
 
 
 def product_of_nets(log_probabilities: Sequence[Array], geometric: bool = True) -> Array:
-    """Multiply together the probabilities that several nets give to each class.
+    """Multiply together the probabilities that several nets give to each class, and renormalise.
 
-    Parameters
-    ----------
-    log_probabilities : sequence of (n, n_classes) arrays, one a net, in nats
-    geometric : bool
-        Whether to take the k-th root of the product of k nets before it is renormalised. The most
-        probable class is the same; the cost is not, and the chapter's "Combined" costs fit the
-        root: assumed, see docs/assumptions.md.
-
-    Returns
-    -------
-    (n, n_classes) float64 array of renormalised log probabilities
-
-    Raises
-    ------
-    ValueError
-        If there is no net, or the nets do not agree on cases and classes.
-
-    Source
-    ------
-    "multiplying together the three probabilities that the three nets predict for each digit class
-    and picking the class with the maximum product".
+    (n, n_classes) log probabilities each, in float64; ValueError if there are none, or they do not
+    agree on cases and classes. Whether `geometric`, the k-th root of the product of k nets, or not,
+    the most probable class is the same; the cost is not, and the chapter's "Combined" costs fit the
+    root: assumed, see docs/assumptions.md.
     """
     if len({array.shape for array in log_probabilities}) != 1:
         raise ValueError("nets of different cases or classes have no product")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.models import Rbm, Stack
-from hinton06.numerics import Array, epoch_order, take_batch
+from hinton06.numerics import Array, batches, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs
 from hinton06.recipes import PretrainSettings
 from hinton06.updates import Step
@@ -32,8 +32,7 @@ def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
     dtype = rbm.weights.dtype
     probs = np.empty((len(cases), rbm.n_hidden), dtype)
     buffer = np.empty((min(_FEATURE_BATCH, len(cases)), rbm.n_visible), dtype)
-    for first in range(0, len(cases), _FEATURE_BATCH):
-        rows = slice(first, min(first + _FEATURE_BATCH, len(cases)))
+    for rows in batches(len(cases), _FEATURE_BATCH):
         batch = take_batch(cases, rows, buffer[: rows.stop - rows.start])
         hidden_probs(rbm, batch, out=probs[rows])
     return probs
@@ -43,27 +42,13 @@ class LayerData:
     """The data of one RBM of a stack: the features below it and, in the top one, the labels.
 
     They are computed once and kept; those that would take more than half a GiB are computed for
-    each batch anew.
-
-    Parameters
-    ----------
-    cases : (n_cases, n_pixels) array
-        uint8 pixels, or probabilities.
-    below : sequence of Rbm
-        The layers that are learned already, bottom to top.
-    targets : (n_cases, n_labels) float32 array
-        One-hot labels that are learned together with the features; of no columns for none.
-    batch : int
-        The most cases that `take` is asked for.
+    each batch anew. Targets are (n_cases, n_labels) one-hot labels, of no columns for none.
     """
 
     def __init__(
         self,
-        cases: NDArray[Any],
-        below: Sequence[Rbm],
-        targets: NDArray[np.float32],
-        batch: int,
-    ) -> None:
+        cases: NDArray[Any], below: Sequence[Rbm], targets: NDArray[np.float32], batch: int,
+    ) -> None:  # fmt: skip
         sizes = [cases.shape[1], *(rbm.n_hidden for rbm in below)]
         self.n_visible = sizes[-1] + targets.shape[1]
         self._cases, self._below, self._targets = cases, list(below), targets
@@ -120,23 +105,16 @@ class GreedyStack:
     rng : numpy.random.Generator
         Initial weights, shuffles and hidden states.
     targets : (n_cases, n_labels) float32 array, optional
-        One-hot labels, which the top RBM learns together with the features below it.
+        One-hot labels, which the top RBM learns together with the features below it, Figure 4.
     classes : (n_cases,) integer array, optional
-        For balanced batches.
+        For balanced batches, else ValueError.
     lower : sequence of Rbm
-        Layers that are learned already, bottom to top: learning starts above them.
-
-    Raises
-    ------
-    ValueError
-        If the lower layers do not fit the data and the layer sizes, or leave nothing to learn; or
-        if batches are to be balanced and no classes are given.
+        Layers that are learned already, bottom to top: learning starts above them. ValueError if
+        they do not fit the data and the layer sizes, or leave nothing to learn.
 
     Source
     ------
-    "A greedy learning algorithm for multiple hidden layers"; with labels, "each data vector had 510
-    components. The first 500 were the activation probabilities of the 500 feature detectors in the
-    penultimate layer and the last 10 were the label values".
+    "A greedy learning algorithm for multiple hidden layers".
     """
 
     def __init__(
@@ -235,8 +213,8 @@ class GreedyStack:
         step = step_at(self.settings, layer_epoch)
         order = epoch_order(len(self._cases), self._rng, self._classes)
         squared_error = 0.0
-        for first in range(0, len(order), self.settings.batch):
-            rows = order[first : first + self.settings.batch]
+        for batch in batches(len(order), self.settings.batch):
+            rows = order[batch]
             self._data.take(rows, divergence.data_buffer(len(rows)))
             squared_error += divergence.learn(len(rows), self._rng, step)
             tick(5.0 * rbm.weights.size * len(rows))
@@ -250,8 +228,9 @@ class GreedyStack:
 
     def parameters(self) -> dict[str, Array]:
         """What is being learned now, by name, to be checked for numbers that are not finite."""
-        arrays = self.stack[-1].parameters()
-        return {f"layer {len(self.stack)} {name}": array for name, array in arrays.items()}
+        now = f"layer {len(self.stack)} "
+        every = self.result().parameters()
+        return {name: array for name, array in every.items() if name.startswith(now)}
 
     def result(self) -> Stack:
         """The layers that are learned, and the one that is being learned."""
@@ -259,16 +238,11 @@ class GreedyStack:
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on exactly from here."""
-        divergence = self._divergence
         return {
             "epoch": self.epoch,
             "rng": self._rng.bit_generator.state,
             "stack": self.result().arrays(),
-            "velocity": {
-                "weights": divergence.weights.velocity,
-                "visible_bias": divergence.visible_bias.velocity,
-                "hidden_bias": divergence.hidden_bias.velocity,
-            },
+            "velocity": {name: m.velocity for name, m in self._divergence.momenta.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -278,7 +252,7 @@ class GreedyStack:
         self._data = self._layer_data(stack[:-1])
         self.stack = stack[:-1]
         self._start_layer(stack[-1])
-        for name in ("weights", "visible_bias", "hidden_bias"):
-            getattr(self._divergence, name).restore(state["velocity"][name])
+        for name, momentum in self._divergence.momenta.items():
+            momentum.restore(state["velocity"][name])
         self.epoch = int(state["epoch"])
         self._rng.bit_generator.state = state["rng"]

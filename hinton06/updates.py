@@ -24,14 +24,9 @@ from hinton06.numerics import (
 class Step:
     """The three numbers of one update.
 
-    Parameters
-    ----------
-    rate : float
-        The learning rate epsilon of Eq. 4, applied to the *mean* gradient of a batch.
-    momentum : float
-        In [0, 1): the share of the last change that is repeated. Assumed, see docs/assumptions.md.
-    decay : float
-        L2 weight decay; multiplies the weight and is added to the gradient. Assumed likewise.
+    `rate`, epsilon of Eq. 4, is applied to the *mean* gradient of a batch; `momentum`, in [0, 1),
+    is the share of the last change that is repeated; `decay` (L2) multiplies the weight and is
+    added to the gradient.
     """
 
     rate: float
@@ -40,22 +35,13 @@ class Step:
 
 
 class Momentum:
-    """One parameter array and its velocity.
+    """One parameter array, changed in place by its velocity: assumed, see docs/assumptions.md.
 
     The rule is ``velocity = momentum * velocity + rate * (gradient - decay * parameter)``, then
     ``parameter += velocity``, where the gradient points *uphill* on what is to be increased.
     Gradients of weights are products of (m, k) and (k, n) arrays, those of biases sums over the
     rows of (n, n_units) ones; `share` is the factor of either, usually 1 / batch size.
     `step_product` without momentum leaves no velocity to a later step that has some.
-
-    Parameters
-    ----------
-    parameter : C-contiguous float array
-        Changed in place by every step, and by `apply`.
-
-    Source
-    ------
-    Not in the chapter: assumed, see docs/assumptions.md.
     """
 
     def __init__(self, parameter: Array) -> None:
@@ -73,8 +59,7 @@ class Momentum:
     def gather_product(self, left: Array, right: Array, share: float, step: Step) -> None:
         """Eq. 4 with momentum: renew the velocity with a gradient that is never formed on its own.
 
-        The parameter stays as it is until `apply`, so that several gradients can be computed at the
-        same parameters.
+        The parameter stays until `apply`, for several gradients to be computed at the same ones.
         """
         self._moving = True
         product(left, right, self.velocity, scale=step.rate * share, keep=step.momentum)
@@ -120,23 +105,13 @@ class Momentum:
             data, recon, self.velocity, step.rate * share, step.momentum, self.parameter
         )
 
-    def step(self, gradient: Array, step: Step) -> None:
-        """`gather`, then `apply`."""
-        self.gather(gradient, step)
-        self.apply(step)
-
 
 class RunningMean:
     """The mean of arrays that change, over the recent past: without the noise of single updates.
 
     Up to `window` values it is their plain mean; from there on each new value takes part with a
     share of 1 / window, and older ones are forgotten exponentially. `means` are overwritten by the
-    first `add`, and changed by all others.
-
-    Source
-    ------
-    Not in the chapter: assumed, see docs/assumptions.md. Polyak and Juditsky (1992), "Acceleration
-    of stochastic approximation by averaging".
+    first `add`. Assumed, see docs/assumptions.md; Polyak and Juditsky (1992).
     """
 
     def __init__(
@@ -168,29 +143,12 @@ def conjugate_gradient(
     cost_and_gradient: Callable[[], tuple[float, list[Array]]],
     line_searches: int,
 ) -> float:
-    """Lower a cost by a few line searches along conjugate directions.
+    """Lower a cost by a few line searches along conjugate directions; returns the cost before them.
 
-    A line search that takes more than `MOST_EVALUATIONS` of the cost ends them all: where the cost
-    falls by less than its rounding, the search would not find out for long.
-
-    Parameters
-    ----------
-    parameters : sequence of arrays
-        Changed in place; left at the best point that was found.
-    cost_and_gradient : function
-        The cost at the parameters' present values, and its gradient (pointing uphill on the cost),
-        one array a parameter.
-    line_searches : int
-
-    Returns
-    -------
-    float
-        The cost before the first line search.
-
-    Source
-    ------
-    "similar results can be obtained using a standard method called conjugate gradient", "Details of
-    the discriminative fine-tuning procedure"; the method itself is SciPy's.
+    The parameters are changed in place, and left at the best point that was found; the gradient
+    points uphill on the cost. A line search that takes more than `MOST_EVALUATIONS` of the cost
+    ends them all: where the cost falls by less than its rounding, the search would not find out for
+    long. "Details of the discriminative fine-tuning procedure"; the method itself is SciPy's.
     """
     ends = np.cumsum([p.size for p in parameters])[:-1]
     start = np.concatenate([p.ravel() for p in parameters]).astype(np.float64)

@@ -64,17 +64,10 @@ class DataError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Digits:
-    """A labelled training set and a labelled test set of images.
+    """A labelled training set and a labelled test set of images, (n, n_pixels) and (n,) bytes.
 
-    Parameters
-    ----------
-    train_images, test_images : (n, n_pixels) uint8 arrays
-    train_labels, test_labels : (n,) uint8 arrays
-    shape : (rows, columns) of an image
-    sha256 : str
-        Of the four unpacked files together: the identity of the data.
-    name : str
-        ``"MNIST"``, or the folder that was read.
+    `shape` is (rows, columns) of an image; `sha256` that of the four unpacked files together, the
+    identity of the data; `name` is ``"MNIST"``, or the folder that was read.
     """
 
     train_images: NDArray[np.uint8]
@@ -116,13 +109,9 @@ def split(n_cases: int, name: str) -> Split:
     A validation set is a run of successive cases, the last sixth for ``"a"``, the one before it for
     ``"b"``, and not drawn at random: the files of MNIST keep the digits of one writer together,
     those of the test set are by other writers, and so a run of cases is to the rest what the test
-    set is to all. ValueError if the name is another, or there are too few cases.
-
-    Source
-    ------
-    "three different splits of the 60,000 image training set into 50,000 training examples and
-    10,000 validation examples"; disjoint by the caption of Table 1. Which cases they hold out is
-    assumed, see docs/assumptions.md.
+    set is to all. "50,000 training examples and 10,000 validation examples", disjoint by the
+    caption of Table 1; which, is assumed, see docs/assumptions.md. ValueError if there is no such
+    split, or too few cases.
     """
     if name not in SPLITS:
         raise ValueError(f"a split is one of {', '.join(SPLITS)}, not {name!r}")
@@ -275,24 +264,11 @@ def _read_path(path: Path, name: str, n_dimensions: int) -> bytes:
 
 
 def read(folder: Path | None = None) -> Digits:
-    """MNIST, or another set of four IDX files under MNIST's names.
+    """MNIST, or the four IDX files under MNIST's names, gzipped or not, in another folder.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        Where the four files are, each gzipped or not. The shipped files when not given.
-
-    Returns
-    -------
-    Digits
-        Cases in the order of the files; a training set that has one class after the other is
-        shuffled, always in the same way.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, damaged, truncated, or does not fit the others; or, for the shipped
-        files, if its SHA-256 is not the known one.
+    Cases are in the order of the files; a training set that has one class after the other is
+    shuffled, always in the same way. DataError if a file is missing, damaged, truncated, or does
+    not fit the others; or if a shipped file is not the known one.
     """
     arrays, summed = {}, hashlib.sha256()
     for key, file in _FILES.items():
