@@ -81,10 +81,7 @@ class Samples:
         return shares
 
     def effective_sizes(self) -> NDArray[np.float64]:
-        """How many equal weights would be worth as much: (n,), from 1 to the number of passes.
-
-        ``(sum w)^2 / sum w^2``: Kong, Liu and Wong (1994); Neal (2001).
-        """
+        """How many equal weights are worth as much, ``(sum w)^2 / sum w^2`` (Neal, 2001): (n,)."""
         once, twice = log_sum(self.log_weights, axis=1), log_sum(2 * self.log_weights, axis=1)
         return np.exp(2 * once - twice)
 

@@ -66,10 +66,7 @@ class LabelBackpropagation:
         self._slopes = np.empty((net.n_labels, batch_size, n_top), dtype)
 
     def gather(self, data: Array, labels: NDArray[np.integer[Any]], step: Step) -> Array:
-        """Renew the velocities with a batch's mean gradient; moves no parameter.
-
-        Returns each case's cross-entropy in nats: (n,).
-        """
+        """Renew the velocities with a batch's mean gradient; returns each case's cost in nats."""
         buffer = {name: array[: len(data)] for name, array in self._buffers.items()}
         log_probabilities = self._up(data, buffer)
         errors = np.empty_like(log_probabilities)
@@ -140,14 +137,10 @@ class PretrainingGradient:
             ContrastiveDivergence(rbm, batch_size, recon_states=True)
             for rbm in (low, middle, net.memory)
         ]
-        names = (("vishid", "vis_gen_bias", "hid_rec_bias"),
-                 ("hidpen", "hid_gen_bias", "pen_rec_bias"),
-                 ("memory_weights", "memory_visible_bias", "memory_hidden_bias"))  # fmt: skip
-        self.momenta = {
-            name: momentum
-            for divergence, three in zip(self._divergences, names, strict=True)
-            for name, momentum in zip(three, divergence.momenta.values(), strict=True)
-        }
+        names = ("vishid", "vis_gen_bias", "hid_rec_bias", "hidpen", "hid_gen_bias", "pen_rec_bias",
+                 "memory_weights", "memory_visible_bias", "memory_hidden_bias")  # fmt: skip
+        momenta = [m for divergence in self._divergences for m in divergence.momenta.values()]
+        self.momenta = dict(zip(names, momenta, strict=True))
 
     def data_buffer(self, n: int) -> Array:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
@@ -156,10 +149,7 @@ class PretrainingGradient:
     def learn(
         self, targets: Array, _gibbs_steps: int, rng: np.random.Generator, step: Step
     ) -> float:
-        """Eq. 4: one CD-1 update of every RBM, all from the same parameters, with one-hot targets.
-
-        Returns the squared error of the pixels' reconstruction, summed over pixels and cases.
-        """
+        """Eq. 4: a CD-1 update of every RBM at once; returns the pixels' squared error, summed."""
         n = len(targets)
         low, middle, memory = self._divergences
         hidden_probs(low.rbm, low.data_buffer(n), out=middle.data_buffer(n))

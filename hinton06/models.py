@@ -7,6 +7,7 @@ dtypes do, or a number is not finite); its numbers are changed in place, by `hin
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Model(ABC):
 
     def copy(self) -> Self:
         """An equal model with parameters of its own."""
-        return self.from_arrays(_copied(self.arrays()))
+        return copy.deepcopy(self)
 
     def copy_from(self, other: Self) -> None:
         """Take over the numbers of another one; ValueError if it has other shapes."""
@@ -74,14 +75,6 @@ class Model(ABC):
         for name, value in theirs.items():
             if isinstance(value, np.ndarray):
                 np.copyto(mine[name], value)
-
-
-def _copied(tree: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _copied(value) if isinstance(value, dict)
-        else value.copy() if isinstance(value, np.ndarray) else value
-        for name, value in tree.items()
-    }  # fmt: skip
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

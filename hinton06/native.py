@@ -83,10 +83,7 @@ KIND = "C" if _C else "NumPy"
 
 
 def find_sgemm(module: str) -> tuple[int, bool] | None:
-    """The address of the ``cblas_sgemm`` that an extension module was linked to, if it can be told.
-
-    With it, whether its integers have 64 bits.
-    """
+    """The ``cblas_sgemm`` that a module is linked to, and whether it has 64-bit integers, if known."""
     try:
         found = find_spec(module)
         if not found or not found.origin:

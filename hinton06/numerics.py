@@ -265,10 +265,7 @@ def label_errors(
 
 
 def one_hot(probs: Array, rng: np.random.Generator) -> Array:
-    """One unit on in each row, chosen with its probability: (n, n_units) of 0 and 1.
-
-    Rows of `probs` sum to 1, up to rounding.
-    """
+    """One unit on in each row, chosen with its probability; rows sum to 1, up to rounding."""
     ends = np.cumsum(probs, axis=1)
     draws = rng.random((len(probs), 1)) * ends[:, -1:]  # sums to 1 only up to rounding
     chosen = np.minimum((draws >= ends).sum(axis=1), probs.shape[1] - 1)

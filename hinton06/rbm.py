@@ -26,10 +26,7 @@ from hinton06.updates import Momentum, Step
 
 
 def energy(rbm: Rbm, v: Array, h: Array) -> Array:
-    """``E(v, h) = -v . visible_bias - h . hidden_bias - v W h``: (n,), in nats.
-
-    p(v, h) is proportional to exp(-E). Written out in Hinton (2002).
-    """
+    """``E(v, h) = -v . visible_bias - h . hidden_bias - v W h``: (n,) nats; p(v, h) ~ exp(-E)."""
     result: Array = -(
         v @ rbm.visible_bias + h @ rbm.hidden_bias + np.einsum("ni,nj,ij->n", v, h, rbm.weights)
     )
@@ -48,10 +45,7 @@ def free_energy(rbm: Rbm, v: Array) -> Array:
 
 
 def hidden_probs(rbm: Rbm, v: Array, out: Array | None = None) -> Array:
-    """Eq. 5, ``p(h_j = 1 | v)`` for every feature detector: (n, n_hidden).
-
-    Into `out` if it is given, which has to be C-contiguous.
-    """
+    """Eq. 5, ``p(h_j = 1 | v)`` of every feature detector: (n, n_hidden), into out if given."""
     if out is None:
         out = np.empty((len(v), rbm.n_hidden), v.dtype)
     return firing_probs(v, rbm.weights, rbm.hidden_bias, out)
@@ -65,10 +59,9 @@ def hidden_probs_and_states(
 
 
 def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
-    """Eq. 6, ``p(v_i = 1 | h)`` for every visible unit: (n, n_visible).
+    """Eq. 6, ``p(v_i = 1 | h)`` of every visible unit: (n, n_visible), into out if given.
 
-    The label units' probabilities sum to 1: they are a softmax group (Hinton, Osindero and Teh
-    2006). Into `out` if it is given, which has to be C-contiguous.
+    The label units' sum to 1: a softmax group (Hinton, Osindero and Teh 2006).
     """
     if out is None:
         out = np.empty((len(h), rbm.n_visible), h.dtype)
@@ -106,10 +99,7 @@ def parts(rbm: Rbm, v: Array) -> tuple[Array, Array]:
 def sample_visible(
     rbm: Rbm, v_probs: Array, rng: np.random.Generator, out: Array | None = None
 ) -> Array:
-    """States from the (n, n_visible) probabilities of Eq. 6, exactly one label unit on.
-
-    Into `out` if it is given, which may not be `v_probs`.
-    """
+    """States from the probabilities of Eq. 6, one label unit on; `out` may not be `v_probs`."""
     v_states = bernoulli(v_probs, rng, np.empty_like(v_probs) if out is None else out)
     if rbm.n_labels:
         label_probs, label_states = parts(rbm, v_probs)[1], parts(rbm, v_states)[1]
@@ -137,8 +127,7 @@ class ContrastiveDivergence:
     batch_size : int
         The largest batch that `learn` is given.
     recon_states : bool
-        Whether the reconstruction is binary, or left as probabilities, which label units always
-        are.
+        Whether the reconstruction is binary; label units always stay probabilities.
 
     Source
     ------

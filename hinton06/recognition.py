@@ -87,10 +87,7 @@ def check_images(net: Model, images: NDArray[Any]) -> None:
 
 
 def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
-    """Log p(class | image) for every image: (n, n_classes), in nats.
-
-    ValueError if the images have another number of pixels than the net has inputs.
-    """
+    """Log p(class | image): (n, n_classes), in nats; ValueError if images do not fit the net."""
     check_images(net, images)
     dtype = net.weights[0].dtype
     result = np.empty((len(images), net.n_classes), dtype)
@@ -103,10 +100,7 @@ def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
 
 
 def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
-    """Activation probabilities of the penultimate features, by a deterministic up-pass: (n, n_pen).
-
-    ValueError if the images have another number of pixels than the net.
-    """
+    """Activation probabilities of the penultimate features: (n, n_pen); raises as `log_probs`."""
     check_images(net, images)
     dtype = net.vishid.dtype
     result = np.empty((len(images), net.n_pen), dtype)
@@ -156,10 +150,7 @@ def _summed_softplus(inputs: Array, offsets: Array) -> Array:
 
 
 def label_log_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
-    """The log of p(label | image): softmax over the labels of minus the memory's free energy.
-
-    "A fast and accurate approximation". Raises as `pen_probs` and `label_free_energies`.
-    """
+    """The log of p(label | image): softmax over the labels of minus the memory's free energy."""
     return log_softmax(-label_free_energies(net.memory, pen_probs(net, images)))
 
 

@@ -54,19 +54,16 @@ class LayerData:
         self._cases, self._below, self._targets = cases, list(below), targets
         computed = [*sizes[1:], self.n_visible] if targets.shape[1] else sizes[1:]
         self._kept = len(cases) * max(computed, default=0) * 4 <= _MAX_KEPT
-        if self._kept:
-            self._keep()
-        else:
+        if not self._kept:
             dtype = below[0].weights.dtype if below else targets.dtype
             self._buffers = [np.empty((batch, size), dtype) for size in sizes]
-
-    def _keep(self) -> None:
-        for rbm in self._below:
+            return
+        for rbm in below:
             self._cases = features(rbm, self._cases)
-        if self._targets.shape[1]:
+        if targets.shape[1]:
             lower = np.empty(self._cases.shape, np.float32)
             take_batch(self._cases, slice(None), lower)
-            self._cases = np.hstack([lower, self._targets])
+            self._cases = np.hstack([lower, targets])
 
     def take(self, rows: NDArray[np.intp], out: Array) -> None:
         """Write the (n, n_visible) vectors of the chosen cases, no more than `batch`, into out."""

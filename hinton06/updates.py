@@ -57,10 +57,7 @@ class Momentum:
         self._moving = True
 
     def gather_product(self, left: Array, right: Array, share: float, step: Step) -> None:
-        """Eq. 4 with momentum: renew the velocity with a gradient that is never formed on its own.
-
-        The parameter stays until `apply`, for several gradients to be computed at the same ones.
-        """
+        """Renew the velocity by Eq. 4, its gradient never formed; the parameter rests until `apply`."""
         self._moving = True
         product(left, right, self.velocity, scale=step.rate * share, keep=step.momentum)
 

@@ -13,7 +13,6 @@ import hashlib
 import math
 import os
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -164,8 +163,13 @@ def _overlap(shift: int) -> tuple[slice, slice]:
     return (without_first, without_last) if shift > 0 else (without_last, without_first)
 
 
-def _read_idx(opened: BinaryIO, name: str, n_dimensions: int) -> bytes:
+def _read_path(path: Path, name: str, n_dimensions: int) -> bytes:
     """The unpacked bytes of an IDX file, no more of them than its own header declares."""
+    with open_plain(path) as opened:
+        return _read_idx(opened, name, n_dimensions)
+
+
+def _read_idx(opened: BinaryIO, name: str, n_dimensions: int) -> bytes:
     n_packed = os.fstat(opened.fileno()).st_size
     packed = opened.read(2) == b"\x1f\x8b"
     opened.seek(0)
@@ -258,11 +262,6 @@ def _read_from(folder: Path, file: str, n_dimensions: int) -> tuple[bytes, str]:
     raise DataError(f"{folder}: there is no {file} or {file}.gz in it")
 
 
-def _read_path(path: Path, name: str, n_dimensions: int) -> bytes:
-    with open_plain(path) as opened:
-        return _read_idx(opened, name, n_dimensions)
-
-
 def read(folder: Path | None = None) -> Digits:
     """MNIST, or the four IDX files under MNIST's names, gzipped or not, in another folder.
 
@@ -279,22 +278,15 @@ def read(folder: Path | None = None) -> Digits:
             content, name = _read_from(folder, file, n_dimensions)
         summed.update(content)
         arrays[key] = parse_idx(content, name, n_dimensions)
-    images = {part: arrays[f"{part} images"] for part in ("train", "test")}
-    labels = {part: arrays[f"{part} labels"] for part in ("train", "test")}
-    for part, stored in images.items():
-        if len(stored) != len(labels[part]):
-            raise DataError(
-                f"{_FILES[f'{part} labels']}: {len(labels[part]):,} labels for "
-                f"{len(stored):,} images"
-            )
-    _check_parts_fit(images, labels)
-    order = _reading_order(labels["train"])
+    train, labels, test, test_labels = arrays.values()
+    _check_parts_fit(train, labels, test, test_labels)
+    order = _reading_order(labels)
     return Digits(
-        train_images=images["train"].reshape(len(images["train"]), -1)[order],
-        train_labels=labels["train"][order],
-        test_images=images["test"].reshape(len(images["test"]), -1),
-        test_labels=labels["test"],
-        shape=(images["train"].shape[1], images["train"].shape[2]),
+        train_images=train.reshape(len(train), -1)[order],
+        train_labels=labels[order],
+        test_images=test.reshape(len(test), -1),
+        test_labels=test_labels,
+        shape=(train.shape[1], train.shape[2]),
         sha256=summed.hexdigest(),
         name="MNIST" if folder is None else str(folder),
     )
@@ -308,16 +300,24 @@ def _reading_order(labels: NDArray[np.uint8]) -> NDArray[np.intp] | slice:
 
 
 def _check_parts_fit(
-    images: Mapping[str, NDArray[np.uint8]], labels: Mapping[str, NDArray[np.uint8]]
+    train: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    test: NDArray[np.uint8],
+    test_labels: NDArray[np.uint8],
 ) -> None:
-    if images["train"].shape[1:] != images["test"].shape[1:]:
+    for part, images, own in (("train", train, labels), ("test", test, test_labels)):
+        if len(images) != len(own):
+            raise DataError(
+                f"{_FILES[f'{part} labels']}: {len(own):,} labels for {len(images):,} images"
+            )
+    if train.shape[1:] != test.shape[1:]:
         raise DataError(
-            f"{_FILES['test images']}: images of {images['test'].shape[1:]} pixels, "
-            f"the training images have {images['train'].shape[1:]}"
+            f"{_FILES['test images']}: images of {test.shape[1:]} pixels, the training images "
+            f"have {train.shape[1:]}"
         )
-    if labels["test"].max() > labels["train"].max():
+    if test_labels.max() > labels.max():
         raise DataError(
-            f"{_FILES['test labels']}: class {labels['test'].max()} is not in the training set"
+            f"{_FILES['test labels']}: class {test_labels.max()} is not in the training set"
         )
-    if labels["train"].max() < 1:
+    if labels.max() < 1:
         raise DataError(f"{_FILES['train labels']}: fewer than two classes")
