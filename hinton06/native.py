@@ -83,7 +83,7 @@ KIND = "C" if _C else "NumPy"
 
 
 def find_sgemm(module: str) -> tuple[int, bool] | None:
-    """The ``cblas_sgemm`` that a module is linked to, and whether it has 64-bit integers, if known."""
+    """The ``cblas_sgemm`` that a module is linked to, and whether its integers have 64 bits."""
     try:
         found = find_spec(module)
         if not found or not found.origin:

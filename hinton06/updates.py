@@ -57,7 +57,7 @@ class Momentum:
         self._moving = True
 
     def gather_product(self, left: Array, right: Array, share: float, step: Step) -> None:
-        """Renew the velocity by Eq. 4, its gradient never formed; the parameter rests until `apply`."""
+        """Renew the velocity by Eq. 4, its gradient never formed; `apply` moves the parameter."""
         self._moving = True
         product(left, right, self.velocity, scale=step.rate * share, keep=step.momentum)
 
