@@ -224,17 +224,8 @@ Sourced = Mapping[str, tuple[Any, str]]
 class Recipe:
     """All settings of one named recipe, and where each value comes from.
 
-    Parameters
-    ----------
-    name : str
-    about : str
-        One line.
-    values : Sourced
-    variants : mapping of str to Sourced
-        What takes the place of some values under a condition of an experiment, by the names that
-        `conditions` gives; later ones first.
-    searches : mapping of str to a tuple of values
-        Of which validation chooses in `make unlabelled`.
+    `variants` take the place of some values under the conditions of an experiment that `conditions`
+    names; of the values in `searches` validation chooses in `make unlabelled`.
     """
 
     name: str

@@ -35,24 +35,10 @@ def _leaf(value: Any) -> Any:
 
 
 def from_tree(kind: type[T], tree: Mapping[str, Any], what: str, strict: bool = True) -> T:
-    """The dataclass that a tree records.
+    """The dataclass that a tree records, whose fields are typed; `what` names its values.
 
-    Parameters
-    ----------
-    kind : type
-        A dataclass whose fields are numbers, strings, tuples of them, arrays or dataclasses.
-    tree : mapping
-    what : str
-        What the values are, for the error message: ``"setting"``.
-    strict : bool
-        Whether a name that the dataclass does not know is an error: where it may change the
-        meaning of the others.
-
-    Raises
-    ------
-    ValueError
-        Naming the first value that is missing, unknown, or of another type than its field; and
-        what the dataclass itself raises.
+    Raises ValueError naming the first value that is missing, of another type than its field, or, if
+    `strict`, unknown to the dataclass, for it may change the meaning of the others.
     """
     hints, values = _hints(kind), {}
     for item in dataclasses.fields(kind):  # type: ignore[arg-type]  # of a dataclass, see above
