@@ -297,7 +297,7 @@ def _read(file: h5py.File, size: int, vouched: bool) -> Checkpoint:
     lengths = {column.shape for column in parts["history"].values()}
     if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
         raise CheckpointError("its history has columns of different lengths")
-    return Checkpoint(**{name: head[name] for name in _HEAD}, **parts)
+    return Checkpoint(**(head | parts))
 
 
 def _version(file: h5py.File) -> int | None:

@@ -166,16 +166,19 @@ class RunFile:
 
     def recogniser(self) -> Recogniser:
         """What can be asked for labels in it; `RunError` with the reason if nothing can."""
-        return self._use(lambda: self.kind.recogniser(self.model))
+        with self._used():
+            return self.kind.recogniser(self.model)
 
     def generator(self, layer: int | None = None) -> Generator:
         """What generates images, an RBM of a stack if `layer` says so; else as `recogniser`."""
-        return self._use(lambda: self.kind.generator(self.model, layer))
+        with self._used():
+            return self.kind.generator(self.model, layer)
 
-    def _use(self, make: Any) -> Any:
+    @contextmanager
+    def _used(self) -> Iterator[None]:
         self.finished()
         try:
-            return make()
+            yield
         except ValueError as error:
             raise RunError(f"{self.path}: holds {self.kind.about}: {error}") from None
 
