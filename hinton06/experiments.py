@@ -247,8 +247,7 @@ def _lower_layers(
             raise RunError(f"was learned on another split than {lineage.split}")
         if theirs.translations != lineage.translations:
             raise RunError(
-                f"was learned with --translations {theirs.translations}, "
-                f"not {lineage.translations}"
+                f"was learned with --translations {theirs.translations}, not {lineage.translations}"
             )
         if theirs.images:
             raise RunError("was learned with --labelled, from some of the images alone")
@@ -441,7 +440,8 @@ def finetune_from_random(
     experiments"; the last line of Table 1.
     """
     stopped_at = [
-        _validated(load(criterion).of_kind("classifier"), "has a criterion") for criterion in criteria
+        _validated(load(criterion).of_kind("classifier"), "has a criterion")
+        for criterion in criteria
     ]
     for file in stopped_at:
         if file.lineage.translations != stopped_at[0].lineage.translations:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hinton06.mnist import MAX_TRANSLATION
+
 PRETRAINED, VALIDATED, EXTENDED, NOT_PRETRAINED = (
     "pretrained", "validated", "extended", "not pretrained",
 )  # fmt: skip
@@ -89,7 +91,9 @@ class Lineage:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise ValueError(f"its role {self.role!r} is none of this package's")
+            raise ValueError(f"its lineage role {self.role!r} is none of this package's")
+        if self.translations > MAX_TRANSLATION:
+            raise ValueError(f"its lineage translations are more than {MAX_TRANSLATION} pixels")
 
     def child(self, parents: Sequence[str], role: str, **own: Any) -> Lineage:
         """The lineage of what is learned from this: whatever `own` does not say is inherited."""

@@ -182,9 +182,7 @@ class RunFile:
     def finished(self) -> RunFile:
         """Itself; `RunError` if it is not finished."""
         if not self.complete:
-            raise RunError(
-                f"{self.path}: is not finished; run the command that makes it again"
-            )
+            raise RunError(f"{self.path}: is not finished; run the command that makes it again")
         return self
 
     def of_kind(self, name: str) -> RunFile:

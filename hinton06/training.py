@@ -358,9 +358,7 @@ class Run:
 
     def _checkpoint(self, complete: bool, provenance: Tree, **parts: Tree) -> Checkpoint:
         settings, lineage = records.to_tree(self.settings), records.to_tree(self.lineage)
-        return Checkpoint(
-            self.kind, complete, self.recipe, settings, lineage, provenance, **parts
-        )
+        return Checkpoint(self.kind, complete, self.recipe, settings, lineage, provenance, **parts)
 
     def _save(self, path: Path, held_file: Checkpoint) -> None:
         if self._lock is not None:

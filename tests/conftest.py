@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from hinton06 import mnist, native
+from hinton06 import checkpoint, mnist, native
 from hinton06.mnist import Digits
 from hinton06.recipes import RECIPES, BackpropSettings, PretrainSettings
 
@@ -154,13 +154,13 @@ def idx_folder(tmp_path: Path, idx_arrays: dict[str, np.ndarray[Any, Any]]) -> P
 @contextlib.contextmanager
 def _edited(path: Path) -> Iterator[h5py.File]:
     with h5py.File(path, "r+") as file:
-        del file.attrs["sealed"]
         yield file
+    path.write_bytes(checkpoint.sealed(path.read_bytes()))
 
 
 @pytest.fixture(scope="session")
 def edited() -> Callable[[Path], contextlib.AbstractContextManager[h5py.File]]:
-    """Opens a checkpoint to be changed; it is then one that no SHA-256 vouches for."""
+    """Opens a checkpoint to be changed, as a stranger who also renews its seal would."""
     return _edited
 
 

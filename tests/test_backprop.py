@@ -12,12 +12,12 @@ import reference
 from numpy.typing import NDArray
 from reference import Floats
 
-from hinton06 import backprop as backprop_module
+from hinton06 import backprop, finetuning
 from hinton06.backprop import (
     Backpropagation,
     Cases,
     CaseSampler,
-    FineTuning,
+    DiscriminativeFineTuning,
     should_stop,
 )
 from hinton06.models import Classifier
@@ -339,18 +339,20 @@ TRAIN, VALID = cases(N_TRAIN, 7), cases(N_VALID, 8)
 
 def tuning(
     seed: int = 9, target_cost: float | None = None, train: Cases = TRAIN, **changes: Any
-) -> FineTuning:
+) -> DiscriminativeFineTuning:
     net = random_net(dtype=np.float32, seed=seed)
     valid = VALID if target_cost is None else None
     rng = np.random.default_rng(seed)
-    return FineTuning(net, train, settings(**changes), rng, valid, target_cost)
+    return DiscriminativeFineTuning(net, train, settings(**changes), rng, valid, target_cost)
 
 
-def run(learner: FineTuning, n_epochs: int) -> list[dict[str, float]]:
+def run(learner: DiscriminativeFineTuning, n_epochs: int) -> list[dict[str, float]]:
     return [learner.run_epoch(lambda _: None) for _ in range(n_epochs)]
 
 
-def run_until_finished(learner: FineTuning) -> tuple[list[Classifier], list[dict[str, float]]]:
+def run_until_finished(
+    learner: DiscriminativeFineTuning,
+) -> tuple[list[Classifier], list[dict[str, float]]]:
     """The net after each epoch, the start first, and what each epoch reported."""
     nets, rows = [learner.net.copy()], []
     while learner.finished() is None:
@@ -370,7 +372,7 @@ def script_validation(
             return Score(N_VALID, *script.pop(0))
         return score(log_probabilities, labels)
 
-    monkeypatch.setattr(backprop_module, "score", scripted)
+    monkeypatch.setattr(finetuning, "score", scripted)
 
 
 def test_fine_tuning_ends_with_the_weights_of_the_fewest_validation_errors(
@@ -524,9 +526,9 @@ def test_weighted_sampled_cost_counts_each_case_with_its_factor(
 def test_fine_tuning_needs_either_validation_cases_or_a_target() -> None:
     net, rng = random_net(dtype=np.float32), np.random.default_rng(1)
     with pytest.raises(ValueError, match="either"):
-        FineTuning(net, TRAIN, settings(), rng)
+        DiscriminativeFineTuning(net, TRAIN, settings(), rng)
     with pytest.raises(ValueError, match="either"):
-        FineTuning(net, TRAIN, settings(), rng, VALID, 1.0)
+        DiscriminativeFineTuning(net, TRAIN, settings(), rng, VALID, 1.0)
 
 
 # -- conjugate gradient ----------------------------------------------------------------------
@@ -564,10 +566,10 @@ def test_conjugate_gradient_is_given_the_central_differences_of_each_batchs_cost
         costs.append(cost)
         return cost
 
-    monkeypatch.setattr(backprop_module, "conjugate_gradient", check)
+    monkeypatch.setattr(backprop, "conjugate_gradient", check)
     net = random_net()
     tuned = settings(optimiser="cg", batch=8, top_only_epochs=top_only_epochs)
-    learner = FineTuning(net, TRAIN, tuned, np.random.default_rng(1), target_cost=0.0)
+    learner = DiscriminativeFineTuning(net, TRAIN, tuned, np.random.default_rng(1), target_cost=0.0)
     (row,) = run(learner, 1)
     top_only = [[(3, 3), (3,)]] * 3
     whole = [[(5, 4), (4, 3), (3, 3), (4,), (3,), (3,)]] * 3
@@ -675,7 +677,9 @@ def test_the_end_of_a_run_down_to_a_cost_is_told_from_how_the_cost_falls(
     settings = dataclasses.replace(RECIPES["quick"].backprop, max_epochs=50)
     cases = Cases(np.zeros((4, 3), np.uint8), np.array([0, 1, 0, 1]))
     net = Classifier.random((3, 2, 2), 1.0, np.random.default_rng(1))
-    learner = FineTuning(net, cases, settings, np.random.default_rng(1), target_cost=0.5)
+    learner = DiscriminativeFineTuning(
+        net, cases, settings, np.random.default_rng(1), target_cost=0.5
+    )
     learner.train_costs = costs
     learner.epoch = len(costs)
     assert learner.expected_epochs() == expected

@@ -16,15 +16,11 @@ from hinton06.checkpoint import Checkpoint, CheckpointError
 def a_checkpoint(seed=0, complete=True):
     rng = np.random.default_rng(seed)
     return Checkpoint(
-        stage="classifier",
+        kind="classifier",
         complete=complete,
-        arguments={
-            "seed": seed,
-            "rate": 0.1,
-            "layers": [12, 10],
-            "split": None,
-            "nested": {"a": 1},
-        },
+        recipe="tr2006",
+        settings={"rate": 0.1, "layers": [12, 10]},
+        lineage={"seed": seed, "split": None, "nested": {"a": 1}},
         provenance={"started": "2006-10-26", "seconds": 1.5, "blas": ["x"], "git": None},
         model={
             "weights1": rng.standard_normal((3, 4), dtype=np.float32),
@@ -101,7 +97,7 @@ def test_an_array_that_is_not_contiguous_comes_back(tmp_path):
 
 def test_equal_models_have_equal_digests_whatever_else_differs(saved):
     other = a_checkpoint()
-    other.arguments, other.history, other.state, other.provenance = {}, {}, {}, {}
+    other.lineage, other.history, other.state, other.provenance = {}, {}, {}, {}
     assert checkpoint.load(saved).digest() == other.digest() == a_checkpoint().digest()
 
 
@@ -118,14 +114,16 @@ def test_the_digest_sees_a_bit_a_shape_a_dtype_and_a_name():
         {"deeper": {"w": weights}},
         {"w": weights, "v": weights},
     ]
-    digests = {Checkpoint("stack", True, {}, {}, model=tree).digest() for tree in trees}
+    digests = {Checkpoint("stack", True, "", {}, {}, {}, model=tree).digest() for tree in trees}
     assert len(digests) == len(trees)
 
 
 def test_the_digest_does_not_depend_on_the_order_of_names_or_on_memory_layout():
     one, two = np.arange(6.0).reshape(2, 3), np.ones(2)
-    forward = Checkpoint("stack", True, {}, {}, model={"a": one, "b": two})
-    backward = Checkpoint("stack", True, {}, {}, model={"b": two, "a": np.asfortranarray(one)})
+    forward = Checkpoint("stack", True, "", {}, {}, {}, model={"a": one, "b": two})
+    backward = Checkpoint(
+        "stack", True, "", {}, {}, {}, model={"b": two, "a": np.asfortranarray(one)}
+    )
     assert forward.digest() == backward.digest()
 
 
@@ -592,23 +590,27 @@ def test_a_file_is_refused(damage, word, saved, edited, monkeypatch):
     refused(saved, word)
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
+@pytest.mark.parametrize("version", [0, 3, 99])
 def test_another_version_is_refused_with_both_versions_named(version, saved, edited):
     with edited(saved) as file:
         file.attrs["version"] = version
-    refused(saved, f"version {version}", f"version {checkpoint.VERSION}")
+    refused(saved, f"version {version}", f"to {checkpoint.VERSION}")
 
 
 @pytest.mark.parametrize(
     "head",
     [
         "", "{", "[]", "3", "null", "{}",
-        '{"stage": "stack", "complete": true, "arguments": {}}',
-        '{"stage": "other", "complete": true, "arguments": {}, "provenance": {}}',
-        '{"stage": ["stack"], "complete": true, "arguments": {}, "provenance": {}}',
-        '{"stage": "stack", "complete": 1, "arguments": {}, "provenance": {}}',
-        '{"stage": "stack", "complete": true, "arguments": [], "provenance": {}}',
-        '{"stage": "stack", "complete": true, "arguments": {}, "provenance": null}',
+        '{"kind": "stack", "complete": true, "recipe": "x", "settings": {}, "lineage": {}}',
+        '{"kind": ["x"], "complete": true, "recipe": "x", "settings": {}, "lineage": {}, '
+        '"provenance": {}}',
+        '{"kind": "stack", "complete": 1, "recipe": "x", "settings": {}, "lineage": {}, '
+        '"provenance": {}}',
+        '{"kind": "stack", "complete": true, "recipe": "x", "settings": [], "lineage": {}, '
+        '"provenance": {}}',
+        '{"kind": "stack", "complete": true, "recipe": "x", "settings": {}, "lineage": {}, '
+        '"provenance": null}',
+        '{"stage": "stack", "complete": true, "arguments": {}, "provenance": {}}',
     ],
 )  # fmt: skip
 def test_a_damaged_head_is_refused(head, saved, edited):

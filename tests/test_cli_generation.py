@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hinton06.opening import Context
 from PIL import Image, ImageSequence
 from test_cli import fails_in_one_line, run
 
 from hinton06 import checkpoint, mnist, samples
 from hinton06.checkpoint import Checkpoint
 from hinton06.models import DeepBeliefNet, Rbm, Stack
-from hinton06.opening import Context
 from hinton06.recognition import label_log_probs
 from hinton06.report import grids
 

@@ -7,11 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hinton06 import checkpoint, measuring, mnist, opening, stages
-from hinton06.backprop import FineTuning
-from hinton06.checkpoint import Checkpoint, CheckpointError
+from hinton06 import checkpoint, evaluation, experiments, mnist
+from hinton06.backprop import DiscriminativeFineTuning
+from hinton06.cases import cases_at, random_stream, rows_learned
+from hinton06.checkpoint import CheckpointError
+from hinton06.kinds import KINDS
+from hinton06.lineage import VALIDATED, Lineage
+from hinton06.loading import Context, load
 from hinton06.models import Classifier, Stack
-from hinton06.opening import Context
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases, score
 from hinton06.stacking import GreedyStack
@@ -59,69 +62,71 @@ def files(tmp_path_factory, settings, tiny_digits, make_progress):
     context = Context(tiny_digits, make_progress())
     for name in "ab":
         stack = paths[f"stack_{name}"]
-        stages.pretrain(context, stack, name, settings.pretrain, "tiny", seed=1)
-        stages.finetune(context, paths[f"net_{name}"], stack, settings.backprop, "tiny", seed=1)
+        experiments.pretrain(context, stack, name, settings.pretrain, "tiny", seed=1)
+        experiments.finetune(
+            context, paths[f"net_{name}"], stack, settings.backprop, "tiny", seed=1
+        )
     for command in list(COMMANDS)[2:]:
         COMMANDS[command](context, paths[command], files, settings)
     return files
 
 
 COMMANDS = {
-    "stack_a": lambda context, path, _, s: stages.pretrain(
+    "stack_a": lambda context, path, _, s: experiments.pretrain(
         context, path, "a", s.pretrain, "tiny", seed=1
     ),
-    "net_a": lambda context, path, files, s: stages.finetune(
+    "net_a": lambda context, path, files, s: experiments.finetune(
         context, path, files.stack_a, s.backprop, "tiny", seed=1
     ),
-    "cg": lambda context, path, files, s: stages.finetune(
+    "cg": lambda context, path, files, s: experiments.finetune(
         context, path, files.stack_a, s.cg, "tiny", seed=1
     ),
-    "extended": lambda context, path, files, s: stages.extend(
+    "extended": lambda context, path, files, s: experiments.extend(
         context, path, files.net_a, s.gentle, "tiny", seed=1
     ),
-    "random": lambda context, path, files, s: stages.finetune_from_random(
+    "random": lambda context, path, files, s: experiments.finetune_from_random(
         context, path, [files.net_a, files.net_b], s.backprop, (12, 10, 14), "tiny", seed=1
     ),
-    "labels": lambda context, path, _, s: stages.pretrain(
+    "labels": lambda context, path, _, s: experiments.pretrain(
         context, path, "a", s.pretrain, "tiny", seed=1, labels=True
     ),
-    "generative": lambda context, path, files, s: stages.finetune_generative(
+    "generative": lambda context, path, files, s: experiments.finetune_generative(
         context, path, files.labels, s.wakesleep, "tiny", seed=1
     ),
-    "labels_on": lambda context, path, files, s: stages.pretrain(
+    "labels_on": lambda context, path, files, s: experiments.pretrain(
         context, path, "a", s.pretrain, "tiny", seed=2, labels=True, lower=files.stack_a
     ),
-    "search": lambda context, path, files, s: stages.finetune_generative(
+    "search": lambda context, path, files, s: experiments.finetune_generative(
         context, path, files.generative, s.search, "tiny", seed=1
     ),
-    "cheap": lambda context, path, files, s: stages.finetune_generative(
+    "cheap": lambda context, path, files, s: experiments.finetune_generative(
         context, path, files.labels, s.cheap, "tiny", seed=1
     ),
-    "generative_extended": lambda context, path, files, s: stages.extend_generative(
+    "generative_extended": lambda context, path, files, s: experiments.extend_generative(
         context, path, files.search, s.slow, "tiny", seed=1
     ),
-    "moved_stack": lambda context, path, _, s: stages.pretrain(
+    "moved_stack": lambda context, path, _, s: experiments.pretrain(
         context, path, "a", s.pretrain, "tiny", seed=1, translations=1
     ),
-    "moved_net": lambda context, path, files, s: stages.finetune(
+    "moved_net": lambda context, path, files, s: experiments.finetune(
         context, path, files.moved_stack, s.backprop, "tiny", seed=1
     ),
-    "moved_extended": lambda context, path, files, s: stages.extend(
+    "moved_extended": lambda context, path, files, s: experiments.extend(
         context, path, files.moved_net, s.gentle, "tiny", seed=1
     ),
-    "few": lambda context, path, files, s: stages.finetune(
+    "few": lambda context, path, files, s: experiments.finetune(
         context, path, files.stack_a, s.backprop, "tiny", seed=1, labelled=100
     ),
-    "own_stack": lambda context, path, _, s: stages.pretrain(
+    "own_stack": lambda context, path, _, s: experiments.pretrain(
         context, path, "a", s.pretrain, "tiny", seed=1, labelled=100
     ),
-    "own_net": lambda context, path, files, s: stages.finetune(
+    "own_net": lambda context, path, files, s: experiments.finetune(
         context, path, files.own_stack, s.backprop, "tiny", seed=1
     ),
-    "few_random": lambda context, path, _, s: stages.finetune_from_random_on_split(
+    "few_random": lambda context, path, _, s: experiments.finetune_from_random_on_split(
         context, path, "a", s.backprop, (12, 10), "tiny", seed=1, labelled=100
     ),
-    "split_random": lambda context, path, _, s: stages.finetune_from_random_on_split(
+    "split_random": lambda context, path, _, s: experiments.finetune_from_random_on_split(
         context, path, "b", s.backprop, (12, 10, 14), "tiny", seed=1
     ),
 }
@@ -163,7 +168,8 @@ def command(request, files, settings, tiny_digits, tmp_path, assert_same):
         found = checkpoint.load(path)
         assert found.complete
         assert found.digest() == undisturbed.digest()
-        assert_same(found.arguments, undisturbed.arguments)
+        assert_same(found.lineage, undisturbed.lineage)
+        assert_same(found.settings, undisturbed.settings)
         assert_same(found.outcome, undisturbed.outcome)
         assert len(found.history.pop("seconds")) == epochs
         expected = {k: v for k, v in undisturbed.history.items() if k != "seconds"}
@@ -231,7 +237,7 @@ def test_a_run_killed_while_it_is_measured_ends_as_an_undisturbed_one(
 
     path = command.folder / "measured.h5"
     with monkeypatch.context() as killed:
-        killed.setattr(stages.Run, "finish", dies)
+        killed.setattr(experiments.Run, "finish", dies)
         with pytest.raises(Killed):
             command.run(path, make_progress(), save_every_s=1e9)
     progress = make_progress()
@@ -256,10 +262,12 @@ def test_a_finished_command_is_not_run_again(command, make_progress):
 
 
 def test_another_seed_learns_another_model(files, settings, context, tmp_path):
-    stages.pretrain(context, tmp_path / "stack", "a", settings.pretrain, "tiny", seed=2)
-    stages.finetune(context, tmp_path / "net", files.stack_a, settings.backprop, "tiny", seed=2)
-    stages.extend(context, tmp_path / "more", files.net_a, settings.gentle, "tiny", seed=2)
-    stages.finetune_from_random(
+    experiments.pretrain(context, tmp_path / "stack", "a", settings.pretrain, "tiny", seed=2)
+    experiments.finetune(
+        context, tmp_path / "net", files.stack_a, settings.backprop, "tiny", seed=2
+    )
+    experiments.extend(context, tmp_path / "more", files.net_a, settings.gentle, "tiny", seed=2)
+    experiments.finetune_from_random(
         context, tmp_path / "random", [files.net_a, files.net_b], settings.backprop, (12, 10, 14),
         "tiny", seed=2,
     )  # fmt: skip
@@ -278,7 +286,7 @@ def test_another_seed_does_not_take_the_place_of_a_file(files, settings, context
     before = files.stack_a.read_bytes()
     refused(
         RunError,
-        lambda: stages.pretrain(context, files.stack_a, "a", settings.pretrain, "tiny", seed=2),
+        lambda: experiments.pretrain(context, files.stack_a, "a", settings.pretrain, "tiny", seed=2),
         files.stack_a, "seed was 1, now 2",
     )  # fmt: skip
     assert files.stack_a.read_bytes() == before
@@ -295,7 +303,7 @@ def test_a_file_made_from_another_start_is_not_taken_for_the_same(
     checkpoint.save(tmp_path / "start.h5", found)
     others = SimpleNamespace(**{**vars(files), start: tmp_path / "start.h5"})
     path = getattr(files, name)
-    refused(RunError, lambda: COMMANDS[name](context, path, others, settings), path, "start was")
+    refused(RunError, lambda: COMMANDS[name](context, path, others, settings), path, "parents was")
 
 
 def test_force_makes_the_same_file_again(files, settings, tiny_digits, make_progress, tmp_path):
@@ -303,7 +311,7 @@ def test_force_makes_the_same_file_again(files, settings, tiny_digits, make_prog
     path.write_bytes(files.stack_a.read_bytes())
     progress = make_progress()
     forced = Context(tiny_digits, progress, force=True)
-    made = stages.pretrain(forced, path, "a", settings.pretrain, "tiny", seed=1)
+    made = experiments.pretrain(forced, path, "a", settings.pretrain, "tiny", seed=1)
     assert not made.already
     assert len(progress.rows) == 6
     assert checkpoint.load(path).digest() == checkpoint.load(files.stack_a).digest()
@@ -311,9 +319,9 @@ def test_force_makes_the_same_file_again(files, settings, tiny_digits, make_prog
 
 def test_splits_differ_in_their_cases_and_their_stacks(files):
     a, b = loaded(files.stack_a, files.stack_b)
-    assert a.arguments["split_sha256"] == mnist.split(600, "a").sha256
-    assert b.arguments["split_sha256"] == mnist.split(600, "b").sha256
-    assert a.arguments["split_sha256"] != b.arguments["split_sha256"]
+    assert a.lineage["split_sha256"] == mnist.split(600, "a").sha256
+    assert b.lineage["split_sha256"] == mnist.split(600, "b").sha256
+    assert a.lineage["split_sha256"] != b.lineage["split_sha256"]
     assert a.digest() != b.digest()
 
 
@@ -323,7 +331,7 @@ def test_a_stack_has_the_layers_that_were_asked_for_and_no_label_has_any_influen
     model = checkpoint.load(files.stack_a).model
     assert [model[f"rbm{i}"]["weights"].shape for i in (1, 2, 3)] == [(784, 12), (12, 10), (10, 14)]
     mislabelled = dataclasses.replace(tiny_digits, train_labels=tiny_digits.train_labels[::-1])
-    stages.pretrain(
+    experiments.pretrain(
         Context(mislabelled, progress), tmp_path / "s", "a", settings.pretrain, "tiny", seed=1
     )
     assert checkpoint.load(tmp_path / "s").digest() == checkpoint.load(files.stack_a).digest()
@@ -335,7 +343,7 @@ def test_validation_cases_have_no_influence_on_pretraining(
     images = tiny_digits.train_images.copy()
     images[mnist.split(600, "a").valid] = 77
     changed = dataclasses.replace(tiny_digits, train_images=images)
-    stages.pretrain(
+    experiments.pretrain(
         Context(changed, progress), tmp_path / "s", "a", settings.pretrain, "tiny", seed=1
     )
     assert checkpoint.load(tmp_path / "s").digest() == checkpoint.load(files.stack_a).digest()
@@ -371,13 +379,12 @@ def test_the_test_set_has_no_influence_on_what_is_learned(
 
 def test_an_extension_aims_at_the_recorded_training_cost_and_reaches_it(files):
     net, extended = loaded(files.net_a, files.extended)
-    assert extended.outcome["target_cost"] == net.outcome["train"]["cost_per_100"]
-    assert extended.arguments["target_cost"] == net.outcome["train"]["cost_per_100"]
+    assert extended.lineage["target_cost"] == net.outcome["train"]["cost_per_100"]
     assert extended.outcome["epochs_before"] == net.outcome["epochs"]
     assert not extended.outcome["capped"]
     costs = extended.history["train_cost"]
-    assert costs[-1] <= extended.outcome["target_cost"]
-    assert (costs[:-1] > extended.outcome["target_cost"]).all()  # it stopped as soon as it could
+    assert costs[-1] <= extended.lineage["target_cost"]
+    assert (costs[:-1] > extended.lineage["target_cost"]).all()  # it stopped as soon as it could
     assert extended.outcome["train"]["cases"] == 600
 
 
@@ -386,15 +393,15 @@ def test_the_net_that_is_not_pretrained_aims_at_the_mean_of_the_recorded_costs(f
     costs = [net.outcome["train"]["cost_per_100"] for net in (a, b)]
     assert costs[0] != costs[1]
     # one addition and one exact halving: no rounding that could differ
-    assert random.outcome["target_cost"] == sum(costs) / 2
+    assert random.lineage["target_cost"] == sum(costs) / 2
     assert random.outcome["train"]["cases"] == 600
 
 
 def test_a_run_that_ends_at_its_cap_says_so(files, settings, context, tmp_path):
     once = dataclasses.replace(settings.backprop, max_epochs=1)
-    made = stages.finetune(context, tmp_path / "net", files.stack_a, once)
-    assert made.checkpoint.outcome["capped"]
-    assert "cap" in made.checkpoint.outcome["reason"]
+    made = experiments.finetune(context, tmp_path / "net", files.stack_a, once)
+    assert made.file.outcome.capped
+    assert "cap" in made.file.outcome.reason
     assert any(str(tmp_path / "net") in note for note in context.progress.notes)
 
 
@@ -402,24 +409,24 @@ def test_a_run_that_ends_at_its_cap_says_so(files, settings, context, tmp_path):
 def test_the_recorded_scores_are_what_evaluating_the_file_measures_again(name, files, context):
     path = getattr(files, name)
     found = checkpoint.load(path)
-    evaluations = {e.part: e for e in measuring.evaluate(context, path)}
+    evaluations = {e.part: e for e in evaluation.evaluate(context, path)}
     assert list(evaluations) == ["train", "validation", "test"]
     recorded = {"train": "train", "validation": "valid", "test": "test"}
     for part, key in recorded.items():
-        assert measuring.score_values(evaluations[part].score) == found.outcome[key]
+        assert dataclasses.asdict(evaluations[part].score) == found.outcome[key]
     assert [e.score.cases for e in evaluations.values()] == [500, 100, 200]
     digits = context.digits
     again = score(found.outcome["test_log_probs"], digits.test_labels)
-    assert measuring.score_values(again) == found.outcome["test"]
+    assert dataclasses.asdict(again) == found.outcome["test"]
 
 
 @pytest.mark.parametrize("name", ["extended", "random"])
 def test_a_net_trained_on_all_cases_is_evaluated_without_validation(name, files, context):
     found = checkpoint.load(getattr(files, name))
-    train, test = measuring.evaluate(context, getattr(files, name))
+    train, test = evaluation.evaluate(context, getattr(files, name))
     assert (train.part, test.part) == ("train", "test")
-    assert measuring.score_values(train.score) == found.outcome["train"]
-    assert measuring.score_values(test.score) == found.outcome["test"]
+    assert dataclasses.asdict(train.score) == found.outcome["train"]
+    assert dataclasses.asdict(test.score) == found.outcome["test"]
 
 
 def test_the_selected_net_is_that_of_the_fewest_validation_errors(files):
@@ -434,33 +441,33 @@ def test_the_selected_net_is_that_of_the_fewest_validation_errors(files):
 
 
 def test_confusions_count_every_case_once_and_errors_off_the_diagonal(files, context):
-    for evaluation in measuring.evaluate(context, files.net_a):
-        assert evaluation.confusion.sum() == evaluation.score.cases
-        off_diagonal = evaluation.confusion.sum() - np.trace(evaluation.confusion)
-        assert off_diagonal == evaluation.score.errors
+    for found in evaluation.evaluate(context, files.net_a):
+        assert found.confusion.sum() == found.score.cases
+        off_diagonal = found.confusion.sum() - np.trace(found.confusion)
+        assert off_diagonal == found.score.errors
 
 
 def test_combining_shows_each_net_and_the_product_of_their_probabilities(files, context):
-    first, second, product, no_root = measuring.combine(context, [files.net_a, files.net_b])
+    first, second, product, no_root = evaluation.combine(context, [files.net_a, files.net_b])
     assert (first.name, second.name) == (str(files.net_a), str(files.net_b))
     for path, alone in ((files.net_a, first), (files.net_b, second)):
         recorded = checkpoint.load(path).outcome["test"]
-        assert measuring.score_values(alone.score) == recorded
+        assert dataclasses.asdict(alone.score) == recorded
     digits = context.digits
     outputs = [net.outcome["test_log_probs"] for net in loaded(files.net_a, files.net_b)]
     joint = np.exp(np.sum(outputs, axis=0, dtype=np.float64))
-    for evaluation, power in ((product, 0.5), (no_root, 1)):
+    for found, power in ((product, 0.5), (no_root, 1)):
         shares = joint**power / (joint**power).sum(axis=1, keepdims=True)
         costs = -np.log(shares[np.arange(200), digits.test_labels])
-        assert evaluation.score.errors == (shares.argmax(axis=1) != digits.test_labels).sum()
+        assert found.score.errors == (shares.argmax(axis=1) != digits.test_labels).sum()
         # both sides are float64 from the same float32 outputs; 1e-12 is thousands of roundings
-        assert evaluation.score.cost_per_100 == pytest.approx(100 * costs.mean(), rel=1e-12)
+        assert found.score.cost_per_100 == pytest.approx(100 * costs.mean(), rel=1e-12)
     assert product.score.errors == no_root.score.errors
     assert product.score.cost_per_100 != no_root.score.cost_per_100
 
 
 def test_a_net_combined_with_itself_is_that_net(files, context):
-    alone, _, product, _ = measuring.combine(context, [files.net_a, files.net_a])
+    alone, _, product, _ = evaluation.combine(context, [files.net_a, files.net_a])
     assert product.score.errors == alone.score.errors
     # the product renormalises in float64 what the net normalised in float32: 10 classes of
     # relative error below 10 * 2**-23 each, at a cost of the order of one nat
@@ -474,13 +481,13 @@ def all_uses(context, files, settings, path, where):
     """Each command that reads a file, reading this one."""
     other = files.net_b
     return {
-        "finetune": lambda: stages.finetune(context, where, path, settings.backprop),
-        "extend": lambda: stages.extend(context, where, path, settings.backprop),
-        "finetune_from_random": lambda: stages.finetune_from_random(
+        "finetune": lambda: experiments.finetune(context, where, path, settings.backprop),
+        "extend": lambda: experiments.extend(context, where, path, settings.backprop),
+        "finetune_from_random": lambda: experiments.finetune_from_random(
             context, where, [other, path], settings.backprop, (12,)
         ),
-        "evaluate": lambda: measuring.evaluate(context, path),
-        "combine": lambda: measuring.combine(context, [other, path]),
+        "evaluate": lambda: evaluation.evaluate(context, path),
+        "combine": lambda: evaluation.combine(context, [other, path]),
     }
 
 
@@ -488,49 +495,49 @@ USES = ("finetune", "extend", "finetune_from_random", "evaluate", "combine")
 
 
 @pytest.mark.parametrize("use", USES)
-def test_a_file_of_the_wrong_stage_is_named(use, files, settings, context, tmp_path):
+def test_a_file_of_the_wrong_kind_is_named(use, files, settings, context, tmp_path):
     path = files.net_a if use == "finetune" else files.stack_a
     call = all_uses(context, files, settings, path, tmp_path / "new")[use]
-    wanted = "without labels" if use in {"evaluate", "combine"} else checkpoint.STAGES["classifier"]
-    refused(RunError, call, path, checkpoint.STAGES["stack"], wanted)
+    wanted = "without labels" if use in {"evaluate", "combine"} else KINDS["classifier"].about
+    refused(RunError, call, path, KINDS["stack"].about, wanted)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_generative_net_needs_a_stack_with_labels(files, settings, context, tmp_path):
     def finetune(path):
-        stages.finetune_generative(context, tmp_path / "new", path, settings.wakesleep)
+        experiments.finetune_generative(context, tmp_path / "new", path, settings.wakesleep)
 
     def extend(path):
-        stages.extend_generative(context, tmp_path / "new", path, settings.wakesleep)
+        experiments.extend_generative(context, tmp_path / "new", path, settings.wakesleep)
 
     def finetune_cheaply(path):
-        stages.finetune_generative(context, tmp_path / "new", path, settings.cheap)
+        experiments.finetune_generative(context, tmp_path / "new", path, settings.cheap)
 
     refused(RunError, lambda: finetune(files.stack_a), files.stack_a, "without labels")
     all_cases = files.generative_extended
     refused(RunError, lambda: finetune(all_cases), all_cases, "none are left for validation")
     net = files.generative
     refused(RunError, lambda: finetune_cheaply(net), net, "pretraining's gradient")
-    refused(RunError, lambda: finetune(files.net_a), files.net_a, checkpoint.STAGES["classifier"])
-    refused(RunError, lambda: extend(files.net_a), files.net_a, checkpoint.STAGES["generative"])
+    refused(RunError, lambda: finetune(files.net_a), files.net_a, KINDS["classifier"].about)
+    refused(RunError, lambda: extend(files.net_a), files.net_a, KINDS["generative"].about)
     extended = files.generative_extended
     refused(RunError, lambda: extend(extended), extended, "stopped by validation")
 
 
 def test_generative_nets_and_stacks_with_labels_are_evaluated_and_combined(files, context):
-    stack = measuring.evaluate(context, files.labels)
+    stack = evaluation.evaluate(context, files.labels)
     assert [e.part for e in stack] == ["train", "validation", "test"]
     outcome = checkpoint.load(files.generative).outcome
-    for evaluation, key in zip(
-        measuring.evaluate(context, files.generative), ("train", "valid", "test"), strict=True
+    for found, key in zip(
+        evaluation.evaluate(context, files.generative), ("train", "valid", "test"), strict=True
     ):
-        assert measuring.score_values(evaluation.score) == outcome[key]
-    for name in measuring.METHODS:
-        method = measuring.Method(name, passes=2, rounds=4, temperatures=1, seed=3)
-        first, again = (measuring.evaluate(context, files.generative, [method]) for _ in range(2))
+        assert dataclasses.asdict(found.score) == outcome[key]
+    for name in evaluation.METHODS:
+        method = evaluation.Method(name, passes=2, rounds=4, temperatures=1, seed=3)
+        first, again = (evaluation.evaluate(context, files.generative, [method]) for _ in range(2))
         assert [e.score for e in first] == [e.score for e in again]
-    combined = measuring.combine(context, [files.generative, files.net_a])
-    assert combined[0].score == measuring.evaluate(context, files.generative)[-1].score
+    combined = evaluation.combine(context, [files.generative, files.net_a])
+    assert combined[0].score == evaluation.evaluate(context, files.generative)[-1].score
 
 
 # -- translated images ---------------------------------------------------------------------------
@@ -546,7 +553,7 @@ def test_a_translated_stack_is_one_that_learns_images_moved_by_hand(files, setti
     moved[3][:, :, 1:] = square[:, :, :-1]  # right
     moved[4][:, 1:] = square[:, :-1]  # down
     cases = np.concatenate(moved).reshape(-1, 784)
-    learner = GreedyStack(cases, settings.pretrain, opening.random_stream(1, 0, "a"))
+    learner = GreedyStack(cases, settings.pretrain, random_stream(1, 0, "a"))
     with context.computing():
         while not learner.finished():
             learner.run_epoch(lambda _: None)
@@ -557,7 +564,7 @@ def test_a_translated_stack_is_one_that_learns_images_moved_by_hand(files, setti
 
 def test_every_version_of_an_image_keeps_its_label(tiny_digits):
     rows = np.array([5, 2, 77])
-    cases = opening.cases_at(tiny_digits, rows, 2)
+    cases = cases_at(tiny_digits, rows, 2)
     by_version = cases.images.reshape(13, 3, 784)
     np.testing.assert_array_equal(by_version[0], tiny_digits.train_images[rows])
     for labels in cases.labels.reshape(13, 3):
@@ -569,20 +576,20 @@ def test_every_version_of_an_image_keeps_its_label(tiny_digits):
 def test_translations_stay_with_what_is_fine_tuned_from_a_stack(files, context):
     for path, n_cases in ((files.moved_net, 5 * 500), (files.moved_extended, 5 * 600)):
         found = checkpoint.load(path)
-        assert found.arguments["translations"] == 1
+        assert found.lineage["translations"] == 1
         assert found.outcome["train"]["cases"] == n_cases
-        evaluations = {e.part: e.score for e in measuring.evaluate(context, path)}
-        assert measuring.score_values(evaluations["train"]) == found.outcome["train"]
+        evaluations = {e.part: e.score for e in evaluation.evaluate(context, path)}
+        assert dataclasses.asdict(evaluations["train"]) == found.outcome["train"]
         assert evaluations["test"].cases == 200
     assert loaded(files.moved_net)[0].outcome["valid"]["cases"] == 100
-    assert "translations" not in loaded(files.net_a)[0].arguments
+    assert loaded(files.net_a)[0].lineage["translations"] == 0
 
 
 def test_a_random_start_learns_the_translations_of_the_nets_it_stops_at(
     files, settings, context, tmp_path
 ):
     def from_random(*criteria):
-        return stages.finetune_from_random(
+        return experiments.finetune_from_random(
             context, tmp_path / "new", criteria, settings.backprop, (12,)
         )
 
@@ -591,14 +598,14 @@ def test_a_random_start_learns_the_translations_of_the_nets_it_stops_at(
         "translations", str(files.net_a),
     )  # fmt: skip
     made = from_random(files.moved_net)
-    assert made.checkpoint.outcome["train"]["cases"] == 5 * 600
+    assert made.file.outcome.train.cases == 5 * 600
 
 
 def test_generative_nets_learn_the_translations_of_their_stack(settings, context, tmp_path):
     paths = [tmp_path / name for name in ("labels", "cws", "extended")]
-    stages.pretrain(context, paths[0], "a", settings.pretrain, labels=True, translations=1)
-    stages.finetune_generative(context, paths[1], paths[0], settings.wakesleep)
-    stages.extend_generative(context, paths[2], paths[1], settings.wakesleep)
+    experiments.pretrain(context, paths[0], "a", settings.pretrain, labels=True, translations=1)
+    experiments.finetune_generative(context, paths[1], paths[0], settings.wakesleep)
+    experiments.extend_generative(context, paths[2], paths[1], settings.wakesleep)
     cases = [found.outcome["train"]["cases"] for found in loaded(*paths)]
     assert cases == [5 * 500, 5 * 500, 5 * 600]
 
@@ -612,7 +619,7 @@ def test_a_top_is_learned_on_a_stack_of_the_same_translations_only(
     ):
         refused(
             RunError,
-            lambda lower=lower, translations=translations: stages.pretrain(
+            lambda lower=lower, translations=translations: experiments.pretrain(
                 context, tmp_path / "new", "a", settings.pretrain, lower=lower,
                 translations=translations,
             ),
@@ -623,17 +630,17 @@ def test_a_top_is_learned_on_a_stack_of_the_same_translations_only(
 def test_images_that_could_leave_their_frame_are_one_clear_line(settings, idx_folder, progress):
     small = Context(mnist.read(idx_folder), progress)  # 7 x 5 pixels
     with pytest.raises(RunError, match="5 pixels leave nothing of images of 7 x 5"):
-        stages.pretrain(small, idx_folder / "new", "a", settings.pretrain, translations=5)
+        experiments.pretrain(small, idx_folder / "new", "a", settings.pretrain, translations=5)
 
 
 @pytest.mark.parametrize("value", [-1, 9, "one", 1.5])
 def test_translations_that_cannot_be_are_named(value, files, context, tmp_path):
     found = checkpoint.load(files.moved_net)
-    found.arguments["translations"] = value
+    found.lineage["translations"] = value
     checkpoint.save(tmp_path / "strange.h5", found)
     refused(
-        CheckpointError, lambda: measuring.evaluate(context, tmp_path / "strange.h5"),
-        tmp_path / "strange.h5", "translated",
+        CheckpointError, lambda: evaluation.evaluate(context, tmp_path / "strange.h5"),
+        tmp_path / "strange.h5", "its lineage translations",
     )  # fmt: skip
 
 
@@ -654,9 +661,8 @@ def drawn(digits, split, labelled, seed):
 
 def test_labels_are_drawn_equally_from_the_split_and_more_of_them_hold_fewer(tiny_digits):
     def rows(labelled, seed=1, name="a"):
-        split = mnist.split(600, name)
-        arguments = {"seed": seed, "labelled": labelled}
-        return opening.learned_rows("net.h5", tiny_digits, split, arguments).tolist()
+        lineage = Lineage("tiny", seed, 1, VALIDATED, name, labelled=labelled)
+        return rows_learned(tiny_digits, lineage).tolist()
 
     for name in "abc":
         assert rows(100, name=name) == drawn(tiny_digits, name, 100, 1)
@@ -690,7 +696,7 @@ def test_a_net_learns_the_labels_of_its_cases_and_no_others(
         Cases(tiny_digits.train_images[rows], tiny_digits.train_labels[rows])
         for rows in (train, split.valid)
     ]
-    learner = FineTuning(net, cases[0], used, rng, valid=cases[1])
+    learner = DiscriminativeFineTuning(net, cases[0], used, rng, valid=cases[1])
     while not learner.finished():
         learner.run_epoch(lambda _: None)
     found = checkpoint.load(getattr(files, name))
@@ -701,7 +707,7 @@ def test_a_net_learns_the_labels_of_its_cases_and_no_others(
 def test_a_stack_learns_the_labelled_images_and_no_others(files, settings, context, assert_same):
     """Bit for bit, with the draws of its seed and split."""
     images = context.digits.train_images[drawn(context.digits, "a", 100, 1)]
-    learner = GreedyStack(images, settings.pretrain, opening.random_stream(1, 0, "a"))
+    learner = GreedyStack(images, settings.pretrain, random_stream(1, 0, "a"))
     with context.computing():
         while not learner.finished():
             learner.run_epoch(lambda _: None)
@@ -711,21 +717,20 @@ def test_a_stack_learns_the_labelled_images_and_no_others(files, settings, conte
 def test_of_a_stack_s_images_fewer_can_be_labelled_but_no_others(
     files, settings, context, tmp_path
 ):
-    assert checkpoint.load(files.own_net).arguments["images"] == 100
-    assert "images" not in checkpoint.load(files.few).arguments
+    assert checkpoint.load(files.own_net).lineage["images"] == 100
+    assert checkpoint.load(files.few).lineage["images"] == 0
 
     def finetune(labelled, seed=1):
-        return stages.finetune(
+        return experiments.finetune(
             context, tmp_path / "new", files.own_stack, settings.backprop, "tiny", seed, labelled
         )
 
-    found = finetune(50).checkpoint
-    split = mnist.split(600, "a")
-    rows = opening.learned_rows(files.own_net, context.digits, split, found.arguments)
+    found = finetune(50).file
+    rows = rows_learned(context.digits, found.lineage)
     assert rows.tolist() == drawn(context.digits, "a", 50, 1)
     assert set(rows) < set(drawn(context.digits, "a", 100, 1))
-    assert found.outcome["train"]["cases"] == 50
-    assert (found.arguments["labelled"], found.arguments["images"]) == (50, 100)
+    assert found.outcome.train.cases == 50
+    assert (found.lineage.labelled, found.lineage.images) == (50, 100)
     words = "has learned 100 images, and 110 are to be labelled"
     refused(RunError, lambda: finetune(110), files.own_stack, words)
     refused(RunError, lambda: finetune(0, seed=2), files.own_stack, "drawn with --seed 1")
@@ -736,10 +741,12 @@ def test_a_stack_of_few_images_has_no_labels_and_no_layers_of_another(
 ):
     for more in ({"labels": True}, {"lower": files.stack_a}):
         with pytest.raises(ValueError, match="neither labels nor layers"):
-            stages.pretrain(context, tmp_path / "x", "a", settings.pretrain, labelled=100, **more)
+            experiments.pretrain(
+                context, tmp_path / "x", "a", settings.pretrain, labelled=100, **more
+            )
     refused(
         RunError,
-        lambda: stages.pretrain(
+        lambda: experiments.pretrain(
             context, tmp_path / "x", "a", settings.pretrain, labels=True, lower=files.own_stack
         ),
         files.own_stack, "was learned with --labelled",
@@ -749,25 +756,25 @@ def test_a_stack_of_few_images_has_no_labels_and_no_layers_of_another(
 @pytest.mark.parametrize("name", ["few", "own_net", "few_random"])
 def test_a_net_of_few_labels_is_evaluated_on_the_cases_that_it_learned(name, files, context):
     found = checkpoint.load(getattr(files, name))
-    train, valid, test = measuring.evaluate(context, getattr(files, name))
+    train, valid, test = evaluation.evaluate(context, getattr(files, name))
     assert [part.score.cases for part in (train, valid, test)] == [100, 100, 200]
     for part, key in ((train, "train"), (valid, "valid"), (test, "test")):
-        assert measuring.score_values(part.score) == found.outcome[key]
+        assert dataclasses.asdict(part.score) == found.outcome[key]
 
 
 def test_only_labels_that_the_stack_s_cases_have_are_drawn(settings, context, tmp_path):
     fewer = dataclasses.replace(settings.pretrain, cases=200)
-    stages.pretrain(context, tmp_path / "stack.h5", "a", fewer, "tiny", seed=1)
+    experiments.pretrain(context, tmp_path / "stack.h5", "a", fewer, "tiny", seed=1)
     path = tmp_path / "net.h5"
-    stages.finetune(context, path, tmp_path / "stack.h5", settings.backprop, "tiny", 1, 100)
-    found = checkpoint.load(path)
-    split = mnist.split(600, "a")
-    images = opening.training_rows(path, context.digits, split, 200)
-    learned = opening.learned_rows(path, context.digits, split, found.arguments)
+    experiments.finetune(context, path, tmp_path / "stack.h5", settings.backprop, "tiny", 1, 100)
+    found = load(path)
+    images = rows_learned(context.digits, load(tmp_path / "stack.h5").lineage)
+    learned = rows_learned(context.digits, found.lineage)
+    assert (len(images), found.lineage.cases) == (200, 200)
     assert set(learned) <= set(images)
-    assert len(learned) == found.outcome["train"]["cases"] == 100
+    assert len(learned) == found.outcome.train.cases == 100
     with pytest.raises(RunError, match="does not have 300 training cases"):
-        stages.finetune(
+        experiments.finetune(
             context, tmp_path / "more.h5", tmp_path / "stack.h5", settings.backprop, "tiny", 1, 300
         )
 
@@ -778,12 +785,12 @@ def test_a_net_of_few_labels_is_neither_extended_nor_a_criterion(
     for name in ("few", "own_net", "few_random"):
         few = getattr(files, name)
         refused(
-            RunError, lambda few=few: stages.extend(context, tmp_path / "x", few, settings.gentle),
+            RunError, lambda few=few: experiments.extend(context, tmp_path / "x", few, settings.gentle),
             few, "learned 100 labels",
         )  # fmt: skip
         refused(
             RunError,
-            lambda few=few: stages.finetune_from_random(
+            lambda few=few: experiments.finetune_from_random(
                 context, tmp_path / "x", [files.net_a, few], settings.backprop, (12, 10, 14)
             ),
             few, "learned 100 labels",
@@ -791,29 +798,31 @@ def test_a_net_of_few_labels_is_neither_extended_nor_a_criterion(
 
 
 def test_a_random_start_stays_known_when_the_net_is_extended(files, settings, context, tmp_path):
-    stages.extend(context, tmp_path / "more.h5", files.split_random, settings.gentle, "tiny", 1)
-    assert checkpoint.load(tmp_path / "more.h5").arguments["random_start"] is True
-    assert "random_start" not in checkpoint.load(files.extended).arguments
+    experiments.extend(
+        context, tmp_path / "more.h5", files.split_random, settings.gentle, "tiny", 1
+    )
+    assert checkpoint.load(tmp_path / "more.h5").lineage["random_start"] is True
+    assert checkpoint.load(files.extended).lineage["random_start"] is False
 
 
 @pytest.mark.parametrize("value", ["many", -10, 2.5])
 def test_a_number_of_labels_that_is_none_is_named(value, files, settings, context, tmp_path):
     stack = checkpoint.load(files.own_stack)
-    stack.arguments["labelled"] = value
+    stack.lineage["images"] = value
     checkpoint.save(tmp_path / "stack.h5", stack)
     refused(
         CheckpointError,
-        lambda: stages.finetune(
+        lambda: experiments.finetune(
             context, tmp_path / "x", tmp_path / "stack.h5", settings.backprop, "tiny", 1
         ),
-        tmp_path / "stack.h5", "number of labels",
+        tmp_path / "stack.h5", "its lineage",
     )  # fmt: skip
     found = checkpoint.load(files.few)
-    found.arguments["labelled"] = value
+    found.lineage["labelled"] = value
     checkpoint.save(tmp_path / "few.h5", found)
     refused(
-        CheckpointError, lambda: measuring.evaluate(context, tmp_path / "few.h5"),
-        tmp_path / "few.h5", "number of labels",
+        CheckpointError, lambda: evaluation.evaluate(context, tmp_path / "few.h5"),
+        tmp_path / "few.h5", "its lineage",
     )  # fmt: skip
 
 
@@ -823,13 +832,13 @@ def test_a_stack_on_another_shares_its_lower_layers_and_names_it(files):
         for array, value in stack.model[name].items():
             np.testing.assert_array_equal(value, below.model[name][array])
     assert stack.model["rbm3"]["n_labels"] == 10
-    assert stack.arguments["lower"] == below.digest()
+    assert stack.lineage["parents"] == [below.digest()]
     assert list(stack.history["layer"]) == [3, 3]
 
 
 def test_lower_layers_of_another_split_or_size_are_refused(files, settings, context, tmp_path):
     def pretrain(split, chosen, lower):
-        stages.pretrain(context, tmp_path / "new", split, chosen, labels=True, lower=lower)
+        experiments.pretrain(context, tmp_path / "new", split, chosen, labels=True, lower=lower)
 
     refused(
         RunError, lambda: pretrain("b", settings.pretrain, files.stack_a), files.stack_a, "split"
@@ -848,21 +857,23 @@ def test_files_with_other_validation_cases_under_the_same_name_are_refused(
     """As of an earlier version: validation cases may be among those that it was trained on."""
     found = checkpoint.load(getattr(files, start))
     path, new = tmp_path / "earlier.h5", tmp_path / "new.h5"
-    other = {**found.arguments, "split_sha256": mnist.split(600, "b").sha256}
-    checkpoint.save(path, dataclasses.replace(found, arguments=other))
+    other = {**found.lineage, "split_sha256": mnist.split(600, "b").sha256}
+    checkpoint.save(path, dataclasses.replace(found, lineage=other))
     calls = {
         "stack_a": [
-            lambda: stages.finetune(context, new, path, settings.backprop),
-            lambda: stages.pretrain(context, new, "a", settings.pretrain, labels=True, lower=path),
+            lambda: experiments.finetune(context, new, path, settings.backprop),
+            lambda: experiments.pretrain(
+                context, new, "a", settings.pretrain, labels=True, lower=path
+            ),
         ],
-        "labels": [lambda: stages.finetune_generative(context, new, path, settings.wakesleep)],
-        "generative": [lambda: measuring.evaluate(context, path)],
-        "net_a": [lambda: measuring.evaluate(context, path)],
+        "labels": [lambda: experiments.finetune_generative(context, new, path, settings.wakesleep)],
+        "generative": [lambda: evaluation.evaluate(context, path)],
+        "net_a": [lambda: evaluation.evaluate(context, path)],
     }[start]
     for call in calls:
         refused(RunError, call, path, "other validation cases than split a")
     # Of other data it says nothing: a net may be fine-tuned on another set than it learned from.
-    elsewhere = dataclasses.replace(found, arguments={**other, "data": "another set"})
+    elsewhere = dataclasses.replace(found, lineage={**other, "data": "another set"})
     checkpoint.save(path, elsewhere)
     for call in calls:
         call()
@@ -875,17 +886,17 @@ def test_balanced_cases_are_the_first_of_each_class_and_stay_with_the_net(
     """Of 600 digits, 500 are training cases of split a, with at least 39 of each class."""
     seen = []
     chosen = dataclasses.replace(settings.pretrain, cases=390, balanced=True, passes=1, batch=39)
-    stages.pretrain(context, tmp_path / "s", "a", chosen, seed=1, labels=True)
-    learner = stages.GenerativeFineTuning
+    experiments.pretrain(context, tmp_path / "s", "a", chosen, seed=1, labels=True)
+    learner = experiments.GenerativeFineTuning
 
     def remembered(net, cases, *args, **kwargs):
         seen.append(cases.labels)
         return learner(net, cases, *args, **kwargs)
 
-    monkeypatch.setattr(stages, "GenerativeFineTuning", remembered)
-    stages.finetune_generative(context, tmp_path / "g", tmp_path / "s", settings.wakesleep)
+    monkeypatch.setattr(experiments, "GenerativeFineTuning", remembered)
+    experiments.finetune_generative(context, tmp_path / "g", tmp_path / "s", settings.wakesleep)
     assert np.bincount(seen[0]).tolist() == [39] * 10
-    evaluated = measuring.evaluate(context, tmp_path / "g")
+    evaluated = evaluation.evaluate(context, tmp_path / "g")
     assert [e.score.cases for e in evaluated] == [390, 100, 200]
     labels = context.digits.train_labels
     split = mnist.split(600, "a")
@@ -897,13 +908,13 @@ def test_balanced_cases_are_the_first_of_each_class_and_stay_with_the_net(
 def test_cases_that_cannot_be_balanced_are_refused(n_cases, settings, context, tmp_path):
     chosen = dataclasses.replace(settings.pretrain, cases=n_cases)
     path = tmp_path / "new"
-    refused(RunError, lambda: stages.pretrain(context, path, "a", chosen), path, str(n_cases))
+    refused(RunError, lambda: experiments.pretrain(context, path, "a", chosen), path, str(n_cases))
 
 
 def test_the_coefficient_of_the_selected_epoch_is_recorded_and_kept_by_the_extension(
     files, settings, context, tmp_path
 ):
-    stages.extend_generative(context, tmp_path / "new", files.search, settings.wakesleep)
+    experiments.extend_generative(context, tmp_path / "new", files.search, settings.wakesleep)
     search, extended = loaded(files.search, tmp_path / "new")
     epoch = search.outcome["epochs"]
     assert search.outcome["bp_weight"] == search.history["bp_weight"][epoch - 1]
@@ -915,7 +926,7 @@ def test_the_coefficient_of_the_selected_epoch_is_recorded_and_kept_by_the_exten
 def test_an_extended_generative_net_aims_at_the_recorded_error_rate(files):
     before, after = loaded(files.search, files.generative_extended)
     rate = 100 * before.outcome["train"]["errors"] / before.outcome["train"]["cases"]
-    assert after.outcome["target_error_rate"] == pytest.approx(rate)
+    assert after.lineage["target_error_rate"] == pytest.approx(rate)
     reached = 100 * after.outcome["train"]["errors"] / after.outcome["train"]["cases"]
     assert after.outcome["capped"] == (reached > rate)
 
@@ -1014,7 +1025,7 @@ def test_too_few_training_cases_are_one_clear_line(settings, tiny_digits, progre
         train_labels=tiny_digits.train_labels[:5],
     )
     with pytest.raises(RunError, match="5 training cases are too few"):
-        stages.pretrain(Context(few, progress), tmp_path / "s", "a", settings.pretrain)
+        experiments.pretrain(Context(few, progress), tmp_path / "s", "a", settings.pretrain)
 
 
 @pytest.mark.parametrize("lacking", ["cost_per_100", "train", "everything"])
@@ -1037,10 +1048,10 @@ def test_a_net_without_a_recorded_cost_is_named(lacking, files, settings, contex
 def test_a_stack_that_does_not_say_its_split_is_named(files, settings, context, tmp_path):
     found = checkpoint.load(files.stack_a)
     for split in (None, "d", 3):
-        found.arguments["split"] = split
+        found.lineage["split"] = split
         checkpoint.save(tmp_path / "s.h5", found)
         with pytest.raises((RunError, CheckpointError), match=r"s\.h5: "):
-            stages.finetune(context, tmp_path / "new", tmp_path / "s.h5", settings.backprop)
+            experiments.finetune(context, tmp_path / "new", tmp_path / "s.h5", settings.backprop)
 
 
 # -- other data ----------------------------------------------------------------------------------
@@ -1054,23 +1065,23 @@ def test_other_images_of_other_classes_go_through_the_whole_of_table_1(
     nets = []
     for name in "ab":
         stack, net = folder / f"stack-{name}", folder / f"net-{name}"
-        stages.pretrain(context, stack, name, settings.pretrain)
-        stages.finetune(context, net, stack, settings.backprop)
+        experiments.pretrain(context, stack, name, settings.pretrain)
+        experiments.finetune(context, net, stack, settings.backprop)
         nets.append(net)
-    stages.extend(context, folder / "extended", nets[0], settings.gentle)
-    stages.finetune_from_random(
+    experiments.extend(context, folder / "extended", nets[0], settings.gentle)
+    experiments.finetune_from_random(
         context, folder / "random", nets, settings.backprop, settings.pretrain.layers
     )
     for name in ("extended", "random"):
-        assert opening.load_net(folder / name).sizes == (35, 12, 10, 14, 4)
-        assert [e.score.cases for e in measuring.evaluate(context, folder / name)] == [120, 40]
-    cases = [e.score.cases for e in measuring.evaluate(context, nets[0])]
+        assert load(folder / name).model.sizes == (35, 12, 10, 14, 4)
+        assert [e.score.cases for e in evaluation.evaluate(context, folder / name)] == [120, 40]
+    cases = [e.score.cases for e in evaluation.evaluate(context, nets[0])]
     assert cases == [100, 20, 40]
-    assert [e.confusion.shape for e in measuring.combine(context, nets)] == [(4, 4)] * 4
+    assert [e.confusion.shape for e in evaluation.combine(context, nets)] == [(4, 4)] * 4
     assert not list(folder.glob("*.part"))
 
 
 def test_a_loaded_net_is_the_net_that_was_saved(files):
     found = checkpoint.load(files.net_a)
-    again = Checkpoint("classifier", True, {}, {}, model=opening.load_net(files.net_a).arrays())
+    again = dataclasses.replace(found, model=load(files.net_a).model.arrays())
     assert again.digest() == found.digest()

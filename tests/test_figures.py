@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hinton06.samples import Samples, Sampling
 from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
@@ -22,7 +23,6 @@ from hinton06.report import curves, files, grids, samples
 from hinton06.report.curves import Curve, Panel
 from hinton06.report.figures import hard_cases
 from hinton06.report.files import ReportError
-from hinton06.samples import Samples, Sampling
 
 
 def opened(content: bytes) -> Any:

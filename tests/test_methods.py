@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hinton06.measuring import Chosen, Method
+from hinton06.opening import Context
 
 from hinton06 import checkpoint, measuring, mnist, recognition
 from hinton06.annealing import sample
 from hinton06.checkpoint import Checkpoint
 from hinton06.cli import main
-from hinton06.measuring import Chosen, Method
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
-from hinton06.opening import Context
 from hinton06.report import methods as report
 from hinton06.training import RunError
 

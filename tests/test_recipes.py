@@ -10,24 +10,18 @@ from hinton06.recipes import (
     ASSUMED,
     CHAPTER,
     HOT06,
+    PARTS,
     RECIPES,
     SCIENCE06,
     SHORT,
     VALIDATION,
-    BackpropSettings,
-    PretrainSettings,
     Recipe,
-    WakeSleepSettings,
+    conditions,
     parse_layers,
     parse_shares,
     show_value,
 )
 
-PARTS = {
-    "pretrain": PretrainSettings,
-    "backprop": BackpropSettings,
-    "wakesleep": WakeSleepSettings,
-}
 FIELDS = [(part, item) for part, kind in PARTS.items() for item in dataclasses.fields(kind)]
 NAMES = [f"{part}.{item.name}" for part, item in FIELDS]
 BOUNDED = [(part, item) for part, item in FIELDS if item.metadata["low"] is not None]
@@ -36,6 +30,10 @@ BOUNDED = [(part, item) for part, item in FIELDS if item.metadata["low"] is not 
 def value_of(recipe: Recipe, name: str) -> Any:
     part, setting = name.split(".")
     return getattr(getattr(recipe, part), setting)
+
+
+def source_of(recipe: Recipe, name: str) -> str:
+    return recipe.values[name][1]
 
 
 def changed(part: str, **values: Any) -> Any:
@@ -53,8 +51,12 @@ def test_recipes_are_known_by_their_own_names() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
     recipe = RECIPES[name]
-    assert set(recipe.sources) == set(NAMES)
-    assert set(recipe.sources.values()) <= {CHAPTER, SCIENCE06, HOT06, ASSUMED, VALIDATION, SHORT}
+    known = {CHAPTER, SCIENCE06, HOT06, ASSUMED, VALIDATION, SHORT}
+    assert set(recipe.values) == set(NAMES)
+    assert {source for _, source in recipe.values.values()} <= known
+    for variant in recipe.variants.values():
+        assert set(variant) <= set(NAMES)
+        assert {source for _, source in variant.values()} <= known
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_what_a_recipe_changes_in_its_base_has_its_own_source(name: str, source:
     assumed = rates if name == "hot06" else set()
     for setting in NAMES:
         if value_of(recipe, setting) != value_of(base, setting):
-            assert recipe.sources[setting] == (ASSUMED if setting in assumed else source)
+            assert source_of(recipe, setting) == (ASSUMED if setting in assumed else source)
 
 
 def test_values_of_the_chapter() -> None:
@@ -81,11 +83,12 @@ def test_values_of_the_chapter() -> None:
         "backprop.easy_probability": 0.1,
         "backprop.patience": 10,
         "pretrain.cases": 0,
+        "pretrain.updates": 0,
         "wakesleep.generative": "wake-sleep",
         "wakesleep.bp_weight": 0.0,
         "wakesleep.search_bp_weight": False,
     }
-    assert {name for name in NAMES if recipe.sources[name] == CHAPTER} == set(printed)
+    assert {name for name in NAMES if source_of(recipe, name) == CHAPTER} == set(printed)
     assert {name: value_of(recipe, name) for name in printed} == printed
 
 
@@ -103,7 +106,7 @@ def test_values_of_the_neural_computation_paper() -> None:
         "wakesleep.persistent_share": 0.0,
         "wakesleep.balanced": True,
     }
-    assert {name for name in NAMES if recipe.sources[name] == HOT06} == set(published)
+    assert {name for name in NAMES if source_of(recipe, name) == HOT06} == set(published)
     assert {name: value_of(recipe, name) for name in published} == published
 
 
@@ -131,13 +134,63 @@ def test_values_of_the_science_paper_s_code() -> None:
     assert {name: value_of(recipe, name) for name in published} == published
 
 
+# -- conditions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ({}, ()),
+        ({"labels": 10, "cases": 44000}, ("labels",)),
+        ({"translations": 2}, ("translations",)),
+        ({"images": 1000}, ("few images", "few labels")),
+        ({"labelled": 1000, "random_start": True}, ("few labels",)),
+        ({"labelled": 1010}, ("few labels", "some labels")),
+        ({"mixed": True, "generative": "wake-sleep"}, ("mixed gradient",)),
+        ({"mixed": True, "generative": "pretraining"}, ("pretraining's gradient",)),
+    ],
+)
+def test_an_experiment_s_conditions_have_names(asked: dict[str, Any], names: Any) -> None:
+    assert conditions(**asked) == names
+    assert set(names) <= set(RECIPES["tr2006"].variants)
+
+
+def test_a_variant_takes_the_place_of_its_values_alone() -> None:
+    recipe = RECIPES["tr2006"]
+    plain, mixed = recipe.wakesleep, recipe.settings("wakesleep", ("mixed gradient",))
+    assert (plain.epochs, plain.gibbs) == (132, (10,))
+    assert mixed == dataclasses.replace(plain, epochs=60, gibbs=(3,))
+    few = recipe.settings("backprop", ("few labels",))
+    assert (few.patience, few.max_epochs) == (100, 1000)
+    assert recipe.settings("backprop", ("few labels", "some labels")).patience == 30
+    assert recipe.settings("backprop", ("labels",)) == recipe.backprop
+
+
+def test_the_source_of_a_value_is_that_of_its_variant() -> None:
+    recipe = RECIPES["tr2006"]
+    assert recipe.source("pretrain", "passes", 100) == CHAPTER
+    assert recipe.source("pretrain", "passes", 30) == "option"
+    assert recipe.source("pretrain", "passes", 30, ("labels",)) == HOT06
+    assert recipe.source("pretrain", "passes", 100, ("labels",)) == "option"
+    assert recipe.source("backprop", "rate", 0.05) == "option"
+    assert "experiments/unlabelled" in recipe.source("backprop", "rate", 0.05, ("few labels",))
+
+
+def test_a_recipe_on_another_has_its_variants_unless_it_says_otherwise() -> None:
+    quick = RECIPES["quick"].settings("pretrain", ("labels",))
+    assert (quick.passes, quick.initial_sd) == (5, 0.01)
+    hot06 = RECIPES["hot06"].settings("wakesleep", ("mixed gradient",))
+    assert (hot06.epochs, hot06.rate) == (60, RECIPES["hot06"].wakesleep.rate)
+
+
 # -- the settings ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("part", "item"), FIELDS, ids=NAMES)
 def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> None:
     assert item.metadata["help"].endswith("."), part
-    assert item.default is dataclasses.MISSING
+    # A default is what held before there was such a setting, in files of then.
+    assert item.default == (0 if item.name == "updates" else dataclasses.MISSING)
 
 
 @pytest.mark.parametrize(("part", "item"), BOUNDED, ids=lambda x: getattr(x, "name", x))

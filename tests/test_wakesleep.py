@@ -561,7 +561,7 @@ def test_with_averaging_the_mean_of_the_learning_nets_is_measured_and_kept(
     monkeypatch: pytest.MonkeyPatch, generative: str
 ) -> None:
     """With batches of 5, two an epoch; each epoch's first update takes part in the mean."""
-    monkeypatch.setattr(wakesleep, "label_log_probs", ScriptedScores(VALID, [3, 2, 1, 4, 5, 5]))
+    monkeypatch.setattr(GenerativeFineTuning, "ask", ScriptedScores(VALID, [3, 2, 1, 4, 5, 5]))
     learner = tuning(settings=settings(batch=5, averaging=10.0, generative=generative))
     nets: list[Net] = []
     half = type(learner._generative)
@@ -623,7 +623,7 @@ class ScriptedScores:
 def test_the_net_of_the_first_epoch_of_fewest_validation_errors_is_kept_and_all_epochs_are_run(
     monkeypatch: pytest.MonkeyPatch, errors: list[int], best: int
 ) -> None:
-    monkeypatch.setattr(wakesleep, "label_log_probs", ScriptedScores(VALID, errors))
+    monkeypatch.setattr(GenerativeFineTuning, "ask", ScriptedScores(VALID, errors))
     learner, nets, rows = tuning(), [], []
     while learner.finished() is None:
         assert learner.where() == f"epoch {len(nets) + 1}"
@@ -645,12 +645,12 @@ def test_the_net_of_the_first_epoch_of_fewest_validation_errors_is_kept_and_all_
 def test_learning_stops_at_the_epoch_that_meets_the_target(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wakesleep, "label_log_probs", ScriptedScores(TRAIN, [4, 5, 2]))
+    monkeypatch.setattr(GenerativeFineTuning, "ask", ScriptedScores(TRAIN, [4, 5, 2]))
     learner = tuning(target_error_rate=20.0)
-    assert learner.capped
     for _ in range(2):
         rows = run(learner, 1)
         assert learner.finished() is None
+        assert not learner.capped
     run(learner, 1)
     assert learner.finished() == "training error rate down to 20.000 %"
     assert not learner.capped
@@ -678,7 +678,7 @@ def test_a_schedule_goes_on_from_the_epochs_behind_it() -> None:
 def test_learning_that_misses_its_target_is_capped_and_ends_with_the_last_net(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wakesleep, "label_log_probs", ScriptedScores(TRAIN, [3, 3, 4, 3, 5, 4]))
+    monkeypatch.setattr(GenerativeFineTuning, "ask", ScriptedScores(TRAIN, [3, 3, 4, 3, 5, 4]))
     learner = tuning(target_error_rate=20.0)
     run(learner, 6)
     assert learner.finished() == "the schedule's 6 epochs"

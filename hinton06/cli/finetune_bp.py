@@ -103,9 +103,7 @@ def finetune_bp(
     else:
         name = checkpoints[0].stem.removeprefix("pretrain-")
         path = out or checkpoints[0].with_name(f"bp-{name}{few}.h5")
-        result = experiments.finetune(
-            setup.context, path, checkpoints[0], *with_settings, labelled
-        )
+        result = experiments.finetune(setup.context, path, checkpoints[0], *with_settings, labelled)
     print_result(result, options["as_json"])
 
 

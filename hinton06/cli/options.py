@@ -104,7 +104,8 @@ seed_option = click.option(
     help="Seed of every random number of this run.",
 )  # fmt: skip
 training_seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1),
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
     help="Seed of every random number of this run. Default: that of the file to start from, or 0.",
 )
 save_option = click.option(
@@ -193,18 +194,14 @@ class Setup:
     seed: int
     start: RunFile | None
 
-    def settings(
-        self, part: str, options: dict[str, Any], conditions: Iterable[str] = ()
-    ) -> Any:
+    def settings(self, part: str, options: dict[str, Any], conditions: Iterable[str] = ()) -> Any:
         """The recipe's settings under some conditions, with the options that were given."""
         base = self.recipe.settings(part, conditions)
         given = {f.name: options[f.name] for f in dataclasses.fields(base)}
         return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
 
 
-def training_setup(
-    options: dict[str, Any], display: Display, starts: Sequence[Path] = ()
-) -> Setup:
+def training_setup(options: dict[str, Any], display: Display, starts: Sequence[Path] = ()) -> Setup:
     """Data, recipe, seed and threads: as given, else those of the file that a command starts from.
 
     What is taken from the file is said in the first line. Raises `RunError` where its data are not
@@ -242,17 +239,13 @@ def _say_what_is_taken(
         display.say(f"with {listed}, as {start.path.name}")
 
 
-def _say_other_data(
-    display: Display, does: str, digits: Any, files: Sequence[RunFile]
-) -> None:
+def _say_other_data(display: Display, does: str, digits: Any, files: Sequence[RunFile]) -> None:
     others = [file.path.name for file in files if file.lineage.data != digits.sha256]
     if others:
         display.note(f"{does} {digits.name}, and not the data of {', '.join(others)}")
 
 
-def measuring_context(
-    options: dict[str, Any], display: Display, paths: Sequence[Path]
-) -> Context:
+def measuring_context(options: dict[str, Any], display: Display, paths: Sequence[Path]) -> Context:
     """What commands that look at files share: the data of the files unless others are given."""
     files = [loading.load(path) for path in paths]
     digits = loading.digits_of(files, options["data_dir"])

@@ -1,0 +1,729 @@
+"""What the pages in experiments/ say follows from the records beside them."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import importlib
+import json
+import re
+import statistics
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hinton06.recipes import RECIPES, show_value
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+PAGES = [EXPERIMENTS / "README.md", *sorted(EXPERIMENTS.glob("*/README.md"))]
+NETS = ("Neta", "Netb", "Netc")
+
+Table = list[dict[str, str]]
+
+
+def read(*path: str) -> str:
+    return EXPERIMENTS.joinpath(*path).read_text(encoding="utf-8")
+
+
+def lines(*path: str) -> Table:
+    """The rows of a CSV file."""
+    return list(csv.DictReader(read(*path).splitlines()))
+
+
+def tables(*path: str) -> list[Table]:
+    """The tables of a page, a cell by its column, without marks."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\n)+", read(*path), re.MULTILINE):
+        rows = [
+            [cell.strip().replace("`", "") for cell in line.strip().strip("|").split("|")]
+            for line in block.splitlines()
+        ]
+        found.append([dict(zip(rows[0], row, strict=True)) for row in rows[2:]])
+    return found
+
+
+def table(column: str, *path: str) -> Table:
+    """The one table of a page that has this column."""
+    (found,) = [rows for rows in tables(*path) if column in rows[0]]
+    return found
+
+
+def says(page: str, *sentences: str) -> None:
+    """The page has these words, however its lines are broken."""
+    text = " ".join(read(page, "README.md").split())
+    for sentence in sentences:
+        assert " ".join(sentence.split()) in text, sentence
+
+
+def joined(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values))
+
+
+def numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split()]
+
+
+def test_the_pages_together_are_short() -> None:
+    assert sum(len(page.read_text(encoding="utf-8")) for page in PAGES) <= 40_000
+
+
+# -- single runs ---------------------------------------------------------------------------------
+
+
+def runs(record: str, pattern: str) -> Table:
+    """The lines of trials.csv or extension.csv whose files a table names."""
+    names = (f"{pattern}.h5", f"{pattern}.h5.part")
+    found = [row for row in lines("search", record) if any(fnmatch(row["file"], n) for n in names)]
+    assert found, pattern
+    return sorted(found, key=lambda row: row["file"])
+
+
+def fewest(run: dict[str, str]) -> int:
+    """The fewest validation errors; an RBM that learns labels has one number of them."""
+    counts = numbers(run["valid_errors_by_epoch"]) or [int(run["valid_errors"])]
+    assert run["valid_errors"] in ("", str(min(counts)))
+    return min(counts)
+
+
+def mean_errors(pattern: str, epochs: str) -> str:
+    """Mean validation errors of each run over epochs such as 57-66."""
+    first, last = map(int, epochs.split("-"))
+    parts = [
+        numbers(r["valid_errors_by_epoch"])[first - 1 : last] for r in runs("trials.csv", pattern)
+    ]
+    assert {len(part) for part in parts} == {last - first + 1}
+    return joined([f"{statistics.mean(part):.1f}" for part in parts])
+
+
+def expected(column: str, record: str, row: dict[str, str]) -> str:
+    """A cell of a row that names its runs."""
+    if column in ("mean errors", "instead of"):
+        other = row["of"] if column == "instead of" else row[f"in {record}"]
+        return mean_errors(other, row["epochs"])
+    found = runs(record, row[f"in {record}"])
+    if record == "extension.csv":
+        errors = [int(run["test_errors"]) for run in found]
+    else:
+        errors = [fewest(run) for run in found]
+    cells = {"held-out errors": joined(errors), "sum": str(sum(errors))}
+    if column.startswith("validation errors"):
+        return joined(errors)
+    if column == "last ten":
+        late = [numbers(run["valid_errors_by_epoch"])[-10:] for run in found]
+        cells[column] = f"{sum(statistics.mean(counts) for counts in late):.1f}"
+    if column == "cost":
+        cells[column] = f"{statistics.mean(float(run['lowest_valid_cost']) for run in found):.3f}"
+    return cells.get(column, row[column])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(EXPERIMENTS)))
+def test_tables_of_single_runs_say_what_their_lines_say(page: Path) -> None:
+    for rows in tables(str(page)):
+        for record in ("trials.csv", "extension.csv"):
+            if f"in {record}" in rows[0]:
+                for row in rows:
+                    assert row == {name: expected(name, record, row) for name in row}
+
+
+def test_single_runs_are_in_the_pages_at_all() -> None:
+    held = [rows for page in PAGES for rows in tables(str(page)) if "in trials.csv" in rows[0]]
+    assert sum(map(len, held)) > 50
+
+
+def test_windows_of_the_running_mean() -> None:
+    recorded = lines("search", "windows.csv")
+    for row in table("window in epochs", "search", "README.md"):
+        window = row["window in epochs"].strip("*").replace("none", "0")
+        for split in "bc":
+            errors = [
+                int(line["valid_errors"])
+                for line in recorded
+                if (line["split"], line["window"]) == (split, window)
+            ]
+            assert row[split] == f"{min(errors)}, {statistics.mean(errors[-11:]):.1f}"
+
+
+def test_what_else_is_said_of_single_runs() -> None:
+    def test_errors(record: str, pattern: str) -> list[int]:
+        return [int(run["test_errors"]) for run in runs(record, pattern)]
+
+    def train_errors(pattern: str) -> list[list[int]]:
+        return [numbers(r["train_errors_by_epoch"]) for r in runs("extension.csv", pattern)]
+
+    stacks = ("e772069", "b8d801d")
+    slow, fast = (
+        [sum(test_errors("trials.csv", f"{s}/bp-{rate}?")) for s in stacks]
+        for rate in ("", "rate-0.2-")
+    )
+    shocks = [errors[1] for errors in train_errors("shocks/bp-?-extended-0.2")]
+    random_start = train_errors("shocks/bp-not-pretrained-0.2")[0]
+    (hot06,) = train_errors("held-out/hot06-a-extended")
+    before = test_errors("extension.csv", "held-out-0.2/bp-0.2-?")
+    cws, again = (test_errors("extension.csv", f"held-out/cws-?{end}") for end in ("", "-again"))
+    (on,) = test_errors("extension.csv", "held-out/cws-b-extended")
+    rule = int(runs("trials.csv", "record/hot06-a")[0]["train_errors"]) * 60 // 50
+    says(
+        "search",
+        f"({slow[0]} and {slow[1]} test errors at 0.1, {fast[0]} and {fast[1]} at 0.2)",
+        f"Errors after {before[0]}, {before[1]} and {before[2]} before it",
+        f"make {min(shocks)} to {max(shocks)} training errors after the second epoch, "
+        f"a random start {random_start[-1]} after {len(random_start)}",
+        f"{cws[0]} and {cws[1]} errors in a and b, the whole schedule once more leaves "
+        f"{again[0]} and {again[1]}",
+        f"(b: {on})",
+        f"{hot06[0]} training errors, {hot06[-1]} after {len(hot06)} epochs, where its rule asks "
+        f"for {rule}",
+    )
+    table1 = {row["file"]: row for row in lines("search", "extension.csv")}
+    b, c = (
+        numbers(table1[f"table1/bp-{net}-extended.h5"]["train_errors_by_epoch"]) for net in "bc"
+    )
+    says(
+        "table1",
+        f"net b makes {b[2]} training errors after epoch 3, net c {c[1]} after epoch 2",
+        f"two epochs later {b[4]} and {c[3]}",
+    )
+
+
+def test_values_chosen_by_validation_are_those_of_the_search() -> None:
+    recipe = RECIPES["tr2006"]
+    stated: dict[str, str] = {}
+    for row in table("setting", "search", "README.md"):
+        names = row["setting"].split(", ")
+        stated |= dict(zip(names, row["value"].split(", "), strict=True))
+    assert stated == {
+        f"{part}.{item.name}": show_value(getattr(getattr(recipe, part), item.name))
+        for part in ("pretrain", "backprop", "wakesleep")
+        for item in dataclasses.fields(getattr(recipe, part))
+        if "validation" in recipe.sources[f"{part}.{item.name}"]
+    }
+
+
+# -- many draws ----------------------------------------------------------------------------------
+
+
+def test_the_table_of_many_draws_is_what_the_script_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(EXPERIMENTS / "search")
+    files = sorted(map(str, (EXPERIMENTS / "search" / "many").glob("*.csv")))
+    monkeypatch.setattr(sys, "argv", ["many_table.py", *files])
+    importlib.import_module("many_table").main()
+    assert capsys.readouterr().out == read("search", "many", "table.md")
+
+
+def test_recipes_of_many_draws() -> None:
+    sums: dict[tuple[str, str], dict[tuple[int, str], int]] = {}
+    nets = 0
+    for number in range(1, 5):
+        for row in lines("search", "many", f"{number}.csv"):
+            draws = sums.setdefault((row["pretrain"], row["finetune-bp"]), {})
+            draw = (number, row["seed"])
+            draws[draw] = draws.get(draw, 0) + int(row["fewest_valid_errors"])
+            nets += 1
+    assert nets == len(NETS) * sum(map(len, sums.values()))
+    for row in table("draws", "search", "README.md"):
+        pretrain, finetune = (
+            row[part].replace("the recipe", "") for part in ("pretrain", "finetune-bp")
+        )
+        found = list(sums[pretrain, finetune].values())
+        error = statistics.stdev(found) / len(found) ** 0.5
+        assert row["draws"] == str(len(found))
+        assert row["validation errors"] == f"{statistics.mean(found):.1f} ± {error:.1f}"
+    says(
+        "search",
+        f"{nets} nets on",
+        f"[all {len(sums)} recipes]",
+        f"a standard deviation of {statistics.stdev(sums['', ''].values()):.0f}",
+    )
+
+
+# -- Table 1 -------------------------------------------------------------------------------------
+
+
+def replicas(measure: str = "test_errors") -> dict[str, dict[str, str]]:
+    return {
+        f"{row['network']}, {row['cases']}": row
+        for row in lines("table1", "replicas.csv")
+        if row["measure"] == measure
+    }
+
+
+def short(number: str) -> str:
+    """As the pages write it: 122, 129.3."""
+    return f"{float(number):.1f}".removesuffix(".0")
+
+
+def test_five_seeds_of_table_1() -> None:
+    recorded = replicas()
+    rows = table("seed 0", "table1", "README.md")
+    assert len(rows) == 5
+    for row in rows:
+        values = recorded[row["test errors of 10,000"]]
+        assert list(row.values())[1:] == [
+            short(values["chapter"]),
+            f"{float(values['mean']):.1f} ± {float(values['mean_95_interval']):.1f}",
+            f"{short(values['fewest'])}-{short(values['most'])}",
+            *(short(values[f"seed_{seed}"]) for seed in range(5)),
+        ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_replicas_are_the_tables_of_their_seeds(seed: int) -> None:
+    folder = ["table1", f"seed-{seed}"] if seed else ["table1"]
+    measured = [row for row in lines(*folder, "table1.csv") if row["source"] == "measured"]
+    # Products have no number of cases: the first is that of the nets before the extension.
+    products = iter(("50,000", "60,000"))
+    names = [f"{row['network']}, {row['cases'] or next(products)}" for row in measured]
+    assert len(names) == len(set(names)) == 9
+    for measure in ("valid_errors", "test_errors"):
+        recorded = replicas(measure)
+        for name, row in zip(names, measured, strict=True):
+            if row[measure]:
+                assert float(recorded[name][f"seed_{seed}"]) == float(row[measure])
+
+
+def test_what_is_read_from_five_seeds() -> None:
+    recorded = replicas()
+    seeds = {name: [float(row[f"seed_{s}"]) for s in range(5)] for name, row in recorded.items()}
+    ours = {name: statistics.mean(values) for name, values in seeds.items()}
+    chapter = {name: float(row["chapter"]) for name, row in recorded.items()}
+    halves = {name: 2.776 * 1.2**0.5 * statistics.stdev(values) for name, values in seeds.items()}
+    for name, half in halves.items():
+        assert (abs(ours[name] - chapter[name]) < half) == (name != "not pre-trained, 60,000")
+    small, large = (f"mean of three, {cases}" for cases in ("50,000", "60,000"))
+    product, large_product = (f"Combined, {cases}" for cases in ("50,000", "60,000"))
+
+    def draw(name: str) -> str:
+        return f"{ours[name] - halves[name]:.0f} to {ours[name] + halves[name]:.0f}"
+
+    def less(name: str, than: str, errors: dict[str, float], digits: int = 0) -> str:
+        return f"{100 * (1 - errors[name] / errors[than]):.{digits}f}"
+
+    valid = replicas("valid_errors")
+    sums = [sum(float(valid[f"{n}, 50,000"][f"seed_{s}"]) for n in NETS) for s in range(5)]
+    minutes = [
+        json.loads(read("table1", *folder, "table1.json"))["cpu_seconds_of_all_files"] / 60
+        for folder in ([], *([f"seed-{seed}"] for seed in range(1, 5)))
+    ]
+    says(
+        "table1",
+        f"a sixth draw of ours would have {draw(small)} errors with 50,000 cases, {draw(large)} "
+        f"with 60,000, its products {draw(product)} and {draw(large_product)} (95 %",
+        f"take out {less(product, small, ours)} % of the nets' errors before the extension and "
+        f"{less(large_product, large, ours)} % after it, the chapter's "
+        f"{less(product, small, chapter)} and {less(large_product, large, chapter)} %",
+        f"the extension takes out {less(large, small, ours, 1)} %, the chapter's "
+        f"{less(large, small, chapter, 1)} %",
+        f"Five stacks end at {min(sums):.0f} to {max(sums):.0f} validation errors",
+        f"{float(valid[small]['mean']):.1f} validation errors in the mean",
+        f"{min(minutes):.0f} to {max(minutes):.0f} minutes of a processor's time a seed",
+    )
+    assert less(large, "not pre-trained, 60,000", ours) == "25"  # "a quarter fewer"
+
+
+def test_conjugate_gradient_beside_momentum() -> None:
+    rows = table("conjugate gradient", "table1", "README.md")
+    for column, folder in enumerate((["table1"], ["table1", "conjugate-gradient"]), 1):
+        measured = [row for row in lines(*folder, "table1.csv") if row["source"] == "measured"]
+        products = [row["test_errors"] for row in measured if row["network"] == "Combined"]
+        for row, (cases, measure, product) in zip(
+            rows,
+            (
+                ("50,000", "valid_errors", []),
+                ("50,000", "test_errors", products[:1]),
+                ("60,000", "test_errors", products[1:]),
+            ),
+            strict=True,
+        ):
+            errors = [
+                int(line[measure])
+                for line in measured
+                if line["network"] in NETS and line["cases"] == cases
+            ]
+            assert len(errors) == 3
+            assert list(row.values())[column] == joined([*errors, sum(errors), *product])
+
+
+def test_times_of_conjugate_gradient() -> None:
+    def minutes(kind: str, *folder: str) -> list[float]:
+        files = json.loads(read("table1", *folder, "table1.json"))["files"]
+        used = [f["provenance"]["cpu_seconds"] / 60 for f in files if f["net"].startswith(kind)]
+        assert len(used) == len(NETS)
+        return used
+
+    slow, slow_on = (minutes(kind, "conjugate-gradient") for kind in ("validated", "extended"))
+    fast, fast_on = (minutes(kind) for kind in ("validated", "extended"))
+    ratios = [a / b for a, b in zip(slow, fast, strict=True)]
+    says(
+        "table1",
+        f"at {min(ratios):.0f} to {max(ratios):.0f} times the time: {min(slow):.0f} to "
+        f"{max(slow):.0f} minutes of a processor's time a net and {min(slow_on):.0f} to "
+        f"{max(slow_on):.0f} for its extension, where momentum takes {min(fast):.1f} to "
+        f"{max(fast):.1f} and {min(fast_on):.1f} to {max(fast_on):.1f}",
+    )
+
+
+# -- other experiments ---------------------------------------------------------------------------
+
+
+def by_net(name: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Rows of a table of error rates by experiment and net."""
+    return {(row["experiment"], row["net"]): row for row in lines(name, f"{name}.csv")}
+
+
+def errors_of(row: dict[str, str] | None) -> str:
+    """Test errors, and those on validation cases where there are any."""
+    if row is None:
+        return ""
+    return row["test_errors"] + (f" ({row['valid_errors']})" if row["valid_errors"] else "")
+
+
+def test_the_generative_half() -> None:
+    recorded = by_net("generative")
+    rows = table("product", "generative", "README.md")
+    name = "test errors (validation)"
+    assert {row[name] for row in rows} == {experiment for experiment, _ in recorded}
+    for row in rows:
+        for net in ("a", "b", "c", "product"):
+            assert row[net] == errors_of(recorded.get((row[name], net)))
+        printed = recorded[row[name], "a"]["printed_test_percent"]
+        assert row["printed"] == (printed and f"{printed} %")
+
+
+def test_times_of_the_generative_half() -> None:
+    minutes = {
+        file["file"].removesuffix(".h5"): file["provenance"]["seconds"] / 60
+        for file in json.loads(read("generative", "generative.json"))["files"]
+    }
+
+    def each(pattern: str) -> list[str]:
+        return [f"{minutes[pattern.replace('?', net)]:.0f}" for net in "abc"]
+
+    kinds = ("pretrain-labels-?", "cws-?", "cws-?-extended", "hybrid-?", "hybrid-?-extended")
+    labels, cws, cws_on, mixed, mixed_on = map(each, kinds)
+    whole = [f"{sum(minutes[kind.replace('?', net)] for kind in kinds[:3]):.0f}" for net in "abc"]
+    assert len(set(mixed)) == 1
+    says(
+        "generative",
+        f"labels {labels[0]}, {labels[1]} and {labels[2]}, contrastive wake-sleep {cws[0]}, "
+        f"{cws[1]} and {cws[2]}, its extension {cws_on[0]}, {cws_on[1]} and {cws_on[2]}, the mixed "
+        f"gradient {mixed[0]} each, its extension {mixed_on[0]}, {mixed_on[1]} and {mixed_on[2]}",
+        f"takes {whole[0]}, {whole[1]} and {whole[2]} minutes a net with labels and extension",
+    )
+
+
+def test_what_is_read_from_the_generative_half() -> None:
+    def test_errors(record: str, pattern: str) -> list[int]:
+        return [int(run["test_errors"]) for run in runs(record, pattern)]
+
+    def spread(errors: Sequence[int]) -> str:
+        return f"{statistics.mean(errors):.1f} ± {statistics.stdev(errors):.1f}"
+
+    kept = ("share-0.1", "epochs-132")
+    short, long = (test_errors("trials.csv", f"{name}/cws-?") for name in kept)
+    short_on, long_on = (test_errors("extension.csv", f"{name}/cws-?-extended") for name in kept)
+    mixed, mixed_on = (test_errors("extension.csv", f"{name}/hybrid-?-extended") for name in kept)
+    recorded = by_net("generative")
+    for name, errors in (
+        ("contrastive wake-sleep, 50,000", long),
+        ("contrastive wake-sleep, 60,000", long_on),
+        ("mixed gradient, 60,000", mixed_on),
+    ):
+        assert [int(recorded[name, net]["test_errors"]) for net in "abc"] == errors
+    (hot06,), (cws,) = (runs("trials.csv", f"record/{name}-a") for name in ("hot06", "cws"))
+    rates = {
+        part: [
+            f"{float(recorded['contrastive wake-sleep, 50,000', net][f'{part}_percent']):.2f}"
+            for net in "abc"
+        ]
+        for part in ("train", "valid", "test")
+    }
+    methods = {
+        (folder, row["method"].partition(" ")[0]): row["errors"]
+        for folder in ("methods", "methods-500")
+        for row in lines("generative", folder, "methods.csv")
+    }
+    (sampling,) = [
+        row
+        for row in json.loads(read("generative", "methods-500", "methods.json"))["rows"]
+        if row["method"]["name"] == "sampling"
+    ]
+    says(
+        "generative",
+        f"came to {short[0]}, {short[1]} and {short[2]} test errors, and {short_on[0]}, "
+        f"{short_on[1]} and {short_on[2]} with 60,000 cases",
+        f"six nets have {spread(short + long)} (standard deviation), extended "
+        f"{spread(short_on + long_on)}",
+        f"{sum(mixed)} test errors with 60,000 cases where the table has {sum(mixed_on)}",
+        f"takes {float(hot06['minutes']):.0f} minutes and ends at {hot06['valid_errors']} "
+        f"validation errors, a lowest cost of {float(hot06['lowest_valid_cost']):.2f} and "
+        f"{hot06['test_errors']} test errors",
+        f"made {cws['valid_errors']}, {float(cws['lowest_valid_cost']):.2f} and "
+        f"{cws['test_errors']} of the same stack",
+        f"{min(rates['train'])} to {max(rates['train'])} % of errors on training cases, "
+        f"{min(rates['valid'])} to {max(rates['valid'])} % on validation",
+        f"{min(rates['test'])} to {max(rates['test'])} % with 50,000 cases",
+        f"{statistics.mean(long_on) / 100:.2f} % in the mean",
+        f"free energy makes {methods['methods', 'free-energy']} errors of 10,000, one stochastic "
+        f"up-pass {methods['methods', 'stochastic']}",
+        f"the mean of 20 of them {methods['methods', 'stochastic-mean']} (",
+        f"Gibbs sampling {methods['methods', 'label-gibbs']} (",
+        f"free energy makes {methods['methods-500', 'free-energy']} errors, sampling",
+        f"annealed importance sampling, {methods['methods-500', 'sampling']}. It takes "
+        f"{sampling['seconds']:.0f} seconds for 500 images, 20 passes and 10 temperatures: "
+        f"{1000 * sampling['seconds'] / (500 * 20 * 10):.2f} ms each. The 20 weighted passes are "
+        f"worth {sampling['weights']['effective_size']:.1f} equal ones; "
+        f"{sampling['weights']['dominated']} of the images",
+    )
+
+
+def test_chains_of_the_memory() -> None:
+    nets = {
+        row["file"].split("/")[1] + row["file"][-4]: row
+        for row in json.loads(read("generative", "valley.json"))
+    }
+    read_as = [
+        [point["read_as_clamped_percent"] for point in nets[f"table1{net}"]["noise"][-2:]]
+        for net in "ab"
+    ]
+    faint = {
+        name: [
+            point["faint_percent"]
+            for net in "ab"
+            for start in ("digits", "noise")
+            for point in nets[name + net][start]
+            if point["rounds"] >= 1000
+        ]
+        for name in ("table1", "epochs-66", "recognition-share-1")
+    }
+    assert read_as[0][1] == read_as[1][1]
+    assert max(faint["epochs-66"]) < max(faint["table1"])
+    says(
+        "generative",
+        f"in {read_as[0][0]} % (net a) and {read_as[1][0]} % (b) after 1000 rounds, and in "
+        f"{read_as[0][1]} % of both after 3000",
+        f"{min(faint['table1'])} to {max(faint['table1'])} % of the images have less ink",
+        f"up to {max(faint['recognition-share-1'])} %",
+    )
+
+
+def test_translated_images() -> None:
+    recorded = by_net("translated")
+    for row in table("product", "translated", "README.md"):
+        name = f"translated images, {row['test errors (validation)'].removesuffix(' cases')}"
+        for net in ("a", "b", "c", "product"):
+            assert row[net] == errors_of(recorded[name, net])
+        assert row["mean"] == f"{float(recorded[name, 'mean']['test_percent']):.2f} %"
+        printed = recorded[name, "mean"]["printed_test_percent"]
+        assert row["printed"] == (printed and f"{printed} %")
+    files = json.loads(read("translated", "translated.json"))["files"]
+    used = {file["file"]: f"{file['provenance']['seconds'] / 60:.0f}" for file in files}
+    stacks = runs("trials.csv", "translated/pretrain-translated-?")
+    made, tuned, on = (
+        [f"{float(stack['minutes']):.0f}" for stack in stacks],
+        [used[f"bp-translated-{net}.h5"] for net in "abc"],
+        [used[f"bp-translated-{net}-extended.h5"] for net in "abc"],
+    )
+    errors = [int(recorded["translated images, 60,000", net]["test_errors"]) for net in "abc"]
+    epochs = [
+        recorded[f"translated images, {cases}", net]["epochs"].rpartition("+")[2]
+        for cases in ("50,000", "60,000")
+        for net in "abc"
+    ]
+    before = 3 * float(replicas()["mean of three, 60,000"]["seed_0"])
+    says(
+        "translated",
+        f"**{100 * (1 - sum(errors) / before):.0f} % of the errors are gone**",
+        f"The {sum(errors)} errors of three nets",
+        f"{before / 300:.2f} %",
+        f"{epochs[0]}, {epochs[1]} and {epochs[2]} epochs of 650,000 sampled cases, then "
+        f"{epochs[3]}, {epochs[4]} and {epochs[5]} of 780,000",
+        f"pretraining {made[0]}, {made[1]} and {made[2]}, backpropagation {tuned[0]} (beside two "
+        f"others), {tuned[1]} and {tuned[2]}, extension {on[0]}, {on[1]} and {on[2]}",
+    )
+
+
+def test_few_labels() -> None:
+    recorded = lines("unlabelled", "unlabelled.csv")
+    sizes = ("50-50-200", "150-150-600", "500-500-2000")
+    rows = table("labels", "unlabelled", "README.md")
+    assert len(rows) == 9
+    chosen = {}
+    for row in rows:
+        group = (row["labels"].replace(",", ""), row["pretrained on"])
+        found = [line for line in recorded if (line["labelled"], line["pretrained_on"]) == group]
+        (best,) = [line for line in found if line["fewest_validation_errors"] == "True"]
+        chosen[group] = best
+        for size in sizes:
+            percent = min(float(line["valid_percent"]) for line in found if line["layers"] == size)
+            mark = "**" if best["layers"] == size else ""
+            assert row[size] == f"{mark}{percent:.1f}{mark}"
+        interval = float(best["test_percent_95_interval"])
+        assert row["test, %"] == f"{float(best['test_percent']):.2f} ± {interval:.2f}"
+    gains, own = [], []
+    for labels in ("100", "1000", "10000"):
+        every, few, none = (
+            float(chosen[labels, kind]["test_percent"])
+            for kind in ("all images", "labelled images", "nothing")
+        )
+        gains.append(f"{100 * (1 - every / none):.0f} %")
+        own.append(f"{100 * (none - few) / (none - every):.0f} %")
+    rates: dict[tuple[str, ...], list[float]] = {}
+    for line in recorded:
+        names = ("labelled", "pretrained_on", "layers")
+        rates.setdefault(tuple(line[n] for n in names), []).append(float(line["valid_percent"]))
+    apart = [abs(a - b) for (_, kind, _), (a, b) in rates.items() if kind != "nothing"]
+    nets, starts = (
+        numbers(chosen["100", kind]["test_errors"]) for kind in ("all images", "nothing")
+    )
+    files = json.loads(read("unlabelled", "unlabelled.json"))["files"]
+    minutes = sum(file["provenance"]["cpu_seconds"] for file in files) / 60
+    says(
+        "unlabelled",
+        f"takes out {gains[0]} with 100 labels, {gains[1]} with 1,000 and {gains[2]} with 10,000",
+        f"{own[0]} of that gain with 100 labels",
+        f"{own[1]} with 1,000 and {own[2]} with 10,000",
+        f"pretrained nets differ by {max(apart):.1f} points at most",
+        f"goes astray at 0.1 ({max(rates['100', 'nothing', '500-500-2000']):.0f} %)",
+        f"make {nets[0]}, {nets[1]} and {nets[2]} errors, the random starts {starts[0]}, "
+        f"{starts[1]} and {starts[2]}",
+        f"{minutes:.0f} minutes of processor time for the {len(files)} nets",
+    )
+
+
+def test_kills_and_strange_files() -> None:
+    recorded = lines("faults", "runs.csv")
+    torture, fuzz = (
+        [line for line in recorded if line["script"] == script] for script in ("torture", "fuzz")
+    )
+    for line, script, names in (
+        (torture[-1], "torture", {"kills": "kills", "differences": "differences"}),
+        (
+            fuzz[-1],
+            "fuzz",
+            {
+                "damaged_files": "mutations",
+                "refused": "refused",
+                "most_memory_mib": "most_memory_mib",
+            },
+        ),
+    ):
+        kept = json.loads(read("faults", f"{script}-seed{line['seed']}.json"))
+        assert {name: line[name] for name in ("seed", "commit", *names)} == {
+            "seed": str(kept["seed"]),
+            "commit": kept["commit"],
+            **{name: str(kept[there]) for name, there in names.items()},
+        }
+        assert line["faults"] == str(len(kept["faults"]))
+
+    def total(rows: Table, name: str) -> int:
+        return sum(int(row[name]) for row in rows)
+
+    def faulty(rows: Table) -> int:
+        return sum(row["faults"] != "0" for row in rows)
+
+    assert (len(torture), len(fuzz)) == (9, 7)
+    assert faulty(torture) == faulty(fuzz) == 2
+    assert total(torture, "differences") == 0
+    most = max(int(row["most_memory_mib"]) for row in fuzz)
+    says(
+        "faults",
+        f"{torture[-1]['kills']} kills of all ten long commands",
+        f"{int(fuzz[-1]['damaged_files']):,} damaged checkpoints and IDX files: "
+        f"{fuzz[-1]['refused']} refused",
+        f"0 faults; at most {fuzz[-1]['most_memory_mib']} MiB",
+        f"| {total(torture, 'kills'):,} kills | 0 differences; {total(torture, 'faults')} faults",
+        f"| {total(fuzz, 'damaged_files'):,} damaged files | {total(fuzz, 'faults')} faults in two "
+        f"of them; at most {most} MiB",
+    )
+
+
+def test_speed() -> None:
+    one, two = tables("speed", "bench.md")
+    ratios = {
+        row["learner"]: [
+            [found[name].partition("±")[0] for found in (row, other)]
+            for name in ("limit / hinton06", "PyTorch / hinton06")
+        ]
+        for row, other in zip(one, two, strict=True)
+    }
+    rows = table("aim", "speed", "README.md")
+    assert [row["limit / hinton06"] for row in rows] == list(ratios)
+    for row in rows:
+        assert [[row["1 thread"], row["2 threads"]], row["PyTorch / hinton06"].split(", ")] == (
+            ratios[row["limit / hinton06"]]
+        )
+    scikit = {
+        learner: [
+            float(row["scikit-learn / hinton06"].partition("±")[0])
+            for row in one + two
+            if row["learner"].startswith(learner)
+        ]
+        for learner in ("CD-1", "backpropagation")
+    }
+    layers, batch, _ = tables("speed", "between.md")
+    product = {(row["units"], row["by"]): float(row["product / all"]) for row in layers}
+    us = {row["us a batch of CD-1, 1 thread"]: float(row["500-500"]) for row in batch}
+    equal = json.loads(read("speed", "importance.json"))["to_equal_quality"]
+    cost, later = equal["sampled_cost"][-2:]
+    says(
+        "speed",
+        f"scikit-learn takes {min(scikit['CD-1']):.1f} to {max(scikit['CD-1']):.1f} times as long "
+        "for CD-1, {:.1f} and {:.1f} for backpropagation".format(*scikit["backpropagation"]),
+        f"of {us['whole'] / 1000:.2f} ms of CD-1 500-500, one thread, "
+        f"{us['products up and down'] / 1000:.2f} are the products up and down, "
+        f"{us['gradient, and moving the weights'] / 1000:.2f} the gradient",
+        f"spends {product['2000', 'NumPy']:.2f} of its time in its product when NumPy makes them, "
+        f"{product['2000', 'C']:.2f} with the loops in C; numexpr and numba leave it "
+        f"{product['2000', 'numexpr']:.2f} and {product['2000', 'numba']:.2f}",
+        f"{cost['level']:.3f} nats per 100 in {cost['epochs_with']} epochs instead of "
+        f"{cost['epochs_without']}, {cost['times_faster']:.1f} times sooner; {later['level']:.3f} "
+        f"in {later['epochs_with']} instead of {later['epochs_without']}, "
+        f"{later['times_faster']:.1f} times; the same validation errors "
+        f"{equal['valid_errors'][-1]['times_faster']:.1f} times sooner",
+    )
+    memory = json.loads(read("speed", "memory.json"))["peak_mib"]
+    where = json.loads(read("speed", "where.json"))
+    parts = where["seconds_by_part"]
+    learned = sum(seconds for part, seconds in parts.items() if part.startswith("pretraining"))
+    says(
+        "speed",
+        f"at most {max(memory.values())} MiB a process",
+        f"{where['seconds_from_first_start_to_last_end'] / 60:.1f} minutes",
+        f"{100 * learned / where['seconds_in_epochs']:.0f} % of the time",
+    )
+    says("table1", f"{where['seconds_from_first_start_to_last_end'] / 60:.1f} by the clock")
+
+
+def test_the_overview() -> None:
+    recorded: dict[str, Any] = replicas()
+
+    def percent(name: str) -> str:
+        values = recorded[f"mean of three, {name}"]
+        return f"{float(values['mean']) / 100:.2f} %, {float(values['chapter']) / 100:.2f} %"
+
+    def mean(experiment: str) -> str:
+        rates = [float(by_net("generative")[experiment, net]["test_percent"]) for net in "abc"]
+        return f"{statistics.mean(rates):.2f} %"
+
+    (few, none) = (
+        next(
+            row["test, %"].partition(" ")[0]
+            for row in table("labels", "unlabelled", "README.md")
+            if (row["labels"], row["pretrained on"]) == ("1,000", kind)
+        )
+        for kind in ("all images", "nothing")
+    )
+    says(
+        ".",
+        f"five seeds: {percent('50,000')}; with 60,000 cases {percent('60,000')}",
+        f"{float(by_net('translated')['translated images, 60,000', 'mean']['test_percent']):.2f} %",
+        f"1,000 labels: {float(few):.1f} % instead of {float(none):.1f} %",
+        f"{mean('contrastive wake-sleep, 60,000')}, 1.25 %; mixed "
+        f"{mean('mixed gradient, 60,000')}, 0.97 %",
+    )
