@@ -102,14 +102,13 @@ def _history(file: RunFile) -> Table:
     """The last epochs, and of each what it measured."""
     rows = [{"epoch": n, **row} for n, row in enumerate(history_rows(file.history), 1)]
     shown = rows[-_LAST_EPOCHS:]
-    columns = [
-        Column(
-            name.replace("_", " "), lambda row, name=name: f"{row[name]:.4g}" if name in row else ""
-        )
-        for name in file.history
-        if any(name in row for row in shown)
-    ]
-    return Table([Column("epoch", "{epoch}"), *columns], shown)
+    names = [name for name in file.history if any(name in row for row in shown)]
+    return Table([Column("epoch", "{epoch}"), *map(_measurement, names)], shown)
+
+
+def _measurement(name: str) -> Column:
+    heading = name.replace("_", " ")
+    return Column(heading, lambda row: f"{row[name]:.4g}" if name in row else "")
 
 
 def _made_by(file: RunFile) -> Table:

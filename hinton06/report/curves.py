@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from hinton06.checkpoint import history_rows
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
+from hinton06.report.table import Column, Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,20 +30,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """What one panel shows, and of which files.
-
-    Parameters
-    ----------
-    title, ylabel, xlabel : str
-    column : str
-        Of the history.
-    kind : str
-        Of `hinton06.kinds`.
-    roles : tuple of str
-        Of `hinton06.lineage`.
-    log : bool
-        Whether the scale is logarithmic.
-    """
+    """What one panel shows: a column of the histories of files of a kind and of some roles."""
 
     title: str
     ylabel: str
@@ -156,13 +144,10 @@ def criterion(file: RunFile, column: str) -> float | None:
 def comma_separated(curves: Sequence[Curve]) -> str:
     """The histories as CSV: one record an epoch of each file, empty where nothing was measured."""
     columns = list(dict.fromkeys(name for curve in curves for name in curve.file.history))
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(["name", "epoch", "kept", *columns])
+    records = []
     for curve in curves:
-        history, kept = curve.file.history, kept_epoch(curve.file)
-        for epoch in range(1, curve.file.epochs_done + 1):
-            values = [history[c][epoch - 1] if c in history else np.nan for c in columns]
-            shown = ["" if np.isnan(value) else float(value) for value in values]
-            writer.writerow([curve.name, epoch, int(epoch == kept), *shown])
-    return written.getvalue()
+        kept = kept_epoch(curve.file)
+        for epoch, row in enumerate(history_rows(curve.file.history), 1):
+            record = {"name": curve.name, "epoch": epoch, "kept": int(epoch == kept)}
+            records.append(record | {name: row.get(name) for name in columns})
+    return Table([Column("name", "")], records).csv() + "\n"

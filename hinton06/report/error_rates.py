@@ -29,23 +29,11 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Study:
-    """Experiments that are tabulated together.
+    """Experiments that are tabulated together, from a folder that `holds` the files of selections.
 
-    Parameters
-    ----------
-    name : str
-        Of the table's files.
-    holds : str
-        What the folder should hold, in words.
-    experiments : tuple of Experiment
-    selections : tuple of Selection
-    key : function of a file
-        Of the experiment that it belongs to.
-    legend : str
-    averaged : bool
-        Whether what is printed is the mean of an experiment's nets, which then has a line.
-    mixed : bool
-        Whether there is a column for backpropagation's coefficient.
+    `key` says which experiment a file belongs to. `averaged`: what is printed is the mean of an
+    experiment's nets, which then has a line. `mixed`: there is a column for backpropagation's
+    coefficient.
     """
 
     name: str
@@ -173,8 +161,10 @@ def _row(
 def _columns(study: Study) -> list[Column]:
     printed = Column("printed", "{printed_test_percent:.2f} %")
 
-    def of_what_is_printed(row: Row) -> bool:
-        return row["net"] == "mean" if study.averaged else row["net"] != "product"
+    def printed_text(row: Row) -> str:
+        """What is printed is of single nets, or of their mean."""
+        is_of_it = row["net"] == "mean" if study.averaged else row["net"] != "product"
+        return printed.text(row) if is_of_it else ""
 
     return [
         Column("experiment", "{experiment}", left=True),
@@ -185,5 +175,5 @@ def _columns(study: Study) -> list[Column]:
         Column("valid.", "{valid_percent:.2f} %"),
         Column("test errs", "{test_errors} ± {test_errors_95_interval}"),
         Column("test", "{test_percent:.2f} %"),
-        Column("printed", lambda row: printed.text(row) if of_what_is_printed(row) else ""),
+        Column("printed", printed_text),
     ]

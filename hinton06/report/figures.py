@@ -28,27 +28,16 @@ from hinton06.report.files import save as save_file
 from hinton06.training import RunError
 
 _COLOURS = [f"C{number}" for number in range(10)]
+_FIGURES = ("2", "3", "5", "curves")
 _UNSURE = 0.3
 
 
 @dataclass(frozen=True)
 class FigureOptions:
-    """Which figures, and what is in them.
+    """Which figures (all that the files can give when none is named), and what is in them.
 
-    Parameters
-    ----------
-    only : tuple of str
-        ``"2"``, ``"3"``, ``"5"``, ``"curves"``; all that the files can give when empty.
-    cases : int
-        Digits in Figure 2.
-    features : tuple of int, optional
-        The feature detectors of Figure 3, from 1; drawn at random when not given.
-    random_features : int
-        How many, at random, or all if there are fewer.
-    gibbs : int
-        Rounds between the samples of Figure 5.
-    seed : int
-        Of the features and of the samples.
+    `cases` digits in Figure 2; in Figure 3 these feature detectors, from 1, or so many random
+    ones; `gibbs` rounds between the samples of Figure 5; a seed of the features and of the samples.
     """
 
     only: tuple[str, ...] = ()
@@ -65,7 +54,7 @@ class SavedFigure:
 
     figure: str
     about: str
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
 
 
 def draw(
@@ -73,39 +62,30 @@ def draw(
 ) -> list[SavedFigure]:
     """Draw what each file can give, and the learning curves of all of them together.
 
-    Parameters
-    ----------
-    context : Context
-    paths : sequence of Path
-        Of a file that is not finished only the learning curves are drawn.
-    folder : Path
-        Made if need be. The files of Figure 2 from ``bp-a.h5`` are ``figure2-bp-a.png``,
-        ``.svg`` and ``.json``; the curves are ``learning-curves.png``, ``.svg`` and ``.csv``.
-    options : FigureOptions
-
-    Raises
-    ------
-    CheckpointError, RunError, ReportError
-        If a file cannot be read or written, does not fit the data, lacks a chosen feature, or
-        if there is nothing to draw.
+    Of a file that is not finished only the learning curves. The files of Figure 2 from ``bp-a.h5``
+    are ``figure2-bp-a.png``, ``.svg`` and ``.json``; the curves are ``learning-curves.png``,
+    ``.svg`` and ``.csv``. Raises `CheckpointError`, `RunError` or `ReportError` if a file cannot be
+    read or written, does not fit the data, lacks a chosen feature, or if there is nothing to draw.
     """
-    files = {path.stem.removesuffix(".h5"): load(path) for path in paths}
-    if len(files) < len(paths):
-        names = [path.stem.removesuffix(".h5") for path in paths]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ReportError(f"two files are named {twice}, and their figures would be too")
+    names = [path.stem.removesuffix(".h5") for path in paths]
+    for name in names:
+        if names.count(name) > 1:
+            raise ReportError(f"two files are named {name}, and their figures would be too")
+    files = dict(zip(names, map(load, paths), strict=True))
     # Figure 3 first: it takes no time, and looks whether the chosen features exist.
     jobs: list[tuple[Callable[[_Source], SavedFigure], _Source]] = []
     for number, make in (("3", _figure3), ("2", _figure2), ("5", _figure5)):
         for name, file in files.items():
             why_not = _why_not(file, number)
-            if not why_not and number in (options.only or number):
+            if number not in (options.only or _FIGURES):
+                continue
+            if not why_not:
                 target = folder / f"figure{number}-{name}"
                 jobs.append((make, _Source(context, file, target, options)))
-            elif number in options.only:
+            elif options.only:
                 context.progress.note(f"{file.path}: gives no Figure {number}: {why_not}")
     saved = sorted((make(source) for make, source in jobs), key=lambda each: each.figure)
-    if "curves" in (options.only or ("curves",)):
+    if "curves" in (options.only or _FIGURES):
         saved += _learning_curves(files, folder)
     if not saved:
         raise ReportError("these files give none of the chosen figures")
@@ -141,8 +121,7 @@ def _saved(
     """Write files that differ in their endings alone."""
     for ending, content in contents.items():
         save_file(target.with_name(target.name + ending), content)
-    files = tuple(target.with_name(target.name + ending) for ending in contents)
-    return SavedFigure(figure, about, files)
+    return SavedFigure(figure, about, tuple(f"{target}{ending}" for ending in contents))
 
 
 def _why_not(file: RunFile, number: str) -> str:
@@ -224,8 +203,8 @@ def _figure2(source: _Source) -> SavedFigure:
     right = logs.argmax(axis=1) == digits.test_labels
     everyone = hard_cases(logs, digits.test_labels, len(logs))
     about = (
-        f"{len(cases)} of the {int(right.sum()):,} test digits that {source.file.path.name} gets right, "
-        f"those it is least sure of; its guess and its second guess"
+        f"{len(cases)} of the {right.sum():,} test digits that {source.file.path.name} gets right, "
+        "those it is least sure of; its guess and its second guess"
     )
     numbers = {
         "right": int(right.sum()),
@@ -360,7 +339,4 @@ def _learning_curves(files: Mapping[str, RunFile], folder: Path) -> list[SavedFi
 
 def values(saved: Sequence[SavedFigure]) -> list[Tree]:
     """What was drawn, as JSON values."""
-    return [
-        {"figure": each.figure, "about": each.about, "files": [str(file) for file in each.files]}
-        for each in saved
-    ]
+    return [dataclasses.asdict(each) for each in saved]

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from string import Formatter
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import click
 from rich.cells import cell_len
@@ -36,18 +36,11 @@ _TEXT_WIDTH = 16  # to which a column of text may be folded
 
 @dataclass(frozen=True)
 class Column:
-    """What a table shows of each row.
+    """What a table shows of each row: a heading, and its cells.
 
-    Parameters
-    ----------
-    heading : str
-    cell : str or function of a row
-        A format of the row's values, ``"{errors} ± {interval:.0f}"``, empty where one of them is
-        None or missing; or what makes the text.
-    left : bool
-        Whether it is text, which may be folded; else numbers, which never are.
-    short : str
-        The heading on a terminal, if another.
+    A cell is a format of the row's values, ``"{errors} ± {interval:.0f}"``, empty where one of
+    them is None or missing; or a function of the row. `left`: text, which may be folded; else
+    numbers, which never are. `short`: the heading on a terminal, if another.
     """
 
     heading: str
@@ -74,27 +67,24 @@ class Table:
 
     Parameters
     ----------
-    columns : sequence of Column
-    rows : sequence of Row
-        Those that are shown.
+    columns, rows : sequences
+        What is shown.
     name : str
         Of the files that `save` writes, without what follows the dot.
     title : str
         Above the table on a terminal.
-    legend, notes : sequence of str
+    legend, notes : sequences of str
         Paragraphs below the table; the latter say that they are notes.
     sections : bool
         Whether the first column's text stands, on a terminal, once above the rows that share it.
     strong : function of a row, optional
-        Whether a row stands out: bold in Markdown; on a terminal the others are dim.
-    records : sequence of Row, optional
-        What is written as CSV, if not the rows.
-    json_rows : sequence, optional
-        What is written as JSON, if not the records.
+        Whether it stands out: bold in Markdown; on a terminal the others are dim.
+    records, json_rows : sequences, optional
+        What is written as CSV, if not the rows; as JSON, if not the records.
     extra : mapping
         What else is written as JSON: how the files were made.
-    pictures : mapping from file name to function
-        Pictures that are saved with the table: bytes.
+    pictures : mapping from file name to a function
+        What is saved with the table: bytes.
     """
 
     columns: Sequence[Column]
@@ -113,7 +103,7 @@ class Table:
     def show(self, form: str = "terminal") -> None:
         """Print the table on standard output, in one of `FORMATS`."""
         if form == "terminal":
-            self.print(Console(highlight=False, markup=False))
+            self.print(Console(highlight=False, markup=False, emoji=False))
         else:
             texts = {"markdown": self.markdown, "csv": self.csv, "json": self.json}
             click.echo(texts[form]())
@@ -131,6 +121,10 @@ class Table:
     def _paragraphs(self) -> list[str]:
         return [*self.legend, *(f"Note: {note}" for note in self.notes)]
 
+    @property
+    def _records(self) -> Sequence[Row]:
+        return self.rows if self.records is None else self.records
+
     # -- Markdown, CSV, JSON ---------------------------------------------------------------------
 
     def markdown(self) -> str:
@@ -147,18 +141,16 @@ class Table:
 
     def csv(self) -> str:
         """The records as CSV, empty where a value is None."""
-        records = self.rows if self.records is None else self.records
         written = io.StringIO()
-        names = list(records[0]) if records else [self.columns[0].heading]
+        names = list(self._records[0]) if self._records else [self.columns[0].heading]
         writer = csv.DictWriter(written, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(records)
+        writer.writerows(self._records)
         return written.getvalue().rstrip("\n")
 
     def json(self) -> str:
         """Rows, notes and how the files were made as JSON."""
-        records = self.rows if self.records is None else self.records
-        rows = records if self.json_rows is None else self.json_rows
+        rows = self._records if self.json_rows is None else self.json_rows
         document = {"rows": rows, "notes": self.notes, **self.extra}
         return json.dumps(document, indent=2, allow_nan=False)
 
@@ -177,7 +169,7 @@ class Table:
         if self.title:
             console.print(self.title, style="italic")
         if widths:
-            console.print(self._grid([(self._headings, "bold")], widths, gap))
+            console.print(self._grid([(self._headings, "bold")], widths, gap, "bottom"))
         for section, rows in groupby(zip(self.rows, self._cells, strict=True), self._section):
             if section:
                 console.print(section, style="bold", overflow="fold")
@@ -226,20 +218,24 @@ class Table:
         return [], 0
 
     def _grid(
-        self, rows: Sequence[tuple[Sequence[str], str]], widths: Sequence[int], gap: int
+        self,
+        rows: Sequence[tuple[Sequence[str], str]],
+        widths: Sequence[int],
+        gap: int,
+        vertical: Literal["top", "bottom"] = "top",
     ) -> Grid:
         grid = Grid(box=None, pad_edge=False, padding=(0, gap, 0, 0), show_header=False)
         for column, width in zip(self._shown, widths, strict=True):
-            justify = "left" if column.left else "right"
-            grid.add_column(width=width, justify=justify, overflow="fold", vertical="bottom")  # type: ignore[arg-type]
+            side: Literal["left", "right"] = "left" if column.left else "right"
+            grid.add_column(width=width, justify=side, overflow="fold", vertical=vertical)
         for cells, style in rows:
             grid.add_row(*map(Text, cells), style=style)
         return grid
 
     def _print_record(self, console: Console, cells: Sequence[str], style: str) -> None:
         """A line for each value that there is, and an empty line."""
-        for heading, cell in zip(self._headings, cells, strict=True):
-            text = f"{heading}: {cell}" if heading else cell
+        for column, cell in zip(self._shown, cells, strict=True):
+            text = f"{column.heading}: {cell}" if column.heading else cell
             if cell not in ("", "."):
                 console.print(text, style=style, overflow="fold")
         console.print()

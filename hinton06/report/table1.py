@@ -42,7 +42,7 @@ class Row:
 
 
 # The chapter's own numbers: Table 1 of UTML TR 2006-004.
-PRINTED = (
+PRINTED: tuple[Row, ...] = (
     Row("Neta", "50,000", "33", 0.12, 1, 6.49, 129, 6.22, 122),
     Row("Netb", "50,000", "56", 0.04, 0, 7.81, 118, 6.21, 116),
     Row("Netc", "50,000", "63", 0.03, 0, 8.12, 118, 6.73, 124),
@@ -179,11 +179,11 @@ _COLUMNS = (
     Column("backprop training set size", "{cases}", short="cases"),
     Column("train epochs", "{epochs}", short="epochs"),
     Column("train cost per 100", _train_cost, short="train cost"),
-    Column("train errs", "{train_errors}"),
+    Column("train errs", "{train_errors}", short="errs"),
     Column("valid. cost per 100", "{valid_cost:.2f}", short="valid. cost"),
-    Column("valid. errs", "{valid_errors}"),
+    Column("valid. errs", "{valid_errors}", short="errs"),
     Column("test cost per 100", "{test_cost:.2f}", short="test cost"),
-    Column("test errs", _test_errors),
+    Column("test errs", _test_errors, short="errs"),
 )
 
 
