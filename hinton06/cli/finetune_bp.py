@@ -42,7 +42,7 @@ from hinton06.recipes import conditions
 @click.option("--layers", type=LAYERS, help="Hidden layers with --no-pretraining. Default: as "
               "in the first CHECKPOINT, or the recipe's.")  # fmt: skip
 @click.option(
-    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000), default=0,
+    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000),
     help="Learn from so many of the training cases, equally many of each class, as if the others "
     "had no labels. Default: all.",
 )  # fmt: skip
@@ -55,7 +55,7 @@ def finetune_bp(
     no_pretraining: bool,
     split: str | None,
     layers: tuple[int, ...] | None,
-    labelled: int,
+    labelled: int | None,
     out: Path | None,
     **options: Any,
 ) -> None:
@@ -91,7 +91,14 @@ def finetune_bp(
         path = out or Path("runs") / f"bp-not-pretrained-{split}{few}.h5"
         sizes = layers or setup.recipe.pretrain.layers
         result = experiments.finetune_from_random_on_split(
-            setup.context, path, split, settings, sizes, setup.recipe.name, setup.seed, labelled
+            setup.context,
+            path,
+            split,
+            settings,
+            sizes,
+            setup.recipe.name,
+            setup.seed,
+            labelled or 0,
         )
     elif no_pretraining:
         assert setup.start is not None  # or _check_usage had refused it
@@ -103,7 +110,9 @@ def finetune_bp(
     else:
         name = checkpoints[0].stem.removeprefix("pretrain-")
         path = out or checkpoints[0].with_name(f"bp-{name}{few}.h5")
-        result = experiments.finetune(setup.context, path, checkpoints[0], *with_settings, labelled)
+        result = experiments.finetune(
+            setup.context, path, checkpoints[0], *with_settings, labelled or 0
+        )
     print_result(result, options["as_json"])
 
 
