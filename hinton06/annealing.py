@@ -37,6 +37,7 @@ from hinton06.models import DeepBeliefNet
 from hinton06.numerics import (
     Array,
     affine,
+    batches,
     bernoulli,
     log_softmax,
     logistic,
@@ -44,6 +45,7 @@ from hinton06.numerics import (
     softplus,
     take_batch,
 )
+from hinton06.recognition import check_images
 
 LEAST_CHANCE = 0.02
 """Of proposing either state of a unit, however sure the recognition weights are of it."""
@@ -53,18 +55,10 @@ _CHAINS = 1000  # side by side
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Weighted samples of what the model thinks of n images, several to each.
+    """Weighted samples of what the model thinks of n images, several to each, in float64 nats.
 
-    Parameters
-    ----------
-    log_weights : (n, passes) float64 array
-        In nats; the expectation of a weight is p*(image).
-    label_log_probs : (n, passes, n_labels) float64 array
-        Log p(label | pen) of each chain's last pen states, in nats.
-
-    Source
-    ------
-    Neal (2001), "Annealed importance sampling".
+    The expectation of a weight, of the (n, passes) logs, is p*(image); `label_log_probs` are log
+    p(label | pen) of each chain's last pen states, (n, passes, n_labels).
     """
 
     log_weights: NDArray[np.float64]
@@ -87,12 +81,7 @@ class Samples:
         return shares
 
     def effective_sizes(self) -> NDArray[np.float64]:
-        """How many equal weights would be worth as much: (n,), from 1 to the number of passes.
-
-        Source
-        ------
-        ``(sum w)^2 / sum w^2``: Kong, Liu and Wong (1994); Neal (2001).
-        """
+        """How many equal weights are worth as much, ``(sum w)^2 / sum w^2`` (Neal, 2001): (n,)."""
         once, twice = log_sum(self.log_weights, axis=1), log_sum(2 * self.log_weights, axis=1)
         return np.exp(2 * once - twice)
 
@@ -111,23 +100,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class Spread:
-    """Whether the estimates of a set of images can be trusted.
+    """Whether the estimates of a set of images can be trusted (Salakhutdinov and Murray, 2008).
 
-    Parameters
-    ----------
-    passes : int
-        Weights an image.
-    effective_size : float
-        Mean over the images of `Samples.effective_sizes`.
-    dominated : int
-        Images of which that number is below 2: one chain speaks for all.
-    log_weight_sd : float or None
-        Mean over the images of the standard deviation of the log weights, in nats; None of a
-        single pass.
-
-    Source
-    ------
-    Neal (2001); Salakhutdinov and Murray (2008).
+    Of so many weights an image, the mean over the images of `Samples.effective_sizes`, and of how
+    many that number is below 2, so that one chain speaks for all; the mean standard deviation of an
+    image's log weights, in nats, None of a single up-pass.
     """
 
     passes: int
@@ -137,21 +114,7 @@ class Spread:
 
 
 def log_sum(terms: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """``log(sum(exp(terms)))`` along an axis, without overflow.
-
-    Parameters
-    ----------
-    terms : float64 array, in nats
-    axis : int
-
-    Returns
-    -------
-    float64 array of one dimension less, in nats
-
-    Source
-    ------
-    Not in the chapter.
-    """
+    """``log(sum(exp(terms)))`` of float64 numbers along an axis, without overflow."""
     highest = terms.max(axis=axis, keepdims=True)
     total: NDArray[np.float64] = np.log(np.exp(terms - highest).sum(axis=axis))
     total += highest.squeeze(axis)
@@ -172,52 +135,30 @@ def sample(
     ----------
     net : DeepBeliefNet
         With labels.
-    images : (n, n_vis) array
-        uint8 pixels, or floats in [0, 1].
+    images : (n, n_vis) array of uint8 pixels, or of floats in [0, 1]
     rng : numpy.random.Generator
     passes : int
         Chains an image, at least 1, each from a stochastic up-pass of its own.
     temperatures : int
-        Distributions between that of the up-pass and the model's; 0 is plain importance
-        sampling, which moves no unit.
+        Distributions between that of the up-pass and the model's; 0 is plain importance sampling,
+        which moves no unit.
     tick : function
         Called now and then with the share of the work that was done since.
-
-    Returns
-    -------
-    Samples
-
-    Raises
-    ------
-    ValueError
-        If the net has no labels, the images have another number of pixels, or there are too few
-        passes or temperatures.
-
-    Source
-    ------
-    "it would be possible to use sampling methods to measure the relative probabilities of
-    generating each of the ten image-label pairs".
     """
     if not net.n_labels:
         raise ValueError("a net without labels cannot be asked for them")
-    if images.shape[1] != len(net.vishid):
-        raise ValueError(f"images have {images.shape[1]} pixels, the net has {len(net.vishid)}")
+    check_images(net, images)
     if passes < 1 or temperatures < 0:
         raise ValueError(f"{passes} passes with {temperatures} temperatures are too few")
     betas = [number / (temperatures + 1) for number in range(temperatures + 2)]
     total = len(images) * passes
     log_weights, log_probs = np.empty(total), np.empty((total, net.n_labels))
-    for first in range(0, total, _CHAINS):
-        chosen = np.arange(first, min(first + _CHAINS, total))
-        data = np.empty((len(chosen), len(net.vishid)), net.vishid.dtype)
+    for rows in batches(total, _CHAINS):
+        chosen = np.arange(rows.start, rows.stop)
+        data = np.empty((len(chosen), net.n_pixels), net.vishid.dtype)
         chains = Chains(net, take_batch(images, chosen // passes, data), rng)
-        part = len(chosen) / total
-
-        def done(share: float, part: float = part) -> None:
-            tick(share * part)
-
-        log_weights[chosen] = anneal(chains, betas, rng, done)
-        log_probs[chosen] = log_softmax(-chains.label_energies)
+        log_weights[rows] = anneal(chains, betas, rng, tick, len(chosen) / total)
+        log_probs[rows] = log_softmax(-chains.label_energies)
     shape = (len(images), passes)
     return Samples(log_weights.reshape(shape), log_probs.reshape(*shape, net.n_labels))
 
@@ -227,53 +168,29 @@ def anneal(
     betas: Sequence[float],
     rng: np.random.Generator,
     tick: Callable[[float], None] = lambda _share: None,
+    work: float = 1.0,
 ) -> NDArray[np.float64]:
-    """Lead chains from the first distribution towards the last, and weigh them.
+    """Lead chains from the first distribution towards the last, and weigh them: Neal (2001).
 
-    Parameters
-    ----------
-    chains : Chains
-        Distributed as f_b of the first b; changed in place.
-    betas : increasing numbers in [0, 1]
-        The chains are moved at each but the first and the last.
-    rng : numpy.random.Generator
-    tick : function
-        Called at each but the first with the share of the work that was done since.
-
-    Returns
-    -------
-    (n,) float64 array of log weights, in nats
-        The expectation of a weight is the sum of the last f_b over all states, divided by that
-        of the first. Weighted so, the chains are distributed as the last f_b.
-
-    Source
-    ------
-    Neal (2001): the product of f_b(states) with the next b over that with the last b.
+    The chains are distributed as f_b of the first of the increasing `betas`, and moved at each but
+    the first and the last. Returns (n,) log weights in nats. The expectation of a weight is the sum
+    of the last f_b over all states, divided by that of the first; weighted so, the chains are
+    distributed as the last f_b. `tick` is called with shares of `work`.
     """
     log_weights = np.zeros(len(chains.hid_states))
     for before, beta in pairwise(betas):
         log_weights += chains.log_density(beta) - chains.log_density(before)
         if beta != betas[-1]:
             chains.move(beta, rng)
-        tick(1 / (len(betas) - 1))
+        tick(work / (len(betas) - 1))
     return log_weights
 
 
 class Chains:
     """Binary hid and pen states, one row a chain, and the total inputs that they cause.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels.
-    data : (n, n_vis) array in [0, 1], of the net's dtype
-        The image of each chain; equal rows for several chains of one image.
-    rng : numpy.random.Generator
-        Draws the states by a stochastic up-pass: f_0.
-
-    Source
-    ------
-    Not in the chapter: see the module, and README, Assumptions.
+    They are drawn by a stochastic up-pass, from f_0, of (n, n_vis) data, the image of each chain.
+    Assumed, see docs/assumptions.md.
     """
 
     def __init__(self, net: DeepBeliefNet, data: Array, rng: np.random.Generator) -> None:
@@ -323,21 +240,11 @@ class Chains:
     def move(self, beta: float, rng: np.random.Generator) -> None:
         """Change the states by chance; if they are distributed as f_b, they stay so.
 
-        Lab is drawn from f_b given pen, and top is summed over. Then each pen unit, and then
-        each hid unit, is offered a state from its recognition probability, kept at least
-        `LEAST_CHANCE` from 0 and 1, and takes it with the probability of Metropolis and
-        Hastings.
-
-        Parameters
-        ----------
-        beta : float
-            In [0, 1].
-        rng : numpy.random.Generator
-
-        Source
-        ------
-        Not in the chapter. Hid units that feed the same pixels depend on each other once these
-        are seen ("explaining away"), and so do pen units: no layer can be drawn at once.
+        Lab is drawn from f_b given pen, and top is summed over. Then each pen unit, and then each
+        hid unit, is offered a state from its recognition probability, kept at least `LEAST_CHANCE`
+        from 0 and 1, and takes it with the probability of Metropolis and Hastings. No layer can be
+        drawn at once: hid units that feed the same pixels depend on each other once these are seen
+        ("explaining away"), and so do pen units.
         """
         net = self.net
         labels = one_hot(np.exp(log_softmax(-beta * self.label_energies)), rng)

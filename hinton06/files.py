@@ -27,16 +27,7 @@ class HeldError(Exception):
 
 
 def printable(text: str) -> str:
-    """A text that comes from a file, safe to show: one line, no control characters, not long.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-    """
+    """A text that comes from a file, safe to show: one line, no control characters, not long."""
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: _LONGEST_LINE + 1])
     return shown if len(shown) <= _LONGEST_LINE else shown[:_LONGEST_LINE] + "..."
 
@@ -44,18 +35,7 @@ def printable(text: str) -> str:
 def open_plain(path: Path) -> BinaryIO:
     """Open a file for reading, but no pipe, device or folder, which might never answer.
 
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    BinaryIO
-
-    Raises
-    ------
-    OSError
-        As `open`; with EISDIR for a folder, with EINVAL for anything else that is not a file.
+    Raises OSError as `open`; with EISDIR for a folder, EINVAL for anything else that is no file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
@@ -70,13 +50,9 @@ def open_plain(path: Path) -> BinaryIO:
 class Lock:
     """The right to make one file, for as long as this process lives or until it is released.
 
-    It is a lock on an empty neighbour of the file, with ``.lock`` behind the name, that says
-    who holds it. One that a dead process left is taken over; a released one is removed.
-
-    Parameters
-    ----------
-    path : Path
-        The file to be made. Its folder is made if need be.
+    It is a lock on an empty neighbour of the file, with ``.lock`` behind the name, that says who
+    holds it; the folder is made if need be. One that a dead process left is taken over; a released
+    one is removed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,13 +64,7 @@ class Lock:
         """Hold the file, at once or not at all.
 
         `works` is False afterwards if the file system knows no locks; nothing is held then.
-
-        Raises
-        ------
-        HeldError
-            If another process holds it.
-        OSError
-            If there can be no lock file.
+        HeldError if another process holds it, OSError if there can be no lock file.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(_TRIES):
@@ -113,13 +83,7 @@ class Lock:
         raise OSError(errno.EAGAIN, "its lock file does not stay", str(self.path))
 
     def keep(self) -> None:
-        """Hold the file still, even if somebody has removed the lock file or its folder.
-
-        Raises
-        ------
-        HeldError, OSError
-            As `take`.
-        """
+        """`take` again, if somebody has removed the lock file or its folder."""
         if self._descriptor is not None and not self._is_there(self._descriptor):
             os.close(self._descriptor)
             self._descriptor = None

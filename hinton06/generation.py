@@ -28,20 +28,9 @@ _TICK = 50
 class Generator:
     """An RBM that is sampled, and the directed layers between it and the pixels.
 
-    Parameters
-    ----------
-    rbm : Rbm
-        The associative memory of Figure 4, or any RBM of a stack.
-    up : tuple of Layer
-        Recognition connections from the pixels to the RBM's visible units, bottom first. Only
-        the start of a chain uses them.
-    down : tuple of Layer
-        Generative connections from the RBM's visible units to the pixels, top first.
-
-    Source
-    ------
-    "a single generative model that generates data by first letting the top-level RBM settle to
-    thermal equilibrium ... and then performing a single top-down pass".
+    The RBM is the associative memory of Figure 4, or any of a stack. `up` are the recognition
+    layers from the pixels to it, bottom first, which only the start of a chain uses; `down` the
+    generative ones from its visible units to the pixels, top first.
     """
 
     rbm: Rbm
@@ -60,21 +49,7 @@ class Generator:
 
     @classmethod
     def of_net(cls, net: DeepBeliefNet) -> Generator:
-        """The generative model of Figure 4.
-
-        Parameters
-        ----------
-        net : DeepBeliefNet
-
-        Returns
-        -------
-        Generator
-            Shares the net's arrays.
-
-        Source
-        ------
-        Figure 4.
-        """
+        """The generative model of Figure 4, which shares the net's arrays."""
         return cls(
             net.memory,
             ((net.vishid, net.hid_rec_bias), (net.hidpen, net.pen_rec_bias)),
@@ -83,28 +58,10 @@ class Generator:
 
     @classmethod
     def of_layer(cls, stack: Sequence[Rbm], layer: int) -> Generator:
-        """One RBM of a stack, with the tied weights of those below it in both directions.
+        """One RBM of a stack, from 1 at the bottom, with the tied weights of those below it.
 
-        Parameters
-        ----------
-        stack : sequence of Rbm, bottom to top
-        layer : int
-            From 1, the RBM on the pixels, to the number of RBMs: the whole stack seen as one
-            generative model.
-
-        Returns
-        -------
-        Generator
-            Shares the stack's arrays.
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer.
-
-        Source
-        ------
-        "the weight between any two units in adjacent layers is the same in both directions".
+        "the weight between any two units in adjacent layers is the same in both directions". Shares
+        the stack's arrays; ValueError if there is no such layer.
         """
         if not 1 <= layer <= len(stack):
             raise ValueError(f"layer {layer} of a stack of {len(stack)}")
@@ -117,34 +74,22 @@ class Generator:
 
 
 class AlternatingGibbs:
-    """Chains of alternating Gibbs sampling in one RBM, side by side, in work arrays made once.
+    """Chains of alternating Gibbs sampling in one RBM, side by side, in buffers made once.
 
     Parameters
     ----------
     rbm : Rbm
     v_states : (n, n_visible) array of 0 and 1
-        The states that the n chains start from; copied.
+        Where the n chains start, copied; as an attribute, where they are. `v_probs` is what they
+        were drawn from in the last round, clamped labels too.
     labels : (n,) integer array, optional
-        The label unit that is clamped on in each chain, all others off. Free where not given:
-        the label units are then sampled like the others, as a softmax group with one on.
-
-    Attributes
-    ----------
-    v_states : (n, n_visible) array of 0 and 1
-        Where the chains are.
-    v_probs : (n, n_visible) array in [0, 1]
-        What `v_states` were drawn from in the last round; the starting states before the first.
-        Label units that are clamped have the probability that they would be drawn with.
-
-    Raises
-    ------
-    ValueError
-        If a label is not one of the RBM's.
+        The label unit that is clamped on in each chain, all others off; ValueError if there is no
+        such one. Where not given the label units are sampled like the others, as a softmax group.
 
     Source
     ------
-    "alternating Gibbs sampling", "Learning one layer of feature detectors"; "with one of the
-    label units clamped", "Using contrastive wake-sleep for generative fine-tuning".
+    "alternating Gibbs sampling", "Learning one layer of feature detectors"; "with one of the label
+    units clamped", "Using contrastive wake-sleep for generative fine-tuning".
     """
 
     def __init__(
@@ -161,18 +106,7 @@ class AlternatingGibbs:
         self._h_probs, self._h_states = (np.empty(shape, rbm.weights.dtype) for _ in range(2))
 
     def run(self, rounds: int, rng: np.random.Generator) -> None:
-        """So many rounds in every chain: all features by Eq. 5, then all visible units by Eq. 6.
-
-        Parameters
-        ----------
-        rounds : int
-        rng : numpy.random.Generator
-
-        Source
-        ------
-        "alternates between updating all of the features in parallel using Eq. 5 and updating all
-        of the pixels in parallel using Eq. 6".
-        """
+        """So many rounds in every chain: all features by Eq. 5, then all visible units by Eq. 6."""
         for _ in range(rounds):
             hidden_probs(self.rbm, self.v_states, out=self._h_probs)
             bernoulli(self._h_probs, rng, self._h_states)
@@ -187,17 +121,7 @@ class AlternatingGibbs:
             parts(self.rbm, self.v_states)[1][...] = self._targets
 
     def labels(self) -> NDArray[np.intp]:
-        """The label unit that is on in each chain.
-
-        Returns
-        -------
-        (n,) array of integers in [0, n_labels)
-
-        Raises
-        ------
-        ValueError
-            If the RBM has no label units.
-        """
+        """The label unit that is on in each chain: (n,); ValueError if there are none."""
         on: NDArray[np.intp] = parts(self.rbm, self.v_states)[1].argmax(axis=1)
         return on
 
@@ -219,30 +143,9 @@ def start(
 ) -> AlternatingGibbs:
     """Chains that start from random binary images, each with an image of its own.
 
-    Parameters
-    ----------
-    generator : Generator
-    n_chains : int
-    rng : numpy.random.Generator
-        Draws the images, the states of the up-pass, and the first labels where they are free,
-        each with the same probability.
-    labels : (n_chains,) integer array, optional
-        To be clamped, as in `AlternatingGibbs`.
-
-    Returns
-    -------
-    AlternatingGibbs
-
-    Raises
-    ------
-    ValueError
-        As `AlternatingGibbs`.
-
-    Source
-    ------
-    "This starts with a random image", "Learning one layer of feature detectors". That pixels
-    are on with probability 0.5, and that the memory starts from a stochastic up-pass of such an
-    image, is as in Hinton, Osindero and Teh (2006).
+    "This starts with a random image". That pixels are on with probability 0.5, and that the memory
+    starts from a stochastic up-pass of such an image, is as in Hinton, Osindero and Teh (2006).
+    Labels that are not clamped start from any, each with the same probability.
     """
     dtype = generator.rbm.weights.dtype
     coin: Array = np.full((n_chains, generator.n_pixels), 0.5, dtype)
@@ -258,25 +161,11 @@ def start(
 
 
 def top_down_pass(down: Sequence[Layer], states: Array, rng: np.random.Generator) -> Array:
-    """From states above to the probabilities of the pixels; layers between them are sampled.
+    """From states above to (n, n_pixels) probabilities of the pixels; layers between are sampled.
 
-    Parameters
-    ----------
-    down : sequence of Layer, top first, at least one
-    states : (n, n_from) array of 0 and 1
-        Of the units that the first layer comes from.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    (n, n_pixels) array in [0, 1]
-
-    Source
-    ------
     "the 500 hidden units that form part of the associative memory are used to stochastically
-    activate some of the units in the layer below via the top-down, generative connections. Then
-    these activated units are used to provide top-down input to the pixels." That the pixels are
-    shown as probabilities: Hinton, Osindero and Teh (2006).
+    activate some of the units in the layer below via the top-down, generative connections". That
+    the pixels are shown as probabilities: Hinton, Osindero and Teh (2006).
     """
     for layer in down[:-1]:
         states = _fire(states, layer, rng)
@@ -294,24 +183,10 @@ def _fire(data: Array, layer: Layer, rng: np.random.Generator) -> Array:
 
 
 def images(generator: Generator, chains: AlternatingGibbs, rng: np.random.Generator) -> Array:
-    """What the chains have in mind now, as images.
+    """What the chains have in mind now, as (n, n_pixels) images in [0, 1].
 
-    Parameters
-    ----------
-    generator : Generator
-    chains : AlternatingGibbs
-        Of the generator's RBM.
-    rng : numpy.random.Generator
-        Draws the states of the layers between; not used where there are none.
-
-    Returns
-    -------
-    (n, n_pixels) array in [0, 1]: `top_down_pass` of the chains' visible states, or the pixels'
-    own probabilities in the last round where the RBM lies on the pixels
-
-    Source
-    ------
-    "it is easy to see what the associative memory has in mind".
+    By a `top_down_pass` from their visible states; or the pixels' own probabilities in the last
+    round where the RBM lies on the pixels.
     """
     if generator.down:
         return top_down_pass(generator.down, parts(generator.rbm, chains.v_states)[0], rng)
@@ -320,14 +195,10 @@ def images(generator: Generator, chains: AlternatingGibbs, rng: np.random.Genera
 
 @dataclass(frozen=True, eq=False)
 class Fantasies:
-    """Samples from a generative model.
+    """Samples from a generative model, each chain's in the order in which it came to them.
 
-    Parameters
-    ----------
-    images : (n_chains, n_samples, n_pixels) array in [0, 1]
-        Pixel probabilities; each chain's samples in the order in which it came to them.
-    labels : (n_chains, n_samples) integer array, or None
-        The label unit that was on; None without label units.
+    `images` are (n_chains, n_samples, n_pixels) probabilities, `labels` (n_chains, n_samples)
+    numbers of the label units that were on, None where there are none.
     """
 
     images: Array
@@ -344,27 +215,9 @@ def fantasies(
 ) -> Fantasies:
     """Samples of every chain, so many rounds of Gibbs sampling before each, the first included.
 
-    Parameters
-    ----------
-    generator : Generator
-    chains : AlternatingGibbs
-        As from `start`; they go on from where they are.
-    n_samples : int
-        From each chain.
-    rounds : int
-        Between samples.
-    rng : numpy.random.Generator
-    tick : function
-        Called with the number of rounds that were made since the last call.
-
-    Returns
-    -------
-    Fantasies
-
-    Source
-    ------
-    "The top-level associative memory is run for 1000 iterations of alternating Gibbs sampling
-    between samples", Figure 5.
+    The chains go on from where they are; `tick` is called with the number of rounds that were made
+    since the last call. "The top-level associative memory is run for 1000 iterations of alternating
+    Gibbs sampling between samples", Figure 5.
     """
     n_chains = len(chains.v_states)
     dtype = generator.rbm.weights.dtype

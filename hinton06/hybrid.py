@@ -34,9 +34,9 @@ class LabelBackpropagation:
     """The gradient of log p(label | image), by free energy, through memory and recognition weights.
 
     After a deterministic up-pass to pen, p(label | image) is the softmax over labels of minus the
-    memory's free energy F, and each top unit j contributes ``softplus(top input_j + labtop_kj)``
-    to ``-F_k``. With ``s_kj`` the logistic of the same input, the gradient of the log
-    probability of the correct label on the way into top unit j is
+    memory's free energy F, and each top unit j contributes ``softplus(top input_j + labtop_kj)`` to
+    ``-F_k``. With ``s_kj`` the logistic of the same input, the gradient of the log probability of
+    the correct label on the way into top unit j is
 
         sum_k (target_k - p_k) s_kj
 
@@ -46,19 +46,9 @@ class LabelBackpropagation:
     Parameters
     ----------
     net : DeepBeliefNet
-        With labels; changed in place by `apply`.
+        With labels, else ValueError; changed in place by `apply`.
     batch_size : int
         The largest batch.
-
-    Raises
-    ------
-    ValueError
-        If the net has no labels.
-
-    Source
-    ------
-    "Using contrastive wake-sleep": the free-energy recognition of its third last paragraph,
-    differentiated for the weighted average of its last.
     """
 
     def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:
@@ -76,18 +66,7 @@ class LabelBackpropagation:
         self._slopes = np.empty((net.n_labels, batch_size, n_top), dtype)
 
     def gather(self, data: Array, labels: NDArray[np.integer[Any]], step: Step) -> Array:
-        """Renew the velocities with a batch's mean gradient; moves no parameter.
-
-        Parameters
-        ----------
-        data : (n, n_vis) array in [0, 1]
-        labels : (n,) integers in [0, n_labels)
-        step : Step
-
-        Returns
-        -------
-        (n,) array: each case's cross-entropy in nats
-        """
+        """Renew the velocities with a batch's mean gradient; returns each case's cost in nats."""
         buffer = {name: array[: len(data)] for name, array in self._buffers.items()}
         log_probabilities = self._up(data, buffer)
         errors = np.empty_like(log_probabilities)
@@ -97,13 +76,7 @@ class LabelBackpropagation:
         return costs
 
     def apply(self, step: Step) -> None:
-        """Move every parameter by its velocity; only weights decay.
-
-        Parameters
-        ----------
-        step : Step
-            The one that was gathered with.
-        """
+        """Move every parameter by its velocity, with the step of `gather`; only weights decay."""
         for momentum in self.momenta.values():
             weights = momentum.parameter.ndim == 2
             momentum.apply(step if weights else Step(step.rate, step.momentum))
@@ -143,9 +116,10 @@ class LabelBackpropagation:
 class PretrainingGradient:
     """The generative half at less cost: what the pretraining computes, for all three RBMs at once.
 
-    Each RBM takes a CD-1 step, its reconstruction of binary states, on the activation
-    probabilities that the RBMs below give it now, the top one with the labels. Generative weights
-    stay the recognition weights' transposes: the function `tie` brings them up to date.
+    Each RBM takes a CD-1 step, its reconstruction of binary states, on the activation probabilities
+    that the RBMs below give it now, the top one with the labels. Generative weights stay the
+    recognition weights' transposes: the function `tie` brings them up to date. "This is much less
+    computational effort than using contrastive wake-sleep".
 
     Parameters
     ----------
@@ -153,11 +127,6 @@ class PretrainingGradient:
         As `DeepBeliefNet.untied` makes it from a stack; changed in place by `learn`.
     batch_size : int
         The largest batch.
-
-    Source
-    ------
-    "It is also possible to combine the gradient from backpropagation with the gradient computed
-    by the pretraining (Bengio et al., 2006). This is much less computational effort".
     """
 
     def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:
@@ -168,17 +137,10 @@ class PretrainingGradient:
             ContrastiveDivergence(rbm, batch_size, recon_states=True)
             for rbm in (low, middle, net.memory)
         ]
-        names = (("vishid", "vis_gen_bias", "hid_rec_bias"),
-                 ("hidpen", "hid_gen_bias", "pen_rec_bias"),
-                 ("memory_weights", "memory_visible_bias", "memory_hidden_bias"))  # fmt: skip
-        self.momenta = {
-            name: momentum
-            for divergence, three in zip(self._divergences, names, strict=True)
-            for name, momentum in zip(
-                three, (divergence.weights, divergence.visible_bias, divergence.hidden_bias),
-                strict=True,
-            )
-        }  # fmt: skip
+        names = ("vishid", "vis_gen_bias", "hid_rec_bias", "hidpen", "hid_gen_bias", "pen_rec_bias",
+                 "memory_weights", "memory_visible_bias", "memory_hidden_bias")  # fmt: skip
+        momenta = [m for divergence in self._divergences for m in divergence.momenta.values()]
+        self.momenta = dict(zip(names, momenta, strict=True))
 
     def data_buffer(self, n: int) -> Array:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
@@ -187,25 +149,7 @@ class PretrainingGradient:
     def learn(
         self, targets: Array, _gibbs_steps: int, rng: np.random.Generator, step: Step
     ) -> float:
-        """One CD-1 update of every RBM, all from the same parameters.
-
-        Parameters
-        ----------
-        targets : (n, n_labels) array, one-hot
-        _gibbs_steps : int
-            Not used: CD-1.
-        rng : numpy.random.Generator
-        step : Step
-
-        Returns
-        -------
-        float
-            Squared error of the pixels' reconstruction, summed over pixels and cases.
-
-        Source
-        ------
-        Eq. 4 in every RBM.
-        """
+        """Eq. 4: a CD-1 update of every RBM at once; returns the pixels' squared error, summed."""
         n = len(targets)
         low, middle, memory = self._divergences
         hidden_probs(low.rbm, low.data_buffer(n), out=middle.data_buffer(n))
@@ -217,16 +161,6 @@ class PretrainingGradient:
 
 
 def tie(net: DeepBeliefNet) -> None:
-    """Make the generative weights the transposes of the recognition weights again.
-
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        Changed in place.
-
-    Source
-    ------
-    "the weight between any two units in adjacent layers is the same in both directions".
-    """
+    """Make the generative weights the transposes of the recognition weights again, in place."""
     net.hidvis[...] = net.vishid.T
     net.penhid[...] = net.hidpen.T

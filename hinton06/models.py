@@ -1,11 +1,13 @@
 """The parameters that the chapter learns: `Rbm`, `Stack`, `Classifier` and `DeepBeliefNet`.
 
-A model's shapes are checked once, when it is made, and never change; its numbers are changed
-in place by `hinton06.updates`, and by `Model.copy_from`, alone.
+A model's shapes are checked once, when it is made, and never change (ValueError if they disagree,
+dtypes do, or a number is not finite); its numbers are changed in place, by `hinton06.updates` and
+`Model.copy_from` alone.
 """
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +58,7 @@ class Model(ABC):
 
     def copy(self) -> Self:
         """An equal model with parameters of its own."""
-        return self.from_arrays(_copied(self.arrays()))
+        return copy.deepcopy(self)
 
     def copy_from(self, other: Self) -> None:
         """Take over the numbers of another one; ValueError if it has other shapes."""
@@ -75,14 +77,6 @@ class Model(ABC):
                 np.copyto(mine[name], value)
 
 
-def _copied(tree: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _copied(value) if isinstance(value, dict)
-        else value.copy() if isinstance(value, np.ndarray) else value
-        for name, value in tree.items()
-    }  # fmt: skip
-
-
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
         if isinstance(value, dict):
@@ -91,9 +85,12 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield prefix + name, value
 
 
+_OF_RBM = ("weights", "visible_bias", "hidden_bias")
+
+
 @dataclass(frozen=True, eq=False)
 class Rbm:
-    """A restricted Boltzmann machine with binary units.
+    """A restricted Boltzmann machine with binary units: "Learning one layer of feature detectors".
 
     Parameters
     ----------
@@ -103,16 +100,6 @@ class Rbm:
     n_labels : int
         How many of the visible units, the last ones, are the label units of Figure 4: a softmax
         group, of which exactly one is on.
-
-    Raises
-    ------
-    ValueError
-        If shapes or dtypes disagree, or a number is not finite.
-
-    Source
-    ------
-    "Learning one layer of feature detectors"; the labels, "Using contrastive wake-sleep for
-    generative fine-tuning".
     """
 
     weights: Array
@@ -162,31 +149,16 @@ class Rbm:
         )
 
     def parameters(self) -> dict[str, Array]:
-        """Every array by a name for people."""
-        return {
-            "weights": self.weights,
-            "visible biases": self.visible_bias,
-            "hidden biases": self.hidden_bias,
-        }
+        """Every array by its name."""
+        return {name: getattr(self, name) for name in _OF_RBM}
 
 
 @dataclass(frozen=True, eq=False)
 class Stack(Model, Sequence[Rbm]):
-    """RBMs on top of each other, the features of each the data of the next.
+    """RBMs on top of each other, each one's features the next one's data; bottom to top.
 
-    Parameters
-    ----------
-    rbms : tuple of Rbm, bottom to top
-        Only the top one may have label units.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or they do not fit on each other.
-
-    Source
-    ------
-    "A greedy learning algorithm for multiple hidden layers".
+    At least one, and only the top one may have label units. "A greedy learning algorithm for
+    multiple hidden layers".
     """
 
     rbms: tuple[Rbm, ...]
@@ -211,7 +183,7 @@ class Stack(Model, Sequence[Rbm]):
 
     @property
     def n_pixels(self) -> int:
-        """The number of pixels of an image."""
+        """As `Model`."""
         return self.rbms[0].n_visible - self.rbms[0].n_labels
 
     @property
@@ -222,25 +194,20 @@ class Stack(Model, Sequence[Rbm]):
     def arrays(self) -> dict[str, Any]:
         """``rbm1`` at the bottom, of ``weights``, biases, and ``n_labels`` where there are some."""
         return {
-            f"rbm{number}": {
-                "weights": rbm.weights,
-                "visible_bias": rbm.visible_bias,
-                "hidden_bias": rbm.hidden_bias,
-            }
-            | ({"n_labels": rbm.n_labels} if rbm.n_labels else {})
-            for number, rbm in enumerate(self.rbms, 1)
+            f"rbm{i}": rbm.parameters() | ({"n_labels": rbm.n_labels} if rbm.n_labels else {})
+            for i, rbm in enumerate(self.rbms, 1)
         }
 
     @classmethod
     def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
-        """The stack of these `arrays`."""
-        return cls(tuple(Rbm(**tree[f"rbm{number}"]) for number in range(1, len(tree) + 1)))
+        """As `Model`."""
+        return cls(tuple(Rbm(**tree[f"rbm{i}"]) for i in range(1, len(tree) + 1)))
 
     def parameters(self) -> dict[str, Array]:
-        """Every array by a name for people, bottom to top."""
+        """As `Model`."""
         return {
-            f"layer {number} {name}": array
-            for number, rbm in enumerate(self.rbms, 1)
+            f"layer {i} {name.replace('_bias', ' biases')}": array
+            for i, rbm in enumerate(self.rbms, 1)
             for name, array in rbm.parameters().items()
         }
 
@@ -251,17 +218,8 @@ class Classifier(Model):
 
     Parameters
     ----------
-    weights : sequence of (n_in, n_out) arrays, bottom to top, the last to the class units
-    biases : sequence of (n_out,) arrays, one a layer
-
-    Raises
-    ------
-    ValueError
-        If there is no layer, layers do not fit on each other, or a number is not finite.
-
-    Source
-    ------
-    "Using backpropagation for discriminative fine-tuning".
+    weights : tuple of (n_in, n_out) arrays, bottom to top, the last to the class units
+    biases : tuple of (n_out,) arrays, one a layer
     """
 
     weights: tuple[Array, ...]
@@ -287,7 +245,7 @@ class Classifier(Model):
 
     @property
     def n_pixels(self) -> int:
-        """The number of pixels of an image."""
+        """As `Model`."""
         return self.sizes[0]
 
     @property
@@ -304,18 +262,19 @@ class Classifier(Model):
 
     @classmethod
     def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
-        """The classifier of these `arrays`."""
+        """As `Model`."""
         numbers = range(1, len(tree) // 2 + 1)
         return cls(
             tuple(tree[f"weights{i}"] for i in numbers), tuple(tree[f"biases{i}"] for i in numbers)
         )
 
     def parameters(self) -> dict[str, Array]:
-        """Every array by a name for people, bottom to top."""
-        arrays: dict[str, Array] = {}
-        for number, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
-            arrays |= {f"layer {number} weights": weights, f"layer {number} biases": bias}
-        return arrays
+        """As `Model`."""
+        return {
+            f"layer {i} {name}": array
+            for i, pair in enumerate(zip(self.weights, self.biases, strict=True), 1)
+            for name, array in zip(("weights", "biases"), pair, strict=True)
+        }
 
     @classmethod
     def on_stack(cls, stack: Sequence[Rbm], n_classes: int) -> Classifier:
@@ -363,30 +322,19 @@ _DIRECTED = (
 class DeepBeliefNet(Model):
     """The generative model of Figure 4: layers vis, hid, pen, top and lab.
 
-    Bottom-up recognition and top-down generative parameters are different arrays; pen, lab and
-    top form an associative memory with symmetric weights.
+    Bottom-up recognition and top-down generative parameters are different arrays; pen, lab and top
+    form an associative memory with symmetric weights.
 
     Parameters
     ----------
-    vishid : (n_vis, n_hid) array
-        Recognition weights, from pixels to the first features.
-    hid_rec_bias : (n_hid,) array
-    hidpen : (n_hid, n_pen) array
-        Recognition weights, from the first to the penultimate features.
-    pen_rec_bias : (n_pen,) array
-    penhid : (n_pen, n_hid) array
+    vishid, hidpen : (n_vis, n_hid) and (n_hid, n_pen) arrays
+        Recognition weights.
+    hid_rec_bias, pen_rec_bias : (n_hid,) and (n_pen,) arrays
+    penhid, hidvis : (n_pen, n_hid) and (n_hid, n_vis) arrays
         Generative weights.
-    hid_gen_bias : (n_hid,) array
-    hidvis : (n_hid, n_vis) array
-        Generative weights.
-    vis_gen_bias : (n_vis,) array
+    hid_gen_bias, vis_gen_bias : (n_hid,) and (n_vis,) arrays
     memory : Rbm
         Visible units are pen, then lab (`n_labels` of them, 0 without labels); hidden are top.
-
-    Raises
-    ------
-    ValueError
-        If shapes or dtypes disagree, or a number is not finite.
 
     Source
     ------
@@ -421,7 +369,7 @@ class DeepBeliefNet(Model):
 
     @property
     def n_pixels(self) -> int:
-        """The number of pixels of an image."""
+        """As `Model`."""
         return int(self.vishid.shape[0])
 
     @property
@@ -470,43 +418,22 @@ class DeepBeliefNet(Model):
 
     @classmethod
     def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
-        """The net of these `arrays`."""
-        memory = Rbm(
-            tree["memory_weights"], tree["memory_visible_bias"], tree["memory_hidden_bias"],
-            int(tree["n_labels"]),
-        )  # fmt: skip
+        """As `Model`."""
+        parts = {part: tree[f"memory_{part}"] for part in _OF_RBM}
+        memory = Rbm(**parts, n_labels=int(tree["n_labels"]))
         return cls(**{name: tree[name] for name in _DIRECTED}, memory=memory)
 
     def parameters(self) -> dict[str, Array]:
         """Every array by its name."""
-        return {
-            **{name: getattr(self, name) for name in _DIRECTED},
-            "memory_weights": self.memory.weights,
-            "memory_visible_bias": self.memory.visible_bias,
-            "memory_hidden_bias": self.memory.hidden_bias,
-        }
+        memory = {f"memory_{part}": array for part, array in self.memory.parameters().items()}
+        return {name: getattr(self, name) for name in _DIRECTED} | memory
 
     @classmethod
     def untied(cls, stack: Sequence[Rbm]) -> DeepBeliefNet:
-        """A pretrained stack seen as one generative model, its directions from now on apart.
+        """A pretrained stack of three seen as one generative model, its directions now apart.
 
-        Parameters
-        ----------
-        stack : sequence of three Rbm, bottom to top
-
-        Returns
-        -------
-        DeepBeliefNet
-            Recognition and generative weights are equal, but copies.
-
-        Raises
-        ------
-        ValueError
-            If there are not three RBMs, or one below the top has labels.
-
-        Source
-        ------
-        "It is possible, however, to take a very different view of exactly the same system".
+        "It is possible, however, to take a very different view of exactly the same system". Weights
+        are copies; ValueError if there are not three RBMs, or one below the top has labels.
         """
         if len(stack) != 3:
             raise ValueError(f"a stack of {len(stack)} RBMs, the net of Figure 4 has three")

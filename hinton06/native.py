@@ -18,12 +18,13 @@ from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+_Array: TypeAlias = NDArray[Any]
 _FLOAT32 = np.dtype(np.float32)
 _SEED_WORDS = 48
 """64-bit words that seed the 32 generators of ``native.c``, of 96 bits each."""
@@ -82,10 +83,7 @@ KIND = "C" if _C else "NumPy"
 
 
 def find_sgemm(module: str) -> tuple[int, bool] | None:
-    """The address of the ``cblas_sgemm`` that an extension module was linked to, if it can be told.
-
-    With it, whether its integers have 64 bits.
-    """
+    """The ``cblas_sgemm`` that a module is linked to, and whether its integers have 64 bits."""
     try:
         found = find_spec(module)
         if not found or not found.origin:
@@ -133,12 +131,12 @@ def _enlist(count: int) -> None:
 
 
 def multiply(
-    left: NDArray[Any],
-    right: NDArray[Any],
-    out: NDArray[Any],
+    left: _Array,
+    right: _Array,
+    out: _Array,
     scale: float,
     keep: float,
-    parameter: NDArray[Any] | None = None,
+    parameter: _Array | None = None,
     shrink: float = 0.0,
 ) -> bool:
     """`product` into a C-contiguous array, then `move` of a parameter by it if one is given.
@@ -179,11 +177,11 @@ def _address(array: Any) -> int:
         return address
 
 
-def _start(rows: NDArray[Any], without_gaps: bool) -> int:
+def _start(rows: _Array, without_gaps: bool) -> int:
     return _address(rows) if without_gaps else rows.ctypes.data
 
 
-def _lies(matrix: NDArray[Any]) -> tuple[int, int, int] | None:
+def _lies(matrix: _Array) -> tuple[int, int, int] | None:
     """Where a float32 matrix begins, whether it is transposed, and the step from row to row."""
     (down, across), (rows, columns) = matrix.strides, matrix.shape
     if across == 4 and down % 4 == 0 and down >= 4 * columns:
@@ -193,7 +191,7 @@ def _lies(matrix: NDArray[Any]) -> tuple[int, int, int] | None:
     return None
 
 
-def _rows(array: NDArray[Any]) -> tuple[int, int, int, int] | None:
+def _rows(array: _Array) -> tuple[int, int, int, int] | None:
     """Where rows begin, how many, of what length and step, if loops in C can go over them."""
     if _C is None or array.dtype != _FLOAT32 or array.ndim != 2:
         return None
@@ -203,14 +201,14 @@ def _rows(array: NDArray[Any]) -> tuple[int, int, int, int] | None:
     return _start(array, step == 4 * columns), rows, columns, step // 4
 
 
-def _row(array: NDArray[Any], columns: int) -> int | None:
+def _row(array: _Array, columns: int) -> int | None:
     """Where one row of biases begins, if loops in C can go over it."""
     if array.dtype != _FLOAT32 or array.shape != (columns,) or array.strides != (4,):
         return None
     return _address(array)
 
 
-def _flat(one: NDArray[Any], other: NDArray[Any]) -> bool:
+def _flat(one: _Array, other: _Array) -> bool:
     return (
         one.dtype == other.dtype == _FLOAT32
         and one.shape == other.shape
@@ -219,16 +217,16 @@ def _flat(one: NDArray[Any], other: NDArray[Any]) -> bool:
     )
 
 
-def _seed(rng: np.random.Generator) -> NDArray[np.uint64]:
+def _seed(rng: np.random.Generator) -> _Array:
     """For the generators of each thread. Whoever asks keeps it until they have begun."""
-    seed: NDArray[np.uint64] = rng.bit_generator.random_raw(_team * _SEED_WORDS)
+    seed: _Array = rng.bit_generator.random_raw(_team * _SEED_WORDS)
     return seed
 
 
 # -- a layer -------------------------------------------------------------------------------------
 
 
-def squash(inputs: NDArray[Any], bias: NDArray[Any], sign: float) -> bool:
+def squash(inputs: _Array, bias: _Array, sign: float) -> bool:
     """Probabilities from total inputs, in place."""
     rows = _rows(inputs)
     biases = rows and _row(bias, rows[2])
@@ -238,7 +236,7 @@ def squash(inputs: NDArray[Any], bias: NDArray[Any], sign: float) -> bool:
     return True
 
 
-def fire(inputs: NDArray[Any], bias: NDArray[Any], rng: np.random.Generator) -> bool:
+def fire(inputs: _Array, bias: _Array, rng: np.random.Generator) -> bool:
     """States from total inputs, in place."""
     rows = _rows(inputs)
     biases = rows and _row(bias, rows[2])
@@ -249,9 +247,7 @@ def fire(inputs: NDArray[Any], bias: NDArray[Any], rng: np.random.Generator) -> 
     return True
 
 
-def squash_and_fire(
-    inputs: NDArray[Any], bias: NDArray[Any], rng: np.random.Generator, states: NDArray[Any]
-) -> bool:
+def squash_and_fire(inputs: _Array, bias: _Array, rng: np.random.Generator, states: _Array) -> bool:
     """Probabilities in place, and states."""
     rows, state_rows = _rows(inputs), _rows(states)
     biases = rows and _row(bias, rows[2])
@@ -262,7 +258,7 @@ def squash_and_fire(
     return True
 
 
-def choose(probs: NDArray[Any], rng: np.random.Generator, out: NDArray[Any]) -> bool:
+def choose(probs: _Array, rng: np.random.Generator, out: _Array) -> bool:
     """States from probabilities, by a uniform draw for each unit."""
     rows, out_rows = _rows(probs), _rows(out)
     if not (_C and rows and out_rows and probs.shape == out.shape):
@@ -272,7 +268,7 @@ def choose(probs: NDArray[Any], rng: np.random.Generator, out: NDArray[Any]) -> 
     return True
 
 
-def take(cases: NDArray[Any], rows: NDArray[np.intp], out: NDArray[Any]) -> bool:
+def take(cases: _Array, rows: _Array, out: _Array) -> bool:
     """``out = cases[rows]``, bytes divided by 255; False also if a row is not one of the cases."""
     place = _rows(out)
     if (
@@ -285,9 +281,7 @@ def take(cases: NDArray[Any], rows: NDArray[np.intp], out: NDArray[Any]) -> bool
     return bool(done)
 
 
-def log_sums(
-    factors: NDArray[Any], others: NDArray[Any], sums: NDArray[Any], slopes: NDArray[Any] | None
-) -> bool:
+def log_sums(factors: _Array, others: _Array, sums: _Array, slopes: _Array | None) -> bool:
     """Mantissas are multiplied and exponents added, for one logarithm of many terms."""
     rows, other_rows = _rows(factors), _rows(others)
     if not (_C and rows and other_rows and (slopes is None or slopes[0].flags.c_contiguous)):
@@ -300,7 +294,7 @@ def log_sums(
 # -- a softmax group -----------------------------------------------------------------------------
 
 
-def softmax(inputs: NDArray[Any], bias: NDArray[Any]) -> bool:
+def softmax(inputs: _Array, bias: _Array) -> bool:
     """Probabilities from total inputs, in place."""
     rows = _rows(inputs)
     biases = rows and _row(bias, rows[2])
@@ -310,7 +304,7 @@ def softmax(inputs: NDArray[Any], bias: NDArray[Any]) -> bool:
     return True
 
 
-def log_softmax(inputs: NDArray[Any], bias: NDArray[Any] | None) -> bool:
+def log_softmax(inputs: _Array, bias: _Array | None) -> bool:
     """Log probabilities from total inputs, in place."""
     rows = _rows(inputs)
     biases = rows and bias is not None and _row(bias, rows[2])
@@ -321,11 +315,7 @@ def log_softmax(inputs: NDArray[Any], bias: NDArray[Any] | None) -> bool:
 
 
 def label_errors(
-    log_probs: NDArray[Any],
-    labels: NDArray[np.integer[Any]],
-    case_weights: NDArray[Any],
-    out: NDArray[Any],
-    costs: NDArray[Any],
+    log_probs: _Array, labels: _Array, case_weights: _Array, out: _Array, costs: _Array
 ) -> bool:
     """Weighted gradients and each case's cost; False also if a label is none of the classes."""
     rows, out_rows = _rows(log_probs), _rows(out)
@@ -343,7 +333,7 @@ def label_errors(
 # -- updates -------------------------------------------------------------------------------------
 
 
-def times_slope(delta: NDArray[Any], probs: NDArray[Any]) -> bool:
+def times_slope(delta: _Array, probs: _Array) -> bool:
     """Through a logistic, backwards, in place."""
     if not (_C and _flat(delta, probs)):
         return False
@@ -352,11 +342,7 @@ def times_slope(delta: NDArray[Any], probs: NDArray[Any]) -> bool:
 
 
 def add_sums(
-    deltas: NDArray[Any],
-    velocity: NDArray[Any],
-    scale: float,
-    keep: float,
-    parameter: NDArray[Any] | None,
+    deltas: _Array, velocity: _Array, scale: float, keep: float, parameter: _Array | None
 ) -> bool:
     """Sums over rows into a velocity, and it into a parameter."""
     rows = _rows(deltas)
@@ -369,12 +355,7 @@ def add_sums(
 
 
 def add_differences(
-    data: NDArray[Any],
-    recon: NDArray[Any],
-    velocity: NDArray[Any],
-    scale: float,
-    keep: float,
-    parameter: NDArray[Any],
+    data: _Array, recon: _Array, velocity: _Array, scale: float, keep: float, parameter: _Array
 ) -> float | None:
     """`add_sums` of differences; returns the sum of their squares."""
     rows, recon_rows = _rows(data), _rows(recon)
@@ -386,7 +367,7 @@ def add_differences(
     return squares
 
 
-def move(parameter: NDArray[Any], velocity: NDArray[Any], shrink: float) -> bool:
+def move(parameter: _Array, velocity: _Array, shrink: float) -> bool:
     """A parameter by its velocity less the decay."""
     if not (_C and _flat(parameter, velocity)):
         return False
@@ -394,7 +375,7 @@ def move(parameter: NDArray[Any], velocity: NDArray[Any], shrink: float) -> bool
     return True
 
 
-def blend(mean: NDArray[Any], values: NDArray[Any], share: float) -> bool:
+def blend(mean: _Array, values: _Array, share: float) -> bool:
     """A running mean towards new values."""
     if not (_C and _flat(mean, values)):
         return False

@@ -3,14 +3,15 @@
 All of it works in place or into a caller's array, in the dtype it is given: float32 in training,
 float64 in the tests that compare with exact enumeration.
 
-NumPy needs several passes over the arrays for most of what stands beside a matrix product, which
+NumPy goes several times over the arrays for most of what stands beside a matrix product, which
 takes up to a quarter of a learner's time. So for float32 the loops in C (`hinton06.native`) do it
-in one where they can, and NumPy everything else. Both are exact to the digits of their dtype, but
+at once where they can, and NumPy everything else. Both are exact to the digits of their dtype, but
 their last digits and their random draws differ: runs are bit-identical with one or the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,26 +32,11 @@ _AXPY = {_FLOAT32: blas.saxpy, np.dtype(np.float64): blas.daxpy}
 
 
 def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: float = 0.0) -> Array:
-    """``out = scale * left @ right + keep * out`` in one go, without a temporary.
+    """``out = scale * left @ right + keep * out`` in one go, without a temporary; returns out.
 
-    Parameters
-    ----------
-    left : (m, k) float32 or float64 array
-        C-contiguous, or the transpose of a C-contiguous array (anything else is copied).
-    right : (k, n) array of the same dtype, contiguous likewise
-    out : (m, n) C-contiguous array of the same dtype
-        Overwritten; not read when ``keep`` is 0.
-    scale, keep : float
-        The factors of the product and of what ``out`` held.
-
-    Returns
-    -------
-    out : the same array that was passed
-
-    Raises
-    ------
-    ValueError
-        If `out` is not C-contiguous, or shapes or dtypes do not agree.
+    (m, k) and (k, n) matrices of one dtype, float32 or float64, each C-contiguous or the transpose
+    of such a one (others are copied), into a C-contiguous one, which is not read when ``keep`` is
+    0. ValueError where shapes or dtypes do not agree.
     """
     _check_product(left, right, out)
     if native.multiply(left, right, out, scale, keep):
@@ -123,7 +109,7 @@ def squash(inputs: Array, bias: Array, sign: float = 1) -> Array:
     """``sign / (1 + exp(-(inputs + bias)))``, in place: (n, n_units) probabilities from inputs."""
     if native.squash(inputs, bias, sign):
         return inputs
-    # Minus the total input as the bias is added, not in a pass of its own.
+    # The sign is changed as the bias is added, not afterwards.
     return logistic_of_minus(np.subtract(-bias, inputs, out=inputs), sign)
 
 
@@ -184,29 +170,10 @@ def bernoulli(probs: Array, rng: np.random.Generator, out: Array) -> Array:
 
 
 def firing_probs(data: Array, weights: Array, bias: Array, out: Array, sign: float = 1) -> Array:
-    """Eq. 1, ``logistic(data @ weights + bias)``: the probability that a unit of a layer turns on.
+    """Eq. 1, ``sign * logistic(data @ weights + bias)``: with what probability units turn on.
 
-    Parameters
-    ----------
-    data : (n, n_in) array
-    weights : (n_in, n_out) array, or the transpose of an (n_out, n_in) one
-    bias : (n_out,) array
-    out : (n, n_out) C-contiguous array, overwritten
-    sign : float
-        1, or -1 for minus the probabilities.
-
-    Returns
-    -------
-    out : the same array that was passed
-
-    Raises
-    ------
-    ValueError
-        As `product`.
-
-    Source
-    ------
-    Eq. 1, and Eqs 5 and 6 of the features and the pixels of an RBM.
+    (n, n_in) by (n_in, n_out), as in `product`, into (n, n_out). Eqs 5 and 6 are this of an RBM's
+    features and pixels.
     """
     return squash(product(data, weights, out), bias, sign)
 
@@ -234,16 +201,10 @@ def softplus(inputs: Array) -> Array:
 def log_sums(factors: Array, others: Array, slopes: Array | None = None) -> Array:
     """``sum_j log(1 + factors_nj * others_kj)`` for every n and k: (n, k).
 
-    The free energy's share of the top-level units, for exp(x + y) is exp(x) exp(y), so that one
-    exponential serves all labels.
-
-    Parameters
-    ----------
-    factors : (n, n_units) array, at least 0
-    others : (k, n_units) array of the same dtype, at least 0
-    slopes : (k, n, n_units) array of the same dtype, its last two axes contiguous, optional
-        Overwritten with ``x / (1 + x)`` of every product ``x``: the slopes of its logarithm, of
-        ``log(1 + exp(input))``, by the input.
+    The top-level units' share of a free energy: exp(x + y) is exp(x) exp(y), so that one
+    exponential serves all labels. `slopes`, (k, n, n_units), its last two axes contiguous, are
+    overwritten with ``x / (1 + x)`` of every product ``x``: the slope of ``log(1 + exp(input))`` by
+    the input.
     """
     sums = np.empty((len(factors), len(others)), factors.dtype)
     if native.log_sums(factors, others, sums, slopes):
@@ -286,28 +247,11 @@ def log_softmax(inputs: Array, bias: Array | None = None) -> Array:
 def label_errors(
     log_probs: Array, labels: NDArray[np.integer[Any]], case_weights: Array, out: Array
 ) -> Array:
-    """The gradient of log p(label) by the input of every class unit: target minus probability.
+    """Target minus probability: the gradient of log p(label) by the input of every class unit.
 
-    Parameters
-    ----------
-    log_probs : (n, n_classes) array, in nats
-    labels : (n,) integers in [0, n_classes)
-    case_weights : (n,) array of the same dtype
-        The factor of each case's gradient.
-    out : array like `log_probs`, of other memory; overwritten with the weighted gradients
-
-    Returns
-    -------
-    (n,) array: each case's cross-entropy in nats, not weighted
-
-    Raises
-    ------
-    IndexError
-        If a label is none of the classes.
-
-    Source
-    ------
-    "Five strategies": backpropagation "starts at the output layer".
+    Of (n, n_classes) log probabilities and (n,) labels, each case's times its weight, into out,
+    which is other memory. Returns the (n,) cross-entropies in nats, not weighted; IndexError if a
+    label is none of the classes. "Five strategies": backpropagation "starts at the output layer".
     """
     costs = np.empty(len(labels), log_probs.dtype)
     if native.label_errors(log_probs, labels, case_weights, out, costs):
@@ -321,10 +265,7 @@ def label_errors(
 
 
 def one_hot(probs: Array, rng: np.random.Generator) -> Array:
-    """One unit on in each row, chosen with its probability: (n, n_units) of 0 and 1.
-
-    Rows of `probs` sum to 1, up to rounding.
-    """
+    """One unit on in each row, chosen with its probability; rows sum to 1, up to rounding."""
     ends = np.cumsum(probs, axis=1)
     draws = rng.random((len(probs), 1)) * ends[:, -1:]  # sums to 1 only up to rounding
     chosen = np.minimum((draws >= ends).sum(axis=1), probs.shape[1] - 1)
@@ -406,6 +347,12 @@ def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) 
     if cases.dtype == np.uint8:
         out *= out.dtype.type(1 / 255)
     return out
+
+
+def batches(n_cases: int, size: int) -> Iterator[slice]:
+    """All cases in their order, so many at a time."""
+    for first in range(0, n_cases, size):
+        yield slice(first, min(first + size, n_cases))
 
 
 def epoch_order(

@@ -16,12 +16,7 @@ from hinton06 import native
 
 
 def describe() -> dict[str, Any]:
-    """The package and library versions, the BLAS, the git revision if there is one, the machine.
-
-    Returns
-    -------
-    dict of JSON values
-    """
+    """The package and library versions, the BLAS, the git revision if there is one, the machine."""
     libraries = ("numpy", "scipy", "h5py")
     return {
         "hinton06": version(),

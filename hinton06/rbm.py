@@ -1,6 +1,7 @@
 """One RBM: energy, free energy, the conditionals, and learning by contrastive divergence.
 
-The chapter's section "Learning one layer of feature detectors", Eqs 4 to 6.
+The chapter's section "Learning one layer of feature detectors". Visible vectors `v` are (n,
+n_visible), hidden ones `h` (n, n_hidden), of states or probabilities.
 """
 
 from __future__ import annotations
@@ -25,23 +26,7 @@ from hinton06.updates import Momentum, Step
 
 
 def energy(rbm: Rbm, v: Array, h: Array) -> Array:
-    """``E(v, h) = -v . visible_bias - h . hidden_bias - v W h``.
-
-    Parameters
-    ----------
-    rbm : Rbm
-    v : (n, n_visible) array
-    h : (n, n_hidden) array
-
-    Returns
-    -------
-    (n,) array of nats; the lower, the more probable: p(v, h) is proportional to exp(-E)
-
-    Source
-    ------
-    Assumed by "Learning one layer of feature detectors"; written out in Hinton (2002) and in
-    Hinton, Osindero and Teh (2006).
-    """
+    """``E(v, h) = -v . visible_bias - h . hidden_bias - v W h``: (n,) nats; p(v, h) ~ exp(-E)."""
     result: Array = -(
         v @ rbm.visible_bias + h @ rbm.hidden_bias + np.einsum("ni,nj,ij->n", v, h, rbm.weights)
     )
@@ -49,21 +34,10 @@ def energy(rbm: Rbm, v: Array, h: Array) -> Array:
 
 
 def free_energy(rbm: Rbm, v: Array) -> Array:
-    """``F(v) = -v . visible_bias - sum_j log(1 + exp(hidden_bias_j + v . W_j))``.
+    """``F(v) = -v . visible_bias - sum_j log(1 + exp(hidden_bias_j + v . W_j))``: (n,), in nats.
 
-    Parameters
-    ----------
-    rbm : Rbm
-    v : (n, n_visible) array
-
-    Returns
-    -------
-    (n,) array of nats; p(v) is proportional to exp(-F), so lower is more probable
-
-    Source
-    ------
-    "Each of the top-level units contributes additively to this free energy" in "Using
-    contrastive wake-sleep for generative fine-tuning".
+    p(v) is proportional to exp(-F): "Each of the top-level units contributes additively to this
+    free energy", "Using contrastive wake-sleep for generative fine-tuning".
     """
     inputs = v @ rbm.weights + rbm.hidden_bias
     result: Array = -(v @ rbm.visible_bias) - softplus(inputs).sum(axis=1)
@@ -71,23 +45,7 @@ def free_energy(rbm: Rbm, v: Array) -> Array:
 
 
 def hidden_probs(rbm: Rbm, v: Array, out: Array | None = None) -> Array:
-    """``p(h_j = 1 | v)`` for every feature detector.
-
-    Parameters
-    ----------
-    rbm : Rbm
-    v : (n, n_visible) array of states or probabilities
-    out : (n, n_hidden) C-contiguous array, optional
-        Overwritten when given.
-
-    Returns
-    -------
-    (n, n_hidden) array in [0, 1]
-
-    Source
-    ------
-    Eq. 5.
-    """
+    """Eq. 5, ``p(h_j = 1 | v)`` of every feature detector: (n, n_hidden), into out if given."""
     if out is None:
         out = np.empty((len(v), rbm.n_hidden), v.dtype)
     return firing_probs(v, rbm.weights, rbm.hidden_bias, out)
@@ -96,44 +54,14 @@ def hidden_probs(rbm: Rbm, v: Array, out: Array | None = None) -> Array:
 def hidden_probs_and_states(
     rbm: Rbm, v: Array, rng: np.random.Generator, probs: Array, states: Array
 ) -> Array:
-    """`hidden_probs`, and binary states that are drawn with them.
-
-    Parameters
-    ----------
-    rbm : Rbm
-    v : (n, n_visible) array of states or probabilities
-    rng : numpy.random.Generator
-    probs : (n, n_hidden) C-contiguous array, overwritten with the probabilities
-    states : (n, n_hidden) array of the same dtype, of other memory; overwritten
-
-    Returns
-    -------
-    states : the same array that was passed
-
-    Source
-    ------
-    Eq. 5.
-    """
+    """Eq. 5 into `probs`, and binary states that are drawn with them into `states`."""
     return squash_and_fire(product(v, rbm.weights, probs), rbm.hidden_bias, rng, states)
 
 
 def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
-    """``p(v_i = 1 | h)`` for every visible unit.
+    """Eq. 6, ``p(v_i = 1 | h)`` of every visible unit: (n, n_visible), into out if given.
 
-    Parameters
-    ----------
-    rbm : Rbm
-    h : (n, n_hidden) array of states or probabilities
-    out : (n, n_visible) C-contiguous array, optional
-        Overwritten when given.
-
-    Returns
-    -------
-    (n, n_visible) array in [0, 1]; the label units' probabilities sum to 1
-
-    Source
-    ------
-    Eq. 6; label units are a softmax group (Hinton, Osindero and Teh 2006).
+    The label units' sum to 1: a softmax group (Hinton, Osindero and Teh 2006).
     """
     if out is None:
         out = np.empty((len(h), rbm.n_visible), h.dtype)
@@ -150,44 +78,12 @@ def _label_probs(rbm: Rbm, labels: Array) -> None:
 
 
 def hidden_states(rbm: Rbm, v: Array, rng: np.random.Generator, out: Array) -> Array:
-    """Binary states of every feature detector, each 1 with its probability of `hidden_probs`.
-
-    Parameters
-    ----------
-    rbm : Rbm
-    v : (n, n_visible) array of states or probabilities
-    rng : numpy.random.Generator
-    out : (n, n_hidden) C-contiguous array, overwritten
-
-    Returns
-    -------
-    out : the same array that was passed
-
-    Source
-    ------
-    Eq. 5.
-    """
+    """Eq. 5: binary states of the feature detectors, into out."""
     return firing_states(v, rbm.weights, rbm.hidden_bias, rng, out)
 
 
 def visible_states(rbm: Rbm, h: Array, rng: np.random.Generator, out: Array) -> Array:
-    """Binary states of every visible unit; label units stay probabilities.
-
-    Parameters
-    ----------
-    rbm : Rbm
-    h : (n, n_hidden) array of states or probabilities
-    rng : numpy.random.Generator
-    out : (n, n_visible) C-contiguous array, overwritten
-
-    Returns
-    -------
-    out : the same array that was passed
-
-    Source
-    ------
-    Eq. 6; label units as `visible_probs` leaves them.
-    """
+    """Eq. 6: binary states of the visible units, but probabilities of the label units, into out."""
     units, labels = parts(rbm, product(h, rbm.weights.T, out))
     fire(units, rbm.visible_bias[: units.shape[1]], rng)
     _label_probs(rbm, labels)
@@ -195,45 +91,15 @@ def visible_states(rbm: Rbm, h: Array, rng: np.random.Generator, out: Array) -> 
 
 
 def parts(rbm: Rbm, v: Array) -> tuple[Array, Array]:
-    """The binary units' and the label units' columns of visible vectors, as views.
-
-    Parameters
-    ----------
-    rbm : Rbm
-    v : (n, n_visible) array
-
-    Returns
-    -------
-    (n, n_visible - n_labels) array and (n, n_labels) array
-    """
+    """The binary units' and the label units' columns of visible vectors, as views."""
     n_units = rbm.n_visible - rbm.n_labels
     return v[:, :n_units], v[:, n_units:]
 
 
 def sample_visible(
-    rbm: Rbm,
-    v_probs: Array,
-    rng: np.random.Generator,
-    out: Array | None = None,
+    rbm: Rbm, v_probs: Array, rng: np.random.Generator, out: Array | None = None
 ) -> Array:
-    """States of visible units: binary units each on its own, exactly one label unit.
-
-    Parameters
-    ----------
-    rbm : Rbm
-    v_probs : (n, n_visible) array, as from `visible_probs`
-    rng : numpy.random.Generator
-    out : (n, n_visible) array, optional
-        Overwritten when given; may not be `v_probs`.
-
-    Returns
-    -------
-    (n, n_visible) array of 0 and 1
-
-    Source
-    ------
-    Eq. 6.
-    """
+    """States from the probabilities of Eq. 6, one label unit on; `out` may not be `v_probs`."""
     v_states = bernoulli(v_probs, rng, np.empty_like(v_probs) if out is None else out)
     if rbm.n_labels:
         label_probs, label_states = parts(rbm, v_probs)[1], parts(rbm, v_states)[1]
@@ -242,32 +108,17 @@ def sample_visible(
 
 
 def gibbs_step(rbm: Rbm, v_states: Array, rng: np.random.Generator) -> Array:
-    """One round of alternating Gibbs sampling: all features by Eq. 5, then all pixels by Eq. 6.
-
-    Parameters
-    ----------
-    rbm : Rbm
-    v_states : (n, n_visible) array of 0 and 1
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    (n, n_visible) array of 0 and 1: the next states of the n chains
-
-    Source
-    ------
-    "alternating Gibbs sampling" in "Learning one layer of feature detectors".
-    """
+    """One round of alternating Gibbs sampling: the features by Eq. 5, then the pixels by Eq. 6."""
     h_probs = hidden_probs(rbm, v_states)
     h_states = bernoulli(h_probs, rng, np.empty_like(h_probs))
     return sample_visible(rbm, visible_probs(rbm, h_states), rng)
 
 
 class ContrastiveDivergence:
-    """Learning one RBM by CD-1, a batch at a time, in work arrays made once.
+    """Learning one RBM by CD-1, a batch at a time, in buffers made once.
 
-    The data half and the reconstruction half of a batch lie one above the other in the same
-    array, so that both correlations of Eq. 4 and their difference are one matrix product.
+    The data half and the reconstruction half of a batch lie one above the other in the same array,
+    so that both correlations of Eq. 4 and their difference are one matrix product.
 
     Parameters
     ----------
@@ -276,24 +127,20 @@ class ContrastiveDivergence:
     batch_size : int
         The largest batch that `learn` is given.
     recon_states : bool
-        Whether the reconstruction consists of binary states, or is left as probabilities. Label
-        units stay probabilities.
+        Whether the reconstruction is binary; label units always stay probabilities.
 
     Source
     ------
-    Eqs 4, 5 and 6: "Once binary states have been chosen for the hidden units we produce a
-    reconstruction of the training image by setting the state of each pixel to be 1 with
-    probability" (Eq. 6). The data stay real-valued, and both correlations use the hidden
-    probabilities, as in the public Matlab code of Hinton and Salakhutdinov (2006), which also
-    leaves the reconstruction as probabilities.
+    Eqs 4, 5 and 6. The data stay real-valued, and both correlations use the hidden probabilities,
+    as in the public Matlab code of Hinton and Salakhutdinov (2006), which also leaves the
+    reconstruction as probabilities.
     """
 
     def __init__(self, rbm: Rbm, batch_size: int, recon_states: bool = False) -> None:
         self.rbm = rbm
         self._recon_states = recon_states
-        self.weights = Momentum(rbm.weights)
-        self.visible_bias = Momentum(rbm.visible_bias)
-        self.hidden_bias = Momentum(rbm.hidden_bias)
+        self.momenta = {name: Momentum(array) for name, array in rbm.parameters().items()}
+        self.weights, self.visible_bias, self.hidden_bias = self.momenta.values()
         dtype = rbm.weights.dtype
         self._visible = np.empty((2 * batch_size, rbm.n_visible), dtype)
         self._hidden = np.empty((2 * batch_size, rbm.n_hidden), dtype)
@@ -301,37 +148,14 @@ class ContrastiveDivergence:
         self._v_probs = np.empty((batch_size, rbm.n_visible), dtype)
 
     def data_buffer(self, n: int) -> Array:
-        """The (n, n_visible) array that a batch of n cases is to be written into.
-
-        Parameters
-        ----------
-        n : int
-            At most the `batch_size` of the constructor.
-
-        Returns
-        -------
-        (n, n_visible) array; `learn` reads it and leaves it as it is
-        """
+        """The (n, n_visible) array to write a batch of n cases into; `learn` leaves it as it is."""
         return self._visible[:n]
 
     def learn(self, n: int, rng: np.random.Generator, step: Step) -> float:
-        """One CD-1 update from the n cases in `data_buffer`.
+        """Eq. 4: one CD-1 update from the n cases in `data_buffer`.
 
-        Parameters
-        ----------
-        n : int
-        rng : numpy.random.Generator
-            Draws the hidden states, then those of the reconstruction.
-        step : Step
-
-        Returns
-        -------
-        float
-            Squared error of the reconstruction's probabilities, summed over pixels and cases.
-
-        Source
-        ------
-        Eq. 4, and "a similar learning rule can be used for the biases".
+        Returns the squared error of the reconstruction's probabilities, summed over pixels and
+        cases.
         """
         data, recon = self._visible[:n], self._visible[n : 2 * n]
         h_data, h_recon = self._hidden[:n], self._hidden[n : 2 * n]

@@ -1,6 +1,7 @@
 """What a net says of an image: class probabilities, their cost, their errors, their product.
 
-The measuring half of "Details of the discriminative fine-tuning procedure".
+Images are (n, n_pixels), of uint8 pixels or floats in [0, 1]; what is said of them is (n,
+n_classes) log probabilities in nats.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.models import Classifier, DeepBeliefNet, Rbm
+from hinton06.models import Classifier, DeepBeliefNet, Model, Rbm
 from hinton06.numerics import (
     Array,
     affine,
+    batches,
     bernoulli,
     firing_probs,
     log_softmax,
@@ -33,13 +35,7 @@ _SMALL_BATCH = 100  # whose top units' numbers stay in a core's cache
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """Labelled images.
-
-    Parameters
-    ----------
-    images : (n, n_pixels) uint8 array
-    labels : (n,) integer array
-    """
+    """Labelled images: (n, n_pixels) bytes and (n,) integers."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.integer[Any]]
@@ -50,19 +46,10 @@ class Cases:
 
 @dataclass(frozen=True)
 class Score:
-    """How well a set of labelled cases is recognised.
+    """How well a set of labelled cases is recognised: the columns of Table 1.
 
-    Parameters
-    ----------
-    cases : int
-    errors : int
-        Cases whose most probable class is not their label.
-    cost_per_100 : float
-        Cross-entropy: minus the mean log probability of the label, in nats per 100 cases.
-
-    Source
-    ------
-    The columns "cost per 100" and "errs" of Table 1.
+    An error is a case whose most probable class is not its label; the cost is the cross-entropy,
+    minus the mean log probability of the label, in nats per 100 cases.
     """
 
     cases: int
@@ -81,22 +68,10 @@ class Score:
 
 
 def up_pass(net: Classifier, layers: Sequence[Array]) -> Array:
-    """The deterministic pass from pixels to log class probabilities.
+    """The deterministic pass from pixels to log class probabilities: Eq. 1 in every hidden layer.
 
-    Parameters
-    ----------
-    net : Classifier
-    layers : sequence of (n, size) arrays, one a layer
-        The first holds the data, in [0, 1], and is read; the others are overwritten with the
-        activities of the hidden layers and, last, with the log probabilities.
-
-    Returns
-    -------
-    (n, n_classes) array of log probabilities in nats: the last of `layers`
-
-    Source
-    ------
-    Eq. 1 in every hidden layer, "five strategies" for the top.
+    The first of the (n, size) `layers` holds the data, in [0, 1]; the others are overwritten with
+    the activities of the hidden layers and, last, with the log probabilities, which are returned.
     """
     *hidden, top = zip(net.weights, net.biases, layers[:-1], layers[1:], strict=True)
     for weights, bias, below, above in hidden:
@@ -105,35 +80,19 @@ def up_pass(net: Classifier, layers: Sequence[Array]) -> Array:
     return log_softmax(product(below, weights, above), bias)
 
 
+def check_images(net: Model, images: NDArray[Any]) -> None:
+    """Raise ValueError if the images have another number of pixels than the net has inputs."""
+    if images.shape[1] != net.n_pixels:
+        raise ValueError(f"images have {images.shape[1]} pixels, the net has {net.n_pixels} inputs")
+
+
 def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
-    """Log p(class | image) for every image.
-
-    Parameters
-    ----------
-    net : Classifier
-    images : (n_cases, n_pixels) array
-        uint8 pixels, or floats in [0, 1].
-
-    Returns
-    -------
-    (n_cases, n_classes) array of the net's dtype, in nats
-
-    Raises
-    ------
-    ValueError
-        If the images have another number of pixels than the net has inputs.
-
-    Source
-    ------
-    "Using backpropagation for discriminative fine-tuning".
-    """
-    if images.shape[1] != net.sizes[0]:
-        raise ValueError(f"images have {images.shape[1]} pixels, the net has {net.sizes[0]} inputs")
+    """Log p(class | image): (n, n_classes), in nats; ValueError if images do not fit the net."""
+    check_images(net, images)
     dtype = net.weights[0].dtype
     result = np.empty((len(images), net.n_classes), dtype)
     buffers = [np.empty((min(_BATCH, len(images)), size), dtype) for size in net.sizes]
-    for first in range(0, len(images), _BATCH):
-        rows = slice(first, min(first + _BATCH, len(images)))
+    for rows in batches(len(images), _BATCH):
         layers = [buffer[: rows.stop - rows.start] for buffer in buffers]
         take_batch(images, rows, layers[0])
         result[rows] = up_pass(net, layers)
@@ -141,36 +100,12 @@ def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
 
 
 def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
-    """Activation probabilities of the penultimate features, by a deterministic up-pass.
-
-    Parameters
-    ----------
-    net : DeepBeliefNet
-    images : (n_cases, n_vis) array
-        uint8 pixels, or floats in [0, 1].
-
-    Returns
-    -------
-    (n_cases, n_pen) array in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If the images have another number of pixels than the net.
-
-    Source
-    ------
-    "the activation probabilities of the first layer of hidden units are used to compute
-    activation probabilities for the penultimate hidden layer".
-    """
-    if images.shape[1] != len(net.vishid):
-        raise ValueError(f"images have {images.shape[1]} pixels, the net has {len(net.vishid)}")
+    """Activation probabilities of the penultimate features: (n, n_pen); raises as `log_probs`."""
+    check_images(net, images)
     dtype = net.vishid.dtype
     result = np.empty((len(images), net.n_pen), dtype)
-    n = min(_BATCH, len(images))
-    pixels, hidden = np.empty((n, len(net.vishid)), dtype), np.empty((n, len(net.hidpen)), dtype)
-    for first in range(0, len(images), _BATCH):
-        rows = slice(first, min(first + _BATCH, len(images)))
+    pixels, hidden = (np.empty((min(_BATCH, len(images)), n), dtype) for n in net.vishid.shape)
+    for rows in batches(len(images), _BATCH):
         n = rows.stop - rows.start
         take_batch(images, rows, pixels[:n])
         firing_probs(pixels[:n], net.vishid, net.hid_rec_bias, hidden[:n])
@@ -181,38 +116,21 @@ def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
 def label_free_energies(memory: Rbm, pen: Array) -> Array:
     """Free energy of the memory with pen and each label in turn: exact, over all top states.
 
-    Parameters
-    ----------
-    memory : Rbm
-        With `n_labels` label units.
-    pen : (n, n_pen) array of states or probabilities
-
-    Returns
-    -------
-    (n, n_labels) array of nats; the label of the lowest is the guess
-
-    Raises
-    ------
-    ValueError
-        If the memory has no labels.
-
-    Source
-    ------
-    "the vector of activation probabilities ... is paired with each of the ten labels in turn
-    and the free energy of the associative memory is computed".
+    "the vector of activation probabilities ... is paired with each of the ten labels in turn and
+    the free energy of the associative memory is computed". (n, n_labels), in nats; the label of the
+    lowest is the guess. ValueError if the memory has no labels.
     """
     if not memory.n_labels:
         raise ValueError("a net without labels cannot be asked for them")
     n_pen = memory.n_visible - memory.n_labels
     result = np.empty((len(pen), memory.n_labels), pen.dtype)
     buffer = np.empty((min(_SMALL_BATCH, len(pen)), memory.n_hidden), pen.dtype)
-    for first in range(0, len(pen), _SMALL_BATCH):
-        batch = pen[first : first + _SMALL_BATCH]
+    for rows in batches(len(pen), _SMALL_BATCH):
+        batch = pen[rows]
         inputs = affine(batch, memory.weights[:n_pen], memory.hidden_bias, buffer[: len(batch)])
         top = _summed_softplus(inputs, memory.weights[n_pen:])
         pen_energy = -(batch @ memory.visible_bias[:n_pen])
-        energies = pen_energy[:, np.newaxis] - memory.visible_bias[n_pen:] - top
-        result[first : first + _SMALL_BATCH] = energies
+        result[rows] = pen_energy[:, np.newaxis] - memory.visible_bias[n_pen:] - top
     return result
 
 
@@ -232,28 +150,7 @@ def _summed_softplus(inputs: Array, offsets: Array) -> Array:
 
 
 def label_log_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
-    """The log of p(label | image): softmax over the labels of minus the memory's free energy.
-
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels.
-    images : (n_cases, n_vis) array
-        uint8 pixels, or floats in [0, 1].
-
-    Returns
-    -------
-    (n_cases, n_labels) array, in nats
-
-    Raises
-    ------
-    ValueError
-        As `pen_probs` and `label_free_energies`.
-
-    Source
-    ------
-    "A fast and accurate approximation", "Using contrastive wake-sleep".
-    """
+    """The log of p(label | image): softmax over the labels of minus the memory's free energy."""
     return log_softmax(-label_free_energies(net.memory, pen_probs(net, images)))
 
 
@@ -262,31 +159,13 @@ def stochastic_label_log_probs(
 ) -> Array:
     """The log of p(label | image), by free energy after stochastic up-passes, averaged over them.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels.
-    images : (n_cases, n_vis) array
-    rng : numpy.random.Generator
-        Draws the binary states of hid and pen.
-    passes : int
-        Up-passes whose label probabilities are averaged.
-
-    Returns
-    -------
-    (n_cases, n_labels) float64 array, in nats
-
-    Source
-    ------
-    "Using probabilities rather than stochastic binary states suppresses the noise due to
-    sampling"; the average over 20 passes, Hinton, Osindero and Teh (2006).
+    "Using probabilities rather than stochastic binary states suppresses the noise due to sampling";
+    the average over 20 up-passes, Hinton, Osindero and Teh (2006). (n, n_labels), float64.
     """
     total: NDArray[np.float64] = np.full((len(images), net.n_labels), -np.inf)
     for _ in range(passes):
-        for first in range(0, len(images), _BATCH):
-            rows = slice(first, min(first + _BATCH, len(images)))
-            pen_states = _sampled_pen(net, images, rows, rng)
-            energies = label_free_energies(net.memory, pen_states)
+        for rows in batches(len(images), _BATCH):
+            energies = label_free_energies(net.memory, _sampled_pen(net, images, rows, rng))
             # As logs: a probability may be too small for a float.
             total[rows] = np.logaddexp(total[rows], log_softmax(-energies))
     total -= np.log(passes)
@@ -296,11 +175,10 @@ def stochastic_label_log_probs(
 def _sampled_pen(
     net: DeepBeliefNet, images: NDArray[Any], rows: slice, rng: np.random.Generator
 ) -> Array:
-    dtype = net.vishid.dtype
-    n = rows.stop - rows.start
-    data = take_batch(images, rows, np.empty((n, len(net.vishid)), dtype))
+    shape = rows.stop - rows.start, net.n_pixels
+    data = take_batch(images, rows, np.empty(shape, net.vishid.dtype))
     for weights, bias in ((net.vishid, net.hid_rec_bias), (net.hidpen, net.pen_rec_bias)):
-        probs = firing_probs(data, weights, bias, np.empty((n, weights.shape[1]), dtype))
+        probs = firing_probs(data, weights, bias, np.empty((len(data), len(bias)), bias.dtype))
         data = bernoulli(probs, rng, np.empty_like(probs))
     return data
 
@@ -310,28 +188,12 @@ def gibbs_label_log_probs(
 ) -> Array:
     """The log of p(label | image), by Gibbs sampling of the labels and top, pen clamped.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels.
-    images : (n_cases, n_vis) array
-    rng : numpy.random.Generator
-    rounds : int
-        Rounds of alternating sampling, the first half of them not counted. The label
-        probabilities of the others are averaged.
-
-    Returns
-    -------
-    (n_cases, n_labels) float64 array, in nats
-
-    Source
-    ------
-    "it would be possible to use sampling methods"; Gibbs sampling of the label units after a
-    stochastic up-pass, Hinton, Osindero and Teh (2006).
+    "it would be possible to use sampling methods"; after a stochastic up-pass, as in Hinton,
+    Osindero and Teh (2006). The label probabilities of the second half of the rounds are averaged.
+    (n, n_labels), float64.
     """
     result = np.empty((len(images), net.n_labels))
-    for first in range(0, len(images), _BATCH):
-        rows = slice(first, min(first + _BATCH, len(images)))
+    for rows in batches(len(images), _BATCH):
         result[rows] = _gibbs_labels(net, _sampled_pen(net, images, rows, rng), rng, rounds)
     return result
 
@@ -358,24 +220,10 @@ def _gibbs_labels(
 def mean_free_energy(
     net: DeepBeliefNet, images: NDArray[Any], labels: NDArray[np.integer[Any]]
 ) -> float:
-    """Mean free energy of the memory with each image's penultimate features and its label.
+    """Mean free energy of the memory, in nats, with each image's pen features and its label.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels.
-    images : (n, n_vis) array
-    labels : (n,) integers in [0, n_labels)
-
-    Returns
-    -------
-    float
-        Nats. Lower for training than for validation cases where the net overfits.
-
-    Source
-    ------
-    Not in the chapter: the usual sign of overfitting in RBMs (Hinton, 2010, "A practical guide
-    to training restricted Boltzmann machines").
+    Lower for training than for validation cases where the net overfits: Hinton (2010), "A practical
+    guide to training restricted Boltzmann machines".
     """
     pen = pen_probs(net, images)
     inputs = pen @ net.pentop
@@ -386,63 +234,20 @@ def mean_free_energy(
 
 
 def case_costs(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> Array:
-    """Cross-entropy of each case: minus the log probability of its label.
-
-    Parameters
-    ----------
-    log_probabilities : (n, n_classes) array, in nats
-    labels : (n,) integers in [0, n_classes)
-
-    Returns
-    -------
-    (n,) array of nats, at least 0
-
-    Source
-    ------
-    "the cross-entropy which is the negative log probability that the network assigns to the
-    correct class", "Five strategies".
-    """
+    """Cross-entropy of each case, in nats: minus the log probability of its label."""
     costs: Array = -log_probabilities[np.arange(len(labels)), labels]
     return costs
 
 
 def score(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> Score:
-    """Count errors and average the cost.
-
-    Parameters
-    ----------
-    log_probabilities : (n, n_classes) array, in nats
-    labels : (n,) integers in [0, n_classes)
-
-    Returns
-    -------
-    Score
-
-    Source
-    ------
-    Table 1.
-    """
+    """Count errors and average the cost."""
     errors = int(np.count_nonzero(log_probabilities.argmax(axis=1) != labels))
     cost = float(case_costs(log_probabilities, labels).mean(dtype=np.float64))
     return Score(len(labels), errors, 100 * cost)
 
 
 def confusion(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """How often each class was taken for each other.
-
-    Parameters
-    ----------
-    log_probabilities : (n, n_classes) array
-    labels : (n,) integers in [0, n_classes)
-
-    Returns
-    -------
-    (n_classes, n_classes) array: row the true class, column the guess
-
-    Source
-    ------
-    Not in the chapter.
-    """
+    """How often each class was taken for each other: row the true class, column the guess."""
     n_classes = log_probabilities.shape[1]
     guesses = log_probabilities.argmax(axis=1)
     pairs = labels.astype(np.int64) * n_classes + guesses
@@ -450,29 +255,12 @@ def confusion(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> NDA
 
 
 def product_of_nets(log_probabilities: Sequence[Array], geometric: bool = True) -> Array:
-    """Multiply together the probabilities that several nets give to each class.
+    """Multiply together the probabilities that several nets give to each class, and renormalise.
 
-    Parameters
-    ----------
-    log_probabilities : sequence of (n, n_classes) arrays, one a net, in nats
-    geometric : bool
-        Whether to take the k-th root of the product of k nets before it is renormalised. The
-        most probable class is the same; the cost is not, and the chapter's "Combined" costs fit
-        the root (see README).
-
-    Returns
-    -------
-    (n, n_classes) float64 array of renormalised log probabilities
-
-    Raises
-    ------
-    ValueError
-        If there is no net, or the nets do not agree on cases and classes.
-
-    Source
-    ------
-    "multiplying together the three probabilities that the three nets predict for each digit
-    class and picking the class with the maximum product".
+    (n, n_classes) log probabilities each, in float64; ValueError if there are none, or they do not
+    agree on cases and classes. Whether `geometric`, the k-th root of the product of k nets, or not,
+    the most probable class is the same; the cost is not, and the chapter's "Combined" costs fit the
+    root: assumed, see docs/assumptions.md.
     """
     if len({array.shape for array in log_probabilities}) != 1:
         raise ValueError("nets of different cases or classes have no product")

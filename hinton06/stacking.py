@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.models import Rbm, Stack
-from hinton06.numerics import Array, epoch_order, take_batch
+from hinton06.numerics import Array, batches, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs
 from hinton06.recipes import PretrainSettings
 from hinton06.updates import Step
@@ -23,28 +23,16 @@ _MAX_KEPT = 512 << 20  # bytes; 13 versions of 50,000 images have 1.3 GB of 500 
 
 
 def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
-    """The activation probabilities of one RBM's features for every case.
+    """The activation probabilities of one RBM's features for every case: the next layer's data.
 
-    Parameters
-    ----------
-    rbm : Rbm
-    cases : (n_cases, n_visible) array
-        uint8 pixels, or probabilities.
-
-    Returns
-    -------
-    (n_cases, n_hidden) array of the RBM's dtype, in [0, 1]: the next layer's data
-
-    Source
-    ------
     "the binary states of feature detectors in the data layer are replaced by their real-valued
-    probabilities of activation when learning the next layer".
+    probabilities of activation when learning the next layer". (n_cases, n_hidden), of the RBM's
+    dtype.
     """
     dtype = rbm.weights.dtype
     probs = np.empty((len(cases), rbm.n_hidden), dtype)
     buffer = np.empty((min(_FEATURE_BATCH, len(cases)), rbm.n_visible), dtype)
-    for first in range(0, len(cases), _FEATURE_BATCH):
-        rows = slice(first, min(first + _FEATURE_BATCH, len(cases)))
+    for rows in batches(len(cases), _FEATURE_BATCH):
         batch = take_batch(cases, rows, buffer[: rows.stop - rows.start])
         hidden_probs(rbm, batch, out=probs[rows])
     return probs
@@ -54,59 +42,31 @@ class LayerData:
     """The data of one RBM of a stack: the features below it and, in the top one, the labels.
 
     They are computed once and kept; those that would take more than half a GiB are computed for
-    each batch anew.
-
-    Parameters
-    ----------
-    cases : (n_cases, n_pixels) array
-        uint8 pixels, or probabilities.
-    below : sequence of Rbm
-        The layers that are learned already, bottom to top.
-    targets : (n_cases, n_labels) float32 array
-        One-hot labels that are learned together with the features; of no columns for none.
-    batch : int
-        The most cases that `take` is asked for.
-
-    Source
-    ------
-    "A greedy learning algorithm for multiple hidden layers"; Figure 4.
+    each batch anew. Targets are (n_cases, n_labels) one-hot labels, of no columns for none.
     """
 
     def __init__(
         self,
-        cases: NDArray[Any],
-        below: Sequence[Rbm],
-        targets: NDArray[np.float32],
-        batch: int,
-    ) -> None:
+        cases: NDArray[Any], below: Sequence[Rbm], targets: NDArray[np.float32], batch: int,
+    ) -> None:  # fmt: skip
         sizes = [cases.shape[1], *(rbm.n_hidden for rbm in below)]
         self.n_visible = sizes[-1] + targets.shape[1]
         self._cases, self._below, self._targets = cases, list(below), targets
         computed = [*sizes[1:], self.n_visible] if targets.shape[1] else sizes[1:]
         self._kept = len(cases) * max(computed, default=0) * 4 <= _MAX_KEPT
-        if self._kept:
-            self._keep()
-        else:
+        if not self._kept:
             dtype = below[0].weights.dtype if below else targets.dtype
             self._buffers = [np.empty((batch, size), dtype) for size in sizes]
-
-    def _keep(self) -> None:
-        for rbm in self._below:
+            return
+        for rbm in below:
             self._cases = features(rbm, self._cases)
-        if self._targets.shape[1]:
+        if targets.shape[1]:
             lower = np.empty(self._cases.shape, np.float32)
             take_batch(self._cases, slice(None), lower)
-            self._cases = np.hstack([lower, self._targets])
+            self._cases = np.hstack([lower, targets])
 
     def take(self, rows: NDArray[np.intp], out: Array) -> None:
-        """Write the visible vectors of the chosen cases.
-
-        Parameters
-        ----------
-        rows : (n,) integer array
-            No more than `batch`.
-        out : (n, n_visible) float array, overwritten
-        """
+        """Write the (n, n_visible) vectors of the chosen cases, no more than `batch`, into out."""
         if self._kept:
             take_batch(self._cases, rows, out)
             return
@@ -119,23 +79,10 @@ class LayerData:
 
 
 def step_at(settings: PretrainSettings, epoch: int) -> Step:
-    """The rate, momentum and decay of one epoch of a layer.
+    """The rate, momentum and decay of one epoch of a layer, after so many: see docs/assumptions.md.
 
-    Parameters
-    ----------
-    settings : PretrainSettings
-    epoch : int
-        Epochs of this layer that are already done.
-
-    Returns
-    -------
-    Step
-        The rate goes linearly from `rate` in the first epoch to `final_share` of it in the last;
-        the momentum is `early_momentum` for the first `early_epochs` epochs.
-
-    Source
-    ------
-    Not in the chapter: assumed, see README, Assumptions.
+    The rate goes linearly from `rate` in the first epoch to `final_share` of it in the last; the
+    momentum is `early_momentum` for the first `early_epochs` epochs.
     """
     done = epoch / max(1, settings.passes - 1)
     rate = settings.rate * (1 + (settings.final_share - 1) * done)
@@ -155,23 +102,16 @@ class GreedyStack:
     rng : numpy.random.Generator
         Initial weights, shuffles and hidden states.
     targets : (n_cases, n_labels) float32 array, optional
-        One-hot labels, which the top RBM learns together with the features below it.
+        One-hot labels, which the top RBM learns together with the features below it, Figure 4.
     classes : (n_cases,) integer array, optional
-        For balanced batches.
+        For balanced batches, else ValueError.
     lower : sequence of Rbm
-        Layers that are learned already, bottom to top: learning starts above them.
-
-    Raises
-    ------
-    ValueError
-        If the lower layers do not fit the data and the layer sizes, or leave nothing to learn; or
-        if batches are to be balanced and no classes are given.
+        Layers that are learned already, bottom to top: learning starts above them. ValueError if
+        they do not fit the data and the layer sizes, or leave nothing to learn.
 
     Source
     ------
-    "A greedy learning algorithm for multiple hidden layers"; with labels, "each data vector had
-    510 components. The first 500 were the activation probabilities of the 500 feature detectors
-    in the penultimate layer and the last 10 were the label values".
+    "A greedy learning algorithm for multiple hidden layers".
     """
 
     def __init__(
@@ -255,18 +195,11 @@ class GreedyStack:
         return float(np.dot(layer, done)), sum(layer) * self.settings.passes
 
     def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
-        """One pass of CD-1 over all cases; starts the next layer where one is due.
+        """One epoch of CD-1 over all cases; starts the next layer where one is due.
 
-        Parameters
-        ----------
-        tick : function
-            Called after every batch with the multiply-adds it took.
-
-        Returns
-        -------
-        dict
-            ``layer`` (from 1), ``layer_epoch`` (from 1), ``rate``, and ``recon_error``: squared
-            error of the reconstruction, summed over units, mean over cases.
+        `tick` is called after every batch with the multiply-adds it took. The row has ``layer``
+        (from 1), ``layer_epoch`` (from 1), ``rate``, and ``recon_error``: squared error of the
+        reconstruction, summed over units, mean over cases.
         """
         layer, layer_epoch = self._place()
         if layer == len(self.stack):
@@ -277,8 +210,8 @@ class GreedyStack:
         step = step_at(self.settings, layer_epoch)
         order = epoch_order(len(self._cases), self._rng, self._classes)
         squared_error = 0.0
-        for first in range(0, len(order), self.settings.batch):
-            rows = order[first : first + self.settings.batch]
+        for batch in batches(len(order), self.settings.batch):
+            rows = order[batch]
             self._data.take(rows, divergence.data_buffer(len(rows)))
             squared_error += divergence.learn(len(rows), self._rng, step)
             tick(5.0 * rbm.weights.size * len(rows))
@@ -292,8 +225,9 @@ class GreedyStack:
 
     def parameters(self) -> dict[str, Array]:
         """What is being learned now, by name, to be checked for numbers that are not finite."""
-        arrays = self.stack[-1].parameters()
-        return {f"layer {len(self.stack)} {name}": array for name, array in arrays.items()}
+        now = f"layer {len(self.stack)} "
+        every = self.result().parameters()
+        return {name: array for name, array in every.items() if name.startswith(now)}
 
     def result(self) -> Stack:
         """The layers that are learned, and the one that is being learned."""
@@ -301,32 +235,21 @@ class GreedyStack:
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on exactly from here."""
-        divergence = self._divergence
         return {
             "epoch": self.epoch,
             "rng": self._rng.bit_generator.state,
             "stack": self.result().arrays(),
-            "velocity": {
-                "weights": divergence.weights.velocity,
-                "visible_bias": divergence.visible_bias.velocity,
-                "hidden_bias": divergence.hidden_bias.velocity,
-            },
+            "velocity": {name: m.velocity for name, m in self._divergence.momenta.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`.
-
-        Raises
-        ------
-        ValueError, KeyError
-            If the state is not one of a stack of these shapes.
-        """
+        """Go on from a `state`; ValueError or KeyError if it is of other shapes."""
         stack = list(Stack.from_arrays(state["stack"]))
         self._check_fit(stack)
         self._data = self._layer_data(stack[:-1])
         self.stack = stack[:-1]
         self._start_layer(stack[-1])
-        for name in ("weights", "visible_bias", "hidden_bias"):
-            getattr(self._divergence, name).restore(state["velocity"][name])
+        for name, momentum in self._divergence.momenta.items():
+            momentum.restore(state["velocity"][name])
         self.epoch = int(state["epoch"])
         self._rng.bit_generator.state = state["rng"]

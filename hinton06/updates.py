@@ -1,4 +1,4 @@
-"""Momentum, weight decay and schedules: the only code that changes a weight."""
+"""Momentum, decay, running means, conjugate gradient: the only code that changes a weight."""
 
 from __future__ import annotations
 
@@ -24,19 +24,9 @@ from hinton06.numerics import (
 class Step:
     """The three numbers of one update.
 
-    Parameters
-    ----------
-    rate : float
-        The learning rate epsilon, applied to the *mean* gradient of a batch.
-    momentum : float
-        In [0, 1): the share of the last change that is repeated.
-    decay : float
-        L2 weight decay; multiplies the weight and is added to the gradient.
-
-    Source
-    ------
-    The rate is epsilon of Eq. 4. Momentum and decay are not in the chapter: assumed, see
-    README, Assumptions.
+    `rate`, epsilon of Eq. 4, is applied to the *mean* gradient of a batch; `momentum`, in [0, 1),
+    is the share of the last change that is repeated; `decay` (L2) multiplies the weight and is
+    added to the gradient.
     """
 
     rate: float
@@ -45,20 +35,13 @@ class Step:
 
 
 class Momentum:
-    """One parameter array and its velocity.
+    """One parameter array, changed in place by its velocity: assumed, see docs/assumptions.md.
 
     The rule is ``velocity = momentum * velocity + rate * (gradient - decay * parameter)``, then
     ``parameter += velocity``, where the gradient points *uphill* on what is to be increased.
+    Gradients of weights are products of (m, k) and (k, n) arrays, those of biases sums over the
+    rows of (n, n_units) ones; `share` is the factor of either, usually 1 / batch size.
     `step_product` without momentum leaves no velocity to a later step that has some.
-
-    Parameters
-    ----------
-    parameter : C-contiguous float array
-        Changed in place by every step.
-
-    Source
-    ------
-    Not in the chapter: assumed, see README, Assumptions.
     """
 
     def __init__(self, parameter: Array) -> None:
@@ -67,75 +50,29 @@ class Momentum:
         self._moving = False
 
     def restore(self, velocity: Array) -> None:
-        """Go on with a saved velocity.
-
-        Parameters
-        ----------
-        velocity : array of the parameter's shape
-            Copied.
-
-        Raises
-        ------
-        ValueError
-            If it has another shape.
-        """
+        """Go on with a copy of a saved velocity; ValueError if it has another shape."""
         if velocity.shape != self.velocity.shape:
             raise ValueError(f"velocity {velocity.shape} for parameters {self.velocity.shape}")
         np.copyto(self.velocity, velocity)
         self._moving = True
 
     def gather_product(self, left: Array, right: Array, share: float, step: Step) -> None:
-        """Renew the velocity with the gradient ``share * left @ right``, never formed on its own.
-
-        The parameter stays as it is until `apply`, so that several gradients can be computed at
-        the same parameters.
-
-        Parameters
-        ----------
-        left, right : (m, k) and (k, n) arrays
-            Their product has the parameter's shape (m, n).
-        share : float
-            The factor of the product, usually 1 / batch size.
-        step : Step
-
-        Source
-        ------
-        Eq. 4 with momentum: the velocity is what BLAS accumulates into.
-        """
+        """Renew the velocity by Eq. 4, its gradient never formed; `apply` moves the parameter."""
         self._moving = True
         product(left, right, self.velocity, scale=step.rate * share, keep=step.momentum)
 
     def gather(self, gradient: Array, step: Step) -> None:
-        """Renew the velocity with a gradient of the parameter's own shape, left as it is.
-
-        Parameters
-        ----------
-        gradient : array of the parameter's shape
-            Uphill; the mean over the batch.
-        step : Step
-        """
+        """Renew the velocity with a gradient of the parameter's own shape, left as it is."""
         self._moving = True
         self.velocity *= step.momentum
         self.velocity += step.rate * gradient
 
     def apply(self, step: Step) -> None:
-        """Move the parameter by the velocity, after its decay.
-
-        Parameters
-        ----------
-        step : Step
-            The one that was gathered with.
-        """
+        """Move the parameter by the velocity, after its decay: with the step of `gather`."""
         move(self.parameter, self.velocity, step.rate * step.decay)
 
     def step_product(self, left: Array, right: Array, share: float, step: Step) -> None:
-        """`gather_product`, then `apply`; in one pass over the parameter if there is no momentum.
-
-        Parameters
-        ----------
-        left, right, share, step
-            As `gather_product`.
-        """
+        """`gather_product`, then `apply`; in one go if there is no momentum."""
         scale, shrink = step.rate * share, step.rate * step.decay
         if step.momentum:
             self._moving = True
@@ -149,83 +86,29 @@ class Momentum:
             self._moving = False
 
     def gather_sum(self, deltas: Array, share: float, step: Step) -> None:
-        """Renew the velocity with the gradient of biases, ``share`` times the sum over cases.
-
-        Parameters
-        ----------
-        deltas : (n, n_units) array
-        share : float
-            The factor of the sum, usually 1 / batch size.
-        step : Step
-
-        Source
-        ------
-        "a similar learning rule can be used for the biases": a bias is the weight from a unit
-        that is always on.
-        """
+        """Renew the velocity with the gradient of biases: weights from a unit that is always on."""
         self._moving = True
         add_sums(deltas, self.velocity, step.rate * share, step.momentum)
 
     def step_sum(self, deltas: Array, share: float, step: Step) -> None:
-        """`gather_sum`, then `apply` without decay, which biases never have.
-
-        Parameters
-        ----------
-        deltas, share, step
-            As `gather_sum`.
-        """
+        """`gather_sum`, then `apply` without decay, which biases never have."""
         self._moving = True
         add_sums(deltas, self.velocity, step.rate * share, step.momentum, self.parameter)
 
     def step_difference(self, data: Array, recon: Array, share: float, step: Step) -> float:
-        """`step_sum` of ``data - recon``.
-
-        Parameters
-        ----------
-        data, recon : (n, n_units) arrays
-        share, step
-            As `gather_sum`.
-
-        Returns
-        -------
-        float, as `numerics.add_differences`
-        """
+        """`step_sum` of ``data - recon``; returns the sum of its squares."""
         self._moving = True
         return add_differences(
             data, recon, self.velocity, step.rate * share, step.momentum, self.parameter
         )
-
-    def step(self, gradient: Array, step: Step) -> None:
-        """`gather`, then `apply`.
-
-        Parameters
-        ----------
-        gradient, step
-            As `gather`.
-        """
-        self.gather(gradient, step)
-        self.apply(step)
 
 
 class RunningMean:
     """The mean of arrays that change, over the recent past: without the noise of single updates.
 
     Up to `window` values it is their plain mean; from there on each new value takes part with a
-    share of 1 / window, and older ones are forgotten exponentially.
-
-    Parameters
-    ----------
-    arrays : mapping of str to float array
-        What changes; read by `add`.
-    means : mapping of the same names to arrays of the same shapes
-        Overwritten by the first `add`, and changed by all others.
-    window : float
-        At least 1.
-
-    Source
-    ------
-    Not in the chapter: assumed, see README, Assumptions. Polyak and Juditsky (1992),
-    "Acceleration of stochastic approximation by averaging".
+    share of 1 / window, and older ones are forgotten exponentially. `means` are overwritten by the
+    first `add`. Assumed, see docs/assumptions.md; Polyak and Juditsky (1992).
     """
 
     def __init__(
@@ -257,29 +140,12 @@ def conjugate_gradient(
     cost_and_gradient: Callable[[], tuple[float, list[Array]]],
     line_searches: int,
 ) -> float:
-    """Lower a cost by a few line searches along conjugate directions.
+    """Lower a cost by a few line searches along conjugate directions; returns the cost before them.
 
-    A line search that takes more than `MOST_EVALUATIONS` of the cost ends them all: where the
-    cost falls by less than its rounding, the search would not find out for long.
-
-    Parameters
-    ----------
-    parameters : sequence of arrays
-        Changed in place; left at the best point that was found.
-    cost_and_gradient : function
-        The cost at the parameters' present values, and its gradient (pointing uphill on the
-        cost), one array a parameter.
-    line_searches : int
-
-    Returns
-    -------
-    float
-        The cost before the first line search.
-
-    Source
-    ------
-    "similar results can be obtained using a standard method called conjugate gradient", "Details
-    of the discriminative fine-tuning procedure"; the method itself is SciPy's.
+    The parameters are changed in place, and left at the best point that was found; the gradient
+    points uphill on the cost. A line search that takes more than `MOST_EVALUATIONS` of the cost
+    ends them all: where the cost falls by less than its rounding, the search would not find out for
+    long. "Details of the discriminative fine-tuning procedure"; the method itself is SciPy's.
     """
     ends = np.cumsum([p.size for p in parameters])[:-1]
     start = np.concatenate([p.ravel() for p in parameters]).astype(np.float64)

@@ -11,9 +11,15 @@ from hinton06 import updates
 from hinton06.updates import Momentum, RunningMean, Step, conjugate_gradient
 
 
+def take_step(momentum: Momentum, gradient: Any, step: Step) -> None:
+    """One step along a gradient."""
+    momentum.gather(gradient, step)
+    momentum.apply(step)
+
+
 def test_one_plain_step_worked_by_hand() -> None:
     weights = np.array([[1.0, -2.0]])
-    Momentum(weights).step(np.array([[0.5, 4.0]]), Step(rate=0.25))
+    take_step(Momentum(weights), np.array([[0.5, 4.0]]), Step(rate=0.25))
     # 1 + 0.25 * 0.5 and -2 + 0.25 * 4: uphill, so the step has the gradient's sign.
     assert weights.tolist() == [[1.125, -1.0]]
 
@@ -21,11 +27,11 @@ def test_one_plain_step_worked_by_hand() -> None:
 def test_two_steps_with_momentum_and_decay_worked_by_hand() -> None:
     weights = np.array([2.0])
     momentum, step = Momentum(weights), Step(rate=0.1, momentum=0.9, decay=0.5)
-    momentum.step(np.array([3.0]), step)
+    take_step(momentum, np.array([3.0]), step)
     # velocity 0.9 * 0 + 0.1 * (3 - 0.5 * 2) = 0.2
     assert momentum.velocity[0] == pytest.approx(0.2, rel=reference.rounding(10))
     assert weights[0] == pytest.approx(2.2, rel=reference.rounding(10))
-    momentum.step(np.array([-1.0]), step)
+    take_step(momentum, np.array([-1.0]), step)
     # velocity 0.9 * 0.2 + 0.1 * (-1 - 0.5 * 2.2) = 0.18 - 0.21 = -0.03
     assert momentum.velocity[0] == pytest.approx(-0.03, abs=reference.rounding(10))
     assert weights[0] == pytest.approx(2.17, rel=reference.rounding(10))
@@ -34,15 +40,15 @@ def test_two_steps_with_momentum_and_decay_worked_by_hand() -> None:
 def test_momentum_alone_goes_on_in_the_same_direction() -> None:
     weights = np.array([0.0])
     momentum = Momentum(weights)
-    momentum.step(np.array([1.0]), Step(rate=1.0, momentum=0.5))
+    take_step(momentum, np.array([1.0]), Step(rate=1.0, momentum=0.5))
     for expected in (1.5, 1.75, 1.875):
-        momentum.step(np.array([0.0]), Step(rate=1.0, momentum=0.5))
+        take_step(momentum, np.array([0.0]), Step(rate=1.0, momentum=0.5))
         assert weights[0] == expected
 
 
 def test_a_step_leaves_its_gradient_as_it_is() -> None:
     gradient = np.array([1.0, 2.0])
-    Momentum(np.array([3.0, 4.0])).step(gradient, Step(0.1, 0.9, 0.5))
+    take_step(Momentum(np.array([3.0, 4.0])), gradient, Step(0.1, 0.9, 0.5))
     assert gradient.tolist() == [1, 2]
 
 
@@ -58,7 +64,7 @@ def test_step_product_is_a_step_along_the_product(sizes: tuple[int, int, int], d
     step = Step(rate=0.3, momentum=0.9, decay=0.2)
     for sign in (1, -1, 1):
         fused.step_product((sign * left.T).T, right, 1 / k, step)
-        plain.step(sign * left @ right / k, step)
+        take_step(plain, sign * left @ right / k, step)
     # Three steps of sums of k products, all below 2 in size.
     tolerance = reference.rounding(3 * (3 * k + 2), size=2, dtype=dtype)
     np.testing.assert_allclose(fused.parameter, plain.parameter, rtol=0, atol=tolerance)
@@ -93,8 +99,8 @@ def test_updates_of_arrays_of_every_size_equal_the_plain_formula(
     rng = np.random.default_rng(2)
     start, first, second = (rng.standard_normal(shape) for _ in range(3))
     momentum, step = Momentum(start.copy()), Step(rate=0.1, momentum=0.9, decay=decay)
-    momentum.step(first, step)
-    momentum.step(second, step)
+    take_step(momentum, first, step)
+    take_step(momentum, second, step)
     velocity = 0.1 * (first - decay * start)
     after_one = start + velocity
     velocity = 0.9 * velocity + 0.1 * (second - decay * after_one)

@@ -13,7 +13,6 @@ import hashlib
 import math
 import os
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -67,21 +66,10 @@ class DataError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Digits:
-    """A labelled training set and a labelled test set of images.
+    """A labelled training set and a labelled test set of images, (n, n_pixels) and (n,) bytes.
 
-    Parameters
-    ----------
-    train_images : (n_train, n_pixels) uint8 array
-    train_labels : (n_train,) uint8 array
-    test_images : (n_test, n_pixels) uint8 array
-    test_labels : (n_test,) uint8 array
-    shape : (rows, columns) of an image
-    sha256 : str
-        Of the four unpacked files together: the identity of the data.
-    name : str
-        ``"MNIST"``, or the folder that was read.
-    folder : Path or None
-        The folder; None for the files inside the package.
+    `shape` is (rows, columns) of an image; `sha256` that of the four unpacked files together, the
+    identity of the data; `name` is ``"MNIST"``, or the `folder` that was read.
     """
 
     train_images: NDArray[np.uint8]
@@ -106,14 +94,7 @@ class Digits:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Which training cases are trained on and which are held out for validation.
-
-    Parameters
-    ----------
-    name : str
-    train : (n,) sorted integer array of case numbers
-    valid : (m,) sorted integer array of case numbers, disjoint from `train`
-    """
+    """Which training cases are trained on and which are held out: sorted, disjoint case numbers."""
 
     name: str
     train: NDArray[np.intp]
@@ -128,32 +109,12 @@ class Split:
 def split(n_cases: int, name: str) -> Split:
     """One of three splits whose validation sets, a sixth of the cases each, are disjoint.
 
-    A validation set is a run of successive cases, and not drawn at random: the files of MNIST
-    keep the digits of one writer together, those of the test set are by other writers, and so
-    a run of cases is to the rest what the test set is to all.
-
-    Parameters
-    ----------
-    n_cases : int
-        60,000 for MNIST, which gives 50,000 and 10,000.
-    name : str
-        ``"a"`` for the last sixth of the cases, ``"b"`` for the one before it, ``"c"`` for the
-        one before that.
-
-    Returns
-    -------
-    Split
-
-    Raises
-    ------
-    ValueError
-        If the name is another, or there are too few cases.
-
-    Source
-    ------
-    "three different splits of the 60,000 image training set into 50,000 training examples and
-    10,000 validation examples"; disjoint by the caption of Table 1. Which cases they hold out is
-    assumed: see README.
+    A validation set is a run of successive cases, the last sixth for ``"a"``, the one before it for
+    ``"b"``, and not drawn at random: the files of MNIST keep the digits of one writer together,
+    those of the test set are by other writers, and so a run of cases is to the rest what the test
+    set is to all. "50,000 training examples and 10,000 validation examples", disjoint by the
+    caption of Table 1; which, is assumed, see docs/assumptions.md. ValueError if there is no such
+    split, or too few cases.
     """
     if name not in SPLITS:
         raise ValueError(f"a split is one of {', '.join(SPLITS)}, not {name!r}")
@@ -166,22 +127,11 @@ def split(n_cases: int, name: str) -> Split:
 
 
 def shifts(distance: int) -> list[tuple[int, int]]:
-    """All translations by up to so many pixels, the one by none first.
+    """All translations (down, right) by up to so many pixels in all, none first.
 
-    Parameters
-    ----------
-    distance : int
-        In pixels, rows and columns together: 2 gives the eight neighbours and two pixels to each
-        side, so that there are 12 beside the image itself.
-
-    Returns
-    -------
-    list of (down, right), in pixels; negative ones go up and left
-
-    Source
-    ------
     "translations of up to 2 pixels are used to create 12 extra versions of each training image",
-    "Using geometric prior knowledge"; which 12 they are is assumed: see README.
+    "Using geometric prior knowledge"; which 12 they are is assumed, see docs/assumptions.md: the
+    eight neighbours and two pixels to each side.
     """
     reach = range(-distance, distance + 1)
     every = [(down, right) for down in reach for right in reach]
@@ -194,26 +144,8 @@ def translated(
 ) -> NDArray[np.uint8]:
     """Every image in every one of the `shifts`: what moves out is lost, what moves in is 0.
 
-    Parameters
-    ----------
-    images : (n, rows * columns) uint8 array
-    shape : (rows, columns) of an image
-    distance : int
-        In pixels, less than either side of an image.
-
-    Returns
-    -------
-    (n * n_shifts, rows * columns) uint8 array
-        First all images as they are, then all in the next shift, and so on.
-
-    Raises
-    ------
-    ValueError
-        If an image could leave its frame altogether.
-
-    Source
-    ------
-    As `shifts`.
+    (n * n_shifts, rows * columns) bytes: first all images as they are, then all in the next shift,
+    and so on. ValueError if an image could leave its frame altogether.
     """
     if not 0 <= distance < min(shape):
         raise ValueError(
@@ -235,8 +167,13 @@ def _overlap(shift: int) -> tuple[slice, slice]:
     return (without_first, without_last) if shift > 0 else (without_last, without_first)
 
 
-def _read_idx(opened: BinaryIO, name: str, n_dimensions: int) -> bytes:
+def _read_path(path: Path, name: str, n_dimensions: int) -> bytes:
     """The unpacked bytes of an IDX file, no more of them than its own header declares."""
+    with open_plain(path) as opened:
+        return _read_idx(opened, name, n_dimensions)
+
+
+def _read_idx(opened: BinaryIO, name: str, n_dimensions: int) -> bytes:
     n_packed = os.fstat(opened.fileno()).st_size
     packed = opened.read(2) == b"\x1f\x8b"
     opened.seek(0)
@@ -290,29 +227,10 @@ def _sizes(content: bytes | bytearray, name: str, n_dimensions: int) -> list[int
 
 
 def parse_idx(content: bytes, name: str, n_dimensions: int) -> NDArray[np.uint8]:
-    """The array in an IDX file of unsigned bytes.
+    """The read-only array in an unpacked IDX file: 3 dimensions for images, 1 for labels.
 
-    Parameters
-    ----------
-    content : bytes
-        The unpacked file.
-    name : str
-        For the error message.
-    n_dimensions : int
-        3 for images, 1 for labels.
-
-    Returns
-    -------
-    uint8 array of that many dimensions; read-only
-
-    Raises
-    ------
-    DataError
-        If it is not such a file, is not complete, or its images are larger than any digit.
-
-    Source
-    ------
-    The IDX format as described on the MNIST page of LeCun, Cortes and Burges.
+    `name` is for the message of the DataError that is raised if it is not such a file, is not
+    complete, or its images are larger than any digit.
     """
     sizes, header = _sizes(content, name, n_dimensions), _header_size(n_dimensions)
     size = header + math.prod(sizes)
@@ -348,34 +266,12 @@ def _read_from(folder: Path, file: str, n_dimensions: int) -> tuple[bytes, str]:
     raise DataError(f"{folder}: there is no {file} or {file}.gz in it")
 
 
-def _read_path(path: Path, name: str, n_dimensions: int) -> bytes:
-    with open_plain(path) as opened:
-        return _read_idx(opened, name, n_dimensions)
-
-
 def read(folder: Path | None = None) -> Digits:
-    """MNIST, or another set of four IDX files under MNIST's names.
+    """MNIST, or the four IDX files under MNIST's names, gzipped or not, in another folder.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        Where the four files are, each gzipped or not. The shipped files when not given.
-
-    Returns
-    -------
-    Digits
-        Cases in the order of the files; a training set that has one class after the other is
-        shuffled, always in the same way.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, damaged, truncated, or does not fit the others; or, for the
-        shipped files, if its SHA-256 is not the known one.
-
-    Source
-    ------
-    The MNIST database; see the top of this module.
+    Cases are in the order of the files; a training set that has one class after the other is
+    shuffled, always in the same way. DataError if a file is missing, damaged, truncated, or does
+    not fit the others; or if a shipped file is not the known one.
     """
     arrays, summed = {}, hashlib.sha256()
     for key, file in _FILES.items():
@@ -386,22 +282,15 @@ def read(folder: Path | None = None) -> Digits:
             content, name = _read_from(folder, file, n_dimensions)
         summed.update(content)
         arrays[key] = parse_idx(content, name, n_dimensions)
-    images = {part: arrays[f"{part} images"] for part in ("train", "test")}
-    labels = {part: arrays[f"{part} labels"] for part in ("train", "test")}
-    for part, stored in images.items():
-        if len(stored) != len(labels[part]):
-            raise DataError(
-                f"{_FILES[f'{part} labels']}: {len(labels[part]):,} labels for "
-                f"{len(stored):,} images"
-            )
-    _check_parts_fit(images, labels)
-    order = _reading_order(labels["train"])
+    train, labels, test, test_labels = arrays.values()
+    _check_parts_fit(train, labels, test, test_labels)
+    order = _reading_order(labels)
     return Digits(
-        train_images=images["train"].reshape(len(images["train"]), -1)[order],
-        train_labels=labels["train"][order],
-        test_images=images["test"].reshape(len(images["test"]), -1),
-        test_labels=labels["test"],
-        shape=(images["train"].shape[1], images["train"].shape[2]),
+        train_images=train.reshape(len(train), -1)[order],
+        train_labels=labels[order],
+        test_images=test.reshape(len(test), -1),
+        test_labels=test_labels,
+        shape=(train.shape[1], train.shape[2]),
         sha256=summed.hexdigest(),
         name="MNIST" if folder is None else str(folder),
         folder=folder,
@@ -416,16 +305,24 @@ def _reading_order(labels: NDArray[np.uint8]) -> NDArray[np.intp] | slice:
 
 
 def _check_parts_fit(
-    images: Mapping[str, NDArray[np.uint8]], labels: Mapping[str, NDArray[np.uint8]]
+    train: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    test: NDArray[np.uint8],
+    test_labels: NDArray[np.uint8],
 ) -> None:
-    if images["train"].shape[1:] != images["test"].shape[1:]:
+    for part, images, own in (("train", train, labels), ("test", test, test_labels)):
+        if len(images) != len(own):
+            raise DataError(
+                f"{_FILES[f'{part} labels']}: {len(own):,} labels for {len(images):,} images"
+            )
+    if train.shape[1:] != test.shape[1:]:
         raise DataError(
-            f"{_FILES['test images']}: images of {images['test'].shape[1:]} pixels, "
-            f"the training images have {images['train'].shape[1:]}"
+            f"{_FILES['test images']}: images of {test.shape[1:]} pixels, the training images "
+            f"have {train.shape[1:]}"
         )
-    if labels["test"].max() > labels["train"].max():
+    if test_labels.max() > labels.max():
         raise DataError(
-            f"{_FILES['test labels']}: class {labels['test'].max()} is not in the training set"
+            f"{_FILES['test labels']}: class {test_labels.max()} is not in the training set"
         )
-    if labels["train"].max() < 1:
+    if labels.max() < 1:
         raise DataError(f"{_FILES['train labels']}: fewer than two classes")
