@@ -529,7 +529,8 @@ class Source:
         """Some command that opens a file of this sort under another name."""
         if rng.random() < 0.4:
             return ["show", str(net), *rng.choice([[], ["--json"]])]
-        command = self.use(net, with_data=rng.random() < 0.8)
+        without = self.version > 1 and rng.random() < 0.2  # it says where they are
+        command = self.use(net, not without)
         return [*command, "--json"] if rng.random() < 0.5 else command
 
 
@@ -568,8 +569,6 @@ _CONTINUED = {
     "bp-a-again.h5.part": "finetune-bp --extend bp-a.h5 --batch 20 --all-cases-rate 0.0001 "
     "--patience 1 --max-epochs 6",
     "cws-b.h5.part": "finetune-cws pretrain-labels-b.h5 --batch 20 --epochs 4",
-    "hybrid-a-extended.h5.part": "finetune-cws --extend hybrid-a.h5 --batch 20 --rate 1e-06 "
-    "--gibbs 10 --bp-weights 0.5,0.9 --bp-rate 1e-06",
 }
 
 

@@ -42,7 +42,7 @@ from hinton06.recipes import conditions
 @click.option("--layers", type=LAYERS, help="Hidden layers with --no-pretraining. Default: as "
               "in the first CHECKPOINT, or the recipe's.")  # fmt: skip
 @click.option(
-    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000), default=0,
+    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000),
     help="Learn from so many of the training cases, equally many of each class, as if the others "
     "had no labels. Default: all.",
 )  # fmt: skip
@@ -55,7 +55,7 @@ def finetune_bp(
     no_pretraining: bool,
     split: str | None,
     layers: tuple[int, ...] | None,
-    labelled: int,
+    labelled: int | None,
     out: Path | None,
     **options: Any,
 ) -> None:
@@ -76,11 +76,12 @@ def finetune_bp(
     _check_usage(checkpoints, extended, no_pretraining, split, layers)
     if labelled and (extended is not None or (no_pretraining and split is None)):
         raise click.UsageError("--labelled goes with a pretrained CHECKPOINT or with --split")
+    n_labelled = labelled or 0
     _check_rate(extended is not None or no_pretraining, options)
     starts = [extended] if extended is not None else list(checkpoints)
     setup = training_setup(options, Display(options["quiet"], options["plain"]), starts)
     known = setup.start.lineage.conditions() if setup.start else {}
-    known = known | ({"labelled": labelled} if labelled else {})
+    known = known | ({"labelled": n_labelled} if labelled else {})
     settings = setup.settings("backprop", options, conditions(**known))
     with_settings = (settings, setup.recipe.name, setup.seed)
     few = f"-{labelled}-labelled" if labelled else ""
@@ -91,7 +92,7 @@ def finetune_bp(
         path = out or Path("runs") / f"bp-not-pretrained-{split}{few}.h5"
         sizes = layers or setup.recipe.pretrain.layers
         result = experiments.finetune_from_random_on_split(
-            setup.context, path, split, settings, sizes, setup.recipe.name, setup.seed, labelled
+            setup.context, path, split, settings, sizes, setup.recipe.name, setup.seed, n_labelled
         )
     elif no_pretraining:
         assert setup.start is not None  # or _check_usage had refused it
@@ -103,7 +104,9 @@ def finetune_bp(
     else:
         name = checkpoints[0].stem.removeprefix("pretrain-")
         path = out or checkpoints[0].with_name(f"bp-{name}{few}.h5")
-        result = experiments.finetune(setup.context, path, checkpoints[0], *with_settings, labelled)
+        result = experiments.finetune(
+            setup.context, path, checkpoints[0], *with_settings, n_labelled
+        )
     print_result(result, options["as_json"])
 
 

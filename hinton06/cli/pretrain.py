@@ -46,7 +46,7 @@ from hinton06.records import Tree
     "versions of each. What is fine-tuned from the stack learns them too.",
 )  # fmt: skip
 @click.option(
-    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000), default=0,
+    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000),
     help="Learn only the images of so many training cases, equally many of each class: those that "
     "finetune-bp --labelled has labels of. What is fine-tuned from the stack learns no others.",
 )  # fmt: skip
@@ -64,7 +64,7 @@ def pretrain(
     labels: bool,
     lower: Path | None,
     translations: int,
-    labelled: int,
+    labelled: int | None,
     runs: Path,
     out: Path | None,
     **options: Any,
@@ -85,7 +85,7 @@ def pretrain(
     setup = training_setup(options, display, [lower] if lower else [])
     if options["passes"] is not None and options["updates"] is None:
         options["updates"] = 0
-    under = conditions(labels=labels, translations=translations, images=labelled)
+    under = conditions(labels=labels, translations=translations, images=labelled or 0)
     settings = setup.settings("pretrain", options, under)
     sort = ("labels-" if labels else "") + ("translated-" if translations else "")
     sort += f"{labelled}-images-" if labelled else ""
@@ -94,7 +94,7 @@ def pretrain(
         path = out or runs / f"pretrain-{sort}{name}.h5"
         result = experiments.pretrain(
             setup.context, path, name, settings, setup.recipe.name, setup.seed, labels, lower,
-            translations, labelled,
+            translations, labelled or 0,
         )  # fmt: skip
         if result.already:
             display.skip()
