@@ -42,7 +42,7 @@ from hinton06.recipes import conditions
 @click.option("--layers", type=LAYERS, help="Hidden layers with --no-pretraining. Default: as "
               "in the first CHECKPOINT, or the recipe's.")  # fmt: skip
 @click.option(
-    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000), default=0,
+    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000),
     help="Learn from so many of the training cases, equally many of each class, as if the others "
     "had no labels. Default: all.",
 )  # fmt: skip
@@ -55,7 +55,7 @@ def finetune_bp(
     no_pretraining: bool,
     split: str | None,
     layers: tuple[int, ...] | None,
-    labelled: int,
+    labelled: int | None,
     out: Path | None,
     **options: Any,
 ) -> None:
@@ -73,6 +73,7 @@ def finetune_bp(
     Learning stops once the validation cost is past its minimum and the fewest validation errors
     are 10 epochs old; the weights go back to those fewest errors.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    labelled = labelled or 0
     _check_usage(checkpoints, extended, no_pretraining, split, layers)
     if labelled and (extended is not None or (no_pretraining and split is None)):
         raise click.UsageError("--labelled goes with a pretrained CHECKPOINT or with --split")

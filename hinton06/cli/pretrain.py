@@ -46,7 +46,7 @@ from hinton06.records import Tree
     "versions of each. What is fine-tuned from the stack learns them too.",
 )  # fmt: skip
 @click.option(
-    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000), default=0,
+    "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000),
     help="Learn only the images of so many training cases, equally many of each class: those that "
     "finetune-bp --labelled has labels of. What is fine-tuned from the stack learns no others.",
 )  # fmt: skip
@@ -64,7 +64,7 @@ def pretrain(
     labels: bool,
     lower: Path | None,
     translations: int,
-    labelled: int,
+    labelled: int | None,
     runs: Path,
     out: Path | None,
     **options: Any,
@@ -74,6 +74,7 @@ def pretrain(
     Each layer is an RBM trained by one-step contrastive divergence (the chapter's Eqs 4
     to 6) on the activation probabilities of the layer below.
     """
+    labelled = labelled or 0
     if out is not None and split == "all":
         raise click.UsageError("--out names one file; with --split all give --runs")
     if lower is not None and split == "all":
