@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import PRETRAIN, fails_in_one_line, maker, run
+from test_cli import PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 
 from hinton06 import checkpoint
 from hinton06.recognition import product_of_nets, score
