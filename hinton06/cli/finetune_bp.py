@@ -92,7 +92,14 @@ def finetune_bp(
         path = out or Path("runs") / f"bp-not-pretrained-{split}{few}.h5"
         sizes = layers or setup.recipe.pretrain.layers
         result = experiments.finetune_from_random_on_split(
-            setup.context, path, split, settings, sizes, setup.recipe.name, setup.seed, labelled
+            setup.context,
+            path,
+            split,
+            settings,
+            sizes,
+            setup.recipe.name,
+            setup.seed,
+            labelled or 0,
         )
     elif no_pretraining:
         assert setup.start is not None  # or _check_usage had refused it
@@ -104,7 +111,9 @@ def finetune_bp(
     else:
         name = checkpoints[0].stem.removeprefix("pretrain-")
         path = out or checkpoints[0].with_name(f"bp-{name}{few}.h5")
-        result = experiments.finetune(setup.context, path, checkpoints[0], *with_settings, labelled)
+        result = experiments.finetune(
+            setup.context, path, checkpoints[0], *with_settings, labelled or 0
+        )
     print_result(result, options["as_json"])
 
 

@@ -86,7 +86,7 @@ def pretrain(
     setup = training_setup(options, display, [lower] if lower else [])
     if options["passes"] is not None and options["updates"] is None:
         options["updates"] = 0
-    under = conditions(labels=labels, translations=translations, images=labelled)
+    under = conditions(labels=labels, translations=translations, images=labelled or 0)
     settings = setup.settings("pretrain", options, under)
     sort = ("labels-" if labels else "") + ("translated-" if translations else "")
     sort += f"{labelled}-images-" if labelled else ""
@@ -95,7 +95,7 @@ def pretrain(
         path = out or runs / f"pretrain-{sort}{name}.h5"
         result = experiments.pretrain(
             setup.context, path, name, settings, setup.recipe.name, setup.seed, labels, lower,
-            translations, labelled,
+            translations, labelled or 0,
         )  # fmt: skip
         if result.already:
             display.skip()
