@@ -26,18 +26,10 @@ Labels = NDArray[np.integer[Any]]
 
 
 class Backpropagation:
-    """The gradient of the log probability of the labels, and momentum updates along it.
+    """The gradient of the log probability of the labels, and momentum updates of `net` along it.
 
-    Parameters
-    ----------
-    net : Classifier
-        Changed in place by `learn`.
-    batch_size : int
-        The largest batch.
-
-    Source
-    ------
-    "Five strategies for learning multilayer networks", the fourth: calculus.
+    "Five strategies for learning multilayer networks", the fourth: calculus. `batch_size` is the
+    largest batch; `learn` changes the net in place.
     """
 
     def __init__(self, net: Classifier, batch_size: int) -> None:
@@ -53,18 +45,9 @@ class Backpropagation:
     ) -> Array:
         """The up-pass of one batch; leaves the weighted top gradient ready for `backward`.
 
-        Parameters
-        ----------
-        images : (n_cases, n_pixels) array
-        rows : (n,) integer array or slice
-            The cases of the batch.
-        labels : (n,) integers, the batch's labels
-        case_weights : (n,) array
-            The factor of each case's gradient: 1, or 10 for a selected easy case.
-
-        Returns
-        -------
-        (n,) array: each case's cross-entropy in nats, not weighted
+        The batch are these (n,) `rows` of (n_cases, n_pixels) `images`, with their labels; (n,)
+        `case_weights` are the factors of their gradients: 1, or 10 for a selected easy case.
+        Returns each case's cross-entropy in nats, not weighted.
         """
         n = len(labels)
         layers = [buffer[:n] for buffer in self._layers]
@@ -73,23 +56,13 @@ class Backpropagation:
         return label_errors(log_probabilities, labels, case_weights, self._deltas[-1][:n])
 
     def backward(self, n: int, use: Callable[[int, Array, Array], None], lowest: int = 0) -> None:
-        """Send the top gradient down, handing each layer's two factors to `use` on the way.
+        """Send the top gradient of n cases down, to `use` each layer's two factors on the way.
 
-        Parameters
-        ----------
-        n : int
-            The batch that `forward` saw.
-        use : function of (layer number, (n_in, n) data transposed, (n, n_out) delta)
-            The layer's summed weight gradient is the product of the two, its bias gradient the
-            sum of delta over cases; uphill on the log probability of the labels. `use` may
-            change that layer's parameters.
-        lowest : int
-            The lowest layer whose gradient is wanted.
-
-        Source
-        ------
-        "starts at the output layer and proceeds backwards through the network one layer at a
-        time", "Five strategies".
+        Of the layer's number, its (n_in, n) data transposed and its (n, n_out) delta: the layer's
+        summed weight gradient is the product of the two, its bias gradient the sum of delta over
+        cases; uphill on the log probability of the labels. `use` may change that layer's
+        parameters; layers below `lowest` are left out. Source: "starts at the output layer and
+        proceeds backwards through the network one layer at a time", "Five strategies".
         """
         for number in range(len(self.weights) - 1, lowest - 1, -1):
             below, delta = self._layers[number][:n], self._deltas[number][:n]
@@ -109,24 +82,10 @@ class Backpropagation:
         step: Step,
         lowest: int = 0,
     ) -> Array:
-        """One update from one batch.
+        """One `step` along the mean over a batch of the weighted gradients, from layer `lowest` up.
 
-        Parameters
-        ----------
-        images, rows, labels, case_weights
-            As `forward`.
-        step : Step
-            Applied to the mean over the batch of the weighted gradients.
-        lowest : int
-            Layers below this one stay as they are.
-
-        Returns
-        -------
-        (n,) array: each case's cross-entropy in nats before the update
-
-        Source
-        ------
-        "Details of the discriminative fine-tuning procedure".
+        The batch is as in `forward`. Returns each case's cross-entropy in nats before the update.
+        Source: "Details of the discriminative fine-tuning procedure".
         """
         costs = self.forward(images, rows, labels, case_weights)
         n = len(labels)
@@ -140,24 +99,16 @@ class Backpropagation:
 
 
 class CaseSampler:
-    """Which cases the next batch is made of: importance sampling of the easy ones.
+    """Which of `n_cases` the next batch is made of: importance sampling of the easy ones.
 
-    Sweep after sweep through the shuffled training set, every hard case is selected and every
-    easy one with probability `easy_probability`; a selected easy case's gradient is multiplied
-    by 1 / `easy_probability`, so the expected gradient of a sweep is that of the whole set.
-    A case is easy while its cross-entropy, when it was last computed, was below `easy_cost`.
+    Sweep after sweep through the shuffled training set, every hard case is selected and every easy
+    one with probability `easy_probability`; a selected easy case's gradient is multiplied by 1 /
+    `easy_probability`, so the expected gradient of a sweep is that of the whole set. A case is easy
+    while its cross-entropy, when it was last computed, was below `easy_cost`.
 
-    Parameters
-    ----------
-    n_cases : int
-    settings : BackpropSettings
-    rng : numpy.random.Generator
-
-    Source
-    ------
-    "Details of the discriminative fine-tuning procedure", on importance sampling. The threshold
-    is chosen by validation errors; that a case counts as hard until it has been seen is assumed:
-    see docs/assumptions.md.
+    Source: "Details of the discriminative fine-tuning procedure", on importance sampling. The
+    threshold is chosen by validation errors; that a case counts as hard until it has been seen is
+    assumed: see docs/assumptions.md.
     """
 
     def __init__(self, n_cases: int, settings: BackpropSettings, rng: np.random.Generator) -> None:
@@ -195,25 +146,10 @@ class CaseSampler:
 def should_stop(valid_costs: Sequence[float], valid_errors: Sequence[int], patience: int) -> bool:
     """Both of the chapter's conditions, after each epoch.
 
-    Parameters
-    ----------
-    valid_costs : sequence of float
-        Cross-entropy on the validation set after each epoch so far.
-    valid_errors : sequence of int
-        Errors on the validation set after each epoch so far.
-    patience : int
-        Epochs since the fewest errors; the chapter's is 10.
-
-    Returns
-    -------
-    bool
-        True if an earlier epoch had the lowest cross-entropy *and* the fewest errors so far
-        were first seen at least `patience` epochs ago.
-
-    Source
-    ------
-    "the learning must have already gone past the minimum of the cross-entropy on the validation
-    set", and "the minimum value observed so far should have occurred at least 10 epochs ago".
+    True if an earlier epoch than the last had the lowest cross-entropy on the validation set *and*
+    the fewest errors so far were first seen at least `patience` epochs ago: "the learning must have
+    already gone past the minimum of the cross-entropy on the validation set", and "the minimum
+    value observed so far should have occurred at least 10 epochs ago".
     """
     if not valid_costs:
         return False
@@ -226,30 +162,12 @@ def should_stop(valid_costs: Sequence[float], valid_errors: Sequence[int], patie
 class DiscriminativeFineTuning(FineTuning[Classifier]):
     """The learner of the discriminative half: epochs of backpropagation until a rule says stop.
 
-    With `valid`, learning stops by `should_stop`; without, once the cost on the training cases
-    has fallen to `target_cost`, and it learns at `all_cases_rate`. `max_epochs` ends either. Each
-    epoch gives ``sampled_cost`` (nats per 100 of the sampled cases, weighted to be unbiased) and
-    ``easy_share`` beside what `FineTuning` measures.
-
-    Parameters
-    ----------
-    net : Classifier
-        The start; changed in place.
-    train : Cases
-    settings : BackpropSettings
-    rng : numpy.random.Generator
-    valid : Cases, optional
-    target_cost : float, optional
-        Nats per 100 training cases. Exactly one of `valid` and `target_cost` is given.
-
-    Raises
-    ------
-    ValueError
-        If both or neither are given.
-
-    Source
-    ------
-    "Details of the discriminative fine-tuning procedure".
+    With `valid` cases, learning stops by `should_stop`; without, once the cost on the training
+    cases, in nats per 100, has fallen to `target_cost`, and it learns at `all_cases_rate`. Exactly
+    one of both is given, or it raises ValueError. `max_epochs` ends either. Each epoch gives
+    ``sampled_cost`` (nats per 100 of the sampled cases, weighted to be unbiased) and ``easy_share``
+    beside what `FineTuning` measures. Source: "Details of the discriminative fine-tuning
+    procedure".
     """
 
     ask = staticmethod(log_probs)
@@ -296,8 +214,8 @@ class DiscriminativeFineTuning(FineTuning[Classifier]):
         """When learning will end, as far as can be told now, and at `max_epochs` at the latest.
 
         With validation, the soonest possible end: if errors fall no further. Without, the epoch at
-        which the training cost reaches the target if it goes on falling by the same factor an
-        epoch as on average so far.
+        which the training cost reaches the target if it goes on falling by the same factor as on
+        average.
         """
         soonest = self.epoch + 1
         if self._target is None:

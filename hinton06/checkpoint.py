@@ -55,26 +55,11 @@ class CheckpointError(Exception):
 class Checkpoint:
     """What one file holds, as trees.
 
-    Parameters
-    ----------
-    kind : str
-        Of `hinton06.kinds`.
-    complete : bool
-        Whether the command that writes it has ended; if not, `state` is where it goes on.
-    recipe : str
-        The name that the settings came under.
-    settings, lineage : Tree
-        Everything that determines the result: equal ones give equal results.
-    provenance : Tree
-        What the result should not depend on, but might: versions, machine, times.
-    model : Tree
-        The finished parameters; empty while not complete.
-    state : Tree
-        The learner's state; empty once complete.
-    history : dict from column name to (epochs,) float64 array
-        NaN where an epoch did not measure a column.
-    outcome : Tree
-        What was measured at the end; empty while not complete.
+    `kind` is of `hinton06.kinds`; `complete` says whether the command that writes it has ended: if
+    not, `state` is where it goes on, and `model` and `outcome` are empty. Equal `settings` (under
+    the name of a `recipe`) and `lineage` give equal results; `provenance` is what the result should
+    not depend on, but might: versions, machine, times. A `history` column is a (epochs,) float64
+    array, NaN where an epoch did not measure it.
     """
 
     kind: str
@@ -312,7 +297,7 @@ def _read(file: h5py.File, size: int, vouched: bool) -> Checkpoint:
     lengths = {column.shape for column in parts["history"].values()}
     if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
         raise CheckpointError("its history has columns of different lengths")
-    return Checkpoint(**{name: head[name] for name in _HEAD}, **parts)
+    return Checkpoint(**(head | parts))
 
 
 def _version(file: h5py.File) -> int | None:

@@ -45,24 +45,11 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Method:
-    """How a generative net is asked for the label of an image.
+    """How a generative net is asked for the label of an image: a name of `METHODS`.
 
-    Parameters
-    ----------
-    name : str
-        One of `METHODS`.
-    passes : int
-        Stochastic up-passes an image of ``"stochastic-mean"`` and ``"sampling"``.
-    rounds : int
-        Rounds of ``"label-gibbs"``.
-    temperatures : int
-        Distributions between recognition and generation in ``"sampling"``.
-    seed : int
-        Of every method that samples.
-
-    Source
-    ------
-    "There are several different ways of using the generative model for discrimination."
+    `passes` are stochastic up-passes an image, `rounds` those of Gibbs sampling, `temperatures`
+    distributions between recognition and generation. Source: "There are several different ways of
+    using the generative model for discrimination."
     """
 
     name: str = "free-energy"
@@ -100,16 +87,10 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class CaseSelection:
-    """Which cases are measured.
+    """Which cases are measured: these `parts`, or all that a net has when empty.
 
-    Parameters
-    ----------
-    parts : sequence of str
-        Of `PARTS`; all that the net has when empty.
-    cases : int, optional
-        No more than so many cases of each part, drawn at random.
-    seed : int
-        Draws them: the same ones for every net of the same split and for every method.
+    No more than so many `cases` of each part, drawn at random by `seed`: the same ones for every
+    net of the same split and for every method.
     """
 
     parts: Sequence[str] = ()
@@ -130,25 +111,11 @@ EVERY_CASE = CaseSelection()
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """One net, or several combined, on one set of cases.
+    """One net, or ``"product"`` of several, on one of `PARTS`.
 
-    Parameters
-    ----------
-    name : str
-        The file, or ``"product"``.
-    part : str
-        One of `PARTS`.
-    score : Score
-    confusion : (n_classes, n_classes) integer array
-        Row the true class, column the guess.
-    method : Method or None
-        How a generative net was asked; None for the softmax of a classifier, and for products.
-    seconds : float or None
-        Wall time that it took, where it was measured.
-    spread : Spread or None
-        Of the weights of the method ``"sampling"``.
-    sha256 : str
-        Digest of the net's parameters.
+    `confusion` has a row for each true class and a column for each guess; `method` is None for the
+    softmax of a classifier, and for products; `seconds` is wall time, where it was measured;
+    `spread` that of the weights of the method ``"sampling"``; `sha256` the digest of the model.
     """
 
     name: str
@@ -169,33 +136,12 @@ def evaluate(
 ) -> list[Evaluation]:
     """Measure nets on training, validation and test cases, in one or several ways.
 
-    Parameters
-    ----------
-    context : Context
-    paths : Path or sequence of Path
-        Classifiers, generative nets, or stacks that learned labels.
-    methods : sequence of Method
-        How generative nets are asked, one after the other; by free energy when empty. A
-        classifier has its softmax alone.
-    selection : CaseSelection
-
-    Returns
-    -------
-    list of Evaluation
-        Method by method for each net, part by part for each method. Without validation for a net
-        that was trained on all cases, and on the test cases alone where the data are not those
-        that the net has learned.
-
-    Raises
-    ------
-    CheckpointError, RunError
-        Before anything is measured, if a file holds nothing that can be asked, in this way, for
-        labels, does not fit the data, or lacks a part that was chosen.
-
-    Source
-    ------
-    The columns of Table 1; "There are several different ways of using the generative model for
-    discrimination".
+    Returns evaluations part by part of each method of each net: by free energy without `methods`; a
+    classifier has its softmax alone. There is no validation of a net that was trained on all cases,
+    and where the data are not those that the net has learned, test cases alone. Raises
+    `CheckpointError` or `RunError`, before anything is measured, if a file holds nothing that can
+    be asked, in this way, for labels, does not fit the data, or lacks a part that was chosen.
+    Source: the columns of Table 1.
     """
     every = [paths] if isinstance(paths, Path) else list(paths)
     asked = [_Asked(context, path, methods, selection) for path in every]
@@ -282,28 +228,10 @@ def _parts(file: RunFile, digits: Digits) -> dict[str, Cases]:
 
 
 def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
-    """The product of several nets on the test set, and each net beside it.
+    """The product of several nets on the test set, and each net beside it: "Combined" in Table 1.
 
-    Parameters
-    ----------
-    context : Context
-    paths : sequence of Path
-        Two nets or more.
-
-    Returns
-    -------
-    list of Evaluation
-        One a net, then ``"product"`` (the nets' geometric mean, renormalised) and ``"product,
-        no root"`` (renormalised without taking the root).
-
-    Raises
-    ------
-    CheckpointError, RunError
-        If the files cannot be combined.
-
-    Source
-    ------
-    "Combined" in Table 1.
+    ``"product"`` is the nets' geometric mean, renormalised; ``"product, no root"`` is renormalised
+    without taking the root. Raises as `evaluate`.
     """
     digits = context.digits
     nets = [_recogniser(digits, path)[1] for path in paths]

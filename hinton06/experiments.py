@@ -2,8 +2,11 @@
 
 Each call is a specification (`Experiment`) of what determines its result; one runner (`perform`)
 goes on where an earlier call was stopped, and ends with the measurements that the tables need.
-Where a file, a split or a number of cases does not fit, all raise `RunError`, and
-`CheckpointError` where a file cannot be read or written; `Interrupted` after a signal.
+
+All take a `Context`, the path of the file to make, the settings of their part of a recipe, the
+recipe's name for the record, and a seed; and return a `Result`. Where a file, a split or a number
+of cases does not fit, all raise `RunError`, and `CheckpointError` where a file cannot be read or
+written; `Interrupted` after a signal.
 """
 
 from __future__ import annotations
@@ -48,23 +51,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One file to be made.
+    """One file to be made: how its learner starts, and what determines its result.
 
-    Parameters
-    ----------
-    path : Path
-    kind : str
-        Of `hinton06.kinds`.
-    title : str
-        For the progress display.
-    recipe : str
-        The name that the settings came under, for the record.
-    settings : Settings
-    lineage : Lineage
-    learner : function
-        Makes the learner at its start.
-    measured : function of the learner and a name for messages
-        What else than test and validation scores is known at the end: values of an `Outcome`.
+    `measured`, of the learner and a name for messages, gives what else than test and validation
+    scores is known at the end: values of an `Outcome`.
     """
 
     path: Path
@@ -156,39 +146,13 @@ def pretrain(
     translations: int = 0,
     labelled: int = 0,
 ) -> Result:
-    """Learn a stack greedily on one split's training cases.
+    """Learn a stack greedily on the training cases of split ``"a"``, ``"b"`` or ``"c"``.
 
-    Parameters
-    ----------
-    context : Context
-    path : Path
-        The file to make.
-    split_name : str
-        ``"a"``, ``"b"`` or ``"c"``.
-    settings : PretrainSettings
-    recipe : str
-    seed : int
-    labels : bool
-        Whether the top RBM also learns the labels, as in Figure 4.
-    lower : Path, optional
-        A stack of the same split, whose layers below the top are taken as they are, so that only
-        a new top is learned.
-    translations : int
-        The images are learned in all translations by up to so many pixels; 0 for as they are.
-    labelled : int
-        Only those images are learned that `finetune` has labels of when it is told so many; 0 for
-        all. Not together with `labels` or `lower`.
-
-    Raises
-    ------
-    ValueError
-        If `labelled` is given with `labels` or `lower`.
-
-    Source
-    ------
-    "A greedy learning algorithm for multiple hidden layers"; translations: "Using geometric prior
-    knowledge"; fewer images: "a network of the same size that does not make use of the unlabeled
-    examples", "Using extra unlabeled data".
+    With `labels` the top RBM also learns them (Figure 4); the layers of the stack `lower`, of the
+    same split, are taken as they are below a new top; images are learned in all `translations` by
+    up to so many pixels ("Using geometric prior knowledge"), or only those of so many `labelled`
+    cases, equally many of each class ("Using extra unlabeled data"; not with `labels` or `lower`).
+    Source: "A greedy learning algorithm for multiple hidden layers".
     """
     if labelled and (labels or lower):
         raise ValueError("a stack of few images has neither labels nor layers of another one")
@@ -275,24 +239,9 @@ def finetune(
 ) -> Result:
     """Fine-tune a pretrained stack on the cases it was pretrained on, stopped by validation.
 
-    Parameters
-    ----------
-    context : Context
-    path : Path
-        The file to make.
-    pretrained : Path
-        A stack.
-    settings : BackpropSettings
-    recipe : str
-    seed : int
-    labelled : int
-        Of how many of these cases the labels are used, equally many of each class; 0 for all
-        whose images the stack has learned.
-
-    Source
-    ------
-    "Details of the discriminative fine-tuning procedure", lines 1 to 3 of Table 1; fewer labels:
-    "Using extra unlabeled data".
+    The labels of so many `labelled` cases are used, equally many of each class; 0 for all whose
+    images the stack has learned. Source: "Details of the discriminative fine-tuning procedure",
+    lines 1 to 3 of Table 1; "Using extra unlabeled data".
     """
     start, digits = load(pretrained).of_kind("stack"), context.digits
     start.check_pixels(digits)
@@ -364,22 +313,9 @@ def extend(
     recipe: str = "custom",
     seed: int = 0,
 ) -> Result:
-    """Add the validation cases and train on until the cost falls to the recorded value.
+    """Add the validation cases to a net of `finetune`, and train on down to its recorded cost.
 
-    Parameters
-    ----------
-    context : Context
-    path : Path
-        The file to make.
-    fine_tuned : Path
-        A classifier that `finetune` made.
-    settings : BackpropSettings
-    recipe : str
-    seed : int
-
-    Source
-    ------
-    "Details of the discriminative fine-tuning procedure"; lines 5 to 7 of Table 1.
+    Source: "Details of the discriminative fine-tuning procedure"; lines 5 to 7 of Table 1.
     """
     start = _validated(load(fine_tuned).of_kind("classifier"), "can be extended")
     start.check_fits(context.digits)
@@ -419,25 +355,10 @@ def finetune_from_random(
     recipe: str = "custom",
     seed: int = 0,
 ) -> Result:
-    """Backpropagation without pretraining, down to the mean of the nets' recorded costs.
+    """Backpropagation without pretraining, down to the mean of the recorded costs of nets.
 
-    Parameters
-    ----------
-    context : Context
-    path : Path
-        The file to make.
-    criteria : sequence of Path
-        Classifiers that `finetune` made.
-    settings : BackpropSettings
-    layers : tuple of int
-        Sizes of the hidden layers.
-    recipe : str
-    seed : int
-
-    Source
-    ------
-    "the stopping criterion was set to be the average of the stopping criteria from the previous
-    experiments"; the last line of Table 1.
+    Source: "the stopping criterion was set to be the average of the stopping criteria from the
+    previous experiments"; the last line of Table 1.
     """
     stopped_at = [
         _validated(load(criterion).of_kind("classifier"), "has a criterion")
@@ -467,26 +388,9 @@ def finetune_from_random_on_split(
 ) -> Result:
     """Backpropagation without pretraining on one split's training cases, stopped by validation.
 
-    Parameters
-    ----------
-    context : Context
-    path : Path
-        The file to make.
-    split_name : str
-        ``"a"``, ``"b"`` or ``"c"``.
-    settings : BackpropSettings
-        The rate is `all_cases_rate`, as from every random start.
-    layers : tuple of int
-        Sizes of the hidden layers.
-    recipe : str
-    seed : int
-    labelled : int
-        Of how many of the cases images and labels are used, equally many of each class; 0 for all.
-
-    Source
-    ------
-    "a network of the same size that does not make use of the unlabeled examples", "Using extra
-    unlabeled data".
+    Images and labels of so many `labelled` cases are used; 0 for all. The rate is `all_cases_rate`,
+    as from every random start. Source: "a network of the same size that does not make use of the
+    unlabeled examples", "Using extra unlabeled data".
     """
     digits = context.digits
     with naming(path):
@@ -522,20 +426,8 @@ def finetune_generative(
 ) -> Result:
     """Fine-tune a net with labels by contrastive wake-sleep; validation picks the epoch.
 
-    Parameters
-    ----------
-    context : Context
-    path : Path
-        The file to make.
-    start : Path
-        A stack made with labels, or a net that this made from one.
-    settings : WakeSleepSettings
-    recipe : str
-    seed : int
-
-    Source
-    ------
-    "Using contrastive wake-sleep for generative fine-tuning".
+    `start` is a stack made with labels, or a net that this made from one. Source: "Using
+    contrastive wake-sleep for generative fine-tuning".
     """
     file, digits = load(start), context.digits
     recogniser = file.recogniser()
@@ -571,22 +463,8 @@ def extend_generative(
     """Go on with all training cases until their error rate falls to the recorded one.
 
     Rates and Gibbs rounds go on in the schedule from the epoch whose net the file holds, and the
-    coefficient of backpropagation is the one of that epoch.
-
-    Parameters
-    ----------
-    context : Context
-    path : Path
-        The file to make.
-    fine_tuned : Path
-        A net that `finetune_generative` made.
-    settings : WakeSleepSettings
-    recipe : str
-    seed : int
-
-    Source
-    ------
-    Hinton, Osindero and Teh (2006).
+    coefficient of backpropagation is the one of that epoch. Source: Hinton, Osindero and Teh
+    (2006).
     """
     start = _validated(load(fine_tuned).of_kind("generative"), "can be extended")
     start.check_fits(context.digits)

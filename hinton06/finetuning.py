@@ -26,15 +26,7 @@ Net = TypeVar("Net", bound=Model)
 
 @dataclass(frozen=True)
 class Selected:
-    """The net that fine-tuning ends with.
-
-    Parameters
-    ----------
-    epoch : int
-        Epochs trained until it was reached; 0 for the start.
-    train : Score
-        On the cases that it was trained on.
-    """
+    """The net that fine-tuning ends with: of this epoch (0: the start), so good in training."""
 
     epoch: int
     train: Score
@@ -43,29 +35,11 @@ class Selected:
 class FineTuning(ABC, Generic[Net]):
     """A learner that measures its net after every epoch, and keeps the best.
 
-    With `valid`, the net of the fewest validation errors is kept, the first one of several;
-    without, the last one. A learner says how an epoch changes the net (`learn_epoch`), by which
-    rule it stops (`rule_met`, `cap`), and what it has to save (`momenta`, `own_state`).
-
-    Parameters
-    ----------
-    net : Classifier or DeepBeliefNet
-        The start; changed in place.
-    train : Cases
-    rng : numpy.random.Generator
-    valid : Cases, optional
-    target : float, optional
-        Where learning stops without `valid`. Exactly one of both is given.
-
-    Raises
-    ------
-    ValueError
-        If both or neither are given.
-
-    Source
-    ------
-    "the weights were then reset to" the fewest validation errors, "Details of the discriminative
-    fine-tuning procedure".
+    With `valid` cases, the net of the fewest validation errors is kept, the first one of several;
+    without, learning stops at a `target`, and the last one is: exactly one of both is given, or it
+    raises ValueError. `net` is the start, changed in place. A learner says how an epoch changes the
+    net (`learn_epoch`), by which rule it stops (`rule_met`, `cap`), and what it has to save
+    (`momenta`, `own_state`). Source: "Details of the discriminative fine-tuning procedure".
     """
 
     ask: Callable[[Any, NDArray[Any]], Array]
@@ -145,19 +119,11 @@ class FineTuning(ABC, Generic[Net]):
         return f"epoch {self.epoch + 1}"
 
     def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
-        """One epoch, then the measurements.
+        """One epoch, then the measurements; `tick` takes multiply-adds as they are done.
 
-        Parameters
-        ----------
-        tick : function
-            Called after every batch with the multiply-adds it took.
-
-        Returns
-        -------
-        dict
-            What `learn_epoch` and `more_measured` say; with validation ``valid_cost`` and
-            ``valid_errors``; in an epoch of fewest errors, else always, ``train_cost`` and
-            ``train_errors``. Costs are nats per 100 cases.
+        Returns what `learn_epoch` and `more_measured` say; with validation ``valid_cost`` and
+        ``valid_errors``; in an epoch of fewest errors, else always, ``train_cost`` and
+        ``train_errors``. Costs are nats per 100 cases.
         """
         row = self.learn_epoch(tick)
         self.epoch += 1

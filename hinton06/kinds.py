@@ -23,13 +23,9 @@ from hinton06.recognition import label_log_probs, log_probs
 class Recogniser:
     """A net that can be asked for the labels of images.
 
-    Parameters
-    ----------
-    net : Classifier or DeepBeliefNet
-    ask : function of (net, (n, n_pixels) images)
-        Its plain answer: (n, n_classes) array of log p(class | image), in nats.
-    generates : bool
-        Whether it models the images as well, so that there are other ways to ask.
+    `ask(net, images)` is its plain answer, the (n, n_classes) log p(class | image) of (n, n_pixels)
+    images, in nats; `generates` says whether it models images as well, so that there are other
+    ways.
     """
 
     net: Any
@@ -45,21 +41,10 @@ class Recogniser:
 class Kind:
     """What there is to know of one kind of file.
 
-    Parameters
-    ----------
-    name : str
-    about : str
-        What such a file holds, in words.
-    part : str
-        Of a recipe, for its settings.
-    model : type
-        With `arrays`, `from_arrays`, `n_pixels`, `n_classes`.
-    recogniser, generator : functions of the model, and of its layer
-        Raise ValueError, with the reason, where the model is not of that use.
-    pixel_weights : function of the model
-        (n_pixels, n_features) weights from all pixels to the first features.
-    columns : function of the role
-        Columns that the history of a finished file has.
+    `part` of a recipe are its settings; `model` is the class of what it holds. `recogniser` and
+    `generator`, of the model and a layer, raise ValueError with the reason where the model is not
+    of that use; `pixel_weights` are those (n_pixels, n_features) to the first features; `columns`,
+    by role, those that the history of a finished file has.
     """
 
     name: str

@@ -34,40 +34,17 @@ _PLACE = (
 class Lineage:
     """What a result descends from, beside its settings: equal ones give equal bits.
 
-    Parameters
-    ----------
-    data : str
-        SHA-256 of the image set.
-    seed, threads : int
-    role : str
-        A key of `ROLES`.
-    split : str or None
-        Whose validation cases were held out, now or before an extension.
-    split_sha256 : str or None
-        Of those cases; None where they took part.
-    parents : tuple of str, or None
-        Digests of the models that it starts from, is learned on, or takes its stopping criterion
-        from; None where an older file does not say.
-    layers : tuple of int
-        Hidden layers of a random start.
-    target_cost, target_error_rate : float or None
-        Where learning stops without validation: nats per 100 training cases, per cent of them.
-    schedule_done : int
-        Epochs of a schedule that the start has behind it.
-    labels : int
-        Label units of a stack that learns labels.
-    cases : int
-        Training cases, the first of each class, if not all of the split's.
-    translations : int
-        Each image was learned in all translations by up to so many pixels.
-    images : int
-        Cases whose images a stack has learned, drawn at random, if not all.
-    labelled : int
-        Cases whose labels a net has learned, drawn at random, if not all.
-    random_start : bool
-        Whether validation stopped a net that was not pretrained, or its extension.
-    data_folder : str or None
-        Where the image set was; None for the MNIST inside the package.
+    `split` held out the validation cases, now or before an extension, and `split_sha256` is theirs
+    (None where they took part). `parents` are the digests of the models that it starts from, is
+    learned on, or takes its stopping criterion from (None where an older file does not say),
+    `layers` those of a random start. Without validation learning stops at `target_cost` (nats per
+    100 training cases) or `target_error_rate` (per cent of them); a schedule goes on after
+    `schedule_done` epochs.
+
+    What sets experiments apart: `labels` units of a stack that learns labels; `cases` of a split,
+    the first of each class; images in all `translations` by up to so many pixels; `images` that a
+    stack, and labels that a net has learned (`labelled`), of so many cases drawn at random; whether
+    validation stopped a `random_start`, or what was extended from one. 0: all of them, or none.
     """
 
     data: str

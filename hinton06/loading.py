@@ -32,18 +32,10 @@ MNIST = Path("mnist")
 
 @dataclass(frozen=True)
 class Context:
-    """What every command shares.
+    """What every command shares: its images, who is told of progress, and how it runs.
 
-    Parameters
-    ----------
-    digits : Digits
-    progress : Progress
-    threads : int
-        That compute; results are bit-identical for equal numbers.
-    force : bool
-        Start anew and replace what there is.
-    save_every_s : float
-        Seconds between saves.
+    Results are bit-identical for equal numbers of `threads`; `force` starts anew and replaces what
+    there is; `save_every_s` are seconds between saves.
     """
 
     digits: Digits
@@ -67,19 +59,10 @@ class Context:
 class Outcome:
     """What was measured of the net that a run ended with; a later measurement has a default.
 
-    Parameters
-    ----------
-    reason : str
-        Why learning ended.
-    capped : bool
-        Whether that was at a cap, before the stopping rule was met.
-    epochs, epochs_run, epochs_before : int
-        Until the weights that were kept; in all; of the run that this one extends.
-    bp_weight : float
-        Coefficient of backpropagation that the net was learned with, beside another gradient.
-    train, valid, test : Score or None
-    test_log_probs : (n_test, n_classes) array in nats, or None
-    test_labels : (n_test,) uint8 array, or None
+    `epochs` were trained until the weights that were kept, `epochs_run` in all, `epochs_before` in
+    the run that this one extends; `capped` says whether learning ended at a cap before its stopping
+    rule was met; `bp_weight` is the coefficient of backpropagation beside another gradient;
+    `test_log_probs` is (n_test, n_classes), in nats, `test_labels` (n_test,) bytes.
     """
 
     reason: str = ""
@@ -116,19 +99,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class RunFile:
-    """What a file holds, typed.
-
-    Parameters
-    ----------
-    path : Path
-    kind : Kind
-    recipe : str
-    settings : Settings
-    lineage : Lineage
-    outcome : Outcome
-    held : Checkpoint
-        Arrays, history and provenance.
-    """
+    """What a file holds, typed: what determined it, and (in `held`) arrays, history, provenance."""
 
     path: Path
     kind: Kind
@@ -195,16 +166,19 @@ class RunFile:
 
     def recogniser(self) -> Recogniser:
         """What can be asked for labels in it; `RunError` with the reason if nothing can."""
-        return self._use(lambda: self.kind.recogniser(self.model))
+        with self._used():
+            return self.kind.recogniser(self.model)
 
     def generator(self, layer: int | None = None) -> Generator:
         """What generates images, an RBM of a stack if `layer` says so; else as `recogniser`."""
-        return self._use(lambda: self.kind.generator(self.model, layer))
+        with self._used():
+            return self.kind.generator(self.model, layer)
 
-    def _use(self, make: Any) -> Any:
+    @contextmanager
+    def _used(self) -> Iterator[None]:
         self.finished()
         try:
-            return make()
+            yield
         except ValueError as error:
             raise RunError(f"{self.path}: holds {self.kind.about}: {error}") from None
 
@@ -308,7 +282,7 @@ def digits_of(files: Sequence[RunFile], given: Path | None) -> Digits:
     """The images that files were made with, or, if a folder is given, those in it.
 
     Raises `RunError` if those of the files are not where they were, are not known, or differ from
-    file to file: what is then to be used must be given. `DataError` if they cannot be read.
+    file to file: which are to be used must then be given. `DataError` if they cannot be read.
     """
     if given is not None:
         return read_digits(given)

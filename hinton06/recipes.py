@@ -88,7 +88,7 @@ class _Checked:
 
 @dataclass(frozen=True)
 class PretrainSettings(_Checked):
-    """How a stack is learned. Rates apply to the mean of a batch; raises ValueError out of range."""
+    """How a stack is learned; rates apply to the mean of a batch. ValueError out of range."""
 
     layers: tuple[int, ...] = _setting("Feature detectors of each layer, bottom to top.")
     passes: int = _setting("Passes through the training set for each layer.", 1, 1_000_000)
@@ -121,7 +121,7 @@ class PretrainSettings(_Checked):
 
 @dataclass(frozen=True)
 class BackpropSettings(_Checked):
-    """How a classifier is fine-tuned. Rates apply to the mean of a batch; raises ValueError out of range."""
+    """How a classifier is fine-tuned; rates are of a batch's mean. ValueError out of range."""
 
     optimiser: str = _setting(
         "Plain steps with momentum, or conjugate gradient.", choices=("momentum", "cg")
@@ -156,7 +156,7 @@ class BackpropSettings(_Checked):
 
 @dataclass(frozen=True)
 class WakeSleepSettings(_Checked):
-    """How a generative net is fine-tuned. Rates apply to the mean of a batch; raises ValueError out of range."""
+    """How a generative net is fine-tuned; rates are of a batch's mean. ValueError out of range."""
 
     epochs: int = _setting("Epochs of the schedule.", 1, 1_000_000)
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
@@ -224,17 +224,8 @@ Sourced = Mapping[str, tuple[Any, str]]
 class Recipe:
     """All settings of one named recipe, and where each value comes from.
 
-    Parameters
-    ----------
-    name : str
-    about : str
-        One line.
-    values : Sourced
-    variants : mapping of str to Sourced
-        What takes the place of some values under a condition of an experiment, by the names that
-        `conditions` gives; later ones first.
-    searches : mapping of str to a tuple of values
-        Of which validation chooses in `make unlabelled`.
+    `variants` take the place of some values under the conditions of an experiment that `conditions`
+    names; of the values in `searches` validation chooses in `make unlabelled`.
     """
 
     name: str

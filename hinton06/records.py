@@ -11,7 +11,6 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, TypeVar, get_args, get_origin
 
 import numpy as np
@@ -35,26 +34,12 @@ def _leaf(value: Any) -> Any:
 
 
 def from_tree(kind: type[T], tree: Mapping[str, Any], what: str, strict: bool = True) -> T:
-    """The dataclass that a tree records.
+    """The dataclass that a tree records, whose fields are typed; `what` names its values.
 
-    Parameters
-    ----------
-    kind : type
-        A dataclass whose fields are numbers, strings, tuples of them, arrays or dataclasses.
-    tree : mapping
-    what : str
-        What the values are, for the error message: ``"setting"``.
-    strict : bool
-        Whether a name that the dataclass does not know is an error: where it may change the
-        meaning of the others.
-
-    Raises
-    ------
-    ValueError
-        Naming the first value that is missing, unknown, or of another type than its field; and
-        what the dataclass itself raises.
+    Raises ValueError naming the first value that is missing, of another type than its field, or, if
+    `strict`, unknown to the dataclass, for it may change the meaning of the others.
     """
-    hints, values = _hints(kind), {}
+    hints, values = typing.get_type_hints(kind), {}
     for item in dataclasses.fields(kind):  # type: ignore[arg-type]  # of a dataclass, see above
         if item.name in tree:
             try:
@@ -72,34 +57,21 @@ def from_tree(kind: type[T], tree: Mapping[str, Any], what: str, strict: bool = 
     return kind(**values)
 
 
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
 def _typed(hint: Any, value: Any) -> Any:
     """The value, if it is of the type that a field is annotated with."""
     options = get_args(hint) if get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
-    if value is None:
-        return _or_refuse(None, type(None) in options)
+    if value is None and type(None) in options:
+        return None
     (hint,) = [option for option in options if option is not type(None)]
-    if get_origin(hint) is tuple:
-        items = list(value) if isinstance(value, list | tuple) else _or_refuse([], False)
-        return tuple(_typed(get_args(hint)[0], item) for item in items)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        _or_refuse(value, isinstance(value, Mapping))
+    if get_origin(hint) is tuple and isinstance(value, list | tuple):
+        return tuple(_typed(get_args(hint)[0], item) for item in value)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
         return from_tree(hint, value, "value", strict=False)
-    if get_origin(hint) is np.ndarray:
-        return _or_refuse(value, isinstance(value, np.ndarray))
-    if hint is float:
-        return float(_or_refuse(value, is_number(value)))
-    if hint is int:
-        return _or_refuse(value, is_number(value) and value == int(value) and 0 <= value < _MOST)
-    return _or_refuse(value, type(value) is hint)
-
-
-def _or_refuse(value: Any, good: bool) -> Any:
-    if not good:
+    if hint is float and is_number(value):
+        return float(value)
+    is_count = hint is int and is_number(value) and value == int(value) and 0 <= value < _MOST
+    is_array = get_origin(hint) is np.ndarray and isinstance(value, np.ndarray)
+    if not (is_count or is_array or (hint in (str, bool) and type(value) is hint)):
         raise ValueError
     return value
 

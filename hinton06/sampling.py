@@ -20,28 +20,12 @@ MAX_SAMPLES = 100_000
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """How to sample.
+    """How to sample; the defaults are those of Figure 5.
 
-    Parameters
-    ----------
-    labels : tuple of int, ``"free"`` or None
-        The label that is clamped in each row, or label units that are sampled like the others.
-        None: every label of a net that has labels, one a row.
-    chains : int, optional
-        Chains for each clamped label, or in all. Default: 1 for each label, else 10.
-    samples : int
-        From each chain.
-    gibbs : int
-        Rounds of alternating Gibbs sampling before each sample.
-    layer : int, optional
-        The RBM of a stack that is sampled, 1 at the bottom; the top one when not given.
-    seed : int
-
-    Source
-    ------
-    "Each row shows 10 samples from the generative model with a particular label clamped on. The
-    top-level associative memory is run for 1000 iterations of alternating Gibbs sampling between
-    samples", Figure 5: the defaults.
+    `labels`: those clamped, one a row, None for every label of a net that has labels, or ``"free"``
+    for label units that are sampled too. `chains`: for each clamped label, or in all (by default 1
+    for each label, else 10). `gibbs` rounds go before each of the `samples` of a chain. `layer`:
+    the RBM of a stack, 1 at the bottom; the top one when not given.
     """
 
     labels: tuple[int, ...] | Literal["free"] | None = None
@@ -54,17 +38,10 @@ class SamplingOptions:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What was sampled.
+    """What was sampled: chains in the order of the `clamped` labels, those of one together.
 
-    Parameters
-    ----------
-    fantasies : Fantasies
-        Chains in the order of the clamped labels, those of one label next to each other.
-    clamped : tuple of int, or None
-        The labels that were clamped, without repetition for the chains of each.
-    chains : int
-        Chains for each clamped label, or in all.
-    shape : (rows, columns) of an image
+    `chains` is their number for each clamped label, or in all; `shape` the rows and columns of an
+    image.
     """
 
     fantasies: Fantasies
@@ -79,30 +56,11 @@ class Samples:
 
 
 def sample(context: Context, path: Path, options: SamplingOptions = SamplingOptions()) -> Samples:
-    """Let a net generate images.
+    """Let the net in a file generate images: the same for equal options and threads.
 
-    Parameters
-    ----------
-    context : Context
-        Its digits tell the shape of an image.
-    path : Path
-        A stack or a generative net.
-    options : SamplingOptions
-
-    Returns
-    -------
-    Samples
-        The same for equal options and threads.
-
-    Raises
-    ------
-    CheckpointError, RunError
-        If the file cannot be read or generates nothing, if it has no such layer or labels, or
-        if more than `MAX_SAMPLES` are asked for.
-
-    Source
-    ------
-    Figure 5, and "alternating Gibbs sampling" in "Learning one layer of feature detectors".
+    Raises `CheckpointError` or `RunError` if the file cannot be read or generates nothing, if it
+    has no such layer or labels, or if more than `MAX_SAMPLES` are asked for. Source: Figure 5, and
+    "alternating Gibbs sampling" in "Learning one layer of feature detectors".
     """
     file = load(path)
     generator = file.generator(options.layer)

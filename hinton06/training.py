@@ -131,27 +131,10 @@ def caught_signals(progress: Progress) -> Iterator[Interrupt]:
 class Run:
     """One file that a command makes, from its first epoch to its last.
 
-    While it is being made it is kept at `path` with ``.part`` behind the name, and no other
-    process may make it; the finished file appears at `path` in one step.
-
-    Parameters
-    ----------
-    path : Path
-        Where the finished file goes.
-    kind : str
-        What it will hold: of `hinton06.kinds`.
-    recipe : str
-        The name that the settings came under.
-    settings : dataclass
-    lineage : Lineage
-        With the settings, everything that determines the result.
-    title : str
-        For the progress display.
-    save_every_s : float
-        Seconds between saves.
-    check : function
-        Of a finished file, which may lie there, and its path: raises CheckpointError if it does
-        not record what it should.
+    While it is being made it is kept at `path` with ``.part`` behind the name, and no other process
+    may make it; the finished file appears at `path` in one step. `settings` (under the name of a
+    `recipe`) and `lineage` are everything that determines the result. `check`, of a finished file
+    that may lie there and its path, raises CheckpointError if it does not record what it should.
     """
 
     path: Path

@@ -40,22 +40,13 @@ _AVERAGED_EVERY = 10
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """Everything one wake-sleep pass draws and computes for a batch of n cases.
+    """Everything one wake-sleep pass draws and computes for a batch: arrays of n rows.
 
-    States are 0 or 1; probs are probabilities. All arrays have n rows.
-
-    Parameters
-    ----------
-    wake_hid_states, wake_pen_states, wake_top_states : arrays
-        The stochastic bottom-up pass.
-    confab_pen_states, confab_lab_probs, confab_top_states : arrays
-        The confabulation: the memory after brief alternating Gibbs sampling.
-    sleep_hid_states, sleep_vis_probs : arrays
-        The top-down pass from the confabulation.
-    vis_prediction, hid_prediction : arrays
-        Generative predictions p of the wake states (Eq. 2), probabilities.
-    pen_prediction, sleep_hid_prediction : arrays
-        Recognition predictions q of the sleep states (Eq. 3), probabilities.
+    The stochastic bottom-up pass (`wake_*`, states of 0 and 1); the confabulation, the memory after
+    brief alternating Gibbs sampling (`confab_*`); the top-down pass from it (`sleep_*`); the
+    generative predictions p of the wake states (Eq. 2: `vis_prediction`, `hid_prediction`) and the
+    recognition predictions q of the sleep states (Eq. 3: `pen_prediction`, `sleep_hid_prediction`),
+    probabilities.
     """
 
     wake_hid_states: Array
@@ -75,34 +66,18 @@ class Pass:
 class ContrastiveWakeSleep:
     """Wake, confabulate, sleep, and update, a batch at a time.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        Changed in place by `learn`.
-    batch_size : int
-        The largest batch.
-    sampled_labels : bool
-        Whether the label units of the confabulation are sampled, one on at a time, or left as
-        softmax probabilities.
-    persistent_share : float
-        The share of a batch whose confabulations give way to fantasies in Eq. 4: states of
-        chains that go on from batch to batch, and so come to valleys of the memory that no case
-        leads to by brief sampling.
-    persistent_rounds : int
-        Rounds of alternating Gibbs sampling of each chain between two updates.
-    recognition_share : float
-        The learning rate of the recognition weights, as a share of that of all other parameters.
+    Parameters ---------- net : DeepBeliefNet     Changed in place by `learn`. batch_size : int
+    The largest batch. sampled_labels : bool     Whether the label units of the confabulation are
+    sampled, or left as softmax probabilities. persistent_share : float     The share of a batch
+    whose confabulations give way to fantasies in Eq. 4: states of     chains that go on from batch
+    to batch, and so come to valleys of the memory that no case     leads to by brief sampling.
+    `chains` are their (n_chains, n_top) features, off at first. persistent_rounds : int     Rounds
+    of alternating Gibbs sampling of each chain between two updates. recognition_share : float
+    The learning rate of the recognition weights, as a share of that of all other parameters.
 
-    Attributes
-    ----------
-    chains : (n_chains, n_top) array of 0 and 1
-        The features of the chains; all off at first.
-
-    Source
-    ------
-    "Using contrastive wake-sleep for generative fine-tuning". Persistent chains are not in the
-    chapter: T. Tieleman, "Training restricted Boltzmann machines using approximations to the
-    likelihood gradient", ICML 2008.
+    Source ------ "Using contrastive wake-sleep for generative fine-tuning". Persistent chains are
+    not in the chapter: T. Tieleman, "Training restricted Boltzmann machines using approximations to
+    the likelihood gradient", ICML 2008.
     """
 
     def __init__(
@@ -146,25 +121,13 @@ class ContrastiveWakeSleep:
         return self._buffers["data"][:n]
 
     def run(self, targets: Array, gibbs_steps: int, rng: np.random.Generator) -> Pass:
-        """The stochastic passes of one batch, and the predictions; changes no parameter.
+        """The stochastic passes of the batch in `data_buffer`; changes no parameter.
 
-        Parameters
-        ----------
-        targets : (n, n_labels) array, one-hot
-            The labels of the cases in `data_buffer`; of no columns for a net without labels.
-        gibbs_steps : int
-            Rounds of alternating Gibbs sampling between the wake state and the confabulation.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        Pass
-            Views of work arrays that the next call overwrites.
-
-        Source
-        ------
-        "use the bottom-up recognition connections to convert a image-label pair ... into a state
-        of the associative memory and then to perform brief alternating Gibbs sampling".
+        `targets` are its (n, n_labels) one-hot labels, of no columns for a net without labels;
+        `gibbs_steps` rounds of alternating Gibbs sampling lie between wake state and confabulation.
+        Returns views of work arrays that the next call overwrites. Source: "use the bottom-up
+        recognition connections to convert a image-label pair ... into a state of the associative
+        memory and then to perform brief alternating Gibbs sampling".
         """
         net, n = self.net, len(targets)
         buffers = {name: array[:n] for name, array in self._buffers.items()}
@@ -208,27 +171,11 @@ class ContrastiveWakeSleep:
     def learn(
         self, targets: Array, gibbs_steps: int, rng: np.random.Generator, step: Step
     ) -> float:
-        """One update from the batch in `data_buffer`.
+        """One update from the batch in `data_buffer`: Eqs 2, 3 and 4.
 
-        Parameters
-        ----------
-        targets : (n, n_labels) array, one-hot
-        gibbs_steps : int
-        rng : numpy.random.Generator
-        step : Step
-            For every parameter, but for the rate of the recognition weights and biases, which is
-            `recognition_share` of its rate; its decay for the weights alone.
-
-        Returns
-        -------
-        float
-            Cross-entropy of the data under `vis_prediction`, in nats, summed over pixels and
-            cases.
-
-        Source
-        ------
-        Eq. 2 for the generative weights, Eq. 3 for the recognition weights, Eq. 4 for the
-        memory.
+        `step` is that of every parameter, but for the rate of the recognition weights and biases,
+        which is `recognition_share` of it; its decay is for the weights alone. Returns the cross-
+        entropy of the data under `vis_prediction`, in nats, summed over pixels and cases.
         """
         n = len(targets)
         now = self.run(targets, gibbs_steps, rng)
@@ -323,25 +270,12 @@ def bp_weight_at(settings: WakeSleepSettings, epoch: int) -> float:
 
 
 def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
-    """The generative step and the step of backpropagation in one epoch.
+    """The generative step and the step of backpropagation after so many epochs.
 
-    Parameters
-    ----------
-    settings : WakeSleepSettings
-    epoch : int
-        Epochs already done; at `epochs` and beyond the last rates hold.
-
-    Returns
-    -------
-    two of Step
-        Both rates go linearly from `rate` and `bp_rate` in the first epoch to `final_share` of
-        them in the last; the first is multiplied by one minus the coefficient of
-        backpropagation, the second by the coefficient.
-
-    Source
-    ------
-    "a weighted average of the gradients computed by backpropagation and by contrastive
-    wake-sleep"; the rates are not in the chapter: assumed, see docs/assumptions.md.
+    Both rates go linearly from `rate` and `bp_rate` in the first epoch to `final_share` of them in
+    the last (assumed, see docs/assumptions.md); the first is multiplied by one minus the
+    coefficient of backpropagation, the second by the coefficient: "a weighted average of the
+    gradients computed by backpropagation and by contrastive wake-sleep".
     """
     done = min(epoch / max(1, settings.epochs - 1), 1.0)
     share = 1 + (settings.final_share - 1) * done
@@ -366,37 +300,20 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
     """The learner of the generative half: epochs of contrastive wake-sleep, or of mixed gradients.
 
     With `averaging`, the net that is measured and kept is the running mean of the one that learns.
-    With `valid`, all epochs of the schedule are run; without, learning stops once the error rate
-    on the training cases has fallen to `target_error_rate`, or at the schedule's end. Each epoch
-    gives ``rate``, ``gibbs_steps``, ``recon_cost`` (nats per case, of the pixels given the first
-    hidden states; with the pretraining's gradient ``recon_error``, their squared error), with
-    backpropagation ``bp_weight`` and ``label_cost`` (nats per 100, during the epoch), and with
+    With `valid` cases, all epochs of the schedule are run; without, learning stops once the error
+    rate on the training cases, in per cent, has fallen to `target_error_rate`, or at the schedule's
+    end. Exactly one of both is given, and the net has labels, or it raises ValueError. Of the
+    schedule, `schedule_done` epochs are behind the net: rates, rounds and coefficients go on from
+    there.
+
+    Each epoch gives ``rate``, ``gibbs_steps``, ``recon_cost`` (nats per case, of the pixels given
+    the first hidden states; with the pretraining's gradient ``recon_error``, their squared error),
+    with backpropagation ``bp_weight`` and ``label_cost`` (nats per 100, during the epoch), and with
     validation ``free_energy_gap`` (mean of the validation minus mean of as many training cases,
     nats), beside what `FineTuning` measures.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels; the start, changed in place.
-    train : Cases
-    settings : WakeSleepSettings
-    rng : numpy.random.Generator
-    valid : Cases, optional
-    target_error_rate : float, optional
-        Per cent of the training cases. Exactly one of `valid` and this is given.
-    schedule_done : int
-        Epochs of the schedule that the net has behind it: rates, rounds and coefficients go on
-        from there. The schedule's length then is the cap on the epochs to come.
-
-    Raises
-    ------
-    ValueError
-        If both or neither are given, or the net has no labels.
-
-    Source
-    ------
-    "Using contrastive wake-sleep for generative fine-tuning"; the continuation on all training
-    cases, Hinton, Osindero and Teh (2006).
+    Source: "Using contrastive wake-sleep for generative fine-tuning"; the continuation on all
+    training cases, Hinton, Osindero and Teh (2006).
     """
 
     ask = staticmethod(label_log_probs)

@@ -286,7 +286,9 @@ def test_another_seed_does_not_take_the_place_of_a_file(files, settings, context
     before = files.stack_a.read_bytes()
     refused(
         RunError,
-        lambda: experiments.pretrain(context, files.stack_a, "a", settings.pretrain, "tiny", seed=2),
+        lambda: experiments.pretrain(
+            context, files.stack_a, "a", settings.pretrain, "tiny", seed=2
+        ),
         files.stack_a, "seed was 1, now 2",
     )  # fmt: skip
     assert files.stack_a.read_bytes() == before
@@ -785,7 +787,8 @@ def test_a_net_of_few_labels_is_neither_extended_nor_a_criterion(
     for name in ("few", "own_net", "few_random"):
         few = getattr(files, name)
         refused(
-            RunError, lambda few=few: experiments.extend(context, tmp_path / "x", few, settings.gentle),
+            RunError,
+            lambda few=few: experiments.extend(context, tmp_path / "x", few, settings.gentle),
             few, "learned 100 labels",
         )  # fmt: skip
         refused(

@@ -74,8 +74,11 @@ def test_arguments_became_a_lineage(name: str, expected: dict[str, Any], digits:
 
 
 def test_what_was_recorded_as_the_start_is_the_parent_s_digest() -> None:
-    for child, parent in (("bp-a", "pretrain-a"), ("bp-a-extended", "bp-a"), ("cws-a", "pretrain-labels-a"),
-                          ("pretrain-labels-a", "pretrain-a"), ("hybrid-a", "cws-a")):  # fmt: skip
+    pairs = {
+        "bp-a": "pretrain-a", "bp-a-extended": "bp-a", "cws-a": "pretrain-labels-a",
+        "pretrain-labels-a": "pretrain-a", "hybrid-a": "cws-a",
+    }  # fmt: skip
+    for child, parent in pairs.items():
         digest = load(OLD / f"{parent}.h5").digest
         assert load(OLD / f"{child}.h5").lineage.parents == (digest,)
     assert load(OLD / "bp-not-pretrained.h5").lineage.parents is None  # was not recorded
@@ -243,7 +246,7 @@ def test_another_value_of_the_setting_is_another_run(
 
 
 def test_a_file_of_a_later_version_with_an_unknown_setting_is_refused_in_one_line(
-    old: Path, monkeypatch: pytest.MonkeyPatch
+    old: Path,
 ) -> None:
     held = checkpoint.load(old / "pretrain-a.h5")
     held.settings["sparsity"] = 0.1
@@ -257,7 +260,7 @@ def test_a_file_of_a_later_version_with_an_unknown_setting_is_refused_in_one_lin
 
 
 def test_opening_a_file_for_writing_does_not_damage_it(
-    old: Path, digits: Digits, progress: Any
+    old: Path,
 ) -> None:
     import h5py  # noqa: PLC0415  # as another program would
 

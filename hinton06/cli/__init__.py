@@ -49,7 +49,7 @@ class _Commands(click.Group):
             click.echo(f"hinton06: stopped by {stop}; start again to go on", err=True)
             ctx.exit(128 + stop.signal_number)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands by section, each with the whole of its first sentence."""
         for section, commands in SECTIONS.items():
             with formatter.section(section):

@@ -25,7 +25,6 @@ from hinton06.cli.options import (
 )
 from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
 from hinton06.report import contents, scores
-from hinton06.report import methods as methods_report
 from hinton06.report import samples as samples_report
 from hinton06.sampling import SamplingOptions
 
@@ -80,7 +79,7 @@ def evaluate(
     context = measuring_context(options, display, checkpoints)
     results = evaluation.evaluate(context, checkpoints, methods, selection)
     if save is not None:
-        methods_report.save(results, selection, context.threads, save)
+        scores.methods_table(results, selection, context.threads).save(save)
     scores.show(results, as_json, results if confusion else [], selection)
 
 

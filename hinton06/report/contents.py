@@ -1,127 +1,116 @@
-"""What one checkpoint holds, for a person or as JSON values."""
+"""What one file holds, for a person or as JSON values."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
+import click
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from hinton06.checkpoint import STAGES, Checkpoint, Tree, history_rows
+from hinton06.checkpoint import history_rows
+from hinton06.lineage import PRETRAINED
+from hinton06.loading import RunFile
 from hinton06.recipes import RECIPES, show_value
-from hinton06.report.scores import outcome_values, scores_line
+from hinton06.records import Tree, to_tree
+from hinton06.report.scores import scores_line
+from hinton06.report.table import Column, Table
 
 _LAST_EPOCHS = 5
 
 
-def values(found: Checkpoint) -> Tree:
-    """Everything but the numbers of the arrays, as JSON values.
-
-    Parameters
-    ----------
-    found : Checkpoint
-
-    Returns
-    -------
-    dict
-    """
+def values(file: RunFile) -> Tree:
+    """Everything but the numbers of the arrays, as JSON values."""
     return {
-        "stage": found.stage,
-        "complete": found.complete,
-        "arguments": found.arguments,
-        "provenance": found.provenance,
-        "arrays": {name: list(array.shape) for name, array in _arrays(found)},
-        "sha256": found.digest(),
-        "history": history_rows(found.history),
-        "outcome": outcome_values(found.outcome),
+        "kind": file.kind.name,
+        "complete": file.complete,
+        "recipe": file.recipe,
+        "settings": to_tree(file.settings),
+        "lineage": to_tree(file.lineage),
+        "provenance": file.provenance,
+        "arrays": {name: list(array.shape) for name, array in _arrays(file)},
+        "sha256": file.digest,
+        "history": history_rows(file.history),
+        "outcome": file.outcome.values(),
     }
 
 
-def _arrays(found: Checkpoint) -> list[tuple[str, Any]]:
+def show(file: RunFile) -> None:
+    """Print what a file holds on standard output."""
+    state = "finished" if file.complete else "not finished: start its command again to go on"
+    click.echo(f"{file.path}: {file.kind.about}, {state}")
+    if file.complete and file.lineage.role != PRETRAINED:
+        click.echo(f"{file.lineage.role}: {file.outcome.reason}")
+        click.echo(scores_line(file.outcome).strip())
+    if file.complete:
+        click.echo(f"model SHA-256 {file.digest}")
+    for table in (_settings(file), _model(file), _history(file), _made_by(file)):
+        click.echo()
+        table.show()
+
+
+def _texts(*headings: str) -> list[Column]:
+    """Columns of text, each of the value that its heading names."""
+    return [Column(heading, f"{{{heading}}}", left=True) for heading in headings]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not recorded"
+    words = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    return ", ".join(value) if words else show_value(value)
+
+
+def _settings(file: RunFile) -> Table:
+    """What determined the result, and where the value of each setting comes from."""
+    recipe, part = RECIPES.get(file.recipe), file.kind.part
+    descent = [("recipe", file.recipe), *file.lineage.rows()]
+    rows = [{"argument": name, "value": _shown(value)} for name, value in descent]
+    for name, value in vars(file.settings).items():
+        source = recipe.source(part, name, value, file.conditions) if recipe else "option"
+        rows.append({"argument": name, "value": show_value(value), "source": source})
+    return Table(_texts("argument", "value", "source"), rows)
+
+
+def _arrays(file: RunFile) -> Iterator[tuple[str, Any]]:
     """The arrays of the model, or of the learner while the file is not finished."""
 
-    def walk(prefix: str, tree: Tree) -> list[tuple[str, Any]]:
-        rows: list[tuple[str, Any]] = []
+    def walk(prefix: str, tree: Tree) -> Iterator[tuple[str, Any]]:
         for name, value in tree.items():
             if isinstance(value, dict):
-                rows += walk(f"{prefix}{name}/", value)
+                yield from walk(f"{prefix}{name}/", value)
             elif isinstance(value, np.ndarray):
-                rows.append((f"{prefix}{name}", value))
-        return rows
+                yield f"{prefix}{name}", value
 
-    return walk("", found.model if found.complete else found.state)
-
-
-def show(path: Path, found: Checkpoint) -> None:
-    """Print what a file holds on standard output.
-
-    Parameters
-    ----------
-    path : Path
-    found : Checkpoint
-    """
-    console = Console(highlight=False, markup=False)
-    state = "finished" if found.complete else "not finished: start its command again to go on"
-    console.print(f"{path}: {STAGES[found.stage]}, {state}")
-    if found.outcome.get("role"):
-        console.print(f"{found.outcome['role']}: {found.outcome['reason']}")
-        console.print(scores_line(found.outcome).strip())
-    console.print(f"model SHA-256 {found.digest()}\n" if found.complete else "")
-    console.print(_settings_table(found))
-    console.print()
-    console.print(_arrays_table(found))
-    console.print()
-    console.print(_history_table(found))
-    console.print()
-    console.print(_pairs_table("made by", found.provenance))
+    return walk("", file.held.model if file.complete else file.held.state)
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
+def _model(file: RunFile) -> Table:
+    rows = [
+        {
+            "array": name,
+            "shape": " x ".join(map(str, array.shape)),
+            "type": str(array.dtype),
+            "range": f"{array.min():.4g} to {array.max():.4g}" if array.size else "",
+        }
+        for name, array in _arrays(file)
+    ]
+    return Table(_texts("array", "shape", "type", "range"), rows)
 
 
-def _settings_table(found: Checkpoint) -> Table:
-    """Each argument, and for a recipe's own values where they come from."""
-    recipe = RECIPES.get(found.arguments["recipe"])
-    part = {"stack": "pretrain", "classifier": "backprop", "generative": "wakesleep"}[found.stage]
-    table = _table("argument", "value", "source")
-    for name, value in found.arguments.items():
-        if name != "settings":
-            table.add_row(name, show_value(value))
-    for name, raw in found.arguments["settings"].items():
-        value = tuple(raw) if isinstance(raw, list) else raw
-        source = "option"
-        if recipe and getattr(getattr(recipe, part), name, None) == value:
-            source = recipe.sources[f"{part}.{name}"]
-        table.add_row(name, show_value(value), source)
-    return table
-
-
-def _arrays_table(found: Checkpoint) -> Table:
-    table = _table("array", "shape", "type", "range")
-    for name, array in _arrays(found):
-        limits = f"{array.min():.4g} to {array.max():.4g}" if array.size else ""
-        table.add_row(name, " x ".join(map(str, array.shape)), str(array.dtype), limits)
-    return table
-
-
-def _history_table(found: Checkpoint) -> Table:
-    rows = history_rows(found.history)
+def _history(file: RunFile) -> Table:
+    """The last epochs, and of each what it measured."""
+    rows = [{"epoch": n, **row} for n, row in enumerate(history_rows(file.history), 1)]
     shown = rows[-_LAST_EPOCHS:]
-    columns = [name for name in found.history if any(name in row for row in shown)]
-    table = _table("epoch", *(name.replace("_", " ") for name in columns))
-    for epoch, row in enumerate(shown, len(rows) - len(shown) + 1):
-        table.add_row(str(epoch), *(f"{row[n]:.4g}" if n in row else "" for n in columns))
-    return table
+    names = [name for name in file.history if any(name in row for row in shown)]
+    return Table([Column("epoch", "{epoch}"), *map(_measurement, names)], shown)
 
 
-def _pairs_table(title: str, pairs: Tree) -> Table:
-    table = _table(title, "")
-    for name, value in pairs.items():
-        table.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
-    return table
+def _measurement(name: str) -> Column:
+    heading = name.replace("_", " ")
+    return Column(heading, lambda row: f"{row[name]:.4g}" if name in row else "")
+
+
+def _made_by(file: RunFile) -> Table:
+    rows = [{"made by": name, "value": _shown(value)} for name, value in file.provenance.items()]
+    return Table([*_texts("made by"), Column("", "{value}", left=True)], rows)

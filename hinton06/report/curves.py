@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,70 +13,49 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from hinton06.checkpoint import Checkpoint
+from hinton06.checkpoint import history_rows
+from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
+from hinton06.loading import RunFile
+from hinton06.report.table import Column, Table
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One file whose history is drawn.
-
-    Parameters
-    ----------
-    name : str
-        For the legend.
-    colour : str
-        As Matplotlib names it.
-    found : Checkpoint
-        Finished or not.
-    """
+    """A file, finished or not, whose history is drawn; its name in the legend and its colour."""
 
     name: str
     colour: str
-    found: Checkpoint
+    file: RunFile
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What one panel shows, and of which files.
-
-    Parameters
-    ----------
-    title, xlabel, ylabel : str
-    column : str
-        Of the history.
-    stage : str
-        A key of `checkpoint.STAGES`.
-    roles : tuple of str
-        Of the runs; empty for stacks, which have none.
-    log : bool
-        Whether the scale is logarithmic.
-    """
+    """What one panel shows: a column of the histories of files of a kind and of some roles."""
 
     title: str
     ylabel: str
     column: str
-    stage: str
-    roles: tuple[str, ...] = ()
+    kind: str
+    roles: tuple[str, ...]
     log: bool = False
     xlabel: str = "epochs"
 
-    def shows(self, found: Checkpoint) -> bool:
+    def shows(self, file: RunFile) -> bool:
         """Whether a file belongs in this panel and has something to show in it."""
-        role = found.arguments.get("role")
-        belongs = found.stage == self.stage and (not self.roles or role in self.roles)
-        column = found.history.get(self.column)
+        belongs = file.kind.name == self.kind and file.lineage.role in self.roles
+        column = file.history.get(self.column)
         return belongs and column is not None and bool(np.isfinite(column).any())
 
 
 _KEPT = "fine-tuning; dots: the weights that were kept"
-_ON_ALL = ("extended", "not pretrained")
+_NET, _BOTH, _ON_ALL = (VALIDATED,), (VALIDATED, EXTENDED), (EXTENDED, NOT_PRETRAINED)
 
 # The quantities of "Details of the discriminative fine-tuning procedure".
 DISCRIMINATIVE = (
     Panel("greedy pretraining", "reconstruction error (squared, per case)", "recon_error", "stack",
-          log=True, xlabel="epochs, layer after layer"),
-    Panel(_KEPT, "validation cost (nats per 100)", "valid_cost", "classifier", ("validated",)),
-    Panel(_KEPT, "validation errors", "valid_errors", "classifier", ("validated",)),
+          (PRETRAINED,), log=True, xlabel="epochs, layer after layer"),
+    Panel(_KEPT, "validation cost (nats per 100)", "valid_cost", "classifier", _NET),
+    Panel(_KEPT, "validation errors", "valid_errors", "classifier", _NET),
     Panel("all training cases; dotted: the criteria", "training cost (nats per 100)", "train_cost",
           "classifier", _ON_ALL, log=True),
 )  # fmt: skip
@@ -85,37 +63,25 @@ DISCRIMINATIVE = (
 # "Using contrastive wake-sleep for generative fine-tuning".
 GENERATIVE = (
     Panel("wake-sleep; dots: the weights that were kept", "validation errors", "valid_errors",
-          "generative", ("validated",)),
+          "generative", _NET),
     Panel("wake-sleep; dotted: the criteria", "training errors", "train_errors", "generative",
-          ("validated", "extended")),
-    Panel("wake-sleep", "reconstruction cost (nats per case)", "recon_cost", "generative",
-          ("validated", "extended")),
+          _BOTH),
+    Panel("wake-sleep", "reconstruction cost (nats per case)", "recon_cost", "generative", _BOTH),
     Panel("wake-sleep", "free energy, validation minus training (nats)", "free_energy_gap",
-          "generative", ("validated",)),
+          "generative", _NET),
 )  # fmt: skip
 
 
 def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") -> bytes:
-    """Draw panels in two columns.
+    """Draw panels in two columns, as a PNG or SVG file: the same for the same histories.
 
-    Parameters
-    ----------
-    curves : sequence of Curve
-    panels : sequence of Panel
-        One or more; a panel that no curve belongs in stays empty.
-    form : str
-        ``"png"`` or ``"svg"``.
-
-    Returns
-    -------
-    bytes
-        The file; the same for the same histories.
+    A panel that no curve belongs in stays empty.
     """
     rows = -(-len(panels) // 2)
     figure = Figure(figsize=(11, 3.75 * rows), layout="constrained")
     axes = figure.subplots(rows, 2, squeeze=False).ravel()
     for panel, each in zip(panels, axes, strict=False):
-        _draw_panel(each, panel, [curve for curve in curves if panel.shows(curve.found)])
+        _draw_panel(each, panel, [curve for curve in curves if panel.shows(curve.file)])
     for each in axes[len(panels) :]:
         each.set_axis_off()
     return saved(figure, form)
@@ -138,7 +104,7 @@ def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
         axes.yaxis.set_major_formatter("{x:g}")  # numbers instead of powers of ten
         axes.yaxis.set_minor_formatter(LogFormatter())
     for curve in curves:
-        values = curve.found.history[panel.column]
+        values = curve.file.history[panel.column]
         measured = np.flatnonzero(np.isfinite(values))
         # A column that is not measured in every epoch gets a point for each measurement.
         marker = "" if len(measured) == len(values) > 1 else "."
@@ -151,42 +117,37 @@ def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
 
 def _mark_stop(axes: Axes, panel: Panel, curve: Curve, values: NDArray[np.float64]) -> None:
     """A dot at the weights that validation chose, a dotted line at a criterion."""
-    kept = kept_epoch(curve.found)
+    kept = kept_epoch(curve.file)
     if kept is not None and kept <= len(values) and np.isfinite(values[kept - 1]):
         axes.plot(kept, values[kept - 1], "o", color=curve.colour)
-    target = criterion(curve.found, panel.column)
+    target = criterion(curve.file, panel.column)
     if target is not None:
         axes.axhline(target, color=curve.colour, linestyle=":", linewidth=1)
 
 
-def kept_epoch(found: Checkpoint) -> int | None:
+def kept_epoch(file: RunFile) -> int | None:
     """The epoch, from 1, whose weights validation chose; None where it did not choose one."""
-    if found.outcome.get("role") != "validated":
-        return None
-    epochs: int = found.outcome.get("epochs", 0)
-    return epochs or None  # 0: the start was not improved on
+    chosen = file.complete and file.lineage.role == VALIDATED
+    return file.outcome.epochs or None if chosen else None  # 0: the start was not improved on
 
 
-def criterion(found: Checkpoint, column: str) -> float | None:
+def criterion(file: RunFile, column: str) -> float | None:
     """The value of a column at which a run stopped, or is to stop; None where there is none."""
-    cost, rate = (found.arguments.get(name) for name in ("target_cost", "target_error_rate"))
-    if column == "train_cost" and cost is not None:
-        return float(cost)
-    if column == "train_errors" and rate is not None and "train" in found.outcome:
-        return float(rate) * int(found.outcome["train"]["cases"]) / 100
+    rate, train = file.lineage.target_error_rate, file.outcome.train
+    if column == "train_cost":
+        return file.lineage.target_cost
+    if column == "train_errors" and rate is not None and train is not None:
+        return rate * train.cases / 100
     return None
 
 
 def comma_separated(curves: Sequence[Curve]) -> str:
     """The histories as CSV: one record an epoch of each file, empty where nothing was measured."""
-    columns = list(dict.fromkeys(name for curve in curves for name in curve.found.history))
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(["name", "epoch", "kept", *columns])
+    columns = list(dict.fromkeys(name for curve in curves for name in curve.file.history))
+    records = []
     for curve in curves:
-        history, kept = curve.found.history, kept_epoch(curve.found)
-        for epoch in range(1, max(map(len, history.values()), default=0) + 1):
-            values = [history[c][epoch - 1] if c in history else np.nan for c in columns]
-            shown = ["" if np.isnan(value) else float(value) for value in values]
-            writer.writerow([curve.name, epoch, int(epoch == kept), *shown])
-    return written.getvalue()
+        kept = kept_epoch(curve.file)
+        for epoch, row in enumerate(history_rows(curve.file.history), 1):
+            record = {"name": curve.name, "epoch": epoch, "kept": int(epoch == kept)}
+            records.append(record | {name: row.get(name) for name in columns})
+    return Table([Column("name", "")], records).csv() + "\n"

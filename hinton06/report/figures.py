@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,40 +16,28 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hinton06 import measuring, opening, records, samples
-from hinton06.checkpoint import Checkpoint, Tree
+from hinton06 import evaluation, sampling
+from hinton06.loading import Context, RunFile, load
 from hinton06.mnist import Digits
 from hinton06.numerics import Array
-from hinton06.opening import Context
+from hinton06.records import Tree
 from hinton06.report import curves, grids
-from hinton06.report import samples as sample_report
+from hinton06.report import samples as samples_report
 from hinton06.report.files import ReportError
 from hinton06.report.files import save as save_file
-
-FIGURES = ("2", "3", "5", "curves")
+from hinton06.training import RunError
 
 _COLOURS = [f"C{number}" for number in range(10)]
+_FIGURES = ("2", "3", "5", "curves")
 _UNSURE = 0.3
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which figures, and what is in them.
+class FigureOptions:
+    """Which figures (all that the files can give when none is named), and what is in them.
 
-    Parameters
-    ----------
-    only : tuple of str
-        Of `FIGURES`; all that the files can give when empty.
-    cases : int
-        Digits in Figure 2.
-    features : tuple of int, optional
-        The feature detectors of Figure 3, from 1; drawn at random when not given.
-    random_features : int
-        How many, at random, or all if there are fewer.
-    gibbs : int
-        Rounds between the samples of Figure 5.
-    seed : int
-        Of the features and of the samples.
+    `cases` digits in Figure 2; in Figure 3 these feature detectors, from 1, or so many random
+    ones; `gibbs` rounds between the samples of Figure 5; a seed of the features and of the samples.
     """
 
     only: tuple[str, ...] = ()
@@ -61,69 +49,47 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A figure that was drawn.
-
-    Parameters
-    ----------
-    figure : str
-        One of `FIGURES`.
-    about : str
-        What it shows, in words.
-    files : tuple of Path
-    """
+class SavedFigure:
+    """A figure that was drawn: which, what it shows in words, and its files."""
 
     figure: str
     about: str
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
 
 
-def draw(context: Context, paths: Sequence[Path], folder: Path, choice: Choice) -> list[Drawn]:
+def draw(
+    context: Context, paths: Sequence[Path], folder: Path, options: FigureOptions
+) -> list[SavedFigure]:
     """Draw what each file can give, and the learning curves of all of them together.
 
-    Parameters
-    ----------
-    context : Context
-    paths : sequence of Path
-        Classifiers, generative nets and stacks. Of a file that is not finished only the
-        learning curves are drawn.
-    folder : Path
-        Made if need be. The files of Figure 2 from ``bp-a.h5`` are ``figure2-bp-a.png``,
-        ``.svg`` and ``.json``; the curves are ``learning-curves.png``, ``.svg`` and ``.csv``.
-    choice : Choice
-
-    Returns
-    -------
-    list of Drawn
-
-    Raises
-    ------
-    CheckpointError, RunError, ReportError
-        If a file cannot be read or written, does not fit the data, lacks a chosen feature, or
-        if there is nothing to draw.
+    Of a file that is not finished only the learning curves. The files of Figure 2 from ``bp-a.h5``
+    are ``figure2-bp-a.png``, ``.svg`` and ``.json``; the curves are ``learning-curves.png``,
+    ``.svg`` and ``.csv``. Raises `CheckpointError`, `RunError` or `ReportError` if a file cannot be
+    read or written, does not fit the data, lacks a chosen feature, or if there is nothing to draw.
     """
     names = [path.stem.removesuffix(".h5") for path in paths]
     for name in names:
         if names.count(name) > 1:
             raise ReportError(f"two files are named {name}, and their figures would be too")
-    loaded = [records.load(path) for path in paths]
-    wanted = choice.only or FIGURES
+    files = dict(zip(names, map(load, paths), strict=True))
     # Figure 3 first: it takes no time, and looks whether the chosen features exist.
-    jobs: list[tuple[Callable[[_Source], Drawn], _Source]] = []
+    jobs: list[tuple[Callable[[_Source], SavedFigure], _Source]] = []
     for number, make in (("3", _figure3), ("2", _figure2), ("5", _figure5)):
-        for path, name, found in zip(paths, names, loaded, strict=True):
-            why_not = _lacks(found, number)
-            if number in wanted and not why_not:
+        for name, file in files.items():
+            why_not = _why_not(file, number)
+            if number not in (options.only or _FIGURES):
+                continue
+            if not why_not:
                 target = folder / f"figure{number}-{name}"
-                jobs.append((make, _Source(context, path, found, target, choice)))
-            elif number in choice.only:
-                context.progress.note(f"{path}: gives no Figure {number}: {why_not}")
-    drawn = sorted((make(source) for make, source in jobs), key=lambda each: each.figure)
-    if "curves" in wanted:
-        drawn += _learning_curves(dict(zip(names, loaded, strict=True)), folder)
-    if not drawn:
+                jobs.append((make, _Source(context, file, target, options)))
+            elif options.only:
+                context.progress.note(f"{file.path}: gives no Figure {number}: {why_not}")
+    saved = sorted((make(source) for make, source in jobs), key=lambda each: each.figure)
+    if "curves" in (options.only or _FIGURES):
+        saved += _learning_curves(files, folder)
+    if not saved:
         raise ReportError("these files give none of the chosen figures")
-    return drawn
+    return saved
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,43 +97,43 @@ class _Source:
     """What a figure is drawn from, and the name of its files without their endings."""
 
     context: Context
-    path: Path
-    found: Checkpoint
+    file: RunFile
     target: Path
-    choice: Choice
+    options: FigureOptions
 
-    def save(self, figure: str, about: str, png: bytes, svg: bytes, numbers: Tree) -> Drawn:
+    def save(self, figure: str, about: str, png: bytes, svg: bytes, numbers: Tree) -> SavedFigure:
         """Write the picture in both formats, and its numbers."""
         document = {
             "figure": figure,
             "about": about,
-            "checkpoint": str(self.path),
-            "sha256": self.found.digest(),
+            "checkpoint": str(self.file.path),
+            "sha256": self.file.digest,
             "data": self.context.digits.sha256,
             **numbers,
         }
         text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-        contents: dict[str, bytes | str] = {".png": png, ".svg": svg, ".json": text}
-        made = []
-        for ending, content in contents.items():
-            made.append(self.target.with_name(self.target.name + ending))
-            save_file(made[-1], content)
-        return Drawn(figure, about, tuple(made))
+        return _saved(figure, about, self.target, {".png": png, ".svg": svg, ".json": text})
 
 
-def _lacks(found: Checkpoint, number: str) -> str:
+def _saved(
+    figure: str, about: str, target: Path, contents: Mapping[str, bytes | str]
+) -> SavedFigure:
+    """Write files that differ in their endings alone."""
+    for ending, content in contents.items():
+        save_file(target.with_name(target.name + ending), content)
+    return SavedFigure(figure, about, tuple(f"{target}{ending}" for ending in contents))
+
+
+def _why_not(file: RunFile, number: str) -> str:
     """Why a file cannot give a figure, in words; empty if it can."""
-    if not found.complete:
-        return "it is not finished"
-    if number == "3" or (number == "2" and found.stage == "classifier"):
-        return ""
-    if found.stage == "classifier":
-        return "a classifier generates nothing"
-    top = found.model if found.stage == "generative" else found.model.get(f"rbm{len(found.model)}")
-    if not isinstance(top, dict) or not top.get("n_labels"):
-        return "it was learned without labels"
-    if number == "2" and found.stage == "stack" and len(found.model) != 3:
-        return "only stacks of three layers recognise"
+    try:
+        file.finished()
+        if number == "2":
+            file.recogniser()
+        elif number == "5" and not file.generator().n_labels:
+            return "it was learned without labels"
+    except RunError as error:
+        return str(error).removeprefix(f"{file.path}: ")
     return ""
 
 
@@ -176,16 +142,9 @@ def _lacks(found: Checkpoint, number: str) -> str:
 
 @dataclass(frozen=True)
 class HardCase:
-    """A test digit that a net gets right without being sure.
+    """A test digit that a net gets right without being sure, by its place in the test set.
 
-    Parameters
-    ----------
-    test_case : int
-        Its place in the test set, from 0.
-    label, second : int
-        Its class, and the net's second guess.
-    probability, second_probability : float
-        That the net gives to them.
+    With its class, the second guess, and the probabilities that the net gives to them.
     """
 
     test_case: int
@@ -203,19 +162,10 @@ class HardCase:
 def hard_cases(
     log_probabilities: Array, labels: NDArray[np.integer[Any]], n: int
 ) -> list[HardCase]:
-    """The cases that are recognised, but with the least lead over the second guess.
+    """The n cases that are recognised, but with the least lead over the second guess.
 
-    Parameters
-    ----------
-    log_probabilities : (n_cases, n_classes) array, in nats
-    labels : (n_cases,) integers in [0, n_classes)
-    n : int
-        At most so many; of equal leads the earlier case counts as harder.
-
-    Returns
-    -------
-    list of HardCase
-        In the order of their classes, and in each class in the order of the cases.
+    Of an (n_cases, n_classes) array, in nats, and (n_cases,) labels; in the order of their
+    classes. Of equal leads the earlier case counts as harder.
 
     Source
     ------
@@ -242,19 +192,19 @@ def hard_cases(
     ]  # fmt: skip
 
 
-def _figure2(source: _Source) -> Drawn:
+def _figure2(source: _Source) -> SavedFigure:
     digits = source.context.digits
-    logs = measuring.recognise_test_cases(source.context, source.path)
-    cases = hard_cases(logs, digits.test_labels, source.choice.cases)
+    logs = evaluation.recognise_test_cases(source.context, source.file.path)
+    cases = hard_cases(logs, digits.test_labels, source.options.cases)
     if not cases:
-        raise ReportError(f"{source.path}: gets no test case right")
+        raise ReportError(f"{source.file.path}: gets no test case right")
     columns = grids.columns_for(len(cases))
     figure = _digits_with_guesses(cases, columns, digits)
     right = logs.argmax(axis=1) == digits.test_labels
     everyone = hard_cases(logs, digits.test_labels, len(logs))
     about = (
-        f"{len(cases)} of the {int(right.sum()):,} test digits that {source.path.name} gets right, "
-        f"those it is least sure of; its guess and its second guess"
+        f"{len(cases)} of the {right.sum():,} test digits that {source.file.path.name} gets right, "
+        "those it is least sure of; its guess and its second guess"
     )
     numbers = {
         "right": int(right.sum()),
@@ -299,8 +249,9 @@ def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits
 # -- Figure 3 ------------------------------------------------------------------------------------
 
 
-def _figure3(source: _Source) -> Drawn:
-    weights = _pixel_weights(source)
+def _figure3(source: _Source) -> SavedFigure:
+    source.file.check_pixels(source.context.digits)
+    weights = source.file.kind.pixel_weights(source.file.model)
     chosen = _chosen_features(source, weights.shape[1])
     shape = source.context.digits.shape
     fields = weights[:, chosen].T
@@ -309,10 +260,10 @@ def _figure3(source: _Source) -> Drawn:
     picture = grids.enlarged(grids.tile(pictures, columns, grids.FIELD_GAP))
     about = (
         f"receptive fields of {len(chosen)} of the {weights.shape[1]} first-layer features of "
-        f"{source.path.name}; white: weights of 3 and more, black: of -3 and less"
+        f"{source.file.path.name}; white: weights of 3 and more, black: of -3 and less"
     )
     numbers = {
-        "seed": None if source.choice.features else source.choice.seed,
+        "seed": None if source.options.features else source.options.seed,
         "white": 3,
         "black": -3,
         "features": [
@@ -329,48 +280,36 @@ def _figure3(source: _Source) -> Drawn:
     return source.save("3", about, grids.png(picture), grids.svg(picture, about), numbers)
 
 
-def _pixel_weights(source: _Source) -> Array:
-    """The incoming weights of the first feature detectors from all pixels: (pixels, features)."""
-    digits = source.context.digits
-    if source.found.stage == "classifier":
-        weights = opening.load_net(source.path, source.found).weights[0]
-        if len(weights) != digits.n_pixels:
-            raise ReportError(
-                f"{source.path}: has {len(weights)} inputs, but images of {digits.name} have "
-                f"{digits.n_pixels} pixels"
-            )
-        return weights
-    generator = opening.load_generator(source.path, digits)
-    return generator.up[0][0] if generator.up else generator.rbm.weights[: generator.n_pixels]
-
-
 def _chosen_features(source: _Source, n: int) -> NDArray[np.intp]:
-    chosen = source.choice.features
+    chosen = source.options.features
     if chosen is None:
-        rng = np.random.default_rng(source.choice.seed)
-        count = min(source.choice.random_features, n)
+        rng = np.random.default_rng(source.options.seed)
+        count = min(source.options.random_features, n)
         return np.sort(rng.choice(n, count, replace=False)).astype(np.intp)
     outside = [feature for feature in chosen if not 1 <= feature <= n]
     if outside:
-        raise ReportError(f"{source.path}: has first-layer features 1 to {n}, not {outside[0]}")
+        raise ReportError(
+            f"{source.file.path}: has first-layer features 1 to {n}, not {outside[0]}"
+        )
     return np.array(chosen, np.intp) - 1
 
 
 # -- Figure 5 ------------------------------------------------------------------------------------
 
 
-def _figure5(source: _Source) -> Drawn:
-    how = samples.Sampling(gibbs=source.choice.gibbs, seed=source.choice.seed)
-    made = samples.sample(source.context, source.path, how)
-    about = f"{source.path.name}: {sample_report.describe(made, how)}; a row for each label"
-    picture = grids.enlarged(sample_report.grid(made))
+def _figure5(source: _Source) -> SavedFigure:
+    options = sampling.SamplingOptions(gibbs=source.options.gibbs, seed=source.options.seed)
+    samples = sampling.sample(source.context, source.file.path, options)
+    described = samples_report.describe(samples, options)
+    about = f"{source.file.path.name}: {described}; a row for each label"
+    picture = grids.enlarged(samples_report.grid(samples))
     numbers = {
-        "gibbs": how.gibbs,
-        "seed": how.seed,
+        "gibbs": options.gibbs,
+        "seed": options.seed,
         "threads": source.context.threads,
-        "labels_of_rows": None if made.clamped is None else list(made.clamped),
-        "samples_in_a_row": how.samples,
-        "image_shape": list(made.shape),
+        "labels_of_rows": None if samples.clamped is None else list(samples.clamped),
+        "samples_in_a_row": options.samples,
+        "image_shape": list(samples.shape),
     }
     return source.save("5", about, grids.png(picture), grids.svg(picture, about), numbers)
 
@@ -378,31 +317,26 @@ def _figure5(source: _Source) -> Drawn:
 # -- learning curves -----------------------------------------------------------------------------
 
 
-def _learning_curves(named: dict[str, Checkpoint], folder: Path) -> list[Drawn]:
+def _learning_curves(files: Mapping[str, RunFile], folder: Path) -> list[SavedFigure]:
     drawn = [
-        curves.Curve(name, _COLOURS[number % len(_COLOURS)], found)
-        for number, (name, found) in enumerate(named.items())
+        curves.Curve(name, _COLOURS[number % len(_COLOURS)], file)
+        for number, (name, file) in enumerate(files.items())
     ]
     panels = [
         panel for panel in (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
-        if any(panel.shows(found) for found in named.values())
+        if any(panel.shows(file) for file in files.values())
     ]  # fmt: skip
     if not panels:
         return []
     contents: dict[str, bytes | str] = {
-        "learning-curves.png": curves.draw(drawn, panels, "png"),
-        "learning-curves.svg": curves.draw(drawn, panels, "svg"),
-        "learning-curves.csv": curves.comma_separated(drawn),
+        ".png": curves.draw(drawn, panels, "png"),
+        ".svg": curves.draw(drawn, panels, "svg"),
+        ".csv": curves.comma_separated(drawn),
     }
-    for name, content in contents.items():
-        save_file(folder / name, content)
-    about = f"learning curves of {', '.join(named)}"
-    return [Drawn("curves", about, tuple(folder / name for name in contents))]
+    about = f"learning curves of {', '.join(files)}"
+    return [_saved("curves", about, folder / "learning-curves", contents)]
 
 
-def values(drawn: Sequence[Drawn]) -> list[Tree]:
+def values(saved: Sequence[SavedFigure]) -> list[Tree]:
     """What was drawn, as JSON values."""
-    return [
-        {"figure": each.figure, "about": each.about, "files": [str(file) for file in each.files]}
-        for each in drawn
-    ]
+    return [dataclasses.asdict(each) for each in saved]

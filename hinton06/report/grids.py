@@ -37,18 +37,8 @@ def ink(images: NDArray[np.floating[Any]]) -> Grey:
 
 
 def receptive_fields(weights: NDArray[np.floating[Any]]) -> Grey:
-    """Weights as grey levels.
+    """Weights as grey levels: 255 for +3 and more, 0 for -3 and less, linear between.
 
-    Parameters
-    ----------
-    weights : array of any shape
-
-    Returns
-    -------
-    uint8 array of the same shape: 255 for +3 and more, 0 for -3 and less, linear between
-
-    Source
-    ------
     "Pure white means a positive weight of at least 3 and pure black means a negative weight of
     at least -3", Figure 3.
     """
@@ -66,19 +56,9 @@ def columns_for(n: int) -> int:
 
 
 def tile(pictures: Grey, columns: int, gap: int) -> Grey:
-    """Pictures of one shape in scan order, with a line of one pixel around each.
+    """(n, rows, columns) pictures in scan order, with a line of one pixel, grey `gap`, around each.
 
-    Parameters
-    ----------
-    pictures : (n, rows, columns) uint8 array
-    columns : int
-        Pictures in a row of the grid; places left over in the last row are white.
-    gap : int
-        Grey level of the lines.
-
-    Returns
-    -------
-    uint8 matrix
+    So many `columns` in a row of the grid; places left over in the last row are white.
     """
     n, height, width = pictures.shape
     rows = -(-n // columns)
@@ -139,14 +119,10 @@ _SHADES = " .:-=+*#%@"
 
 
 def preview(images: NDArray[np.floating[Any]], titles: Sequence[str], console: Console) -> None:
-    """Print small versions of images side by side, at most 80 characters wide.
+    """Print small versions of (n, rows, columns) images in [0, 1], at most 80 characters wide.
 
-    Parameters
-    ----------
-    images : (n, rows, columns) array in [0, 1]
-    titles : sequence of str, one an image, shorter than an image is wide
-    console : Console
-        Half blocks in grey levels where it is a terminal of many colours, else plain characters.
+    Side by side, each below its short title: half blocks in grey levels where the console is a
+    terminal of many colours, else plain characters.
     """
     many_colours = console.is_terminal and not console.no_color and console.encoding == "utf-8"
     blocks = many_colours and console.color_system in ("256", "truecolor")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hinton06.checkpoint import Tree
+from hinton06.records import Tree
 from hinton06.report import grids
 from hinton06.report.files import save as save_file
 from hinton06.report.grids import INK_GAP, Grey
-from hinton06.samples import Samples, Sampling
+from hinton06.sampling import Samples, SamplingOptions
 
 FORMATS = ("png", "svg", "gif")
 """A grid as a bitmap or a vector file, and an animation of the chains."""
@@ -19,85 +19,52 @@ FORMATS = ("png", "svg", "gif")
 _MAX_PREVIEWS = 20
 
 
-def grid(made: Samples) -> Grey:
+def grid(samples: Samples) -> Grey:
     """All samples in one picture: a row for each chain, from its first sample to its last.
 
-    Parameters
-    ----------
-    made : Samples
-
-    Returns
-    -------
-    uint8 matrix
-        One sample of each chain is laid out like a frame of the animation.
-
-    Source
-    ------
-    Figure 5.
+    One sample of each chain is laid out like a frame of the animation. The chapter's Figure 5.
     """
-    n_chains, n_samples, *shape = made.images.shape
+    n_chains, n_samples, *shape = samples.images.shape
     if n_samples == 1:
-        return frames(made)[0]
-    pictures = grids.ink(made.images).reshape(n_chains * n_samples, *shape)
+        return frames(samples)[0]
+    pictures = grids.ink(samples.images).reshape(n_chains * n_samples, *shape)
     return grids.tile(pictures, n_samples, INK_GAP)
 
 
-def frames(made: Samples) -> list[Grey]:
+def frames(samples: Samples) -> list[Grey]:
     """One picture for each step of the chains, side by side: a row for each clamped label.
 
-    Parameters
-    ----------
-    made : Samples
-
-    Returns
-    -------
-    list of uint8 matrices, one for each sample of a chain
-        Where there is one chain for each label, or no label is clamped, in a near-square grid.
+    Where there is one chain for each label, or no label is clamped, in a near-square grid.
     """
-    rows = made.clamped is not None and len(made.clamped) > 1 and made.chains > 1
-    columns = made.chains if rows else grids.columns_for(len(made.images))
+    rows = samples.clamped is not None and len(samples.clamped) > 1 and samples.chains > 1
+    columns = samples.chains if rows else grids.columns_for(len(samples.images))
     return [
-        grids.tile(grids.ink(made.images[:, sample]), columns, INK_GAP)
-        for sample in range(made.images.shape[1])
+        grids.tile(grids.ink(samples.images[:, number]), columns, INK_GAP)
+        for number in range(samples.images.shape[1])
     ]
 
 
-def save(made: Samples, path: Path, form: str, title: str) -> None:
-    """Write the samples to a file.
-
-    Parameters
-    ----------
-    made : Samples
-    path : Path
-    form : str
-        One of `FORMATS`.
-    title : str
-        What the picture shows, in words.
-
-    Raises
-    ------
-    ReportError
-        If the file cannot be written.
-    """
+def save(samples: Samples, path: Path, form: str, title: str) -> None:
+    """Write the samples, in one of `FORMATS`, to a file, or raise `ReportError`."""
     if form == "gif":
-        content = grids.gif([grids.enlarged(frame) for frame in frames(made)])
+        content = grids.gif([grids.enlarged(frame) for frame in frames(samples)])
     elif form == "svg":
-        content = grids.svg(grids.enlarged(grid(made)), title)
+        content = grids.svg(grids.enlarged(grid(samples)), title)
     else:
-        content = grids.png(grids.enlarged(grid(made)))
+        content = grids.png(grids.enlarged(grid(samples)))
     save_file(path, content)
 
 
-def describe(made: Samples, how: Sampling) -> str:
+def describe(samples: Samples, options: SamplingOptions) -> str:
     """What was sampled, in a line."""
-    n_chains, n_samples = made.images.shape[:2]
-    if made.clamped is not None:
-        labels = f", labels {', '.join(map(str, made.clamped))} clamped"
+    n_chains, n_samples = samples.images.shape[:2]
+    if samples.clamped is not None:
+        labels = f", labels {', '.join(map(str, samples.clamped))} clamped"
     else:
-        labels = "" if made.fantasies.labels is None else ", labels free"
+        labels = "" if samples.fantasies.labels is None else ", labels free"
     return (
         f"{_count(n_chains, 'chain')} of {_count(n_samples, 'sample')}, "
-        f"{_count(how.gibbs, 'Gibbs round')} before each{labels}"
+        f"{_count(options.gibbs, 'Gibbs round')} before each{labels}"
     )
 
 
@@ -105,28 +72,26 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def values(made: Samples, how: Sampling, path: Path, files: Sequence[Path]) -> Tree:
+def values(samples: Samples, options: SamplingOptions, path: Path, files: Sequence[Path]) -> Tree:
     """What was sampled and which files show it, as JSON values."""
-    n_chains, n_samples = made.images.shape[:2]
-    labels = made.fantasies.labels
+    n_chains, n_samples = samples.images.shape[:2]
+    labels = samples.fantasies.labels
     return {
         "checkpoint": str(path),
         "files": [str(file) for file in files],
-        "layer": how.layer,
-        "clamped_labels": None if made.clamped is None else list(made.clamped),
+        "layer": options.layer,
+        "clamped_labels": None if samples.clamped is None else list(samples.clamped),
         "chains": n_chains,
         "samples": n_samples,
-        "gibbs": how.gibbs,
-        "seed": how.seed,
-        "image_shape": list(made.shape),
+        "gibbs": options.gibbs,
+        "seed": options.seed,
+        "image_shape": list(samples.shape),
         "labels": None if labels is None else labels.tolist(),
     }
 
 
-def preview(made: Samples) -> None:
+def preview(samples: Samples) -> None:
     """Print the last sample of each of the first chains, small, on standard output."""
-    console = Console(highlight=False)
-    last = made.images[:_MAX_PREVIEWS, -1]
-    labels = made.fantasies.labels
+    last, labels = samples.images[:_MAX_PREVIEWS, -1], samples.fantasies.labels
     titles = [""] * len(last) if labels is None else [str(label) for label in labels[:, -1]]
-    grids.preview(last, titles[: len(last)], console)
+    grids.preview(last, titles[: len(last)], Console(highlight=False))

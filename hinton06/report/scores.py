@@ -1,78 +1,81 @@
-"""Scores of nets, as lines, tables and JSON values."""
+"""Scores of nets: intervals, lines of text, JSON values, and tables of evaluations.
+
+Beside what Hinton, Osindero and Teh (2006) tell of nets asked for labels in several ways: the
+chapter's "There are several different ways of using the generative model for discrimination".
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
+from hinton06 import provenance
 from hinton06.annealing import Spread
-from hinton06.checkpoint import Tree
-from hinton06.measuring import EVERY_CASE, Chosen, Evaluation, score_values
-from hinton06.recognition import Score
+from hinton06.evaluation import EVERY_CASE, CaseSelection, Evaluation
+from hinton06.loading import Outcome, RunFile
+from hinton06.recognition import Score, product_of_nets, score
+from hinton06.records import Tree
+from hinton06.report.files import ReportError
+from hinton06.report.table import Column, Row, Table
 
 Z_95 = 1.959964
 """Standard errors on each side of a 95 % interval."""
 
+OF_TEST_CASES = "± is a 95 % interval for the sampling of the test cases."
+
+# Test errors of the published net, continued on all 60,000 training cases.
+PUBLISHED = {
+    "free-energy": "1.25 %",
+    "stochastic": "about 0.5 points more",
+    "stochastic-mean": "about as free-energy",
+    "label-gibbs": "almost 1 point more",
+    "sampling": "not given",
+}
+
 
 def interval(errors: int, cases: int) -> int:
-    """Half the width of a 95 % interval on a count of errors: sampling of the cases alone.
+    """Half of a 95 % interval on a count of errors, for the sampling of the cases alone.
 
-    Parameters
-    ----------
-    errors, cases : int
-
-    Returns
-    -------
-    int
-        1.96 binomial standard errors, rounded.
+    1.96 binomial standard errors, rounded to whole errors.
     """
     return round(Z_95 * Score(cases, errors, 0.0).standard_error)
 
 
-def recorded_score(values: Mapping[str, Any]) -> Score:
-    """A score as a file's outcome records it."""
-    return Score(int(values["cases"]), int(values["errors"]), float(values["cost_per_100"]))
+def score_of_product(nets: Sequence[RunFile]) -> Score:
+    """What the product of finished nets scores on the test cases; `ReportError` if these differ."""
+    labels: Any = nets[0].outcome.test_labels
+    logs: list[Any] = [net.outcome.test_log_probs for net in nets]
+    for net in nets:
+        if not np.array_equal(net.outcome.test_labels, labels):  # type: ignore[arg-type]
+            raise ReportError(f"{net.path}: was tested on other cases than {nets[0].path}")
+    return score(product_of_nets(logs), labels)
 
 
-def outcome_values(outcome: Tree) -> Tree:
-    """An outcome without its arrays, for JSON."""
-    return {key: value for key, value in outcome.items() if not hasattr(value, "shape")}
-
-
-def scores_line(outcome: Tree) -> str:
+def scores_line(outcome: Outcome) -> str:
     """Train, validation and test scores of an outcome in one line."""
-    parts = []
-    for key, name in (("train", "train"), ("valid", "validation"), ("test", "test")):
-        if key in outcome:
-            measured = outcome[key]
-            parts.append(
-                f"{name} {measured['cost_per_100']:.3g} per 100, {measured['errors']} errors"
-            )
+    parts = [
+        f"{part.replace('valid', 'validation')} {found.cost_per_100:.3g} per 100, "
+        f"{found.errors} errors"
+        for part, found in outcome.scores.items()
+    ]
     return "  " + "; ".join(parts)
+
+
+# -- the search for a coefficient ----------------------------------------------------------------
 
 
 def coefficient_curve(history: Mapping[str, NDArray[np.float64]]) -> list[dict[str, float]]:
     """What validation says of each coefficient of backpropagation that a search went through.
 
-    Parameters
-    ----------
-    history : mapping from column to array, one number an epoch
-        Of a generative fine-tuning.
-
-    Returns
-    -------
-    list of dict
-        One a coefficient, in order: ``bp_weight``, ``first_epoch``, ``last_epoch``,
-        ``fewest_valid_errors``, ``mean_valid_errors``, ``lowest_valid_cost`` (nats per 100).
-        Empty without backpropagation or validation.
+    One dict a coefficient, in order; its cost is in nats per 100 cases. Empty for a history
+    without backpropagation or validation.
     """
     if "bp_weight" not in history or "valid_errors" not in history:
         return []
@@ -93,78 +96,51 @@ def coefficient_curve(history: Mapping[str, NDArray[np.float64]]) -> list[dict[s
 
 
 def show_curve(rows: Sequence[Mapping[str, float]]) -> None:
-    """Print a `coefficient_curve` on standard output, the chosen coefficient marked.
-
-    Parameters
-    ----------
-    rows : sequence of mapping, as from `coefficient_curve`
-    """
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    heads = ("coefficient", "epochs", "fewest validation errors", "mean", "lowest cost per 100", "")
-    for name in heads:
-        table.add_column(name, justify="right")
+    """Print a `coefficient_curve` on standard output, the chosen coefficient marked."""
     chosen = min(rows, key=lambda row: row["fewest_valid_errors"])
-    for row in rows:
-        table.add_row(
-            f"{row['bp_weight']:g}",
-            f"{row['first_epoch']:.0f}-{row['last_epoch']:.0f}",
-            f"{row['fewest_valid_errors']:.0f}",
-            f"{row['mean_valid_errors']:.1f}",
-            f"{row['lowest_valid_cost']:.2f}",
-            "chosen" if row is chosen else "",
-        )
-    Console().print(table)
+    columns = (
+        Column("coefficient", "{bp_weight:g}"),
+        Column("epochs", "{first_epoch}-{last_epoch}"),
+        Column("fewest validation errors", "{fewest_valid_errors}"),
+        Column("mean", "{mean_valid_errors:.1f}"),
+        Column("lowest cost per 100", "{lowest_valid_cost:.2f}"),
+        Column("", lambda row: "chosen" if row is chosen else ""),
+    )
+    Table(columns, rows).show()
+
+
+# -- evaluations ---------------------------------------------------------------------------------
 
 
 def show(
     evaluations: Sequence[Evaluation],
     as_json: bool,
     confusions: Sequence[Evaluation],
-    chosen: Chosen = EVERY_CASE,
+    selection: CaseSelection = EVERY_CASE,
 ) -> None:
-    """Print scores on standard output, as a table or as JSON.
+    """Print scores on the cases of a selection, as a table or as JSON.
 
-    Parameters
-    ----------
-    evaluations : sequence of Evaluation
-    as_json : bool
-    confusions : sequence of Evaluation
-        Those of `evaluations` whose confusion matrices are wanted too.
-    chosen : Chosen
-        Which cases they are of.
+    And the confusion matrices of those evaluations of which they are wanted.
     """
     if as_json:
-        values = [evaluation_values(e, chosen, e in confusions) for e in evaluations]
+        values = [evaluation_values(e, selection, e in confusions) for e in evaluations]
         click.echo(json.dumps(values, indent=2, allow_nan=False))
         return
-    _print_evaluations(evaluations)
-    for note in notes(evaluations, chosen):
-        Console().print(note, markup=False, highlight=False)
+    _scores_table(evaluations, selection).show()
     for evaluation in confusions:
-        _print_confusion(evaluation)
+        click.echo()
+        _confusion_table(evaluation).show()
 
 
 def evaluation_values(
-    evaluation: Evaluation, chosen: Chosen = EVERY_CASE, with_confusion: bool = False
+    evaluation: Evaluation, selection: CaseSelection = EVERY_CASE, with_confusion: bool = False
 ) -> Tree:
-    """An evaluation as JSON values.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    chosen : Chosen
-        Which cases it is of.
-    with_confusion : bool
-
-    Returns
-    -------
-    dict of JSON values
-    """
+    """An evaluation on the cases of a selection as JSON values."""
     measured, method, spread = evaluation.score, evaluation.method, evaluation.spread
     values: Tree = {
         "net": evaluation.name,
         "part": evaluation.part,
-        **score_values(measured),
+        **dataclasses.asdict(measured),
         "error_rate_percent": measured.error_rate,
         "interval_95_errors": interval(measured.errors, measured.cases),
     }
@@ -174,36 +150,65 @@ def evaluation_values(
         values["method"] = {"name": method.name, **method.settings()}
     if spread is not None:
         values["weights"] = dataclasses.asdict(spread)
-    if chosen.cases is not None:
-        values["drawn_with_seed"] = chosen.seed
+    if selection.cases is not None:
+        values["drawn_with_seed"] = selection.seed
     if with_confusion:
         values["confusion"] = evaluation.confusion.tolist()
     return values
 
 
-def notes(evaluations: Sequence[Evaluation], chosen: Chosen) -> list[str]:
-    """What a reader of the scores should know: which cases, and how far weights are apart.
+def _row(evaluation: Evaluation) -> Tree:
+    """An evaluation, the values of its method, and what is published of it."""
+    name, spread = evaluation.method.name if evaluation.method else "softmax", evaluation.spread
+    settings = evaluation.method.settings() if evaluation.method else {}
+    values = ", ".join(f"{value} {key}" for key, value in settings.items() if key != "seed")
+    return (
+        evaluation_values(evaluation)
+        | settings
+        | {
+            "stem": Path(evaluation.name).stem,
+            "method": name,
+            "named": f"{name} ({values})" if values else name,
+            "effective_size": spread and spread.effective_size,
+            "log_weight_sd": spread and spread.log_weight_sd,
+            "published": PUBLISHED.get(name) if evaluation.part == "test" else None,
+        }
+    )
 
-    Parameters
-    ----------
-    evaluations : sequence of Evaluation
-    chosen : Chosen
 
-    Returns
-    -------
-    list of str, one sentence or two each
-    """
+def _scores_table(evaluations: Sequence[Evaluation], selection: CaseSelection) -> Table:
+    """Scores, with methods and times where there are several."""
+    methods = {e.method for e in evaluations if e.method}
+    several = len(methods) > 1 or any(e.spread for e in evaluations)
+    columns = [
+        Column("net", "{net}", left=True),
+        *([Column("method", "{method}", left=True)] if several else []),
+        Column("part", "{part}", left=True),
+        Column("cases", "{cases:,}"),
+        Column("cost per 100", "{cost_per_100:.3f}"),
+        Column("errors", "{errors}"),
+        Column("95 %", "± {interval_95_errors}"),
+        Column("rate", "{error_rate_percent:.2f} %"),
+        *([Column("seconds", "{seconds:.1f}")] if several else []),
+    ]
+    return Table(columns, list(map(_row, evaluations)), legend=_remarks(evaluations, selection))
+
+
+def _remarks(evaluations: Sequence[Evaluation], selection: CaseSelection) -> list[str]:
+    """What a reader of the scores should know: which cases, and how far weights are apart."""
     found = [
-        f"{e.name}, {e.part}: {_spread(e.spread, e.score.cases)}"
+        f"{e.name}, {e.part}: {_spread_text(e.spread, e.score.cases)}"
         for e in evaluations
         if e.spread is not None
     ]
-    if chosen.cases is not None:
-        found.append(f"At most {chosen.cases:,} cases of each part, drawn with seed {chosen.seed}.")
+    if selection.cases is not None:
+        found.append(
+            f"At most {selection.cases:,} cases of each part, drawn with seed {selection.seed}."
+        )
     return found
 
 
-def _spread(spread: Spread, cases: int) -> str:
+def _spread_text(spread: Spread, cases: int) -> str:
     apart = ""
     if spread.log_weight_sd is not None:
         apart = f"; the log weights of an image vary by {spread.log_weight_sd:.2f} nats"
@@ -213,51 +218,67 @@ def _spread(spread: Spread, cases: int) -> str:
     )
 
 
-def seconds_text(evaluation: Evaluation) -> str:
-    """The seconds that an evaluation took; nothing where they were not measured."""
-    return "" if evaluation.seconds is None else f"{evaluation.seconds:.1f}"
+def _confusion_table(evaluation: Evaluation) -> Table:
+    """How often each class was taken for each other."""
+
+    def guessed(label: int) -> Callable[[Row], str]:
+        return lambda row: str(row["counts"][label] or ".")
+
+    labels = range(len(evaluation.confusion))
+    columns = [Column("label", "{label}"), *(Column(str(n), guessed(n)) for n in labels)]
+    rows = [{"label": n, "counts": counts} for n, counts in enumerate(evaluation.confusion)]
+    title = f"{evaluation.name}, {evaluation.part}: row the label, column the guess"
+    return Table(columns, rows, title=title)
 
 
-def _print_evaluations(evaluations: Sequence[Evaluation]) -> None:
-    """A table of scores on standard output, with methods and times where there are several."""
-    several = len({e.method for e in evaluations if e.method}) > 1 or any(
-        e.spread for e in evaluations
+# -- evaluations by method -----------------------------------------------------------------------
+
+
+def _rate(row: Row) -> str:
+    half = 100 * row["interval_95_errors"] / row["cases"]
+    return f"{row['error_rate_percent']:.2f} ± {half:.2f} %"
+
+
+_METHODS_COLUMNS = (
+    Column("net", "{stem}", left=True),
+    Column("method", "{named}", left=True),
+    Column("part", "{part}", left=True),
+    Column("cases", "{cases:,}"),
+    Column("cost per 100", "{cost_per_100:.3f}"),
+    Column("errors", "{errors} ± {interval_95_errors}"),
+    Column("error rate", _rate),
+    Column("seconds", "{seconds:.1f}"),
+    Column("published, test", "{published}", left=True),
+)
+_METHODS_WRITTEN = (
+    "method", "passes", "rounds", "temperatures", "seed", "part", "cases", "cost_per_100",
+    "errors", "interval_95_errors", "seconds", "effective_size", "log_weight_sd", "published",
+)  # fmt: skip
+
+
+def methods_table(
+    evaluations: Sequence[Evaluation], selection: CaseSelection, threads: int
+) -> Table:
+    """Scores on the cases of a selection, measured with so many threads, beside published ones."""
+    rows = list(map(_row, evaluations))
+    json_rows = []
+    for evaluation, row in zip(evaluations, rows, strict=True):
+        published = {"published_test_errors": row["published"]} if row["published"] else {}
+        values = evaluation_values(evaluation, selection)
+        json_rows.append(values | {"sha256": evaluation.sha256} | published)
+    return Table(
+        _METHODS_COLUMNS,
+        rows,
+        name="methods",
+        legend=[
+            "Costs in nats per 100 cases; ± is a 95 % interval for the sampling of the cases. "
+            "Published: Hinton, Osindero and Teh (2006), a net of theirs trained on 60,000 cases.",
+            *_remarks(evaluations, selection),
+        ],
+        records=[
+            {"net": row["stem"]} | {name: row.get(name) for name in _METHODS_WRITTEN}
+            for row in rows
+        ],
+        json_rows=json_rows,
+        extra={"threads": threads, "provenance": provenance.describe()},
     )
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("net", overflow="fold")
-    if several:
-        table.add_column("method", no_wrap=True)
-    table.add_column("part", no_wrap=True)
-    headings = ["cases", "cost per 100", "errors", "95 %", "rate"]
-    for name in [*headings, *(["seconds"] if several else [])]:
-        table.add_column(name, justify="right", no_wrap=name != "cost per 100")
-    for evaluation in evaluations:
-        measured, method = evaluation.score, evaluation.method
-        cells = [
-            evaluation.name,
-            evaluation.part,
-            f"{measured.cases:,}",
-            f"{measured.cost_per_100:.3f}",
-            f"{measured.errors}",
-            f"± {interval(measured.errors, measured.cases)}",
-            f"{measured.error_rate:.2f} %",
-        ]
-        if several:
-            cells.insert(1, method.name if method else "softmax")
-            cells.append(seconds_text(evaluation))
-        table.add_row(*cells)
-    Console().print(table)
-
-
-def _print_confusion(evaluation: Evaluation) -> None:
-    """A confusion matrix on standard output."""
-    n_classes = len(evaluation.confusion)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("", justify="right", style="bold")
-    for guess in range(n_classes):
-        table.add_column(str(guess), justify="right", no_wrap=True)
-    for label, row in enumerate(evaluation.confusion):
-        table.add_row(str(label), *(str(count) if count else "." for count in row))
-    title = f"\n{evaluation.name}, {evaluation.part}: row the label, column the guess"
-    Console().print(title, markup=False, highlight=False)
-    Console().print(table)

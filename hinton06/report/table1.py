@@ -2,111 +2,92 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from rich.console import Console
-from rich.table import Table
-
-from hinton06.checkpoint import Checkpoint, Tree
-from hinton06.recognition import product_of_nets, score
-from hinton06.report.files import ReportError, Tabulated, each_checkpoint
-from hinton06.report.scores import interval
+from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
+from hinton06.loading import RunFile
+from hinton06.records import Tree
+from hinton06.report.files import ReportError
+from hinton06.report.runs import Selection, each_run, file_values, put
+from hinton06.report.scores import OF_TEST_CASES, interval, score_of_product
+from hinton06.report.table import Column, Table
+from hinton06.report.table import Row as TableRow
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of Table 1; None where the chapter's table is empty or nothing is measured.
+    """One line of Table 1; None where the chapter's is empty. Costs are nats per 100 cases.
 
-    Parameters
-    ----------
-    network : str
-    cases : str
-        Training cases.
-    epochs : str
-        As the chapter writes them, ``"33"`` or ``"33+16"``.
-    train_cost, valid_cost, test_cost : str
-        Nats per 100 cases.
-    train_errors, valid_errors, test_errors : int
-    test_cases : int
-        Cases that `test_errors` were counted on.
+    A training cost that is but a bound is text.
     """
 
     network: str
     cases: str | None = None
     epochs: str | None = None
-    train_cost: str | None = None
+    train_cost: float | str | None = None
     train_errors: int | None = None
-    valid_cost: str | None = None
+    valid_cost: float | None = None
     valid_errors: int | None = None
-    test_cost: str | None = None
+    test_cost: float | None = None
     test_errors: int | None = None
     test_cases: int = 10_000
 
+    def values(self) -> Tree:
+        """For a table: beside the numbers the test errors' interval and rate."""
+        half = interval(self.test_errors or 0, self.test_cases)
+        rate = 100 * (self.test_errors or 0) / self.test_cases
+        return vars(self) | {"test_errors_95_interval": half, "test_error_rate_percent": rate}
+
 
 # The chapter's own numbers: Table 1 of UTML TR 2006-004.
-PRINTED = (
-    Row("Neta", "50,000", "33", "0.12", 1, "6.49", 129, "6.22", 122),
-    Row("Netb", "50,000", "56", "0.04", 0, "7.81", 118, "6.21", 116),
-    Row("Netc", "50,000", "63", "0.03", 0, "8.12", 118, "6.73", 124),
-    Row("Combined", test_cost="5.75", test_errors=110),
-    Row("Neta", "60,000", "33+16", "<0.12", 1, test_cost="5.81", test_errors=113),
-    Row("Netb", "60,000", "56+28", "<0.04", 0, test_cost="5.90", test_errors=106),
-    Row("Netc", "60,000", "63+31", "<0.03", 0, test_cost="5.93", test_errors=118),
-    Row("Combined", test_cost="5.40", test_errors=106),
-    Row("not pre-trained", "60,000", "119", "<0.063", 0, test_cost="18.43", test_errors=227),
+PRINTED: tuple[Row, ...] = (
+    Row("Neta", "50,000", "33", 0.12, 1, 6.49, 129, 6.22, 122),
+    Row("Netb", "50,000", "56", 0.04, 0, 7.81, 118, 6.21, 116),
+    Row("Netc", "50,000", "63", 0.03, 0, 8.12, 118, 6.73, 124),
+    Row("Combined", test_cost=5.75, test_errors=110),
+    Row("Neta", "60,000", "33+16", "<0.12", 1, None, None, 5.81, 113),
+    Row("Netb", "60,000", "56+28", "<0.04", 0, None, None, 5.90, 106),
+    Row("Netc", "60,000", "63+31", "<0.03", 0, None, None, 5.93, 118),
+    Row("Combined", test_cost=5.40, test_errors=106),
+    Row("not pre-trained", "60,000", "119", "<0.063", 0, None, None, 18.43, 227),
 )
 
-# Where each line's numbers come from: (role, split), or the role of three nets combined.
+_COMBINED = "abc"
+# Where each line's numbers come from: the net of a role and a split, or of three splits.
 _SOURCES: tuple[tuple[str, str | None], ...] = (
-    ("validated", "a"),
-    ("validated", "b"),
-    ("validated", "c"),
-    ("validated", None),
-    ("extended", "a"),
-    ("extended", "b"),
-    ("extended", "c"),
-    ("extended", None),
-    ("not pretrained", None),
+    *((VALIDATED, split) for split in ("a", "b", "c", _COMBINED)),
+    *((EXTENDED, split) for split in ("a", "b", "c", _COMBINED)),
+    (NOT_PRETRAINED, None),
 )
-
-_COLUMNS = {
-    "network": "network",
-    "cases": "backprop training set size",
-    "epochs": "train epochs",
-    "train_cost": "train cost per 100",
-    "train_errors": "train errs",
-    "valid_cost": "valid. cost per 100",
-    "valid_errors": "valid. errs",
-    "test_cost": "test cost per 100",
-    "test_errors": "test errs",
-}
+_KNOWS = frozenset({"cases"})
+_SELECTIONS = (
+    Selection("stack", (PRETRAINED,), _KNOWS),
+    Selection("classifier", (VALIDATED, EXTENDED, NOT_PRETRAINED), _KNOWS),
+)
 
 
 @dataclass
 class Table1:
-    """What the files of one folder hold, in the order of `PRINTED`.
+    """What the files of one folder hold.
 
     Parameters
     ----------
     measured : list of Row or None
-        None where the files for a line are missing.
+        In the order of `PRINTED`; None where the files for a line are missing.
     notes : list of str
-        What is missing, unfinished, capped or does not belong together.
-    nets : dict from (role, split) to Checkpoint
-    pretrained : dict from split to Checkpoint
+    files : dict from (role, split) to RunFile
     """
 
     measured: list[Row | None] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    nets: dict[tuple[str, str | None], Checkpoint] = field(default_factory=dict)
-    pretrained: dict[str, Checkpoint] = field(default_factory=dict)
+    files: dict[tuple[str, str | None], RunFile] = field(default_factory=dict)
+
+    @property
+    def nets(self) -> dict[tuple[str, str | None], RunFile]:
+        """The files but for the stacks."""
+        return {place: file for place, file in self.files.items() if place[0] != PRETRAINED}
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -115,259 +96,135 @@ class Table1:
 def read_runs(folder: Path) -> Table1:
     """Gather Table 1 from the finished files of a folder, whatever their names are.
 
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    Table1
-
-    Raises
-    ------
-    ReportError
-        If there is no file of this package in the folder, or two for the same line.
-
-    Source
-    ------
-    Table 1.
+    Raises `ReportError` if there is none in it, or two for one line.
     """
-    table = Table1()
-    for path, found in each_checkpoint(folder, table.notes):
-        _place(table, path, found)
-    if not (table.nets or table.pretrained or table.notes):
+    found = Table1()
+    for file in each_run(folder, found.notes, *_SELECTIONS):
+        put(found.files, (file.lineage.role, file.lineage.split), file)
+    if not (found.files or found.notes):
         raise ReportError(f"{folder}: there are no nets of Table 1 in it")
-    table.measured = [_measured_row(table, *source) for source in _SOURCES]
-    table.notes += _missing(table) + _capped(table) + _mixed(table)
-    return table
+    found.measured = [_measured_row(found, *source) for source in _SOURCES]
+    found.notes += _missing(found) + _capped(found) + _mixed(found)
+    return found
 
 
-def _place(table: Table1, path: Path, found: Checkpoint) -> None:
-    others = ("labels", "translations", "labelled", "random_start")
-    if found.stage == "generative" or any(found.arguments.get(name) for name in others):
-        return  # not of Table 1
-    if not found.complete or path.suffix == ".part":
-        epochs = max((len(column) for column in found.history.values()), default=0)
-        table.notes.append(f"{path.name}: not finished, {epochs} epochs done")
-        return
-    if found.stage == "stack":
-        place: Any = found.arguments["split"]
-        there: dict[Any, Checkpoint] = table.pretrained
-    else:
-        place, there = (found.outcome["role"], found.outcome["split"]), table.nets
-    if place in there:
-        raise ReportError(f"{path}: a second file for the same line of Table 1")
-    there[place] = found
-
-
-def _measured_row(table: Table1, role: str, split: str | None) -> Row | None:
-    if role != "not pretrained" and split is None:
-        return _combined_row([table.nets.get((role, name)) for name in ("a", "b", "c")])
-    net = table.nets.get((role, split))
-    return None if net is None else _net_row(net.outcome)
-
-
-def _net_row(outcome: Tree) -> Row:
-    train, test, valid = outcome["train"], outcome["test"], outcome.get("valid")
-    split, before = outcome["split"], outcome["epochs_before"]
-    return Row(
-        network=f"Net{split}" if split else "not pre-trained",
-        cases=f"{train['cases']:,}",
-        epochs=f"{before}+{outcome['epochs']}" if before else str(outcome["epochs"]),
-        train_cost=f"{train['cost_per_100']:.3f}",
-        train_errors=train["errors"],
-        valid_cost=None if valid is None else f"{valid['cost_per_100']:.2f}",
-        valid_errors=None if valid is None else valid["errors"],
-        test_cost=f"{test['cost_per_100']:.2f}",
-        test_errors=test["errors"],
-        test_cases=test["cases"],
-    )
-
-
-def _combined_row(nets: Sequence[Checkpoint | None]) -> Row | None:
-    outcomes = [net.outcome for net in nets if net is not None]
-    if len(outcomes) < len(nets):
+def _measured_row(found: Table1, role: str, split: str | None) -> Row | None:
+    if split != _COMBINED:
+        net = found.files.get((role, split))
+        return None if net is None else _net_row(net)
+    nets = [net for name in _COMBINED if (net := found.files.get((role, name)))]
+    if len(nets) < len(_COMBINED):
         return None
-    labels = outcomes[0]["test_labels"]
-    if any(not np.array_equal(outcome["test_labels"], labels) for outcome in outcomes):
-        raise ReportError("the three nets were tested on different cases")
-    product = product_of_nets([outcome["test_log_probs"] for outcome in outcomes])
-    measured = score(product, labels)
-    return Row(
-        "Combined",
-        test_cost=f"{measured.cost_per_100:.2f}",
-        test_errors=measured.errors,
-        test_cases=measured.cases,
-    )
+    test = score_of_product(nets)
+    numbers = {"test_cost": test.cost_per_100, "test_errors": test.errors}
+    return Row("Combined", test_cases=test.cases, **numbers)  # type: ignore[arg-type]
 
 
-def _missing(table: Table1) -> list[str]:
+def _net_row(net: RunFile) -> Row:
+    scores, split = net.outcome.scores, net.lineage.split
+    numbers: dict[str, Any] = {"cases": f"{scores['train'].cases:,}"}
+    for part, score in scores.items():
+        numbers |= {f"{part}_cost": score.cost_per_100, f"{part}_errors": score.errors}
+    numbers |= {"epochs": net.outcome.epochs_text, "test_cases": scores["test"].cases}
+    return Row(f"Net{split}" if split else "not pre-trained", **numbers)
+
+
+def _missing(found: Table1) -> list[str]:
     lacking = [
-        "the not pre-trained net" if role == "not pretrained" else f"{role} Net{split}"
+        f"{role} Net{split}" if split else "the not pre-trained net"
         for role, split in _SOURCES
-        if (role, split) not in table.nets and (split or role == "not pretrained")
+        if split != _COMBINED and (role, split) not in found.files
     ]
     return [f"missing: {', '.join(lacking)}"] if lacking else []
 
 
-def _capped(table: Table1) -> list[str]:
+def _capped(found: Table1) -> list[str]:
     return [
-        f"{role} {'net' if split is None else 'Net' + split}: {net.outcome['reason']}, before "
-        "its stopping rule was met"
-        for (role, split), net in table.nets.items()
-        if net.outcome["capped"]
+        f"{role} {f'Net{split}' if split else 'net'}: {net.outcome.reason}, before its stopping "
+        "rule was met"
+        for (role, split), net in found.files.items()
+        if net.outcome.capped
     ]
 
 
-def _mixed(table: Table1) -> list[str]:
-    files = [*table.nets.values(), *table.pretrained.values()]
-    notes = []
-    for key, name in (("recipe", "recipes"), ("seed", "seeds"), ("data", "data sets")):
-        values = {str(found.arguments[key]) for found in files}
+def _mixed(found: Table1) -> list[str]:
+    files, notes = found.files.values(), []
+    for name, values in (
+        ("recipes", {file.recipe for file in files}),
+        ("seeds", {str(file.lineage.seed) for file in files}),
+        ("data sets", {file.lineage.data for file in files}),
+    ):
         if len(values) > 1:
             notes.append(f"the files come from different {name}: {', '.join(sorted(values))}")
     return notes
 
 
-# -- printing ------------------------------------------------------------------------------------
+# -- the table -----------------------------------------------------------------------------------
 
 
-def tabulated(table: Table1) -> Tabulated[Table1]:
-    """The table, to be printed or saved."""
-    return Tabulated(
-        "table1",
-        table,
-        _terminal,
-        markdown,
-        comma_separated,
-        as_json,
-        {"learning-curves.png": _learning_curves},
-    )
+def _train_cost(row: TableRow) -> str:
+    cost = row.get("train_cost", "")
+    return f"{cost:.3f}" if cost and row["source"] == "measured" else str(cost or "")
 
 
-def _pairs(table: Table1) -> list[tuple[Row, Row | None]]:
-    return list(zip(PRINTED, table.measured, strict=True))
+def _test_errors(row: TableRow) -> str:
+    if "test_errors" not in row:
+        return "missing"
+    return f"{row['test_errors']} ± {row['test_errors_95_interval']}"
 
 
-def _errors_with_interval(row: Row) -> str:
-    if row.test_errors is None:
-        return ""
-    return f"{row.test_errors} ± {interval(row.test_errors, row.test_cases)}"
+_COLUMNS = (
+    Column("network", lambda row: row["network"] if row["source"] == "chapter" else "", left=True),
+    Column("", lambda row: "ours" if row["source"] == "measured" else "chapter", left=True),
+    Column("backprop training set size", "{cases}", short="cases"),
+    Column("train epochs", "{epochs}", short="epochs"),
+    Column("train cost per 100", _train_cost, short="train cost"),
+    Column("train errs", "{train_errors}", short="errs"),
+    Column("valid. cost per 100", "{valid_cost:.2f}", short="valid. cost"),
+    Column("valid. errs", "{valid_errors}", short="errs"),
+    Column("test cost per 100", "{test_cost:.2f}", short="test cost"),
+    Column("test errs", _test_errors, short="errs"),
+)
 
 
-def _cells(row: Row | None) -> list[str]:
-    if row is None:
-        return ["", "", "", "", "", "", "", "missing"]
-    values = [getattr(row, name) for name in list(_COLUMNS)[1:-1]]
-    return ["" if value is None else str(value) for value in values] + [_errors_with_interval(row)]
-
-
-def _terminal(table: Table1) -> None:
-    shown = Table(
+def table(found: Table1) -> Table:
+    """Two rows for each line of the chapter's table: its own and ours."""
+    printed = [{"source": "chapter", **row.values()} for row in PRINTED]
+    measured = [{"source": "measured", **(row.values() if row else {})} for row in found.measured]
+    pairs = list(zip(printed, measured, strict=True))
+    rows = [row for pair in pairs for row in pair]
+    files = [
+        {"net": " ".join(filter(None, place)), **file_values(file)}
+        for place, file in found.files.items()
+    ]
+    seconds = sum(float(file.provenance["cpu_seconds"]) for file in found.files.values())
+    return Table(
+        _COLUMNS,
+        rows,
+        name="table1",
         title="Table 1: the chapter's numbers, and ours below them",
-        title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0),
-        header_style="bold",
-    )  # fmt: skip
-    shown.add_column("network\n", no_wrap=True)
-    shown.add_column("\n", no_wrap=True)
-    headings = ("cases", "epochs", "train\ncost", "\nerrs", "valid.\ncost", "\nerrs",
-                "test\ncost", "\nerrs")  # fmt: skip
-    for heading in headings:
-        shown.add_column(heading, justify="right", no_wrap=True)
-    for printed, measured in _pairs(table):
-        shown.add_row(printed.network, "chapter", *_cells(printed), style="dim")
-        shown.add_row("", "ours", *_cells(measured))
-    console = Console(highlight=False)
-    console.print(shown)
-    console.print(
-        "Costs in nats per 100 cases; ± is a 95 % interval for the sampling of the test cases."
+        legend=[f"Costs in nats per 100 cases; {OF_TEST_CASES}"],
+        notes=found.notes,
+        strong=lambda row: row["source"] == "measured",
+        records=[row for row in rows if "network" in row],
+        json_rows=[
+            {"printed": chapter, "measured": ours if "network" in ours else None}
+            for chapter, ours in pairs
+        ],
+        extra={"cpu_seconds_of_all_files": seconds, "files": files},
+        pictures={"learning-curves.png": lambda: _learning_curves(found)},
     )
-    for note in table.notes:
-        console.print(f"Note: {note}", markup=False)
-
-
-def markdown(table: Table1) -> str:
-    """The table in Markdown, two lines for each line of the chapter's."""
-    lines = [
-        "| network | | " + " | ".join(list(_COLUMNS.values())[1:]) + " |",
-        "|---|---|" + "---:|" * (len(_COLUMNS) - 1),
-    ]
-    for printed, measured in _pairs(table):
-        lines.append(f"| {printed.network} | chapter | " + " | ".join(_cells(printed)) + " |")
-        ours = [f"**{cell}**" if cell else "" for cell in _cells(measured)]
-        lines.append("| | ours | " + " | ".join(ours) + " |")
-    lines += [
-        "",
-        "Costs in nats per 100 cases; ± is a 95 % interval for the sampling of the test cases.",
-        *(f"\nNote: {note}" for note in table.notes),
-    ]
-    return "\n".join(lines)
-
-
-def comma_separated(table: Table1) -> str:
-    """The table as CSV, one record for each line and source."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(["source", *_COLUMNS, "test_cases", "test_errors_95_interval"])
-    for printed, measured in _pairs(table):
-        for source, row in (("chapter", printed), ("measured", measured)):
-            if row is not None:
-                values = ["" if (v := getattr(row, c)) is None else v for c in _COLUMNS]
-                half = interval(row.test_errors or 0, row.test_cases)
-                writer.writerow([source, *values, row.test_cases, half])
-    return written.getvalue().rstrip("\n")
-
-
-def as_json(table: Table1) -> str:
-    """The table as JSON, with how each file was made."""
-    rows = [
-        {"printed": _row_values(printed), "measured": _row_values(measured)}
-        for printed, measured in _pairs(table)
-    ]
-    files = [*table.pretrained.items(), *table.nets.items()]
-    made = [
-        {
-            "net": key if isinstance(key, str) else " ".join(part for part in key if part),
-            "stage": found.stage,
-            "sha256": found.digest(),
-            "arguments": found.arguments,
-            "provenance": found.provenance,
-            "reason": found.outcome.get("reason"),
-        }
-        for key, found in files
-    ]
-    seconds = sum(float(found.provenance["cpu_seconds"]) for _, found in files)
-    document = {
-        "rows": rows,
-        "notes": table.notes,
-        "cpu_seconds_of_all_files": round(seconds, 1),
-        "files": made,
-    }
-    return json.dumps(document, indent=2)
-
-
-def _row_values(row: Row | None) -> Tree | None:
-    if row is None:
-        return None
-    values = {name: getattr(row, name) for name in _COLUMNS}
-    if row.test_errors is not None:
-        values["test_error_rate_percent"] = round(100 * row.test_errors / row.test_cases, 3)
-        values["test_errors_95_interval"] = interval(row.test_errors, row.test_cases)
-    return values
 
 
 _COLOURS = {"a": "tab:blue", "b": "tab:orange", "c": "tab:green", None: "tab:red"}
 
 
-def _learning_curves(table: Table1) -> bytes:
+def _learning_curves(found: Table1) -> bytes:
     from hinton06.report import curves  # noqa: PLC0415  # Matplotlib is slow to import
 
-    drawn = [
-        curves.Curve(f"Net{split}", _COLOURS[split], found)
-        for split, found in sorted(table.pretrained.items())
-    ]
-    for (role, split), found in sorted(table.nets.items(), key=str):
+    drawn = []
+    for (role, split), file in sorted(found.files.items(), key=str):
         name = f"Net{split}" if split else "not pre-trained"
-        name += " extended" if role == "extended" else ""
-        drawn.append(curves.Curve(name, _COLOURS[split], found))
+        name += " extended" if role == EXTENDED else ""
+        drawn.append(curves.Curve(name, _COLOURS[split], file))
     return curves.draw(drawn, curves.DISCRIMINATIVE)

@@ -1,0 +1,256 @@
+"""Tables of values that render themselves: for a terminal, in Markdown, as CSV and as JSON.
+
+A row holds numbers as they were measured; they are rounded where they are shown, and only there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from string import Formatter
+from typing import Any, Literal, TypeAlias
+
+import click
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from hinton06.report.files import save
+
+FORMATS = ("terminal", "markdown", "csv", "json")
+"""How a table can be printed."""
+
+Row: TypeAlias = Mapping[str, Any]
+"""Values by name; None where there is none."""
+
+_PROSE_WIDTH = 80
+_TEXT_WIDTH = 16  # to which a column of text may be folded
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a table shows of each row: a heading, and its cells.
+
+    A cell is a format of the row's values, ``"{errors} ± {interval:.0f}"``, empty where one of
+    them is None or missing; or a function of the row. `left`: text, which may be folded; else
+    numbers, which never are. `short`: the heading on a terminal, if another.
+    """
+
+    heading: str
+    cell: str | Callable[[Row], str]
+    left: bool = False
+    short: str = ""
+
+    def text(self, row: Row) -> str:
+        """The cell of a row."""
+        if callable(self.cell):
+            return self.cell(row)
+        form = Formatter()
+        names = [name for _, name, _, _ in form.parse(self.cell) if name]
+        try:
+            missing = any(form.get_field(name, (), row)[0] is None for name in names)
+        except KeyError:
+            missing = True
+        return "" if missing else self.cell.format_map(row)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows, and what is said below them.
+
+    Parameters
+    ----------
+    columns, rows : sequences
+        What is shown.
+    name : str
+        Of the files that `save` writes, without what follows the dot.
+    title : str
+        Above the table on a terminal.
+    legend, notes : sequences of str
+        Paragraphs below the table; the latter say that they are notes.
+    sections : bool
+        Whether the first column's text stands, on a terminal, once above the rows that share it.
+    strong : function of a row, optional
+        Whether it stands out: bold in Markdown; on a terminal the others are dim.
+    records, json_rows : sequences, optional
+        What is written as CSV, if not the rows; as JSON, if not the records.
+    extra : mapping
+        What else is written as JSON: how the files were made.
+    pictures : mapping from file name to a function
+        What is saved with the table: bytes.
+    """
+
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    name: str = ""
+    title: str = ""
+    legend: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    sections: bool = False
+    strong: Callable[[Row], bool] | None = None
+    records: Sequence[Row] | None = None
+    json_rows: Sequence[Any] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+
+    def show(self, form: str = "terminal") -> None:
+        """Print the table on standard output, in one of `FORMATS`."""
+        if form == "terminal":
+            self.print(Console(highlight=False, markup=False, emoji=False))
+        else:
+            texts = {"markdown": self.markdown, "csv": self.csv, "json": self.json}
+            click.echo(texts[form]())
+
+    def save(self, folder: Path) -> None:
+        """Write the table into a folder as .md, .csv and .json, and its pictures.
+
+        Raises `ReportError` if a file cannot be written; what was at its path is then untouched.
+        """
+        for suffix, text in (("md", self.markdown), ("csv", self.csv), ("json", self.json)):
+            save(folder / f"{self.name}.{suffix}", text() + "\n")
+        for name, draw in self.pictures.items():
+            save(folder / name, draw())
+
+    def _paragraphs(self) -> list[str]:
+        return [*self.legend, *(f"Note: {note}" for note in self.notes)]
+
+    @property
+    def _records(self) -> Sequence[Row]:
+        return self.rows if self.records is None else self.records
+
+    # -- Markdown, CSV, JSON ---------------------------------------------------------------------
+
+    def markdown(self) -> str:
+        """The table and the paragraphs below it in Markdown."""
+        names = next((n for n, column in enumerate(self.columns) if not column.left), 0)
+        rules = ("---|" if column.left else "---:|" for column in self.columns)
+        lines = [_line([column.heading for column in self.columns], names), "|" + "".join(rules)]
+        for row in self.rows:
+            cells = [column.text(row) for column in self.columns]
+            if self.strong and self.strong(row):
+                cells[names:] = [f"**{cell}**" if cell else "" for cell in cells[names:]]
+            lines.append(_line(cells, names))
+        return "\n\n".join(["\n".join(lines), *self._paragraphs()])
+
+    def csv(self) -> str:
+        """The records as CSV, empty where a value is None."""
+        written = io.StringIO()
+        names = list(self._records[0]) if self._records else [self.columns[0].heading]
+        writer = csv.DictWriter(written, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._records)
+        return written.getvalue().rstrip("\n")
+
+    def json(self) -> str:
+        """Rows, notes and how the files were made as JSON."""
+        rows = self._records if self.json_rows is None else self.json_rows
+        document = {"rows": rows, "notes": self.notes, **self.extra}
+        return json.dumps(document, indent=2, allow_nan=False)
+
+    # -- a terminal ------------------------------------------------------------------------------
+
+    def print(self, console: Console) -> None:
+        """Print no wider than a terminal; as wide as it needs where there is none.
+
+        First the headings fold, then the columns of text; where that does not suffice each row
+        becomes a record of "heading: value" lines. No number or name loses anything.
+        """
+        widths, gap = self._widths(console.width if console.is_terminal else None)
+        if not console.is_terminal:
+            lines = [self.title, *self._paragraphs()]
+            console.width = max(sum(widths) + gap * len(widths), *map(cell_len, lines), 1)
+        if self.title:
+            console.print(self.title, style="italic")
+        if widths:
+            console.print(self._grid([(self._headings, "bold")], widths, gap, "bottom"))
+        for section, rows in groupby(zip(self.rows, self._cells, strict=True), self._section):
+            if section:
+                console.print(section, style="bold", overflow="fold")
+            styled = [(cells, self._style(row)) for row, cells in rows]
+            if widths:
+                console.print(self._grid(styled, widths, gap))
+            for cells, style in () if widths else styled:
+                self._print_record(console, cells, style)
+        width = min(console.width, _PROSE_WIDTH) if console.is_terminal else console.width
+        for paragraph in self._paragraphs():
+            console.print(paragraph, width=width)
+
+    @cached_property
+    def _shown(self) -> Sequence[Column]:
+        return self.columns[1:] if self.sections else self.columns
+
+    @cached_property
+    def _headings(self) -> list[str]:
+        return [column.short or column.heading for column in self._shown]
+
+    @cached_property
+    def _cells(self) -> list[list[str]]:
+        return [[column.text(row) for column in self._shown] for row in self.rows]
+
+    def _section(self, row: tuple[Row, Any]) -> str:
+        return self.columns[0].text(row[0]) if self.sections else ""
+
+    def _style(self, row: Row) -> str:
+        return "dim" if self.strong and not self.strong(row) else ""
+
+    def _widths(self, room: int | None) -> tuple[list[int], int]:
+        """Widths of the columns and the gap between them; none if they cannot be side by side."""
+        wanted, whole, folded = [], [], []
+        for number, (column, heading) in enumerate(zip(self._shown, self._headings, strict=True)):
+            content = max((cell_len(cells[number]) for cells in self._cells), default=0)
+            word = max(map(cell_len, heading.split()), default=0)
+            wanted.append(max(content, cell_len(heading)))
+            whole.append(max(content, word))
+            folded.append(max(min(content, _TEXT_WIDTH), word) if column.left else whole[-1])
+        for gap, least in ((2, whole), (1, whole), (1, folded)):
+            if room is None:
+                return wanted, gap
+            free = room - gap * (len(wanted) - 1)
+            if sum(least) <= free:
+                return _narrowed(wanted, least, free), gap
+        return [], 0
+
+    def _grid(
+        self,
+        rows: Sequence[tuple[Sequence[str], str]],
+        widths: Sequence[int],
+        gap: int,
+        vertical: Literal["top", "bottom"] = "top",
+    ) -> Grid:
+        grid = Grid(box=None, pad_edge=False, padding=(0, gap, 0, 0), show_header=False)
+        for column, width in zip(self._shown, widths, strict=True):
+            side: Literal["left", "right"] = "left" if column.left else "right"
+            grid.add_column(width=width, justify=side, overflow="fold", vertical=vertical)
+        for cells, style in rows:
+            grid.add_row(*map(Text, cells), style=style)
+        return grid
+
+    def _print_record(self, console: Console, cells: Sequence[str], style: str) -> None:
+        """A line for each value that there is, and an empty line."""
+        for column, cell in zip(self._shown, cells, strict=True):
+            text = f"{column.heading}: {cell}" if column.heading else cell
+            if cell not in ("", "."):
+                console.print(text, style=style, overflow="fold")
+        console.print()
+
+
+def _line(cells: Sequence[str], names: int) -> str:
+    """Of Markdown; an empty cell takes one space before the numbers, and two among them."""
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return "".join(f"| {c} " if c or n >= names else "| " for n, c in enumerate(escaped)) + "|"
+
+
+def _narrowed(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Widths that fit, from what is wanted: what has most to spare gives first."""
+    widths = list(wanted)
+    while sum(widths) > room:
+        widest = max(range(len(widths)), key=lambda n: widths[n] - least[n])
+        widths[widest] -= 1
+    return widths
