@@ -137,7 +137,7 @@ def peers(scripts: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     pytest.importorskip("sklearn")
     found = scripts("peers")
 
-    def half(probs: Any, _rng: Any, out: Any, _uniforms: Any = None) -> Any:
+    def half(probs: Any, _rng: Any, out: Any) -> Any:
         return np.greater(probs, 0.5, out=out, casting="unsafe")
 
     def fire(inputs: Any, bias: Any, rng: Any) -> Any:
@@ -151,9 +151,9 @@ def peers(scripts: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name in ("hinton06.numerics.fire", "hinton06.rbm.fire"):
         monkeypatch.setattr(name, fire)
     monkeypatch.setattr(
-        found, "fire", lambda probs, _room, out: torch.gt(probs, 0.5, out=out), raising=True
+        found, "fire", lambda probs, _uniforms, out: torch.gt(probs, 0.5, out=out), raising=True
     )
-    monkeypatch.setattr(torch.Tensor, "uniform_", lambda room: room.fill_(0.5))
+    monkeypatch.setattr(torch.Tensor, "uniform_", lambda buffer: buffer.fill_(0.5))
     with torch.no_grad():
         yield found
 

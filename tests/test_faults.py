@@ -12,6 +12,7 @@ import fcntl
 import functools
 import gc
 import gzip
+import hashlib
 import json
 import os
 import resource
@@ -25,17 +26,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hinton06 import checkpoint, mnist, opening, records, stages, training
-from hinton06.backprop import FineTuning
+from hinton06 import checkpoint, experiments, loading, mnist, training
+from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.cli import main, options
 from hinton06.files import HeldError, Lock, printable
+from hinton06.lineage import Lineage
 from hinton06.mnist import DataError, Digits
 from hinton06.models import Classifier, DeepBeliefNet
 from hinton06.recipes import RECIPES
@@ -45,6 +48,7 @@ from hinton06.training import Run, RunError
 from hinton06.wakesleep import GenerativeFineTuning, one_hot_targets
 
 FAULTS = Path(__file__).parents[1] / "experiments" / "faults"
+OLD = Path(__file__).parent / "data" / "version-1"
 PRETRAIN = ["--layers", "6-5-7", "--passes", "3", "--batch", "50", "--threads", "1", "--quiet"]
 
 
@@ -63,7 +67,7 @@ def pretrain(folder: Path, digits: Path, *more: str) -> Result:
 @pytest.fixture
 def saves_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command saves after every epoch."""
-    monkeypatch.setattr(options, "Context", functools.partial(opening.Context, save_every_s=0.0))
+    monkeypatch.setattr(options, "Context", functools.partial(loading.Context, save_every_s=0.0))
 
 
 @pytest.fixture
@@ -216,7 +220,7 @@ def test_a_temporary_name_is_never_written_through_somebody_s_link(tmp_path: Pat
     victim = tmp_path / "victim"
     victim.write_text("mine")
     (tmp_path / "net.h5.tmp").symlink_to(victim)
-    checkpoint.save(tmp_path / "net.h5", Checkpoint("stack", True, {}, {}))
+    checkpoint.save(tmp_path / "net.h5", Checkpoint("stack", True, "quick", {}, {}, {}))
     assert victim.read_text() == "mine"
 
 
@@ -243,7 +247,7 @@ def test_a_finished_file_can_be_read_while_it_is_being_replaced(
     holder = Lock(tmp_path / "pretrain-a.h5")
     holder.take()
     assert "already finished" in pretrain(tmp_path, idx_folder).stdout
-    assert records.load(tmp_path / "pretrain-a.h5").complete
+    assert loading.load(tmp_path / "pretrain-a.h5").complete
     holder.release()
 
 
@@ -361,25 +365,34 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small checkpoint."""
     path = tmp_path_factory.mktemp("stored") / "net.h5"
     model = {"weights": np.arange(12, dtype=np.float32).reshape(3, 4)}
-    checkpoint.save(path, Checkpoint("stack", True, {"seed": 1}, {"seconds": 1.0}, model))
+    held = Checkpoint("stack", True, "quick", {}, {"seed": 1}, {"seconds": 1.0}, model)
+    checkpoint.save(path, held)
     return path
+
+
+@pytest.fixture(scope="module")
+def stored_as_version_1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small checkpoint of version 1, whose seal is behind the HDF5 data."""
+    return Path(shutil.copy(OLD / "pretrain-a.h5", tmp_path_factory.mktemp("stored")))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(changes=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 255)), max_size=8),
-       length=st.integers(0, 1 << 20), sealed=st.booleans())  # fmt: skip
+       length=st.integers(0, 1 << 20), sealed=st.booleans(), old=st.booleans())  # fmt: skip
 def test_any_bytes_in_a_checkpoint_are_read_or_refused_in_one_line(
-    changes: list[tuple[int, int]], length: int, sealed: bool, stored: Path
-) -> None:
-    content = stored.read_bytes()
-    image = bytearray(content[: -checkpoint._SEAL_SIZE])
-    damaged = image if sealed else bytearray(content)
+    changes: list[tuple[int, int]], length: int, sealed: bool, old: bool, stored: Path,
+    stored_as_version_1: Path,
+) -> None:  # fmt: skip
+    whole = stored_as_version_1 if old else stored
+    damaged = bytearray(whole.read_bytes())
+    if sealed and old:
+        damaged = damaged[: -checkpoint._SEAL_SIZE]
     for place, mask in changes:
         damaged[place % len(damaged)] ^= mask
     if length < len(damaged):
         damaged = damaged[:length]
     if sealed:  # by somebody who means it
-        damaged += checkpoint._seal(bytes(damaged))
+        damaged = bytearray(resealed(bytes(damaged), old))
     path = stored.with_name("damaged.h5")
     path.write_bytes(damaged)
     try:
@@ -387,7 +400,16 @@ def test_any_bytes_in_a_checkpoint_are_read_or_refused_in_one_line(
     except CheckpointError as error:
         one_line(str(error), str(path))
     else:
-        assert sealed or found.digest() == checkpoint.load(stored).digest()
+        assert sealed or found.digest() == checkpoint.load(whole).digest()
+
+
+def resealed(image: bytes, old: bool) -> bytes:
+    """With the SHA-256 that fits what is there now."""
+    if old:
+        return image + checkpoint._SEAL + hashlib.sha256(image).digest()
+    with contextlib.suppress(CheckpointError):  # the words that announce it are damaged
+        return checkpoint.sealed(image)
+    return image
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -407,16 +429,44 @@ def test_any_bytes_in_an_idx_file_are_read_or_refused_in_one_line(
             raise
 
 
-def test_every_flipped_byte_of_a_sealed_checkpoint_is_noticed(stored: Path) -> None:
+@pytest.mark.parametrize("old", [False, True], ids=["version 2", "version 1"])
+def test_every_flipped_byte_of_a_checkpoint_is_noticed(
+    old: bool, stored: Path, stored_as_version_1: Path
+) -> None:
     """A weight that has changed is as bad as a file that cannot be read, and harder to see."""
-    content = stored.read_bytes()
-    at = content.index(np.arange(12, dtype=np.float32).tobytes()) + 5
-    damaged = bytearray(content)
-    damaged[at] ^= 1
-    path = stored.with_name("flipped.h5")
-    path.write_bytes(damaged)
-    with pytest.raises(CheckpointError, match="SHA-256"):
-        checkpoint.load(path)
+    whole = stored_as_version_1 if old else stored
+    content, path = whole.read_bytes(), Path(shutil.copy(whole, stored.with_name("flipped.h5")))
+    with path.open("r+b", buffering=0) as file:
+        for place, byte in enumerate(content):
+            file.seek(place)
+            file.write(bytes([byte ^ 1 << place % 8]))
+            with pytest.raises(CheckpointError, match=r"flipped\.h5: damaged: "):
+                checkpoint.load(path)
+            file.seek(place)
+            file.write(bytes([byte]))
+    assert path.read_bytes() == content
+
+
+def test_what_is_cut_off_or_added_is_noticed(stored: Path, stored_as_version_1: Path) -> None:
+    path = stored.with_name("cut.h5")
+    for whole in (stored, stored_as_version_1):
+        content = whole.read_bytes()
+        for damaged in (content[:-1], content[1:], content + b"\0", content[:-48], b"\0" + content):
+            path.write_bytes(damaged)
+            with pytest.raises(CheckpointError):
+                checkpoint.load(path)
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_a_file_that_another_program_has_opened_for_writing_is_whole(
+    libver: str, tmp_path: Path, idx_folder: Path
+) -> None:
+    assert pretrain(tmp_path, idx_folder).exit_code == 0
+    path = tmp_path / "pretrain-a.h5"
+    digest = loading.load(path).digest
+    h5py.File(path, "a", libver=libver).close()
+    assert loading.load(path).digest == digest
+    assert "already finished" in pretrain(tmp_path, idx_folder).stdout
 
 
 @pytest.mark.parametrize("n", [10**5, 10**6, 2 * 10**6, 2**32 - 1])
@@ -479,7 +529,7 @@ def test_text_of_strangers_is_shown_without_control_characters() -> None:
 
 @pytest.mark.parametrize("text", ["\x1b]0;owned\x07", "two\nlines", "\ud800"])
 def test_a_text_with_control_characters_is_refused(text: str, tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "net.h5", Checkpoint("stack", True, {"recipe": text}, {}))
+    checkpoint.save(tmp_path / "net.h5", Checkpoint("stack", True, text, {}, {}, {}))
     with pytest.raises(CheckpointError, match="control characters") as caught:
         checkpoint.load(tmp_path / "net.h5")
     one_line(str(caught.value))
@@ -489,20 +539,32 @@ def _infinite_history(found: Checkpoint) -> None:
     found.history["recon_error"][0] = np.inf
 
 
-def _infinite_argument(found: Checkpoint) -> None:
-    found.arguments["split_sha256"] = [{"deep": float("nan")}]
+def _infinite_lineage(found: Checkpoint) -> None:
+    found.lineage["split_sha256"] = [{"deep": float("nan")}]
 
 
 def _infinite_outcome(found: Checkpoint) -> None:
-    found.outcome["more"] = float("inf")
+    found.outcome["bp_weight"] = float("inf")
+
+
+def _infinite_setting(found: Checkpoint) -> None:
+    found.settings["rate"] = float("inf")
 
 
 def _no_recipe(found: Checkpoint) -> None:
-    del found.arguments["recipe"]
+    found.recipe = None  # type: ignore[assignment]
 
 
 def _another_split(found: Checkpoint) -> None:
-    found.arguments["split"] = ["a"]
+    found.lineage["split"] = ["a"]
+
+
+def _unknown_split(found: Checkpoint) -> None:
+    found.lineage["split"] = "d"
+
+
+def _unknown_role(found: Checkpoint) -> None:
+    found.lineage["role"] = "adopted"
 
 
 def _text_for_seconds(found: Checkpoint) -> None:
@@ -515,8 +577,8 @@ def _no_history(found: Checkpoint) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [_infinite_history, _infinite_argument, _infinite_outcome, _no_recipe,
-     _another_split, _text_for_seconds, _no_history],
+    [_infinite_history, _infinite_lineage, _infinite_outcome, _infinite_setting, _no_recipe,
+     _another_split, _unknown_split, _unknown_role, _text_for_seconds, _no_history],
 )  # fmt: skip
 def test_a_whole_file_that_records_what_cannot_be_is_refused_in_one_line(
     change: Callable[[Checkpoint], None], tmp_path: Path, idx_folder: Path
@@ -535,6 +597,20 @@ def test_a_whole_file_that_records_what_cannot_be_is_refused_in_one_line(
     assert "Traceback" not in result.output
 
 
+def test_a_measurement_of_a_newer_version_does_no_harm_whatever_it_is(
+    tmp_path: Path, idx_folder: Path
+) -> None:
+    assert pretrain(tmp_path, idx_folder).exit_code == 0
+    path = tmp_path / "pretrain-a.h5"
+    found = checkpoint.load(path)
+    found.outcome |= {"more": float("inf"), "deep": {"numbers": np.array([np.nan])}}
+    checkpoint.save(path, found)
+    for how in (["show"], ["show", "--json"], ["finetune-bp", "--quiet"]):
+        result = CliRunner().invoke(main, [*how, str(path)])
+        assert result.exit_code == 0, result.output
+        assert "Traceback" not in result.output
+
+
 @pytest.mark.usefixtures("saves_often")
 def test_weights_so_large_that_they_overflow_cost_one_line(
     tmp_path: Path, idx_folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -548,7 +624,7 @@ def test_weights_so_large_that_they_overflow_cost_one_line(
         raise RunError("stopped")
 
     with monkeypatch.context() as before:
-        before.setattr(stages, "_outcome", stopped)
+        before.setattr(experiments, "_outcome", stopped)
         assert CliRunner().invoke(main, command).exit_code == 1
     part = tmp_path / "bp-a.h5.part"
     found = checkpoint.load(part)
@@ -585,9 +661,9 @@ def learners(tiny_digits: Digits) -> dict[str, Make]:
         targets = one_hot_targets(cases.labels, 10) if labelled else None
         return GreedyStack(cases.images, pretrain, rng(), targets)
 
-    def fine_tuning(settings: Any, **rule: Any) -> FineTuning:
+    def fine_tuning(settings: Any, **rule: Any) -> DiscriminativeFineTuning:
         net = Classifier.random((784, 6, 10), 1.0, rng())
-        return FineTuning(net, cases, settings, rng(), **rule)
+        return DiscriminativeFineTuning(net, cases, settings, rng(), **rule)
 
     def generative(**rule: Any) -> GenerativeFineTuning:
         trained = stack(labelled=True)
@@ -611,6 +687,11 @@ def _with(settings: Any, **values: Any) -> Any:
     return dataclasses.replace(settings, **values)
 
 
+def a_run(path: Path, title: str, save_every_s: float) -> Run:
+    settings, lineage = RECIPES["quick"].pretrain, Lineage("digits", seed=1, threads=1)
+    return Run(path, "stack", "quick", settings, lineage, title, save_every_s)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("saved_often", [True, False])
 @pytest.mark.parametrize(
@@ -630,7 +711,7 @@ def test_a_number_that_is_none_is_noticed_in_its_epoch_in_every_learner(
         if (epochs, ticks) == (1, 1):
             next(iter(learner.parameters().values())).flat[0] = bad
 
-    run = Run(tmp_path / "net.h5", "stack", {"seed": 1}, name, 0.0 if saved_often else 1e9)
+    run = a_run(tmp_path / "net.h5", name, 0.0 if saved_often else 1e9)
     with pytest.raises(RunError, match=rf"^{run.path}: .*epoch 2: .* no longer") as caught:
         run.train(learner, make_progress(at_tick=poison))
     one_line(str(caught.value))
@@ -679,7 +760,7 @@ def test_200_epochs_take_no_more_memory_or_work_each_than_20(
         calls.append(counted[0])
 
     progress.at_epoch = at_epoch
-    run = Run(tmp_path / "net.h5", "stack", {"seed": 1}, "long", 1e9)
+    run = a_run(tmp_path / "net.h5", "long", 1e9)
     gc.collect()
     gc.disable()  # others hear of each collection, by calls that are not the run's
     tracemalloc.start()
@@ -700,7 +781,8 @@ def test_a_history_of_a_thousand_epochs_is_read_with_the_calls_of_ten(tmp_path: 
     calls = []
     for epochs in (10, 1000):
         rows = [{"cost": float(i), "errors": float(i), "seconds": 1.0} for i in range(epochs)]
-        held = Checkpoint("stack", True, {}, {}, history=checkpoint.history_columns(rows))
+        history = checkpoint.history_columns(rows)
+        held = Checkpoint("stack", True, "quick", {}, {}, {}, history=history)
         path = tmp_path / f"{epochs}.h5"
         checkpoint.save(path, held)
         checkpoint.load(path)  # imports

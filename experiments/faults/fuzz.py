@@ -1,8 +1,9 @@
 """Damage real files in many ways, open each, and watch what the reader does.
 
-Checkpoints and IDX files are mutated: bytes flipped, cut, swapped and repeated, datasets
-exchanged, wrong types, numbers that are none, sizes beyond all memory, bombs, links and storage
-in other files, filters, deep groups, cycles. A command then opens each in a process of its own.
+Checkpoints, of this version and of the first, and IDX files are mutated: bytes flipped, cut,
+swapped and repeated, datasets exchanged, wrong types, numbers that are none, sizes beyond all
+memory, bombs, links and storage in other files, filters, deep groups, cycles. Most have a SHA-256
+that fits, so that what is behind it is reached. A command then opens each in a process of its own.
 It must end, in time and within a bound of memory, with code 0, or with code 1 and one line that
 names the file; it must never print a traceback, and never open the decoy that some files point to.
 
@@ -19,6 +20,7 @@ import csv
 import ctypes
 import dataclasses
 import gzip
+import hashlib
 import json
 import os
 import random
@@ -30,6 +32,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,15 +42,15 @@ import numpy as np
 import torture
 
 import hinton06.cli
-from hinton06 import checkpoint, provenance
+from hinton06 import checkpoint, loading, provenance
+from hinton06.checkpoint import CheckpointError
 
-RECORDED = Path(__file__).parent
+VERSION_1 = Path(__file__).parents[2] / "tests" / "data" / "version-1"
 LONGEST_CPU_S = 20
 MEMORY = 256 << 20
 """Bytes that opening a file may take beyond what the process has before it."""
 
 _IN_OPEN = 0x20
-_UPDATE = "update"
 
 
 # -- checkpoints ---------------------------------------------------------------------------------
@@ -290,39 +293,64 @@ def attribute_bomb(file: h5py.File, rng: random.Random) -> None:
     group.attrs.create(name, texts, dtype=h5py.string_dtype())
 
 
+def strange_version(file: h5py.File, rng: random.Random) -> None:
+    """Another version than the content is of, or none."""
+    del file.attrs["version"]
+    version = rng.choice(
+        [None, 0, 1, 2, 3, -1, 2**63 - 1, 2.0, "2", np.arange(2), h5py.Empty("i8")]
+    )
+    if version is not None:
+        file.attrs["version"] = version
+
+
+def strange_seal(file: h5py.File, rng: random.Random) -> None:
+    """The words that announce a SHA-256: gone, twice, or with nothing behind them."""
+    words = rng.choice([None, np.void(checkpoint._SEAL), np.bytes_("sha256"), 1.0])
+    name = rng.choice(["seal", "sealed", "head"])
+    if words is None or name == "head":
+        file.attrs.pop("seal", None)
+    if words is not None:
+        file.attrs[name if name != "head" else "a seal"] = words
+
+
 BYTES: tuple[Callable[[bytes, random.Random], bytes], ...] = (flip, cut, shuffle, sizes)
 STRUCTURES: tuple[Callable[[h5py.File, random.Random], None], ...] = (
     swap_datasets, wrong_dtype, wrong_shape, not_finite, huge_numbers, missing, more,
     huge_dimensions, compressed_bomb, unknown_filter, external_storage, external_link,
     virtual_dataset, soft_link, second_names, deep_groups, cycle, lattice, strange_values,
-    strange_attribute, attribute_bomb,
+    strange_attribute, attribute_bomb, strange_version, strange_seal,
 )  # fmt: skip
 DECOY = Path("decoy.h5")
 
 
-def reseal(path: Path) -> None:
+def resealed(content: bytes, version: int) -> bytes:
     """A stranger knows how to make a SHA-256 that fits."""
-    image = path.read_bytes()
-    path.write_bytes(image + checkpoint._seal(image))
+    if version == 1:
+        return content + checkpoint._SEAL + hashlib.sha256(content).digest()
+    with suppress(CheckpointError):  # the damage hit the seal's own words
+        return checkpoint.sealed(content)
+    return content
 
 
-def mutate_checkpoint(source: Path, target: Path, rng: random.Random) -> str:
+def mutate_checkpoint(source: Path, target: Path, version: int, rng: random.Random) -> str:
     """A damaged copy of a checkpoint; returns how it was damaged."""
     content = source.read_bytes()
-    if rng.random() < 0.45:
-        how = rng.choice(BYTES)
-        if rng.random() < 0.3:  # chance, which no seal fits
-            target.write_bytes(how(content, rng))
-            return f"{how.__name__}, seal broken"
-        target.write_bytes(how(content[: -checkpoint._SEAL_SIZE], rng))
-        reseal(target)
-        return how.__name__
+    of = ", version 1" if version == 1 else ""
+    how = rng.choice(BYTES) if rng.random() < 0.45 else None
+    if how and rng.random() < 0.3:  # chance, which no seal fits
+        target.write_bytes(how(content, rng))
+        return f"{how.__name__}, seal broken{of}"
+    if version == 1:
+        content = content[: -checkpoint._SEAL_SIZE]
+    if how:
+        target.write_bytes(resealed(how(content, rng), version))
+        return how.__name__ + of
     structure = rng.choice(STRUCTURES)
-    target.write_bytes(content[: -checkpoint._SEAL_SIZE])
+    target.write_bytes(content)
     with h5py.File(target, "r+", libver="latest") as file:
         structure(file, rng)
-    reseal(target)
-    return structure.__name__
+    target.write_bytes(resealed(target.read_bytes(), version))
+    return structure.__name__ + of
 
 
 # -- IDX files -----------------------------------------------------------------------------------
@@ -470,6 +498,105 @@ def judge(code: int, text: str, memory: float, named: str, decoy_opened: bool) -
     return next((fault for fault, found in faults.items() if found), "")
 
 
+@dataclass(frozen=True)
+class Source:
+    """A file to be damaged.
+
+    Parameters
+    ----------
+    path : Path
+    version : int
+    digits : Path
+        The images that it was made with.
+    threads : str
+    command : tuple of str
+        With the file behind it, or if that is unfinished its later name: what uses it.
+    """
+
+    path: Path
+    version: int
+    digits: Path
+    threads: str
+    command: tuple[str, ...]
+
+    def use(self, net: Path, with_data: bool = True) -> list[str]:
+        """The command that uses such a file under another name."""
+        named = ["--out", str(net.with_suffix(""))] if net.suffix == ".part" else [str(net)]
+        data = ["--data", str(self.digits)] if with_data or self.command[0] == "pretrain" else []
+        return [*self.command, *named, *data, "--quiet", "--threads", self.threads]
+
+    def open(self, net: Path, rng: random.Random) -> list[str]:
+        """Some command that opens a file of this sort under another name."""
+        if rng.random() < 0.4:
+            return ["show", str(net), *rng.choice([[], ["--json"]])]
+        without = self.version > 1 and rng.random() < 0.2  # it says where they are
+        command = self.use(net, not without)
+        return [*command, "--json"] if rng.random() < 0.5 else command
+
+
+def finished(folder: Path, version: int, digits: Path, threads: str) -> list[Source]:
+    """The finished files in a folder."""
+    sources = []
+    for path in sorted(folder.glob("*.h5")):
+        found = loading.load(path)
+        plain = found.kind.name == "stack" and not found.lineage.labels
+        command = ("finetune-bp", *torture.BACKPROP) if plain else ("evaluate",)
+        sources.append(Source(path, version, digits, threads, command))
+    return sources
+
+
+def unfinished(top: Path) -> list[Source]:
+    """A file of each long command, killed."""
+    folder, whole, sources = top / "unfinished", top / "undisturbed", []
+    folder.mkdir()
+    for command in torture.COMMANDS:
+        for name in command.needs:
+            shutil.copy(whole / name, folder)
+        killed = ("before rename", 3, signal.SIGKILL, 0.0)
+        torture.start(folder, command.arguments, killed)
+        part = folder / (command.makes + ".part")
+        words = tuple(str(whole / a) if a in command.needs else a for a in command.arguments)
+        if part.exists():
+            sources.append(Source(part, 2, top / "digits", torture.THREADS, words))
+    return sources
+
+
+# What the unfinished files of version 1 were made with, as trials.py finds out.
+_CONTINUED = {
+    "pretrain-c.h5.part": "pretrain --split c --recipe quick --layers 12-12-20 --passes 3 "
+    "--batch 20",
+    "bp-b.h5.part": "finetune-bp pretrain-b.h5 --batch 20 --patience 1 --max-epochs 6",
+    "bp-a-again.h5.part": "finetune-bp --extend bp-a.h5 --batch 20 --all-cases-rate 0.0001 "
+    "--patience 1 --max-epochs 6",
+    "cws-b.h5.part": "finetune-cws pretrain-labels-b.h5 --batch 20 --epochs 4",
+}
+
+
+def of_version_1() -> list[Source]:
+    """The files of version 1 that are kept for the tests, and how each goes on."""
+    digits, sources = VERSION_1 / "digits", finished(VERSION_1, 1, VERSION_1 / "digits", "1")
+    for name, line in _CONTINUED.items():
+        words = tuple(str(VERSION_1 / w) if w.endswith(".h5") else w for w in line.split())
+        sources.append(Source(VERSION_1 / name, 1, digits, "1", words))
+    return sources
+
+
+def check_undamaged(sources: list[Source], case: Path, said: Path) -> None:
+    """Each command must work on an undamaged copy: or it would refuse for another reason."""
+    for source in sources:
+        command = source.use(Path(shutil.copy(source.path, emptied(case))))
+        code, text, _ = open_with(command, said)
+        if code != 0:
+            raise SystemExit(f"{' '.join(command)}: exit {code}: {text}")
+
+
+def emptied(folder: Path) -> Path:
+    """The folder, with nothing in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
 def fuzz(
     top: Path, mutations: int, seed: int, log: Callable[[str], None],
     save: Callable[[list[Verdict]], None],
@@ -479,18 +606,17 @@ def fuzz(
     provenance.describe()
     torture.make_digits(top / "digits")
     torture.undisturbed(top)
-    sources = make_unfinished(top)
+    present = finished(top / "undisturbed", 2, top / "digits", torture.THREADS) + unfinished(top)
+    said, case, first = top / "stderr.txt", top / "case", of_version_1()
+    check_undamaged(present + first, case, said)
     DECOY = top / "decoy.h5"
-    shutil.copy(sources[0], DECOY)
-    said = top / "stderr.txt"
-    usual = open_with(["show", str(sources[0])], said)[2]
+    shutil.copy(present[0].path, DECOY)
+    usual = open_with(["show", str(present[0].path)], said)[2]
     watch = Watch(DECOY)
     verdicts = []
     for number in range(mutations):
         rng = random.Random(f"{seed} {number}")
-        case = top / "case"
-        shutil.rmtree(case, ignore_errors=True)
-        case.mkdir()
+        emptied(case)
         try:
             if rng.random() < 0.3:
                 what = mutate_idx(top / "digits", case / "digits", rng)
@@ -498,10 +624,10 @@ def fuzz(
                 arguments = ["evaluate", str(net), "--data", named, "--quiet", "--threads", "1"]
                 named = ""  # a file that fits no other may be named without its folder
             else:
-                source = rng.choice(sources)
-                net = case / source.name
-                what, named = mutate_checkpoint(source, net, rng), str(net)
-                arguments = command_for(net, top, rng)
+                source = rng.choice(first if rng.random() < 0.25 else present)
+                net = case / source.path.name
+                what = mutate_checkpoint(source.path, net, source.version, rng)
+                arguments, named = source.open(net, rng), str(net)
         except (ValueError, OSError, RuntimeError, KeyError, TypeError):
             continue  # this damage cannot be done to this file
         watch.opened()
@@ -520,37 +646,6 @@ def fuzz(
             log(f"{number} mutations, {sum(1 for v in verdicts if v.fault)} faults")
     save(verdicts)
     return verdicts
-
-
-def make_unfinished(top: Path) -> list[Path]:
-    """All finished files, and an unfinished one of each command."""
-    sources = sorted((top / "undisturbed").glob("*.h5"))
-    for command in torture.COMMANDS:
-        folder = top / "unfinished"
-        folder.mkdir(exist_ok=True)
-        for name in command.needs:
-            shutil.copy(top / "undisturbed" / name, folder)
-        torture.start(folder, command.arguments, ("before rename", 3, signal.SIGKILL, 0.0))
-        part = folder / (command.makes + ".part")
-        if part.exists():
-            sources.append(part)
-    return sources
-
-
-def command_for(net: Path, top: Path, rng: random.Random) -> list[str]:
-    """A command that opens a checkpoint of this name."""
-    digits = ["--data", str(top / "digits"), "--quiet", "--threads", "1"]
-    if net.suffix == ".part" and rng.random() < 0.6:
-        command = next(c for c in torture.COMMANDS if c.makes == net.stem)
-        arguments = [str(top / "undisturbed" / a) if a.endswith(".h5") and a in command.needs else a
-                     for a in command.arguments]  # fmt: skip
-        return [*arguments, *digits, "--out", str(net.with_suffix(""))]
-    kind = rng.choice(["show", "show --json", "use", "use"])
-    if kind.startswith("show") or net.suffix == ".part":
-        return [*kind.split(), str(net)] if kind.startswith("show") else ["show", str(net)]
-    if "pretrain-a" in net.name:
-        return ["finetune-bp", str(net), *torture.BACKPROP, *digits]
-    return ["evaluate", str(net), *digits, *rng.choice([[], ["--json"]])]
 
 
 def summary(verdicts: list[Verdict], seed: int, wall_seconds: float) -> dict[str, Any]:

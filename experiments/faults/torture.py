@@ -37,13 +37,14 @@ import numpy as np
 
 import hinton06.__main__
 import hinton06.cli
-from hinton06 import checkpoint, mnist, opening, provenance, training
+from hinton06 import checkpoint, loading, mnist, provenance, training
 from hinton06.cli import options
 from hinton06.stacking import GreedyStack
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 RECORDED = Path(__file__).parent
 LONGEST_S = 600
+THREADS = "2"
 _CLOCK_PROCESS_CPU = 2
 
 PRETRAIN = ["--runs", ".", "--layers", "12-10-14", "--passes", "3", "--batch", "25"]
@@ -226,11 +227,14 @@ def start(
             os.dup2(descriptor, 2)
             signal.alarm(LONGEST_S)
             # Saved after every epoch: more to hit, and more to go on from.
-            options.Context = functools.partial(opening.Context, save_every_s=0.0)
+            options.Context = functools.partial(loading.Context, save_every_s=0.0)
             if kill is not None:
                 arm(*kill)
-            common = ["--data", "../digits", "--threads", "2", "--plain"]
-            hinton06.cli.main([*arguments, *common])
+            # What starts from a file takes data and threads from it.
+            own = (
+                ["--data", "../digits", "--threads", THREADS] if arguments[0] == "pretrain" else []
+            )
+            hinton06.cli.main([*arguments, "--plain", *own])
         except SystemExit as end:
             sys.stderr.flush()
             os._exit(end.code if isinstance(end.code, int) else 1)
@@ -267,8 +271,9 @@ def content(path: Path) -> dict[str, Any]:
     found = checkpoint.load(path)
     history = {name: column for name, column in found.history.items() if name != "seconds"}
     tree = {
-        "stage": found.stage, "complete": found.complete, "arguments": found.arguments,
-        "model": found.model, "history": history, "outcome": found.outcome,
+        "kind": found.kind, "complete": found.complete, "recipe": found.recipe,
+        "settings": found.settings, "lineage": found.lineage, "model": found.model,
+        "history": history, "outcome": found.outcome,
     }  # fmt: skip
     return dict(_leaves("", tree))
 

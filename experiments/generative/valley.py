@@ -22,9 +22,9 @@ from threadpoolctl import threadpool_limits
 
 from hinton06 import mnist
 from hinton06.generation import AlternatingGibbs, Generator, images, start
+from hinton06.loading import load
 from hinton06.models import Classifier
 from hinton06.numerics import Array, firing_states
-from hinton06.opening import load_generator, load_net
 from hinton06.rbm import free_energy, parts
 from hinton06.recognition import log_probs
 
@@ -74,7 +74,9 @@ def measure(
     path: Path, digits: mnist.Digits, n_chains: int, seed: int, judge: Classifier | None
 ) -> dict[str, Any]:
     """Both kinds of chains of one file's memory."""
-    generator = load_generator(path, digits)
+    file = load(path)
+    generator = file.generator()
+    file.check_pixels(digits)
     rng = np.random.default_rng(seed)
     pixels = digits.train_images[:n_chains].reshape(n_chains, -1).astype(np.float32) / 255
     labels = digits.train_labels[:n_chains].astype(np.intp)
@@ -125,7 +127,7 @@ def markdown(
 def main(files: tuple[Path, ...], chains: int, seed: int, judge: Path | None, record: Path) -> None:
     """Follow the chains of each file, and write what was found."""
     digits = mnist.read()
-    judging = load_net(judge) if judge else None
+    judging = load(judge).of_kind("classifier").model if judge else None
     with threadpool_limits(1):
         found = [measure(path, digits, chains, seed, judging) for path in files]
     record.mkdir(parents=True, exist_ok=True)

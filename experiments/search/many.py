@@ -49,7 +49,7 @@ CHUNK = 1000
 EXTRA = {"hidden_bias": 0.0, "visible_bias": "zero", "averaging": 0.0, "layer_rates": 1.0}
 ABSENT = {
     "optimiser", "line_searches", "top_only_epochs", "initial_scale", "max_epochs", "balanced",
-    "cases",
+    "cases", "updates",
 }  # fmt: skip
 """Settings of hinton06 that are not here."""
 
@@ -306,7 +306,7 @@ def up_pass(weights: Sequence[Tensor], biases: Sequence[Tensor], data: Tensor) -
 
 
 class Classifiers:
-    """``backprop.FineTuning`` of many nets; each learns until a rule that is its own says stop."""
+    """``backprop.DiscriminativeFineTuning`` of many nets, each stopped by a rule of its own."""
 
     def __init__(
         self,
@@ -324,9 +324,9 @@ class Classifiers:
         self._velocities = [torch.zeros_like(p) for p in [*weights, *biases]]
         n_nets, n_cases = rows.shape
         self._easy = torch.zeros((n_nets, n_cases), dtype=torch.bool, device=DEVICE)
-        room = n_cases + self._batch
-        self._queue = torch.zeros((n_nets, room), dtype=torch.int64, device=DEVICE)
-        self._queue_weights = torch.zeros((n_nets, room), device=DEVICE)
+        most = n_cases + self._batch
+        self._queue = torch.zeros((n_nets, most), dtype=torch.int64, device=DEVICE)
+        self._queue_weights = torch.zeros((n_nets, most), device=DEVICE)
         self._ends = np.zeros(n_nets, np.int64)
         self._next = np.zeros(n_nets, np.int64)
         self._set_steps()
@@ -621,7 +621,7 @@ def line_of(found: Progress, plan: Sequence[str]) -> dict[str, Any]:
 def products(group: Sequence[Progress], labels: Tensor) -> list[int]:
     """Errors on the held-out cases of the product of three nets, before and after extension."""
     truth = labels[torch.as_tensor(group[0].job.held_out, device=DEVICE)]
-    sums = [torch.stack([p.log_probs[stage] for p in group]).sum(0) for stage in (0, 1)]
+    sums = [torch.stack([p.log_probs[when] for p in group]).sum(0) for when in (0, 1)]
     return [int((total.argmax(1) != truth).sum()) for total in sums]
 
 

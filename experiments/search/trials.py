@@ -14,58 +14,62 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hinton06.lineage import NOT_PRETRAINED
+from hinton06.loading import RunFile, load
 from hinton06.recipes import RECIPES, show_value
-from hinton06.records import load
 
 COMMANDS = {"stack": "pretrain", "classifier": "finetune-bp", "generative": "finetune-cws"}
-PARTS = {"stack": "pretrain", "classifier": "backprop", "generative": "wakesleep"}
 
 
-def options(stage: str, arguments: dict[str, Any]) -> str:
+def options(found: RunFile) -> str:
     """The settings that are not the recipe's, as they are typed."""
-    recipe = getattr(RECIPES[arguments["recipe"]], PARTS[stage])
-    words = []
-    if stage == "stack" and arguments.get("translations"):  # what starts from it has no option
-        words.append(f"--translations {arguments['translations']}")
+    recipe = RECIPES[found.recipe].settings(found.kind.part, found.conditions)
+    lineage, is_stack, words = found.lineage, found.kind.name == "stack", []
+    if is_stack and lineage.translations:  # what starts from it has no option
+        words.append(f"--translations {lineage.translations}")
     # What starts from a stack of few images has as many labels without the option.
-    if arguments.get("labelled", 0) != arguments.get("images", 0):
-        words.append(f"--labelled {arguments['labelled']}")
-    for name, stored in arguments["settings"].items():
-        value = tuple(stored) if isinstance(stored, list) else stored
-        if value != getattr(recipe, name):
-            option = name.replace("_", "-")
-            if isinstance(value, bool):
-                words.append(f"--{option}" if value else f"--no-{option}")
-            else:
-                words.append(f"--{option} {show_value(value)}")
+    few = lineage.images if is_stack else lineage.labelled
+    if few and (is_stack or few != lineage.images):
+        words.append(f"--labelled {few}")
+    for item in dataclasses.fields(recipe):
+        value, option = getattr(found.settings, item.name), item.name.replace("_", "-")
+        if value == getattr(recipe, item.name):
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words.append(f"--{option} {show_value(value)}")
     return " ".join(words)
 
 
 def line(path: Path) -> dict[str, Any]:
     """One file."""
     found = load(path)
-    arguments, history = found.arguments, found.history
+    lineage, history = found.lineage, found.history
+    tuned, started = found.kind.name != "stack", lineage.role != NOT_PRETRAINED
     row: dict[str, Any] = {
         "file": "/".join(path.parts[-2:]),
-        "command": COMMANDS[found.stage],
-        "split": arguments.get("split", ""),  # none without pretraining
-        "options": options(found.stage, arguments),
-        "recipe": arguments["recipe"],
-        "seed": arguments["seed"],
-        "threads": arguments["threads"],
+        "command": COMMANDS[found.kind.name],
+        "split": lineage.split or "",  # none without pretraining
+        "options": options(found),
+        "recipe": found.recipe,
+        "seed": lineage.seed,
+        "threads": lineage.threads,
         "git": found.provenance.get("git", ""),
-        "sha256": found.digest()[:12] if found.outcome else "",
-        "start": str(arguments.get("start") or arguments.get("lower") or "")[:12],
-        "kept_epoch": found.outcome.get("epochs", ""),
+        "sha256": found.digest[:12] if found.complete else "",
+        "start": (lineage.parents or ("",))[0][:12] if started else "",
+        "kept_epoch": found.outcome.epochs if found.complete and tuned else "",
         "minutes": round(found.provenance["seconds"] / 60, 1),
     }
     for part in ("train", "valid", "test"):
-        row[f"{part}_errors"] = found.outcome.get(part, {}).get("errors", "")
+        score = found.outcome.scores.get(part)
+        row[f"{part}_errors"] = score.errors if score else ""
     if "valid_errors" in history:
         errors, costs = np.array(history["valid_errors"]), np.array(history["valid_cost"])
         row |= {

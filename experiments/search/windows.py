@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from hinton06 import mnist, native
+from hinton06.cases import cases_at, split_recorded
+from hinton06.loading import load, naming
 from hinton06.models import DeepBeliefNet
-from hinton06.opening import cases_at, load_generative, split_recorded
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases, label_log_probs, score
 from hinton06.updates import RunningMean
@@ -61,8 +62,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     digits = mnist.read()
-    found, net = load_generative(given.stack, "stack")
-    split = split_recorded(given.stack, digits, found)
+    found = load(given.stack).of_kind("stack")
+    net = found.recogniser().net
+    with naming(given.stack):
+        split = split_recorded(digits, found.lineage)
     valid, train = cases_at(digits, split.valid), cases_at(digits, split.train)
     settings = RECIPES["tr2006"].wakesleep
     learner = GenerativeFineTuning(

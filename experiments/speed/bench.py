@@ -43,10 +43,11 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from hinton06 import mnist, native, provenance, records
+from hinton06 import mnist, native, provenance
 from hinton06.backprop import Backpropagation, CaseSampler
 from hinton06.hybrid import LabelBackpropagation
-from hinton06.models import Classifier, DeepBeliefNet, Rbm, Stack
+from hinton06.loading import load
+from hinton06.models import Classifier, DeepBeliefNet, Rbm
 from hinton06.numerics import epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence
 from hinton06.recipes import RECIPES, BackpropSettings
@@ -210,7 +211,7 @@ def random_stack(rng: np.random.Generator) -> list[Rbm]:
 
 def pretrained(path: Path) -> list[Rbm]:
     """The stack in a file of ``hinton06 pretrain``, without the labels it may have learned."""
-    stack = Stack.from_arrays(records.load(path).model)
+    stack = load(path).of_kind("stack").model
     if (stack[0].n_visible, *(rbm.n_hidden for rbm in stack)) != LAYERS:
         raise SystemExit(f"{path}: not a stack of {'-'.join(map(str, LAYERS))}")
     return [
@@ -256,7 +257,7 @@ class ToolDivergence:
 
 
 class ToolBackpropagation:
-    """What `FineTuning` does with a batch."""
+    """What `DiscriminativeFineTuning` does with a batch."""
 
     def __init__(self, net: Classifier, train: Cases, settings: BackpropSettings, easy: Any):
         self._train, self._easy = train, easy

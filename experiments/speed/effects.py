@@ -35,9 +35,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from threadpoolctl import threadpool_limits
 
-from hinton06 import mnist, provenance, records
-from hinton06.backprop import FineTuning
-from hinton06.checkpoint import Checkpoint
+from hinton06 import mnist, provenance
+from hinton06.backprop import DiscriminativeFineTuning
+from hinton06.loading import RunFile, load
 from hinton06.models import Classifier
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases
@@ -92,7 +92,7 @@ def importance(given: argparse.Namespace) -> None:
         more = ["--max-epochs", given.max_epochs] if given.max_epochs else []
         hinton06("finetune-bp", given.runs / "pretrain-a.h5", option, "--out", path,
                  "--threads", 1, "--plain", *more)  # fmt: skip
-        curves[name] = curve(records.load(path))
+        curves[name] = curve(load(path))
     levels = {column: equal_levels(curves, column) for column in QUALITIES}
     record = {
         "chapter": "sped up the learning by about a factor of three",
@@ -107,7 +107,7 @@ def importance(given: argparse.Namespace) -> None:
           draw_importance(curves))  # fmt: skip
 
 
-def curve(found: Checkpoint) -> dict[str, Any]:
+def curve(found: RunFile) -> dict[str, Any]:
     """The history of one run against epochs and against seconds.
 
     The file has wall seconds of each epoch, measurements included, and the processor seconds of
@@ -118,8 +118,8 @@ def curve(found: Checkpoint) -> dict[str, Any]:
     seconds = np.cumsum(found.history["seconds"]) * share
     return {
         "epochs": len(seconds),
-        "kept_epoch": int(found.outcome["epochs"]),
-        "reason": str(found.outcome["reason"]),
+        "kept_epoch": found.outcome.epochs,
+        "reason": found.outcome.reason,
         "wall_seconds": round(float(found.provenance["seconds"]), 1),
         "processor_share": round(float(share), 3),
         "seconds": [round(float(x), 2) for x in seconds],
@@ -267,7 +267,7 @@ def fine_tuning_seconds(cases: int, layers: tuple[int, ...], repeats: int) -> li
     valid = Cases(digits.test_images, digits.test_labels)
     # A random start learns at the rate that it has in the table.
     settings = dataclasses.replace(RECIPE.backprop, rate=RECIPE.backprop.all_cases_rate)
-    learner = FineTuning(net, train, settings, rng, valid)
+    learner = DiscriminativeFineTuning(net, train, settings, rng, valid)
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -440,7 +440,7 @@ def where(given: argparse.Namespace) -> None:
     parts: list[dict[str, Any]] = []
     for pattern in ("pretrain-[abc].h5", "bp-*.h5"):
         for path in sorted(given.runs.glob(pattern)):
-            parts += parts_of(path.name, records.load(path))
+            parts += parts_of(load(path))
     if not parts:
         raise SystemExit(f"{given.runs}: no files of make table1")
     spans = [(part.pop("started"), part.pop("finished")) for part in parts]
@@ -454,19 +454,19 @@ def where(given: argparse.Namespace) -> None:
     write(given.record, "where", record, where_text(record), draw_where(parts))
 
 
-def parts_of(name: str, found: Checkpoint) -> list[dict[str, Any]]:
+def parts_of(found: RunFile) -> list[dict[str, Any]]:
     """The layers of a stack, or a fine-tuning as a whole."""
     seconds = found.history["seconds"]
     share = found.provenance["cpu_seconds"] / found.provenance["seconds"]
     times = [datetime.fromisoformat(str(found.provenance[n])) for n in ("started", "finished")]
-    if found.stage == "stack":
+    if found.kind.name == "stack":
         numbers = found.history["layer"]
         chosen = {f"pretraining, layer {n:.0f}": numbers == n for n in np.unique(numbers)}
     else:
-        chosen = {str(found.arguments.get("role", found.stage)): np.full(len(seconds), True)}
+        chosen = {found.lineage.role: np.full(len(seconds), True)}
     return [
         {
-            "file": name, "part": part, "epochs": int(here.sum()),
+            "file": found.path.name, "part": part, "epochs": int(here.sum()),
             "seconds": round(float(seconds[here].sum()), 1),
             "seconds_an_epoch": round(float(seconds[here].mean()), 2),
             "processor_share": round(float(share), 2),

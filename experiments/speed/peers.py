@@ -38,7 +38,7 @@ def tensor(array: Any) -> Tensor:
 
 
 class TorchCases:
-    """Random batches from uint8 images or float features, as floats in a work array."""
+    """Random batches from uint8 images or float features, as floats in a buffer."""
 
     def __init__(self, cases: Any, seed: int) -> None:
         self.cases = torch.from_numpy(cases)
@@ -61,9 +61,9 @@ class TorchCases:
         return torch.mul(self._bytes, 1 / 255, out=out)
 
 
-def fire(probs: Tensor, room: Tensor, out: Tensor) -> Tensor:
+def fire(probs: Tensor, uniforms: Tensor, out: Tensor) -> Tensor:
     """Binary states, each 1 with its probability."""
-    return torch.lt(room.uniform_(), probs, out=out)
+    return torch.lt(uniforms.uniform_(), probs, out=out)
 
 
 def up(data: Tensor, weights: Tensor, bias: Tensor, out: Tensor) -> Tensor:
@@ -218,23 +218,26 @@ class TorchWakeSleep:
             "top_bias": tensor(memory.hidden_bias),
         }  # fmt: skip
         self._n_pen = net.n_pen
-        self._make_rooms(*net.vishid.shape, net.n_pen, memory.n_visible, memory.n_hidden)
+        self._make_buffers(*net.vishid.shape, net.n_pen, memory.n_visible, memory.n_hidden)
         if label_step is not None:
             self._labels = TorchLabelGradient(self.arrays, net.n_pen, net.n_labels, label_step)
         self.cost = 0.0
 
-    def _make_rooms(self, vis: int, hid: int, pen: int, visible: int, top: int) -> None:
-        def room(n: int, rows: int = BATCH) -> Tensor:
+    def _make_buffers(self, vis: int, hid: int, pen: int, visible: int, top: int) -> None:
+        def buffer(n: int, rows: int = BATCH) -> Tensor:
             return torch.empty((rows, n))
 
-        self._data = room(vis)
-        self._probs = {n: room(n) for n in {vis, hid, pen, top, visible}}
-        self._uniforms = {n: room(n) for n in {hid, pen, top}}
+        self._data = buffer(vis)
+        self._probs = {n: buffer(n) for n in {vis, hid, pen, top, visible}}
+        self._uniforms = {n: buffer(n) for n in {hid, pen, top}}
         # Wake above sleep: the generative weights meet both at the same time.
-        self._hid, self._pen = room(hid, 2 * BATCH), room(pen, 2 * BATCH)
-        self._vis_predictions, self._hid_predictions = room(vis, 2 * BATCH), room(hid, 2 * BATCH)
-        self._pen_prediction, self._sleep_hid_prediction = room(pen), room(hid)
-        self._visible, self._top = room(visible, 2 * BATCH), room(top, 2 * BATCH)
+        self._hid, self._pen = buffer(hid, 2 * BATCH), buffer(pen, 2 * BATCH)
+        self._vis_predictions, self._hid_predictions = (
+            buffer(vis, 2 * BATCH),
+            buffer(hid, 2 * BATCH),
+        )
+        self._pen_prediction, self._sleep_hid_prediction = buffer(pen), buffer(hid)
+        self._visible, self._top = buffer(visible, 2 * BATCH), buffer(top, 2 * BATCH)
 
     def run(self, batches: int) -> None:
         """So many updates."""

@@ -41,9 +41,13 @@ class Display:
         self._title = ""
         self._started = 0.0
         self._fraction_before = 0.0
+        self._waiting: list[str] = []
 
     def begin(self, title: str, done: float, expected: float) -> None:
         """A run starts, or goes on with some of its work done."""
+        for message in self._waiting:
+            click.echo(f"hinton06: {message}", err=True)
+        self._waiting.clear()
         self._part = 0 if self._apart else self._part + 1
         self._title, self._started = title, time.monotonic()
         self._fraction_before = self._fraction(done, expected)
@@ -77,10 +81,10 @@ class Display:
                 err=True,
             )
 
-    def say(self, message: str) -> None:
-        """Something that is worth a line, but for the quiet."""
-        if not self._quiet:
-            click.echo(f"hinton06: {message}", err=True)
+    def say(self, message: str, to_the_quiet: bool = False) -> None:
+        """A line before the first run starts: a command that none comes of says only why."""
+        if to_the_quiet or not self._quiet:
+            self._waiting.append(message)
 
     def note(self, message: str) -> None:
         """Something that the user should know."""

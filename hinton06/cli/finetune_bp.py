@@ -77,11 +77,12 @@ def finetune_bp(
     _check_usage(checkpoints, extended, no_pretraining, split, layers)
     if labelled and (extended is not None or (no_pretraining and split is None)):
         raise click.UsageError("--labelled goes with a pretrained CHECKPOINT or with --split")
+    n_labelled = labelled or 0
     _check_rate(extended is not None or no_pretraining, options)
     starts = [extended] if extended is not None else list(checkpoints)
     setup = training_setup(options, Display(options["quiet"], options["plain"]), starts)
     known = setup.start.lineage.conditions() if setup.start else {}
-    known = known | ({"labelled": labelled} if labelled else {})
+    known = known | ({"labelled": n_labelled} if labelled else {})
     settings = setup.settings("backprop", options, conditions(**known))
     with_settings = (settings, setup.recipe.name, setup.seed)
     few = f"-{labelled}-labelled" if labelled else ""
@@ -92,14 +93,7 @@ def finetune_bp(
         path = out or Path("runs") / f"bp-not-pretrained-{split}{few}.h5"
         sizes = layers or setup.recipe.pretrain.layers
         result = experiments.finetune_from_random_on_split(
-            setup.context,
-            path,
-            split,
-            settings,
-            sizes,
-            setup.recipe.name,
-            setup.seed,
-            labelled or 0,
+            setup.context, path, split, settings, sizes, setup.recipe.name, setup.seed, n_labelled
         )
     elif no_pretraining:
         assert setup.start is not None  # or _check_usage had refused it
@@ -112,7 +106,7 @@ def finetune_bp(
         name = checkpoints[0].stem.removeprefix("pretrain-")
         path = out or checkpoints[0].with_name(f"bp-{name}{few}.h5")
         result = experiments.finetune(
-            setup.context, path, checkpoints[0], *with_settings, labelled or 0
+            setup.context, path, checkpoints[0], *with_settings, n_labelled
         )
     print_result(result, options["as_json"])
 

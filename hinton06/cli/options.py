@@ -242,7 +242,8 @@ def _say_what_is_taken(
 def _say_other_data(display: Display, does: str, digits: Any, files: Sequence[RunFile]) -> None:
     others = [file.path.name for file in files if file.lineage.data != digits.sha256]
     if others:
-        display.note(f"{does} {digits.name}, and not the data of {', '.join(others)}")
+        words = f"{does} {digits.name}, and not the data of {', '.join(others)}"
+        display.say(words, to_the_quiet=True)
 
 
 def measuring_context(options: dict[str, Any], display: Display, paths: Sequence[Path]) -> Context:
