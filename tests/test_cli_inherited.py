@@ -371,6 +371,8 @@ def test_validation_never_includes_cases_that_a_file_was_trained_on(
         fresh = "--no-pretraining" in words
         learned.append(own.union(*([] if fresh else [learned[start] for start in starts])))
         file = load(path)
+        if starts and file.lineage.role == "validated":  # on the cases that its start has learned
+            assert own <= learned[starts[0]]
         if file.outcome.test is None:
             continue
         spied |= {"train": [], "validation": [], "test": []}
