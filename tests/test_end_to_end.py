@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,21 @@ def test_make_translated_trains_a_net_of_translated_images_and_prints_its_table(
     assert net.lineage.parents == (stack.digest,)
     assert extended.lineage.parents == (net.digest,)
     assert train(extended).cases == 13 * 600
+
+
+@pytest.mark.usefixtures("printed")
+def test_make_hybrid_goes_on_from_the_stacks_of_table_1(folder: Path) -> None:
+    printed = make(folder, "hybrid", "RECIPE=quick", "RUNS=runs/quick")
+    assert "contrastive wake-sleep" in printed
+    assert "mixed gradient" in printed
+    names = ("pretrain-a", "pretrain-labels-a", "cws-a", "hybrid-a", "hybrid-a-extended")
+    files = [load(folder / "runs" / "quick" / f"{name}.h5") for name in names]
+    for start, file in pairwise(files):
+        assert file.lineage.parents == (start.digest,)
+        assert (file.recipe, file.lineage.seed) == ("quick", 0)
+    cws = load(folder / "runs" / "quick" / "cws-a-extended.h5")
+    assert cws.lineage.parents == (files[2].digest,)
+    assert train(cws).cases == train(files[-1]).cases == 600
 
 
 @pytest.mark.parametrize("net", ["cws", "hybrid", "bp-translated"])
