@@ -97,11 +97,7 @@ class ContrastiveWakeSleep:
         self._recognition_share = recognition_share
         n_vis, n_hid = net.vishid.shape
         n_pen, n_top = net.n_pen, net.memory.n_hidden
-        sizes = {
-            "data": n_vis,
-            "pen_prediction": n_pen,
-            "sleep_hid_prediction": n_hid,
-        }
+        sizes = {"data": n_vis, "pen_prediction": n_pen, "sleep_hid_prediction": n_hid}
         # What the generative weights are driven by and what they give: wake above sleep.
         both = {"pen": n_pen, "hid": n_hid, "hid_probs": n_hid, "vis_probs": n_vis}
         dtype = net.vishid.dtype
