@@ -12,11 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
 from hinton06.numerics import Array
+
+Layer: TypeAlias = tuple[Array, Array]
+"""Weights (n_from, n_to) and biases (n_to,) of one directed layer."""
 
 
 def _check_matrix(name: str, array: Array) -> None:
@@ -352,6 +355,16 @@ class DeepBeliefNet(Model):
         return self.memory.n_labels
 
     n_classes = n_labels
+
+    @property
+    def recognition(self) -> tuple[Layer, Layer]:
+        """The bottom-up layers, from the pixels to pen."""
+        return (self.vishid, self.hid_rec_bias), (self.hidpen, self.pen_rec_bias)
+
+    @property
+    def generative(self) -> tuple[Layer, Layer]:
+        """The top-down layers, from pen to the pixels."""
+        return (self.penhid, self.hid_gen_bias), (self.hidvis, self.vis_gen_bias)
 
     @property
     def pentop(self) -> Array:

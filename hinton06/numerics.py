@@ -11,11 +11,11 @@ their last digits and their random draws differ: runs are bit-identical with one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas
 
 from hinton06 import native
@@ -188,6 +188,15 @@ def firing_states(
     return fire(product(data, weights, out), bias, rng)
 
 
+def stochastic_pass(
+    states: Array, layers: Iterable[tuple[Array, Array]], rng: np.random.Generator
+) -> Array:
+    """Binary states of one layer after another, from those of the one before: weights, biases."""
+    for weights, bias in layers:
+        states = bernoulli(firing_probs(states, weights, bias), rng)
+    return states
+
+
 def softplus(inputs: Array) -> Array:
     """``log(1 + exp(x))`` of each element, in a new array, without overflow.
 
@@ -265,6 +274,21 @@ def label_errors(
     out[places] += 1
     out *= case_weights[:, np.newaxis]
     return costs
+
+
+def one_hot_targets(
+    labels: NDArray[np.integer[Any]], n_labels: int, dtype: DTypeLike = np.float32
+) -> Array:
+    """(n,) labels as (n, n_labels) rows with a single 1; ValueError if there is no such label.
+
+    "The value of the correct label was set to 1 and the remainder were set to 0."
+    """
+    outside = labels[(labels < 0) | (labels >= n_labels)]
+    if len(outside):
+        raise ValueError(f"label {outside[0]} among {n_labels} labels")
+    targets: Array = np.zeros((len(labels), n_labels), dtype)
+    targets[np.arange(len(labels)), labels] = 1
+    return targets
 
 
 def one_hot(probs: Array, rng: np.random.Generator) -> Array:
@@ -356,6 +380,15 @@ def batches(n_cases: int, size: int) -> Iterator[slice]:
     """All cases in their order, so many at a time."""
     for first in range(0, n_cases, size):
         yield slice(first, min(first + size, n_cases))
+
+
+def batches_taken(
+    cases: NDArray[Any], size: int, dtype: DTypeLike
+) -> Iterator[tuple[slice, Array]]:
+    """All cases in their order, so many at a time, each time in the same buffer: `take_batch`."""
+    buffer = np.empty((min(size, len(cases)), cases.shape[1]), dtype)
+    for rows in batches(len(cases), size):
+        yield rows, take_batch(cases, rows, buffer[: rows.stop - rows.start])
 
 
 def epoch_order(

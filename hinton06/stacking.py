@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.models import Rbm, Stack
-from hinton06.numerics import Array, batches, epoch_order, take_batch
+from hinton06.numerics import Array, batches, batches_taken, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs
 from hinton06.recipes import PretrainSettings
 from hinton06.updates import Step
@@ -29,11 +29,8 @@ def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
     probabilities of activation when learning the next layer". (n_cases, n_hidden), of the RBM's
     dtype.
     """
-    dtype = rbm.weights.dtype
-    probs = np.empty((len(cases), rbm.n_hidden), dtype)
-    buffer = np.empty((min(_FEATURE_BATCH, len(cases)), rbm.n_visible), dtype)
-    for rows in batches(len(cases), _FEATURE_BATCH):
-        batch = take_batch(cases, rows, buffer[: rows.stop - rows.start])
+    probs = np.empty((len(cases), rbm.n_hidden), rbm.weights.dtype)
+    for rows, batch in batches_taken(cases, _FEATURE_BATCH, probs.dtype):
         hidden_probs(rbm, batch, out=probs[rows])
     return probs
 

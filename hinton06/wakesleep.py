@@ -24,6 +24,7 @@ from hinton06.numerics import (
     firing_probs,
     firing_states,
     one_hot,
+    one_hot_targets,
     take_batch,
 )
 from hinton06.rbm import hidden_states, parts, visible_states
@@ -280,16 +281,6 @@ def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
         Step(settings.rate * share * (1 - weight), settings.momentum, settings.decay),
         Step(settings.bp_rate * share * weight, settings.bp_momentum),
     )
-
-
-def one_hot_targets(labels: NDArray[np.integer[Any]], n_labels: int) -> NDArray[np.float32]:
-    """(n,) labels as (n, n_labels) float32 rows with a single 1.
-
-    "The value of the correct label was set to 1 and the remainder were set to 0."
-    """
-    targets = np.zeros((len(labels), n_labels), np.float32)
-    targets[np.arange(len(labels)), labels] = 1
-    return targets
 
 
 class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
