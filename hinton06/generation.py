@@ -33,9 +33,8 @@ _TICK = 50
 class Generator:
     """An RBM that is sampled, and the directed layers between it and the pixels.
 
-    The RBM is the associative memory of Figure 4, or any of a stack. `up` are the recognition
-    layers from the pixels to it, bottom first, which only the start of a chain uses; `down` the
-    generative ones from its visible units to the pixels, top first.
+    `up` are the recognition layers from the pixels to it, bottom first, which only the start of a
+    chain uses; `down` the generative ones from its visible units to the pixels, top first.
     """
 
     rbm: Rbm
@@ -113,8 +112,7 @@ class AlternatingGibbs:
 
     def labels(self) -> NDArray[np.intp]:
         """The label unit that is on in each chain: (n,); ValueError if there are none."""
-        on: NDArray[np.intp] = parts(self.rbm, self.v_states)[1].argmax(axis=1)
-        return on
+        return parts(self.rbm, self.v_states)[1].argmax(axis=1)
 
 
 def start(
