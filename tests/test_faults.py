@@ -41,11 +41,12 @@ from hinton06.files import HeldError, Lock, printable
 from hinton06.lineage import Lineage
 from hinton06.mnist import DataError, Digits
 from hinton06.models import Classifier, DeepBeliefNet
+from hinton06.numerics import one_hot_targets
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases
 from hinton06.stacking import GreedyStack
 from hinton06.training import Run, RunError
-from hinton06.wakesleep import GenerativeFineTuning, one_hot_targets
+from hinton06.wakesleep import GenerativeFineTuning
 
 FAULTS = Path(__file__).parents[1] / "experiments" / "faults"
 OLD = Path(__file__).parent / "data" / "version-1"

@@ -48,13 +48,13 @@ from hinton06.backprop import Backpropagation, CaseSampler
 from hinton06.hybrid import LabelBackpropagation
 from hinton06.loading import load
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
-from hinton06.numerics import epoch_order, take_batch
+from hinton06.numerics import epoch_order, one_hot_targets, take_batch
 from hinton06.rbm import ContrastiveDivergence
 from hinton06.recipes import RECIPES, BackpropSettings
 from hinton06.recognition import Cases, label_log_probs
 from hinton06.stacking import features
 from hinton06.updates import Step
-from hinton06.wakesleep import ContrastiveWakeSleep, one_hot_targets
+from hinton06.wakesleep import ContrastiveWakeSleep
 
 RECIPE = RECIPES["tr2006"]
 COMPETITORS = ("limit", "hinton06", "libraries", "torch", "sklearn")
