@@ -207,6 +207,11 @@ class WakeSleepSettings(_Checked):
     bp_rate: float = _setting("Learning rate of backpropagation, first epoch.", 0, 1000)
     bp_momentum: float = _setting("Momentum of backpropagation.", 0, 0.9999)
 
+    @property
+    def mixed(self) -> bool:
+        """Whether backpropagation's gradient is mixed in."""
+        return self.search_bp_weight or self.bp_weight > 0
+
 
 Settings = PretrainSettings | BackpropSettings | WakeSleepSettings
 PARTS: Mapping[str, type[Settings]] = {
