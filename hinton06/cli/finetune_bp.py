@@ -73,6 +73,7 @@ def finetune_bp(
     Learning stops once the validation cost is past its minimum and the fewest validation errors
     are 10 epochs old; the weights go back to those fewest errors.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    labelled = labelled or 0
     _check_usage(checkpoints, extended, no_pretraining, split, layers)
     if labelled and (extended is not None or (no_pretraining and split is None)):
         raise click.UsageError("--labelled goes with a pretrained CHECKPOINT or with --split")

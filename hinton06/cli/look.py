@@ -273,3 +273,6 @@ def show(path: Path, as_json: bool) -> None:
         print_json(contents.values(file))
     else:
         contents.show(file)
+
+
+COMMANDS = (evaluate, combine, sample, figures, show)

@@ -74,6 +74,7 @@ def pretrain(
     Each layer is an RBM trained by one-step contrastive divergence (the chapter's Eqs 4
     to 6) on the activation probabilities of the layer below.
     """
+    labelled = labelled or 0
     if out is not None and split == "all":
         raise click.UsageError("--out names one file; with --split all give --runs")
     if lower is not None and split == "all":
