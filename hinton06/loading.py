@@ -274,19 +274,14 @@ def _check_outcome(found: RunFile) -> None:
 # -- the images a file has learned ---------------------------------------------------------------
 
 
-def read_digits(folder: Path | None) -> Digits:
-    """The images in a folder; MNIST for None and for `MNIST`."""
-    return mnist.read(None if folder in (None, MNIST) else folder)
-
-
 def digits_of(files: Sequence[RunFile], given: Path | None) -> Digits:
-    """The images that files were made with, or, if a folder is given, those in it.
+    """The images that files were made with, or, if a folder is given, those in it; else MNIST.
 
     Raises `RunError` if those of the files are not where they were, are not known, or differ from
     file to file: which are to be used must then be given. `DataError` if they cannot be read.
     """
-    if given is not None:
-        return read_digits(given)
+    if given is not None or not files:
+        return mnist.read(None if given in (None, MNIST) else given)
     first = files[0]
     for other in files[1:]:
         if other.lineage.data != first.lineage.data:

@@ -192,34 +192,23 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
     display = Display(options["quiet"], options["plain"], runs)
     files = [loading.load(path) for path in starts]
     start = files[0] if files else None
-    own = _own_values(start)
-    values = {name: options[name] if options[name] is not None else own[name] for name in own}
+    digits = loading.digits_of(files, options["data_dir"])
+    values: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
     if start is not None:
-        digits = loading.digits_of(files, options["data_dir"])
-        _say_what_is_taken(display, start, options, values)
+        values |= {"seed": start.lineage.seed, "threads": start.lineage.threads}
+        values |= {"recipe": start.recipe} if start.recipe in RECIPES else {}
+    given = {name: options[name] for name in values if options[name] is not None}
+    if start is not None:
+        taken = [f"{name} {value}" for name, value in values.items() if name not in given]
+        if options["data_dir"] is None:
+            taken.append(f"the data of {start.lineage.data_folder or 'MNIST'}")
+        if taken:
+            listed = " and ".join(filter(None, [", ".join(taken[:-1]), taken[-1]]))
+            display.say(f"with {listed}, as {start.path.name}")
         _say_other_data(display, "learns from", digits, files)
-    else:
-        digits = loading.read_digits(options["data_dir"])
+    values |= given
     context = Context(digits, display, values["threads"], options["force"])
     return Setup(context, display, RECIPES[values["recipe"]], values["seed"], start)
-
-
-def _own_values(start: RunFile | None) -> dict[str, Any]:
-    if start is None:
-        return {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
-    recipe = start.recipe if start.recipe in RECIPES else "tr2006"
-    return {"seed": start.lineage.seed, "recipe": recipe, "threads": start.lineage.threads}
-
-
-def _say_what_is_taken(
-    display: Display, start: RunFile, options: dict[str, Any], values: dict[str, Any]
-) -> None:
-    taken = [f"{name} {values[name]}" for name in values if options[name] is None]
-    if options["data_dir"] is None:
-        taken.append(f"the data of {start.lineage.data_folder or 'MNIST'}")
-    if taken:
-        listed = " and ".join([", ".join(taken[:-1]), taken[-1]] if taken[1:] else taken)
-        display.say(f"with {listed}, as {start.path.name}")
 
 
 def _say_other_data(display: Display, does: str, digits: Any, files: Sequence[RunFile]) -> None:
@@ -246,13 +235,12 @@ def values_for(kind: type[T], options: dict[str, Any]) -> T:
 
 
 def print_json(value: Any) -> None:
-    """Print a JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, allow_nan=False, default=_shape))
-
-
-def _shape(value: Any) -> str:
-    """What stands for an array among values that a stranger's file holds."""
-    return f"array of shape {getattr(value, 'shape', '?')}"
+    """Print a JSON document on standard output; of a stranger's array, its shape."""
+    text = json.dumps(
+        value, indent=2, allow_nan=False,
+        default=lambda array: f"array of shape {getattr(array, 'shape', '?')}",
+    )  # fmt: skip
+    click.echo(text)
 
 
 def print_result(result: Result, as_json: bool) -> None:

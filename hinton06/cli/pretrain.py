@@ -82,7 +82,7 @@ def pretrain(
     setup = training_setup(options, [lower] if lower else [], len(names))
     if options["passes"] is not None and options["updates"] is None:
         options["updates"] = 0
-    under = conditions(labels=labels, translations=translations, images=labelled or 0)
+    under = conditions(labels=labels, translations=translations, images=labelled)
     settings = setup.settings("pretrain", options, under)
     sort = ("labels-" if labels else "") + ("translated-" if translations else "")
     sort += f"{labelled}-images-" if labelled else ""
@@ -91,21 +91,17 @@ def pretrain(
         path = out or runs / f"pretrain-{sort}{name}.h5"
         result = experiments.pretrain(
             setup.context, path, name, settings, setup.recipe.name, setup.seed, labels, lower,
-            translations, labelled or 0,
+            translations, labelled,
         )  # fmt: skip
         if result.already:
             setup.display.skip()
         results.append(result)
         if not options["as_json"]:
-            click.echo(_line(result))
+            file = result.file
+            layers = show_value(tuple(rbm.n_hidden for rbm in file.model))
+            click.echo(f"{file.path}: {layers}, {file.outcome.reason}, {state_text(result)}")
     if options["as_json"]:
         print_json([_values(result) for result in results])
-
-
-def _line(result: Result) -> str:
-    file = result.file
-    layers = show_value(tuple(rbm.n_hidden for rbm in file.model))
-    return f"{file.path}: {layers}, {file.outcome.reason}, {state_text(result)}"
 
 
 def _values(result: Result) -> Tree:
