@@ -35,8 +35,9 @@ class LabelBackpropagation:
 
     Of a net with labels, else ValueError, in batches of at most `batch_size`. After a deterministic
     up-pass to pen, p(label | image) is the softmax over labels of minus the memory's free energy F,
-    and each top unit j contributes ``softplus(top input_j + labtop_kj)`` to ``-F_k``. With ``s_kj`` the logistic of the same input, the gradient of the log probability of
-    the correct label on the way into top unit j is
+    and each top unit j contributes ``softplus(top input_j + labtop_kj)`` to ``-F_k``. With ``s_kj``
+    the logistic of the same input, the gradient of the log probability of the correct label on the
+    way into top unit j is
 
         sum_k (target_k - p_k) s_kj
 
