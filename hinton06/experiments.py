@@ -28,11 +28,12 @@ from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Context, Outcome, RunFile, load, naming, typed
 from hinton06.models import Classifier, Rbm
+from hinton06.numerics import one_hot_targets
 from hinton06.recipes import BackpropSettings, PretrainSettings, WakeSleepSettings, show_value
 from hinton06.recognition import Cases, Score
 from hinton06.stacking import GreedyStack
 from hinton06.training import Run, RunError
-from hinton06.wakesleep import GenerativeFineTuning, one_hot_targets
+from hinton06.wakesleep import GenerativeFineTuning
 
 
 @dataclass(frozen=True)

@@ -225,8 +225,7 @@ class Run:
             raise CheckpointError(f"{path}: {error}") from None
         if difference:
             raise RunError(f"{path}: made with other arguments: {difference} (--force replaces it)")
-        if found.complete:
-            self.check(path, found)
+        self.check(path, found)
         return found
 
     def _difference_from(self, found: Checkpoint) -> str:
