@@ -112,7 +112,8 @@ class AlternatingGibbs:
 
     def labels(self) -> NDArray[np.intp]:
         """The label unit that is on in each chain: (n,); ValueError if there are none."""
-        return parts(self.rbm, self.v_states)[1].argmax(axis=1)
+        on: NDArray[np.intp] = parts(self.rbm, self.v_states)[1].argmax(axis=1)
+        return on
 
 
 def start(
