@@ -33,15 +33,12 @@ _SATURATED = 60.0
 class LabelBackpropagation:
     """The gradient of log p(label | image), by free energy, through memory and recognition weights.
 
-    Of a net with labels, else ValueError, in batches of at most `batch_size`. After a deterministic up-pass to pen, p(label | image) is the softmax over labels of minus the
-    memory's free energy F, and each top unit j contributes ``softplus(top input_j + labtop_kj)`` to
-    ``-F_k``. With ``s_kj`` the logistic of the same input, the gradient of the log probability of
-    the correct label on the way into top unit j is
-
-        sum_k (target_k - p_k) s_kj
-
-    from where it runs down as in any feedforward net. Generative parameters below the memory take
-    no part in recognition and have no gradient.
+    Of a net with labels, else ValueError, in batches of at most `batch_size`. After a deterministic
+    up-pass to pen, p(label | image) is the softmax over labels of minus the memory's free energy F,
+    and each top unit j contributes ``softplus(top input_j + labtop_kj)`` to ``-F_k``. With ``s_kj``
+    the logistic of the same input, the gradient of the log probability of the correct label on the
+    way into top unit j is ``sum_k (target_k - p_k) s_kj``, from where it runs down as in any
+    feedforward net. Generative parameters below the memory take no part in recognition.
     """
 
     def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:

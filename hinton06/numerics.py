@@ -28,9 +28,6 @@ _GEMM = {_FLOAT32: blas.sgemm, np.dtype(np.float64): blas.dgemm}
 _AXPY = {_FLOAT32: blas.saxpy, np.dtype(np.float64): blas.daxpy}
 
 
-# -- products ------------------------------------------------------------------------------------
-
-
 def product(
     left: Array, right: Array, out: Array | None = None, scale: float = 1.0, keep: float = 0.0
 ) -> Array:
@@ -83,9 +80,6 @@ def affine(data: Array, weights: Array, bias: Array, out: Array | None = None) -
     out = product(data, weights, out)
     out += bias
     return out
-
-
-# -- units ---------------------------------------------------------------------------------------
 
 
 def logistic(inputs: Array) -> Array:
@@ -231,9 +225,6 @@ def log_sums(factors: Array, others: Array, slopes: Array | None = None) -> Arra
     return sums
 
 
-# -- a softmax group -----------------------------------------------------------------------------
-
-
 def softmax(inputs: Array, bias: Array) -> Array:
     """``exp(x_k) / sum_l exp(x_l)`` of ``x = inputs + bias`` in each row, in place."""
     if native.softmax(inputs, bias):
@@ -301,9 +292,6 @@ def one_hot(probs: Array, rng: np.random.Generator) -> Array:
     return states
 
 
-# -- updates -------------------------------------------------------------------------------------
-
-
 def times_slope(delta: Array, probs: Array) -> Array:
     """``delta *= probs * (1 - probs)``: through a logistic, backwards; `probs` are spent."""
     if native.times_slope(delta, probs):
@@ -355,9 +343,6 @@ def blend(mean: Array, values: Array, share: float) -> None:
         return
     np.multiply(mean, 1 - share, out=mean)
     _AXPY[mean.dtype](values.reshape(-1), mean.reshape(-1), a=share)
-
-
-# -- cases ---------------------------------------------------------------------------------------
 
 
 def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) -> Array:

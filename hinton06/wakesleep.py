@@ -31,7 +31,7 @@ from hinton06.numerics import (
 from hinton06.rbm import hidden_states, parts, visible_states
 from hinton06.recipes import WakeSleepSettings
 from hinton06.recognition import Cases, label_log_probs, mean_free_energy
-from hinton06.updates import Momentum, RunningMean, Step
+from hinton06.updates import Momentum, RunningMean, Step, rate_share_at
 
 Value = TypeVar("Value")
 
@@ -238,12 +238,9 @@ def reconstruction_cost(data: Array, probs: Array) -> float:
 
 
 def stage_at(settings: WakeSleepSettings, epoch: int, values: Sequence[Value]) -> Value:
-    """The value that holds after so many epochs, of several in equal stages of the schedule.
-
-    At its end and beyond the last one holds.
-    """
+    """Of several values in equal stages of the schedule, the one that holds after so many epochs."""
     stage = epoch * len(values) // settings.epochs
-    return values[min(stage, len(values) - 1)]
+    return values[min(stage, len(values) - 1)]  # the last one also beyond the end
 
 
 def gibbs_steps_at(settings: WakeSleepSettings, epoch: int) -> int:
@@ -255,11 +252,9 @@ def gibbs_steps_at(settings: WakeSleepSettings, epoch: int) -> int:
 
 
 def bp_weight_at(settings: WakeSleepSettings, epoch: int) -> float:
-    """The coefficient of backpropagation after so many epochs.
+    """The coefficient of backpropagation after so many epochs, in a search of `bp_weights` each.
 
-    `bp_weight`, or in a search those of `bp_weights` one after the other: "the coefficient
-    controlling the contribution of the backpropagation gradient to the weighted average was
-    gradually increased".
+    It "was gradually increased".
     """
     if settings.search_bp_weight:
         return stage_at(settings, epoch, settings.bp_weights)
@@ -269,18 +264,14 @@ def bp_weight_at(settings: WakeSleepSettings, epoch: int) -> float:
 def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
     """The generative step and the step of backpropagation after so many epochs.
 
-    Both rates go linearly from `rate` and `bp_rate` in the first epoch to `final_share` of them in
-    the last (assumed, see docs/assumptions.md); the first is multiplied by one minus the
-    coefficient of backpropagation, the second by the coefficient: "a weighted average of the
-    gradients computed by backpropagation and by contrastive wake-sleep".
+    Both rates fall linearly to `final_share` in the last epoch (assumed, see docs/assumptions.md),
+    and are weighted by the coefficient of backpropagation: "a weighted average of the gradients
+    computed by backpropagation and by contrastive wake-sleep".
     """
-    done = min(epoch / max(1, settings.epochs - 1), 1.0)
-    share = 1 + (settings.final_share - 1) * done
+    share = rate_share_at(epoch, settings.epochs, settings.final_share)
     weight = bp_weight_at(settings, epoch)
-    return (
-        Step(settings.rate * share * (1 - weight), settings.momentum, settings.decay),
-        Step(settings.bp_rate * share * weight, settings.bp_momentum),
-    )
+    generative = Step(settings.rate * share * (1 - weight), settings.momentum, settings.decay)
+    return generative, Step(settings.bp_rate * share * weight, settings.bp_momentum)
 
 
 class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
@@ -289,18 +280,15 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
     With `averaging`, the net that is measured and kept is the running mean of the one that learns.
     With `valid` cases, all epochs of the schedule are run; without, learning stops once the error
     rate on the training cases, in per cent, has fallen to `target_error_rate`, or at the schedule's
-    end. Exactly one of both is given, and the net has labels, or it raises ValueError. Of the
-    schedule, `schedule_done` epochs are behind the net: rates, rounds and coefficients go on from
-    there.
+    end. Exactly one of both is given, and the net has labels, or it raises ValueError. Rates,
+    rounds and coefficients go on from where `schedule_done` epochs of the schedule are behind.
 
     Each epoch gives ``rate``, ``gibbs_steps``, ``recon_cost`` (nats per case, of the pixels given
     the first hidden states; with the pretraining's gradient ``recon_error``, their squared error),
     with backpropagation ``bp_weight`` and ``label_cost`` (nats per 100, during the epoch), and with
     validation ``free_energy_gap`` (mean of the validation minus mean of as many training cases,
-    nats), beside what `FineTuning` measures.
-
-    Source: "Using contrastive wake-sleep for generative fine-tuning"; the continuation on all
-    training cases, Hinton, Osindero and Teh (2006).
+    nats), beside what `FineTuning` measures. Source: "Using contrastive wake-sleep for generative
+    fine-tuning"; the continuation on all training cases, Hinton, Osindero and Teh (2006).
     """
 
     ask = staticmethod(label_log_probs)
@@ -404,8 +392,7 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         take_batch(self._train.images, rows, data)
         label_cost = 0.0
         if self._labels:
-            costs = self._labels.gather(data, self._train.labels[rows], bp_step)
-            label_cost = float(costs.sum())
+            label_cost = float(self._labels.gather(data, self._train.labels[rows], bp_step).sum())
         cost = self._generative.learn(self._targets[rows], gibbs_steps, self._rng, step)
         if self._labels:
             self._labels.apply(bp_step)
@@ -414,17 +401,14 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
     def more_measured(self) -> dict[str, float]:
         """The gap between the free energies of validation and training cases."""
         assert self._valid is not None
-        n = min(len(self._valid), len(self._train))
-        valid, train = (
-            mean_free_energy(self.measured, cases.images[:n], cases.labels[:n])
-            for cases in (self._valid, self._train)
-        )
+        n, both = min(len(self._valid), len(self._train)), (self._valid, self._train)
+        valid, train = (mean_free_energy(self.measured, c.images[:n], c.labels[:n]) for c in both)
         return {"free_energy_gap": valid - train}
 
     def momenta(self) -> Momenta:
         """The velocities to be saved, by name."""
-        halves: dict[str, Momenta] = {"generative": self._generative.momenta}
-        return halves | ({"labels": self._labels.momenta} if self._labels else {})
+        labels = {"labels": self._labels.momenta} if self._labels else {}
+        return {"generative": self._generative.momenta, **labels}
 
     def own_state(self) -> dict[str, Any]:
         """The running mean and the persistent chains."""
