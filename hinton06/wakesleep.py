@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.finetuning import FineTuning, Momenta
+from hinton06.finetuning import FineTuning
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
 from hinton06.models import DeepBeliefNet
 from hinton06.numerics import (
@@ -118,42 +118,36 @@ class ContrastiveWakeSleep:
         recognition connections to convert a image-label pair ... into a state of the associative
         memory and then to perform brief alternating Gibbs sampling".
         """
-        net, n = self.net, len(targets)
+        net, n, data = self.net, len(targets), self.data_buffer(len(targets))
         both = {name: array[: 2 * n] for name, array in self._both.items()}
-        (
-            (wake_hid, sleep_hid),
-            (wake_pen, confab_pen),
-            (visible, confab_visible),
-            (wake_top, confab_top),
-        ) = ((both[name][:n], both[name][n:]) for name in ("hid", "pen", "visible", "top"))
+        wake = {name: array[:n] for name, array in both.items()}
+        sleep = {name: array[n:] for name, array in both.items()}
 
         # Wake: states all the way up.
-        firing_states(self.data_buffer(n), net.vishid, net.hid_rec_bias, rng, wake_hid)
-        firing_states(wake_hid, net.hidpen, net.pen_rec_bias, rng, wake_pen)
-        units, labels = parts(net.memory, visible)
-        units[...], labels[...] = wake_pen, targets
-        hidden_states(net.memory, visible, rng, wake_top)
+        firing_states(data, net.vishid, net.hid_rec_bias, rng, wake["hid"])
+        firing_states(wake["hid"], net.hidpen, net.pen_rec_bias, rng, wake["pen"])
+        units, labels = parts(net.memory, wake["visible"])
+        units[...], labels[...] = wake["pen"], targets
+        hidden_states(net.memory, wake["visible"], rng, wake["top"])
 
         # Confabulate: pen and top are states, the labels softmax probabilities.
-        self._gibbs(gibbs_steps, wake_top, confab_visible, confab_top, rng, self.sampled_labels)
-        units, labels = parts(net.memory, confab_visible)
-        np.copyto(confab_pen, units)
+        sampled, confab = self.sampled_labels, sleep["visible"]
+        self._gibbs(gibbs_steps, wake["top"], confab, sleep["top"], rng, sampled)
+        units, labels = parts(net.memory, confab)
+        np.copyto(sleep["pen"], units)
 
         # Down, from both at once: what predicts the wake states is what a dream is drawn from.
         # Its hidden units are states, but its pixels stay probabilities.
-        hid_probs = firing_probs(both["pen"], net.penhid, net.hid_gen_bias, both["hid_probs"])
-        bernoulli(hid_probs[n:], rng, sleep_hid)
-        vis_probs = firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
-        sleep_vis = vis_probs[n:]
+        firing_probs(both["pen"], net.penhid, net.hid_gen_bias, both["hid_probs"])
+        bernoulli(sleep["hid_probs"], rng, sleep["hid"])
+        firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
 
-        pen_room, hid_room = (
-            self._single[name][:n] for name in ("pen_prediction", "sleep_hid_prediction")
-        )
+        pen, hid = self._single["pen_prediction"][:n], self._single["sleep_hid_prediction"][:n]
         return Pass(
-            wake_hid, wake_pen, wake_top, confab_pen, labels, confab_top, sleep_hid, sleep_vis,
-            vis_probs[:n], hid_probs[:n],
-            firing_probs(sleep_hid, net.hidpen, net.pen_rec_bias, pen_room),
-            firing_probs(sleep_vis, net.vishid, net.hid_rec_bias, hid_room),
+            wake["hid"], wake["pen"], wake["top"], sleep["pen"], labels, sleep["top"], sleep["hid"],
+            sleep["vis_probs"], wake["vis_probs"], wake["hid_probs"],
+            firing_probs(sleep["hid"], net.hidpen, net.pen_rec_bias, pen),
+            firing_probs(sleep["vis_probs"], net.vishid, net.hid_rec_bias, hid),
         )  # fmt: skip
 
     def _gibbs(
@@ -238,7 +232,7 @@ def reconstruction_cost(data: Array, probs: Array) -> float:
 
 
 def stage_at(settings: WakeSleepSettings, epoch: int, values: Sequence[Value]) -> Value:
-    """Of several values in equal stages of the schedule, the one that holds after so many epochs."""
+    """Of several values in equal stages of the schedule, the one that holds after some epochs."""
     stage = epoch * len(values) // settings.epochs
     return values[min(stage, len(values) - 1)]  # the last one also beyond the end
 
@@ -319,6 +313,9 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         self._generative = self._wake_sleep or PretrainingGradient(net, size)
         weighed = settings.search_bp_weight or settings.bp_weight > 0
         self._labels = LabelBackpropagation(net, size) if weighed else None
+        self.momenta = {"generative": self._generative.momenta}
+        if self._labels:
+            self.momenta["labels"] = self._labels.momenta
         self._mean: RunningMean | None = None
         if settings.averaging:
             self.measured = net.copy()
@@ -404,11 +401,6 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         n, both = min(len(self._valid), len(self._train)), (self._valid, self._train)
         valid, train = (mean_free_energy(self.measured, c.images[:n], c.labels[:n]) for c in both)
         return {"free_energy_gap": valid - train}
-
-    def momenta(self) -> Momenta:
-        """The velocities to be saved, by name."""
-        labels = {"labels": self._labels.momenta} if self._labels else {}
-        return {"generative": self._generative.momenta, **labels}
 
     def own_state(self) -> dict[str, Any]:
         """The running mean and the persistent chains."""
