@@ -437,29 +437,3 @@ def test_code_sends_its_readers_to_pages_that_exist() -> None:
     for source in [*(ROOT / "hinton06").rglob("*.py"), *EXPERIMENTS.rglob("*.py")]:
         for page in re.findall(r"docs/[a-z]+\.md", source.read_text(encoding="utf-8")):
             assert (ROOT / page).exists(), f"{source}: {page}"
-
-
-def test_the_comparison_without_chains_is_the_recorded_one() -> None:
-    folder = EXPERIMENTS / "generative" / "random-splits"
-    recorded: list[dict[tuple[str, str], list[str]]] = []
-    for path in (folder / "generative.json", folder / "without-chains" / "generative.json"):
-        errors: dict[tuple[str, str], list[str]] = {}
-        for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
-            for part in ("test", "valid"):
-                if row[f"{part}_errors"] is not None:
-                    errors.setdefault((part, row["experiment"]), []).append(
-                        str(row[f"{part}_errors"])
-                    )
-        recorded.append(errors)
-    table = (folder / "README.md").read_text(encoding="utf-8").partition("| test errors |")[2]
-    lines = [line.strip("| ").split(" | ") for line in table.partition("\n\n")[0].splitlines()[2:]]
-    assert len(lines) == 6
-    for name, *cells in lines:
-        part = "valid" if name.startswith("*") else "test"
-        experiment = {
-            "*validation errors*, wake-sleep": "contrastive wake-sleep, 50,000",
-            "*validation errors*, mixed": "mixed gradient, 50,000",
-        }.get(name, name)
-        assert [cell.split(", ") for cell in cells] == [
-            errors[part, experiment] for errors in recorded
-        ]

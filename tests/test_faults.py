@@ -598,6 +598,35 @@ def test_a_whole_file_that_records_what_cannot_be_is_refused_in_one_line(
     assert "Traceback" not in result.output
 
 
+@pytest.mark.usefixtures("saves_often")
+@pytest.mark.parametrize(
+    "change",
+    [_infinite_history, _infinite_lineage, _infinite_setting, _no_recipe, _unknown_role,
+     _text_for_seconds],
+)  # fmt: skip
+def test_an_unfinished_file_that_records_what_cannot_be_is_refused_before_an_epoch_is_spent(
+    change: Callable[[Checkpoint], None], tmp_path: Path, idx_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def stopped(*_: object) -> None:
+        raise RunError("stopped")
+
+    with monkeypatch.context() as before:
+        before.setattr(experiments, "_outcome", stopped)
+        assert pretrain(tmp_path, idx_folder).exit_code == 1
+    part = tmp_path / "pretrain-a.h5.part"
+    found = checkpoint.load(part)
+    change(found)
+    checkpoint.save(part, found)
+    content = part.read_bytes()
+    result = pretrain(tmp_path, idx_folder)
+    assert result.exit_code == 1
+    one_line(result.stderr, str(part))
+    assert part.read_bytes() == content
+    assert not (tmp_path / "pretrain-a.h5").exists()
+    assert pretrain(tmp_path, idx_folder, "--force").exit_code == 0
+
+
 def test_a_measurement_of_a_newer_version_does_no_harm_whatever_it_is(
     tmp_path: Path, idx_folder: Path
 ) -> None:

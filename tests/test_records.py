@@ -199,7 +199,7 @@ def test_values_chosen_by_validation_are_those_of_the_search() -> None:
         f"{part}.{item.name}": show_value(getattr(getattr(recipe, part), item.name))
         for part in ("pretrain", "backprop", "wakesleep")
         for item in dataclasses.fields(getattr(recipe, part))
-        if "validation" in recipe.sources[f"{part}.{item.name}"]
+        if "validation" in recipe.values[f"{part}.{item.name}"][1]
     }
 
 

@@ -72,21 +72,10 @@ QUIET = 0.9
 
 @dataclass(frozen=True)
 class Learner:
-    """One thing to be timed.
+    """One thing to be timed; the targets are meant for it if it is `targeted`.
 
-    Parameters
-    ----------
-    name : str
-    kind : str
-        Which of the chapter's learners: ``cd``, ``bp``, ``ws``, ``mixed`` or ``evaluation``.
-    layer : int
-        Of contrastive divergence, from 0.
-    rounds : int
-        Of Gibbs sampling.
-    sampled : bool
-        Importance sampling.
-    targeted : bool
-        Whether the targets are meant for it.
+    `kind` is ``cd`` (of a `layer`, from 0), ``bp`` (with importance sampling if `sampled`), ``ws``,
+    ``mixed`` (both with so many `rounds` of Gibbs sampling) or ``evaluation``.
     """
 
     name: str
@@ -147,15 +136,7 @@ LEARNERS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What all competitors are started with.
-
-    Parameters
-    ----------
-    cases : int
-        Training images.
-    stack : str
-        A pretrained file; random weights when empty.
-    """
+    """Training images, and a pretrained file; random weights when `stack` is empty."""
 
     cases: int
     stack: str = ""
@@ -415,13 +396,7 @@ MAKERS: Mapping[str, Callable[[Learner, Material], Any]] = {
 
 
 class Worker:
-    """One competitor's side of the pipe.
-
-    Parameters
-    ----------
-    competitor : str
-    settings : Settings
-    """
+    """One competitor's side of the pipe."""
 
     def __init__(self, competitor: str, settings: Settings) -> None:
         self._competitor = competitor
@@ -537,13 +512,7 @@ class Competitor:
 
 @dataclass
 class Times:
-    """What has been measured of one learner with so many threads: a value a round.
-
-    Parameters
-    ----------
-    learner : Learner
-    threads : int
-    """
+    """What has been measured of one learner with so many threads: a value a round."""
 
     learner: Learner
     threads: int
