@@ -37,12 +37,8 @@ class LabelBackpropagation:
     up-pass to pen, p(label | image) is the softmax over labels of minus the memory's free energy F,
     and each top unit j contributes ``softplus(top input_j + labtop_kj)`` to ``-F_k``. With ``s_kj``
     the logistic of the same input, the gradient of the log probability of the correct label on the
-    way into top unit j is
-
-        sum_k (target_k - p_k) s_kj
-
-    from where it runs down as in any feedforward net. Generative parameters below the memory take
-    no part in recognition and have no gradient.
+    way into top unit j is ``sum_k (target_k - p_k) s_kj``, from where it runs down as in any
+    feedforward net. Generative parameters below the memory take no part in recognition.
     """
 
     def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:

@@ -106,9 +106,6 @@ def _in_c(loop: Callable[_Given, None]) -> Callable[_Given, bool]:
     return tried
 
 
-# -- threads, and products -----------------------------------------------------------------------
-
-
 def find_sgemm(module: str) -> tuple[int, bool] | None:
     """The ``cblas_sgemm`` that a module is linked to, and whether its integers have 64 bits."""
     try:
@@ -184,9 +181,6 @@ def multiply(
     _C.multiply(*gemm, *left_lies, *right_lies, _address(out), m, k, n, scale, keep, moved, shrink)
 
 
-# -- where arrays lie ----------------------------------------------------------------------------
-
-
 def _address(array: Any) -> int:
     """Where an array begins: a third of the time of ``array.ctypes.data``, where there is a way."""
     try:
@@ -246,9 +240,6 @@ def _seed(rng: np.random.Generator) -> Any:
     return ctypes.byref(_BYTE(words))
 
 
-# -- a layer -------------------------------------------------------------------------------------
-
-
 @_in_c
 def squash(inputs: _Array, bias: _Array, sign: float) -> None:
     rows = _rows(inputs)
@@ -291,9 +282,6 @@ def log_sums(factors: _Array, others: _Array, sums: _Array, slopes: _Array | Non
     _C.log_sums(*_rows(factors), begin, count, step, _address(sums), *place)
 
 
-# -- a softmax group -----------------------------------------------------------------------------
-
-
 @_in_c
 def softmax(inputs: _Array, bias: _Array) -> None:
     rows = _rows(inputs)
@@ -315,9 +303,6 @@ def label_errors(
     _need(labels.dtype == np.uint8 and labels.shape == rows[1:2] and labels.flags.c_contiguous)
     beside = _row(case_weights, rows[1]), *_beside(out, rows), _address(costs)
     _need(_C.label_errors(*rows, _address(labels), *beside))
-
-
-# -- updates -------------------------------------------------------------------------------------
 
 
 @_in_c

@@ -16,7 +16,7 @@ from hinton06.models import Rbm, Stack
 from hinton06.numerics import Array, batches, batches_taken, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs
 from hinton06.recipes import PretrainSettings
-from hinton06.updates import Step
+from hinton06.updates import Step, rate_share_at
 
 _FEATURE_BATCH = 1000
 _MAX_KEPT = 512 << 20  # bytes; 13 versions of 50,000 images have 1.3 GB of 500 features
@@ -77,11 +77,10 @@ class LayerData:
 def step_at(settings: PretrainSettings, epoch: int) -> Step:
     """The rate, momentum and decay of one epoch of a layer, after so many: see docs/assumptions.md.
 
-    The rate goes linearly from `rate` in the first epoch to `final_share` of it in the last; the
-    momentum is `early_momentum` for the first `early_epochs` epochs.
+    The rate falls linearly to `final_share` of it in the last one; `early_epochs` have a momentum
+    of their own.
     """
-    done = epoch / max(1, settings.passes - 1)
-    rate = settings.rate * (1 + (settings.final_share - 1) * done)
+    rate = settings.rate * rate_share_at(epoch, settings.passes, settings.final_share)
     early = epoch < settings.early_epochs
     momentum = settings.early_momentum if early else settings.momentum
     return Step(rate, momentum, settings.decay)

@@ -34,6 +34,11 @@ class Step:
     decay: float = 0.0
 
 
+def rate_share_at(epoch: int, epochs: int, final_share: float) -> float:
+    """What is left of a rate after so many epochs, falling linearly to its share in the last."""
+    return 1 + (final_share - 1) * min(epoch / max(1, epochs - 1), 1.0)
+
+
 class Momentum:
     """One parameter array, changed in place by its velocity: assumed, see docs/assumptions.md.
 
