@@ -144,6 +144,16 @@ class FineTuning(ABC, Generic[Net]):
         """The net's arrays by name, to be checked for numbers that are not finite."""
         return self.net.parameters()
 
+    def measured_outcome(self) -> dict[str, Any]:
+        """Values of an outcome: the selected net, and how learning ended."""
+        return {
+            "capped": self.capped,
+            "epochs": self.selected.epoch,
+            "epochs_run": self.epoch,
+            "bp_weight": self.bp_weight,
+            "train": self.selected.train,
+        }
+
     def result(self) -> Net:
         """The selected net: of the fewest validation errors, or the last one."""
         return self.measured if self._valid is None else self.best

@@ -199,6 +199,10 @@ class GreedyStack:
         every = self.result().parameters()
         return {name: array for name, array in every.items() if name.startswith(now)}
 
+    def measured_outcome(self) -> dict[str, Any]:
+        """Nothing: labels are not asked for while a stack is learned."""
+        return {}
+
     def result(self) -> Stack:
         """The layers that are learned, and the one that is being learned."""
         return Stack(tuple(self.stack))
