@@ -90,13 +90,12 @@ class Lock:
 
     def release(self) -> None:
         """Let go, and remove the lock file."""
-        if self._descriptor is None:
-            return
-        with contextlib.suppress(OSError):
-            if self._is_there(self._descriptor):
-                self.path.unlink()
-        os.close(self._descriptor)
-        self._descriptor = None
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                if self._is_there(self._descriptor):
+                    self.path.unlink()
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def sweep(self) -> None:
         """Remove the lock file of a dead process, if there is one and it can be removed."""

@@ -45,9 +45,8 @@ class LabelBackpropagation:
         if not net.n_labels:
             raise ValueError("a net without labels gives them no probability")
         self.net = net
-        names = ("vishid", "hid_rec_bias", "hidpen", "pen_rec_bias", "pentop", "labtop",
-                 "lab_gen_bias", "top_bias")  # fmt: skip
-        self.momenta = {name: Momentum(getattr(net, name)) for name in names}
+        names = "vishid hid_rec_bias hidpen pen_rec_bias pentop labtop lab_gen_bias top_bias"
+        self.momenta = {name: Momentum(getattr(net, name)) for name in names.split()}
         dtype, n_top = net.vishid.dtype, net.memory.n_hidden
         n_hid, n_pen = net.hidpen.shape
         sizes = {"hid": n_hid, "pen": n_pen, "top": n_top,

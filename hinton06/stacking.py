@@ -23,11 +23,10 @@ _MAX_KEPT = 512 << 20  # bytes; 13 versions of 50,000 images have 1.3 GB of 500 
 
 
 def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
-    """The activation probabilities of one RBM's features for every case: the next layer's data.
+    """The activation probabilities of one RBM's features for every case: (n_cases, n_hidden).
 
     "the binary states of feature detectors in the data layer are replaced by their real-valued
-    probabilities of activation when learning the next layer". (n_cases, n_hidden), of the RBM's
-    dtype.
+    probabilities of activation when learning the next layer".
     """
     probs = np.empty((len(cases), rbm.n_hidden), rbm.weights.dtype)
     for rows, batch in batches_taken(cases, _FEATURE_BATCH, probs.dtype):
@@ -75,11 +74,7 @@ class LayerData:
 
 
 def step_at(settings: PretrainSettings, epoch: int) -> Step:
-    """The rate, momentum and decay of one epoch of a layer, after so many: see docs/assumptions.md.
-
-    The rate falls linearly to `final_share` of it in the last one; `early_epochs` have a momentum
-    of their own.
-    """
+    """The rate, momentum and decay of a layer after so many epochs: see docs/assumptions.md."""
     rate = settings.rate * rate_share_at(epoch, settings.passes, settings.final_share)
     early = epoch < settings.early_epochs
     momentum = settings.early_momentum if early else settings.momentum

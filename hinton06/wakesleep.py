@@ -44,11 +44,9 @@ _AVERAGED_EVERY = 10
 class Pass:
     """Everything one wake-sleep pass draws and computes for a batch: arrays of n rows.
 
-    The stochastic bottom-up pass (`wake_*`, states of 0 and 1); the confabulation, the memory after
-    brief alternating Gibbs sampling (`confab_*`); the top-down pass from it (`sleep_*`); the
-    generative predictions p of the wake states (Eq. 2: `vis_prediction`, `hid_prediction`) and the
-    recognition predictions q of the sleep states (Eq. 3: `pen_prediction`, `sleep_hid_prediction`),
-    probabilities.
+    The stochastic bottom-up pass, the confabulation (the memory after brief alternating Gibbs
+    sampling), and the top-down pass from it; the generative predictions p of the wake states, Eq.
+    2, the last two the recognition predictions q of the sleep states, Eq. 3: probabilities.
     """
 
     wake_hid_states: Array
@@ -182,8 +180,7 @@ class ContrastiveWakeSleep:
         data = self.data_buffer(n)
         cost = reconstruction_cost(data, now.vis_prediction)
 
-        # Eq. 2: the layer above, times what it failed to predict. Eq. 3: the layer below, times
-        # what it failed to predict.
+        # Eqs 2 and 3: the layer above, and the one below, times what it failed to predict.
         down, up = step, replace(step, rate=step.rate * self.recognition_share)
         hid, pen, sleep_hid = now.wake_hid_states, now.wake_pen_states, now.sleep_hid_states
         for weights, bias, driving, states, prediction, own in (
@@ -222,10 +219,7 @@ class ContrastiveWakeSleep:
 
 
 def reconstruction_cost(data: Array, probs: Array) -> float:
-    """Cross-entropy of (n, n_vis) pixels under their probabilities, in nats, summed over all.
-
-    Minus the log probability that the layer above gives to the data: what Eq. 2 lowers.
-    """
+    """Cross-entropy of (n, n_vis) pixels, in nats, summed over all: what Eq. 2 lowers."""
     tiny = np.finfo(probs.dtype).tiny
     on, off = np.log(np.maximum(probs, tiny)), np.log(np.maximum(1 - probs, tiny))
     return -float(np.vdot(data, on) + np.vdot(1 - data, off))
