@@ -45,6 +45,8 @@ class Lineage:
     the first of each class; images in all `translations` by up to so many pixels; `images` that a
     stack, and labels that a net has learned (`labelled`), of so many cases drawn at random; whether
     validation stopped a `random_start`, or what was extended from one. 0: all of them, or none.
+    `rounded_from` is the digest of the model whose numbers were rounded to so many significant
+    `bits`; all else is then said of that model.
     """
 
     data: str
@@ -64,6 +66,8 @@ class Lineage:
     images: int = 0
     labelled: int = 0
     random_start: bool = False
+    rounded_from: str = ""
+    bits: int = 0
     data_folder: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

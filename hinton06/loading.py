@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06 import checkpoint, mnist, native, records
+from hinton06 import checkpoint, mnist, native, nets, records
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.generation import Generator
 from hinton06.kinds import KINDS, Kind, Recogniser
@@ -201,11 +201,11 @@ class RunFile:
 
 
 def load(path: Path) -> RunFile:
-    """Read a file of this package, finished or not.
+    """Read a file of this package, finished or not, or one of the `nets` inside it by its name.
 
     Raises `CheckpointError` if it cannot be read, or does not record what a file of its kind does.
     """
-    return typed(path, checkpoint.load(path))
+    return typed(path, checkpoint.load(nets.located(path)))
 
 
 def typed(path: Path, held: Checkpoint) -> RunFile:

@@ -7,14 +7,16 @@ import json
 import math
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
-from hinton06 import loading
+from hinton06 import loading, nets
+from hinton06.checkpoint import CheckpointError
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
 from hinton06.loading import Context, RunFile
@@ -24,7 +26,33 @@ from hinton06.report.scores import coefficient_curve, scores_line, show_curve
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+class OneLine(click.ClickException):
+    """A failed run: one line on stderr, exit code 1; or 2 for a mistake in the command line."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"hinton06: {self.message}", file=file or sys.stderr)
+
+
+class _NetFile(click.Path):
+    """A file that exists, or the name of a net inside the package; as the path that was typed."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        path = Path(value)
+        if os.sep in str(value) or not nets.could_be_name(path):
+            return super().convert(value, param, ctx)
+        try:
+            nets.located(path)
+        except CheckpointError as error:
+            raise OneLine(str(error), 2) from None
+        return path
+
+
+EXISTING_FILE = _NetFile(exists=True, dir_okay=False, path_type=Path)
 
 
 class _Tuple(click.ParamType[tuple[Any, ...]]):
