@@ -22,6 +22,7 @@ from hinton06.generation import Generator
 from hinton06.kinds import KINDS, Kind, Recogniser
 from hinton06.lineage import PRETRAINED, VALIDATED, Lineage
 from hinton06.mnist import DataError, Digits
+from hinton06.numerics import Array
 from hinton06.recipes import PARTS, Settings, conditions
 from hinton06.recognition import Score
 from hinton06.training import SAVE_EVERY_S, Progress, RunError
@@ -150,6 +151,10 @@ class RunFile:
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{self.path}: does not hold a whole model: {error}") from None
 
+    def arrays(self) -> dict[str, Array]:
+        """The model's arrays by their names in the file, with a slash between group and array."""
+        return dict(_named(self.model.arrays()))
+
     def finished(self) -> RunFile:
         """Itself; `RunError` if it is not finished."""
         if not self.complete:
@@ -198,6 +203,14 @@ class RunFile:
                 f"{self.path}: knows {self.model.n_classes} classes, but {digits.name} has "
                 f"{digits.n_classes}"
             )
+
+
+def _named(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Array]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _named(value, f"{prefix}{name}/")
+        elif isinstance(value, np.ndarray):
+            yield prefix + name, value
 
 
 def load(path: Path) -> RunFile:

@@ -1,7 +1,6 @@
 """Makes the nets inside the package from finished files, and records what the rounding did.
 
-    python experiments/nets/make.py table1-a=runs/table1/bp-a.h5 digits=runs/table1/cws-a.h5 \\
-        --record experiments/nets
+    python experiments/nets/make.py --record experiments/nets table1-a=runs/table1/bp-a.h5
 
 Each is rounded to as many significant bits of a float16 as fit into 4 MB, and measured beside the
 exact one.

@@ -11,14 +11,13 @@ from hinton06 import experiments
 from hinton06.cli.display import Display
 from hinton06.cli.options import (
     EXISTING_FILE,
-    Setup,
     long_run_options,
     out_option,
     print_result,
     recipe_options,
     training_setup,
 )
-from hinton06.recipes import conditions
+from hinton06.learning import wake_sleep_conditions
 
 
 @click.command("finetune-cws")
@@ -56,7 +55,9 @@ def finetune_cws(
     path = start or extended
     assert path is not None
     setup = training_setup(options, Display(options["quiet"], options["plain"]), [path])
-    settings = setup.settings("wakesleep", options, _conditions(setup, options, extended))
+    assert setup.start is not None  # for there is a path
+    under = wake_sleep_conditions(setup.start, setup.recipe, options, extended is not None)
+    settings = setup.settings("wakesleep", options, under)
     with_settings = (settings, setup.recipe.name, setup.seed)
     if start is None:
         out = out or path.with_name(f"{path.stem}-extended.h5")
@@ -69,15 +70,3 @@ def finetune_cws(
             raise click.UsageError("--out must name another file than START")
         result = experiments.finetune_generative(setup.context, out, path, *with_settings)
     print_result(result, options["as_json"])
-
-
-def _conditions(setup: Setup, options: dict[str, Any], extended: Path | None) -> tuple[str, ...]:
-    """The recipe's conditions: what the start has learned, and which gradients are asked for."""
-    assert setup.start is not None
-    plain = setup.recipe.wakesleep
-    mixing = options["bp_weight"] or options["search_bp_weight"]
-    if extended is not None:
-        mixing = setup.start.outcome.bp_weight
-    generative = options["generative"] or plain.generative
-    mixed = bool(mixing or plain.bp_weight or plain.search_bp_weight)
-    return conditions(**setup.start.lineage.conditions(), mixed=mixed, generative=generative)

@@ -19,6 +19,7 @@ from hinton06 import loading, nets
 from hinton06.checkpoint import CheckpointError
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
+from hinton06.learning import own_values, settings_of
 from hinton06.loading import Context, RunFile
 from hinton06.recipes import RECIPES, Recipe, parse_layers, show_value
 from hinton06.records import Tree, to_tree
@@ -28,14 +29,16 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class OneLine(click.ClickException):
-    """A failed run: one line on stderr, exit code 1; or 2 for a mistake in the command line."""
+    """A failed run: one line on stderr, exit code 1."""
 
-    def __init__(self, message: str, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = 1
 
-    def show(self, file: IO[Any] | None = None) -> None:
+    def show(self, file: IO[Any] | None = None) -> None:  # noqa: D102  # as Click's
         click.echo(f"hinton06: {self.message}", file=file or sys.stderr)
+
+
+class _NoSuchNet(OneLine):
+    exit_code = 2
 
 
 class _NetFile(click.Path):
@@ -43,13 +46,11 @@ class _NetFile(click.Path):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         path = Path(value)
-        if os.sep in str(value) or not nets.could_be_name(path):
-            return super().convert(value, param, ctx)
         try:
-            nets.located(path)
+            inside = os.sep not in str(value) and nets.located(path) != path
         except CheckpointError as error:
-            raise OneLine(str(error), 2) from None
-        return path
+            raise _NoSuchNet(str(error)) from None
+        return path if inside else super().convert(value, param, ctx)
 
 
 EXISTING_FILE = _NetFile(exists=True, dir_okay=False, path_type=Path)
@@ -224,9 +225,7 @@ class Setup:
 
     def settings(self, part: str, options: dict[str, Any], conditions: Iterable[str] = ()) -> Any:
         """The recipe's settings under some conditions, with the options that were given."""
-        base = self.recipe.settings(part, conditions)
-        given = {f.name: options[f.name] for f in dataclasses.fields(base)}
-        return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+        return settings_of(self.recipe, part, options, conditions)
 
 
 def training_setup(options: dict[str, Any], display: Display, starts: Sequence[Path] = ()) -> Setup:
@@ -237,7 +236,7 @@ def training_setup(options: dict[str, Any], display: Display, starts: Sequence[P
     """
     files = [loading.load(path) for path in starts]
     start = files[0] if files else None
-    own = _own_values(start)
+    own = own_values(start)
     values = {name: options[name] if options[name] is not None else own[name] for name in own}
     if start is not None:
         digits = loading.digits_of(files, options["data_dir"])
@@ -247,13 +246,6 @@ def training_setup(options: dict[str, Any], display: Display, starts: Sequence[P
         digits = loading.read_digits(options["data_dir"])
     context = Context(digits, display, values["threads"], options["force"])
     return Setup(context, RECIPES[values["recipe"]], values["seed"], start)
-
-
-def _own_values(start: RunFile | None) -> dict[str, Any]:
-    if start is None:
-        return {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
-    recipe = start.recipe if start.recipe in RECIPES else "tr2006"
-    return {"seed": start.lineage.seed, "recipe": recipe, "threads": start.lineage.threads}
 
 
 def _say_what_is_taken(

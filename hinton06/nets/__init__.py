@@ -33,18 +33,18 @@ def could_be_name(path: Path) -> bool:
 
 
 def located(path: Path) -> Path:
-    """Where the net of a name lies; of a path, and of a file of that name, the path itself.
+    """Where the net of a name lies; of anything that is there, and of a path, the path itself.
 
     Raises `CheckpointError`, which lists the names, if a bare word is neither name nor file.
     """
-    if not could_be_name(path):
-        return path
-    if path.name not in names():
+    if could_be_name(path) and path.name in names():
+        return FOLDER / f"{path}{ENDING}"
+    if could_be_name(path) and not path.exists():
         raise CheckpointError(
             f"{path}: there is no such file, and no net of that name (there are "
             f"{', '.join(names())})"
         )
-    return FOLDER / f"{path}{ENDING}"
+    return path
 
 
 def rounded(exact: Checkpoint, bits: int = MOST_BITS) -> Checkpoint:
