@@ -287,7 +287,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """The images that each learner is made with, and those that are measured, by part."""
     seen: dict[str, list[Any]] = {"learned": [], "train": [], "validation": [], "test": []}
     make_stack, make_tuning = stacking.GreedyStack.__init__, FineTuning.__init__
-    measure = evaluation._Asked._answer
+    measure = evaluation._asked
 
     def stack(self: Any, cases: Any, *more: Any, **others: Any) -> None:
         seen["learned"].append(cases)
@@ -297,13 +297,14 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
         seen["learned"].append(train.images)
         make_tuning(self, net, train, *more, **others)
 
-    def answer(self: Any, context: Any, method: Any, part: str, cases: Any) -> Evaluation:
-        seen[part].append(cases.images)
-        return measure(self, context, method, part, cases)
+    def asked(context: Any, file: Any, net: Any, method: Any, parts: Any) -> list[Evaluation]:
+        for part, cases in parts.items():
+            seen[part].append(cases.images)
+        return measure(context, file, net, method, parts)
 
     monkeypatch.setattr(stacking.GreedyStack, "__init__", stack)
     monkeypatch.setattr(FineTuning, "__init__", tuning)
-    monkeypatch.setattr(evaluation._Asked, "_answer", answer)
+    monkeypatch.setattr(evaluation, "_asked", asked)
     return seen
 
 

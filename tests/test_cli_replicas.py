@@ -177,7 +177,7 @@ def test_the_table_fits_80_columns_and_is_saved_in_every_format(
 
 
 def test_costs_are_averaged_before_they_are_rounded(
-    made: Path, replica: Callable[..., Path]
+    replica: Callable[..., Path],
 ) -> None:
     """Table 1 shows them with two digits."""
     costs = {0: (6.014, 6.004, 5.996), 3: (6.0149, 6.0149, 6.0149)}
