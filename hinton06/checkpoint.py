@@ -261,7 +261,6 @@ def _read_image(path: Path) -> tuple[bytes, bool]:
     return image, True
 
 
-<<<<<<< HEAD
 def _packed(image: bytes) -> bytes:
     import lzma  # noqa: PLC0415  # some installations of Python have none, and seldom need it
 
@@ -284,11 +283,7 @@ def _unpacked(packed: bytes) -> bytes:
     return image
 
 
-@contextlib.contextmanager
-def _opened(image: bytes) -> Iterator[h5py.File]:
-=======
 def _opened(image: bytes) -> h5py.File:
->>>>>>> house
     """An HDF5 file in memory, which no other process can change meanwhile."""
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fapl_core(backing_store=False)
@@ -401,20 +396,6 @@ class _Members:
             tree[name] = self.tree(member, depth + 1) if is_group else self.array(member)
         return tree
 
-<<<<<<< HEAD
-def _read_array(dataset: h5py.Dataset, bounds: _Bounds) -> NDArray[Any]:
-    layout = dataset.id.get_create_plist().get_layout()
-    plain = layout in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) and not dataset.external
-    if not plain or dataset.shape is None or dataset.dtype not in _DTYPES:
-        raise CheckpointError(f"{dataset.name} is not stored the way this format stores arrays")
-    # A contiguous dataset lies in the file in full, and this format stores nothing twice, so
-    # all of them together cannot be larger than the file.
-    bounds.n_bytes -= dataset.nbytes
-    if bounds.n_bytes < 0 or (dataset.nbytes and dataset.id.get_storage_size() == 0):
-        raise CheckpointError(f"{dataset.name} declares more data than the file holds")
-    array: NDArray[Any] = dataset[()]
-    return array.astype(_SINGLE) if array.dtype == _HALF else array
-=======
     def array(self, dataset: h5py.Dataset) -> NDArray[Any]:
         """A dataset as this format stores one, and no larger than the file can be."""
         layout = dataset.id.get_create_plist().get_layout()
@@ -427,5 +408,4 @@ def _read_array(dataset: h5py.Dataset, bounds: _Bounds) -> NDArray[Any]:
         if self.n_bytes < 0 or (dataset.nbytes and dataset.id.get_storage_size() == 0):
             raise CheckpointError(f"{dataset.name} declares more data than the file holds")
         array: NDArray[Any] = dataset[()]
-        return array
->>>>>>> house
+        return array.astype(_SINGLE) if array.dtype == _HALF else array

@@ -12,9 +12,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hinton06.generation import Generator, Layer
+from hinton06.generation import Generator
 from hinton06.lineage import VALIDATED
-from hinton06.models import Classifier, DeepBeliefNet, Stack
+from hinton06.models import Classifier, DeepBeliefNet, Layer, Stack
 from hinton06.numerics import Array
 from hinton06.recognition import label_log_probs, log_probs
 
@@ -112,11 +112,7 @@ KINDS: Mapping[str, Kind] = {
             "generative", "a fine-tuned generative net", "wakesleep", DeepBeliefNet,
             recogniser=lambda net: Recogniser(net, label_log_probs, generates=True),
             generator=_net_generator,
-            up=lambda net: (
-                (net.vishid, net.hid_rec_bias),
-                (net.hidpen, net.pen_rec_bias),
-                (net.pentop, net.top_bias),
-            ),
+            up=lambda net: (*net.recognition, (net.pentop, net.top_bias)),
             columns=_fine_tuned,
         ),
     )

@@ -63,14 +63,6 @@ class Silent:
         """Nothing."""
 
 
-def own_values(start: RunFile | None) -> dict[str, Any]:
-    """What a run takes from the file that it starts from: seed, recipe, threads."""
-    if start is None:
-        return {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
-    recipe = start.recipe if start.recipe in RECIPES else "tr2006"
-    return {"seed": start.lineage.seed, "recipe": recipe, "threads": start.lineage.threads}
-
-
 def settings_of(
     recipe: Recipe, part: str, given: Mapping[str, Any], under: Iterable[str] = ()
 ) -> Any:
@@ -79,22 +71,6 @@ def settings_of(
     names = [item.name for item in dataclasses.fields(base)]
     values = {name: given[name] for name in names if given.get(name) is not None}
     return dataclasses.replace(base, **values)
-
-
-def wake_sleep_conditions(
-    start: RunFile, recipe: Recipe, given: Mapping[str, Any], extending: bool = False
-) -> tuple[str, ...]:
-    """The conditions of wake-sleep: what its start has learned, and which gradients are asked for.
-
-    An extension goes on with the coefficient of its start.
-    """
-    plain = recipe.wakesleep
-    mixing = given.get("bp_weight") or given.get("search_bp_weight")
-    if extending:
-        mixing = start.outcome.bp_weight
-    generative = given.get("generative") or plain.generative
-    mixed = bool(mixing or plain.bp_weight or plain.search_bp_weight)
-    return conditions(**start.lineage.conditions(), mixed=mixed, generative=generative)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +95,10 @@ class _Run:
                 )
         files = [loading.load(_path(start)) for start in starts]
         common = {name: options.get(name) for name in _COMMON}
-        own = own_values(files[0] if files else None)
+        own: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
+        if files:
+            own |= {"seed": files[0].lineage.seed, "threads": files[0].lineage.threads}
+            own |= {"recipe": files[0].recipe} if files[0].recipe in RECIPES else {}
         common |= {name: own[name] for name in own if common[name] is None}
         if common["recipe"] not in RECIPES:
             raise ValueError(f"recipe is one of {', '.join(RECIPES)}, not {common['recipe']!r}")
@@ -154,7 +133,7 @@ class _Run:
         if isinstance(data, Digits):
             return data
         folder = None if data is None else Path(data)
-        return loading.digits_of(self.files, folder) if self.files else loading.read_digits(folder)
+        return loading.digits_of(self.files, folder)
 
     def _progress(self) -> Progress:
         wanted = self.common["progress"]
@@ -233,7 +212,9 @@ def finetune_cws(start: Start, out: str | Path, **options: Any) -> Net:
     `options` are those of this module.
     """
     run = _Run.of("wakesleep", options, [start])
-    settings = run.settings(wake_sleep_conditions(run.files[0], run.recipe, run.given))
+    asked = run.settings()
+    under = conditions(**run.known(), mixed=asked.mixed, generative=asked.generative)
+    settings = run.settings(under)
     return run.make(
         experiments.finetune_generative, out, _path(start), settings, run.recipe.name,
         run.common["seed"],
@@ -252,7 +233,9 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         for name in ("bp_weight", "search_bp_weight", "bp_weights"):
             if name in run.given:
                 raise TypeError(f"an extension goes on with its net's coefficient: no {name}")
-        under = wake_sleep_conditions(file, run.recipe, run.given, extending=True)
+        asked = run.settings()
+        mixed = asked.mixed or file.outcome.bp_weight > 0
+        under = conditions(**run.known(), mixed=mixed, generative=asked.generative)
         call: Callable[..., Result] = experiments.extend_generative
     else:
         run = _Run.of("backprop", options, [start])

@@ -21,12 +21,8 @@ from hinton06.generation import Generator
 from hinton06.kinds import KINDS, Kind, Recogniser
 from hinton06.lineage import PRETRAINED, VALIDATED, Lineage
 from hinton06.mnist import DataError, Digits
-<<<<<<< HEAD
 from hinton06.numerics import Array
-from hinton06.recipes import PARTS, Settings, conditions
-=======
 from hinton06.recipes import PARTS, Settings, WakeSleepSettings, conditions
->>>>>>> house
 from hinton06.recognition import Score
 from hinton06.training import SAVE_EVERY_S, Progress, RunError
 

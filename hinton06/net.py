@@ -21,7 +21,8 @@ from hinton06.images import as_cases
 from hinton06.lineage import Lineage
 from hinton06.loading import RunFile
 from hinton06.mnist import DataError
-from hinton06.numerics import Array, batches, firing_probs, take_batch
+from hinton06.models import Layer
+from hinton06.numerics import Array, batches_taken, firing_probs
 from hinton06.rbm import free_energy, hidden_probs, parts, visible_probs
 from hinton06.recipes import Settings
 from hinton06.recognition import Score, label_free_energies
@@ -261,7 +262,7 @@ class Net:
         export(self._file, Path(path), to or form_of(Path(path)))
 
     @cached_property
-    def _up(self) -> tuple[generation.Layer, ...]:
+    def _up(self) -> tuple[Layer, ...]:
         return self._file.kind.up(self._model)
 
     def _cases(self, images: ArrayLike) -> NDArray[Any]:
@@ -277,14 +278,12 @@ def load(path: str | Path, threads: int | None = None, polarity: bool = True) ->
     return Net(loading.load(Path(path)), threads, polarity)
 
 
-def _passed(cases: NDArray[Any], layers: tuple[generation.Layer, ...], dtype: Any) -> Array:
+def _passed(cases: NDArray[Any], layers: tuple[Layer, ...], dtype: Any) -> Array:
     """Cases through directed layers, all units as probabilities: (n, units of the last one)."""
     size = len(layers[-1][1]) if layers else cases.shape[1]
     passed = np.empty((len(cases), size), dtype)
-    for rows in batches(len(cases), _BATCH):
-        n = rows.stop - rows.start
-        units = take_batch(cases, rows, np.empty((n, cases.shape[1]), dtype))
+    for rows, units in batches_taken(cases, _BATCH, dtype):
         for weights, bias in layers:
-            units = firing_probs(units, weights, bias, np.empty((n, len(bias)), dtype))
+            units = firing_probs(units, weights, bias)  # noqa: PLW2901
         passed[rows] = units
     return passed

@@ -23,7 +23,7 @@ from hinton06 import generation, native, rbm, recognition
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.generation import Generator
 from hinton06.models import Classifier, Rbm, Stack
-from hinton06.numerics import Array, batches, epoch_order, softplus, take_batch
+from hinton06.numerics import Array, batches, batches_taken, epoch_order, softplus, take_batch
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases
 from hinton06.stacking import GreedyStack, features, step_at
@@ -250,7 +250,9 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         check_is_fitted(self)
         cases = self._data(X, first=False)
         with self._threads():
-            return np.concatenate([rbm.free_energy(self.rbm_, v) for v in _taken(cases)])
+            return np.concatenate(
+                [rbm.free_energy(self.rbm_, v) for _, v in batches_taken(cases, _BATCH, np.float32)]
+            )
 
     def score_samples(self, X: ArrayLike) -> Array:
         """The pseudo-log-likelihood of each case, in nats: (n,) float32.
@@ -262,7 +264,12 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         check_is_fitted(self)
         cases = self._data(X, first=False)
         with self._threads():
-            return np.concatenate([_pseudo_log_likelihood(self.rbm_, v) for v in _taken(cases)])
+            return np.concatenate(
+                [
+                    _pseudo_log_likelihood(self.rbm_, v)
+                    for _, v in batches_taken(cases, _BATCH, np.float32)
+                ]
+            )
 
     def gibbs(self, v: ArrayLike) -> Array:
         """One round of alternating Gibbs sampling from visible states: (n, n_features) of 0 and 1.
@@ -290,14 +297,6 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         with self._threads():
             chains = generation.start(generator, n_samples, rng)
             return generation.fantasies(generator, chains, 1, rounds, rng).images[:, 0]
-
-
-def _taken(cases: NDArray[Any]) -> list[Array]:
-    """The cases as float32 between 0 and 1, some at a time."""
-    return [
-        take_batch(cases, rows, np.empty((rows.stop - rows.start, cases.shape[1]), np.float32))
-        for rows in batches(len(cases), _BATCH)
-    ]
 
 
 def _pseudo_log_likelihood(model: Rbm, v: Array) -> Array:

@@ -15,7 +15,7 @@ from hinton06.cli.options import (
     recipe_options,
     training_setup,
 )
-from hinton06.learning import wake_sleep_conditions
+from hinton06.recipes import conditions
 
 
 @click.command("finetune-cws")
@@ -52,14 +52,6 @@ def finetune_cws(
             )
     path = start or extended
     assert path is not None
-<<<<<<< HEAD
-    setup = training_setup(options, Display(options["quiet"], options["plain"]), [path])
-    assert setup.start is not None  # for there is a path
-    under = wake_sleep_conditions(setup.start, setup.recipe, options, extended is not None)
-    settings = setup.settings("wakesleep", options, under)
-    with_settings = (settings, setup.recipe.name, setup.seed)
-    if start is None:
-=======
     setup = training_setup(options, [path])
     assert setup.start is not None
     asked = setup.settings("wakesleep", options)
@@ -69,7 +61,6 @@ def finetune_cws(
     settings = setup.settings("wakesleep", options, under)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     if extended:
->>>>>>> house
         out = out or path.with_name(f"{path.stem}-extended.h5")
         result = experiments.extend_generative(context, out, path, settings, *named)
     else:

@@ -19,7 +19,7 @@ from hinton06 import loading, nets
 from hinton06.checkpoint import CheckpointError
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
-from hinton06.learning import own_values, settings_of
+from hinton06.learning import settings_of
 from hinton06.loading import Context, RunFile
 from hinton06.recipes import RECIPES, Recipe, parse_layers, show_value
 from hinton06.records import Tree, to_tree
@@ -219,13 +219,8 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
     display = Display(options["quiet"], options["plain"], runs)
     files = [loading.load(path) for path in starts]
     start = files[0] if files else None
-<<<<<<< HEAD
-    own = own_values(start)
-    values = {name: options[name] if options[name] is not None else own[name] for name in own}
-=======
     digits = loading.digits_of(files, options["data_dir"])
     values: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
->>>>>>> house
     if start is not None:
         values |= {"seed": start.lineage.seed, "threads": start.lineage.threads}
         values |= {"recipe": start.recipe} if start.recipe in RECIPES else {}
@@ -240,22 +235,7 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
         _say_other_data(display, "learns from", digits, files)
     values |= given
     context = Context(digits, display, values["threads"], options["force"])
-<<<<<<< HEAD
-    return Setup(context, RECIPES[values["recipe"]], values["seed"], start)
-
-
-def _say_what_is_taken(
-    display: Display, start: RunFile, options: dict[str, Any], values: dict[str, Any]
-) -> None:
-    taken = [f"{name} {values[name]}" for name in values if options[name] is None]
-    if options["data_dir"] is None:
-        taken.append(f"the data of {start.lineage.data_folder or 'MNIST'}")
-    if taken:
-        listed = " and ".join([", ".join(taken[:-1]), taken[-1]] if taken[1:] else taken)
-        display.say(f"with {listed}, as {start.path.name}")
-=======
     return Setup(context, display, RECIPES[values["recipe"]], values["seed"], start)
->>>>>>> house
 
 
 def _say_other_data(display: Display, does: str, digits: Any, files: Sequence[RunFile]) -> None:

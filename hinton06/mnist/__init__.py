@@ -271,21 +271,11 @@ def read(folder: Path | None = None) -> Digits:
     )
 
 
-<<<<<<< HEAD
 def load(folder: str | Path | None = None) -> Digits:
     """`read`, of a folder that may be given as a str: MNIST inside the package if none is."""
     return read(None if folder is None else Path(folder))
 
 
-def _reading_order(labels: NDArray[np.uint8]) -> NDArray[np.intp] | slice:
-    """As in the file; at random if it has one class after the other, for splits are runs of it."""
-    if np.count_nonzero(np.diff(labels)) > labels.max():
-        return slice(None)
-    return np.random.default_rng(_SHUFFLE_SEED).permutation(len(labels))
-
-
-=======
->>>>>>> house
 def _check_parts_fit(
     train: NDArray[np.uint8],
     labels: NDArray[np.uint8],
