@@ -157,6 +157,11 @@ class RunFile:
         """The model's arrays by their names in the file, with a slash between group and array."""
         return dict(_named(self.model.arrays()))
 
+    def child(self, role: str, **own: Any) -> Lineage:
+        """The lineage of what is learned from this file: what `own` does not say is inherited."""
+        below = tuple(sorted({*self.lineage.below, *self.settings.apart()}))
+        return self.lineage.child(**({"parents": [self.digest], "below": below} | own), role=role)
+
     def finished(self) -> RunFile:
         """Itself; `RunError` if it is not finished."""
         if not self.complete:

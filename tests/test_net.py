@@ -237,17 +237,17 @@ def test_the_shape_is_that_of_the_data(tmp_path: Path, idx_folder: Path) -> None
 @pytest.mark.parametrize(
     ("name", "ask", "words"),
     [
-        ("bp-a", lambda n, x: n.sample(), "generates nothing"),
+        ("bp-a", lambda n, _: n.sample(), "generates nothing"),
         ("bp-a", lambda n, x: n.reconstruct(x), "generates nothing"),
         ("bp-a", lambda n, x: n.free_energy(x), "generates nothing"),
         ("bp-a", lambda n, x: n.features(x, 4), "layers 1 to 3, not 4"),
         ("bp-a", lambda n, x: n.features(x, 0), "layers 1 to 3, not 0"),
         ("pretrain-a", lambda n, x: n.predict(x), "without labels"),
-        ("pretrain-a", lambda n, x: n.sample(3), "no labels"),
+        ("pretrain-a", lambda n, _: n.sample(3), "no labels"),
         ("pretrain-a", lambda n, x: n.free_energy(x, 4), "layers 1 to 3, not 4"),
-        ("pretrain-labels-a", lambda n, x: n.sample(3, layer=1), "no labels"),
-        ("cws-a", lambda n, x: n.sample(10), "labels 0 to 9, not 10"),
-        ("cws-a", lambda n, x: n.sample(-1), "labels 0 to 9, not -1"),
+        ("pretrain-labels-a", lambda n, _: n.sample(3, layer=1), "no labels"),
+        ("cws-a", lambda n, _: n.sample(10), "labels 0 to 9, not 10"),
+        ("cws-a", lambda n, _: n.sample(-1), "labels 0 to 9, not -1"),
         ("cws-a", lambda n, x: n.reconstruct(x, 1), "no RBMs any more"),
     ],
 )
@@ -286,8 +286,8 @@ def python(code: str, **environment: str) -> str:
 def test_importing_the_package_imports_nothing_and_sets_the_timeout_of_idle_threads() -> None:
     code = (
         "import sys, os; before = set(sys.modules); import hinton06; "
-        "new = {m.partition('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names);"
-        "print(new, os.environ['OPENBLAS_THREAD_TIMEOUT'])"
+        "new = {m.partition('.')[0] for m in set(sys.modules) - before}; "
+        "print(new - set(sys.stdlib_module_names), os.environ['OPENBLAS_THREAD_TIMEOUT'])"
     )
     assert python(code) == "{'hinton06'} 4\n"
     assert python(code, OPENBLAS_THREAD_TIMEOUT="9") == "{'hinton06'} 9\n"
