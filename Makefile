@@ -8,6 +8,7 @@
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
 #   make figures      Figures 2, 3 and 5, and learning curves
+#   make nets-inside  the nets inside the package, from those of table1 and of cws
 #   make test lint    the tests; types and style
 #   make dist         the wheel and the sdist, and the tests once more from these alone
 #   make torture      kills every long command and damages every file, and counts what is lost
@@ -26,6 +27,8 @@ RUNS   ?= runs/table1$(call of_seed,$(SEED))
 SEEDS  ?= 0 1 2 3 4
 # Splits that translated, unlabelled, cws and hybrid train nets of.
 SPLITS ?= a
+# The generative net inside the package.
+DREAMER ?= $(RUNS)/cws-a.h5
 # Processes at a time. Threads of each: unless given one, but two above a single stack, which could
 # not use the second core otherwise.
 JOBS    ?= 3
@@ -44,8 +47,8 @@ ALL      := a b c
 NETS      = $(ALL:%=$(RUNS)/bp-%.h5) $(ALL:%=$(RUNS)/bp-%-extended.h5) $(RUNS)/bp-not-pretrained.h5
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid figures test lint dist torture \
-	bench clean
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid figures nets-inside test lint dist \
+	torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5
@@ -87,6 +90,10 @@ hybrid: cws
 figures: .venv/installed
 	$(PARALLEL) $(FIGURED)
 	@$(HINTON06) figures $(FIGURED) --out $(RUNS)/figures --threads 1
+
+nets-inside: $(RUNS)/bp-a.h5 $(DREAMER)
+	$(BIN)/python experiments/nets/make.py --record experiments/nets \
+		table1-a=$(RUNS)/bp-a.h5 digits=$(DREAMER)
 
 # The three nets side by side from the start: the last net needs the costs of all three.
 nets: $(NETS)
