@@ -9,6 +9,7 @@ import click
 
 from hinton06 import provenance
 from hinton06.checkpoint import CheckpointError
+from hinton06.cli.demo import demo
 from hinton06.cli.finetune_bp import finetune_bp
 from hinton06.cli.finetune_cws import finetune_cws
 from hinton06.cli.look import combine, evaluate, figures, sample, show
@@ -20,7 +21,7 @@ from hinton06.training import Interrupted, RunError
 
 SECTIONS = {
     "Learn": (pretrain, finetune_bp, finetune_cws),
-    "Look": (evaluate, combine, sample, figures, show),
+    "Look": (evaluate, combine, sample, figures, demo, show),
     "Report": (table1, replicas, generative, translated, unlabelled),
 }
 """The commands, by what they are for."""
