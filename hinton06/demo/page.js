@@ -11,7 +11,7 @@ const EXCITED = 8;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const $ = (id) => document.getElementById(id);
 const percent = (share) =>
-  share > 0.9995 ? "more than 99.9 %" : share < 0.0005 ? "less than 0.1 %" : `${(100 * share).toFixed(1)} %`;
+  share > 0.9995 ? "more than 99.9\u00a0%" : share < 0.0005 ? "less than 0.1\u00a0%" : `${(100 * share).toFixed(1)}\u00a0%`;
 
 const signed = (number) => number.toFixed(1).replace("-", "\u2212");
 
@@ -683,15 +683,17 @@ class Compare {
   redraw() {
     const [low, high] = page.ink;
     for (const { chains, pictures, words, curves, read, ofImage } of this.sides) {
-      let like = 0;
+      let like = 0, right = 0;
       pictures.forEach(({ picture, caption }, k) => {
         picture.draw(chains.vis[k]);
         const ink = chains.ink(k), label = chains.clamped[k];
         like += ink >= low && ink <= high;
+        right += read[k] === label;
         caption.textContent = read[k] < 0 || read[k] === label ? `${label}` : `${label} → ${read[k]}`;
       });
       const guess = ofImage.guess;
-      words.textContent = `${like} of ${N_CHAINS} chains have as much ink as a digit.`
+      words.textContent = `${like} of ${N_CHAINS} chains have as much ink as a digit`
+        + (read.includes(-1) ? "." : `, ${right} are read as the label that is clamped.`)
         + (page.drawn ? ` The digit above: a ${guess}, with probability ${percent(ofImage.labProbs[guess])}.` : "");
       curves.draw();
     }
@@ -703,23 +705,22 @@ class Compare {
 function showProvenance() {
   $("version").textContent = page.version;
   const table = $("provenance");
-  const row = (tag, cells) => {
+  const row = (name, cell) => {
     const line = add(table, "tr");
-    for (const cell of cells) add(line, tag, {}, cell);
+    add(line, "th", { scope: "row" }, name);
+    for (const net of page.about_nets) add(line, "td", {}, cell(net));
   };
-  row("th", ["net", "file", "learned by", "test errors", "as rounded here", "SHA-256"]);
-  for (const net of page.about_nets) {
-    row("td", [
-      net.sizes.slice(0, 4).join("–") + `, ${net.sizes[4]} labels`, net.file,
-      `${net.about}, ${net.role}; recipe ${net.recipe}, seed ${net.seed}`,
-      `${net.errors.toLocaleString("en")} of ${net.cases.toLocaleString("en")}`,
-      net.rounded_errors.toLocaleString("en"), net.sha256.slice(0, 12),
-    ]);
-  }
+  const count = (number) => number.toLocaleString("en");
+  row("Net", ({ name }) => name);
+  row("Units", ({ sizes }) => `${sizes.slice(0, 4).join("–")}, ${sizes[4]} labels`);
+  row("Learned", ({ about, role, recipe, seed }) => `${about}, ${role}; recipe ${recipe}, seed ${seed}`);
+  row("Test errors", ({ errors, cases }) => `${count(errors)} of ${count(cases)}`);
+  row("with weights rounded to bytes, as here", ({ rounded_errors, changed }) => `${count(rounded_errors)}; ${count(changed)} guesses differ`);
+  row("File", ({ file, sha256 }) => `${file}, SHA-256 ${sha256.slice(0, 16)}`);
   $("data-note").textContent = page.data === "MNIST"
     ? "The digits are of the MNIST database, by Yann LeCun, Corinna Cortes and Christopher J.C. Burges, under the "
-      + "Creative Commons Attribution-Share Alike 3.0 licence. In the nets each weight is rounded to a byte."
-    : `The images are of ${page.data}. In the nets each weight is rounded to a byte.`;
+      + "Creative Commons Attribution-Share Alike 3.0 licence."
+    : `The images are of ${page.data}.`;
 }
 
 /** Light or dark: as the system has it, until the button says otherwise. */

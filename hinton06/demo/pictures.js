@@ -144,11 +144,11 @@ class Valleys {
       const above = energies[k] - lowest;
       this.depths[k].style.transform = `scaleY(${Math.max(0, 1 - above / Valleys.HEIGHT)})`;
       this.columns[k].classList.toggle("lowest", above === 0);
-      this.numbers[k].textContent = above === 0 ? "0" : `+${above < 99.5 ? above.toFixed(above < 9.95 ? 1 : 0) : "99"}`;
+      this.numbers[k].textContent = above === 0 ? "0" : `+${above.toFixed(above < 9.95 ? 1 : 0)}`;
     }
   }
 }
-Valleys.HEIGHT = 40;  // nats from the bottom of the deepest to the edge
+Valleys.HEIGHT = 15;  // nats from the bottom of the deepest to the edge
 
 /** How much ink each chain has as its rounds go by, rounds on a logarithmic scale. */
 class InkCurves {
@@ -182,16 +182,16 @@ class InkCurves {
     if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const [low, high] = this.usual, left = 34, bottom = height - 22, most = 1.5 * high;
-    const x = (round) => left + ((width - left - 8) * Math.log10(1 + round)) / 4;
+    const [low, high] = this.usual, left = 34, right = 22, bottom = height - 22, most = 1.5 * high;
+    const x = (round) => left + ((width - left - right) * Math.log10(1 + round)) / 4;
     const y = (ink) => bottom - ((bottom - 6) * Math.min(ink, most)) / most;
     context.fillStyle = palette.css("--band");
-    context.fillRect(left, y(high), width - left - 8, y(low) - y(high));
+    context.fillRect(left, y(high), width - left - right, y(low) - y(high));
     context.fillStyle = context.strokeStyle = palette.css("--muted");
     context.font = "11px system-ui, sans-serif";
     context.textAlign = "center";
     for (const round of [0, 10, 100, 1000, 10000]) {
-      context.fillText(round.toLocaleString("en"), Math.min(x(round), width - 18), height - 6);
+      context.fillText(round.toLocaleString("en"), x(round), height - 6);
     }
     context.textAlign = "right";
     for (const ink of [0, low, high]) context.fillText(Math.round(ink), left - 5, y(ink) + 4);
