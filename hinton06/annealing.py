@@ -57,19 +57,15 @@ _CHAINS = 1000  # side by side
 class Samples:
     """Weighted samples of what the model thinks of n images, several to each, in float64 nats.
 
-    The expectation of a weight, of the (n, passes) logs, is p*(image); `label_log_probs` are log
-    p(label | pen) of each chain's last pen states, (n, passes, n_labels).
+    The expectation of a weight, of the (n, passes) logs, is p*(image); `label_log_probs`, (n,
+    passes, n_labels), are log p(label | pen) of each chain's last pen states.
     """
 
     log_weights: NDArray[np.float64]
     label_log_probs: NDArray[np.float64]
 
     def joint_log_probs(self) -> NDArray[np.float64]:
-        """Log of the estimate of p*(image, label): (n, n_labels), in nats.
-
-        The estimate (not its log) is unbiased: its expectation is that of the module's first
-        formula. Divided by the memory's partition function it is a probability.
-        """
+        """Log of the unbiased estimate of p*(image, label), the first formula: (n, n_labels)."""
         terms = self.log_weights[:, :, np.newaxis] + self.label_log_probs
         means: NDArray[np.float64] = log_sum(terms, axis=1) - np.log(terms.shape[1])
         return means
@@ -87,15 +83,10 @@ class Samples:
 
     def spread(self) -> Spread:
         """How far the weights are apart."""
-        passes = self.log_weights.shape[1]
-        sizes = self.effective_sizes()
-        deviations = self.log_weights.std(axis=1, ddof=1) if passes > 1 else None
-        return Spread(
-            passes,
-            float(sizes.mean()),
-            int(np.count_nonzero(sizes < 2)),
-            None if deviations is None else float(deviations.mean()),
-        )
+        passes, sizes = self.log_weights.shape[1], self.effective_sizes()
+        dominated = int(np.count_nonzero(sizes < 2))
+        sd = float(self.log_weights.std(axis=1, ddof=1).mean()) if passes > 1 else None
+        return Spread(passes, float(sizes.mean()), dominated, sd)
 
 
 @dataclass(frozen=True)
@@ -131,19 +122,10 @@ def sample(
 ) -> Samples:
     """Weighted samples of the hid and pen states that generate each image, with any label.
 
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels.
-    images : (n, n_vis) array of uint8 pixels, or of floats in [0, 1]
-    rng : numpy.random.Generator
-    passes : int
-        Chains an image, at least 1, each from a stochastic up-pass of its own.
-    temperatures : int
-        Distributions between that of the up-pass and the model's; 0 is plain importance sampling,
-        which moves no unit.
-    tick : function
-        Called now and then with the share of the work that was done since.
+    Images are (n, n_vis), uint8 pixels or floats in [0, 1]. Each has so many `passes`, chains from
+    a stochastic up-pass of their own; `temperatures` are the distributions between that of the
+    up-pass and the model's, of which 0 are plain importance sampling that moves no unit. `tick` is
+    called with the share of the work that was done since. ValueError if the net has no labels.
     """
     if not net.n_labels:
         raise ValueError("a net without labels cannot be asked for them")
@@ -172,10 +154,9 @@ def anneal(
 ) -> NDArray[np.float64]:
     """Lead chains from the first distribution towards the last, and weigh them: Neal (2001).
 
-    The chains are distributed as f_b of the first of the increasing `betas`, and moved at each but
-    the first and the last. Returns (n,) log weights in nats. The expectation of a weight is the sum
-    of the last f_b over all states, divided by that of the first; weighted so, the chains are
-    distributed as the last f_b. `tick` is called with shares of `work`.
+    They are distributed as f_b of the first of the increasing `betas`, and moved at each but the
+    first and the last. Returns (n,) log weights in nats, of expectation sum of the last f_b / sum
+    of the first; weighted so, they are distributed as the last. `tick` gets shares of `work`.
     """
     log_weights = np.zeros(len(chains.hid_states))
     for before, beta in pairwise(betas):
@@ -189,36 +170,31 @@ def anneal(
 class Chains:
     """Binary hid and pen states, one row a chain, and the total inputs that they cause.
 
-    They are drawn by a stochastic up-pass, from f_0, of (n, n_vis) data, the image of each chain.
-    Assumed, see docs/assumptions.md.
+    Drawn by a stochastic up-pass, from f_0, of (n, n_vis) data. Assumed, see docs/assumptions.md.
     """
 
     def __init__(self, net: DeepBeliefNet, data: Array, rng: np.random.Generator) -> None:
         self.net = net
-        self._hid_rec = _Layer(_inputs(data, net.vishid, net.hid_rec_bias), net.vishid)
+        self._hid_rec = _layer(data, net.vishid, net.hid_rec_bias)
         self._vis_support = data @ net.hidvis.T
         self._vis_bias = (data @ net.vis_gen_bias).astype(np.float64)
-        self.hid_states = _draw(self._hid_rec.inputs, rng)
-        self.pen_states = _draw(_inputs(self.hid_states, net.hidpen, net.pen_rec_bias), rng)
+        self.hid_states = bernoulli(logistic(self._hid_rec.inputs.copy()), rng)
+        pen_inputs = affine(self.hid_states, net.hidpen, net.pen_rec_bias)
+        self.pen_states = bernoulli(logistic(pen_inputs), rng)
         self.refresh()
 
     def refresh(self) -> None:
         """Compute anew all that depends on the states: after they were set, or moved."""
         net = self.net
-        self._vis_gen = _Layer(_inputs(self.hid_states, net.hidvis, net.vis_gen_bias), net.hidvis)
-        self._pen_rec = _Layer(_inputs(self.hid_states, net.hidpen, net.pen_rec_bias), net.hidpen)
-        self._hid_gen = _Layer(_inputs(self.pen_states, net.penhid, net.hid_gen_bias), net.penhid)
-        self._top_inputs = _inputs(self.pen_states, net.pentop, net.top_bias)
-        self.label_energies = self._label_energies()
-
-    def _label_energies(self) -> NDArray[np.float64]:
-        """Free energy of the memory with pen and each label: (n, n_labels), in nats."""
-        net = self.net
-        result = np.empty((len(self.pen_states), net.n_labels))
-        result[...] = -(self.pen_states @ net.pen_gen_bias)[:, np.newaxis] - net.lab_gen_bias
-        for label in range(net.n_labels):
-            result[:, label] -= softplus(self._top_inputs + net.labtop[label]).sum(axis=1)
-        return result
+        self._vis_gen = _layer(self.hid_states, net.hidvis, net.vis_gen_bias)
+        self._pen_rec = _layer(self.hid_states, net.hidpen, net.pen_rec_bias)
+        self._hid_gen = _layer(self.pen_states, net.penhid, net.hid_gen_bias)
+        self._top_inputs = affine(self.pen_states, net.pentop, net.top_bias)
+        # Free energy of the memory with pen and each label: (n, n_labels), in nats.
+        energies = -(self.pen_states @ net.pen_gen_bias)[:, np.newaxis] - net.lab_gen_bias
+        self.label_energies = energies.astype(np.float64)
+        for label, weights in enumerate(net.labtop):
+            self.label_energies[:, label] -= softplus(self._top_inputs + weights).sum(axis=1)
 
     def log_density(self, beta: float) -> NDArray[np.float64]:
         """Log f_b of hid and pen, summed over lab: (n,) float64, in nats.
@@ -227,24 +203,20 @@ class Chains:
         cross-entropy.
         """
         up = self._hid_rec.log_chance(self.hid_states) + self._pen_rec.log_chance(self.pen_states)
-        down = self._hid_gen.log_chance(self.hid_states) + self._log_vis()
+        log_vis = _sums(self._vis_support, self.hid_states) + self._vis_bias - self._vis_gen.totals
+        down = self._hid_gen.log_chance(self.hid_states) + log_vis
         memory = log_sum(-beta * self.label_energies, axis=1)
         density: NDArray[np.float64] = (1 - beta) * (up - math.log(self.net.n_labels))
         density += beta * down + memory
         return density
 
-    def _log_vis(self) -> NDArray[np.float64]:
-        """Log p(vis | hid): (n,)."""
-        return _sums(self._vis_support, self.hid_states) + self._vis_bias - self._vis_gen.totals
-
     def move(self, beta: float, rng: np.random.Generator) -> None:
         """Change the states by chance; if they are distributed as f_b, they stay so.
 
         Lab is drawn from f_b given pen, and top is summed over. Then each pen unit, and then each
-        hid unit, is offered a state from its recognition probability, kept at least `LEAST_CHANCE`
-        from 0 and 1, and takes it with the probability of Metropolis and Hastings. No layer can be
-        drawn at once: hid units that feed the same pixels depend on each other once these are seen
-        ("explaining away"), and so do pen units.
+        hid unit, is offered a state, and takes it with the probability of Metropolis and Hastings.
+        No layer can be drawn at once: hid units that feed the same pixels depend on each other once
+        these are seen ("explaining away"), and so do pen units.
         """
         net = self.net
         labels = one_hot(np.exp(log_softmax(-beta * self.label_energies)), rng)
@@ -282,12 +254,8 @@ def _sums(left: Array, right: Array) -> NDArray[np.float64]:
     return sums
 
 
-def _inputs(data: Array, weights: Array, bias: Array) -> Array:
-    return affine(data, weights, bias, np.empty((len(data), weights.shape[1]), data.dtype))
-
-
-def _draw(inputs: Array, rng: np.random.Generator) -> Array:
-    return bernoulli(logistic(inputs.copy()), rng, np.empty_like(inputs))
+def _layer(data: Array, weights: Array, bias: Array) -> _Layer:
+    return _Layer(affine(data, weights, bias), weights)
 
 
 def _offer(
@@ -297,13 +265,12 @@ def _offer(
     layers: Sequence[tuple[float, _Layer]],
     rng: np.random.Generator,
 ) -> None:
-    """Offer each unit of a layer in turn a state from its recognition probability.
+    """Offer each unit in turn a state from its recognition probability, kept in `LEAST_CHANCE`.
 
     The log of the distribution to keep is linear in a unit's state, with the factor `support`,
     less the totals of the `layers` that the unit feeds, each times its factor. One draw decides:
     below the chance of the other state the unit is offered it, and if it is also below that
-    chance times min(1, f(other) g(own) / f(own) g(other)), with g the chance of an offer, the
-    unit takes it.
+    chance times min(1, f(other) g(own) / f(own) g(other)), g an offer's chance, it takes it.
     """
     on_chances = np.clip(logistic(recognition.copy()), LEAST_CHANCE, 1 - LEAST_CHANCE)
     draws = rng.random(states.shape)

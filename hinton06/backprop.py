@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from hinton06.finetuning import FineTuning, Momenta
 from hinton06.models import Classifier
-from hinton06.numerics import Array, label_errors, product, take_batch, times_slope
+from hinton06.numerics import Array, batches, label_errors, product, take_batch, times_slope
 from hinton06.recipes import BackpropSettings
 from hinton06.recognition import Cases, case_costs, log_probs, up_pass
 from hinton06.updates import Momentum, Step, conjugate_gradient
@@ -28,8 +27,8 @@ Labels = NDArray[np.integer[Any]]
 class Backpropagation:
     """The gradient of the log probability of the labels, and momentum updates of `net` along it.
 
-    "Five strategies for learning multilayer networks", the fourth: calculus. `batch_size` is the
-    largest batch; `learn` changes the net in place.
+    In batches of at most `batch_size`. "Five strategies for learning multilayer networks", the
+    fourth: calculus.
     """
 
     def __init__(self, net: Classifier, batch_size: int) -> None:
@@ -49,27 +48,26 @@ class Backpropagation:
         `case_weights` are the factors of their gradients: 1, or 10 for a selected easy case.
         Returns each case's cross-entropy in nats, not weighted.
         """
-        n = len(labels)
-        layers = [buffer[:n] for buffer in self._layers]
+        layers = [buffer[: len(labels)] for buffer in self._layers]
         take_batch(images, rows, layers[0])
-        log_probabilities = up_pass(self.net, layers)
-        return label_errors(log_probabilities, labels, case_weights, self._deltas[-1][:n])
+        errors = self._deltas[-1][: len(labels)]
+        return label_errors(up_pass(self.net, layers), labels, case_weights, errors)
 
-    def backward(self, n: int, use: Callable[[int, Array, Array], None], lowest: int = 0) -> None:
-        """Send the top gradient of n cases down, to `use` each layer's two factors on the way.
+    def backward(self, n: int, lowest: int = 0) -> Iterator[tuple[int, Array, Array]]:
+        """Send the top gradient of n cases down: each layer's two factors, from the top.
 
-        Of the layer's number, its (n_in, n) data transposed and its (n, n_out) delta: the layer's
-        summed weight gradient is the product of the two, its bias gradient the sum of delta over
-        cases; uphill on the log probability of the labels. `use` may change that layer's
-        parameters; layers below `lowest` are left out. Source: "starts at the output layer and
-        proceeds backwards through the network one layer at a time", "Five strategies".
+        The layer's number, its (n_in, n) data transposed and its (n, n_out) delta: the summed
+        weight gradient is the product of the two, the bias gradient the sum of delta over cases;
+        uphill on the log probability of the labels. The layer's parameters may change then; layers
+        below `lowest` are left out. Source: "starts at the output layer and proceeds backwards
+        through the network one layer at a time", "Five strategies".
         """
         for number in range(len(self.weights) - 1, lowest - 1, -1):
             below, delta = self._layers[number][:n], self._deltas[number][:n]
             if number > lowest:
                 delta_below = self._deltas[number - 1][:n]
                 product(delta, self.net.weights[number].T, delta_below)
-            use(number, below.T, delta)
+            yield number, below.T, delta
             if number > lowest:
                 times_slope(delta_below, below)
 
@@ -88,13 +86,9 @@ class Backpropagation:
         Source: "Details of the discriminative fine-tuning procedure".
         """
         costs = self.forward(images, rows, labels, case_weights)
-        n = len(labels)
-
-        def update(number: int, data: Array, delta: Array) -> None:
-            self.weights[number].step_product(data, delta, 1 / n, step)
-            self.biases[number].step_sum(delta, 1 / n, step)
-
-        self.backward(n, update, lowest)
+        for number, data, delta in self.backward(len(labels), lowest):
+            self.weights[number].step_product(data, delta, 1 / len(labels), step)
+            self.biases[number].step_sum(delta, 1 / len(labels), step)
         return costs
 
 
@@ -154,9 +148,7 @@ def should_stop(valid_costs: Sequence[float], valid_errors: Sequence[int], patie
     if not valid_costs:
         return False
     last = len(valid_costs) - 1
-    past_minimum = int(np.argmin(valid_costs)) < last
-    waited = last - int(np.argmin(valid_errors)) >= patience
-    return past_minimum and waited
+    return bool(np.argmin(valid_costs) < last and last - np.argmin(valid_errors) >= patience)
 
 
 class DiscriminativeFineTuning(FineTuning[Classifier]):
@@ -185,19 +177,17 @@ class DiscriminativeFineTuning(FineTuning[Classifier]):
         self.settings = settings
         self._backprop = Backpropagation(net, min(settings.batch, len(train)))
         self._sampler = CaseSampler(len(train), settings, rng)
+        self._case_work = 3.0 * sum(w.size for w in net.weights)  # multiply-adds
 
     def rule_met(self) -> str | None:
         """The stopping rule that is met, in words, or None."""
-        patience = self.settings.patience
         if self._target is not None:
             met = self.selected.train.cost_per_100 <= self._target
             return f"training cost down to {self._target:.4g} per 100" if met else None
-        if not should_stop(self.valid_costs, self.valid_errors, patience):
-            return None
-        return (
-            f"past the minimum of the validation cost, and no fewer validation errors "
-            f"for {patience} epochs"
-        )
+        patience = self.settings.patience
+        waited = f"no fewer validation errors for {patience} epochs"
+        met = should_stop(self.valid_costs, self.valid_errors, patience)
+        return f"past the minimum of the validation cost, and {waited}" if met else None
 
     def cap(self) -> tuple[int, str]:
         """The most epochs, and what is said of a run that they end."""
@@ -206,106 +196,85 @@ class DiscriminativeFineTuning(FineTuning[Classifier]):
 
     def work(self) -> tuple[float, float]:
         """Multiply-adds done, and expected: see `expected_epochs`."""
-        per_epoch = 3.0 * sum(w.size for w in self.net.weights) * len(self._train)
+        per_epoch = self._case_work * len(self._train)
         expected = self.epoch if self.finished() else self.expected_epochs()
         return per_epoch * self.epoch, per_epoch * expected
 
     def expected_epochs(self) -> int:
         """When learning will end, as far as can be told now, and at `max_epochs` at the latest.
 
-        With validation, the soonest possible end: if errors fall no further. Without, the epoch at
-        which the training cost reaches the target if it goes on falling by the same factor as on
-        average.
+        With validation, if errors fall no further. Without, if the training cost goes on falling by
+        the same factor as on average.
         """
-        soonest = self.epoch + 1
         if self._target is None:
-            expected = max(self.selected.epoch + self.settings.patience, soonest)
+            expected = self.selected.epoch + self.settings.patience
         else:
-            expected = max(_reaches(self.train_costs, self._target), soonest)
-        return min(expected, self.settings.max_epochs)
+            expected = _reaches(self.train_costs, self._target)
+        return min(max(expected, self.epoch + 1), self.settings.max_epochs)
 
     def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
         """As many sampled cases as the training set has."""
-        optimise = self._momentum_epoch if self.settings.optimiser == "momentum" else self._cg_epoch
-        sampled_cost = optimise(tick)
-        easy_share = float(self._sampler.easy.mean())
-        return {"sampled_cost": 100 * sampled_cost, "easy_share": easy_share}
-
-    def _lowest_layer(self) -> int:
+        n, by_momentum = len(self._train), self.settings.optimiser == "momentum"
         top_only = self.epoch < self.settings.top_only_epochs
-        return len(self.net.weights) - 1 if top_only else 0
+        lowest = len(self.net.weights) - 1 if top_only else 0
+        order = None if by_momentum else self._rng.permutation(n)
+        total = weight = 0.0
+        for batch in batches(n, self.settings.batch):
+            size = batch.stop - batch.start
+            if order is None:
+                cost, cases = self._learn_by_momentum(size, lowest)
+            else:
+                cost, cases = self._learn_by_cg(order[batch], lowest)
+            total, weight = total + cost, weight + cases
+            tick(self._case_work * size)
+        easy_share = float(self._sampler.easy.mean())
+        return {"sampled_cost": 100 * (total / weight), "easy_share": easy_share}
 
-    def _momentum_epoch(self, tick: Callable[[float], None]) -> float:
-        size = min(self.settings.batch, len(self._train))
+    def _learn_by_momentum(self, size: int, lowest: int) -> tuple[float, float]:
+        """The weighted cost of so many cases, and their weight."""
         rate = self.settings.rate if self._target is None else self.settings.all_cases_rate
         step = Step(rate, self.settings.momentum, self.settings.decay)
-        work = 3.0 * sum(w.size for w in self.net.weights)
-        total = cases = 0.0
-        for first in range(0, len(self._train), size):
-            rows, weights = self._sampler.batch(min(size, len(self._train) - first))
-            costs = self._backprop.learn(
-                self._train.images, rows, self._train.labels[rows], weights, step,
-                self._lowest_layer(),
-            )  # fmt: skip
-            self._sampler.note(rows, costs)
-            total += float(costs @ weights)
-            cases += float(weights.sum())
-            tick(work * len(rows))
-        return total / cases
-
-    def _cg_epoch(self, tick: Callable[[float], None]) -> float:
-        size = min(self.settings.batch, len(self._train))
-        lowest = self._lowest_layer()
-        parameters = [*self.net.weights[lowest:], *self.net.biases[lowest:]]
-        work = 3.0 * sum(w.size for w in self.net.weights)
-        order = self._rng.permutation(len(self._train))
-        total = 0.0
-        for first in range(0, len(order), size):
-            rows = order[first : first + size]
-            cost_and_gradient = partial(self._cost_and_gradient, rows, lowest)
-            cost = conjugate_gradient(parameters, cost_and_gradient, self.settings.line_searches)
-            total += len(rows) * cost
-            tick(work * len(rows))
-        return total / len(order)
-
-    def _cost_and_gradient(self, rows: NDArray[np.intp], lowest: int) -> tuple[float, list[Array]]:
-        """Mean cost of a batch in nats, and its downhill-is-negative gradient, weights first."""
-        n = len(rows)
+        rows, weights = self._sampler.batch(size)
         labels = self._train.labels[rows]
+        costs = self._backprop.learn(self._train.images, rows, labels, weights, step, lowest)
+        self._sampler.note(rows, costs)
+        return float(costs @ weights), float(weights.sum())
+
+    def _learn_by_cg(self, rows: NDArray[np.intp], lowest: int) -> tuple[float, float]:
+        """The summed cost of these cases, and how many they are."""
+        n, labels = len(rows), self._train.labels[rows]
         ones = np.ones(n, self.net.weights[0].dtype)
-        costs = self._backprop.forward(self._train.images, rows, labels, ones)
-        weights: list[Array] = []
-        biases: list[Array] = []
 
-        def collect(_: int, data: Array, delta: Array) -> None:
-            weights.insert(0, data @ delta / -n)
-            biases.insert(0, delta.sum(axis=0) / -n)
+        def cost_and_gradient() -> tuple[float, list[Array]]:
+            """Mean cost in nats, and its downhill-is-negative gradient, weights first."""
+            costs = self._backprop.forward(self._train.images, rows, labels, ones)
+            weights: list[Array] = []
+            biases: list[Array] = []
+            for _, data, delta in self._backprop.backward(n, lowest):
+                weights.insert(0, data @ delta / -n)
+                biases.insert(0, delta.sum(axis=0) / -n)
+            return float(costs.mean(dtype=np.float64)), weights + biases
 
-        self._backprop.backward(n, collect, lowest)
-        return float(costs.mean(dtype=np.float64)), weights + biases
+        parameters = [*self.net.weights[lowest:], *self.net.biases[lowest:]]
+        cost = conjugate_gradient(parameters, cost_and_gradient, self.settings.line_searches)
+        return n * cost, n
 
     def train_measured(self, log_probs: Array) -> None:
         """A measurement of all cases tells which are easy."""
         self._sampler.note(slice(None), case_costs(log_probs, self._train.labels))
 
-    # -- saving and going on -----------------------------------------------------------------
-
     def momenta(self) -> Momenta:
         """The velocities to be saved, by name."""
-        backprop = self._backprop
+        parts = {"weights": self._backprop.weights, "biases": self._backprop.biases}
         return {
-            **{f"weights{i}": momentum for i, momentum in enumerate(backprop.weights, 1)},
-            **{f"biases{i}": momentum for i, momentum in enumerate(backprop.biases, 1)},
+            f"{part}{i}": m for part, momenta in parts.items() for i, m in enumerate(momenta, 1)
         }
 
     def own_state(self) -> dict[str, Any]:
         """Which cases are easy, and which are selected already."""
         sampler = self._sampler
-        return {
-            "easy": sampler.easy.astype(np.uint8),
-            "queue": sampler.queue,
-            "queue_weights": sampler.queue_weights,
-        }
+        easy = sampler.easy.astype(np.uint8)
+        return {"easy": easy, "queue": sampler.queue, "queue_weights": sampler.queue_weights}
 
     def restore_own(self, state: Mapping[str, Any]) -> None:
         """Go on from an `own_state`; ValueError if it is not one of so many cases."""

@@ -29,10 +29,9 @@ from hinton06.records import Tree
 FORMAT = "hinton06 checkpoint"
 VERSION = 2
 
-_HEAD = ("kind", "complete", "recipe", "settings", "lineage", "provenance")
+_HEAD = {"kind": str, "complete": bool, "recipe": str, "settings": dict, "lineage": dict,
+         "provenance": dict}  # fmt: skip
 _PARTS = ("model", "state", "history", "outcome")
-_TYPES = {"kind": str, "complete": bool, "recipe": str, "settings": dict, "lineage": dict,
-          "provenance": dict}  # fmt: skip
 _MAX_DEPTH = 6
 _DTYPES = {np.dtype(kind) for kind in ("<f4", "<f8", "<i8", "u1", "<u8")}
 
@@ -144,8 +143,13 @@ def move(source: Path, target: Path) -> None:
 
 
 def _cannot_write(path: Path, error: Exception) -> CheckpointError:
-    reason = getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0]
-    return CheckpointError(f"{path}: cannot be written: {printable(reason)}")
+    return CheckpointError(f"{path}: cannot be written: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    """One line that can be shown, whatever a library or a file says."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return printable(getattr(error, "strerror", None) or lines[0])
 
 
 def _sync_folder(folder: Path) -> None:
@@ -212,23 +216,18 @@ def load(path: Path) -> Checkpoint:
         with _opened(image) as file:
             return _read(file, len(image), vouched)
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {printable(str(error))}") from None
+        reason = printable(str(error))
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: there is no such file") from None
+        reason = "there is no such file"
     except IsADirectoryError:
-        raise CheckpointError(f"{path}: is a folder, not a checkpoint") from None
+        reason = "is a folder, not a checkpoint"
     except PermissionError:
-        raise CheckpointError(f"{path}: may not be read") from None
+        reason = "may not be read"
     except MemoryError:
-        raise CheckpointError(f"{path}: takes more memory than there is") from None
+        reason = "takes more memory than there is"
     except Exception as error:  # whatever a library may raise on the file of a stranger
-        reason = (
-            getattr(error, "strerror", None)
-            or ((str(error).splitlines() or [type(error).__name__])[0])
-        )
-        raise CheckpointError(
-            f"{path}: not a readable HDF5 file, or damaged: {printable(reason)}"
-        ) from None
+        reason = f"not a readable HDF5 file, or damaged: {_reason(error)}"
+    raise CheckpointError(f"{path}: {reason}")
 
 
 def _read_image(path: Path) -> tuple[bytes, bool]:
@@ -249,47 +248,31 @@ def _read_image(path: Path) -> tuple[bytes, bool]:
     return image, True
 
 
-@contextlib.contextmanager
-def _opened(image: bytes) -> Iterator[h5py.File]:
+def _opened(image: bytes) -> h5py.File:
     """An HDF5 file in memory, which no other process can change meanwhile."""
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fapl_core(backing_store=False)
     access.set_file_image(image)
-    with h5py.File(h5py.h5f.open(b"image", h5py.h5f.ACC_RDONLY, fapl=access)) as file:
-        yield file
-
-
-@dataclass
-class _Bounds:
-    """What a file may still hold: so many bytes of arrays, and no object a second time."""
-
-    n_bytes: int
-    seen: set[int] = field(default_factory=set)
-
-    def enter(self, member: h5py.Group | h5py.Dataset) -> None:
-        address = h5py.h5o.get_info(member.id).addr
-        if address in self.seen:
-            raise CheckpointError(f"{member.name} is a second name of another member")
-        self.seen.add(address)
+    return h5py.File(h5py.h5f.open(b"image", h5py.h5f.ACC_RDONLY, fapl=access))
 
 
 def _read(file: h5py.File, size: int, vouched: bool) -> Checkpoint:
     if _text(file, "format") != FORMAT:
         raise CheckpointError("not a hinton06 checkpoint")
-    version = _version(file)
+    version = _attribute(file, "version", "iu")
     if version is None or not 1 <= version <= VERSION:
         raise CheckpointError(
             f"is of format version {version}; this hinton06 reads versions 1 to {VERSION}"
         )
     if not vouched and (version > 1 or "sealed" in file.attrs):
         raise CheckpointError("damaged: truncated, or changed by another program")
-    head, bounds = _json(file, "head"), _Bounds(size)
-    parts = {part: _read_tree(_member(file, part, bounds), bounds, 0) for part in _PARTS}
+    head, members = _json(file, "head"), _Members(size)
+    parts = {part: members.tree(members.of(file, part)) for part in _PARTS}
     try:
-        head, parts = migrations.migrated(version, head, parts)
+        head, parts = migrations.migrated(int(version), head, parts)
     except ValueError as error:
         raise CheckpointError(str(error)) from None
-    for name, kind in _TYPES.items():
+    for name, kind in _HEAD.items():
         if not isinstance(head.get(name), kind):
             raise CheckpointError(f"does not say its {name}")
     if not all(isinstance(column, np.ndarray) for column in parts["history"].values()):
@@ -300,25 +283,22 @@ def _read(file: h5py.File, size: int, vouched: bool) -> Checkpoint:
     return Checkpoint(**(head | parts))
 
 
-def _version(file: h5py.File) -> int | None:
-    if "version" not in file.attrs:
+def _attribute(group: h5py.Group, name: str, kinds: str) -> Any:
+    """A single value of these kinds in an attribute, which is looked at before it is read."""
+    if name not in group.attrs:
         return None
-    attribute = file.attrs.get_id("version")
-    if attribute.shape != () or attribute.dtype.kind not in "iu":
+    attribute = group.attrs.get_id(name)
+    if attribute.shape != () or attribute.dtype.kind not in kinds:
         return None
-    return int(file.attrs["version"])
+    if attribute.dtype.itemsize > _MAX_TEXT:
+        raise CheckpointError(f"its {name} is too long")
+    return group.attrs[name]
 
 
 def _text(group: h5py.Group, name: str) -> str:
-    """A text in an attribute, whose declared size is looked at before it is read."""
     if name not in group.attrs:
         raise CheckpointError("not a hinton06 checkpoint")
-    attribute = group.attrs.get_id(name)
-    if attribute.shape != () or attribute.dtype.kind not in "SV":
-        raise CheckpointError(f"its {name} is not text")
-    if attribute.dtype.itemsize > _MAX_TEXT:
-        raise CheckpointError(f"its {name} is too long")
-    value = group.attrs[name]
+    value = _attribute(group, name, "SV")
     if not isinstance(value, bytes):
         raise CheckpointError(f"its {name} is not text")
     return value.decode("utf-8", "replace")
@@ -329,7 +309,7 @@ def _json(group: h5py.Group, name: str) -> Tree:
         value = json.loads(_text(group, name))
         shown = _all_printable(value)
     except (json.JSONDecodeError, RecursionError):
-        raise CheckpointError(f"its {name} is damaged") from None
+        value = None
     if not isinstance(value, dict):
         raise CheckpointError(f"its {name} is damaged")
     if not shown:
@@ -346,40 +326,51 @@ def _all_printable(value: Any) -> bool:
     return not isinstance(value, str) or value.isprintable()
 
 
-def _member(group: h5py.Group, name: str, bounds: _Bounds) -> h5py.Group | h5py.Dataset:
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise CheckpointError(f"{group.name.rstrip('/')}/{name} is missing or a link")
-    member = group[name]
-    if not isinstance(member, h5py.Group | h5py.Dataset):
-        raise CheckpointError(f"{member.name} is neither a group nor a dataset")
-    bounds.enter(member)
-    return member
+@dataclass
+class _Members:
+    """Reads the members of a file that holds so many bytes of arrays, and none of them twice."""
 
+    n_bytes: int
+    seen: set[int] = field(default_factory=set)
 
-def _read_tree(group: h5py.Group | h5py.Dataset, bounds: _Bounds, depth: int) -> Tree:
-    if not isinstance(group, h5py.Group) or depth > _MAX_DEPTH:
-        raise CheckpointError(f"{group.name} is not a group of this format")
-    tree = _json(group, "values")
-    for name in group:
-        if not isinstance(name, str) or not name.isprintable():  # bytes: no text at all
-            raise CheckpointError(f"{group.name} has a member whose name holds control characters")
-        member = _member(group, name, bounds)
-        if isinstance(member, h5py.Group):
-            tree[name] = _read_tree(member, bounds, depth + 1)
-        else:
-            tree[name] = _read_array(member, bounds)
-    return tree
+    def of(self, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+        """A member that is no link, and was not met under another name."""
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise CheckpointError(f"{group.name.rstrip('/')}/{name} is missing or a link")
+        member = group[name]
+        if not isinstance(member, h5py.Group | h5py.Dataset):
+            raise CheckpointError(f"{member.name} is neither a group nor a dataset")
+        address = h5py.h5o.get_info(member.id).addr
+        if address in self.seen:
+            raise CheckpointError(f"{member.name} is a second name of another member")
+        self.seen.add(address)
+        return member
 
+    def tree(self, group: h5py.Group | h5py.Dataset, depth: int = 0) -> Tree:
+        """What a group holds."""
+        if not isinstance(group, h5py.Group) or depth > _MAX_DEPTH:
+            raise CheckpointError(f"{group.name} is not a group of this format")
+        tree = _json(group, "values")
+        for name in group:
+            if not isinstance(name, str) or not name.isprintable():  # bytes: no text at all
+                raise CheckpointError(
+                    f"{group.name} has a member whose name holds control characters"
+                )
+            member = self.of(group, name)
+            is_group = isinstance(member, h5py.Group)
+            tree[name] = self.tree(member, depth + 1) if is_group else self.array(member)
+        return tree
 
-def _read_array(dataset: h5py.Dataset, bounds: _Bounds) -> NDArray[Any]:
-    layout = dataset.id.get_create_plist().get_layout()
-    plain = layout in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) and not dataset.external
-    if not plain or dataset.shape is None or dataset.dtype not in _DTYPES:
-        raise CheckpointError(f"{dataset.name} is not stored the way this format stores arrays")
-    # A contiguous dataset lies in the file in full, and this format stores nothing twice, so
-    # all of them together cannot be larger than the file.
-    bounds.n_bytes -= dataset.nbytes
-    if bounds.n_bytes < 0 or (dataset.nbytes and dataset.id.get_storage_size() == 0):
-        raise CheckpointError(f"{dataset.name} declares more data than the file holds")
-    array: NDArray[Any] = dataset[()]
-    return array
+    def array(self, dataset: h5py.Dataset) -> NDArray[Any]:
+        """A dataset as this format stores one, and no larger than the file can be."""
+        layout = dataset.id.get_create_plist().get_layout()
+        plain = layout in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) and not dataset.external
+        if not plain or dataset.shape is None or dataset.dtype not in _DTYPES:
+            raise CheckpointError(f"{dataset.name} is not stored the way this format stores arrays")
+        # A contiguous dataset lies in the file in full, and this format stores nothing twice, so
+        # all of them together cannot be larger than the file.
+        self.n_bytes -= dataset.nbytes
+        if self.n_bytes < 0 or (dataset.nbytes and dataset.id.get_storage_size() == 0):
+            raise CheckpointError(f"{dataset.name} declares more data than the file holds")
+        array: NDArray[Any] = dataset[()]
+        return array

@@ -6,7 +6,6 @@ discrimination" in "Using contrastive wake-sleep for generative fine-tuning".
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -143,66 +142,45 @@ def evaluate(
     be asked, in this way, for labels, does not fit the data, or lacks a part that was chosen.
     Source: the columns of Table 1.
     """
-    every = [paths] if isinstance(paths, Path) else list(paths)
-    asked = [_Asked(context, path, methods, selection) for path in every]
-    return [found for each in asked for found in each.answers(context)]
-
-
-class _Asked:
-    """A net, its cases, and the methods by which it is to be asked for their labels."""
-
-    def __init__(
-        self, context: Context, path: Path, methods: Sequence[Method], selection: CaseSelection
-    ) -> None:
-        file, self._recogniser = _recogniser(context.digits, path)
-        if methods and not self._recogniser.generates:
+    nets = []
+    for path in [paths] if isinstance(paths, Path) else paths:
+        file, recogniser = _recogniser(context.digits, path)
+        if methods and not recogniser.generates:
             raise RunError(
                 f"{path}: is a classifier and has its softmax alone; methods are for generative "
                 "nets and stacks with labels"
             )
-        self._path, self._sha256 = path, file.digest
-        self._methods: Sequence[Method | None] = methods or [
-            Method() if self._recogniser.generates else None
-        ]
-        parts = _parts(file, context.digits)
-        for name in selection.parts:
-            if name not in parts:
-                why = "all cases" if "train" in parts else "other data"
-                raise RunError(f"{path}: was trained on {why} and has no {name} cases")
-        self._parts = {
-            name: selection.draw(cases)
-            for name, cases in parts.items()
-            if not selection.parts or name in selection.parts
-        }
+        every: Sequence[Method | None] = methods or [Method() if recogniser.generates else None]
+        nets.append((file, recogniser, every, _parts(file, context.digits, selection)))
+    return [
+        evaluation
+        for file, recogniser, every, parts in nets
+        for method in every
+        for evaluation in _asked(context, file, recogniser, method, parts)
+    ]
 
-    def answers(self, context: Context) -> list[Evaluation]:
-        """The evaluations, method by method."""
-        results = []
-        for method in self._methods:
-            title = f"evaluate {self._path.name}" + (f" {method.name}" if method else "")
-            context.progress.begin(title, 0, sum(len(cases) for cases in self._parts.values()))
-            try:
-                with context.computing():
-                    for part, cases in self._parts.items():
-                        results.append(self._answer(context, method, part, cases))
-            finally:
-                context.progress.end()
-        return results
 
-    def _answer(
-        self, context: Context, method: Method | None, part: str, cases: Cases
-    ) -> Evaluation:
+def _asked(
+    context: Context,
+    file: RunFile,
+    recogniser: Recogniser,
+    method: Method | None,
+    parts: Mapping[str, Cases],
+) -> list[Evaluation]:
+    title = f"evaluate {file.path.name}" + (f" {method.name}" if method else "")
+
+    def measured(part: str, cases: Cases) -> Evaluation:
         started = time.perf_counter()
-
-        def tick(share: float) -> None:
-            context.progress.tick(share * len(cases))
-
-        answer, spread = (method or Method()).ask(self._recogniser, cases.images, tick)
-        seconds = time.perf_counter() - started
-        found = _evaluation(str(self._path), part, answer, cases.labels)
-        return dataclasses.replace(
-            found, method=method, seconds=seconds, spread=spread, sha256=self._sha256
+        answer, spread = (method or Method()).ask(
+            recogniser, cases.images, lambda share: tick(share * len(cases))
         )
+        seconds = time.perf_counter() - started
+        return _evaluation(
+            str(file.path), part, answer, cases.labels, method, seconds, spread, file.digest
+        )
+
+    with context.shown(title, sum(map(len, parts.values()))) as tick:
+        return [measured(part, cases) for part, cases in parts.items()]
 
 
 def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser]:
@@ -213,18 +191,23 @@ def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser]:
     return file, recogniser
 
 
-def _parts(file: RunFile, digits: Digits) -> dict[str, Cases]:
-    """The cases that a net was trained on, those that validated it, if any, and the test cases.
+def _parts(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[str, Cases]:
+    """The chosen ones of training, validation and test cases, as far as a net has them.
 
     Of other data nobody can say which a net has learned.
     """
     parts = {"test": Cases(digits.test_images, digits.test_labels)}
-    if file.lineage.data != digits.sha256:
-        return parts
     with naming(file.path):
-        if file.lineage.role in (PRETRAINED, VALIDATED):
-            parts = {"validation": cases_held_out(digits, file.lineage), **parts}
-        return {"train": cases_learned(digits, file.lineage), **parts}
+        if file.lineage.data == digits.sha256:
+            if file.lineage.role in (PRETRAINED, VALIDATED):
+                parts = {"validation": cases_held_out(digits, file.lineage), **parts}
+            parts = {"train": cases_learned(digits, file.lineage), **parts}
+        for name in selection.parts:
+            if name not in parts:
+                why = "all cases" if "train" in parts else "other data"
+                raise RunError(f"was trained on {why} and has no {name} cases")
+    wanted = selection.parts or parts
+    return {name: selection.draw(cases) for name, cases in parts.items() if name in wanted}
 
 
 def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
@@ -252,23 +235,17 @@ def recognise_test_cases(context: Context, path: Path) -> Array:
 
 def _answers(context: Context, title: str, nets: Sequence[Recogniser], images: Any) -> list[Array]:
     """Each net's log p(class | image)."""
-    context.progress.begin(title, 0, len(nets))
     answers = []
-    try:
-        with context.computing():
-            for net in nets:
-                answers.append(net.log_probs(images))
-                context.progress.tick(1)
-    finally:
-        context.progress.end()
+    with context.shown(title, len(nets)) as tick:
+        for net in nets:
+            answers.append(net.log_probs(images))
+            tick(1)
     return answers
 
 
-def _evaluation(name: str, part: str, log_probabilities: Any, labels: Any) -> Evaluation:
-    return Evaluation(
-        name, part, finite_score(name, log_probabilities, labels),
-        confusion(log_probabilities, labels),
-    )  # fmt: skip
+def _evaluation(name: str, part: str, answer: Any, labels: Any, *more: Any) -> Evaluation:
+    measured = finite_score(name, answer, labels)
+    return Evaluation(name, part, measured, confusion(answer, labels), *more)
 
 
 def finite_score(name: Path | str, log_probabilities: Any, labels: Any) -> Score:

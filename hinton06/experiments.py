@@ -1,7 +1,7 @@
 """The chapter's experiments as library calls, one a command: from input files to a finished file.
 
-Each call is a specification (`Experiment`) of what determines its result; one runner (`perform`)
-goes on where an earlier call was stopped, and ends with the measurements that the tables need.
+Each call says what determines its result; one runner goes on where an earlier call was stopped,
+and ends with the measurements that the tables need.
 
 All take a `Context`, the path of the file to make, the settings of their part of a recipe, the
 recipe's name for the record, and a seed; and return a `Result`. Where a file, a split or a number
@@ -28,17 +28,12 @@ from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Context, Outcome, RunFile, load, naming, typed
 from hinton06.models import Classifier, Rbm
-from hinton06.recipes import (
-    BackpropSettings,
-    PretrainSettings,
-    Settings,
-    WakeSleepSettings,
-    show_value,
-)
-from hinton06.recognition import Cases
+from hinton06.numerics import one_hot_targets
+from hinton06.recipes import BackpropSettings, PretrainSettings, WakeSleepSettings, show_value
+from hinton06.recognition import Cases, Score
 from hinton06.stacking import GreedyStack
 from hinton06.training import Run, RunError
-from hinton06.wakesleep import GenerativeFineTuning, one_hot_targets
+from hinton06.wakesleep import GenerativeFineTuning
 
 
 @dataclass(frozen=True)
@@ -50,85 +45,87 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """One file to be made: how its learner starts, and what determines its result.
+class _Call:
+    """What every call takes."""
 
-    `measured`, of the learner and a name for messages, gives what else than test and validation
-    scores is known at the end: values of an `Outcome`.
-    """
-
+    context: Context
     path: Path
-    kind: str
-    title: str
+    settings: Any
     recipe: str
-    settings: Settings
-    lineage: Lineage
-    learner: Callable[[], Any]
-    measured: Callable[[Any, str], dict[str, Any]]
+    seed: int
+
+    def own(self) -> dict[str, Any]:
+        """What every lineage says of the run itself."""
+        digits, threads = self.context.digits, self.context.threads
+        folder = None if digits.folder is None else str(digits.folder.resolve())
+        return {"data": digits.sha256, "data_folder": folder, "seed": self.seed, "threads": threads}
+
+    def perform(
+        self,
+        kind: str,
+        command: str,
+        use: int,
+        lineage: Lineage,
+        learner: Callable[[Cases, Cases | None, np.random.Generator], Any],
+        epochs_before: int = 0,
+    ) -> Result:
+        """Make the file, or find it made.
+
+        `learner` takes training cases, validation cases, and the random numbers of a `use`.
+        """
+        context, path = self.context, self.path
+        title = f"{command} {lineage.split or ''}".rstrip()
+        run = Run(
+            path, kind, self.recipe, self.settings, lineage, title, context.save_every_s, typed
+        )
+        with run.begun(context.force, context.progress) as before:
+            if before:
+                return Result(typed(path, before), already=True)
+            with context.computing():
+                valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
+                with naming(path):
+                    train = cases_learned(context.digits, lineage)
+                started = learner(train, valid, random_stream(self.seed, use, lineage.split))
+                run.train(started, context.progress)
+                outcome = _outcome(context, kind, started, train, valid, run.name)
+            if outcome.capped:
+                context.progress.note(f"{path}: {outcome.reason}, before its stopping rule was met")
+            outcome = dataclasses.replace(outcome, epochs_before=epochs_before)
+            finished = run.finish(started.result().arrays(), outcome.tree())
+            return Result(typed(path, finished), already=False)
 
 
-def perform(context: Context, experiment: Experiment) -> Result:
-    """Make the file of an experiment, or find it made."""
-    run = Run(
-        experiment.path, experiment.kind, experiment.recipe, experiment.settings,
-        experiment.lineage, experiment.title, context.save_every_s, typed,
-    )  # fmt: skip
-    with run.begun(context.force, context.progress) as before:
-        if before:
-            return Result(typed(run.path, before), already=True)
-        with context.computing():
-            learner = experiment.learner()
-            run.train(learner, context.progress)
-            outcome = _outcome(context, experiment, learner, run.name)
-        if outcome.capped:
-            context.progress.note(f"{run.path}: {outcome.reason}, before its stopping rule was met")
-        finished = run.finish(learner.result().arrays(), outcome.tree())
-        return Result(typed(run.path, finished), already=False)
-
-
-def _outcome(context: Context, experiment: Experiment, learner: Any, name: str) -> Outcome:
-    """The finished net on the test cases, and on the validation cases if it learned none."""
+def _outcome(
+    context: Context, kind: str, learner: Any, train: Cases, valid: Cases | None, name: str
+) -> Outcome:
+    """The finished net on the test cases, on those it learned, and on the validation cases."""
     try:
-        recogniser = KINDS[experiment.kind].recogniser(learner.result())
+        recogniser = KINDS[kind].recogniser(learner.result())
     except ValueError:  # a stack that recognises nothing
         return Outcome(reason=learner.finished())
+
+    def scored(cases: Cases) -> Score:
+        return finite_score(name, recogniser.log_probs(cases.images), cases.labels)
+
     digits = context.digits
     test = recogniser.log_probs(digits.test_images)
     found = Outcome(
         reason=learner.finished(),
+        valid=scored(valid) if valid is not None else None,
         test=finite_score(name, test, digits.test_labels),
         test_log_probs=test,
         test_labels=digits.test_labels,
-        **experiment.measured(learner, name),
     )
-    if experiment.lineage.split_sha256 is None:
-        return found
-    valid = cases_held_out(digits, experiment.lineage)
-    score = finite_score(name, recogniser.log_probs(valid.images), valid.labels)
-    return dataclasses.replace(found, valid=score)
-
-
-def _fine_tuning_measured(epochs_before: int = 0) -> Callable[[FineTuning[Any], str], Any]:
-    def measured(learner: FineTuning[Any], _name: str) -> dict[str, Any]:
-        return {
-            "capped": learner.capped,
-            "epochs": learner.selected.epoch,
-            "epochs_run": learner.epoch,
-            "epochs_before": epochs_before,
-            "bp_weight": learner.bp_weight,
-            "train": learner.selected.train,
-        }
-
-    return measured
-
-
-def _own(context: Context, seed: int) -> dict[str, Any]:
-    """What every run's lineage says of itself."""
-    digits = context.digits
-    folder = None if digits.folder is None else str(digits.folder.resolve())
-    return {
-        "data": digits.sha256, "data_folder": folder, "seed": seed, "threads": context.threads,
-    }  # fmt: skip
+    if not isinstance(learner, FineTuning):
+        return dataclasses.replace(found, train=scored(train))
+    return dataclasses.replace(
+        found,
+        capped=learner.capped,
+        epochs=learner.selected.epoch,
+        epochs_run=learner.epoch,
+        bp_weight=learner.bp_weight,
+        train=learner.selected.train,
+    )
 
 
 # -- greedy pretraining --------------------------------------------------------------------------
@@ -156,40 +153,25 @@ def pretrain(
     """
     if labelled and (labels or lower):
         raise ValueError("a stack of few images has neither labels nor layers of another one")
-    digits = context.digits
+    call, digits = _Call(context, path, settings, recipe, seed), context.digits
     with naming(path):
         split = split_of(digits, split_name)
     lineage = Lineage(
-        **_own(context, seed), split=split_name, split_sha256=split.sha256,
+        **call.own(), split=split_name, split_sha256=split.sha256,
         labels=digits.n_classes if labels else 0, cases=settings.cases, translations=translations,
         images=labelled,
     )  # fmt: skip
     below: tuple[Rbm, ...] = ()
     if lower:
-        below, parent = _lower_layers(context, lower, settings, lineage)
+        below, parent = _lower_layers(call, lower, lineage)
         lineage = dataclasses.replace(lineage, parents=(parent,))
 
-    def train() -> Cases:
-        with naming(path):
-            return cases_learned(digits, lineage)
+    def learner(train: Cases, _: Cases | None, rng: np.random.Generator) -> GreedyStack:
+        targets = one_hot_targets(train.labels, digits.n_classes) if labels else None
+        resolved = _with_passes(settings, len(train))
+        return GreedyStack(train.images, resolved, rng, targets, train.labels, below)
 
-    def learner() -> GreedyStack:
-        learned = train()
-        targets = one_hot_targets(learned.labels, digits.n_classes) if labels else None
-        rng = random_stream(seed, cases.PRETRAINING, split_name)
-        resolved = _with_passes(settings, len(learned))
-        return GreedyStack(learned.images, resolved, rng, targets, learned.labels, below)
-
-    def measured(learner: GreedyStack, name: str) -> dict[str, Any]:
-        learned = train()
-        logs = KINDS["stack"].recogniser(learner.result()).log_probs(learned.images)
-        return {"train": finite_score(name, logs, learned.labels)}
-
-    title = f"pretrain {split_name}"
-    return perform(
-        context,
-        Experiment(path, "stack", title, recipe, settings, lineage, learner, measured),
-    )
+    return call.perform("stack", "pretrain", cases.PRETRAINING, lineage, learner)
 
 
 def _with_passes(settings: PretrainSettings, n_cases: int) -> PretrainSettings:
@@ -200,14 +182,12 @@ def _with_passes(settings: PretrainSettings, n_cases: int) -> PretrainSettings:
     return dataclasses.replace(settings, passes=max(1, round(settings.updates / a_pass)))
 
 
-def _lower_layers(
-    context: Context, path: Path, settings: PretrainSettings, lineage: Lineage
-) -> tuple[tuple[Rbm, ...], str]:
+def _lower_layers(call: _Call, path: Path, lineage: Lineage) -> tuple[tuple[Rbm, ...], str]:
     """The layers of a stack below its top one, and its digest."""
     file = load(path).of_kind("stack")
-    stack, theirs = file.model, file.lineage
+    theirs, below, wanted = file.lineage, file.model[:-1], call.settings.layers
     with naming(path):
-        if split_recorded(context.digits, theirs).name != lineage.split:
+        if split_recorded(call.context.digits, theirs).name != lineage.split:
             raise RunError(f"was learned on another split than {lineage.split}")
         if theirs.translations != lineage.translations:
             raise RunError(
@@ -215,14 +195,14 @@ def _lower_layers(
             )
         if theirs.images:
             raise RunError("was learned with --labelled, from some of the images alone")
-        sizes = tuple(rbm.n_hidden for rbm in stack[:-1])
-        if not sizes or sizes != settings.layers[:-1]:
+        sizes = tuple(rbm.n_hidden for rbm in below)
+        if not sizes or sizes != wanted[:-1]:
             raise RunError(
                 f"has {show_value(sizes) or 'no layers'} below its top, but "
-                f"{show_value(settings.layers)} is to be learned"
+                f"{show_value(wanted)} is to be learned"
             )
-    file.check_pixels(context.digits)
-    return stack[:-1], file.digest
+    file.check_pixels(call.context.digits)
+    return below, file.digest
 
 
 # -- discriminative fine-tuning ------------------------------------------------------------------
@@ -243,66 +223,29 @@ def finetune(
     images the stack has learned. Source: "Details of the discriminative fine-tuning procedure",
     lines 1 to 3 of Table 1; "Using extra unlabeled data".
     """
-    start, digits = load(pretrained).of_kind("stack"), context.digits
+    call, digits = _Call(context, path, settings, recipe, seed), context.digits
+    start = load(pretrained).of_kind("stack")
     start.check_pixels(digits)
-    _check_labels(start, labelled, seed)
+    images, drawn_with = start.lineage.images, start.lineage.seed
     with naming(pretrained):
-        split = split_recorded(digits, start.lineage)
+        if images and labelled > images:
+            raise RunError(f"has learned {images} images, and {labelled} are to be labelled")
+        if images and drawn_with != seed:
+            raise RunError(
+                f"its images were drawn with --seed {drawn_with}, and their labels would be with "
+                f"{seed}"
+            )
         lineage = start.lineage.child(
-            [start.digest], VALIDATED, **_own(context, seed), split_sha256=split.sha256,
-            labelled=labelled or start.lineage.images,
+            [start.digest], VALIDATED, **call.own(), labelled=labelled or images,
+            split_sha256=split_recorded(digits, start.lineage).sha256,
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
-
-    def net() -> Classifier:
-        return Classifier.on_stack(start.model, digits.n_classes)
-
-    title = f"finetune-bp {split.name}"
-    rng = random_stream(seed, cases.BACKPROP, split.name)
-    return _discriminative(context, path, title, recipe, settings, lineage, net, rng)
-
-
-def _check_labels(stack: RunFile, labelled: int, seed: int) -> None:
-    images, drawn_with = stack.lineage.images, stack.lineage.seed
-    if images and labelled > images:
-        raise RunError(
-            f"{stack.path}: has learned {images} images, and {labelled} are to be labelled"
-        )
-    if images and drawn_with != seed:
-        raise RunError(
-            f"{stack.path}: its images were drawn with --seed {drawn_with}, and their labels "
-            f"would be with {seed}"
-        )
-
-
-def _discriminative(
-    context: Context,
-    path: Path,
-    title: str,
-    recipe: str,
-    settings: BackpropSettings,
-    lineage: Lineage,
-    net: Callable[[], Classifier],
-    rng: np.random.Generator,
-    epochs_before: int = 0,
-) -> Result:
-    """Backpropagation from a net; by the rule that the lineage's role has."""
-
-    def learner() -> DiscriminativeFineTuning:
-        valid = cases_held_out(context.digits, lineage) if lineage.role == VALIDATED else None
-        used = settings
-        if lineage.random_start and valid is not None:
-            used = dataclasses.replace(settings, rate=settings.all_cases_rate)
-        start = net()
-        with naming(path):
-            train = cases_learned(context.digits, lineage)
-        return DiscriminativeFineTuning(start, train, used, rng, valid, lineage.target_cost)
-
-    measured = _fine_tuning_measured(epochs_before)
-    return perform(
-        context,
-        Experiment(path, "classifier", title, recipe, settings, lineage, learner, measured),
-    )
+    return call.perform(
+        "classifier", "finetune-bp", cases.BACKPROP, lineage,
+        lambda train, valid, rng: DiscriminativeFineTuning(
+            Classifier.on_stack(start.model, digits.n_classes), train, settings, rng, valid
+        ),
+    )  # fmt: skip
 
 
 def extend(
@@ -317,33 +260,37 @@ def extend(
 
     Source: "Details of the discriminative fine-tuning procedure"; lines 5 to 7 of Table 1.
     """
-    start = _validated(load(fine_tuned).of_kind("classifier"), "can be extended")
+    call = _Call(context, path, settings, recipe, seed)
+    start, reached = _validated(fine_tuned, "classifier", "can be extended")
     start.check_fits(context.digits)
-    split_name = start.lineage.split
     lineage = start.lineage.child(
-        [start.digest], EXTENDED, **_own(context, seed), target_cost=_train_cost(start)
+        [start.digest], EXTENDED, **call.own(), target_cost=reached.cost_per_100
     )
-    return _discriminative(
-        context, path, f"extend {split_name}", recipe, settings, lineage, lambda: start.model,
-        random_stream(seed, cases.BACKPROP_ON_ALL, split_name), start.outcome.epochs,
+    return call.perform(
+        "classifier", "extend", cases.BACKPROP_ON_ALL, lineage,
+        lambda train, valid, rng: DiscriminativeFineTuning(
+            start.model, train, settings, rng, valid, lineage.target_cost
+        ),
+        start.outcome.epochs,
     )  # fmt: skip
 
 
-def _validated(file: RunFile, use: str) -> RunFile:
-    """A net that validation stopped, on all labels of its split: the cost of few says little."""
-    if file.lineage.role != VALIDATED:
-        raise RunError(f"{file.path}: only a net that was stopped by validation {use}")
-    if file.lineage.labelled:
-        raise RunError(
-            f"{file.path}: learned {file.lineage.labelled} labels; only a net that learned all of "
-            f"its split's {use}"
-        )
-    return file
+def _validated(path: Path, kind: str, use: str) -> tuple[RunFile, Score]:
+    """A net that validation stopped, and how well it learned all labels of its split.
 
-
-def _train_cost(file: RunFile) -> float:
+    The cost of few labels says little.
+    """
+    file = load(path).of_kind(kind)
+    with naming(path):
+        if file.lineage.role != VALIDATED:
+            raise RunError(f"only a net that was stopped by validation {use}")
+        if file.lineage.labelled:
+            raise RunError(
+                f"learned {file.lineage.labelled} labels; only a net that learned all of its "
+                f"split's {use}"
+            )
     assert file.outcome.train is not None  # or loading had refused it
-    return file.outcome.train.cost_per_100
+    return file, file.outcome.train
 
 
 def finetune_from_random(
@@ -360,20 +307,18 @@ def finetune_from_random(
     Source: "the stopping criterion was set to be the average of the stopping criteria from the
     previous experiments"; the last line of Table 1.
     """
-    stopped_at = [
-        _validated(load(criterion).of_kind("classifier"), "has a criterion")
-        for criterion in criteria
-    ]
-    for file in stopped_at:
-        if file.lineage.translations != stopped_at[0].lineage.translations:
+    call = _Call(context, path, settings, recipe, seed)
+    stopped_at = [_validated(path, "classifier", "has a criterion") for path in criteria]
+    first = stopped_at[0][0].lineage
+    for file, _ in stopped_at:
+        if file.lineage.translations != first.translations:
             raise RunError(f"{file.path}: did not learn the same translations as {criteria[0]}")
-    lineage = stopped_at[0].lineage.child(
-        [file.digest for file in stopped_at], NOT_PRETRAINED, **_own(context, seed), layers=layers,
-        target_cost=float(np.mean([_train_cost(file) for file in stopped_at])), random_start=False,
+    lineage = first.child(
+        [file.digest for file, _ in stopped_at], NOT_PRETRAINED, **call.own(), layers=layers,
+        target_cost=float(np.mean([train.cost_per_100 for _, train in stopped_at])),
+        random_start=False,
     )  # fmt: skip
-    rng = random_stream(seed, cases.RANDOM_NET, None)
-    net = _random_net(context, settings, layers, rng)
-    return _discriminative(context, path, "not pretrained", recipe, settings, lineage, net, rng)
+    return _from_random(call, lineage, settings, cases.RANDOM_NET)
 
 
 def finetune_from_random_on_split(
@@ -392,25 +337,28 @@ def finetune_from_random_on_split(
     as from every random start. Source: "a network of the same size that does not make use of the
     unlabeled examples", "Using extra unlabeled data".
     """
-    digits = context.digits
+    call, digits = _Call(context, path, settings, recipe, seed), context.digits
     with naming(path):
-        split = split_of(digits, split_name)
         lineage = Lineage(
-            **_own(context, seed), role=VALIDATED, split=split_name, split_sha256=split.sha256,
-            layers=layers, labelled=labelled, random_start=True,
+            **call.own(), role=VALIDATED, split=split_name,
+            split_sha256=split_of(digits, split_name).sha256, layers=layers, labelled=labelled,
+            random_start=True,
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
-    rng = random_stream(seed, cases.RANDOM_NET_OF_SPLIT, split_name)
-    net = _random_net(context, settings, layers, rng)
-    title = f"not pretrained {split_name}"
-    return _discriminative(context, path, title, recipe, settings, lineage, net, rng)
+    used = dataclasses.replace(settings, rate=settings.all_cases_rate)
+    return _from_random(call, lineage, used, cases.RANDOM_NET_OF_SPLIT)
 
 
-def _random_net(
-    context: Context, settings: BackpropSettings, layers: Sequence[int], rng: np.random.Generator
-) -> Callable[[], Classifier]:
-    sizes = (context.digits.n_pixels, *layers, context.digits.n_classes)
-    return lambda: Classifier.random(sizes, settings.initial_scale, rng)
+def _from_random(call: _Call, lineage: Lineage, settings: BackpropSettings, use: int) -> Result:
+    digits = call.context.digits
+    sizes = (digits.n_pixels, *lineage.layers, digits.n_classes)
+    return call.perform(
+        "classifier", "not pretrained", use, lineage,
+        lambda train, valid, rng: DiscriminativeFineTuning(
+            Classifier.random(sizes, settings.initial_scale, rng), train, settings, rng, valid,
+            lineage.target_cost,
+        ),
+    )  # fmt: skip
 
 
 # -- generative fine-tuning ----------------------------------------------------------------------
@@ -429,27 +377,29 @@ def finetune_generative(
     `start` is a stack made with labels, or a net that this made from one. Source: "Using
     contrastive wake-sleep for generative fine-tuning".
     """
+    call = _Call(context, path, settings, recipe, seed)
     file, digits = load(start), context.digits
     recogniser = file.recogniser()
     if not recogniser.generates:
         file.of_kind("generative")
-    if file.lineage.role == EXTENDED:
-        raise RunError(f"{start}: was trained on all cases, so that none are left for validation")
-    if settings.generative == "pretraining" and file.kind.name != "stack":
-        raise RunError(
-            f"{start}: the pretraining's gradient needs {KINDS['stack'].about}, whose generative "
-            "and recognition weights are the same"
-        )
     file.check_fits(digits)
     with naming(start):
-        split = split_recorded(digits, file.lineage)
-        lineage = file.lineage.child(
-            [file.digest], VALIDATED, **_own(context, seed), split_sha256=split.sha256
-        )
+        if file.lineage.role == EXTENDED:
+            raise RunError("was trained on all cases, so that none are left for validation")
+        if settings.generative == "pretraining" and file.kind.name != "stack":
+            raise RunError(
+                f"the pretraining's gradient needs {KINDS['stack'].about}, whose generative and "
+                "recognition weights are the same"
+            )
+        digest = split_recorded(digits, file.lineage).sha256
+        lineage = file.lineage.child([file.digest], VALIDATED, **call.own(), split_sha256=digest)
         cases.rows_learned(digits, lineage)
-    title = f"finetune-cws {split.name}"
-    use = cases.WAKE_SLEEP
-    return _generative(context, path, title, recipe, settings, lineage, recogniser.net, use)
+    return call.perform(
+        "generative", "finetune-cws", cases.WAKE_SLEEP, lineage,
+        lambda train, valid, rng: GenerativeFineTuning(
+            recogniser.net, train, settings, rng, valid
+        ),
+    )  # fmt: skip
 
 
 def extend_generative(
@@ -466,45 +416,19 @@ def extend_generative(
     coefficient of backpropagation is the one of that epoch. Source: Hinton, Osindero and Teh
     (2006).
     """
-    start = _validated(load(fine_tuned).of_kind("generative"), "can be extended")
+    start, reached = _validated(fine_tuned, "generative", "can be extended")
     start.check_fits(context.digits)
-    outcome = start.outcome
-    assert outcome.train is not None  # or loading had refused it
-    settings = dataclasses.replace(settings, bp_weight=outcome.bp_weight, search_bp_weight=False)
+    bp_weight, epochs = start.outcome.bp_weight, start.outcome.epochs
+    used = dataclasses.replace(settings, bp_weight=bp_weight, search_bp_weight=False)
+    call = _Call(context, path, used, recipe, seed)
     lineage = start.lineage.child(
-        [start.digest], EXTENDED, **_own(context, seed),
-        target_error_rate=outcome.train.error_rate, schedule_done=outcome.epochs,
+        [start.digest], EXTENDED, **call.own(), target_error_rate=reached.error_rate,
+        schedule_done=epochs,
     )  # fmt: skip
-    return _generative(
-        context, path, f"extend {lineage.split}", recipe, settings, lineage, start.model,
-        cases.WAKE_SLEEP_ON_ALL, outcome.epochs,
+    return call.perform(
+        "generative", "extend", cases.WAKE_SLEEP_ON_ALL, lineage,
+        lambda train, valid, rng: GenerativeFineTuning(
+            start.model, train, used, rng, valid, lineage.target_error_rate, epochs
+        ),
+        epochs,
     )  # fmt: skip
-
-
-def _generative(
-    context: Context,
-    path: Path,
-    title: str,
-    recipe: str,
-    settings: WakeSleepSettings,
-    lineage: Lineage,
-    net: Any,
-    use: int,
-    epochs_before: int = 0,
-) -> Result:
-    """Contrastive wake-sleep from a net; by the rule that the lineage's role has."""
-
-    def learner() -> GenerativeFineTuning:
-        valid = cases_held_out(context.digits, lineage) if lineage.role == VALIDATED else None
-        with naming(path):
-            train = cases_learned(context.digits, lineage)
-        return GenerativeFineTuning(
-            net, train, settings, random_stream(lineage.seed, use, lineage.split), valid,
-            lineage.target_error_rate, lineage.schedule_done,
-        )  # fmt: skip
-
-    measured = _fine_tuning_measured(epochs_before)
-    return perform(
-        context,
-        Experiment(path, "generative", title, recipe, settings, lineage, learner, measured),
-    )

@@ -65,8 +65,6 @@ class FineTuning(ABC, Generic[Net]):
         self.train_costs: list[float] = []
         self._train, self._valid, self._rng, self._target = train, valid, rng, target
 
-    # -- what each learner says for itself ---------------------------------------------------
-
     @abstractmethod
     def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
         """Change the net by one epoch; returns what was measured on the way."""
@@ -101,8 +99,6 @@ class FineTuning(ABC, Generic[Net]):
     def bp_weight(self) -> float:
         """The coefficient of backpropagation that the selected net was learned with, if mixed."""
         return 0.0
-
-    # -- what the epoch loop asks ------------------------------------------------------------
 
     def finished(self) -> str | None:
         """Why learning is over, or None."""
@@ -158,10 +154,9 @@ class FineTuning(ABC, Generic[Net]):
         """The selected net: of the fewest validation errors, or the last one."""
         return self.measured if self._valid is None else self.best
 
-    # -- saving and going on -----------------------------------------------------------------
-
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on exactly from here."""
+        train = self.selected.train
         return {
             "epoch": self.epoch,
             "rng": self._rng.bit_generator.state,
@@ -170,8 +165,8 @@ class FineTuning(ABC, Generic[Net]):
             "velocity": _velocities(self.momenta()),
             "selected": {
                 "epoch": self.selected.epoch,
-                "errors": self.selected.train.errors,
-                "cost_per_100": self.selected.train.cost_per_100,
+                "errors": train.errors,
+                "cost_per_100": train.cost_per_100,
             },
             "valid_costs": np.array(self.valid_costs, np.float64),
             "valid_errors": np.array(self.valid_errors, np.int64),
@@ -181,14 +176,13 @@ class FineTuning(ABC, Generic[Net]):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`; ValueError or KeyError if it is not one of such a net."""
-        for mine, saved in ((self.net, state["net"]), (self.best, state["best"])):
-            mine.copy_from(mine.from_arrays(saved))
+        for name, mine in (("net", self.net), ("best", self.best)):
+            mine.copy_from(mine.from_arrays(state[name]))
         _restore_velocities(self.momenta(), state["velocity"])
         chosen = state["selected"]
-        self.selected = Selected(
-            int(chosen["epoch"]),
-            Score(len(self._train), int(chosen["errors"]), float(chosen["cost_per_100"])),
-        )
+        cost = float(chosen["cost_per_100"])
+        train = Score(len(self._train), int(chosen["errors"]), cost)
+        self.selected = Selected(int(chosen["epoch"]), train)
         self.valid_costs = [float(x) for x in state["valid_costs"]]
         self.valid_errors = [int(x) for x in state["valid_errors"]]
         self.train_costs = [float(x) for x in state.get("train_costs", ())]

@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.models import DeepBeliefNet, Rbm
-from hinton06.numerics import Array, bernoulli, firing_probs, one_hot
+from hinton06.models import DeepBeliefNet, Layer, Rbm
+from hinton06.numerics import (
+    Array,
+    batches,
+    bernoulli,
+    firing_probs,
+    one_hot,
+    one_hot_targets,
+    stochastic_pass,
+)
 from hinton06.rbm import hidden_probs, parts, sample_visible, visible_probs
-
-Layer = tuple[Array, Array]
-"""Weights (n_from, n_to) and biases (n_to,) of one directed layer."""
 
 _TICK = 50
 """Rounds between two calls of a `tick`."""
@@ -28,9 +33,8 @@ _TICK = 50
 class Generator:
     """An RBM that is sampled, and the directed layers between it and the pixels.
 
-    The RBM is the associative memory of Figure 4, or any of a stack. `up` are the recognition
-    layers from the pixels to it, bottom first, which only the start of a chain uses; `down` the
-    generative ones from its visible units to the pixels, top first.
+    `up` are the recognition layers from the pixels to it, bottom first, which only the start of a
+    chain uses; `down` the generative ones from its visible units to the pixels, top first.
     """
 
     rbm: Rbm
@@ -50,11 +54,7 @@ class Generator:
     @classmethod
     def of_net(cls, net: DeepBeliefNet) -> Generator:
         """The generative model of Figure 4, which shares the net's arrays."""
-        return cls(
-            net.memory,
-            ((net.vishid, net.hid_rec_bias), (net.hidpen, net.pen_rec_bias)),
-            ((net.penhid, net.hid_gen_bias), (net.hidvis, net.vis_gen_bias)),
-        )
+        return cls(net.memory, net.recognition, net.generative)
 
     @classmethod
     def of_layer(cls, stack: Sequence[Rbm], layer: int) -> Generator:
@@ -76,29 +76,19 @@ class Generator:
 class AlternatingGibbs:
     """Chains of alternating Gibbs sampling in one RBM, side by side, in buffers made once.
 
-    Parameters
-    ----------
-    rbm : Rbm
-    v_states : (n, n_visible) array of 0 and 1
-        Where the n chains start, copied; as an attribute, where they are. `v_probs` is what they
-        were drawn from in the last round, clamped labels too.
-    labels : (n,) integer array, optional
-        The label unit that is clamped on in each chain, all others off; ValueError if there is no
-        such one. Where not given the label units are sampled like the others, as a softmax group.
-
-    Source
-    ------
-    "alternating Gibbs sampling", "Learning one layer of feature detectors"; "with one of the label
-    units clamped", "Using contrastive wake-sleep for generative fine-tuning".
+    `v_states`, (n, n_visible) of 0 and 1, is where the n chains start, copied; as an attribute,
+    where they are. `v_probs` is what they were drawn from in the last round, clamped labels too. Of
+    (n,) `labels` each is the label unit that is clamped on in its chain, all others off; ValueError
+    if there is no such one. Without them the label units are sampled like the others, as a softmax
+    group. Source: "alternating Gibbs sampling", "Learning one layer of feature detectors"; "with
+    one of the label units clamped", "Using contrastive wake-sleep for generative fine-tuning".
     """
 
     def __init__(
         self, rbm: Rbm, v_states: Array, labels: NDArray[np.integer[Any]] | None = None
     ) -> None:
         self.rbm = rbm
-        self._targets: Array | None = None
-        if labels is not None:
-            self._targets = _targets(labels, rbm.n_labels, rbm.weights.dtype)
+        self._targets = None if labels is None else one_hot_targets(labels, rbm.n_labels)
         self.v_states = np.array(v_states, rbm.weights.dtype)
         self._clamp()
         self.v_probs = self.v_states.copy()
@@ -126,15 +116,6 @@ class AlternatingGibbs:
         return on
 
 
-def _targets(labels: NDArray[np.integer[Any]], n_labels: int, dtype: np.dtype[np.generic]) -> Array:
-    outside = [int(label) for label in labels if not 0 <= label < n_labels]
-    if outside:
-        raise ValueError(f"label {outside[0]} among {n_labels} labels")
-    targets: Array = np.zeros((len(labels), n_labels), dtype)
-    targets[np.arange(len(labels)), labels] = 1
-    return targets
-
-
 def start(
     generator: Generator,
     n_chains: int,
@@ -147,17 +128,14 @@ def start(
     starts from a stochastic up-pass of such an image, is as in Hinton, Osindero and Teh (2006).
     Labels that are not clamped start from any, each with the same probability.
     """
-    dtype = generator.rbm.weights.dtype
+    rbm, dtype = generator.rbm, generator.rbm.weights.dtype
     coin: Array = np.full((n_chains, generator.n_pixels), 0.5, dtype)
-    units = bernoulli(coin, rng, np.empty_like(coin))
-    for layer in generator.up:
-        units = _fire(units, layer, rng)
-    v_states = np.empty((n_chains, generator.rbm.n_visible), dtype)
-    unit_states, label_states = parts(generator.rbm, v_states)
-    unit_states[...] = units
-    if generator.n_labels and labels is None:
-        label_states[...] = one_hot(np.ones(label_states.shape) / generator.n_labels, rng)
-    return AlternatingGibbs(generator.rbm, v_states, labels)
+    v_states = np.empty((n_chains, rbm.n_visible), dtype)
+    unit_states, label_states = parts(rbm, v_states)
+    unit_states[...] = stochastic_pass(bernoulli(coin, rng), generator.up, rng)
+    if rbm.n_labels and labels is None:
+        label_states[...] = one_hot(np.ones(label_states.shape) / rbm.n_labels, rng)
+    return AlternatingGibbs(rbm, v_states, labels)
 
 
 def top_down_pass(down: Sequence[Layer], states: Array, rng: np.random.Generator) -> Array:
@@ -167,19 +145,7 @@ def top_down_pass(down: Sequence[Layer], states: Array, rng: np.random.Generator
     activate some of the units in the layer below via the top-down, generative connections". That
     the pixels are shown as probabilities: Hinton, Osindero and Teh (2006).
     """
-    for layer in down[:-1]:
-        states = _fire(states, layer, rng)
-    return _probs(states, down[-1])
-
-
-def _probs(data: Array, layer: Layer) -> Array:
-    weights, bias = layer
-    return firing_probs(data, weights, bias, np.empty((len(data), len(bias)), bias.dtype))
-
-
-def _fire(data: Array, layer: Layer, rng: np.random.Generator) -> Array:
-    probs = _probs(data, layer)
-    return bernoulli(probs, rng, np.empty_like(probs))
+    return firing_probs(stochastic_pass(states, down[:-1], rng), *down[-1])
 
 
 def images(generator: Generator, chains: AlternatingGibbs, rng: np.random.Generator) -> Array:
@@ -219,16 +185,12 @@ def fantasies(
     since the last call. "The top-level associative memory is run for 1000 iterations of alternating
     Gibbs sampling between samples", Figure 5.
     """
-    n_chains = len(chains.v_states)
-    dtype = generator.rbm.weights.dtype
-    seen = np.empty((n_chains, n_samples, generator.n_pixels), dtype)
-    labels = np.empty((n_chains, n_samples), np.intp)
-    for sample in range(n_samples):
-        for done in range(0, rounds, _TICK):
-            now = min(_TICK, rounds - done)
-            chains.run(now, rng)
-            tick(now)
-        seen[:, sample] = images(generator, chains, rng)
-        if generator.n_labels:
-            labels[:, sample] = chains.labels()
-    return Fantasies(seen, labels if generator.n_labels else None)
+    seen, labels = [], []
+    for _ in range(n_samples):
+        for block in batches(rounds, _TICK):
+            chains.run(block.stop - block.start, rng)
+            tick(block.stop - block.start)
+        seen.append(images(generator, chains, rng))
+        if generator.rbm.n_labels:
+            labels.append(chains.labels())
+    return Fantasies(np.stack(seen, axis=1), np.stack(labels, axis=1) if labels else None)

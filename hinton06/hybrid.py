@@ -33,22 +33,15 @@ _SATURATED = 60.0
 class LabelBackpropagation:
     """The gradient of log p(label | image), by free energy, through memory and recognition weights.
 
-    After a deterministic up-pass to pen, p(label | image) is the softmax over labels of minus the
-    memory's free energy F, and each top unit j contributes ``softplus(top input_j + labtop_kj)`` to
-    ``-F_k``. With ``s_kj`` the logistic of the same input, the gradient of the log probability of
+    Of a net with labels, else ValueError, in batches of at most `batch_size`. After a deterministic
+    up-pass to pen, p(label | image) is the softmax over labels of minus the memory's free energy F,
+    and each top unit j contributes ``softplus(top input_j + labtop_kj)`` to ``-F_k``. With ``s_kj`` the logistic of the same input, the gradient of the log probability of
     the correct label on the way into top unit j is
 
         sum_k (target_k - p_k) s_kj
 
     from where it runs down as in any feedforward net. Generative parameters below the memory take
     no part in recognition and have no gradient.
-
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        With labels, else ValueError; changed in place by `apply`.
-    batch_size : int
-        The largest batch.
     """
 
     def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:
@@ -90,8 +83,7 @@ class LabelBackpropagation:
         # Beyond the limit a unit is off or on with every label, and softplus grows alike for all:
         # no probability changes.
         exp_inputs = np.exp(np.clip(inputs, -_SATURATED, _SATURATED, out=inputs), out=inputs)
-        slopes = self._slopes[:, : len(data)]
-        minus_energies = log_sums(exp_inputs, np.exp(net.labtop), slopes)
+        minus_energies = log_sums(exp_inputs, np.exp(net.labtop), self._slopes[:, : len(data)])
         minus_energies += net.lab_gen_bias  # the term of pen's biases is the same for all labels
         return log_softmax(minus_energies)
 
@@ -118,15 +110,8 @@ class PretrainingGradient:
 
     Each RBM takes a CD-1 step, its reconstruction of binary states, on the activation probabilities
     that the RBMs below give it now, the top one with the labels. Generative weights stay the
-    recognition weights' transposes: the function `tie` brings them up to date. "This is much less
-    computational effort than using contrastive wake-sleep".
-
-    Parameters
-    ----------
-    net : DeepBeliefNet
-        As `DeepBeliefNet.untied` makes it from a stack; changed in place by `learn`.
-    batch_size : int
-        The largest batch.
+    recognition weights' transposes, as in `DeepBeliefNet.untied`: the function `tie` brings them up
+    to date. "This is much less computational effort than using contrastive wake-sleep".
     """
 
     def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:

@@ -78,7 +78,7 @@ class Lineage:
         if role in (PRETRAINED, VALIDATED):
             kept |= {name: getattr(self, name) for name in _INHERITED}
         else:  # all training cases are learned, and which split held some out is but a name
-            kept |= {name: getattr(self, name) for name in ("translations", "random_start")}
+            kept |= {"translations": self.translations, "random_start": self.random_start}
             kept["split"] = self.split if role == EXTENDED else None
         return Lineage(**(kept | {"parents": tuple(parents), "role": role} | own))
 

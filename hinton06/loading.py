@@ -5,13 +5,12 @@ Not in the chapter.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +21,11 @@ from hinton06.generation import Generator
 from hinton06.kinds import KINDS, Kind, Recogniser
 from hinton06.lineage import PRETRAINED, VALIDATED, Lineage
 from hinton06.mnist import DataError, Digits
-from hinton06.recipes import PARTS, Settings, conditions
+from hinton06.recipes import PARTS, Settings, WakeSleepSettings, conditions
 from hinton06.recognition import Score
 from hinton06.training import SAVE_EVERY_S, Progress, RunError
 
+T = TypeVar("T")
 MNIST = Path("mnist")
 """As a folder of data: the MNIST files inside the package."""
 
@@ -53,6 +53,16 @@ class Context:
         """
         with native.threads(self.threads), np.errstate(all="ignore"):
             yield
+
+    @contextmanager
+    def shown(self, title: str, expected: float) -> Iterator[Callable[[float], None]]:
+        """As `computing`, with its progress shown; gives what is to be told of work done."""
+        self.progress.begin(title, 0, expected)
+        try:
+            with self.computing():
+                yield self.progress.tick
+        finally:
+            self.progress.end()
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +109,11 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class RunFile:
-    """What a file holds, typed: what determined it, and (in `held`) arrays, history, provenance."""
+    """What a file holds, typed: what determined it and came of it, and (in `held`) its arrays.
+
+    `complete` says whether the command that makes it has ended; a column of `history` has a
+    measurement of each epoch, NaN where there was none; `provenance` is versions, machine, times.
+    """
 
     path: Path
     kind: Kind
@@ -107,22 +121,10 @@ class RunFile:
     settings: Settings
     lineage: Lineage
     outcome: Outcome
+    complete: bool
+    history: dict[str, NDArray[np.float64]]
+    provenance: records.Tree
     held: Checkpoint
-
-    @property
-    def complete(self) -> bool:
-        """Whether the command that makes it has ended."""
-        return self.held.complete
-
-    @property
-    def history(self) -> dict[str, NDArray[np.float64]]:
-        """Measurements of each epoch, by name; NaN where there was none."""
-        return self.held.history
-
-    @property
-    def provenance(self) -> records.Tree:
-        """Versions, machine and times."""
-        return self.held.provenance
 
     @property
     def epochs_done(self) -> int:
@@ -137,9 +139,9 @@ class RunFile:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of the recipe's variants that its settings come from."""
-        settings = dataclasses.asdict(self.settings)
-        mixed = bool(settings.get("search_bp_weight") or settings.get("bp_weight"))
-        generative = settings.get("generative", "")
+        mixed, generative = False, ""
+        if isinstance(self.settings, WakeSleepSettings):
+            mixed, generative = self.settings.mixed, self.settings.generative
         return conditions(**self.lineage.conditions(), mixed=mixed, generative=generative)
 
     @cached_property
@@ -166,19 +168,15 @@ class RunFile:
 
     def recogniser(self) -> Recogniser:
         """What can be asked for labels in it; `RunError` with the reason if nothing can."""
-        with self._used():
-            return self.kind.recogniser(self.model)
+        return self._used(self.kind.recogniser)
 
     def generator(self, layer: int | None = None) -> Generator:
         """What generates images, an RBM of a stack if `layer` says so; else as `recogniser`."""
-        with self._used():
-            return self.kind.generator(self.model, layer)
+        return self._used(lambda model: self.kind.generator(model, layer))
 
-    @contextmanager
-    def _used(self) -> Iterator[None]:
-        self.finished()
+    def _used(self, use: Callable[[Any], T]) -> T:
         try:
-            yield
+            return use(self.finished().model)
         except ValueError as error:
             raise RunError(f"{self.path}: holds {self.kind.about}: {error}") from None
 
@@ -217,7 +215,10 @@ def typed(path: Path, held: Checkpoint) -> RunFile:
         settings = records.from_tree(PARTS[kind.part], held.settings, "setting")
         lineage = records.from_tree(Lineage, held.lineage, "lineage")
         outcome = records.from_tree(Outcome, held.outcome, "outcome", strict=False)
-        found = RunFile(path, kind, held.recipe, settings, lineage, outcome, held)
+        found = RunFile(
+            path, kind, held.recipe, settings, lineage, outcome, held.complete, held.history,
+            held.provenance, held,
+        )  # fmt: skip
         _check_provenance(held.provenance)
         _check_history(found)
         _check_outcome(found)
@@ -273,19 +274,14 @@ def _check_outcome(found: RunFile) -> None:
 # -- the images a file has learned ---------------------------------------------------------------
 
 
-def read_digits(folder: Path | None) -> Digits:
-    """The images in a folder; MNIST for None and for `MNIST`."""
-    return mnist.read(None if folder in (None, MNIST) else folder)
-
-
 def digits_of(files: Sequence[RunFile], given: Path | None) -> Digits:
-    """The images that files were made with, or, if a folder is given, those in it.
+    """The images that files were made with, or, if a folder is given, those in it; else MNIST.
 
     Raises `RunError` if those of the files are not where they were, are not known, or differ from
     file to file: which are to be used must then be given. `DataError` if they cannot be read.
     """
-    if given is not None:
-        return read_digits(given)
+    if given is not None or not files:
+        return mnist.read(None if given in (None, MNIST) else given)
     first = files[0]
     for other in files[1:]:
         if other.lineage.data != first.lineage.data:

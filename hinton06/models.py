@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self, overload
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
 from hinton06.numerics import Array
+
+Layer: TypeAlias = tuple[Array, Array]
+"""Weights (n_from, n_to) and biases (n_to,) of one directed layer."""
+
+
+def _check_matrix(name: str, array: Array) -> None:
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} have shape {array.shape}, expected a matrix")
 
 
 def _check(name: str, array: Array, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
@@ -67,14 +75,15 @@ class Model(ABC):
             some = ", ".join(sorted(mine.keys() ^ theirs.keys()))
             raise ValueError(f"a model with {some} does not fit one without")
         for name, value in theirs.items():
-            if not isinstance(value, np.ndarray):
-                if value != mine[name]:
-                    raise ValueError(f"{name} of {value} does not fit {mine[name]}")
-            elif value.shape != mine[name].shape:
-                raise ValueError(f"{name} of shape {value.shape} does not fit {mine[name].shape}")
+            if _size(value) != _size(mine[name]):
+                raise ValueError(f"{name} of {_size(value)} does not fit {_size(mine[name])}")
         for name, value in theirs.items():
             if isinstance(value, np.ndarray):
                 np.copyto(mine[name], value)
+
+
+def _size(value: Any) -> str:
+    return f"shape {value.shape}" if isinstance(value, np.ndarray) else f"{value}"
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -92,14 +101,9 @@ _OF_RBM = ("weights", "visible_bias", "hidden_bias")
 class Rbm:
     """A restricted Boltzmann machine with binary units: "Learning one layer of feature detectors".
 
-    Parameters
-    ----------
-    weights : (n_visible, n_hidden) C-contiguous float array
-    visible_bias : (n_visible,) array of the same dtype
-    hidden_bias : (n_hidden,) array of the same dtype
-    n_labels : int
-        How many of the visible units, the last ones, are the label units of Figure 4: a softmax
-        group, of which exactly one is on.
+    Arrays are (n_visible, n_hidden), (n_visible,) and (n_hidden,), C-contiguous, of one float
+    dtype. The last `n_labels` of the visible units are the label units of Figure 4: a softmax
+    group, of which exactly one is on.
     """
 
     weights: Array
@@ -108,14 +112,12 @@ class Rbm:
     n_labels: int = 0
 
     def __post_init__(self) -> None:
-        if self.weights.ndim != 2 or 0 in self.weights.shape:
-            raise ValueError(f"weights have shape {self.weights.shape}, expected a matrix")
+        _check_matrix("weights", self.weights)
         if not 0 <= self.n_labels < self.weights.shape[0]:
             raise ValueError(f"{self.n_labels} labels among {self.weights.shape[0]} visible units")
-        dtype = self.weights.dtype
-        _check("weights", self.weights, self.weights.shape, dtype)
-        _check("visible_bias", self.visible_bias, self.weights.shape[:1], dtype)
-        _check("hidden_bias", self.hidden_bias, self.weights.shape[1:], dtype)
+        shape = self.weights.shape
+        for name, own in zip(_OF_RBM, (shape, shape[:1], shape[1:]), strict=True):
+            _check(name, getattr(self, name), own, self.weights.dtype)
 
     @property
     def n_visible(self) -> int:
@@ -144,70 +146,59 @@ class Rbm:
         """
         weights = rng.standard_normal((n_visible, n_hidden), dtype=np.float32)
         weights *= np.float32(initial_sd)
-        return cls(
-            weights, np.zeros(n_visible, np.float32), np.zeros(n_hidden, np.float32), n_labels
-        )
+        visible_bias, hidden_bias = (np.zeros(n, np.float32) for n in weights.shape)
+        return cls(weights, visible_bias, hidden_bias, n_labels)
 
     def parameters(self) -> dict[str, Array]:
         """Every array by its name."""
         return {name: getattr(self, name) for name in _OF_RBM}
 
 
-@dataclass(frozen=True, eq=False)
-class Stack(Model, Sequence[Rbm]):
+class Stack(tuple[Rbm, ...], Model):
     """RBMs on top of each other, each one's features the next one's data; bottom to top.
 
     At least one, and only the top one may have label units. "A greedy learning algorithm for
     multiple hidden layers".
     """
 
-    rbms: tuple[Rbm, ...]
-
-    def __post_init__(self) -> None:
-        if not self.rbms:
+    def __new__(cls, rbms: Iterable[Rbm]) -> Self:
+        """Check that they fit each other."""
+        stack = super().__new__(cls, rbms)
+        if not stack:
             raise ValueError("a stack of no RBMs")
-        for below, above in pairwise(self.rbms):
+        for below, above in pairwise(stack):
             n_units = above.n_visible - above.n_labels
             if below.n_hidden != n_units or below.n_labels:
                 raise ValueError(f"{below.n_hidden} features below {n_units} visible units")
-
-    def __len__(self) -> int:
-        return len(self.rbms)
-
-    @overload
-    def __getitem__(self, index: int) -> Rbm: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Rbm, ...]: ...
-    def __getitem__(self, index: int | slice) -> Rbm | tuple[Rbm, ...]:
-        return self.rbms[index]
+        return stack
 
     @property
     def n_pixels(self) -> int:
         """As `Model`."""
-        return self.rbms[0].n_visible - self.rbms[0].n_labels
+        return self[0].n_visible - self[0].n_labels
 
     @property
     def n_classes(self) -> int:
         """The number of label units, 0 if it was learned without labels."""
-        return self.rbms[-1].n_labels
+        return self[-1].n_labels
 
     def arrays(self) -> dict[str, Any]:
         """``rbm1`` at the bottom, of ``weights``, biases, and ``n_labels`` where there are some."""
         return {
             f"rbm{i}": rbm.parameters() | ({"n_labels": rbm.n_labels} if rbm.n_labels else {})
-            for i, rbm in enumerate(self.rbms, 1)
+            for i, rbm in enumerate(self, 1)
         }
 
     @classmethod
     def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
         """As `Model`."""
-        return cls(tuple(Rbm(**tree[f"rbm{i}"]) for i in range(1, len(tree) + 1)))
+        return cls(Rbm(**tree[f"rbm{i}"]) for i in range(1, len(tree) + 1))
 
     def parameters(self) -> dict[str, Array]:
         """As `Model`."""
         return {
             f"layer {i} {name.replace('_bias', ' biases')}": array
-            for i, rbm in enumerate(self.rbms, 1)
+            for i, rbm in enumerate(self, 1)
             for name, array in rbm.parameters().items()
         }
 
@@ -216,10 +207,7 @@ class Stack(Model, Sequence[Rbm]):
 class Classifier(Model):
     """A feedforward net of logistic layers with a softmax on top.
 
-    Parameters
-    ----------
-    weights : tuple of (n_in, n_out) arrays, bottom to top, the last to the class units
-    biases : tuple of (n_out,) arrays, one a layer
+    Weights are (n_in, n_out), biases (n_out,), bottom to top, the last those of the class units.
     """
 
     weights: tuple[Array, ...]
@@ -232,8 +220,7 @@ class Classifier(Model):
             )
         dtype = self.weights[0].dtype
         for number, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
-            if weights.ndim != 2 or 0 in weights.shape:
-                raise ValueError(f"weights {number} have shape {weights.shape}, expected a matrix")
+            _check_matrix(f"weights {number}", weights)
             n_in = weights.shape[0] if number == 1 else self.weights[number - 2].shape[1]
             _check(f"weights {number}", weights, (n_in, weights.shape[1]), dtype)
             _check(f"biases {number}", bias, weights.shape[1:], dtype)
@@ -284,13 +271,10 @@ class Classifier(Model):
         docs/assumptions.md.
         """
         dtype = stack[-1].weights.dtype
-        return cls(
-            (
-                *(r.weights[: r.n_visible - r.n_labels].copy() for r in stack),
-                np.zeros((stack[-1].n_hidden, n_classes), dtype),
-            ),
-            (*(r.hidden_bias.copy() for r in stack), np.zeros(n_classes, dtype)),
-        )
+        weights = [rbm.weights[: rbm.n_visible - rbm.n_labels] for rbm in stack]
+        weights.append(np.zeros((stack[-1].n_hidden, n_classes), dtype))
+        biases = [rbm.hidden_bias for rbm in stack] + [np.zeros(n_classes, dtype)]
+        return cls(tuple(weights), tuple(biases)).copy()
 
     @classmethod
     def random(
@@ -323,21 +307,9 @@ class DeepBeliefNet(Model):
     """The generative model of Figure 4: layers vis, hid, pen, top and lab.
 
     Bottom-up recognition and top-down generative parameters are different arrays; pen, lab and top
-    form an associative memory with symmetric weights.
-
-    Parameters
-    ----------
-    vishid, hidpen : (n_vis, n_hid) and (n_hid, n_pen) arrays
-        Recognition weights.
-    hid_rec_bias, pen_rec_bias : (n_hid,) and (n_pen,) arrays
-    penhid, hidvis : (n_pen, n_hid) and (n_hid, n_vis) arrays
-        Generative weights.
-    hid_gen_bias, vis_gen_bias : (n_hid,) and (n_vis,) arrays
-    memory : Rbm
-        Visible units are pen, then lab (`n_labels` of them, 0 without labels); hidden are top.
-
-    Source
-    ------
+    form an associative memory with symmetric weights. A matrix is of the shape that its name says,
+    `vishid` (n_vis, n_hid), and the biases are `hid_rec_bias` (n_hid,), and so on. Visible units of
+    the memory are pen, then lab (`n_labels` of them, 0 without labels); hidden are top. Source:
     Figure 4, and "Using contrastive wake-sleep for generative fine-tuning".
     """
 
@@ -352,8 +324,8 @@ class DeepBeliefNet(Model):
     memory: Rbm
 
     def __post_init__(self) -> None:
-        if self.vishid.ndim != 2 or self.hidpen.ndim != 2:
-            raise ValueError("vishid and hidpen are not matrices")
+        _check_matrix("vishid", self.vishid)
+        _check_matrix("hidpen", self.hidpen)
         (n_vis, n_hid), n_pen = self.vishid.shape, self.hidpen.shape[1]
         shapes: tuple[tuple[int, ...], ...] = (
             (n_vis, n_hid), (n_hid,), (n_hid, n_pen), (n_pen,),
@@ -382,10 +354,17 @@ class DeepBeliefNet(Model):
         """The number of label units."""
         return self.memory.n_labels
 
+    n_classes = n_labels
+
     @property
-    def n_classes(self) -> int:
-        """The number of label units."""
-        return self.memory.n_labels
+    def recognition(self) -> tuple[Layer, Layer]:
+        """The bottom-up layers, from the pixels to pen."""
+        return (self.vishid, self.hid_rec_bias), (self.hidpen, self.pen_rec_bias)
+
+    @property
+    def generative(self) -> tuple[Layer, Layer]:
+        """The top-down layers, from pen to the pixels."""
+        return (self.penhid, self.hid_gen_bias), (self.hidvis, self.vis_gen_bias)
 
     @property
     def pentop(self) -> Array:
@@ -440,16 +419,6 @@ class DeepBeliefNet(Model):
         low, middle, top = stack
         if low.n_labels or middle.n_labels:
             raise ValueError("labels below the top layer")
-        return cls(
-            vishid=low.weights.copy(),
-            hid_rec_bias=low.hidden_bias.copy(),
-            hidpen=middle.weights.copy(),
-            pen_rec_bias=middle.hidden_bias.copy(),
-            penhid=np.ascontiguousarray(middle.weights.T),
-            hid_gen_bias=middle.visible_bias.copy(),
-            hidvis=np.ascontiguousarray(low.weights.T),
-            vis_gen_bias=low.visible_bias.copy(),
-            memory=Rbm(
-                top.weights.copy(), top.visible_bias.copy(), top.hidden_bias.copy(), top.n_labels
-            ),
-        )
+        up = low.weights, low.hidden_bias, middle.weights, middle.hidden_bias
+        penhid, hidvis = (np.ascontiguousarray(rbm.weights.T) for rbm in (middle, low))
+        return cls(*up, penhid, middle.visible_bias, hidvis, low.visible_bias, top).copy()

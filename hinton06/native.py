@@ -10,21 +10,25 @@ With several threads (`threads`) the loops share each array, and each product of
 between two products they sleep.
 """
 
+# ruff: noqa: D103  # said in `hinton06.numerics`
+
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 _Array: TypeAlias = NDArray[Any]
+_Given = ParamSpec("_Given")
 _FLOAT32 = np.dtype(np.float32)
 _SEED_WORDS = 48
 """64-bit words that seed the 32 generators of ``native.c``, of 96 bits each."""
@@ -58,7 +62,7 @@ _ADDRESSOF, _BYTE = ctypes.addressof, ctypes.c_char.from_buffer
 _RESULTS = {"differences": ctypes.c_double, "label_errors": _INT, "take": _INT}
 
 
-def _compiled() -> ctypes.CDLL | None:
+def _compiled() -> Any:
     """The loops in C, if they were compiled."""
     for suffix in EXTENSION_SUFFIXES:
         path = Path(__file__).with_name("_native" + suffix)
@@ -77,6 +81,29 @@ def _compiled() -> ctypes.CDLL | None:
 _C = _compiled()
 KIND = "C" if _C else "NumPy"
 """What computes beside the matrix products in this installation."""
+
+
+class _UnfitError(Exception):
+    """Arrays that the loops cannot go over, or need not: they are left to NumPy."""
+
+
+def _need(fits: bool) -> None:
+    if not fits:
+        raise _UnfitError
+
+
+def _in_c(loop: Callable[_Given, None]) -> Callable[_Given, bool]:
+    """Whether a loop was run, in place of its `_UnfitError`."""
+
+    @wraps(loop)
+    def tried(*given: _Given.args, **named: _Given.kwargs) -> bool:
+        try:
+            loop(*given, **named)
+        except _UnfitError:
+            return False
+        return True
+
+    return tried
 
 
 # -- threads, and products -----------------------------------------------------------------------
@@ -130,6 +157,7 @@ def _enlist(count: int) -> None:
         _C.team(_team)
 
 
+@_in_c
 def multiply(
     left: _Array,
     right: _Array,
@@ -138,31 +166,22 @@ def multiply(
     keep: float,
     parameter: _Array | None = None,
     shrink: float = 0.0,
-) -> bool:
+) -> None:
     """`product` into a C-contiguous array, then `move` of a parameter by it if one is given.
 
     False also for small products, and with one thread for those at which NumPy or SciPy is as fast.
     """
     # NumPy's BLAS is the faster one, SciPy's with a transposed matrix on the right; that NumPy
     # itself cannot accumulate is what there is to gain with one thread.
-    if not _SHARES or (_team == 1 and scale == 1 and keep == 0):
-        return False
-    m, n = out.shape
-    k = len(right)
-    if m * n * k < _WORTH_SHARING or out.dtype != _FLOAT32:
-        return False
+    _need(_SHARES and not (_team == 1 and scale == 1 and keep == 0))
+    (m, n), k = out.shape, len(right)
+    _need(m * n * k >= _WORTH_SHARING and out.dtype == _FLOAT32)
     left_lies, right_lies = _lies(left), _lies(right)
-    if left_lies is None or right_lies is None:
-        return False
-    transposed = right_lies[1] == 1
-    if (_team == 1 and transposed) or (parameter is not None and not _flat(parameter, out)):
-        return False
-    gemm = _SCIPYS if transposed else _NUMPYS
-    assert _C
-    assert gemm
-    moved = None if parameter is None else _address(parameter)
+    transposed = right_lies[1]
+    _need(_team > 1 or not transposed)
+    gemm: Any = _SCIPYS if transposed else _NUMPYS
+    moved = None if parameter is None else _flat(parameter, out)[0]
     _C.multiply(*gemm, *left_lies, *right_lies, _address(out), m, k, n, scale, keep, moved, shrink)
-    return True
 
 
 # -- where arrays lie ----------------------------------------------------------------------------
@@ -177,207 +196,163 @@ def _address(array: Any) -> int:
         return address
 
 
-def _start(rows: _Array, without_gaps: bool) -> int:
-    return _address(rows) if without_gaps else rows.ctypes.data
+def _step(matrix: _Array) -> int:
+    """Numbers from the beginning of a float32 row to that of the next; 0 where there are gaps."""
+    (step, within), columns = matrix.strides, matrix.shape[1]
+    return step // 4 if within == 4 and step % 4 == 0 and step >= 4 * columns else 0
 
 
-def _lies(matrix: _Array) -> tuple[int, int, int] | None:
+def _lies(matrix: _Array) -> tuple[int, int, int]:
     """Where a float32 matrix begins, whether it is transposed, and the step from row to row."""
-    (down, across), (rows, columns) = matrix.strides, matrix.shape
-    if across == 4 and down % 4 == 0 and down >= 4 * columns:
-        return _start(matrix, down == 4 * columns), 0, down // 4
-    if down == 4 and across % 4 == 0 and across >= 4 * rows:
-        return _start(matrix.T, across == 4 * rows), 1, across // 4
-    return None
+    for transposed, rows in enumerate((matrix, matrix.T)):
+        if step := _step(rows):
+            return _address(rows), transposed, step
+    raise _UnfitError
 
 
-def _rows(array: _Array) -> tuple[int, int, int, int] | None:
-    """Where rows begin, how many, of what length and step, if loops in C can go over them."""
-    if _C is None or array.dtype != _FLOAT32 or array.ndim != 2:
+def _rows(array: _Array) -> tuple[int, int, int, int]:
+    """Where rows begin, how many, of what length and step."""
+    _need(_C is not None and array.dtype == _FLOAT32 and array.ndim == 2 and array.size > 0)
+    step = _step(array)
+    _need(step > 0)
+    return _address(array), *array.shape, step
+
+
+def _beside(array: _Array, rows: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Where rows of the same number and length begin, and their step."""
+    begin, *shape, step = _rows(array)
+    _need(shape == [*rows[1:3]])
+    return begin, step
+
+
+def _row(array: _Array | None, columns: int) -> int | None:
+    """Where one row of biases begins, if it is given."""
+    if array is None:
         return None
-    (step, within), (rows, columns) = array.strides, array.shape
-    if within != 4 or step % 4 or step < 4 * columns or not rows * columns:
-        return None
-    return _start(array, step == 4 * columns), rows, columns, step // 4
-
-
-def _row(array: _Array, columns: int) -> int | None:
-    """Where one row of biases begins, if loops in C can go over it."""
-    if array.dtype != _FLOAT32 or array.shape != (columns,) or array.strides != (4,):
-        return None
+    _need(array.dtype == _FLOAT32 and array.shape == (columns,) and array.strides == (4,))
     return _address(array)
 
 
-def _flat(one: _Array, other: _Array) -> bool:
-    return (
-        one.dtype == other.dtype == _FLOAT32
-        and one.shape == other.shape
-        and one.flags.c_contiguous
-        and other.flags.c_contiguous
-    )
+def _flat(one: _Array, other: _Array) -> tuple[int, int]:
+    """Where two arrays of one shape begin, both without gaps."""
+    _need(_C is not None and one.dtype == other.dtype == _FLOAT32 and one.shape == other.shape)
+    _need(one.flags.c_contiguous and other.flags.c_contiguous)
+    return _address(one), _address(other)
 
 
-def _seed(rng: np.random.Generator) -> _Array:
-    """For the generators of each thread. Whoever asks keeps it until they have begun."""
-    seed: _Array = rng.bit_generator.random_raw(_team * _SEED_WORDS)
-    return seed
+def _seed(rng: np.random.Generator) -> Any:
+    """A pointer to what seeds the generators of each thread; drawn when all else is checked."""
+    words: Any = rng.bit_generator.random_raw(_team * _SEED_WORDS)
+    return ctypes.byref(_BYTE(words))
 
 
 # -- a layer -------------------------------------------------------------------------------------
 
 
-def squash(inputs: _Array, bias: _Array, sign: float) -> bool:
-    """Probabilities from total inputs, in place."""
+@_in_c
+def squash(inputs: _Array, bias: _Array, sign: float) -> None:
     rows = _rows(inputs)
-    biases = rows and _row(bias, rows[2])
-    if not (_C and rows and biases):
-        return False
-    _C.probs(biases, *rows, sign)
-    return True
+    _C.probs(_row(bias, rows[2]), *rows, sign)
 
 
-def fire(inputs: _Array, bias: _Array, rng: np.random.Generator) -> bool:
-    """States from total inputs, in place."""
+@_in_c
+def fire(inputs: _Array, bias: _Array, rng: np.random.Generator) -> None:
     rows = _rows(inputs)
-    biases = rows and _row(bias, rows[2])
-    if not (_C and rows and biases):
-        return False
-    seed = _seed(rng)
-    _C.states(biases, *rows, _address(seed))
-    return True
+    _C.states(_row(bias, rows[2]), *rows, _seed(rng))
 
 
-def squash_and_fire(inputs: _Array, bias: _Array, rng: np.random.Generator, states: _Array) -> bool:
-    """Probabilities in place, and states."""
-    rows, state_rows = _rows(inputs), _rows(states)
-    biases = rows and _row(bias, rows[2])
-    if not (_C and rows and state_rows and biases and inputs.shape == states.shape):
-        return False
-    seed = _seed(rng)
-    _C.both(biases, *rows, state_rows[0], state_rows[3], _address(seed))
-    return True
+@_in_c
+def squash_and_fire(inputs: _Array, bias: _Array, rng: np.random.Generator, states: _Array) -> None:
+    rows = _rows(inputs)
+    _C.both(_row(bias, rows[2]), *rows, *_beside(states, rows), _seed(rng))
 
 
-def choose(probs: _Array, rng: np.random.Generator, out: _Array) -> bool:
-    """States from probabilities, by a uniform draw for each unit."""
-    rows, out_rows = _rows(probs), _rows(out)
-    if not (_C and rows and out_rows and probs.shape == out.shape):
-        return False
-    seed = _seed(rng)
-    _C.choose(*rows, out_rows[0], out_rows[3], _address(seed))
-    return True
+@_in_c
+def choose(probs: _Array, rng: np.random.Generator, out: _Array) -> None:
+    rows = _rows(probs)
+    _C.choose(*rows, *_beside(out, rows), _seed(rng))
 
 
-def take(cases: _Array, rows: _Array, out: _Array) -> bool:
-    """``out = cases[rows]``, bytes divided by 255; False also if a row is not one of the cases."""
+@_in_c
+def take(cases: _Array, rows: _Array, out: _Array) -> None:
+    """``out = cases[rows]``, bytes divided by 255; left also if a row is not one of the cases."""
     place = _rows(out)
-    if (
-        not _C or not place or place[1:3] != (len(rows), *cases.shape[1:])
-        or cases.dtype not in (np.uint8, _FLOAT32) or not cases.flags.c_contiguous
-        or rows.dtype != np.int64 or not rows.flags.c_contiguous
-    ):  # fmt: skip
-        return False
-    done: int = _C.take(_address(cases), cases.itemsize, len(cases), _address(rows), *place)
-    return bool(done)
+    _need(place[1:3] == (len(rows), *cases.shape[1:]) and cases.dtype in (np.uint8, _FLOAT32))
+    _need(cases.flags.c_contiguous and rows.dtype == np.int64 and rows.flags.c_contiguous)
+    _need(_C.take(_address(cases), cases.itemsize, len(cases), _address(rows), *place))
 
 
-def log_sums(factors: _Array, others: _Array, sums: _Array, slopes: _Array | None) -> bool:
+@_in_c
+def log_sums(factors: _Array, others: _Array, sums: _Array, slopes: _Array | None) -> None:
     """Mantissas are multiplied and exponents added, for one logarithm of many terms."""
-    rows, other_rows = _rows(factors), _rows(others)
-    if not (_C and rows and other_rows and (slopes is None or slopes[0].flags.c_contiguous)):
-        return False
+    begin, count, _, step = _rows(others)
+    _need(slopes is None or slopes[0].flags.c_contiguous)
     place = (None, 0) if slopes is None else (_address(slopes), slopes.strides[0] // 4)
-    _C.log_sums(*rows, other_rows[0], other_rows[1], other_rows[3], _address(sums), *place)
-    return True
+    _C.log_sums(*_rows(factors), begin, count, step, _address(sums), *place)
 
 
 # -- a softmax group -----------------------------------------------------------------------------
 
 
-def softmax(inputs: _Array, bias: _Array) -> bool:
-    """Probabilities from total inputs, in place."""
+@_in_c
+def softmax(inputs: _Array, bias: _Array) -> None:
     rows = _rows(inputs)
-    biases = rows and _row(bias, rows[2])
-    if not (_C and rows and biases):
-        return False
-    _C.softmax(biases, *rows)
-    return True
+    _C.softmax(_row(bias, rows[2]), *rows)
 
 
-def log_softmax(inputs: _Array, bias: _Array | None) -> bool:
-    """Log probabilities from total inputs, in place."""
+@_in_c
+def log_softmax(inputs: _Array, bias: _Array | None) -> None:
     rows = _rows(inputs)
-    biases = rows and bias is not None and _row(bias, rows[2])
-    if not (_C and rows and (biases or bias is None)):
-        return False
-    _C.log_softmax(biases or None, *rows)
-    return True
+    _C.log_softmax(_row(bias, rows[2]), *rows)
 
 
+@_in_c
 def label_errors(
     log_probs: _Array, labels: _Array, case_weights: _Array, out: _Array, costs: _Array
-) -> bool:
-    """Weighted gradients and each case's cost; False also if a label is none of the classes."""
-    rows, out_rows = _rows(log_probs), _rows(out)
-    if not (
-        _C and rows and out_rows and log_probs.shape == out.shape and rows[1] == len(labels)
-        and labels.dtype == np.uint8 and labels.flags.c_contiguous
-    ):  # fmt: skip
-        return False
-    weights = _row(case_weights, rows[1])
-    return bool(weights) and bool(
-        _C.label_errors(*rows, _address(labels), weights, out_rows[0], out_rows[3], _address(costs))
-    )
+) -> None:
+    """Left to NumPy also if a label is none of the classes."""
+    rows = _rows(log_probs)
+    _need(labels.dtype == np.uint8 and labels.shape == rows[1:2] and labels.flags.c_contiguous)
+    beside = _row(case_weights, rows[1]), *_beside(out, rows), _address(costs)
+    _need(_C.label_errors(*rows, _address(labels), *beside))
 
 
 # -- updates -------------------------------------------------------------------------------------
 
 
-def times_slope(delta: _Array, probs: _Array) -> bool:
-    """Through a logistic, backwards, in place."""
-    if not (_C and _flat(delta, probs)):
-        return False
-    _C.slope(_address(delta), _address(probs), delta.size)
-    return True
+@_in_c
+def times_slope(delta: _Array, probs: _Array) -> None:
+    places = _flat(delta, probs)
+    _C.slope(*places, delta.size)
 
 
+@_in_c
 def add_sums(
     deltas: _Array, velocity: _Array, scale: float, keep: float, parameter: _Array | None
-) -> bool:
-    """Sums over rows into a velocity, and it into a parameter."""
+) -> None:
     rows = _rows(deltas)
-    speeds = rows and _row(velocity, rows[2])
-    place = rows and parameter is not None and _row(parameter, rows[2])
-    if not (_C and rows and speeds and (place or parameter is None)):
-        return False
-    _C.sums(*rows, speeds, place or None, scale, keep)
-    return True
+    _C.sums(*rows, _row(velocity, rows[2]), _row(parameter, rows[2]), scale, keep)
 
 
 def add_differences(
     data: _Array, recon: _Array, velocity: _Array, scale: float, keep: float, parameter: _Array
 ) -> float | None:
-    """`add_sums` of differences; returns the sum of their squares."""
-    rows, recon_rows = _rows(data), _rows(recon)
-    speeds, place = rows and _row(velocity, rows[2]), rows and _row(parameter, rows[2])
-    if not (_C and rows and recon_rows and speeds and place and data.shape == recon.shape):
+    try:
+        rows = _rows(data)
+        places = *_beside(recon, rows), _row(velocity, rows[2]), _row(parameter, rows[2])
+    except _UnfitError:
         return None
-    recon_place, recon_step = recon_rows[0], recon_rows[3]
-    squares: float = _C.differences(*rows, recon_place, recon_step, speeds, place, scale, keep)
+    squares: float = _C.differences(*rows, *places, scale, keep)
     return squares
 
 
-def move(parameter: _Array, velocity: _Array, shrink: float) -> bool:
-    """A parameter by its velocity less the decay."""
-    if not (_C and _flat(parameter, velocity)):
-        return False
-    _C.move(_address(parameter), _address(velocity), shrink, parameter.size)
-    return True
+@_in_c
+def move(parameter: _Array, velocity: _Array, shrink: float) -> None:
+    places = _flat(parameter, velocity)
+    _C.move(*places, shrink, parameter.size)
 
 
-def blend(mean: _Array, values: _Array, share: float) -> bool:
-    """A running mean towards new values."""
-    if not (_C and _flat(mean, values)):
-        return False
-    _C.blend(_address(mean), _address(values), share, mean.size)
-    return True
+@_in_c
+def blend(mean: _Array, values: _Array, share: float) -> None:
+    places = _flat(mean, values)
+    _C.blend(*places, share, mean.size)

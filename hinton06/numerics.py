@@ -11,11 +11,11 @@ their last digits and their random draws differ: runs are bit-identical with one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas
 
 from hinton06 import native
@@ -31,13 +31,17 @@ _AXPY = {_FLOAT32: blas.saxpy, np.dtype(np.float64): blas.daxpy}
 # -- products ------------------------------------------------------------------------------------
 
 
-def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: float = 0.0) -> Array:
+def product(
+    left: Array, right: Array, out: Array | None = None, scale: float = 1.0, keep: float = 0.0
+) -> Array:
     """``out = scale * left @ right + keep * out`` in one go, without a temporary; returns out.
 
     (m, k) and (k, n) matrices of one dtype, float32 or float64, each C-contiguous or the transpose
     of such a one (others are copied), into a C-contiguous one, which is not read when ``keep`` is
-    0. ValueError where shapes or dtypes do not agree.
+    0, or a new one. ValueError where shapes or dtypes do not agree.
     """
+    if out is None:
+        out = np.empty((len(left), right.shape[1]), left.dtype)
     _check_product(left, right, out)
     if native.multiply(left, right, out, scale, keep):
         return out
@@ -47,16 +51,8 @@ def product(left: Array, right: Array, out: Array, scale: float = 1.0, keep: flo
     # SciPy's is called on transposes, for its arrays are column-major.
     right_t, right_trans = (right.T, 0) if right.flags.c_contiguous else (right, 1)
     left_t, left_trans = (left.T, 0) if left.flags.c_contiguous else (left, 1)
-    _GEMM[out.dtype](
-        scale,
-        right_t,
-        left_t,
-        beta=keep,
-        c=out.T,
-        trans_a=right_trans,
-        trans_b=left_trans,
-        overwrite_c=1,
-    )
+    gemm = _GEMM[out.dtype]
+    gemm(scale, right_t, left_t, keep, out.T, right_trans, left_trans, overwrite_c=1)
     return out
 
 
@@ -82,9 +78,9 @@ def step_by_product(
         move(parameter, product(left, right, velocity, scale, keep), shrink)
 
 
-def affine(data: Array, weights: Array, bias: Array, out: Array) -> Array:
+def affine(data: Array, weights: Array, bias: Array, out: Array | None = None) -> Array:
     """``out = data @ weights + bias``: the total input to every unit, the exponent of Eq. 1."""
-    product(data, weights, out)
+    out = product(data, weights, out)
     out += bias
     return out
 
@@ -162,18 +158,25 @@ def _sixteen_bits(probs: Array, rng: np.random.Generator, out: Array) -> Array:
     return out
 
 
-def bernoulli(probs: Array, rng: np.random.Generator, out: Array) -> Array:
-    """`choose` for arrays of any shape; ValueError if `out` may share memory with `probs`."""
-    if np.may_share_memory(probs, out):
+def bernoulli(probs: Array, rng: np.random.Generator, out: Array | None = None) -> Array:
+    """`choose` for arrays of any shape, into out or a new one.
+
+    ValueError if out may share memory with `probs`.
+    """
+    if out is None:
+        out = np.empty_like(probs)
+    elif np.may_share_memory(probs, out):
         raise ValueError("the states cannot lie where their probabilities are")
     return choose(probs, rng, out)
 
 
-def firing_probs(data: Array, weights: Array, bias: Array, out: Array, sign: float = 1) -> Array:
+def firing_probs(
+    data: Array, weights: Array, bias: Array, out: Array | None = None, sign: float = 1
+) -> Array:
     """Eq. 1, ``sign * logistic(data @ weights + bias)``: with what probability units turn on.
 
-    (n, n_in) by (n_in, n_out), as in `product`, into (n, n_out). Eqs 5 and 6 are this of an RBM's
-    features and pixels.
+    (n, n_in) by (n_in, n_out), into (n, n_out), all as in `product`. Eqs 5 and 6 are this of an
+    RBM's features and pixels.
     """
     return squash(product(data, weights, out), bias, sign)
 
@@ -183,6 +186,15 @@ def firing_states(
 ) -> Array:
     """Binary states of a layer's units, each 1 with its probability of `firing_probs`, into out."""
     return fire(product(data, weights, out), bias, rng)
+
+
+def stochastic_pass(
+    states: Array, layers: Iterable[tuple[Array, Array]], rng: np.random.Generator
+) -> Array:
+    """Binary states of one layer after another, from those of the one before: weights, biases."""
+    for weights, bias in layers:
+        states = bernoulli(firing_probs(states, weights, bias), rng)
+    return states
 
 
 def softplus(inputs: Array) -> Array:
@@ -262,6 +274,21 @@ def label_errors(
     out[places] += 1
     out *= case_weights[:, np.newaxis]
     return costs
+
+
+def one_hot_targets(
+    labels: NDArray[np.integer[Any]], n_labels: int, dtype: DTypeLike = np.float32
+) -> Array:
+    """(n,) labels as (n, n_labels) rows with a single 1; ValueError if there is no such label.
+
+    "The value of the correct label was set to 1 and the remainder were set to 0."
+    """
+    outside = labels[(labels < 0) | (labels >= n_labels)]
+    if len(outside):
+        raise ValueError(f"label {outside[0]} among {n_labels} labels")
+    targets: Array = np.zeros((len(labels), n_labels), dtype)
+    targets[np.arange(len(labels)), labels] = 1
+    return targets
 
 
 def one_hot(probs: Array, rng: np.random.Generator) -> Array:
@@ -353,6 +380,15 @@ def batches(n_cases: int, size: int) -> Iterator[slice]:
     """All cases in their order, so many at a time."""
     for first in range(0, n_cases, size):
         yield slice(first, min(first + size, n_cases))
+
+
+def batches_taken(
+    cases: NDArray[Any], size: int, dtype: DTypeLike
+) -> Iterator[tuple[slice, Array]]:
+    """All cases in their order, so many at a time, each time in the same buffer: `take_batch`."""
+    buffer = np.empty((min(size, len(cases)), cases.shape[1]), dtype)
+    for rows in batches(len(cases), size):
+        yield rows, take_batch(cases, rows, buffer[: rows.stop - rows.start])
 
 
 def epoch_order(

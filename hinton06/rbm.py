@@ -6,6 +6,9 @@ n_visible), hidden ones `h` (n, n_hidden), of states or probabilities.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from hinton06.models import Rbm
@@ -46,16 +49,7 @@ def free_energy(rbm: Rbm, v: Array) -> Array:
 
 def hidden_probs(rbm: Rbm, v: Array, out: Array | None = None) -> Array:
     """Eq. 5, ``p(h_j = 1 | v)`` of every feature detector: (n, n_hidden), into out if given."""
-    if out is None:
-        out = np.empty((len(v), rbm.n_hidden), v.dtype)
     return firing_probs(v, rbm.weights, rbm.hidden_bias, out)
-
-
-def hidden_probs_and_states(
-    rbm: Rbm, v: Array, rng: np.random.Generator, probs: Array, states: Array
-) -> Array:
-    """Eq. 5 into `probs`, and binary states that are drawn with them into `states`."""
-    return squash_and_fire(product(v, rbm.weights, probs), rbm.hidden_bias, rng, states)
 
 
 def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
@@ -63,18 +57,16 @@ def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
 
     The label units' sum to 1: a softmax group (Hinton, Osindero and Teh 2006).
     """
-    if out is None:
-        out = np.empty((len(h), rbm.n_visible), h.dtype)
-    units, labels = parts(rbm, product(h, rbm.weights.T, out))
-    squash(units, rbm.visible_bias[: units.shape[1]])
-    _label_probs(rbm, labels)
-    return out
+    return _activate(rbm, product(h, rbm.weights.T, out), squash)
 
 
-def _label_probs(rbm: Rbm, labels: Array) -> None:
-    """From total inputs without biases to probabilities, in place."""
+def _activate(rbm: Rbm, inputs: Array, units_by: Callable[[Array, Array], Array]) -> Array:
+    """From total inputs without biases to binary units by a function, and label probabilities."""
+    units, labels = parts(rbm, inputs)
+    units_by(units, rbm.visible_bias[: units.shape[1]])
     if rbm.n_labels:
         softmax(labels, rbm.visible_bias[-rbm.n_labels :])
+    return inputs
 
 
 def hidden_states(rbm: Rbm, v: Array, rng: np.random.Generator, out: Array) -> Array:
@@ -84,10 +76,7 @@ def hidden_states(rbm: Rbm, v: Array, rng: np.random.Generator, out: Array) -> A
 
 def visible_states(rbm: Rbm, h: Array, rng: np.random.Generator, out: Array) -> Array:
     """Eq. 6: binary states of the visible units, but probabilities of the label units, into out."""
-    units, labels = parts(rbm, product(h, rbm.weights.T, out))
-    fire(units, rbm.visible_bias[: units.shape[1]], rng)
-    _label_probs(rbm, labels)
-    return out
+    return _activate(rbm, product(h, rbm.weights.T, out), partial(fire, rng=rng))
 
 
 def parts(rbm: Rbm, v: Array) -> tuple[Array, Array]:
@@ -100,40 +89,28 @@ def sample_visible(
     rbm: Rbm, v_probs: Array, rng: np.random.Generator, out: Array | None = None
 ) -> Array:
     """States from the probabilities of Eq. 6, one label unit on; `out` may not be `v_probs`."""
-    v_states = bernoulli(v_probs, rng, np.empty_like(v_probs) if out is None else out)
+    v_states = bernoulli(v_probs, rng, out)
     if rbm.n_labels:
-        label_probs, label_states = parts(rbm, v_probs)[1], parts(rbm, v_states)[1]
-        label_states[...] = one_hot(label_probs, rng)
+        parts(rbm, v_states)[1][...] = one_hot(parts(rbm, v_probs)[1], rng)
     return v_states
 
 
 def gibbs_step(rbm: Rbm, v_states: Array, rng: np.random.Generator) -> Array:
     """One round of alternating Gibbs sampling: the features by Eq. 5, then the pixels by Eq. 6."""
-    h_probs = hidden_probs(rbm, v_states)
-    h_states = bernoulli(h_probs, rng, np.empty_like(h_probs))
+    h_states = bernoulli(hidden_probs(rbm, v_states), rng)
     return sample_visible(rbm, visible_probs(rbm, h_states), rng)
 
 
 class ContrastiveDivergence:
-    """Learning one RBM by CD-1, a batch at a time, in buffers made once.
+    """Learning one RBM by CD-1, a batch of at most `batch_size` at a time, in buffers made once.
 
     The data half and the reconstruction half of a batch lie one above the other in the same array,
-    so that both correlations of Eq. 4 and their difference are one matrix product.
+    so that both correlations of Eq. 4 and their difference are one matrix product. With
+    `recon_states` the reconstruction is binary, but for the label units.
 
-    Parameters
-    ----------
-    rbm : Rbm
-        Changed in place.
-    batch_size : int
-        The largest batch that `learn` is given.
-    recon_states : bool
-        Whether the reconstruction is binary; label units always stay probabilities.
-
-    Source
-    ------
-    Eqs 4, 5 and 6. The data stay real-valued, and both correlations use the hidden probabilities,
-    as in the public Matlab code of Hinton and Salakhutdinov (2006), which also leaves the
-    reconstruction as probabilities.
+    Source: Eqs 4, 5 and 6. The data stay real-valued, and both correlations use the hidden
+    probabilities, as in the public Matlab code of Hinton and Salakhutdinov (2006), which also
+    leaves the reconstruction as probabilities.
     """
 
     def __init__(self, rbm: Rbm, batch_size: int, recon_states: bool = False) -> None:
@@ -160,14 +137,18 @@ class ContrastiveDivergence:
         data, recon = self._visible[:n], self._visible[n : 2 * n]
         h_data, h_recon = self._hidden[:n], self._hidden[n : 2 * n]
 
-        h_states = hidden_probs_and_states(self.rbm, data, rng, h_data, self._h_states[:n])
+        rbm = self.rbm
+        inputs = product(data, rbm.weights, h_data)
+        h_states = squash_and_fire(inputs, rbm.hidden_bias, rng, self._h_states[:n])
         v_probs = self._v_probs[:n] if self._recon_states else recon
-        visible_probs(self.rbm, h_states, out=v_probs)
+        visible_probs(rbm, h_states, out=v_probs)
         if self._recon_states:
-            self._choose_states(v_probs, rng, recon)
+            (unit_probs, label_probs), (units, labels) = parts(rbm, v_probs), parts(rbm, recon)
+            bernoulli(unit_probs, rng, units)
+            labels[...] = label_probs
 
         # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
-        firing_probs(recon, self.rbm.weights, self.rbm.hidden_bias, h_recon, sign=-1)
+        firing_probs(recon, rbm.weights, rbm.hidden_bias, h_recon, sign=-1)
         self.weights.step_product(self._visible[: 2 * n].T, self._hidden[: 2 * n], 1 / n, step)
         squared_error = self.visible_bias.step_difference(data, recon, 1 / n, step)
         self.hidden_bias.step_sum(self._hidden[: 2 * n], 1 / n, step)
@@ -175,10 +156,3 @@ class ContrastiveDivergence:
             missed = np.subtract(data, v_probs, out=v_probs)
             squared_error = float(np.vdot(missed, missed))
         return squared_error
-
-    def _choose_states(self, v_probs: Array, rng: np.random.Generator, recon: Array) -> None:
-        """States of the binary units; the label units stay probabilities."""
-        unit_probs, label_probs = parts(self.rbm, v_probs)
-        units, labels = parts(self.rbm, recon)
-        bernoulli(unit_probs, rng, units)
-        labels[...] = label_probs

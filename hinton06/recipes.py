@@ -131,9 +131,7 @@ class BackpropSettings(_Checked):
         "Learning rate of a pretrained net that validation stops (momentum optimiser).", 0, 1000
     )
     all_cases_rate: float = _setting(
-        "Learning rate with --extend and --no-pretraining (momentum optimiser).",
-        0,
-        1000,
+        "Learning rate with --extend and --no-pretraining (momentum optimiser).", 0, 1000
     )
     momentum: float = _setting("Momentum.", 0, 0.9999)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
@@ -207,6 +205,11 @@ class WakeSleepSettings(_Checked):
     bp_rate: float = _setting("Learning rate of backpropagation, first epoch.", 0, 1000)
     bp_momentum: float = _setting("Momentum of backpropagation.", 0, 0.9999)
 
+    @property
+    def mixed(self) -> bool:
+        """Whether backpropagation's gradient is mixed in."""
+        return self.search_bp_weight or self.bp_weight > 0
+
 
 Settings = PretrainSettings | BackpropSettings | WakeSleepSettings
 PARTS: Mapping[str, type[Settings]] = {
@@ -216,7 +219,7 @@ PARTS: Mapping[str, type[Settings]] = {
 }
 """The parts of a recipe."""
 
-Sourced = Mapping[str, tuple[Any, str]]
+Sourced = dict[str, tuple[Any, str]]
 """Value and source of each setting, by ``"pretrain.rate"`` and the like."""
 
 
@@ -231,10 +234,10 @@ class Recipe:
     name: str
     about: str
     values: Sourced
-    variants: Mapping[str, Sourced]
+    variants: dict[str, Sourced]
     searches: Mapping[str, tuple[Any, ...]]
 
-    def sourced(self, under: Iterable[str] = ()) -> dict[str, tuple[Any, str]]:
+    def sourced(self, under: Iterable[str] = ()) -> Sourced:
         """Value and source of every setting under some conditions."""
         found = dict(self.values)
         for condition in under:
@@ -312,16 +315,13 @@ def _on(
     name: str,
     about: str,
     values: Sourced,
-    variants: Mapping[str, Sourced] | None = None,
+    variants: dict[str, Sourced] | None = None,
     searches: Mapping[str, tuple[Any, ...]] | None = None,
 ) -> Recipe:
     """A recipe on top of another one's values."""
-    variants = variants or {}
-    both = {
-        key: {**base.variants.get(key, {}), **variants.get(key, {})}
-        for key in [*base.variants, *(key for key in variants if key not in base.variants)]
-    }
-    return Recipe(name, about, {**base.values, **values}, both, searches or base.searches)
+    own = variants or {}
+    both = {key: base.variants.get(key, {}) | own.get(key, {}) for key in base.variants | own}
+    return Recipe(name, about, base.values | values, both, searches or base.searches)
 
 
 _TR2006 = Recipe(
@@ -377,10 +377,7 @@ _TR2006 = Recipe(
         "wakesleep.bp_momentum": (0.9, ASSUMED),
     },
     {
-        "labels": {
-            "pretrain.passes": (30, HOT06),
-            "pretrain.initial_sd": (0.01, VALIDATION),
-        },
+        "labels": {"pretrain.passes": (30, HOT06), "pretrain.initial_sd": (0.01, VALIDATION)},
         # With 13 versions of each image, eight passes make as many updates as a hundred without;
         # an easy case is met again after 13 times as many: at the usual rates, as a shock.
         "translations": {
@@ -477,6 +474,4 @@ _QUICK = _on(
     },
 )
 
-RECIPES: Mapping[str, Recipe] = {
-    recipe.name: recipe for recipe in (_TR2006, _HOT06, _SCIENCE06, _QUICK)
-}
+RECIPES: Mapping[str, Recipe] = {r.name: r for r in (_TR2006, _HOT06, _SCIENCE06, _QUICK)}

@@ -18,6 +18,7 @@ from hinton06.numerics import (
     Array,
     affine,
     batches,
+    batches_taken,
     bernoulli,
     firing_probs,
     log_softmax,
@@ -26,7 +27,7 @@ from hinton06.numerics import (
     one_hot,
     product,
     softplus,
-    take_batch,
+    stochastic_pass,
 )
 
 _BATCH = 1000
@@ -91,11 +92,9 @@ def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
     check_images(net, images)
     dtype = net.weights[0].dtype
     result = np.empty((len(images), net.n_classes), dtype)
-    buffers = [np.empty((min(_BATCH, len(images)), size), dtype) for size in net.sizes]
-    for rows in batches(len(images), _BATCH):
-        layers = [buffer[: rows.stop - rows.start] for buffer in buffers]
-        take_batch(images, rows, layers[0])
-        result[rows] = up_pass(net, layers)
+    buffers = [np.empty((min(_BATCH, len(images)), size), dtype) for size in net.sizes[1:]]
+    for rows, data in batches_taken(images, _BATCH, dtype):
+        result[rows] = up_pass(net, [data, *(buffer[: len(data)] for buffer in buffers)])
     return result
 
 
@@ -104,12 +103,10 @@ def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
     check_images(net, images)
     dtype = net.vishid.dtype
     result = np.empty((len(images), net.n_pen), dtype)
-    pixels, hidden = (np.empty((min(_BATCH, len(images)), n), dtype) for n in net.vishid.shape)
-    for rows in batches(len(images), _BATCH):
-        n = rows.stop - rows.start
-        take_batch(images, rows, pixels[:n])
-        firing_probs(pixels[:n], net.vishid, net.hid_rec_bias, hidden[:n])
-        firing_probs(hidden[:n], net.hidpen, net.pen_rec_bias, result[rows])
+    buffer = np.empty((min(_BATCH, len(images)), len(net.hidpen)), dtype)
+    for rows, data in batches_taken(images, _BATCH, dtype):
+        hidden = firing_probs(data, net.vishid, net.hid_rec_bias, buffer[: len(data)])
+        firing_probs(hidden, net.hidpen, net.pen_rec_bias, result[rows])
     return result
 
 
@@ -164,23 +161,13 @@ def stochastic_label_log_probs(
     """
     total: NDArray[np.float64] = np.full((len(images), net.n_labels), -np.inf)
     for _ in range(passes):
-        for rows in batches(len(images), _BATCH):
-            energies = label_free_energies(net.memory, _sampled_pen(net, images, rows, rng))
+        for rows, data in batches_taken(images, _BATCH, net.vishid.dtype):
+            pen_states = stochastic_pass(data, net.recognition, rng)
+            energies = label_free_energies(net.memory, pen_states)
             # As logs: a probability may be too small for a float.
             total[rows] = np.logaddexp(total[rows], log_softmax(-energies))
     total -= np.log(passes)
     return total
-
-
-def _sampled_pen(
-    net: DeepBeliefNet, images: NDArray[Any], rows: slice, rng: np.random.Generator
-) -> Array:
-    shape = rows.stop - rows.start, net.n_pixels
-    data = take_batch(images, rows, np.empty(shape, net.vishid.dtype))
-    for weights, bias in ((net.vishid, net.hid_rec_bias), (net.hidpen, net.pen_rec_bias)):
-        probs = firing_probs(data, weights, bias, np.empty((len(data), len(bias)), bias.dtype))
-        data = bernoulli(probs, rng, np.empty_like(probs))
-    return data
 
 
 def gibbs_label_log_probs(
@@ -193,8 +180,9 @@ def gibbs_label_log_probs(
     (n, n_labels), float64.
     """
     result = np.empty((len(images), net.n_labels))
-    for rows in batches(len(images), _BATCH):
-        result[rows] = _gibbs_labels(net, _sampled_pen(net, images, rows, rng), rng, rounds)
+    for rows, data in batches_taken(images, _BATCH, net.vishid.dtype):
+        pen_states = stochastic_pass(data, net.recognition, rng)
+        result[rows] = _gibbs_labels(net, pen_states, rng, rounds)
     return result
 
 
@@ -208,7 +196,7 @@ def _gibbs_labels(
     counted = rounds - rounds // 2
     for number in range(rounds):
         top_probs = logistic(from_pen + one_hot(probs, rng) @ net.labtop)
-        top_states = bernoulli(top_probs, rng, np.empty_like(top_probs))
+        top_states = bernoulli(top_probs, rng)
         label_log_probs = log_softmax(top_states @ net.labtop.T + net.lab_gen_bias)
         probs = np.exp(label_log_probs)
         if number >= rounds - counted:

@@ -72,15 +72,9 @@ def sample(context: Context, path: Path, options: SamplingOptions = SamplingOpti
         raise RunError(f"{n_chains * options.samples:,} samples are more than {MAX_SAMPLES:,}")
     labels = None if clamped is None else np.repeat(np.array(clamped, np.intp), chains)
     rng = np.random.default_rng(options.seed)
-    context.progress.begin(f"sample {path.name}", 0, options.samples * options.gibbs)
-    try:
-        with context.computing():
-            started = generation.start(generator, n_chains, rng, labels)
-            made = generation.fantasies(
-                generator, started, options.samples, options.gibbs, rng, context.progress.tick
-            )
-    finally:
-        context.progress.end()
+    with context.shown(f"sample {path.name}", options.samples * options.gibbs) as tick:
+        started = generation.start(generator, n_chains, rng, labels)
+        made = generation.fantasies(generator, started, options.samples, options.gibbs, rng, tick)
     return Samples(made, clamped, chains, context.digits.shape)
 
 

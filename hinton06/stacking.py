@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.models import Rbm, Stack
-from hinton06.numerics import Array, batches, epoch_order, take_batch
+from hinton06.numerics import Array, batches, batches_taken, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs
 from hinton06.recipes import PretrainSettings
 from hinton06.updates import Step
@@ -29,11 +29,8 @@ def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
     probabilities of activation when learning the next layer". (n_cases, n_hidden), of the RBM's
     dtype.
     """
-    dtype = rbm.weights.dtype
-    probs = np.empty((len(cases), rbm.n_hidden), dtype)
-    buffer = np.empty((min(_FEATURE_BATCH, len(cases)), rbm.n_visible), dtype)
-    for rows in batches(len(cases), _FEATURE_BATCH):
-        batch = take_batch(cases, rows, buffer[: rows.stop - rows.start])
+    probs = np.empty((len(cases), rbm.n_hidden), rbm.weights.dtype)
+    for rows, batch in batches_taken(cases, _FEATURE_BATCH, probs.dtype):
         hidden_probs(rbm, batch, out=probs[rows])
     return probs
 
@@ -61,8 +58,7 @@ class LayerData:
         for rbm in below:
             self._cases = features(rbm, self._cases)
         if targets.shape[1]:
-            lower = np.empty(self._cases.shape, np.float32)
-            take_batch(self._cases, slice(None), lower)
+            lower = take_batch(self._cases, slice(None), np.empty(self._cases.shape, np.float32))
             self._cases = np.hstack([lower, targets])
 
     def take(self, rows: NDArray[np.intp], out: Array) -> None:
@@ -94,24 +90,11 @@ def step_at(settings: PretrainSettings, epoch: int) -> Step:
 class GreedyStack:
     """The learner of a whole stack: `passes` epochs of CD-1 on each layer, bottom to top.
 
-    Parameters
-    ----------
-    cases : (n_cases, n_pixels) array
-        uint8 pixels, or probabilities.
-    settings : PretrainSettings
-    rng : numpy.random.Generator
-        Initial weights, shuffles and hidden states.
-    targets : (n_cases, n_labels) float32 array, optional
-        One-hot labels, which the top RBM learns together with the features below it, Figure 4.
-    classes : (n_cases,) integer array, optional
-        For balanced batches, else ValueError.
-    lower : sequence of Rbm
-        Layers that are learned already, bottom to top: learning starts above them. ValueError if
-        they do not fit the data and the layer sizes, or leave nothing to learn.
-
-    Source
-    ------
-    "A greedy learning algorithm for multiple hidden layers".
+    `cases` are (n_cases, n_pixels), uint8 pixels or probabilities; the top RBM learns one-hot
+    `targets`, (n_cases, n_labels), together with the features below it, Figure 4. Balanced batches
+    need the (n_cases,) `classes`, else ValueError. Learning starts above the `lower` layers, bottom
+    to top, that are learned already; ValueError if they do not fit the data and the layer sizes, or
+    leave nothing to learn. Source: "A greedy learning algorithm for multiple hidden layers".
     """
 
     def __init__(
@@ -125,22 +108,20 @@ class GreedyStack:
     ) -> None:
         self.settings = settings
         self._targets = np.empty((len(cases), 0), np.float32) if targets is None else targets
-        self._rng = rng
-        self._cases = cases
+        self._rng, self._cases = rng, cases
         if settings.balanced and classes is None:
             raise ValueError("balanced batches need the cases' classes")
         self._classes = classes if settings.balanced else None
         self.stack = list(lower)
-        if lower:
-            self._check_fit(self.stack)
+        self._check_fit(self.stack)
         if len(lower) >= len(settings.layers):
             raise ValueError(f"{len(lower)} learned layers leave none of the stack's to learn")
         self._n_lower = len(lower)
         self.epoch = 0
-        self._data = self._layer_data(self.stack)
         self._add_layer()
 
     def _add_layer(self) -> None:
+        self._data = self._layer_data(self.stack)
         n_labels, n_hidden = self._labels_of(len(self.stack)), self.settings.layers[len(self.stack)]
         sd, rng = self.settings.initial_sd, self._rng
         self._start_layer(Rbm.random(self._data.n_visible, n_hidden, sd, rng, n_labels))
@@ -154,7 +135,7 @@ class GreedyStack:
         shapes = [(rbm.n_visible - rbm.n_labels, rbm.n_hidden) for rbm in stack]
         labels = [self._labels_of(layer) for layer in range(len(stack))]
         fit = shapes == list(pairwise(sizes[: len(stack) + 1]))
-        if not stack or not fit or labels != [rbm.n_labels for rbm in stack]:
+        if not fit or labels != [rbm.n_labels for rbm in stack]:
             raise ValueError("the saved layers do not fit the data and the layer sizes")
 
     def _labels_of(self, layer: int) -> int:
@@ -190,9 +171,9 @@ class GreedyStack:
             for number, (n_below, n_above) in enumerate(pairwise(sizes))
             if number >= self._n_lower
         ]
-        done = [min(max(self.epoch - i * self.settings.passes, 0), self.settings.passes)
-                for i in range(len(layer))]  # fmt: skip
-        return float(np.dot(layer, done)), sum(layer) * self.settings.passes
+        passes = self.settings.passes
+        done = np.clip(self.epoch - passes * np.arange(len(layer)), 0, passes)
+        return float(np.dot(layer, done)), sum(layer) * passes
 
     def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
         """One epoch of CD-1 over all cases; starts the next layer where one is due.
@@ -204,7 +185,6 @@ class GreedyStack:
         layer, layer_epoch = self._place()
         if layer == len(self.stack):
             del self._data  # first, so that two layers' data are never there at once
-            self._data = self._layer_data(self.stack)
             self._add_layer()
         rbm, divergence = self.stack[-1], self._divergence
         step = step_at(self.settings, layer_epoch)
@@ -216,12 +196,8 @@ class GreedyStack:
             squared_error += divergence.learn(len(rows), self._rng, step)
             tick(5.0 * rbm.weights.size * len(rows))
         self.epoch += 1
-        return {
-            "layer": layer + 1,
-            "layer_epoch": layer_epoch + 1,
-            "rate": step.rate,
-            "recon_error": squared_error / len(order),
-        }
+        row = {"layer": layer + 1, "layer_epoch": layer_epoch + 1, "rate": step.rate}
+        return row | {"recon_error": squared_error / len(order)}
 
     def parameters(self) -> dict[str, Array]:
         """What is being learned now, by name, to be checked for numbers that are not finite."""
@@ -244,7 +220,7 @@ class GreedyStack:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`; ValueError or KeyError if it is of other shapes."""
-        stack = list(Stack.from_arrays(state["stack"]))
+        stack = list(Stack.from_arrays(state["stack"]))  # at least one RBM
         self._check_fit(stack)
         self._data = self._layer_data(stack[:-1])
         self.stack = stack[:-1]

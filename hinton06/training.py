@@ -88,13 +88,12 @@ class Progress(Protocol):
         """The run ended, one way or another."""
 
 
-@dataclass
 class Interrupt:
     """Whether SIGINT or SIGTERM has asked the run to end."""
 
-    signal_number: int | None = None
-    on_request: Callable[[str], None] = field(default=lambda _: None)
-    announced: bool = False
+    def __init__(self, on_request: Callable[[str], None]) -> None:
+        self.signal_number: int | None = None
+        self._on_request, self._announced = on_request, False
 
     def __call__(self, signal_number: int, _: FrameType | None) -> None:
         """The signal handler: end after this epoch; at the second signal, at once.
@@ -107,9 +106,9 @@ class Interrupt:
 
     def announce(self) -> None:
         """Say, once, that a signal has come; called between batches."""
-        if self.signal_number is not None and not self.announced:
-            self.announced = True
-            self.on_request(
+        if self.signal_number is not None and not self._announced:
+            self._announced = True
+            self._on_request(
                 "stopping after this epoch, to save it (the same signal again: stop at once, "
                 "back at the last save)"
             )
@@ -118,7 +117,7 @@ class Interrupt:
 @contextmanager
 def caught_signals(progress: Progress) -> Iterator[Interrupt]:
     """Turn SIGINT and SIGTERM into a request that the loop honours at the end of an epoch."""
-    interrupt = Interrupt(on_request=progress.note)
+    interrupt = Interrupt(progress.note)
     before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield interrupt
@@ -144,7 +143,7 @@ class Run:
     lineage: Lineage
     title: str
     save_every_s: float = SAVE_EVERY_S
-    check: Callable[[Path, Checkpoint], object] = lambda path, found: None  # noqa: ARG005
+    check: Callable[[Path, Checkpoint], object] = lambda *_: None
     history: list[dict[str, float]] = field(default_factory=list)
     provenance: Tree = field(default_factory=dict)
     _lock: Lock | None = None
@@ -198,32 +197,23 @@ class Run:
     def finished_before(self, force: bool) -> Checkpoint | None:
         """The file that the same settings and lineage made earlier, if they did.
 
-        With `force` a finished file is forgotten, and an unfinished one of others. Raises
-        `RunError` if there is a file of others, which must not be overwritten, `CheckpointError`
-        if there is one that cannot be read.
+        It gets its name if the process that made it was killed before. With `force` a finished
+        file is forgotten, and an unfinished one of others. Raises `RunError` if there is a file of
+        others, which must not be overwritten, `CheckpointError` if there is one that cannot be
+        read.
         """
         if force:  # a finished file stays until the new one takes its place
-            self._forget_other_partial()
-        else:
-            finished = self._existing(self.path)
-            if finished is not None:
-                return finished
-        return self._finish_partial()
-
-    def _finish_partial(self) -> Checkpoint | None:
-        """Give a file its name that was finished, and then its process was killed."""
+            try:
+                self._existing(self.partial_path)
+            except (RunError, CheckpointError):
+                self.partial_path.unlink(missing_ok=True)
+        elif finished := self._existing(self.path):
+            return finished
         partial = self._existing(self.partial_path)
         if partial is None or not partial.complete:
             return None
         checkpoint.move(self.partial_path, self.path)
         return partial
-
-    def _forget_other_partial(self) -> None:
-        """Remove an unfinished file, unless it is this very run's and can go on."""
-        try:
-            self._existing(self.partial_path)
-        except (RunError, CheckpointError):
-            self.partial_path.unlink(missing_ok=True)
 
     def _existing(self, path: Path) -> Checkpoint | None:
         if not path.exists():
@@ -235,8 +225,7 @@ class Run:
             raise CheckpointError(f"{path}: {error}") from None
         if difference:
             raise RunError(f"{path}: made with other arguments: {difference} (--force replaces it)")
-        if found.complete:
-            self.check(path, found)
+        self.check(path, found)
         return found
 
     def _difference_from(self, found: Checkpoint) -> str:
@@ -258,13 +247,8 @@ class Run:
         if a number is no longer finite, with the last good file kept, or if the unfinished file is
         of other arguments; `CheckpointError` if a file cannot be read or written.
         """
-        self.provenance = {
-            "started": _now(),
-            "seconds": 0.0,
-            "cpu_seconds": 0.0,
-            "resumed": 0,
-            **describe(),
-        }
+        times = {"started": _now(), "seconds": 0.0, "cpu_seconds": 0.0, "resumed": 0}
+        self.provenance = times | describe()
         self._go_on_from_file(learner)
         done, expected = learner.work()
         progress.begin(self.title, done, expected)
@@ -306,7 +290,11 @@ class Run:
         while learner.finished() is None:
             where, started, cpu_started = learner.where(), time.monotonic(), time.process_time()
             row = learner.run_epoch(lambda amount: _tick(amount, progress, interrupt))
-            self._check_finite(where, row, learner)
+            try:
+                check_finite(where, row, learner.parameters())
+            except RunError as error:
+                self._save_last_good()
+                raise RunError(f"{self.name}: {error}") from None
             seconds = time.monotonic() - started
             self.history.append({**row, "seconds": seconds})
             self.provenance["seconds"] += seconds
@@ -326,27 +314,19 @@ class Run:
         if unsaved:
             self._save_partial(learner.state(), self.provenance, len(self.history))
 
-    def _check_finite(self, where: str, row: Mapping[str, float], learner: Learner) -> None:
-        try:
-            check_finite(where, row, learner.parameters())
-        except RunError as error:
-            self._save_last_good()
-            raise RunError(f"{self.name}: {error}") from None
-
     def _save_partial(self, state: Tree, provenance: Tree, epochs: int) -> None:
         history = checkpoint.history_columns(self.history[:epochs])
-        unfinished = self._checkpoint(False, provenance, state=state, history=history)
-        self._save(self.partial_path, unfinished)
+        self._write(False, provenance, state=state, history=history)
         self._good = None
 
-    def _checkpoint(self, complete: bool, provenance: Tree, **parts: Tree) -> Checkpoint:
+    def _write(self, complete: bool, provenance: Tree, **parts: Tree) -> Checkpoint:
+        """What is there, at `partial_path`."""
         settings, lineage = records.to_tree(self.settings), records.to_tree(self.lineage)
-        return Checkpoint(self.kind, complete, self.recipe, settings, lineage, provenance, **parts)
-
-    def _save(self, path: Path, held_file: Checkpoint) -> None:
+        held = Checkpoint(self.kind, complete, self.recipe, settings, lineage, provenance, **parts)
         if self._lock is not None:
             self._hold(self._lock.keep)
-        checkpoint.save(path, held_file)
+        checkpoint.save(self.partial_path, held)
+        return held
 
     def _save_last_good(self) -> None:
         """Save the epoch before the one that failed, if it is not saved yet."""
@@ -359,14 +339,9 @@ class Run:
         So there is one file at any time, and a process that is killed here has lost nothing.
         Raises `CheckpointError` if it cannot be written or named; the file with ``.part`` stays.
         """
-        finished = self._checkpoint(
-            True,
-            {**self.provenance, "finished": _now()},
-            model=model,
-            history=checkpoint.history_columns(self.history),
-            outcome=outcome,
-        )
-        self._save(self.partial_path, finished)
+        history = checkpoint.history_columns(self.history)
+        provenance = self.provenance | {"finished": _now()}
+        finished = self._write(True, provenance, model=model, history=history, outcome=outcome)
         checkpoint.move(self.partial_path, self.path)
         return finished
 
@@ -374,10 +349,6 @@ class Run:
 def _tick(amount: float, progress: Progress, interrupt: Interrupt) -> None:
     progress.tick(amount)
     interrupt.announce()
-
-
-def _not_finite(parameters: Mapping[str, Array]) -> list[str]:
-    return [name for name, array in parameters.items() if not np.isfinite(array).all()]
 
 
 def _check_restored(state: Mapping[str, Any], group: str = "state") -> None:
@@ -394,7 +365,7 @@ def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, 
 
     It names the first array, or measurement in `row`, that is not finite.
     """
-    bad = _not_finite(parameters)
+    bad = [name for name, array in parameters.items() if not np.isfinite(array).all()]
     bad += [name.replace("_", " ") for name, value in row.items() if not math.isfinite(value)]
     if bad:
         raise RunError(

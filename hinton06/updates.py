@@ -73,12 +73,10 @@ class Momentum:
 
     def step_product(self, left: Array, right: Array, share: float, step: Step) -> None:
         """`gather_product`, then `apply`; in one go if there is no momentum."""
-        scale, shrink = step.rate * share, step.rate * step.decay
-        if step.momentum:
+        scale, keep, shrink = step.rate * share, step.momentum, step.rate * step.decay
+        if keep:
             self._moving = True
-            step_by_product(
-                left, right, self.velocity, self.parameter, scale, step.momentum, shrink
-            )
+            step_by_product(left, right, self.velocity, self.parameter, scale, keep, shrink)
             return
         product(left, right, self.parameter, scale=scale, keep=1 - shrink)
         if self._moving:
@@ -87,20 +85,16 @@ class Momentum:
 
     def gather_sum(self, deltas: Array, share: float, step: Step) -> None:
         """Renew the velocity with the gradient of biases: weights from a unit that is always on."""
-        self._moving = True
         add_sums(deltas, self.velocity, step.rate * share, step.momentum)
 
     def step_sum(self, deltas: Array, share: float, step: Step) -> None:
         """`gather_sum`, then `apply` without decay, which biases never have."""
-        self._moving = True
         add_sums(deltas, self.velocity, step.rate * share, step.momentum, self.parameter)
 
     def step_difference(self, data: Array, recon: Array, share: float, step: Step) -> float:
         """`step_sum` of ``data - recon``; returns the sum of its squares."""
-        self._moving = True
-        return add_differences(
-            data, recon, self.velocity, step.rate * share, step.momentum, self.parameter
-        )
+        scale, keep = step.rate * share, step.momentum
+        return add_differences(data, recon, self.velocity, scale, keep, self.parameter)
 
 
 class RunningMean:

@@ -19,11 +19,13 @@ from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
 from hinton06.models import DeepBeliefNet
 from hinton06.numerics import (
     Array,
+    batches,
     bernoulli,
     epoch_order,
     firing_probs,
     firing_states,
     one_hot,
+    one_hot_targets,
     take_batch,
 )
 from hinton06.rbm import hidden_states, parts, visible_states
@@ -63,62 +65,49 @@ class Pass:
     sleep_hid_prediction: Array
 
 
+@dataclass(eq=False)
 class ContrastiveWakeSleep:
-    """Wake, confabulate, sleep, and update, a batch at a time.
+    """Wake, confabulate, sleep, and update, a batch of at most `batch_size` cases at a time.
 
-    Parameters ---------- net : DeepBeliefNet     Changed in place by `learn`. batch_size : int
-    The largest batch. sampled_labels : bool     Whether the label units of the confabulation are
-    sampled, or left as softmax probabilities. persistent_share : float     The share of a batch
-    whose confabulations give way to fantasies in Eq. 4: states of     chains that go on from batch
-    to batch, and so come to valleys of the memory that no case     leads to by brief sampling.
-    `chains` are their (n_chains, n_top) features, off at first. persistent_rounds : int     Rounds
-    of alternating Gibbs sampling of each chain between two updates. recognition_share : float
-    The learning rate of the recognition weights, as a share of that of all other parameters.
+    With `sampled_labels` the label units of the confabulation are sampled, else left as softmax
+    probabilities. The confabulations of a `persistent_share` of a batch give way in Eq. 4 to
+    fantasies: states of chains that go on from batch to batch, by `persistent_rounds` of
+    alternating Gibbs sampling each time, and so come to valleys of the memory that no case leads to
+    by brief sampling. `chains` are their (n_chains, n_top) features, off at first. The recognition
+    weights learn at `recognition_share` of the rate of all others.
 
-    Source ------ "Using contrastive wake-sleep for generative fine-tuning". Persistent chains are
-    not in the chapter: T. Tieleman, "Training restricted Boltzmann machines using approximations to
-    the likelihood gradient", ICML 2008.
+    Source: "Using contrastive wake-sleep for generative fine-tuning". Persistent chains are not in
+    the chapter: T. Tieleman, "Training restricted Boltzmann machines using approximations to the
+    likelihood gradient", ICML 2008.
     """
 
-    def __init__(
-        self,
-        net: DeepBeliefNet,
-        batch_size: int,
-        sampled_labels: bool = False,
-        persistent_share: float = 0.0,
-        persistent_rounds: int = 1,
-        recognition_share: float = 1.0,
-    ) -> None:
-        self.net = net
+    net: DeepBeliefNet
+    batch_size: int
+    sampled_labels: bool = False
+    persistent_share: float = 0.0
+    persistent_rounds: int = 1
+    recognition_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        net, size, dtype = self.net, self.batch_size, self.net.vishid.dtype
         self.momenta = {name: Momentum(array) for name, array in net.parameters().items()}
-        self._sampled_labels = sampled_labels
-        self._persistent_share = persistent_share
-        self._persistent_rounds = persistent_rounds
-        self._recognition_share = recognition_share
         n_vis, n_hid = net.vishid.shape
-        n_pen, n_top = net.n_pen, net.memory.n_hidden
-        sizes = {
-            "data": n_vis,
-            "pen_prediction": n_pen,
-            "sleep_hid_prediction": n_hid,
-        }
-        # What the generative weights are driven by and what they give: wake above sleep.
-        both = {"pen": n_pen, "hid": n_hid, "hid_probs": n_hid, "vis_probs": n_vis}
-        dtype = net.vishid.dtype
-        self._buffers = {name: np.empty((batch_size, n), dtype) for name, n in sizes.items()}
-        self._both = {name: np.empty((2 * batch_size, n), dtype) for name, n in both.items()}
-        # The memory's wake half and confabulated half, one above the other, as in CD.
-        self._visible = np.empty((2 * batch_size, net.memory.n_visible), dtype)
-        self._top = np.empty((2 * batch_size, n_top), dtype)
-        self.chains = np.zeros((self._n_chains(batch_size), n_top), dtype)
+        single = {"data": n_vis, "pen_prediction": net.n_pen, "sleep_hid_prediction": n_hid}
+        # Wake above sleep: what the generative weights are driven by and what they give, and, as in
+        # CD, the memory.
+        both = {"pen": net.n_pen, "hid": n_hid, "hid_probs": n_hid, "vis_probs": n_vis,
+                "visible": net.memory.n_visible, "top": net.memory.n_hidden}  # fmt: skip
+        self._single = {name: np.empty((size, n), dtype) for name, n in single.items()}
+        self._both = {name: np.empty((2 * size, n), dtype) for name, n in both.items()}
+        self.chains = np.zeros((self._n_chains(size), net.memory.n_hidden), dtype)
 
     def _n_chains(self, n: int) -> int:
         """How many chains stand for confabulations beside n cases."""
-        return round(self._persistent_share * n)
+        return round(self.persistent_share * n)
 
     def data_buffer(self, n: int) -> Array:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
-        return self._buffers["data"][:n]
+        return self._single["data"][:n]
 
     def run(self, targets: Array, gibbs_steps: int, rng: np.random.Generator) -> Pass:
         """The stochastic passes of the batch in `data_buffer`; changes no parameter.
@@ -130,28 +119,24 @@ class ContrastiveWakeSleep:
         memory and then to perform brief alternating Gibbs sampling".
         """
         net, n = self.net, len(targets)
-        buffers = {name: array[:n] for name, array in self._buffers.items()}
         both = {name: array[: 2 * n] for name, array in self._both.items()}
-        wake_hid, wake_pen = both["hid"][:n], both["pen"][:n]
-        sleep_hid, confab_pen = both["hid"][n:], both["pen"][n:]
-        visible, confab_visible = self._visible[:n], self._visible[n : 2 * n]
-        wake_top, confab_top = self._top[:n], self._top[n : 2 * n]
+        (
+            (wake_hid, sleep_hid),
+            (wake_pen, confab_pen),
+            (visible, confab_visible),
+            (wake_top, confab_top),
+        ) = ((both[name][:n], both[name][n:]) for name in ("hid", "pen", "visible", "top"))
 
         # Wake: states all the way up.
-        firing_states(buffers["data"], net.vishid, net.hid_rec_bias, rng, wake_hid)
+        firing_states(self.data_buffer(n), net.vishid, net.hid_rec_bias, rng, wake_hid)
         firing_states(wake_hid, net.hidpen, net.pen_rec_bias, rng, wake_pen)
         units, labels = parts(net.memory, visible)
         units[...], labels[...] = wake_pen, targets
         hidden_states(net.memory, visible, rng, wake_top)
 
         # Confabulate: pen and top are states, the labels softmax probabilities.
-        top_states = wake_top
-        for _ in range(gibbs_steps):
-            visible_states(net.memory, top_states, rng, confab_visible)
-            units, labels = parts(net.memory, confab_visible)
-            if self._sampled_labels:
-                labels[...] = one_hot(labels, rng)
-            top_states = hidden_states(net.memory, confab_visible, rng, confab_top)
+        self._gibbs(gibbs_steps, wake_top, confab_visible, confab_top, rng, self.sampled_labels)
+        units, labels = parts(net.memory, confab_visible)
         np.copyto(confab_pen, units)
 
         # Down, from both at once: what predicts the wake states is what a dream is drawn from.
@@ -161,12 +146,33 @@ class ContrastiveWakeSleep:
         vis_probs = firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
         sleep_vis = vis_probs[n:]
 
+        pen_room, hid_room = (
+            self._single[name][:n] for name in ("pen_prediction", "sleep_hid_prediction")
+        )
         return Pass(
             wake_hid, wake_pen, wake_top, confab_pen, labels, confab_top, sleep_hid, sleep_vis,
             vis_probs[:n], hid_probs[:n],
-            firing_probs(sleep_hid, net.hidpen, net.pen_rec_bias, buffers["pen_prediction"]),
-            firing_probs(sleep_vis, net.vishid, net.hid_rec_bias, buffers["sleep_hid_prediction"]),
+            firing_probs(sleep_hid, net.hidpen, net.pen_rec_bias, pen_room),
+            firing_probs(sleep_vis, net.vishid, net.hid_rec_bias, hid_room),
         )  # fmt: skip
+
+    def _gibbs(
+        self,
+        rounds: int,
+        top_states: Array,
+        visible: Array,
+        top: Array,
+        rng: np.random.Generator,
+        sampled_labels: bool,
+    ) -> None:
+        """Alternating Gibbs sampling of the memory from top states; leaves its states behind."""
+        memory = self.net.memory
+        labels = parts(memory, visible)[1]
+        for _ in range(rounds):
+            visible_states(memory, top_states, rng, visible)
+            if sampled_labels and memory.n_labels:
+                labels[...] = one_hot(labels, rng)
+            top_states = hidden_states(memory, visible, rng, top)
 
     def learn(
         self, targets: Array, gibbs_steps: int, rng: np.random.Generator, step: Step
@@ -177,57 +183,48 @@ class ContrastiveWakeSleep:
         which is `recognition_share` of it; its decay is for the weights alone. Returns the cross-
         entropy of the data under `vis_prediction`, in nats, summed over pixels and cases.
         """
-        n = len(targets)
+        n, momenta = len(targets), self.momenta
         now = self.run(targets, gibbs_steps, rng)
         data = self.data_buffer(n)
         cost = reconstruction_cost(data, now.vis_prediction)
 
-        # Eq. 2: the layer above, times what it failed to predict.
-        self._delta_rule("hidvis", "vis_gen_bias", now.wake_hid_states, data,
-                         now.vis_prediction, step)  # fmt: skip
-        self._delta_rule("penhid", "hid_gen_bias", now.wake_pen_states, now.wake_hid_states,
-                         now.hid_prediction, step)  # fmt: skip
-        # Eq. 3: the layer below, times what it failed to predict.
-        recognition = replace(step, rate=step.rate * self._recognition_share)
-        self._delta_rule("hidpen", "pen_rec_bias", now.sleep_hid_states, now.confab_pen_states,
-                         now.pen_prediction, recognition)  # fmt: skip
-        self._delta_rule("vishid", "hid_rec_bias", now.sleep_vis_probs, now.sleep_hid_states,
-                         now.sleep_hid_prediction, recognition)  # fmt: skip
-        self._fantasise(n, rng)
-        self._learn_memory(n, step)
-        return cost
+        # Eq. 2: the layer above, times what it failed to predict. Eq. 3: the layer below, times
+        # what it failed to predict.
+        down, up = step, replace(step, rate=step.rate * self.recognition_share)
+        hid, pen, sleep_hid = now.wake_hid_states, now.wake_pen_states, now.sleep_hid_states
+        for weights, bias, driving, states, prediction, own in (
+            ("hidvis", "vis_gen_bias", hid, data, now.vis_prediction, down),
+            ("penhid", "hid_gen_bias", pen, hid, now.hid_prediction, down),
+            ("hidpen", "pen_rec_bias", sleep_hid, now.confab_pen_states, now.pen_prediction, up),
+            (
+                "vishid",
+                "hid_rec_bias",
+                now.sleep_vis_probs,
+                sleep_hid,
+                now.sleep_hid_prediction,
+                up,
+            ),
+        ):
+            missed = np.subtract(states, prediction, out=prediction)
+            momenta[weights].step_product(driving.T, missed, 1 / n, own)
+            momenta[bias].step_sum(missed, 1 / n, own)
 
-    def _delta_rule(
-        self, weights: str, bias: str, driving: Array, states: Array, prediction: Array, step: Step
-    ) -> None:
-        n = len(states)
-        missed = np.subtract(states, prediction, out=prediction)
-        self.momenta[weights].step_product(driving.T, missed, 1 / n, step)
-        self.momenta[bias].step_sum(missed, 1 / n, step)
+        # Eq. 4: lower the energy of the wake state, raise that of the confabulation.
+        self._fantasise(n, rng)
+        visible, top = self._both["visible"][: 2 * n], self._both["top"][: 2 * n]
+        np.negative(top[n:], out=top[n:])
+        momenta["memory_weights"].step_product(visible.T, top, 1 / n, step)
+        momenta["memory_visible_bias"].step_difference(visible[:n], visible[n:], 1 / n, step)
+        momenta["memory_hidden_bias"].step_sum(top, 1 / n, step)
+        return cost
 
     def _fantasise(self, n: int, rng: np.random.Generator) -> None:
         """Let the chains go on, and put where they are in the place of confabulations."""
-        fantasies = slice(n, n + self._n_chains(n))
-        visible, top = self._visible[fantasies], self._top[fantasies]
-        chains = self.chains[: len(top)]
-        if not len(chains):
-            return
-        np.copyto(top, chains)
-        for _ in range(self._persistent_rounds):
-            visible_states(self.net.memory, top, rng, visible)
-            labels = parts(self.net.memory, visible)[1]
-            if self.net.n_labels:
-                labels[...] = one_hot(labels, rng)
-            hidden_states(self.net.memory, visible, rng, top)
-        np.copyto(chains, top)
-
-    def _learn_memory(self, n: int, step: Step) -> None:
-        """Eq. 4: lower the energy of the wake state, raise that of the confabulation."""
-        visible, top = self._visible[: 2 * n], self._top[: 2 * n]
-        np.negative(top[n:], out=top[n:])
-        self.momenta["memory_weights"].step_product(visible.T, top, 1 / n, step)
-        self.momenta["memory_visible_bias"].step_difference(visible[:n], visible[n:], 1 / n, step)
-        self.momenta["memory_hidden_bias"].step_sum(top, 1 / n, step)
+        n_chains = self._n_chains(n)
+        if n_chains:
+            visible, top = (self._both[name][n : n + n_chains] for name in ("visible", "top"))
+            self._gibbs(self.persistent_rounds, self.chains[:n_chains], visible, top, rng, True)
+            np.copyto(self.chains[:n_chains], top)
 
 
 def reconstruction_cost(data: Array, probs: Array) -> float:
@@ -286,16 +283,6 @@ def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
     )
 
 
-def one_hot_targets(labels: NDArray[np.integer[Any]], n_labels: int) -> NDArray[np.float32]:
-    """(n,) labels as (n, n_labels) float32 rows with a single 1.
-
-    "The value of the correct label was set to 1 and the remainder were set to 0."
-    """
-    targets = np.zeros((len(labels), n_labels), np.float32)
-    targets[np.arange(len(labels)), labels] = 1
-    return targets
-
-
 class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
     """The learner of the generative half: epochs of contrastive wake-sleep, or of mixed gradients.
 
@@ -335,23 +322,20 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         self._schedule_done = schedule_done
         self._targets = one_hot_targets(train.labels, net.n_labels)
         size = min(settings.batch, len(train))
-        self._generative: ContrastiveWakeSleep | PretrainingGradient
         self._wake_sleep: ContrastiveWakeSleep | None = None
         if settings.generative == "wake-sleep":
-            self._generative = self._wake_sleep = ContrastiveWakeSleep(
+            self._wake_sleep = ContrastiveWakeSleep(
                 net, size, settings.sampled_labels,
-                settings.persistent_share, settings.persistent_rounds,
-                settings.recognition_share,
+                settings.persistent_share, settings.persistent_rounds, settings.recognition_share,
             )  # fmt: skip
-        else:
-            self._generative = PretrainingGradient(net, size)
+        self._generative = self._wake_sleep or PretrainingGradient(net, size)
         weighed = settings.search_bp_weight or settings.bp_weight > 0
         self._labels = LabelBackpropagation(net, size) if weighed else None
         self._mean: RunningMean | None = None
         if settings.averaging:
             self.measured = net.copy()
-            batches = -(-len(train) // size)
-            window = max(1.0, settings.averaging * batches / _AVERAGED_EVERY)
+            updates = -(-len(train) // size)
+            window = max(1.0, settings.averaging * updates / _AVERAGED_EVERY)
             self._mean = RunningMean(net.parameters(), self.measured.parameters(), window)
 
     def rule_met(self) -> str | None:
@@ -377,10 +361,6 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         done = sum(each[: self.epoch])
         return done, done if self.finished() else sum(each)
 
-    def _place(self) -> int:
-        """Where the next epoch is in the schedule."""
-        return self._schedule_done + self.epoch
-
     def _epoch_work(self, epoch: int) -> float:
         net, place = self.net, self._schedule_done + epoch
         persistent = self.settings.persistent_share * self.settings.persistent_rounds
@@ -394,14 +374,14 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
 
     def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
         """Every training case once."""
-        gibbs_steps = gibbs_steps_at(self.settings, self._place())
-        steps = steps_at(self.settings, self._place())
+        place = self._schedule_done + self.epoch
+        gibbs_steps, steps = gibbs_steps_at(self.settings, place), steps_at(self.settings, place)
         work, size = self._epoch_work(self.epoch) / len(self._train), self.settings.batch
         classes = self._train.labels if self.settings.balanced else None
         order = epoch_order(len(self._train), self._rng, classes)
         costs = np.zeros(2)
-        for number, first in enumerate(range(0, len(order), size)):
-            rows = order[first : first + size]
+        for number, batch in enumerate(batches(len(order), size)):
+            rows = order[batch]
             costs += self._learn(rows, gibbs_steps, *steps)
             if self._mean and number % _AVERAGED_EVERY == 0:
                 self._mean.add()
@@ -409,8 +389,12 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         if not self._wake_sleep:
             tie(self.net)
             tie(self.measured)
+        cost, label_cost = costs / len(order)
         row = {"rate": steps[0].rate, "gibbs_steps": float(gibbs_steps)}
-        return row | self._costs(*(costs / len(order)))
+        row["recon_cost" if self._wake_sleep else "recon_error"] = cost
+        if self._labels:
+            row |= {"bp_weight": bp_weight_at(self.settings, place), "label_cost": 100 * label_cost}
+        return row
 
     def _learn(
         self, rows: NDArray[np.int64], gibbs_steps: int, step: Step, bp_step: Step
@@ -426,16 +410,6 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         if self._labels:
             self._labels.apply(bp_step)
         return cost, label_cost
-
-    def _costs(self, generative: float, labels: float) -> dict[str, float]:
-        """What the two halves of an epoch lowered, per case, under the history's names."""
-        row = {"recon_cost" if self._wake_sleep else "recon_error": generative}
-        if self._labels:
-            row |= {
-                "bp_weight": bp_weight_at(self.settings, self._place()),
-                "label_cost": 100 * labels,
-            }
-        return row
 
     def more_measured(self) -> dict[str, float]:
         """The gap between the free energies of validation and training cases."""

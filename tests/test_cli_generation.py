@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import itertools
 import json
@@ -13,15 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hinton06.opening import Context
 from PIL import Image, ImageSequence
 from test_cli import fails_in_one_line, run
 
-from hinton06 import checkpoint, mnist, samples
-from hinton06.checkpoint import Checkpoint
+from hinton06 import checkpoint, mnist, sampling
+from hinton06.loading import Context
 from hinton06.models import DeepBeliefNet, Rbm, Stack
 from hinton06.recognition import label_log_probs
 from hinton06.report import grids
+from hinton06.sampling import SamplingOptions
 
 N_PIXELS, N_CLASSES = 35, 4
 SHORT = ["--gibbs", "3", "--threads", "1", "--quiet"]
@@ -66,9 +67,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, to_idx: Callable[[Any], bytes
     ):
         checkpoint.save(
             folder / f"{name}.h5",
-            Checkpoint(
-                "stack", True, found.arguments, found.provenance, model, history=found.history
-            ),
+            dataclasses.replace(found, model=model, outcome={}),
         )
     found.complete = False
     checkpoint.save(folder / "unfinished.h5", found)
@@ -175,7 +174,7 @@ def test_equal_seeds_make_equal_files(made: Path, tmp_path: Path) -> None:
 def test_sampling_shows_its_progress_to_the_end(made: Path, make_progress: Any) -> None:
     progress = make_progress()
     context = Context(mnist.read(made / "digits"), progress)
-    samples.sample(context, made / "cws-a.h5", samples.Sampling(gibbs=70, samples=3))
+    sampling.sample(context, made / "cws-a.h5", SamplingOptions(gibbs=70, samples=3))
     assert progress.calls == ["begin sample cws-a.h5", "end"]
     assert progress.work == [(0, 210)]
     assert progress.ticked == 210
@@ -230,8 +229,11 @@ def test_a_mistake_in_sample_s_options_is_named(
     fails_in_one_line(run("sample", made / "cws-a.h5", *options), 2, *words)
 
 
-def test_a_net_of_other_images_is_refused(made: Path) -> None:
-    fails_in_one_line(run("sample", made / "cws-a.h5"), 1, "35 inputs", "784")
+def test_a_net_of_other_images_is_refused(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.png"
+    result = run("sample", made / "cws-a.h5", "--data", "mnist", "--out", out)
+    fails_in_one_line(result, 1, "cws-a.h5", "35 inputs", "784")
+    assert not out.exists()
 
 
 def test_a_picture_that_cannot_be_written_is_one_line(made: Path, tmp_path: Path) -> None:
@@ -366,8 +368,8 @@ def test_features_outside_the_layer_are_refused(
     [
         ("pretrain-a", "2", "learned without labels"),
         ("pretrain-a", "5", "learned without labels"),
-        ("bp-a", "5", "a classifier generates nothing"),
-        ("two-labels", "2", "three layers"),
+        ("bp-a", "5", "a fine-tuned classifier: it generates nothing"),
+        ("two-labels", "2", "a stack of 2 RBMs, the net of Figure 4 has three"),
         ("unfinished", "3", "not finished"),
     ],
 )
@@ -412,5 +414,5 @@ def test_a_mistake_in_figures_options_is_named(
 
 def test_figures_of_other_images_are_refused(made: Path, tmp_path: Path) -> None:
     for name in ("bp-a", "cws-a", "pretrain-a"):
-        result = run("figures", made / f"{name}.h5", "--out", tmp_path)
+        result = run("figures", made / f"{name}.h5", "--data", "mnist", "--out", tmp_path)
         fails_in_one_line(result, 1, f"{name}.h5", "35 inputs", "784")

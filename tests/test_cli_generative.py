@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import PRETRAIN, fails_in_one_line, maker, run
+from test_cli import PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 
 from hinton06 import checkpoint
 from hinton06.recognition import product_of_nets, score
@@ -82,7 +82,7 @@ def test_the_table_is_printed_in_80_columns_and_saved_in_every_format(
 ) -> None:
     made = run("generative", runs, "--save", tmp_path / "out")
     assert made.exit_code == 0, made.output
-    assert max(len(line) for line in made.stdout.splitlines()) <= 80
+    assert max(map(len, on_a_terminal(80, "generative", runs))) <= 80
     assert "0.97 %" in made.stdout
     saved = {path.suffix: path.read_text() for path in (tmp_path / "out").iterdir()}
     assert saved.keys() == {".md", ".csv", ".json"}
@@ -124,7 +124,7 @@ def test_a_search_prints_its_curve_and_marks_the_chosen_coefficient(
 
 
 def test_mistakes_of_the_generative_commands_are_named(runs: Path, digits_dir: Path) -> None:
-    net, data = runs / "cws-a.h5", ["--data", digits_dir]
+    net, data = runs / "cws-a.h5", ["--data", digits_dir, "--quiet"]
     fails_in_one_line(run("finetune-cws"), 2, "START")
     fails_in_one_line(run("finetune-cws", net, "--extend", net), 2, "START")
     fails_in_one_line(run("finetune-cws", "--extend", net, "--bp-weight", "0.5"), 2, "--bp-weight")

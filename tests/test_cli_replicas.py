@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, run
+from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 
 from hinton06 import checkpoint
 
@@ -43,9 +43,9 @@ def replica(made: Path, tmp_path: Path) -> Callable[..., Path]:
         for split, count in errors.items():
             for name, fewer in (("bp-a", 0), ("bp-a-extended", 8)):
                 found = checkpoint.load(made / f"{name}.h5")
-                found.arguments |= {"seed": seed, "split": split}
-                found.arguments["settings"] |= settings
-                found.outcome |= {"split": split, "capped": False}
+                found.lineage |= {"seed": seed, "split": split}
+                found.settings |= settings
+                found.outcome |= {"capped": False}
                 found.outcome["test"] |= {"cases": 10_000, "errors": count - fewer}
                 if not fewer:
                     found.outcome["valid"] |= {"cases": 10_000, "errors": count + 20}
@@ -74,8 +74,8 @@ def test_each_number_has_its_mean_spread_and_interval(three: list[Path]) -> None
     assert errors["replicas"] == 3
     assert errors["mean"] == 124
     # Deviations -4, 6 and -2: a variance of 56 / 2; Student's t of 2 degrees of freedom, 4.303.
-    assert errors["sd"] == round(28**0.5, 3)
-    assert errors["mean_95_interval"] == pytest.approx(4.302653 * (28 / 3) ** 0.5, abs=6e-4)
+    assert errors["sd"] == pytest.approx(28**0.5, rel=1e-12)
+    assert errors["mean_95_interval"] == pytest.approx(4.302653 * (28 / 3) ** 0.5, rel=2e-7)
     assert (errors["fewest"], errors["most"]) == (120, 130)
     assert errors["at_or_below_chapter"] == 2
     assert row["valid_errors"]["mean"] == 144
@@ -88,9 +88,9 @@ def test_the_mean_of_three_nets_is_taken_in_each_replica(three: list[Path]) -> N
     assert means["by_seed"] == pytest.approx({"0": 362 / 3, "3": 122, "10": 120})
     assert means["chapter"] == pytest.approx(362 / 3)
     assert means["at_or_below_chapter"] == 2
-    assert means["sd"] == round(float(np.std([362 / 3, 122, 120], ddof=1)), 3)
+    assert means["sd"] == pytest.approx(float(np.std([362 / 3, 122, 120], ddof=1)), rel=1e-12)
     extended = rows["mean of three", "60,000"]["test_errors"]
-    assert extended["mean"] == pytest.approx(means["mean"] - 8, abs=2e-3)
+    assert extended["mean"] == pytest.approx(means["mean"] - 8, rel=1e-12)
     assert extended["chapter"] == pytest.approx(337 / 3)
 
 
@@ -124,8 +124,9 @@ def test_one_folder_has_no_spread(replica: Callable[..., Path]) -> None:
 
 def test_replicas_that_differ_much_fit_80_columns_too(replica: Callable[..., Path]) -> None:
     folders = [replica(seed, dict.fromkeys("abc", count)) for seed, count in ((0, 100), (1, 400))]
-    shown = run("replicas", *folders).stdout
-    assert "…" not in shown
+    lines = on_a_terminal(80, "replicas", *folders)
+    assert max(map(len, lines)) <= 80
+    shown = " ".join(" ".join(lines).split())
     assert "250.0 ± 1906 212" in shown  # 12.706 times 300 / 2; 300 over the root of 2
 
 
@@ -135,7 +136,7 @@ def test_what_cannot_be_a_replica_is_refused(
     first, second = replica(3, ERRORS[3]), replica(3, ERRORS[0])
     fails_in_one_line(run("replicas", first, second), 1, str(second), f"of seed 3, as {first}")
     found = checkpoint.load(first / "bp-b.h5")
-    found.arguments["seed"] = 4
+    found.lineage["seed"] = 4
     checkpoint.save(first / "bp-b.h5", found)
     fails_in_one_line(run("replicas", first), 1, str(first), "the seeds 3, 4, not one")
     stack = tmp_path / "stack"
@@ -155,8 +156,7 @@ def test_the_table_fits_80_columns_and_is_saved_in_every_format(
     out = tmp_path / "results"
     shown = run("replicas", *three, "--save", out)
     assert shown.exit_code == 0, shown.output
-    assert max(len(line) for line in shown.stdout.splitlines()) <= 80
-    assert "…" not in shown.stdout
+    assert max(map(len, on_a_terminal(80, "replicas", *three))) <= 80
     for form, suffix in (("markdown", "md"), ("csv", "csv"), ("json", "json")):
         printed = run("replicas", *three, "--format", form).stdout
         assert printed == (out / f"replicas.{suffix}").read_text()
@@ -174,3 +174,29 @@ def test_the_table_fits_80_columns_and_is_saved_in_every_format(
     digests = json.loads((out / "replicas.json").read_text())["sha256_by_seed"]
     assert sorted(digests) == ["0", "10", "3"]
     assert digests["3"]["validated a"] == checkpoint.load(three[2] / "bp-a.h5").digest()
+
+
+def test_costs_are_averaged_before_they_are_rounded(
+    replica: Callable[..., Path],
+) -> None:
+    """Table 1 shows them with two digits."""
+    costs = {0: (6.014, 6.004, 5.996), 3: (6.0149, 6.0149, 6.0149)}
+    folders = []
+    for seed, of_splits in costs.items():
+        folders.append(replica(seed, ERRORS[seed]))
+        for split, cost in zip("abc", of_splits, strict=True):
+            found = checkpoint.load(folders[-1] / f"bp-{split}.h5")
+            found.outcome["test"] |= {"cost_per_100": cost}
+            checkpoint.save(folders[-1] / f"bp-{split}.h5", found)
+    rows = rows_of(*folders)
+    assert rows["Neta", "50,000"]["test_cost"]["mean"] == pytest.approx(6.01445, rel=1e-12)
+    means = rows["mean of three", "50,000"]["test_cost"]
+    assert means["by_seed"] == pytest.approx({"0": 18.014 / 3, "3": 6.0149}, rel=1e-12)
+    assert means["chapter"] == pytest.approx((6.22 + 6.21 + 6.73) / 3, rel=1e-12)
+    text = run("replicas", *folders, "--format", "csv").stdout
+    (record,) = (
+        row
+        for row in csv.DictReader(io.StringIO(text))
+        if (row["network"], row["cases"], row["measure"]) == ("Neta", "50,000", "test_cost")
+    )
+    assert (record["seed_0"], record["seed_3"]) == ("6.014", "6.0149")

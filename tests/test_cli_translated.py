@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, run
+from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 
 from hinton06 import checkpoint
 from hinton06.recognition import product_of_nets, score
@@ -48,7 +48,7 @@ def test_the_table_has_the_nets_their_mean_and_their_product(runs: Path) -> None
 def test_the_printed_average_stands_beside_the_mean(runs: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         found = checkpoint.load(runs / "bp-translated-b-extended.h5")
-        found.outcome["split"] = found.arguments["split"] = {"one": "a", "two": "b"}[name]
+        found.lineage["split"] = {"one": "a", "two": "b"}[name]
         found.outcome["test"]["errors"] = {"one": 3, "two": 6}[name]
         checkpoint.save(tmp_path / f"{name}.h5", found)
     shown = run("translated", tmp_path, "--format", "markdown").stdout
@@ -63,7 +63,7 @@ def test_the_table_is_printed_in_80_columns_and_saved_in_every_format(
 ) -> None:
     made = run("translated", runs, "--save", tmp_path)
     assert made.exit_code == 0, made.output
-    assert max(len(line) for line in made.stdout.splitlines()) <= 80
+    assert max(map(len, on_a_terminal(80, "translated", runs))) <= 80
     assert {path.name for path in tmp_path.iterdir()} == {
         f"translated.{suffix}" for suffix in ("md", "csv", "json")
     }
@@ -97,7 +97,7 @@ def test_a_net_of_few_labels_has_no_line_and_learns_every_version_of_its_cases(
 
 def test_a_translated_net_learned_every_version(runs: Path) -> None:
     stack = checkpoint.load(runs / "pretrain-translated-a.h5")
-    assert stack.arguments["translations"] == 1
+    assert stack.lineage["translations"] == 1
     net = checkpoint.load(runs / "bp-translated-a.h5")
     assert net.outcome["train"]["cases"] == 5 * 500
     assert not np.isnan(net.history["valid_cost"]).any()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, run
+from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 
 from hinton06 import checkpoint
 from hinton06.recognition import Score
@@ -96,9 +96,9 @@ def test_a_choice_with_a_net_less_is_left_out_and_named(runs: Path, tmp_path: Pa
     ]
     edited(runs, tmp_path, "bp-a-100-labelled", 7, 8)
     found = checkpoint.load(runs / "bp-a-100-labelled.h5")
-    found.arguments["settings"]["rate"] = 0.3
+    found.settings["rate"] = 0.3
     for split in "bc":
-        found.arguments["split"] = found.outcome["split"] = split
+        found.lineage["split"] = split
         checkpoint.save(tmp_path / f"faster-{split}.h5", found)
     notes = json.loads(run("unlabelled", tmp_path, "--json").stdout)["notes"]
     assert [note[:35] for note in notes[:2]] == [
@@ -124,9 +124,9 @@ def test_pretraining_on_the_labelled_images_alone_is_another_line(
 
 
 def test_so_is_a_net_of_as_many_labels_as_the_stack_had_cases(runs: Path, tmp_path: Path) -> None:
-    for name, arguments in (("one", {"cases": 100}), ("two", {"cases": 300})):
+    for name, cases in (("one", 100), ("two", 300)):
         found = checkpoint.load(runs / "bp-a-100-labelled.h5")
-        found.arguments |= arguments
+        found.lineage["cases"] = cases
         checkpoint.save(tmp_path / f"{name}.h5", found)
     assert [row["pretrained_on"] for row in rows_of(tmp_path)] == ["300 images", "labelled images"]
 
@@ -142,7 +142,7 @@ def test_the_table_is_printed_in_80_columns_and_saved_in_every_format(
 ) -> None:
     made = run("unlabelled", runs, "--save", tmp_path)
     assert made.exit_code == 0, made.output
-    assert max(len(line) for line in made.stdout.splitlines()) <= 80
+    assert max(map(len, on_a_terminal(80, "unlabelled", runs))) <= 80
     assert {path.name for path in tmp_path.iterdir()} == {
         f"unlabelled.{suffix}" for suffix in ("md", "csv", "json")
     }
@@ -174,7 +174,8 @@ def test_mistakes_are_named(runs: Path, tmp_path: Path) -> None:
     random = run("finetune-bp", "--no-pretraining", "--split", "a", "--rate", "0.1")
     fails_in_one_line(random, 2, "--all-cases-rate")
     for number in ("7", "60000"):
-        few = run("finetune-bp", stack, "--labelled", number, "--out", tmp_path / "new.h5")
+        few = run("finetune-bp", stack, "--labelled", number, "--quiet", "--out",
+                  tmp_path / "new.h5")  # fmt: skip
         fails_in_one_line(few, 1, f"{number} training cases, equally many of each of 10 classes")
     fails_in_one_line(run("unlabelled", tmp_path), 1, str(tmp_path), "no classifiers")
     (tmp_path / "one.h5").write_bytes((runs / "bp-a-100-labelled.h5").read_bytes())

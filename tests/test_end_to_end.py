@@ -7,13 +7,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hinton06 import checkpoint
+from hinton06.loading import RunFile, load
 from hinton06.mnist import Digits
+from hinton06.recipes import RECIPES, BackpropSettings
+from hinton06.recognition import Score
 
 ROOT = Path(__file__).parents[1]
 FILES = [
@@ -24,33 +27,45 @@ FILES = [
 ]
 
 
+def write(folder: Path, digits: Digits, n_train: int, to_idx: Callable[[Any], bytes]) -> None:
+    """Some of the digits as four IDX files."""
+    folder.mkdir()
+    for name, images, labels, n in (
+        ("train", digits.train_images, digits.train_labels, n_train),
+        ("t10k", digits.test_images, digits.test_labels, 200),
+    ):
+        square = images[:n].reshape(-1, *digits.shape)
+        (folder / f"{name}-images-idx3-ubyte").write_bytes(to_idx(square))
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(to_idx(labels[:n]))
+
+
 @pytest.fixture(scope="module")
 def folder(
-    tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits, to_idx: Callable[[Any], bytes]
+    tmp_path_factory: pytest.TempPathFactory, shipped: Digits, to_idx: Callable[[Any], bytes]
 ) -> Path:
-    """A copy of the Makefile with a few digits, and no environment to be made."""
+    """A copy of the Makefile with a few digits, and with this Python as its environment."""
     top = tmp_path_factory.mktemp("clone")
-    digits = top / "digits"
-    digits.mkdir()
-    for name, images, labels in (
-        ("train", tiny_digits.train_images, tiny_digits.train_labels),
-        ("t10k", tiny_digits.test_images, tiny_digits.test_labels),
+    write(top / "digits", shipped, 600, to_idx)
+    write(top / "more-digits", shipped, 1500, to_idx)
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        "hinton06/native.c",
+        "experiments/unlabelled/plan.py",
     ):
-        square = images.reshape(-1, *tiny_digits.shape)
-        (digits / f"{name}-images-idx3-ubyte").write_bytes(to_idx(square))
-        (digits / f"{name}-labels-idx1-ubyte").write_bytes(to_idx(labels))
-    shutil.copy(ROOT / "Makefile", top)
-    shutil.copy(ROOT / "pyproject.toml", top)
-    (top / "hinton06").mkdir()
-    shutil.copy(ROOT / "hinton06" / "native.c", top / "hinton06")
-    (top / ".venv").mkdir()
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, top / name)
+    (top / ".venv" / "bin").mkdir(parents=True)
     (top / ".venv" / "installed").touch()
+    python = top / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
     return top
 
 
-def make(folder: Path, *arguments: str) -> str:
-    """Run make with this Python in place of a new environment's."""
-    command = ["make", *arguments, "DATA=digits", f"HINTON06={sys.executable} -m hinton06"]
+def make(folder: Path, *arguments: str, data: str = "digits") -> str:
+    """Run make with this Python's hinton06 in place of a new environment's."""
+    command = ["make", *arguments, f"DATA={data}", f"HINTON06={sys.executable} -m hinton06"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -62,10 +77,15 @@ def printed(folder: Path) -> str:
     return make(folder, "quick")
 
 
+def train(file: RunFile) -> Score:
+    assert file.outcome.train is not None
+    return file.outcome.train
+
+
 def test_make_quick_trains_every_net_and_prints_the_table(folder: Path, printed: str) -> None:
     runs = folder / "runs" / "quick"
-    made = {name: checkpoint.load(runs / name) for name in FILES}
-    assert all(found.complete for found in made.values())
+    made = {name: load(runs / name) for name in FILES}
+    assert all(file.complete for file in made.values())
     assert "missing" not in printed
     assert "not pre-trained" in printed
 
@@ -73,13 +93,14 @@ def test_make_quick_trains_every_net_and_prints_the_table(folder: Path, printed:
     for split in "abc":
         stack, net = made[f"pretrain-{split}.h5"], made[f"bp-{split}.h5"]
         extended = made[f"bp-{split}-extended.h5"]
-        assert net.arguments["start"] == stack.digest()
-        assert extended.arguments["start"] == net.digest()
-        assert extended.outcome["target_cost"] == net.outcome["train"]["cost_per_100"]
-        assert extended.outcome["train"]["cases"] == 600
-    costs = [made[f"bp-{split}.h5"].outcome["train"]["cost_per_100"] for split in "abc"]
-    target = made["bp-not-pretrained.h5"].outcome["target_cost"]
-    assert target == pytest.approx(sum(costs) / 3)
+        assert net.lineage.parents == (stack.digest,)
+        assert extended.lineage.parents == (net.digest,)
+        assert extended.lineage.target_cost == train(net).cost_per_100
+        assert train(extended).cases == 600
+    nets = [made[f"bp-{split}.h5"] for split in "abc"]
+    random = made["bp-not-pretrained.h5"].lineage
+    assert random.parents == tuple(net.digest for net in nets)
+    assert random.target_cost == pytest.approx(sum(train(net).cost_per_100 for net in nets) / 3)
     table = json.loads((runs / "table1" / "table1.json").read_text())
     assert all(row["measured"] for row in table["rows"])
 
@@ -88,18 +109,19 @@ def test_make_quick_trains_every_net_and_prints_the_table(folder: Path, printed:
 def test_make_trains_only_what_is_missing(folder: Path) -> None:
     runs = folder / "runs" / "quick"
     before = {name: (runs / name).stat().st_mtime_ns for name in FILES}
-    digest = checkpoint.load(runs / "bp-b-extended.h5").digest()
+    digest = load(runs / "bp-b-extended.h5").digest
     (runs / "bp-b-extended.h5").unlink()
     make(folder, "quick")
     changed = {name for name in FILES if (runs / name).stat().st_mtime_ns != before[name]}
     assert changed == {"bp-b-extended.h5"}
-    assert checkpoint.load(runs / "bp-b-extended.h5").digest() == digest
+    assert load(runs / "bp-b-extended.h5").digest == digest
 
 
 def test_another_seed_is_another_replica_in_a_folder_of_its_own(folder: Path) -> None:
     goal = "runs/quick-seed1/pretrain-a.h5"
     make(folder, goal, "SEED=1", "RECIPE=quick", "RUNS=runs/quick-seed1")
-    assert checkpoint.load(folder / goal).arguments["seed"] == 1
+    file = load(folder / goal)
+    assert (file.lineage.seed, file.recipe) == (1, "quick")
 
 
 @pytest.mark.usefixtures("printed")
@@ -108,28 +130,44 @@ def test_make_replicas_trains_every_seed_and_prints_their_spread(folder: Path) -
     assert "seeds 0, 1," in shown
     assert "missing" not in shown
     nets = {
-        (seed, name): checkpoint.load(folder / "runs" / f"quick{end}" / name)
+        (seed, name): load(folder / "runs" / f"quick{end}" / name)
         for seed, end in ((0, ""), (1, "-seed1"))
         for name in FILES
     }
-    assert all(net.complete and net.arguments["seed"] == seed for (seed, _), net in nets.items())
+    assert all(net.complete and net.lineage.seed == seed for (seed, _), net in nets.items())
     saved = json.loads((folder / "runs" / "quick" / "replicas" / "replicas.json").read_text())
     errors = saved["rows"][0]["test_errors"]["by_seed"]
     for seed in (0, 1):
-        assert errors[str(seed)] == nets[seed, "bp-a.h5"].outcome["test"]["errors"]
+        score = nets[seed, "bp-a.h5"].outcome.test
+        assert score is not None
+        assert errors[str(seed)] == score.errors
 
 
 def test_make_translated_trains_a_net_of_translated_images_and_prints_its_table(
     folder: Path,
 ) -> None:
-    moved = ("RECIPE=quick", "RUNS=runs/moved", "MOVED=--translations 1")
-    printed = make(folder, "translated", *moved)
+    printed = make(folder, "translated", "RECIPE=quick", "RUNS=runs/moved")
     assert "0.65 %" in printed
     names = ("pretrain-translated-a", "bp-translated-a", "bp-translated-a-extended")
-    stack, net, extended = (checkpoint.load(folder / f"runs/moved/{name}.h5") for name in names)
-    assert net.arguments["start"] == stack.digest()
-    assert extended.arguments["start"] == net.digest()
-    assert extended.outcome["train"]["cases"] == 5 * 600
+    stack, net, extended = (load(folder / f"runs/moved/{name}.h5") for name in names)
+    assert net.lineage.parents == (stack.digest,)
+    assert extended.lineage.parents == (net.digest,)
+    assert train(extended).cases == 13 * 600
+
+
+@pytest.mark.usefixtures("printed")
+def test_make_hybrid_goes_on_from_the_stacks_of_table_1(folder: Path) -> None:
+    printed = make(folder, "hybrid", "RECIPE=quick", "RUNS=runs/quick")
+    assert "contrastive wake-sleep" in printed
+    assert "mixed gradient" in printed
+    names = ("pretrain-a", "pretrain-labels-a", "cws-a", "hybrid-a", "hybrid-a-extended")
+    files = [load(folder / "runs" / "quick" / f"{name}.h5") for name in names]
+    for start, file in pairwise(files):
+        assert file.lineage.parents == (start.digest,)
+        assert (file.recipe, file.lineage.seed) == ("quick", 0)
+    cws = load(folder / "runs" / "quick" / "cws-a-extended.h5")
+    assert cws.lineage.parents == (files[2].digest,)
+    assert train(cws).cases == train(files[-1]).cases == 600
 
 
 @pytest.mark.parametrize("net", ["cws", "hybrid", "bp-translated"])
@@ -144,26 +182,34 @@ def test_the_extension_of_any_split_can_be_asked_for_by_name(folder: Path, net: 
 
 
 def test_make_unlabelled_trains_nets_of_few_labels_and_prints_their_table(folder: Path) -> None:
-    few = ("RECIPE=quick", "RUNS=runs/few", "LABELLED=100", "SIZES=20-10 30", "RANDOM_RATES=0.1")
-    short = ("PATIENT=--max-epochs 3", "OWN_UPDATES=20")
-    printed = make(folder, "unlabelled", *few, "RATES=0.2 0.1", *short)
+    few = ("RECIPE=quick", "RUNS=runs/few")
+    printed = make(folder, "unlabelled", *few, data="more-digits")
     assert "nothing" in printed
     assert "labelled images" in printed
-    nets = folder / "runs" / "few" / "unlabelled"
-    assert len(list(nets.glob("*.h5"))) == 2 + 4 + 2 + 2 + 4
-    own = checkpoint.load(nets / "pretrain-20-10-a-100-images.h5")
-    assert own.arguments["labelled"] == 100
-    assert own.arguments["settings"]["passes"] == 20
-    own_net = checkpoint.load(nets / "bp-20-10-a-100-images-0.1.h5")
-    assert own_net.arguments["start"] == own.digest()
-    assert own_net.arguments["images"] == own_net.outcome["train"]["cases"] == 100
-    stack = checkpoint.load(nets / "pretrain-20-10-a.h5")
-    net = checkpoint.load(nets / "bp-20-10-a-100-labelled-0.1.h5")
-    random = checkpoint.load(nets / "bp-not-pretrained-30-a-100-labelled-0.1.h5")
-    assert net.arguments["start"] == stack.digest()
-    assert (
-        net.arguments["settings"]["rate"] == random.arguments["settings"]["all_cases_rate"] == 0.1
+    searches = RECIPES["quick"].searches
+    sizes, labels, rates, random_rates = (
+        len(searches[name])
+        for name in ("pretrain.layers", "labelled", "backprop.rate", "backprop.all_cases_rate")
     )
-    assert net.arguments["labelled"] == random.arguments["labelled"] == 100
+    nets = folder / "runs" / "few" / "unlabelled"
+    n_stacks, n_nets = sizes * (1 + labels), sizes * labels * (2 * rates + random_rates)
+    assert len(list(nets.glob("*.h5"))) == n_stacks + n_nets
+    assert len(list(nets.glob("pretrain-*.h5"))) == n_stacks
+
+    own = load(nets / "pretrain-50-50-200-a-100-images.h5")
+    assert own.lineage.images == 100
+    # As many passes of one batch as the recipe has updates.
+    assert own.epochs_done == 3 * RECIPES["quick"].settings("pretrain", ["few images"]).updates
+    own_net = load(nets / "bp-50-50-200-a-100-images-0.05.h5")
+    assert own_net.lineage.parents == (own.digest,)
+    assert own_net.lineage.images == own_net.lineage.labelled == train(own_net).cases == 100
+    stack = load(nets / "pretrain-50-50-200-a.h5")
+    net = load(nets / "bp-50-50-200-a-100-labelled-0.05.h5")
+    random = load(nets / "bp-not-pretrained-50-50-200-a-100-labelled-0.02.h5")
+    assert net.lineage.parents == (stack.digest,)
+    assert isinstance(net.settings, BackpropSettings)
+    assert isinstance(random.settings, BackpropSettings)
+    assert (net.settings.rate, random.settings.all_cases_rate) == (0.05, 0.02)
+    assert net.lineage.labelled == random.lineage.labelled == 100
     rows = json.loads((nets / "unlabelled" / "unlabelled.json").read_text())["rows"]
-    assert len(rows) == 10
+    assert len(rows) == n_nets

@@ -41,11 +41,12 @@ from hinton06.files import HeldError, Lock, printable
 from hinton06.lineage import Lineage
 from hinton06.mnist import DataError, Digits
 from hinton06.models import Classifier, DeepBeliefNet
+from hinton06.numerics import one_hot_targets
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases
 from hinton06.stacking import GreedyStack
 from hinton06.training import Run, RunError
-from hinton06.wakesleep import GenerativeFineTuning, one_hot_targets
+from hinton06.wakesleep import GenerativeFineTuning
 
 FAULTS = Path(__file__).parents[1] / "experiments" / "faults"
 OLD = Path(__file__).parent / "data" / "version-1"
@@ -595,6 +596,35 @@ def test_a_whole_file_that_records_what_cannot_be_is_refused_in_one_line(
     result = CliRunner().invoke(main, ["table1", str(tmp_path)])
     assert result.exit_code == 0
     assert "Traceback" not in result.output
+
+
+@pytest.mark.usefixtures("saves_often")
+@pytest.mark.parametrize(
+    "change",
+    [_infinite_history, _infinite_lineage, _infinite_setting, _no_recipe, _unknown_role,
+     _text_for_seconds],
+)  # fmt: skip
+def test_an_unfinished_file_that_records_what_cannot_be_is_refused_before_an_epoch_is_spent(
+    change: Callable[[Checkpoint], None], tmp_path: Path, idx_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def stopped(*_: object) -> None:
+        raise RunError("stopped")
+
+    with monkeypatch.context() as before:
+        before.setattr(experiments, "_outcome", stopped)
+        assert pretrain(tmp_path, idx_folder).exit_code == 1
+    part = tmp_path / "pretrain-a.h5.part"
+    found = checkpoint.load(part)
+    change(found)
+    checkpoint.save(part, found)
+    content = part.read_bytes()
+    result = pretrain(tmp_path, idx_folder)
+    assert result.exit_code == 1
+    one_line(result.stderr, str(part))
+    assert part.read_bytes() == content
+    assert not (tmp_path / "pretrain-a.h5").exists()
+    assert pretrain(tmp_path, idx_folder, "--force").exit_code == 0
 
 
 def test_a_measurement_of_a_newer_version_does_no_harm_whatever_it_is(

@@ -12,17 +12,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hinton06.samples import Samples, Sampling
 from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 
 from hinton06.checkpoint import Checkpoint
 from hinton06.generation import Fantasies
+from hinton06.kinds import KINDS
+from hinton06.lineage import EXTENDED, PRETRAINED, VALIDATED, Lineage
+from hinton06.loading import Outcome, RunFile
+from hinton06.recipes import RECIPES
+from hinton06.recognition import Score
 from hinton06.report import curves, files, grids, samples
 from hinton06.report.curves import Curve, Panel
 from hinton06.report.figures import hard_cases
 from hinton06.report.files import ReportError
+from hinton06.sampling import Samples, SamplingOptions
 
 
 def opened(content: bytes) -> Any:
@@ -244,7 +249,7 @@ def test_a_line_says_what_was_sampled(
 ) -> None:
     made = made_samples(clamped, 1, 5, labels)
     n_chains = "2 chains" if clamped else "1 chain"
-    assert samples.describe(made, Sampling(gibbs=1)) == (
+    assert samples.describe(made, SamplingOptions(gibbs=1)) == (
         f"{n_chains} of 5 samples, 1 Gibbs round before each{words}"
     )
 
@@ -288,38 +293,50 @@ def test_a_net_that_gets_nothing_right_has_no_hard_cases() -> None:
 # -- learning curves -------------------------------------------------------------------------
 
 
-def run_file(stage: str, history: dict[str, list[float]], **outcome: Any) -> Checkpoint:
-    """A file with this history; what it says of its role and target it says in both places."""
+def run_file(
+    kind: str,
+    history: dict[str, list[float]],
+    role: str = PRETRAINED,
+    complete: bool = True,
+    outcome: Outcome | None = None,
+    **targets: float,
+) -> RunFile:
+    """A file with this history."""
     columns = {name: np.array(column, float) for name, column in history.items()}
-    keys = ("role", "target_cost", "target_error_rate")
-    arguments = {key: outcome[key] for key in keys if key in outcome}
-    return Checkpoint(stage, True, arguments, {}, history=columns, outcome=outcome)
+    lineage = Lineage("none", seed=0, threads=1, role=role, split="a", **targets)  # type: ignore[arg-type]
+    held = Checkpoint(kind, complete, "quick", {}, {}, {}, history=columns)
+    settings = RECIPES["quick"].settings(KINDS[kind].part)
+    return RunFile(
+        Path("x.h5"), KINDS[kind], "quick", settings, lineage, outcome or Outcome(), held
+    )
+
+
+def ended(epochs: int, cases: int = 0, errors: int = 0) -> Outcome:
+    return Outcome(epochs=epochs, train=Score(cases, errors, 0.0) if cases else None)
 
 
 NAN = float("nan")
 CWS = run_file(
     "generative",
     {"valid_errors": [9, 5, 7], "train_errors": [40, 20, NAN], "recon_cost": [80, 70, 60]},
-    role="validated", epochs=2, train={"cases": 200, "errors": 20},
+    VALIDATED, outcome=ended(2, 200, 20),
 )  # fmt: skip
-CWS_EXTENDED = run_file(
-    "generative", {"train_errors": [30, 25]}, role="extended", epochs=2, target_error_rate=10.0,
-    train={"cases": 300, "errors": 25},
-)  # fmt: skip
+CWS_EXTENDED = run_file("generative", {"train_errors": [30, 25]}, EXTENDED,
+                        outcome=ended(2, 300, 25), target_error_rate=10.0)  # fmt: skip
 STACK = run_file("stack", {"recon_error": [9, 8, 7, 6]})
-NET = run_file("classifier", {"valid_cost": [9.0], "train_cost": [1.0]}, role="validated", epochs=1)
-EXTENDED = run_file("classifier", {"train_cost": [3, 2]}, role="extended", epochs=2,
-                    target_cost=2.5)  # fmt: skip
-EVERYTHING = {"cws": CWS, "cws-extended": CWS_EXTENDED, "stack": STACK, "bp": NET, "x": EXTENDED}
+NET = run_file("classifier", {"valid_cost": [9.0], "train_cost": [1.0]}, VALIDATED,
+               outcome=ended(1))  # fmt: skip
+X = run_file("classifier", {"train_cost": [3, 2]}, EXTENDED, outcome=ended(2), target_cost=2.5)
+EVERYTHING = {"cws": CWS, "cws-extended": CWS_EXTENDED, "stack": STACK, "bp": NET, "x": X}
 
 
-def panel(column: str, stage: str) -> Panel:
+def panel(column: str, kind: str) -> Panel:
     panels = (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
-    return next(p for p in panels if (p.column, p.stage) == (column, stage))
+    return next(p for p in panels if (p.column, p.kind) == (column, kind))
 
 
 @pytest.mark.parametrize(
-    ("column", "stage", "shown"),
+    ("column", "kind_of_file", "shown"),
     [("recon_error", "stack", {"stack"}), ("valid_cost", "classifier", {"bp"}),
      ("train_cost", "classifier", {"x"}), ("valid_errors", "classifier", set()),
      ("valid_errors", "generative", {"cws"}),
@@ -327,12 +344,12 @@ def panel(column: str, stage: str) -> Panel:
      ("recon_cost", "generative", {"cws"}), ("free_energy_gap", "generative", set())],
 )  # fmt: skip
 def test_each_panel_shows_the_files_that_have_something_to_show_in_it(
-    column: str, stage: str, shown: set[str]
+    column: str, kind_of_file: str, shown: set[str]
 ) -> None:
-    assert {n for n, f in EVERYTHING.items() if panel(column, stage).shows(f)} == shown
+    assert {n for n, f in EVERYTHING.items() if panel(column, kind_of_file).shows(f)} == shown
 
 
-def lines_of(panel: Panel, found: Checkpoint) -> list[tuple[list[float], list[float], str]]:
+def lines_of(panel: Panel, found: RunFile) -> list[tuple[list[float], list[float], str]]:
     axes = Figure().subplots()
     curves._draw_panel(axes, panel, [Curve("name", "C0", found)])
     assert axes.get_legend() is not None
@@ -356,20 +373,19 @@ def test_epochs_that_measured_nothing_are_left_out() -> None:
 def test_a_line_marks_the_criterion_in_the_panel_s_own_unit() -> None:
     errors = lines_of(panel("train_errors", "generative"), CWS_EXTENDED)
     assert [y for _, y, _ in errors] == [[30, 25], [30, 30]]  # 10 % of 300
-    cost = lines_of(panel("train_cost", "classifier"), EXTENDED)
+    cost = lines_of(panel("train_cost", "classifier"), X)
     assert [y for _, y, _ in cost] == [[3, 2], [2.5, 2.5]]
 
 
 @pytest.mark.parametrize(("epochs", "kept"), [(0, None), (1, 1), (7, 7)])
 def test_the_start_that_was_not_improved_on_has_no_dot(epochs: int, kept: int | None) -> None:
-    found = run_file("generative", {"valid_errors": [9, 8]}, role="validated", epochs=epochs)
+    found = run_file("generative", {"valid_errors": [9, 8]}, VALIDATED, outcome=ended(epochs))
     assert curves.kept_epoch(found) == kept
     assert len(lines_of(panel("valid_errors", "generative"), found)) == (2 if kept == 1 else 1)
 
 
 def test_an_unfinished_file_has_curves_but_no_dot() -> None:
-    found = Checkpoint("classifier", False, {"role": "validated"}, {},
-                       history={"valid_cost": np.array([3.0, 2.0])})  # fmt: skip
+    found = run_file("classifier", {"valid_cost": [3, 2]}, VALIDATED, complete=False)
     assert lines_of(panel("valid_cost", "classifier"), found) == [([1, 2], [3, 2], "")]
 
 

@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from hinton06.measuring import Chosen, Method
-from hinton06.opening import Context
+from test_cli import on_a_terminal
 
-from hinton06 import checkpoint, measuring, mnist, recognition
+from hinton06 import checkpoint, evaluation, mnist, recognition
 from hinton06.annealing import sample
 from hinton06.checkpoint import Checkpoint
 from hinton06.cli import main
+from hinton06.evaluation import CaseSelection, Method
+from hinton06.lineage import Lineage
+from hinton06.loading import Context
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
-from hinton06.report import methods as report
+from hinton06.recipes import RECIPES
+from hinton06.records import to_tree
+from hinton06.report import scores as report
 from hinton06.training import RunError
 
 SAMPLING = Method("sampling", passes=3, temperatures=1, seed=4)
@@ -34,17 +38,18 @@ def some_net() -> DeepBeliefNet:
     return DeepBeliefNet.untied([*stack, Rbm.random(5 + labels, 7, 1.0, rng, labels)])
 
 
-def record(stage: str, model: dict[str, Any], role: str) -> Checkpoint:
+def record(kind: str, model: dict[str, Any], role: str, data: str) -> Checkpoint:
     """A finished file, with all that one records."""
     score = {"cases": 2, "errors": 1, "cost_per_100": 50.0}
+    part = {"generative": "wakesleep", "classifier": "backprop"}[kind]
     return Checkpoint(
-        stage, True,
-        {"recipe": "tiny", "settings": {}, "seed": 0, "threads": 1, "data": "none", "split": "a"},
+        kind, True, "tiny", to_tree(RECIPES["quick"].settings(part)),
+        to_tree(Lineage(data, seed=0, threads=1, role=role, split="a")),
         {"seconds": 1.0},
         model,
         history={name: np.ones(1) for name in ("valid_cost", "valid_errors", "train_cost")},
         outcome={
-            "role": role, "split": "a", "reason": "made by hand", "capped": False, "epochs": 1,
+            "reason": "made by hand", "capped": False, "epochs": 1,
             "epochs_before": 0, "train": score, "valid": score, "test": score,
             "test_log_probs": np.log(np.full((2, 4), 0.25)),
             "test_labels": np.zeros(2, np.uint8),
@@ -53,9 +58,9 @@ def record(stage: str, model: dict[str, Any], role: str) -> Checkpoint:
 
 
 @pytest.fixture
-def nets(tmp_path: Path) -> dict[str, Path]:
+def nets(tmp_path: Path, idx_folder: Path) -> dict[str, Path]:
     """Files of a validated and an extended generative net and of a classifier."""
-    rng = np.random.default_rng(5)
+    rng, data = np.random.default_rng(5), mnist.read(idx_folder).sha256
     classifier = Classifier.random((35, 6, 4), 1.0, rng).arrays()
     made = {
         "validated": ("generative", some_net().arrays(), "validated"),
@@ -63,9 +68,9 @@ def nets(tmp_path: Path) -> dict[str, Path]:
         "classifier": ("classifier", classifier, "validated"),
     }
     paths = {}
-    for name, (stage, model, role) in made.items():
+    for name, (kind, model, role) in made.items():
         paths[name] = tmp_path / f"{name}.h5"
-        checkpoint.save(paths[name], record(stage, model, role))
+        checkpoint.save(paths[name], record(kind, model, role, data))
     return paths
 
 
@@ -104,17 +109,19 @@ def test_each_method_is_its_own_function_with_its_own_values(
             recognition.gibbs_label_log_probs(net, images, rng(4), 5),
         SAMPLING: sample(net, images, rng(4), 3, 1).log_probs(),
     }  # fmt: skip
-    assert {method.name for method in expected} == set(measuring.METHODS)
-    found = measuring.evaluate(context, nets["validated"], list(expected), Chosen(("test",)))
+    assert {method.name for method in expected} == set(evaluation.METHODS)
+    found = evaluation.evaluate(
+        context, nets["validated"], list(expected), CaseSelection(("test",))
+    )
     assert [e.method for e in found] == list(expected)
-    for evaluation, log_probs in zip(found, expected.values(), strict=True):
-        assert evaluation.score == recognition.score(log_probs, labels)
+    for each, log_probs in zip(found, expected.values(), strict=True):
+        assert each.score == recognition.score(log_probs, labels)
     assert len({e.score.cost_per_100 for e in found}) == len(found)
 
 
 def test_only_weighted_samples_have_a_spread(nets: dict[str, Path], context: Context) -> None:
-    plain, sampled = measuring.evaluate(
-        context, nets["validated"], [Method(), SAMPLING], Chosen(("test",))
+    plain, sampled = evaluation.evaluate(
+        context, nets["validated"], [Method(), SAMPLING], CaseSelection(("test",))
     )
     assert plain.spread is None
     images = context.digits.test_images
@@ -126,7 +133,7 @@ def test_only_weighted_samples_have_a_spread(nets: dict[str, Path], context: Con
 def test_progress_ends_with_all_cases(
     nets: dict[str, Path], context: Context, progress: Any, methods: Sequence[Method]
 ) -> None:
-    measuring.evaluate(context, nets["validated"], methods)
+    evaluation.evaluate(context, nets["validated"], methods)
     n_methods = max(1, len(methods))
     assert progress.work == [(0, 160)] * n_methods
     assert progress.ticked == pytest.approx(160 * n_methods)
@@ -135,39 +142,39 @@ def test_progress_ends_with_all_cases(
 def test_parts_are_those_that_were_chosen_in_their_own_order(
     nets: dict[str, Path], context: Context
 ) -> None:
-    chosen = Chosen(("test", "validation"))
-    found = measuring.evaluate(context, nets["validated"], chosen=chosen)
+    chosen = CaseSelection(("test", "validation"))
+    found = evaluation.evaluate(context, nets["validated"], selection=chosen)
     assert [(e.part, e.score.cases) for e in found] == [("validation", 20), ("test", 40)]
 
 
 def test_chosen_cases_are_the_same_for_every_method_and_of_the_part(
     nets: dict[str, Path], context: Context
 ) -> None:
-    digits, chosen = context.digits, Chosen(cases=30, seed=2)
-    first, again = measuring.evaluate(context, nets["extended"], [Method(), Method()],
-                                   Chosen(("train",), 30, 2))  # fmt: skip
+    digits, chosen = context.digits, CaseSelection(cases=30, seed=2)
+    first, again = evaluation.evaluate(context, nets["extended"], [Method(), Method()],
+                                   CaseSelection(("train",), 30, 2))  # fmt: skip
     assert first.score.cases == 30
     assert first.score == again.score
     cases = recognition.Cases(digits.train_images, np.arange(len(digits.train_labels)))
     drawn = chosen.draw(cases).labels
     assert len(set(drawn.tolist())) == 30
     assert sorted(drawn) == list(drawn)
-    other = Chosen(cases=30, seed=3).draw(cases).labels
+    other = CaseSelection(cases=30, seed=3).draw(cases).labels
     assert set(other.tolist()) != set(drawn.tolist())
     np.testing.assert_array_equal(chosen.draw(cases).images, digits.train_images[drawn])
-    assert Chosen(cases=len(cases)).draw(cases) is cases
-    assert Chosen(cases=1000).draw(cases) is cases
+    assert CaseSelection(cases=len(cases)).draw(cases) is cases
+    assert CaseSelection(cases=1000).draw(cases) is cases
 
 
 def test_everything_is_refused_before_anything_is_measured(
     nets: dict[str, Path], context: Context, progress: Any
 ) -> None:
     for bad, methods, chosen, words in (
-        ("classifier", [Method()], Chosen(), "softmax alone"),
-        ("extended", [], Chosen(("validation",)), "no validation cases"),
+        ("classifier", [Method()], CaseSelection(), "softmax alone"),
+        ("extended", [], CaseSelection(("validation",)), "no validation cases"),
     ):
         with pytest.raises(RunError, match=words) as caught:
-            measuring.evaluate(context, [nets["validated"], nets[bad]], methods, chosen)
+            evaluation.evaluate(context, [nets["validated"], nets[bad]], methods, chosen)
         assert str(caught.value).startswith(f"{nets[bad]}: ")
     assert progress.calls == []
 
@@ -176,16 +183,17 @@ def test_everything_is_refused_before_anything_is_measured(
 
 
 def test_all_methods_of_one_net_in_a_table(nets: dict[str, Path], idx_folder: Path) -> None:
-    made = run("evaluate", nets["validated"], "--method", "all", "--data", idx_folder, "--passes",
+    command = ["evaluate", nets["validated"], "--method", "all", "--data", idx_folder, "--passes",
                "3", "--temperatures", "1", "--rounds", "4", "--cases", "10", "--seed", "2",
-               "--quiet")  # fmt: skip
+               "--quiet"]  # fmt: skip
+    made = run(*command)
     assert made.exit_code == 0, made.output
-    assert max(len(line) for line in made.stdout.splitlines()) <= 80
     text = " ".join(made.stdout.split())
-    for name in measuring.METHODS:
+    for name in evaluation.METHODS:
         assert f" {name} " in text
     assert "the 3 weighted passes are worth" in text
     assert "At most 10 cases of each part, drawn with seed 2." in text
+    assert max(map(len, on_a_terminal(80, *command))) <= 80
 
 
 def test_json_says_how_each_number_was_measured(nets: dict[str, Path], idx_folder: Path) -> None:
@@ -223,7 +231,7 @@ def test_an_option_that_would_do_nothing_is_refused(
     fails(run("evaluate", nets["validated"], *options), 2, *words)
 
 
-@pytest.mark.parametrize("method", [*measuring.METHODS, "all"])
+@pytest.mark.parametrize("method", [*evaluation.METHODS, "all"])
 def test_a_classifier_is_asked_in_no_other_way(
     nets: dict[str, Path], idx_folder: Path, method: str
 ) -> None:
@@ -271,14 +279,15 @@ def test_saved_files_hold_what_was_measured(
 def test_published_figures_stand_beside_test_errors_alone(
     nets: dict[str, Path], context: Context
 ) -> None:
-    methods = [Method(name, 1, 1, 0) for name in measuring.METHODS]
-    found = measuring.evaluate(context, nets["validated"], methods, Chosen(cases=3))
-    assert set(report.PUBLISHED) == set(measuring.METHODS)
-    lines = report.markdown(found, Chosen(cases=3)).splitlines()[2:]
-    for evaluation, line in zip(found, lines, strict=False):
-        assert evaluation.method is not None
-        published = report.PUBLISHED[evaluation.method.name]
-        assert line.endswith(f"| {published} |") == (evaluation.part == "test")
+    methods = [Method(name, 1, 1, 0) for name in evaluation.METHODS]
+    found = evaluation.evaluate(context, nets["validated"], methods, CaseSelection(cases=3))
+    assert set(report.PUBLISHED) == set(evaluation.METHODS)
+    table = report.methods_table(found, CaseSelection(cases=3), threads=1)
+    lines = table.markdown().splitlines()[2:]
+    for each, line in zip(found, lines, strict=False):
+        assert each.method is not None
+        published = report.PUBLISHED[each.method.name]
+        assert line.endswith(f"| {published} |") == (each.part == "test")
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(

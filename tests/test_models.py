@@ -187,11 +187,12 @@ def stack_of(*sizes: int, n_labels: int = 0, seed: int = 1) -> Stack:
 
 
 def test_a_stack_is_a_sequence_of_its_rbms() -> None:
-    stack = stack_of(6, 5, 4, 3)
+    rbms = tuple(stack_of(6, 5, 4, 3))
+    stack = Stack(rbms)
     assert len(stack) == 3
-    assert list(stack) == list(stack.rbms)
-    assert stack[-1] is stack.rbms[2]
-    assert stack[:-1] == stack.rbms[:2]
+    assert list(stack) == list(rbms)
+    assert stack[-1] is rbms[2]
+    assert stack[:-1] == rbms[:2]
 
 
 @pytest.mark.parametrize("rbms", [(), (5, 4)], ids=["none", "another size"])

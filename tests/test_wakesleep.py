@@ -17,7 +17,7 @@ from reference_generative import Draws, Dream, Net, scripted
 from hinton06 import wakesleep
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient
 from hinton06.models import DeepBeliefNet, Rbm
-from hinton06.numerics import epoch_order, take_batch
+from hinton06.numerics import epoch_order, one_hot_targets, take_batch
 from hinton06.recipes import WakeSleepSettings
 from hinton06.recognition import Cases, label_log_probs, score
 from hinton06.updates import Step
@@ -26,7 +26,6 @@ from hinton06.wakesleep import (
     GenerativeFineTuning,
     bp_weight_at,
     gibbs_steps_at,
-    one_hot_targets,
     reconstruction_cost,
     steps_at,
 )

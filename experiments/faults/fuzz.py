@@ -500,17 +500,9 @@ def judge(code: int, text: str, memory: float, named: str, decoy_opened: bool) -
 
 @dataclass(frozen=True)
 class Source:
-    """A file to be damaged.
+    """A file to be damaged, made with the images of a folder and so many threads.
 
-    Parameters
-    ----------
-    path : Path
-    version : int
-    digits : Path
-        The images that it was made with.
-    threads : str
-    command : tuple of str
-        With the file behind it, or if that is unfinished its later name: what uses it.
+    `command` uses it, with the file behind it, or if that is unfinished its later name.
     """
 
     path: Path

@@ -1,7 +1,7 @@
 """Make a folder of images in which a split's validation cases stand where the test cases are.
 
     python experiments/search/held_out.py a runs/held-out/data-a
-    hinton06 pretrain --data runs/held-out/data-a --out runs/held-out/pretrain-a.h5
+    hinton06 pretrain --split a --data runs/held-out/data-a --out runs/held-out/pretrain-a.h5
 
 What a net does after it has learned its validation cases too, in the extension to all cases, no
 validation case can say. In this folder the 50,000 training cases of a split are all cases, and the

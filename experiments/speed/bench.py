@@ -48,13 +48,13 @@ from hinton06.backprop import Backpropagation, CaseSampler
 from hinton06.hybrid import LabelBackpropagation
 from hinton06.loading import load
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
-from hinton06.numerics import epoch_order, take_batch
+from hinton06.numerics import epoch_order, one_hot_targets, take_batch
 from hinton06.rbm import ContrastiveDivergence
 from hinton06.recipes import RECIPES, BackpropSettings
 from hinton06.recognition import Cases, label_log_probs
 from hinton06.stacking import features
 from hinton06.updates import Step
-from hinton06.wakesleep import ContrastiveWakeSleep, one_hot_targets
+from hinton06.wakesleep import ContrastiveWakeSleep
 
 RECIPE = RECIPES["tr2006"]
 COMPETITORS = ("limit", "hinton06", "libraries", "torch", "sklearn")
@@ -72,21 +72,10 @@ QUIET = 0.9
 
 @dataclass(frozen=True)
 class Learner:
-    """One thing to be timed.
+    """One thing to be timed; the targets are meant for it if it is `targeted`.
 
-    Parameters
-    ----------
-    name : str
-    kind : str
-        Which of the chapter's learners: ``cd``, ``bp``, ``ws``, ``mixed`` or ``evaluation``.
-    layer : int
-        Of contrastive divergence, from 0.
-    rounds : int
-        Of Gibbs sampling.
-    sampled : bool
-        Importance sampling.
-    targeted : bool
-        Whether the targets are meant for it.
+    `kind` is ``cd`` (of a `layer`, from 0), ``bp`` (with importance sampling if `sampled`), ``ws``,
+    ``mixed`` (both with so many `rounds` of Gibbs sampling) or ``evaluation``.
     """
 
     name: str
@@ -147,15 +136,7 @@ LEARNERS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What all competitors are started with.
-
-    Parameters
-    ----------
-    cases : int
-        Training images.
-    stack : str
-        A pretrained file; random weights when empty.
-    """
+    """Training images, and a pretrained file; random weights when `stack` is empty."""
 
     cases: int
     stack: str = ""
@@ -415,13 +396,7 @@ MAKERS: Mapping[str, Callable[[Learner, Material], Any]] = {
 
 
 class Worker:
-    """One competitor's side of the pipe.
-
-    Parameters
-    ----------
-    competitor : str
-    settings : Settings
-    """
+    """One competitor's side of the pipe."""
 
     def __init__(self, competitor: str, settings: Settings) -> None:
         self._competitor = competitor
@@ -537,13 +512,7 @@ class Competitor:
 
 @dataclass
 class Times:
-    """What has been measured of one learner with so many threads: a value a round.
-
-    Parameters
-    ----------
-    learner : Learner
-    threads : int
-    """
+    """What has been measured of one learner with so many threads: a value a round."""
 
     learner: Learner
     threads: int

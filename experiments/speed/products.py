@@ -39,16 +39,10 @@ N_LABELS = 10
 
 @dataclass(frozen=True)
 class Product:
-    """One matrix product: the arrays it reads and writes by name, and how they lie.
+    """One matrix product, (m, k) times (k, n): the arrays it reads and writes by name.
 
-    Parameters
-    ----------
-    left, right, out : str
-        Names of arrays; one that is stored transposed has ``.T`` behind its name.
-    m, k, n : int
-        (m, k) times (k, n).
-    keep : float
-        The factor of what `out` held: the momentum where a gradient goes into a velocity.
+    One that is stored transposed has ``.T`` behind its name; `keep` is the factor of what `out`
+    held: the momentum where a gradient goes into a velocity.
     """
 
     left: str
@@ -317,15 +311,8 @@ def fastest(
 ) -> tuple[list[tuple[Product, str]], float]:
     """The way and the implementations that take the least time, and that time.
 
-    Parameters
-    ----------
-    step : Step
-    arrays : dict
-        As `arrays_for`.
-    measure : function
-        Seconds of each of several calls, compared fairly.
-    past_numpy : bool
-        Whether NumPy's BLAS may be called past NumPy.
+    `measure` gives the seconds of each of several calls, compared fairly; `past_numpy`: whether
+    NumPy's BLAS may be called past NumPy.
     """
     best: list[tuple[Product, str]] = []
     least = float("inf")
@@ -356,12 +343,7 @@ def take_turns(calls: list[Callable[[], None]], turns: int = 15) -> list[float]:
 class Limit:
     """A learner's products and nothing else, each in the fastest way on this machine.
 
-    Parameters
-    ----------
-    steps : sequence of Step
-    rng : numpy.random.Generator
-    past_numpy : bool
-        Whether NumPy's BLAS may be called past NumPy.
+    `past_numpy` as in `fastest`.
     """
 
     def __init__(

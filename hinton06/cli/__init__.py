@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import pkgutil
 import sys
+from importlib import import_module
 from typing import IO, Any
 
 import click
 
 from hinton06 import provenance
 from hinton06.checkpoint import CheckpointError
+from hinton06.cli import look, tables
 from hinton06.cli.demo import demo
-from hinton06.cli.finetune_bp import finetune_bp
-from hinton06.cli.finetune_cws import finetune_cws
-from hinton06.cli.look import combine, evaluate, figures, sample, show
-from hinton06.cli.pretrain import pretrain
-from hinton06.cli.tables import generative, replicas, table1, translated, unlabelled
 from hinton06.mnist import DataError
 from hinton06.report.files import ReportError
 from hinton06.training import Interrupted, RunError
 
-SECTIONS = {
-    "Learn": (pretrain, finetune_bp, finetune_cws),
-    "Look": (evaluate, combine, sample, figures, demo, show),
-    "Report": (table1, replicas, generative, translated, unlabelled),
+_LEARNING = [
+    "pretrain",
+    *(module.name for module in pkgutil.iter_modules(__path__) if "finetune_" in module.name),
+]
+"""Modules with a learning command each, of their own name."""
+
+SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "Learn": tuple(getattr(import_module(f"{__name__}.{name}"), name) for name in _LEARNING),
+    "Look": (*look.COMMANDS, demo),
+    "Report": tables.COMMANDS,
 }
 """The commands, by what they are for."""
 

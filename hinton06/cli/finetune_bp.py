@@ -8,12 +8,10 @@ from typing import Any
 import click
 
 from hinton06 import experiments
-from hinton06.cli.display import Display
 from hinton06.cli.options import (
     EXISTING_FILE,
     LAYERS,
     long_run_options,
-    out_option,
     print_result,
     recipe_options,
     training_setup,
@@ -46,7 +44,6 @@ from hinton06.recipes import conditions
     help="Learn from so many of the training cases, equally many of each class, as if the others "
     "had no labels. Default: all.",
 )  # fmt: skip
-@out_option
 @long_run_options
 @recipe_options("backprop")
 def finetune_bp(
@@ -73,39 +70,44 @@ def finetune_bp(
     Learning stops once the validation cost is past its minimum and the fewest validation errors
     are 10 epochs old; the weights go back to those fewest errors.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    labelled = labelled or 0
     _check_usage(checkpoints, extended, no_pretraining, split, layers)
-    if labelled and (extended is not None or (no_pretraining and split is None)):
+    if labelled and (extended or (no_pretraining and not split)):
         raise click.UsageError("--labelled goes with a pretrained CHECKPOINT or with --split")
-    n_labelled = labelled or 0
-    _check_rate(extended is not None or no_pretraining, options)
-    starts = [extended] if extended is not None else list(checkpoints)
-    setup = training_setup(options, Display(options["quiet"], options["plain"]), starts)
+    all_cases = extended or no_pretraining
+    if all_cases and options["rate"] is not None:  # that would not be used: a mistake
+        raise click.UsageError(
+            "with --extend and --no-pretraining the rate is --all-cases-rate, not --rate"
+        )
+    if not all_cases and options["all_cases_rate"] is not None:
+        raise click.UsageError("--all-cases-rate goes with --extend and --no-pretraining only")
+    setup = training_setup(options, [extended] if extended else checkpoints)
     known = setup.start.lineage.conditions() if setup.start else {}
-    known = known | ({"labelled": n_labelled} if labelled else {})
+    known |= {"labelled": labelled} if labelled else {}
     settings = setup.settings("backprop", options, conditions(**known))
-    with_settings = (settings, setup.recipe.name, setup.seed)
+    context, named = setup.context, (setup.recipe.name, setup.seed)
     few = f"-{labelled}-labelled" if labelled else ""
-    if extended is not None:
+    if extended:
         path = out or extended.with_name(f"{extended.stem}-extended.h5")
-        result = experiments.extend(setup.context, path, extended, *with_settings)
-    elif split is not None:
+        result = experiments.extend(context, path, extended, settings, *named)
+    elif split:
         path = out or Path("runs") / f"bp-not-pretrained-{split}{few}.h5"
         sizes = layers or setup.recipe.pretrain.layers
         result = experiments.finetune_from_random_on_split(
-            setup.context, path, split, settings, sizes, setup.recipe.name, setup.seed, n_labelled
+            context, path, split, settings, sizes, *named, labelled or 0
         )
     elif no_pretraining:
         assert setup.start is not None  # or _check_usage had refused it
         path = out or checkpoints[0].with_name("bp-not-pretrained.h5")
         sizes = layers or setup.start.of_kind("classifier").model.sizes[1:-1]
         result = experiments.finetune_from_random(
-            setup.context, path, checkpoints, settings, sizes, setup.recipe.name, setup.seed
+            context, path, checkpoints, settings, sizes, *named
         )
     else:
         name = checkpoints[0].stem.removeprefix("pretrain-")
         path = out or checkpoints[0].with_name(f"bp-{name}{few}.h5")
         result = experiments.finetune(
-            setup.context, path, checkpoints[0], *with_settings, n_labelled
+            context, path, checkpoints[0], settings, *named, labelled or 0
         )
     print_result(result, options["as_json"])
 
@@ -117,26 +119,16 @@ def _check_usage(
     split: str | None,
     layers: tuple[int, ...] | None,
 ) -> None:
-    if extended is not None and (no_pretraining or checkpoints or split is not None):
+    if extended and (no_pretraining or checkpoints or split):
         raise click.UsageError("--extend takes one CHECKPOINT and no other mode")
-    if split is not None and (checkpoints or not no_pretraining):
+    if split and (checkpoints or not no_pretraining):
         raise click.UsageError("--split goes with --no-pretraining and without CHECKPOINT")
-    if no_pretraining and not checkpoints and split is None:
+    if no_pretraining and not checkpoints and not split:
         raise click.UsageError(
             "--no-pretraining needs the fine-tuned nets whose costs it stops at, or a --split "
             "whose validation cases stop it"
         )
-    if extended is None and not no_pretraining and len(checkpoints) != 1:
+    if not extended and not no_pretraining and len(checkpoints) != 1:
         raise click.UsageError("give one pretrained CHECKPOINT, or --extend, or --no-pretraining")
-    if layers is not None and not no_pretraining:
+    if layers and not no_pretraining:
         raise click.UsageError("--layers goes with --no-pretraining only")
-
-
-def _check_rate(all_cases: bool, options: dict[str, Any]) -> None:
-    """A rate that would not be used is a mistake."""
-    if all_cases and options["rate"] is not None:
-        raise click.UsageError(
-            "with --extend and --no-pretraining the rate is --all-cases-rate, not --rate"
-        )
-    if not all_cases and options["all_cases_rate"] is not None:
-        raise click.UsageError("--all-cases-rate goes with --extend and --no-pretraining only")

@@ -8,12 +8,9 @@ from typing import Any
 import click
 
 from hinton06 import experiments
-from hinton06.cli.display import Display
 from hinton06.cli.options import (
     EXISTING_FILE,
-    Setup,
     long_run_options,
-    out_option,
     print_result,
     recipe_options,
     training_setup,
@@ -28,7 +25,6 @@ from hinton06.recipes import conditions
     help="Add the validation cases to the training cases of this fine-tuned net and train on "
     "until their error rate is what it was on the training cases.",
 )  # fmt: skip
-@out_option
 @long_run_options
 @recipe_options("wakesleep")
 def finetune_cws(
@@ -49,35 +45,28 @@ def finetune_cws(
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     if (start is None) == (extended is None):
         raise click.UsageError("give one START file, or --extend CHECKPOINT")
-    mixing = [n for n in ("bp_weight", "search_bp_weight", "bp_weights") if options[n] is not None]
-    if extended is not None and mixing:
-        name = mixing[0].replace("_", "-")
-        raise click.UsageError(f"--extend goes on with the net's own coefficient, without --{name}")
+    for word in ("bp-weight", "search-bp-weight", "bp-weights") if extended else ():
+        if options[word.replace("-", "_")] is not None:
+            raise click.UsageError(
+                f"--extend goes on with the net's own coefficient, without --{word}"
+            )
     path = start or extended
     assert path is not None
-    setup = training_setup(options, Display(options["quiet"], options["plain"]), [path])
-    settings = setup.settings("wakesleep", options, _conditions(setup, options, extended))
-    with_settings = (settings, setup.recipe.name, setup.seed)
-    if start is None:
+    setup = training_setup(options, [path])
+    assert setup.start is not None
+    asked = setup.settings("wakesleep", options)
+    mixed = asked.mixed or (extended is not None and setup.start.outcome.bp_weight > 0)
+    learned = setup.start.lineage.conditions()
+    under = conditions(**learned, mixed=mixed, generative=asked.generative)
+    settings = setup.settings("wakesleep", options, under)
+    context, named = setup.context, (setup.recipe.name, setup.seed)
+    if extended:
         out = out or path.with_name(f"{path.stem}-extended.h5")
-        result = experiments.extend_generative(setup.context, out, path, *with_settings)
+        result = experiments.extend_generative(context, out, path, settings, *named)
     else:
         name = path.stem.removeprefix("pretrain-").removeprefix("labels-").removeprefix("cws-")
-        mixed = settings.bp_weight > 0 or settings.search_bp_weight
-        out = out or path.with_name(f"{'hybrid' if mixed else 'cws'}-{name}.h5")
+        out = out or path.with_name(f"{'hybrid' if settings.mixed else 'cws'}-{name}.h5")
         if out == path:
             raise click.UsageError("--out must name another file than START")
-        result = experiments.finetune_generative(setup.context, out, path, *with_settings)
+        result = experiments.finetune_generative(context, out, path, settings, *named)
     print_result(result, options["as_json"])
-
-
-def _conditions(setup: Setup, options: dict[str, Any], extended: Path | None) -> tuple[str, ...]:
-    """The recipe's conditions: what the start has learned, and which gradients are asked for."""
-    assert setup.start is not None
-    plain = setup.recipe.wakesleep
-    mixing = options["bp_weight"] or options["search_bp_weight"]
-    if extended is not None:
-        mixing = setup.start.outcome.bp_weight
-    generative = options["generative"] or plain.generative
-    mixed = bool(mixing or plain.bp_weight or plain.search_bp_weight)
-    return conditions(**setup.start.lineage.conditions(), mixed=mixed, generative=generative)

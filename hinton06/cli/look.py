@@ -6,22 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from hinton06 import evaluation, loading, sampling
-from hinton06.cli.display import Display
 from hinton06.cli.options import (
     EXISTING_FILE,
     NUMBERS,
     NUMBERS_OR_FREE,
-    data_option,
+    drawing_options,
     json_option,
     measuring_context,
     measuring_options,
     print_json,
-    quiet_option,
     save_option,
-    seed_option,
-    threads_option,
+    values_for,
 )
 from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
 from hinton06.report import contents, scores
@@ -75,8 +73,7 @@ def evaluate(
     methods = _methods(names, values, cases is not None)
     selection = CaseSelection(parts, cases, values["seed"] or 0)
     count = len(checkpoints) * max(1, len(methods))
-    display = Display(options["quiet"], parts=count)
-    context = measuring_context(options, display, checkpoints)
+    context = measuring_context(options, checkpoints, count)
     results = evaluation.evaluate(context, checkpoints, methods, selection)
     if save is not None:
         scores.methods_table(results, selection, context.threads).save(save)
@@ -86,14 +83,11 @@ def evaluate(
 def _methods(names: tuple[str, ...], values: dict[str, int | None], drawn: bool) -> list[Method]:
     """The methods that were asked for; refuses a value that none of them makes use of."""
     wanted = list(METHODS) if _ALL in names else list(dict.fromkeys(names))
-    used = {key for name in wanted for key in METHODS[name]}
-    if drawn:
-        used.add("seed")
     given = {key: value for key, value in values.items() if value is not None}
     for key in given:
-        if key not in used:
-            users = [name for name, uses in METHODS.items() if key in uses]
-            also = ", or --cases" if key == "seed" else ""
+        users = [name for name, uses in METHODS.items() if key in uses]
+        also = ", or --cases" if key == "seed" else ""
+        if not set(wanted).intersection(users) and not (also and drawn):
             raise click.UsageError(f"--{key} goes with --method {' or '.join(users)}{also}")
     return [Method(name, **given) for name in wanted]
 
@@ -109,7 +103,7 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
     """
     if len(checkpoints) < 2:
         raise click.UsageError("a product takes two CHECKPOINTS or more")
-    context = measuring_context(options, Display(options["quiet"]), checkpoints)
+    context = measuring_context(options, checkpoints)
     results = evaluation.combine(context, checkpoints)
     product = [result for result in results if result.name == "product"]
     scores.show(results, as_json, product if confusion else [])
@@ -125,7 +119,7 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
 @click.option("--chains", type=click.IntRange(1, 1000),
               help="Chains for each clamped label, or in all. Default: 1 for each label, "
               "else 10.")  # fmt: skip
-@click.option("--samples", "n_samples", type=click.IntRange(1, 1000), default=10,
+@click.option("--samples", type=click.IntRange(1, 1000), default=10,
               show_default=True, help="Samples from each chain.")  # fmt: skip
 @click.option("--gibbs", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
               help="Rounds of alternating Gibbs sampling before each sample.")  # fmt: skip
@@ -142,18 +136,9 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
     help="png: the grid of all samples (default); svg: the same as SVG; gif: the chains as an "
     "animation, a frame for each sample. Can be given several times.",
 )  # fmt: skip
-@seed_option
-@data_option
-@threads_option
-@quiet_option
-@json_option
+@drawing_options
 def sample(
-    path: Path,
-    out: Path | None,
-    forms: tuple[str, ...],
-    as_json: bool,
-    n_samples: int,
-    **options: Any,
+    path: Path, out: Path | None, forms: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
     """Let a net generate images.
 
@@ -168,11 +153,8 @@ def sample(
     grid is one chain. The last sample of each chain is also shown on the terminal.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     files = _pictures(path, out, forms)
-    wanted = SamplingOptions(
-        options["labels"], options["chains"], n_samples, options["gibbs"], options["layer"],
-        options["seed"],
-    )  # fmt: skip
-    context = measuring_context(options, Display(options["quiet"]), [path])
+    wanted = values_for(SamplingOptions, options)
+    context = measuring_context(options, [path])
     samples = sampling.sample(context, path, wanted)
     about = samples_report.describe(samples, wanted)
     for file, form in files.items():
@@ -217,11 +199,7 @@ def _pictures(path: Path, out: Path | None, forms: tuple[str, ...]) -> dict[Path
               show_default=True, help="How many random ones.")  # fmt: skip
 @click.option("--gibbs", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
               help="Rounds of Gibbs sampling between the samples of Figure 5.")  # fmt: skip
-@seed_option
-@data_option
-@threads_option
-@quiet_option
-@json_option
+@drawing_options
 def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
     """Draw the chapter's Figures 2, 3 and 5 and learning curves from files.
 
@@ -240,24 +218,17 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     from hinton06.report import figures as figures_report  # noqa: PLC0415  # Matplotlib is slow to import
 
-    if options["features"] is not None and _given("random_features"):
+    source = click.get_current_context().get_parameter_source("random_features")
+    if options["features"] is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--features names them, --random-features draws them: give one")
-    wanted = figures_report.FigureOptions(
-        options["only"], options["cases"], options["features"], options["random_features"],
-        options["gibbs"], options["seed"],
-    )  # fmt: skip
-    context = measuring_context(options, Display(options["quiet"], parts=None), checkpoints)
+    wanted = values_for(figures_report.FigureOptions, options)
+    context = measuring_context(options, checkpoints, runs=None)
     saved = figures_report.draw(context, checkpoints, out, wanted)
     if as_json:
         print_json(figures_report.values(saved))
         return
     for figure in saved:
         click.echo(f"{figure.files[0]}: {figure.about}")
-
-
-def _given(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
-    return source is click.core.ParameterSource.COMMANDLINE
 
 
 @click.command()
@@ -273,3 +244,6 @@ def show(path: Path, as_json: bool) -> None:
         print_json(contents.values(file))
     else:
         contents.show(file)
+
+
+COMMANDS = (evaluate, combine, sample, figures, show)

@@ -23,18 +23,19 @@ from hinton06.records import Tree, to_tree
 from hinton06.report.scores import coefficient_curve, scores_line, show_curve
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+T = TypeVar("T")
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-class _Tuple(click.ParamType[tuple[Any, ...]]):
+class _Parsed(click.ParamType[Any]):
     """Several numbers in one word."""
 
-    def __init__(self, name: str, parse: Callable[[str], tuple[Any, ...]]) -> None:
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
         self.name = name
         self._parse = parse
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Any, ...]:
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if isinstance(value, tuple):
             return value
         try:
@@ -43,119 +44,108 @@ class _Tuple(click.ParamType[tuple[Any, ...]]):
             self.fail(str(error), param, ctx)
 
 
-class _Numbers(click.ParamType[tuple[int, ...]]):
-    name = "N,N-N"
-
-    def __init__(self, *words: str) -> None:
-        self._words = words
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if isinstance(value, tuple) or value in self._words:
-            return value
-        numbers: list[int] = []
-        for part in value.split(","):
-            found = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part.strip())
-            if found is None or int(found[2] or found[1]) < int(found[1]):
-                example = " or ".join(["numbers and ranges such as 1,5,7-9", *self._words])
-                self.fail(f"{value!r} is not {example}", param, ctx)
-            numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
-        return tuple(numbers)
-
-
 class _Number(click.FloatRange):
     """A number in a range; NaN, which is neither below nor above any, is none."""
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
         number: float = super().convert(value, param, ctx)
         if math.isnan(number):
             self.fail(f"{value!r} is not a number", param, ctx)
         return number
 
 
-LAYERS = _Tuple("N-N-N", parse_layers)
-NUMBERS = _Numbers()
-NUMBERS_OR_FREE = _Numbers("free")
+def _parse_numbers(text: str, words: tuple[str, ...] = ()) -> tuple[int, ...] | str:
+    """``"1,7-9"`` as ``(1, 7, 8, 9)``, or one of the words as it is."""
+    if text in words:
+        return text
+    numbers: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part.strip())
+        if found is None or int(found[2] or found[1]) < int(found[1]):
+            example = " or ".join(["numbers and ranges such as 1,5,7-9", *words])
+            raise ValueError(f"{text!r} is not {example}")
+        numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
+    return tuple(numbers)
 
-data_option = click.option(
+
+LAYERS = _Parsed("N-N-N", parse_layers)
+NUMBERS = _Parsed("N,N-N", _parse_numbers)
+NUMBERS_OR_FREE = _Parsed("N,N-N", lambda text: _parse_numbers(text, ("free",)))
+
+
+def _together(*parameters: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """One decorator for several, the first on top."""
+
+    def decorate(command: Command) -> Command:
+        for parameter in reversed(parameters):
+            command = parameter(command)
+        return command
+
+    return decorate
+
+
+_SEED = click.IntRange(0, 2**63 - 1)
+_data_option = click.option(
     "--data", "data_dir", metavar="DIR", type=click.Path(path_type=Path),
     help="Folder of four IDX files under MNIST's names, gzipped or not; mnist for those that ship "
     "with this package. Default: those that the file to start from was made with, or mnist.",
 )  # fmt: skip
-json_option = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
-threads_option = click.option(
+_threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024),
     help="Threads that compute; runs of equally many are bit-identical. Default: as the file to "
     "train from was made with, or all cores.",
 )  # fmt: skip
-plain_option = click.option(
-    "--plain", is_flag=True, help="A line an epoch instead of a bar, on a terminal too."
-)
-force_option = click.option(
-    "--force", is_flag=True, help="Start anew and replace the file that is there."
-)
-out_option = click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to make."
-)
-seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
-    help="Seed of every random number of this run.",
-)  # fmt: skip
-training_seed_option = click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    help="Seed of every random number of this run. Default: that of the file to start from, or 0.",
-)
+_quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
 save_option = click.option(
     "--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
     help="Also write the table there, as Markdown, CSV and JSON.",
 )  # fmt: skip
 
+long_run_options = _together(
+    click.option("--out", type=click.Path(dir_okay=False, path_type=Path),
+                 help="The file to make."),
+    _data_option,
+    click.option("--seed", type=_SEED, help="Seed of every random number of this run. Default: "
+                 "that of the file to start from, or 0."),
+    _threads_option,
+    click.option("--force", is_flag=True, help="Start anew and replace the file that is there."),
+    click.option("--plain", is_flag=True,
+                 help="A line an epoch instead of a bar, on a terminal too."),
+    _quiet_option,
+    json_option,
+)  # fmt: skip
+"""What every training command takes."""
 
-def _decorated(command: Command, parameters: Iterable[Any]) -> Command:
-    for parameter in reversed(list(parameters)):
-        command = parameter(command)
-    return command
+measuring_options = _together(
+    click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE),
+    click.option("--confusion", is_flag=True, help="Also print which classes are taken for which."),
+    _data_option,
+    _threads_option,
+    _quiet_option,
+    json_option,
+)
+"""What a command that measures finished nets takes, and their files."""
 
-
-def long_run_options(command: Command) -> Command:
-    """What every training command takes."""
-    return _decorated(command, (
-        data_option, training_seed_option, threads_option, force_option, plain_option,
-        quiet_option, json_option,
-    ))  # fmt: skip
-
-
-def measuring_options(command: Command) -> Command:
-    """What a command that measures finished nets takes, and their files."""
-    return _decorated(command, (
-        click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE),
-        click.option("--confusion", is_flag=True,
-                     help="Also print which classes are taken for which."),
-        data_option, threads_option, quiet_option, json_option,
-    ))  # fmt: skip
+drawing_options = _together(
+    click.option("--seed", type=_SEED, default=0, show_default=True,
+                 help="Seed of every random number of this run."),
+    _data_option, _threads_option, _quiet_option, json_option,
+)  # fmt: skip
+"""What a command that makes pictures takes."""
 
 
 def recipe_options(part: str) -> Callable[[Command], Command]:
     """``--recipe NAME`` and one option for each setting of that part of a recipe."""
     default = RECIPES["tr2006"].settings(part)
-
-    def decorate(command: Command) -> Command:
-        options = [
-            _setting_option(item, getattr(default, item.name))
-            for item in dataclasses.fields(default)
-        ]
-        choices = "; ".join(f"{r.name}: {r.about}" for r in RECIPES.values())
-        recipe = click.option(
-            "--recipe", type=click.Choice(list(RECIPES)),
-            help=f"Named set of values for the options below. {choices}. Default: that of the file "
-            "to start from, or tr2006.",
-        )  # fmt: skip
-        return _decorated(command, [recipe, *options])
-
-    return decorate
+    choices = "; ".join(f"{r.name}: {r.about}" for r in RECIPES.values())
+    recipe = click.option(
+        "--recipe", type=click.Choice(list(RECIPES)),
+        help=f"Named set of values for the options below. {choices}. Default: that of the file "
+        "to start from, or tr2006.",
+    )  # fmt: skip
+    own = [_setting_option(f, getattr(default, f.name)) for f in dataclasses.fields(default)]
+    return _together(recipe, *own)
 
 
 def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Command], Command]:
@@ -165,8 +155,8 @@ def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Com
         return click.option(f"--{name}/--no-{name}", item.name, default=None, help=help_text)
     kind: click.ParamType[Any]
     if isinstance(default, tuple):
-        is_layers = limits["parse"] is parse_layers
-        kind = LAYERS if is_layers else _Tuple("W,W,W", limits["parse"])
+        parse = limits["parse"]
+        kind = LAYERS if parse is parse_layers else _Parsed("W,W,W", parse)
     elif limits["choices"]:
         kind = click.Choice(limits["choices"])
     elif isinstance(default, int):
@@ -178,18 +168,10 @@ def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Com
 
 @dataclass(frozen=True)
 class Setup:
-    """What a training command starts with.
-
-    Parameters
-    ----------
-    context : Context
-    recipe : Recipe
-    seed : int
-    start : RunFile or None
-        The file that it starts from.
-    """
+    """What a training command starts with; `start` is the file that it starts from, if any."""
 
     context: Context
+    display: Display
     recipe: Recipe
     seed: int
     start: RunFile | None
@@ -201,42 +183,32 @@ class Setup:
         return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
 
 
-def training_setup(options: dict[str, Any], display: Display, starts: Sequence[Path] = ()) -> Setup:
-    """Data, recipe, seed and threads: as given, else those of the file that a command starts from.
+def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: int = 1) -> Setup:
+    """Data, recipe, seed and threads of so many runs: as given, else those of their start.
 
-    What is taken from the file is said in the first line. Raises `RunError` where its data are not
+    What is taken from that file is said in the first line. Raises `RunError` where its data are not
     to be found again and none are given.
     """
+    display = Display(options["quiet"], options["plain"], runs)
     files = [loading.load(path) for path in starts]
     start = files[0] if files else None
-    own = _own_values(start)
-    values = {name: options[name] if options[name] is not None else own[name] for name in own}
+    digits = loading.digits_of(files, options["data_dir"])
+    values: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
     if start is not None:
-        digits = loading.digits_of(files, options["data_dir"])
-        _say_what_is_taken(display, start, options, values)
+        values |= {"seed": start.lineage.seed, "threads": start.lineage.threads}
+        values |= {"recipe": start.recipe} if start.recipe in RECIPES else {}
+    given = {name: options[name] for name in values if options[name] is not None}
+    if start is not None:
+        taken = [f"{name} {value}" for name, value in values.items() if name not in given]
+        if options["data_dir"] is None:
+            taken.append(f"the data of {start.lineage.data_folder or 'MNIST'}")
+        if taken:
+            listed = " and ".join(filter(None, [", ".join(taken[:-1]), taken[-1]]))
+            display.say(f"with {listed}, as {start.path.name}")
         _say_other_data(display, "learns from", digits, files)
-    else:
-        digits = loading.read_digits(options["data_dir"])
+    values |= given
     context = Context(digits, display, values["threads"], options["force"])
-    return Setup(context, RECIPES[values["recipe"]], values["seed"], start)
-
-
-def _own_values(start: RunFile | None) -> dict[str, Any]:
-    if start is None:
-        return {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
-    recipe = start.recipe if start.recipe in RECIPES else "tr2006"
-    return {"seed": start.lineage.seed, "recipe": recipe, "threads": start.lineage.threads}
-
-
-def _say_what_is_taken(
-    display: Display, start: RunFile, options: dict[str, Any], values: dict[str, Any]
-) -> None:
-    taken = [f"{name} {values[name]}" for name in values if options[name] is None]
-    if options["data_dir"] is None:
-        taken.append(f"the data of {start.lineage.data_folder or 'MNIST'}")
-    if taken:
-        listed = " and ".join([", ".join(taken[:-1]), taken[-1]] if taken[1:] else taken)
-        display.say(f"with {listed}, as {start.path.name}")
+    return Setup(context, display, RECIPES[values["recipe"]], values["seed"], start)
 
 
 def _say_other_data(display: Display, does: str, digits: Any, files: Sequence[RunFile]) -> None:
@@ -246,22 +218,29 @@ def _say_other_data(display: Display, does: str, digits: Any, files: Sequence[Ru
         display.say(words, to_the_quiet=True)
 
 
-def measuring_context(options: dict[str, Any], display: Display, paths: Sequence[Path]) -> Context:
+def measuring_context(
+    options: dict[str, Any], paths: Sequence[Path], runs: int | None = 1
+) -> Context:
     """What commands that look at files share: the data of the files unless others are given."""
+    display = Display(options["quiet"], parts=runs)
     files = [loading.load(path) for path in paths]
     digits = loading.digits_of(files, options["data_dir"])
     _say_other_data(display, "uses", digits, files)
     return Context(digits, display, options["threads"] or os.cpu_count() or 1)
 
 
+def values_for(kind: type[T], options: dict[str, Any]) -> T:
+    """A dataclass of the options of the same names."""
+    return kind(**{f.name: options[f.name] for f in dataclasses.fields(kind)})  # type: ignore[arg-type]  # of a dataclass
+
+
 def print_json(value: Any) -> None:
-    """Print a JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, allow_nan=False, default=_shape))
-
-
-def _shape(value: Any) -> str:
-    """What stands for an array among values that a stranger's file holds."""
-    return f"array of shape {getattr(value, 'shape', '?')}"
+    """Print a JSON document on standard output; of a stranger's array, its shape."""
+    text = json.dumps(
+        value, indent=2, allow_nan=False,
+        default=lambda array: f"array of shape {getattr(array, 'shape', '?')}",
+    )  # fmt: skip
+    click.echo(text)
 
 
 def print_result(result: Result, as_json: bool) -> None:

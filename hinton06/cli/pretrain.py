@@ -8,11 +8,9 @@ from typing import Any
 import click
 
 from hinton06 import experiments
-from hinton06.cli.display import Display
 from hinton06.cli.options import (
     EXISTING_FILE,
     long_run_options,
-    out_option,
     print_json,
     recipe_options,
     result_values,
@@ -56,7 +54,6 @@ from hinton06.records import Tree
     help="Folder for the files pretrain-a.h5, pretrain-labels-a.h5, pretrain-translated-a.h5, "
     "pretrain-1000-images-a.h5, and so on.",
 )  # fmt: skip
-@out_option
 @long_run_options
 @recipe_options("pretrain")
 def pretrain(
@@ -74,18 +71,18 @@ def pretrain(
     Each layer is an RBM trained by one-step contrastive divergence (the chapter's Eqs 4
     to 6) on the activation probabilities of the layer below.
     """
-    if out is not None and split == "all":
+    labelled = labelled or 0
+    if out and split == "all":
         raise click.UsageError("--out names one file; with --split all give --runs")
-    if lower is not None and split == "all":
+    if lower and split == "all":
         raise click.UsageError("--on names one stack of one split; give that --split")
-    if labelled and (labels or lower is not None):
+    if labelled and (labels or lower):
         raise click.UsageError("--labelled goes without --labels and --on")
     names = SPLITS if split == "all" else (split,)
-    display = Display(options["quiet"], options["plain"], parts=len(names))
-    setup = training_setup(options, display, [lower] if lower else [])
+    setup = training_setup(options, [lower] if lower else [], len(names))
     if options["passes"] is not None and options["updates"] is None:
         options["updates"] = 0
-    under = conditions(labels=labels, translations=translations, images=labelled or 0)
+    under = conditions(labels=labels, translations=translations, images=labelled)
     settings = setup.settings("pretrain", options, under)
     sort = ("labels-" if labels else "") + ("translated-" if translations else "")
     sort += f"{labelled}-images-" if labelled else ""
@@ -94,21 +91,17 @@ def pretrain(
         path = out or runs / f"pretrain-{sort}{name}.h5"
         result = experiments.pretrain(
             setup.context, path, name, settings, setup.recipe.name, setup.seed, labels, lower,
-            translations, labelled or 0,
+            translations, labelled,
         )  # fmt: skip
         if result.already:
-            display.skip()
+            setup.display.skip()
         results.append(result)
         if not options["as_json"]:
-            click.echo(_line(result))
+            file = result.file
+            layers = show_value(tuple(rbm.n_hidden for rbm in file.model))
+            click.echo(f"{file.path}: {layers}, {file.outcome.reason}, {state_text(result)}")
     if options["as_json"]:
         print_json([_values(result) for result in results])
-
-
-def _line(result: Result) -> str:
-    file = result.file
-    layers = show_value(tuple(rbm.n_hidden for rbm in file.model))
-    return f"{file.path}: {layers}, {file.outcome.reason}, {state_text(result)}"
 
 
 def _values(result: Result) -> Tree:

@@ -88,3 +88,6 @@ def unlabelled(runs: Path) -> Table:
     hold all.
     """
     return few_labels.table(runs)
+
+
+COMMANDS = (table1, replicas, generative, translated, unlabelled)

@@ -15,6 +15,7 @@ import os
 import zlib
 from dataclasses import dataclass
 from importlib import resources
+from itertools import product
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -29,21 +30,13 @@ SPLITS = ("a", "b", "c")
 MAX_TRANSLATION = 8
 """Pixels by which images can be translated; each is then there 145 times."""
 
+# With the SHA-256 of the unpacked files that ship with the package.
 _FILES = {
-    "train images": "train-images-idx3-ubyte",
-    "train labels": "train-labels-idx1-ubyte",
-    "test images": "t10k-images-idx3-ubyte",
-    "test labels": "t10k-labels-idx1-ubyte",
-}
-
-# SHA-256 of the unpacked files that ship with the package.
-_SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-
 SHA256 = "b2d8f5bf39174ee5ffeefa97e42d673c35432b411bb5d1f74fbbeddae7f1690a"
 """The identity of the data that ship with the package: `Digits.sha256`."""
 
@@ -133,10 +126,9 @@ def shifts(distance: int) -> list[tuple[int, int]]:
     "Using geometric prior knowledge"; which 12 they are is assumed, see docs/assumptions.md: the
     eight neighbours and two pixels to each side.
     """
-    reach = range(-distance, distance + 1)
-    every = [(down, right) for down in reach for right in reach]
-    near = [shift for shift in every if sum(map(abs, shift)) <= distance]
-    return sorted(near, key=lambda shift: (sum(map(abs, shift)), shift))
+    every = product(range(-distance, distance + 1), repeat=2)
+    near = [(abs(down) + abs(right), (down, right)) for down, right in every]
+    return [shift for pixels, shift in sorted(near) if pixels <= distance]
 
 
 def translated(
@@ -148,9 +140,9 @@ def translated(
     and so on. ValueError if an image could leave its frame altogether.
     """
     if not 0 <= distance < min(shape):
+        size = f"{shape[0]} x {shape[1]}"
         raise ValueError(
-            f"translations of up to {distance} pixels leave nothing of images of "
-            f"{shape[0]} x {shape[1]}"
+            f"translations of up to {distance} pixels leave nothing of images of {size}"
         )
     every = shifts(distance)
     moved = np.zeros((len(every), len(images), *shape), np.uint8)
@@ -170,59 +162,40 @@ def _overlap(shift: int) -> tuple[slice, slice]:
 def _read_path(path: Path, name: str, n_dimensions: int) -> bytes:
     """The unpacked bytes of an IDX file, no more of them than its own header declares."""
     with open_plain(path) as opened:
-        return _read_idx(opened, name, n_dimensions)
-
-
-def _read_idx(opened: BinaryIO, name: str, n_dimensions: int) -> bytes:
-    n_packed = os.fstat(opened.fileno()).st_size
-    packed = opened.read(2) == b"\x1f\x8b"
-    opened.seek(0)
-    stream = cast(BinaryIO, gzip.GzipFile(fileobj=opened)) if packed else opened
-    try:
-        content = bytearray(stream.read(_header_size(n_dimensions)))
-        size = len(content) + math.prod(_sizes(content, name, n_dimensions))
-        _check_size(size, n_packed if packed else None, name)
-        while len(content) <= size:  # a byte more would show that it is too long
-            chunk = stream.read(min(_CHUNK, size + 1 - len(content)))
-            if not chunk:
-                break
-            content += chunk
-    except (OSError, EOFError, zlib.error) as error:
-        what = "damaged or truncated gzip file" if packed else "cannot be read"
-        raise DataError(f"{name}: {what} ({printable(str(error))})") from None
+        packed = opened.read(2) == b"\x1f\x8b"
+        opened.seek(0)
+        stream = cast(BinaryIO, gzip.GzipFile(fileobj=opened)) if packed else opened
+        try:
+            content = bytearray(stream.read(4 + 4 * n_dimensions))
+            size = len(content) + math.prod(_sizes(content, name, n_dimensions))
+            n_packed = os.fstat(opened.fileno()).st_size
+            if size > _MAX_BYTES:
+                most = f"more than {_MAX_BYTES >> 20} MiB"
+                raise DataError(f"{name}: declares {size:,} bytes, which is {most}")
+            if packed and size > max(_RATIO_FROM, _MAX_RATIO * n_packed):
+                times = f"unpacks to more than {_MAX_RATIO} times its size"
+                raise DataError(f"{name}: {times}: {n_packed:,} bytes, {size:,} declared")
+            # A byte more would show that it is too long.
+            while chunk := stream.read(min(_CHUNK, size + 1 - len(content))):
+                content += chunk
+        except (OSError, EOFError, zlib.error) as error:
+            what = "damaged or truncated gzip file" if packed else "cannot be read"
+            raise DataError(f"{name}: {what} ({printable(str(error))})") from None
     return bytes(content)
-
-
-def _check_size(size: int, n_packed: int | None, name: str) -> None:
-    if size > _MAX_BYTES:
-        raise DataError(
-            f"{name}: declares {size:,} bytes, which is more than {_MAX_BYTES >> 20} MiB"
-        )
-    if n_packed is not None and size > max(_RATIO_FROM, _MAX_RATIO * n_packed):
-        raise DataError(
-            f"{name}: unpacks to more than {_MAX_RATIO} times its size: {n_packed:,} bytes, "
-            f"{size:,} declared"
-        )
-
-
-def _header_size(n_dimensions: int) -> int:
-    return 4 + 4 * n_dimensions
 
 
 def _sizes(content: bytes | bytearray, name: str, n_dimensions: int) -> list[int]:
     """The dimensions that an IDX file's header declares."""
     kind = "images" if n_dimensions == 3 else "labels"
-    header = _header_size(n_dimensions)
+    header = 4 + 4 * n_dimensions
     if len(content) < header or content[:4] != bytes([0, 0, 8, n_dimensions]):
         raise DataError(f"{name}: not an IDX file of {kind} (unsigned bytes, {n_dimensions}-d)")
-    sizes = [int.from_bytes(content[i : i + 4], "big") for i in range(4, header, 4)]
+    sizes: list[int] = np.frombuffer(content[4:header], ">u4").tolist()
     if math.prod(sizes) == 0:
         raise DataError(f"{name}: holds no {kind}")
     if sizes[0] * _MAX_PIXELS < math.prod(sizes):
-        raise DataError(
-            f"{name}: declares images of {' x '.join(map(str, sizes[1:]))} pixels, which is more "
-            f"than {_MAX_PIXELS:,}"
-        )
+        shape, most = " x ".join(map(str, sizes[1:])), f"more than {_MAX_PIXELS:,}"
+        raise DataError(f"{name}: declares images of {shape} pixels, which is {most}")
     return sizes
 
 
@@ -232,7 +205,7 @@ def parse_idx(content: bytes, name: str, n_dimensions: int) -> NDArray[np.uint8]
     `name` is for the message of the DataError that is raised if it is not such a file, is not
     complete, or its images are larger than any digit.
     """
-    sizes, header = _sizes(content, name, n_dimensions), _header_size(n_dimensions)
+    sizes, header = _sizes(content, name, n_dimensions), 4 + 4 * n_dimensions
     size = header + math.prod(sizes)
     if len(content) != size:
         shape = " x ".join(map(str, sizes))
@@ -249,14 +222,14 @@ def _read_shipped(file: str, n_dimensions: int) -> tuple[bytes, str]:
             content = _read_path(path, name, n_dimensions)
     except OSError as error:
         raise DataError(f"{name}: {error.strerror or error}; install the package anew") from None
-    if hashlib.sha256(content).hexdigest() != _SHA256[file]:
+    if hashlib.sha256(content).hexdigest() != _FILES[file]:
         raise DataError(f"{name}: not the MNIST file that this package ships (SHA-256 differs)")
     return content, name
 
 
 def _read_from(folder: Path, file: str, n_dimensions: int) -> tuple[bytes, str]:
-    candidates = [folder / name for name in (file, file + ".gz", file.replace("-idx", ".idx"))]
-    for path in candidates:
+    for name in (file, file + ".gz", file.replace("-idx", ".idx")):
+        path = folder / name
         try:
             return _read_path(path, str(path), n_dimensions), str(path)
         except FileNotFoundError:
@@ -273,18 +246,19 @@ def read(folder: Path | None = None) -> Digits:
     shuffled, always in the same way. DataError if a file is missing, damaged, truncated, or does
     not fit the others; or if a shipped file is not the known one.
     """
-    arrays, summed = {}, hashlib.sha256()
-    for key, file in _FILES.items():
-        n_dimensions = 3 if key.endswith("images") else 1
-        if folder is None:
-            content, name = _read_shipped(file, n_dimensions)
-        else:
-            content, name = _read_from(folder, file, n_dimensions)
+    arrays, summed = [], hashlib.sha256()
+    for file in _FILES:
+        n_dimensions = 3 if "images" in file else 1
+        content, name = (
+            _read_from(folder, file, n_dimensions) if folder else _read_shipped(file, n_dimensions)
+        )
         summed.update(content)
-        arrays[key] = parse_idx(content, name, n_dimensions)
-    train, labels, test, test_labels = arrays.values()
+        arrays.append(parse_idx(content, name, n_dimensions))
+    train, labels, test, test_labels = arrays
     _check_parts_fit(train, labels, test, test_labels)
-    order = _reading_order(labels)
+    order = np.arange(len(labels))
+    if np.count_nonzero(np.diff(labels)) <= labels.max():  # one class after the other
+        order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(labels))
     return Digits(
         train_images=train.reshape(len(train), -1)[order],
         train_labels=labels[order],
@@ -297,32 +271,21 @@ def read(folder: Path | None = None) -> Digits:
     )
 
 
-def _reading_order(labels: NDArray[np.uint8]) -> NDArray[np.intp] | slice:
-    """As in the file; at random if it has one class after the other, for splits are runs of it."""
-    if np.count_nonzero(np.diff(labels)) > labels.max():
-        return slice(None)
-    return np.random.default_rng(_SHUFFLE_SEED).permutation(len(labels))
-
-
 def _check_parts_fit(
     train: NDArray[np.uint8],
     labels: NDArray[np.uint8],
     test: NDArray[np.uint8],
     test_labels: NDArray[np.uint8],
 ) -> None:
-    for part, images, own in (("train", train, labels), ("test", test, test_labels)):
+    _, labels_file, test_file, test_labels_file = _FILES
+    for name, images, own in ((labels_file, train, labels), (test_labels_file, test, test_labels)):
         if len(images) != len(own):
-            raise DataError(
-                f"{_FILES[f'{part} labels']}: {len(own):,} labels for {len(images):,} images"
-            )
+            raise DataError(f"{name}: {len(own):,} labels for {len(images):,} images")
     if train.shape[1:] != test.shape[1:]:
-        raise DataError(
-            f"{_FILES['test images']}: images of {test.shape[1:]} pixels, the training images "
-            f"have {train.shape[1:]}"
-        )
+        here, there = test.shape[1:], train.shape[1:]
+        raise DataError(f"{test_file}: images of {here} pixels, the training images have {there}")
     if test_labels.max() > labels.max():
-        raise DataError(
-            f"{_FILES['test labels']}: class {test_labels.max()} is not in the training set"
-        )
+        most = test_labels.max()
+        raise DataError(f"{test_labels_file}: class {most} is not in the training set")
     if labels.max() < 1:
-        raise DataError(f"{_FILES['train labels']}: fewer than two classes")
+        raise DataError(f"{labels_file}: fewer than two classes")

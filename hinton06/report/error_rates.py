@@ -8,37 +8,25 @@ from pathlib import Path
 
 from hinton06.lineage import EXTENDED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
-from hinton06.recipes import CHAPTER, HOT06
 from hinton06.recognition import Score
 from hinton06.records import Tree
-from hinton06.report.files import ReportError
 from hinton06.report.runs import Selection, capped_notes, each_run, file_values, put
 from hinton06.report.scores import OF_TEST_CASES, coefficient_curve, interval, score_of_product
 from hinton06.report.table import Column, Row, Table
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """A name, its key in a study, and the test error rate in print with its source."""
-
-    name: str
-    key: str
-    printed_percent: float | None = None
-    source: str = ""
-
-
-@dataclass(frozen=True)
 class Study:
     """Experiments that are tabulated together, from a folder that `holds` the files of selections.
 
-    `key` says which experiment a file belongs to. `averaged`: what is printed is the mean of an
-    experiment's nets, which then has a line. `mixed`: there is a column for backpropagation's
-    coefficient.
+    Each has a name and, perhaps, a test error rate in print, in per cent; `key` says to which a
+    file belongs. `averaged`: what is printed is the mean of an experiment's nets, which then has a
+    line. `mixed`: there is a column for backpropagation's coefficient.
     """
 
     name: str
     holds: str
-    experiments: tuple[Experiment, ...]
+    experiments: Mapping[str, tuple[str, float | None]]
     selections: tuple[Selection, ...]
     key: Callable[[RunFile], str]
     legend: str
@@ -52,18 +40,19 @@ def _gradient_and_role(file: RunFile) -> str:
     return f"{gradient} {file.lineage.role}" if file.lineage.role != PRETRAINED else PRETRAINED
 
 
+# Printed in "Using contrastive wake-sleep for generative fine-tuning", and (the first two) in
+# Hinton, Osindero and Teh (2006).
 GENERATIVE = Study(
     "generative",
     "generative nets",
-    # "Using contrastive wake-sleep for generative fine-tuning".
-    (
-        Experiment("greedy pretraining with labels", PRETRAINED, 2.49, HOT06),
-        Experiment("contrastive wake-sleep, 50,000", f"wake-sleep {VALIDATED}", 1.39, HOT06),
-        Experiment("contrastive wake-sleep, 60,000", f"wake-sleep {EXTENDED}", 1.25, CHAPTER),
-        Experiment("mixed gradient, 50,000", f"mixed {VALIDATED}"),
-        Experiment("mixed gradient, 60,000", f"mixed {EXTENDED}", 0.97, CHAPTER),
-        Experiment("BP with the pretraining's gradient", f"pretraining {VALIDATED}"),
-    ),
+    {
+        PRETRAINED: ("greedy pretraining with labels", 2.49),
+        f"wake-sleep {VALIDATED}": ("contrastive wake-sleep, 50,000", 1.39),
+        f"wake-sleep {EXTENDED}": ("contrastive wake-sleep, 60,000", 1.25),
+        f"mixed {VALIDATED}": ("mixed gradient, 50,000", None),
+        f"mixed {EXTENDED}": ("mixed gradient, 60,000", 0.97),
+        f"pretraining {VALIDATED}": ("BP with the pretraining's gradient", None),
+    },
     (
         Selection("stack", (PRETRAINED,), frozenset({"labels", "cases"}), frozenset({"labels"})),
         Selection("generative", (VALIDATED, EXTENDED), frozenset({"cases"})),
@@ -73,15 +62,15 @@ GENERATIVE = Study(
     "greedy pretraining and 50,000 cases, Hinton, Osindero and Teh (2006), who had 44,000; the "
     "others, the chapter.",
 )
+# "Using geometric prior knowledge".
 _TRANSLATIONS = frozenset({"translations"})
 TRANSLATED = Study(
     "translated",
     "classifiers of translated images",
-    # "Using geometric prior knowledge".
-    (
-        Experiment("translated images, 50,000", VALIDATED),
-        Experiment("translated images, 60,000", EXTENDED, 0.65, CHAPTER),
-    ),
+    {
+        VALIDATED: ("translated images, 50,000", None),
+        EXTENDED: ("translated images, 60,000", 0.65),
+    },
     (Selection("classifier", (VALIDATED, EXTENDED), _TRANSLATIONS | {"cases"}, _TRANSLATIONS),),
     lambda file: file.lineage.role,
     f"Training cases are counted before they are translated; {OF_TEST_CASES} Printed: the "
@@ -98,57 +87,48 @@ def table(folder: Path, study: Study) -> Table:
     """
     files: dict[tuple[str, str], RunFile] = {}
     notes: list[str] = []
-    for file in each_run(folder, notes, *study.selections):
+    for file in each_run(folder, study.holds, notes, *study.selections):
         put(files, (study.key(file), str(file.lineage.split)), file)
         notes += capped_notes(file)
-    if not (files or notes):
-        raise ReportError(f"{folder}: there are no {study.holds} in it")
-    rows = []
-    for experiment in study.experiments:
-        nets = {split: files[key, split] for key, split in sorted(files) if key == experiment.key}
-        rows += [_net_row(experiment, split, net) for split, net in nets.items()]
-        if nets:
-            rows += _rows_together(study, experiment, list(nets.values()))
-        else:
-            notes.append(f"missing: {experiment.name}")
-    made = [
-        file_values(file) | {"coefficients": coefficient_curve(file.history)}
-        for file in files.values()
-    ]
+    rows: list[Tree] = []
+    for key, (name, printed) in study.experiments.items():
+        nets = {split: files[place] for place in sorted(files) for split in place[1:]
+                if place[0] == key}  # fmt: skip
+        if not nets:
+            notes.append(f"missing: {name}")
+        own = [_net_row(split, net) for split, net in nets.items()]
+        own += _rows_together(study, list(nets.values()))
+        rows += [{"experiment": name} | row | {"printed_test_percent": printed} for row in own]
+    made = [file_values(f) | {"coefficients": coefficient_curve(f.history)} for f in files.values()]
     return Table(
         _columns(study), rows, name=study.name, legend=[study.legend], notes=notes, sections=True,
         extra={"files": made},
     )  # fmt: skip
 
 
-def _net_row(experiment: Experiment, split: str, file: RunFile) -> Tree:
-    outcome, settings = file.outcome, vars(file.settings)
-    pretrained = file.lineage.role == PRETRAINED
-    epochs = str(settings["passes"]) if pretrained else outcome.epochs_text
-    return _row(experiment, split, outcome.scores, epochs, outcome.bp_weight or None)
+def _net_row(split: str, file: RunFile) -> Tree:
+    outcome, pretrained = file.outcome, file.lineage.role == PRETRAINED
+    epochs = str(vars(file.settings)["passes"]) if pretrained else outcome.epochs_text
+    return _row(split, outcome.scores, epochs, outcome.bp_weight or None)
 
 
-def _rows_together(study: Study, experiment: Experiment, nets: Sequence[RunFile]) -> list[Tree]:
+def _rows_together(study: Study, nets: Sequence[RunFile]) -> list[Tree]:
     """The mean of an experiment's nets where that is printed, and the product of several."""
     rows = []
-    if study.averaged:
+    if study.averaged and nets:
         rates = [net.outcome.scores["test"].error_rate for net in nets]
-        rows.append(_row(experiment, "mean", {}) | {"test_percent": sum(rates) / len(rates)})
+        rows.append(_row("mean", {}) | {"test_percent": sum(rates) / len(rates)})
     if len(nets) > 1:
-        rows.append(_row(experiment, "product", {"test": score_of_product(nets)}))
+        rows.append(_row("product", {"test": score_of_product(nets)}))
     return rows
 
 
 def _row(
-    experiment: Experiment,
-    net: str,
-    scores: Mapping[str, Score],
-    epochs: str = "",
-    coefficient: float | None = None,
+    net: str, scores: Mapping[str, Score], epochs: str = "", coefficient: float | None = None
 ) -> Tree:
     """One net, or the mean or the product of several."""
-    row: Tree = {"experiment": experiment.name, "net": net, "epochs": epochs}
-    row |= {"bp_weight": coefficient, "printed_test_percent": experiment.printed_percent}
+    row: Tree = {"net": net, "epochs": epochs, "bp_weight": coefficient}
+    row["printed_test_percent"] = None
     for part in ("train", "valid", "test"):
         found = scores.get(part)
         row[f"{part}_errors"] = found and found.errors

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -27,9 +27,10 @@ from hinton06.report.files import ReportError
 from hinton06.report.files import save as save_file
 from hinton06.training import RunError
 
-_COLOURS = [f"C{number}" for number in range(10)]
-_FIGURES = ("2", "3", "5", "curves")
 _UNSURE = 0.3
+
+_Contents: TypeAlias = dict[str, bytes | str]
+"""Of files that differ in their endings alone, by ending."""
 
 
 @dataclass(frozen=True)
@@ -72,56 +73,30 @@ def draw(
         if names.count(name) > 1:
             raise ReportError(f"two files are named {name}, and their figures would be too")
     files = dict(zip(names, map(load, paths), strict=True))
+    saved = []
     # Figure 3 first: it takes no time, and looks whether the chosen features exist.
-    jobs: list[tuple[Callable[[_Source], SavedFigure], _Source]] = []
     for number, make in (("3", _figure3), ("2", _figure2), ("5", _figure5)):
-        for name, file in files.items():
+        for name, file in files.items() if number in (options.only or number) else ():
             why_not = _why_not(file, number)
-            if number not in (options.only or _FIGURES):
-                continue
             if not why_not:
-                target = folder / f"figure{number}-{name}"
-                jobs.append((make, _Source(context, file, target, options)))
+                about, contents, numbers = make(context, file, options)
+                contents[".json"] = _document(context, file, number, about, numbers)
+                saved.append(_saved(number, about, folder / f"figure{number}-{name}", contents))
             elif options.only:
                 context.progress.note(f"{file.path}: gives no Figure {number}: {why_not}")
-    saved = sorted((make(source) for make, source in jobs), key=lambda each: each.figure)
-    if "curves" in (options.only or _FIGURES):
-        saved += _learning_curves(files, folder)
+    saved.sort(key=lambda figure: figure.figure)
+    contents = _learning_curves(files) if "curves" in (options.only or "curves") else {}
+    if contents:
+        about = f"learning curves of {', '.join(files)}"
+        saved.append(_saved("curves", about, folder / "learning-curves", contents))
     if not saved:
         raise ReportError("these files give none of the chosen figures")
     return saved
 
 
-@dataclass(frozen=True, eq=False)
-class _Source:
-    """What a figure is drawn from, and the name of its files without their endings."""
-
-    context: Context
-    file: RunFile
-    target: Path
-    options: FigureOptions
-
-    def save(self, figure: str, about: str, png: bytes, svg: bytes, numbers: Tree) -> SavedFigure:
-        """Write the picture in both formats, and its numbers."""
-        document = {
-            "figure": figure,
-            "about": about,
-            "checkpoint": str(self.file.path),
-            "sha256": self.file.digest,
-            "data": self.context.digits.sha256,
-            **numbers,
-        }
-        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-        return _saved(figure, about, self.target, {".png": png, ".svg": svg, ".json": text})
-
-
-def _saved(
-    figure: str, about: str, target: Path, contents: Mapping[str, bytes | str]
-) -> SavedFigure:
-    """Write files that differ in their endings alone."""
-    for ending, content in contents.items():
-        save_file(target.with_name(target.name + ending), content)
-    return SavedFigure(figure, about, tuple(f"{target}{ending}" for ending in contents))
+def values(saved: Sequence[SavedFigure]) -> list[Tree]:
+    """What was drawn, as JSON values."""
+    return [dataclasses.asdict(figure) for figure in saved]
 
 
 def _why_not(file: RunFile, number: str) -> str:
@@ -135,6 +110,22 @@ def _why_not(file: RunFile, number: str) -> str:
     except RunError as error:
         return str(error).removeprefix(f"{file.path}: ")
     return ""
+
+
+def _document(context: Context, file: RunFile, number: str, about: str, numbers: Tree) -> str:
+    head = {"figure": number, "about": about, "checkpoint": str(file.path), "sha256": file.digest}
+    document = head | {"data": context.digits.sha256} | numbers
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+def _saved(figure: str, about: str, target: Path, contents: _Contents) -> SavedFigure:
+    for ending, content in contents.items():
+        save_file(target.with_name(target.name + ending), content)
+    return SavedFigure(figure, about, tuple(f"{target}{ending}" for ending in contents))
+
+
+def _grid(picture: grids.Grey, about: str) -> _Contents:
+    return {".png": grids.png(picture), ".svg": grids.svg(picture, about)}
 
 
 # -- Figure 2 ------------------------------------------------------------------------------------
@@ -192,37 +183,41 @@ def hard_cases(
     ]  # fmt: skip
 
 
-def _figure2(source: _Source) -> SavedFigure:
-    digits = source.context.digits
-    logs = evaluation.recognise_test_cases(source.context, source.file.path)
-    cases = hard_cases(logs, digits.test_labels, source.options.cases)
-    if not cases:
-        raise ReportError(f"{source.file.path}: gets no test case right")
+def _figure2(
+    context: Context, file: RunFile, options: FigureOptions
+) -> tuple[str, _Contents, Tree]:
+    digits = context.digits
+    logs = evaluation.recognise_test_cases(context, file.path)
+    everyone = hard_cases(logs, digits.test_labels, len(logs))
+    if not everyone:
+        raise ReportError(f"{file.path}: gets no test case right")
+    cases = hard_cases(logs, digits.test_labels, options.cases)
     columns = grids.columns_for(len(cases))
     figure = _digits_with_guesses(cases, columns, digits)
-    right = logs.argmax(axis=1) == digits.test_labels
-    everyone = hard_cases(logs, digits.test_labels, len(logs))
     about = (
-        f"{len(cases)} of the {right.sum():,} test digits that {source.file.path.name} gets right, "
+        f"{len(cases)} of the {len(everyone):,} test digits that {file.path.name} gets right, "
         "those it is least sure of; its guess and its second guess"
     )
+    shown = [
+        {
+            **_place(number, columns),
+            **dataclasses.asdict(case),
+            "lead": case.margin,
+            "probabilities": np.exp(logs[case.test_case].astype(np.float64)).tolist(),
+        }
+        for number, case in enumerate(cases)
+    ]
     numbers = {
-        "right": int(right.sum()),
-        "errors": int(len(right) - right.sum()),
+        "right": len(everyone),
+        "errors": len(logs) - len(everyone),
         f"right_with_lead_below_{_UNSURE}": sum(case.margin < _UNSURE for case in everyone),
-        "cases": [
-            {
-                "row": number // columns + 1,
-                "column": number % columns + 1,
-                **dataclasses.asdict(case),
-                "lead": case.margin,
-                "probabilities": np.exp(logs[case.test_case].astype(np.float64)).tolist(),
-            }
-            for number, case in enumerate(cases)
-        ],
+        "cases": shown,
     }
-    png, svg = curves.saved(figure, "png"), curves.saved(figure, "svg")
-    return source.save("2", about, png, svg, numbers)
+    return about, {f".{form}": curves.saved(figure, form) for form in ("png", "svg")}, numbers
+
+
+def _place(number: int, columns: int) -> Tree:
+    return {"row": number // columns + 1, "column": number % columns + 1}
 
 
 def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits) -> Figure:
@@ -246,97 +241,78 @@ def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits
     return figure
 
 
-# -- Figure 3 ------------------------------------------------------------------------------------
+# -- Figures 3 and 5, and learning curves --------------------------------------------------------
 
 
-def _figure3(source: _Source) -> SavedFigure:
-    source.file.check_pixels(source.context.digits)
-    weights = source.file.kind.pixel_weights(source.file.model)
-    chosen = _chosen_features(source, weights.shape[1])
-    shape = source.context.digits.shape
-    fields = weights[:, chosen].T
-    columns = grids.columns_for(len(chosen))
-    pictures = grids.receptive_fields(fields).reshape(-1, *shape)
+def _figure3(
+    context: Context, file: RunFile, options: FigureOptions
+) -> tuple[str, _Contents, Tree]:
+    file.check_pixels(context.digits)
+    weights = file.kind.pixel_weights(file.model)
+    chosen = _chosen_features(file.path, options, weights.shape[1])
+    fields, columns = weights[:, chosen].T, grids.columns_for(len(chosen))
+    pictures = grids.receptive_fields(fields).reshape(-1, *context.digits.shape)
     picture = grids.enlarged(grids.tile(pictures, columns, grids.FIELD_GAP))
     about = (
         f"receptive fields of {len(chosen)} of the {weights.shape[1]} first-layer features of "
-        f"{source.file.path.name}; white: weights of 3 and more, black: of -3 and less"
+        f"{file.path.name}; white: weights of 3 and more, black: of -3 and less"
     )
-    numbers = {
-        "seed": None if source.options.features else source.options.seed,
-        "white": 3,
-        "black": -3,
-        "features": [
-            {
-                "row": number // columns + 1,
-                "column": number % columns + 1,
-                "feature": int(feature) + 1,
-                "smallest_weight": float(field.min()),
-                "largest_weight": float(field.max()),
-            }
-            for number, (feature, field) in enumerate(zip(chosen, fields, strict=True))
-        ],
-    }
-    return source.save("3", about, grids.png(picture), grids.svg(picture, about), numbers)
+    features = [
+        {
+            **_place(number, columns),
+            "feature": int(feature) + 1,
+            "smallest_weight": float(field.min()),
+            "largest_weight": float(field.max()),
+        }
+        for number, (feature, field) in enumerate(zip(chosen, fields, strict=True))
+    ]
+    seed = None if options.features else options.seed
+    numbers = {"seed": seed, "white": 3, "black": -3, "features": features}
+    return about, _grid(picture, about), numbers
 
 
-def _chosen_features(source: _Source, n: int) -> NDArray[np.intp]:
-    chosen = source.options.features
+def _chosen_features(path: Path, options: FigureOptions, n: int) -> NDArray[np.intp]:
+    chosen = options.features
     if chosen is None:
-        rng = np.random.default_rng(source.options.seed)
-        count = min(source.options.random_features, n)
+        rng = np.random.default_rng(options.seed)
+        count = min(options.random_features, n)
         return np.sort(rng.choice(n, count, replace=False)).astype(np.intp)
     outside = [feature for feature in chosen if not 1 <= feature <= n]
     if outside:
-        raise ReportError(
-            f"{source.file.path}: has first-layer features 1 to {n}, not {outside[0]}"
-        )
+        raise ReportError(f"{path}: has first-layer features 1 to {n}, not {outside[0]}")
     return np.array(chosen, np.intp) - 1
 
 
-# -- Figure 5 ------------------------------------------------------------------------------------
-
-
-def _figure5(source: _Source) -> SavedFigure:
-    options = sampling.SamplingOptions(gibbs=source.options.gibbs, seed=source.options.seed)
-    samples = sampling.sample(source.context, source.file.path, options)
-    described = samples_report.describe(samples, options)
-    about = f"{source.file.path.name}: {described}; a row for each label"
-    picture = grids.enlarged(samples_report.grid(samples))
+def _figure5(
+    context: Context, file: RunFile, options: FigureOptions
+) -> tuple[str, _Contents, Tree]:
+    wanted = sampling.SamplingOptions(gibbs=options.gibbs, seed=options.seed)
+    samples = sampling.sample(context, file.path, wanted)
+    described = samples_report.describe(samples, wanted)
+    about = f"{file.path.name}: {described}; a row for each label"
     numbers = {
-        "gibbs": options.gibbs,
-        "seed": options.seed,
-        "threads": source.context.threads,
+        "gibbs": wanted.gibbs,
+        "seed": wanted.seed,
+        "threads": context.threads,
         "labels_of_rows": None if samples.clamped is None else list(samples.clamped),
-        "samples_in_a_row": options.samples,
+        "samples_in_a_row": wanted.samples,
         "image_shape": list(samples.shape),
     }
-    return source.save("5", about, grids.png(picture), grids.svg(picture, about), numbers)
+    return about, _grid(grids.enlarged(samples_report.grid(samples)), about), numbers
 
 
-# -- learning curves -----------------------------------------------------------------------------
-
-
-def _learning_curves(files: Mapping[str, RunFile], folder: Path) -> list[SavedFigure]:
+def _learning_curves(files: Mapping[str, RunFile]) -> _Contents:
+    """Of the panels that some file has something to show in; nothing if there are none."""
     drawn = [
-        curves.Curve(name, _COLOURS[number % len(_COLOURS)], file)
+        curves.Curve(name, f"C{number % 10}", file)
         for number, (name, file) in enumerate(files.items())
     ]
     panels = [
-        panel for panel in (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
+        panel
+        for panel in (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
         if any(panel.shows(file) for file in files.values())
-    ]  # fmt: skip
+    ]
     if not panels:
-        return []
-    contents: dict[str, bytes | str] = {
-        ".png": curves.draw(drawn, panels, "png"),
-        ".svg": curves.draw(drawn, panels, "svg"),
-        ".csv": curves.comma_separated(drawn),
-    }
-    about = f"learning curves of {', '.join(files)}"
-    return [_saved("curves", about, folder / "learning-curves", contents)]
-
-
-def values(saved: Sequence[SavedFigure]) -> list[Tree]:
-    """What was drawn, as JSON values."""
-    return [dataclasses.asdict(each) for each in saved]
+        return {}
+    pictures = {f".{form}": curves.draw(drawn, panels, form) for form in ("png", "svg")}
+    return {**pictures, ".csv": curves.comma_separated(drawn)}

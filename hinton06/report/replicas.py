@@ -98,9 +98,11 @@ def _row(network: str, cases: str | None, place: slice, tables: Mapping[int, Tab
 
 
 def _mean_of(lines: Sequence[Any], name: str) -> float | None:
-    """Of one column of some lines, if all have it."""
-    numbers = [float(value) for line in lines if (value := getattr(line, name, None)) is not None]
-    return float(np.mean(numbers)) if len(numbers) == len(lines) else None
+    """Of one column of some lines, if all have it; of a single line as it is."""
+    numbers = [value for line in lines if (value := getattr(line, name, None)) is not None]
+    if len(numbers) < len(lines):
+        return None
+    return float(np.mean(numbers)) if len(numbers) > 1 else numbers[0]
 
 
 def statistics(by_seed: Mapping[str, float], printed: float | None) -> Tree:

@@ -56,13 +56,16 @@ def conditions(file: RunFile) -> set[str]:
     return {*file.lineage.conditions(), *later} - _NO_CONDITION
 
 
-def each_run(folder: Path, notes: list[str], *selections: Selection) -> Iterator[RunFile]:
+def each_run(
+    folder: Path, holds: str, notes: list[str], *selections: Selection
+) -> Iterator[RunFile]:
     """The finished files in a folder that a table takes, by any of its selections.
 
     To the notes is added what cannot be read, is not finished, or is left out for a condition
-    that no table knows.
+    that no table knows. `ReportError`, which names what the folder should hold, if there is
+    nothing of all that.
     """
-    left_out = []
+    left_out, taken = [], 0
     for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
         try:
             file = load(path)
@@ -76,11 +79,14 @@ def each_run(folder: Path, notes: list[str], *selections: Selection) -> Iterator
             if unknown and not unknown & _TABULATED:
                 left_out.append(f"{path.name} ({', '.join(sorted(unknown))})")
             elif not unknown and file.complete and path.suffix != ".part":
+                taken += 1
                 yield file
             elif not unknown:
                 notes.append(f"{path.name}: not finished, {file.epochs_done} epochs done")
     if left_out:
         notes.append(f"left out: {', '.join(left_out)}")
+    if not (taken or notes):
+        raise ReportError(f"{folder}: there are no {holds} in it")
 
 
 def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06 import provenance
-from hinton06.annealing import Spread
 from hinton06.evaluation import EVERY_CASE, CaseSelection, Evaluation
 from hinton06.loading import Outcome, RunFile
 from hinton06.recognition import Score, product_of_nets, score
@@ -50,12 +49,12 @@ def interval(errors: int, cases: int) -> int:
 
 def score_of_product(nets: Sequence[RunFile]) -> Score:
     """What the product of finished nets scores on the test cases; `ReportError` if these differ."""
-    labels: Any = nets[0].outcome.test_labels
+    labels: list[Any] = [net.outcome.test_labels for net in nets]
     logs: list[Any] = [net.outcome.test_log_probs for net in nets]
-    for net in nets:
-        if not np.array_equal(net.outcome.test_labels, labels):  # type: ignore[arg-type]
+    for net, own in zip(nets, labels, strict=True):
+        if not np.array_equal(own, labels[0]):
             raise ReportError(f"{net.path}: was tested on other cases than {nets[0].path}")
-    return score(product_of_nets(logs), labels)
+    return score(product_of_nets(logs), labels[0])
 
 
 def scores_line(outcome: Outcome) -> str:
@@ -161,19 +160,18 @@ def _row(evaluation: Evaluation) -> Tree:
     """An evaluation, the values of its method, and what is published of it."""
     name, spread = evaluation.method.name if evaluation.method else "softmax", evaluation.spread
     settings = evaluation.method.settings() if evaluation.method else {}
-    values = ", ".join(f"{value} {key}" for key, value in settings.items() if key != "seed")
-    return (
-        evaluation_values(evaluation)
-        | settings
-        | {
-            "stem": Path(evaluation.name).stem,
-            "method": name,
-            "named": f"{name} ({values})" if values else name,
-            "effective_size": spread and spread.effective_size,
-            "log_weight_sd": spread and spread.log_weight_sd,
-            "published": PUBLISHED.get(name) if evaluation.part == "test" else None,
-        }
-    )
+    used = ", ".join(f"{value} {key}" for key, value in settings.items() if key != "seed")
+    values = evaluation_values(evaluation)
+    own = {
+        "stem": Path(evaluation.name).stem,
+        "method": name,
+        "named": f"{name} ({used})" if used else name,
+        "interval_95_percent": 100 * values["interval_95_errors"] / values["cases"],
+        "effective_size": spread and spread.effective_size,
+        "log_weight_sd": spread and spread.log_weight_sd,
+        "published": PUBLISHED.get(name) if evaluation.part == "test" else None,
+    }
+    return values | settings | own
 
 
 def _scores_table(evaluations: Sequence[Evaluation], selection: CaseSelection) -> Table:
@@ -196,26 +194,22 @@ def _scores_table(evaluations: Sequence[Evaluation], selection: CaseSelection) -
 
 def _remarks(evaluations: Sequence[Evaluation], selection: CaseSelection) -> list[str]:
     """What a reader of the scores should know: which cases, and how far weights are apart."""
-    found = [
-        f"{e.name}, {e.part}: {_spread_text(e.spread, e.score.cases)}"
-        for e in evaluations
-        if e.spread is not None
-    ]
-    if selection.cases is not None:
+    found = []
+    for each in evaluations:
+        spread, apart = each.spread, ""
+        if spread is None:
+            continue
+        if spread.log_weight_sd is not None:
+            apart = f"; the log weights of an image vary by {spread.log_weight_sd:.2f} nats"
         found.append(
-            f"At most {selection.cases:,} cases of each part, drawn with seed {selection.seed}."
+            f"{each.name}, {each.part}: the {spread.passes} weighted passes are worth "
+            f"{spread.effective_size:.1f} equal ones{apart}; {spread.dominated:,} of "
+            f"{each.score.cases:,} cases hang on a single pass."
         )
+    if selection.cases is not None:
+        drawn = f"{selection.cases:,} cases of each part, drawn with seed {selection.seed}."
+        found.append(f"At most {drawn}")
     return found
-
-
-def _spread_text(spread: Spread, cases: int) -> str:
-    apart = ""
-    if spread.log_weight_sd is not None:
-        apart = f"; the log weights of an image vary by {spread.log_weight_sd:.2f} nats"
-    return (
-        f"the {spread.passes} weighted passes are worth {spread.effective_size:.1f} equal ones"
-        f"{apart}; {spread.dominated:,} of {cases:,} cases hang on a single pass."
-    )
 
 
 def _confusion_table(evaluation: Evaluation) -> Table:
@@ -234,11 +228,6 @@ def _confusion_table(evaluation: Evaluation) -> Table:
 # -- evaluations by method -----------------------------------------------------------------------
 
 
-def _rate(row: Row) -> str:
-    half = 100 * row["interval_95_errors"] / row["cases"]
-    return f"{row['error_rate_percent']:.2f} ± {half:.2f} %"
-
-
 _METHODS_COLUMNS = (
     Column("net", "{stem}", left=True),
     Column("method", "{named}", left=True),
@@ -246,7 +235,7 @@ _METHODS_COLUMNS = (
     Column("cases", "{cases:,}"),
     Column("cost per 100", "{cost_per_100:.3f}"),
     Column("errors", "{errors} ± {interval_95_errors}"),
-    Column("error rate", _rate),
+    Column("error rate", "{error_rate_percent:.2f} ± {interval_95_percent:.2f} %"),
     Column("seconds", "{seconds:.1f}"),
     Column("published, test", "{published}", left=True),
 )
@@ -261,11 +250,12 @@ def methods_table(
 ) -> Table:
     """Scores on the cases of a selection, measured with so many threads, beside published ones."""
     rows = list(map(_row, evaluations))
-    json_rows = []
-    for evaluation, row in zip(evaluations, rows, strict=True):
-        published = {"published_test_errors": row["published"]} if row["published"] else {}
-        values = evaluation_values(evaluation, selection)
-        json_rows.append(values | {"sha256": evaluation.sha256} | published)
+    json_rows = [
+        evaluation_values(e, selection)
+        | {"sha256": e.sha256}
+        | ({"published_test_errors": row["published"]} if row["published"] else {})
+        for e, row in zip(evaluations, rows, strict=True)
+    ]
     return Table(
         _METHODS_COLUMNS,
         rows,
@@ -275,10 +265,7 @@ def methods_table(
             "Published: Hinton, Osindero and Teh (2006), a net of theirs trained on 60,000 cases.",
             *_remarks(evaluations, selection),
         ],
-        records=[
-            {"net": row["stem"]} | {name: row.get(name) for name in _METHODS_WRITTEN}
-            for row in rows
-        ],
+        records=[{"net": r["stem"]} | {n: r.get(n) for n in _METHODS_WRITTEN} for r in rows],
         json_rows=json_rows,
         extra={"threads": threads, "provenance": provenance.describe()},
     )

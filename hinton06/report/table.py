@@ -209,12 +209,12 @@ class Table:
             wanted.append(max(content, cell_len(heading)))
             whole.append(max(content, word))
             folded.append(max(min(content, _TEXT_WIDTH), word) if column.left else whole[-1])
-        for gap, least in ((2, whole), (1, whole), (1, folded)):
-            if room is None:
-                return wanted, gap
+        if room is None:
+            return wanted, 2
+        for most, least, gap in ((wanted, whole, 2), (wanted, whole, 1), (whole, folded, 1)):
             free = room - gap * (len(wanted) - 1)
             if sum(least) <= free:
-                return _narrowed(wanted, least, free), gap
+                return _narrowed(most, least, free), gap
         return [], 0
 
     def _grid(
@@ -247,9 +247,9 @@ def _line(cells: Sequence[str], names: int) -> str:
     return "".join(f"| {c} " if c or n >= names else "| " for n, c in enumerate(escaped)) + "|"
 
 
-def _narrowed(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int]:
-    """Widths that fit, from what is wanted: what has most to spare gives first."""
-    widths = list(wanted)
+def _narrowed(most: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Widths that fit: what has most to spare gives first."""
+    widths = list(most)
     while sum(widths) > room:
         widest = max(range(len(widths)), key=lambda n: widths[n] - least[n])
         widths[widest] -= 1

@@ -8,8 +8,8 @@ from typing import Any
 
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
+from hinton06.recognition import Score
 from hinton06.records import Tree
-from hinton06.report.files import ReportError
 from hinton06.report.runs import Selection, each_run, file_values, put
 from hinton06.report.scores import OF_TEST_CASES, interval, score_of_product
 from hinton06.report.table import Column, Table
@@ -57,8 +57,7 @@ PRINTED: tuple[Row, ...] = (
 _COMBINED = "abc"
 # Where each line's numbers come from: the net of a role and a split, or of three splits.
 _SOURCES: tuple[tuple[str, str | None], ...] = (
-    *((VALIDATED, split) for split in ("a", "b", "c", _COMBINED)),
-    *((EXTENDED, split) for split in ("a", "b", "c", _COMBINED)),
+    *((role, split) for role in (VALIDATED, EXTENDED) for split in ("a", "b", "c", _COMBINED)),
     (NOT_PRETRAINED, None),
 )
 _KNOWS = frozenset({"cases"})
@@ -70,19 +69,11 @@ _SELECTIONS = (
 
 @dataclass
 class Table1:
-    """What the files of one folder hold.
+    """What one folder holds: files by role and split, and rows in the order of `PRINTED`."""
 
-    Parameters
-    ----------
-    measured : list of Row or None
-        In the order of `PRINTED`; None where the files for a line are missing.
-    notes : list of str
-    files : dict from (role, split) to RunFile
-    """
-
+    files: dict[tuple[str, str | None], RunFile] = field(default_factory=dict)
     measured: list[Row | None] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    files: dict[tuple[str, str | None], RunFile] = field(default_factory=dict)
 
     @property
     def nets(self) -> dict[tuple[str, str | None], RunFile]:
@@ -99,56 +90,49 @@ def read_runs(folder: Path) -> Table1:
     Raises `ReportError` if there is none in it, or two for one line.
     """
     found = Table1()
-    for file in each_run(folder, found.notes, *_SELECTIONS):
+    for file in each_run(folder, "nets of Table 1", found.notes, *_SELECTIONS):
         put(found.files, (file.lineage.role, file.lineage.split), file)
-    if not (found.files or found.notes):
-        raise ReportError(f"{folder}: there are no nets of Table 1 in it")
     found.measured = [_measured_row(found, *source) for source in _SOURCES]
-    found.notes += _missing(found) + _capped(found) + _mixed(found)
+    found.notes += _notes(found)
     return found
 
 
-def _measured_row(found: Table1, role: str, split: str | None) -> Row | None:
-    if split != _COMBINED:
-        net = found.files.get((role, split))
-        return None if net is None else _net_row(net)
-    nets = [net for name in _COMBINED if (net := found.files.get((role, name)))]
-    if len(nets) < len(_COMBINED):
+def _measured_row(found: Table1, role: str, splits: str | None) -> Row | None:
+    nets = [net for split in splits or [None] if (net := found.files.get((role, split)))]
+    if len(nets) < len(splits or [None]):
         return None
+    if len(nets) == 1:
+        return _net_row(nets[0])
     test = score_of_product(nets)
-    numbers = {"test_cost": test.cost_per_100, "test_errors": test.errors}
-    return Row("Combined", test_cases=test.cases, **numbers)  # type: ignore[arg-type]
+    return Row("Combined", **_numbers("test", test), test_cases=test.cases)
 
 
 def _net_row(net: RunFile) -> Row:
     scores, split = net.outcome.scores, net.lineage.split
     numbers: dict[str, Any] = {"cases": f"{scores['train'].cases:,}"}
     for part, score in scores.items():
-        numbers |= {f"{part}_cost": score.cost_per_100, f"{part}_errors": score.errors}
+        numbers |= _numbers(part, score)
     numbers |= {"epochs": net.outcome.epochs_text, "test_cases": scores["test"].cases}
     return Row(f"Net{split}" if split else "not pre-trained", **numbers)
 
 
-def _missing(found: Table1) -> list[str]:
+def _numbers(part: str, score: Score) -> dict[str, Any]:
+    return {f"{part}_cost": score.cost_per_100, f"{part}_errors": score.errors}
+
+
+def _notes(found: Table1) -> list[str]:
+    """Which nets are missing or ended at a cap, and what the files do not have in common."""
     lacking = [
         f"{role} Net{split}" if split else "the not pre-trained net"
         for role, split in _SOURCES
         if split != _COMBINED and (role, split) not in found.files
     ]
-    return [f"missing: {', '.join(lacking)}"] if lacking else []
-
-
-def _capped(found: Table1) -> list[str]:
-    return [
-        f"{role} {f'Net{split}' if split else 'net'}: {net.outcome.reason}, before its stopping "
-        "rule was met"
-        for (role, split), net in found.files.items()
-        if net.outcome.capped
-    ]
-
-
-def _mixed(found: Table1) -> list[str]:
-    files, notes = found.files.values(), []
+    notes = [f"missing: {', '.join(lacking)}"] if lacking else []
+    for (role, split), file in found.files.items():
+        if file.outcome.capped:
+            name = f"Net{split}" if split else "net"
+            notes.append(f"{role} {name}: {file.outcome.reason}, before its stopping rule was met")
+    files = found.files.values()
     for name, values in (
         ("recipes", {file.recipe for file in files}),
         ("seeds", {str(file.lineage.seed) for file in files}),
@@ -163,8 +147,10 @@ def _mixed(found: Table1) -> list[str]:
 
 
 def _train_cost(row: TableRow) -> str:
-    cost = row.get("train_cost", "")
-    return f"{cost:.3f}" if cost and row["source"] == "measured" else str(cost or "")
+    cost = row.get("train_cost")
+    if cost is None:
+        return ""
+    return f"{cost:.3f}" if row["source"] == "measured" else str(cost)
 
 
 def _test_errors(row: TableRow) -> str:
@@ -193,11 +179,9 @@ def table(found: Table1) -> Table:
     measured = [{"source": "measured", **(row.values() if row else {})} for row in found.measured]
     pairs = list(zip(printed, measured, strict=True))
     rows = [row for pair in pairs for row in pair]
-    files = [
-        {"net": " ".join(filter(None, place)), **file_values(file)}
-        for place, file in found.files.items()
-    ]
-    seconds = sum(float(file.provenance["cpu_seconds"]) for file in found.files.values())
+    files = {" ".join(filter(None, place)): file for place, file in found.files.items()}
+    seconds = sum(float(file.provenance["cpu_seconds"]) for file in files.values())
+    made = [{"net": name, **file_values(file)} for name, file in files.items()]
     return Table(
         _COLUMNS,
         rows,
@@ -211,7 +195,7 @@ def table(found: Table1) -> Table:
             {"printed": chapter, "measured": ours if "network" in ours else None}
             for chapter, ours in pairs
         ],
-        extra={"cpu_seconds_of_all_files": seconds, "files": files},
+        extra={"cpu_seconds_of_all_files": seconds, "files": made},
         pictures={"learning-curves.png": lambda: _learning_curves(found)},
     )
 

@@ -14,7 +14,6 @@ from hinton06.loading import RunFile
 from hinton06.recipes import show_value
 from hinton06.recognition import Score
 from hinton06.records import Tree
-from hinton06.report.files import ReportError
 from hinton06.report.runs import Selection, capped_notes, each_run, file_values, put
 from hinton06.report.scores import OF_TEST_CASES, interval
 from hinton06.report.table import Column, Table
@@ -44,10 +43,8 @@ def table(folder: Path) -> Table:
     """
     notes: list[str] = []
     lines: Lines = {}
-    for file in each_run(folder, notes, _SELECTION):
+    for file in each_run(folder, "classifiers that validation stopped", notes, _SELECTION):
         put(lines.setdefault(_variant(file), {}), file.lineage.split, file)
-    if not (lines or notes):
-        raise ReportError(f"{folder}: there are no classifiers that validation stopped in it")
     lines = dict(sorted(lines.items()))
     best = _best(lines, notes)
     rows = {variant: _row(variant, nets.values(), variant in best)

@@ -1,0 +1,402 @@
+"""Tables: what they hold, how they are rendered, and which files they take."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from test_cli import fails_in_one_line, on_a_terminal, run
+
+from hinton06 import checkpoint, loading
+from hinton06.evaluation import Evaluation
+from hinton06.lineage import Lineage
+from hinton06.recipes import PARTS
+from hinton06.recognition import Score
+from hinton06.report import contents, runs, scores
+from hinton06.report.files import ReportError
+from hinton06.report.table import Column, Table
+
+OLD = Path(__file__).parent / "data" / "version-1"
+
+TABLE = Table(
+    [
+        Column("experiment", "{experiment}", left=True),
+        Column("net", "{net}", left=True),
+        Column("mean test errors", "{errors:.1f} ± {half:.1f}"),
+        Column("training cost per 100", "{cost:.3f}", short="cost"),
+        Column("made from", "{parent}", left=True),
+    ],
+    [
+        {"experiment": "first one", "net": "a", "errors": 1234.567, "half": 12.34, "cost": 0.00449,
+         "parent": "a stack of three layers"},
+        {"experiment": "first one", "net": "bb", "errors": 7, "half": None, "cost": 235.81,
+         "parent": "runs/some-folder/pretrain-labels-b.h5"},
+        {"experiment": "another", "net": "a", "errors": 99.96, "half": 0.04, "cost": None,
+         "parent": None},
+    ],
+    name="table",
+    legend=["What it all means, in a sentence that is longer than a line of a terminal is wide."],
+    notes=["something is missing"],
+)  # fmt: skip
+SECTIONS = dataclasses.replace(TABLE, sections=True)
+
+
+def printed(table: Table, width: int | None, **more: Any) -> list[str]:
+    """Its lines on a terminal so wide, or where there is none."""
+    screen = io.StringIO()
+    terminal = width is not None
+    table.print(Console(file=screen, force_terminal=terminal, width=width, color_system=None,
+                        highlight=False, markup=False, emoji=False, **more))  # fmt: skip
+    return [line.rstrip() for line in screen.getvalue().splitlines()]
+
+
+# -- cells and formats -----------------------------------------------------------------------
+
+
+def test_a_cell_rounds_what_the_row_holds_and_is_empty_where_a_value_is_missing() -> None:
+    cells = [[column.text(row) for column in TABLE.columns[2:4]] for row in TABLE.rows]
+    assert cells == [["1234.6 ± 12.3", "0.004"], ["", "235.810"], ["100.0 ± 0.0", ""]]
+    nested = Column("", "{draws[mean]:.1f}")
+    rows: list[Mapping[str, Any]] = [{"draws": {"mean": 2.25}}, {"draws": {"mean": None}}, {}]
+    assert [nested.text(row) for row in rows] == ["2.2", "", ""]
+    assert Column("", lambda row: row["net"] * 2).text(TABLE.rows[1]) == "bbbb"
+
+
+def test_markdown_has_every_column_and_says_what_is_a_note() -> None:
+    assert TABLE.markdown().splitlines() == [
+        "| experiment | net | mean test errors | training cost per 100 | made from |",
+        "|---|---|---:|---:|---|",
+        "| first one | a | 1234.6 ± 12.3 | 0.004 | a stack of three layers |",
+        "| first one | bb |  | 235.810 | runs/some-folder/pretrain-labels-b.h5 |",
+        "| another | a | 100.0 ± 0.0 |  |  |",
+        "",
+        "What it all means, in a sentence that is longer than a line of a terminal is wide.",
+        "",
+        "Note: something is missing",
+    ]
+    strong = dataclasses.replace(TABLE, strong=lambda row: row["net"] == "bb")
+    assert strong.markdown().splitlines()[3] == (
+        "| first one | bb |  | **235.810** | **runs/some-folder/pretrain-labels-b.h5** |"
+    )
+    assert SECTIONS.markdown() == TABLE.markdown()
+
+
+def test_a_bar_in_a_name_does_not_end_a_cell() -> None:
+    table = Table([Column("net", "{net}", left=True)], [{"net": "a|b"}])
+    assert table.markdown().splitlines()[-1] == "| a\\|b |"
+
+
+def test_csv_and_json_hold_the_numbers_as_they_are() -> None:
+    records = list(csv.DictReader(io.StringIO(TABLE.csv())))
+    assert [record["errors"] for record in records] == ["1234.567", "7", "99.96"]
+    assert records[1]["half"] == ""
+    document = json.loads(dataclasses.replace(TABLE, extra={"files": [1]}).json())
+    assert document == {"rows": TABLE.rows, "notes": ["something is missing"], "files": [1]}
+    other = dataclasses.replace(TABLE, records=[{"x": 1}], json_rows=[[1, 2]])
+    assert other.csv() == "x\n1"
+    assert json.loads(other.json())["rows"] == [[1, 2]]
+
+
+def test_what_is_saved_is_what_is_printed(tmp_path: Path, capsys: Any) -> None:
+    table = dataclasses.replace(TABLE, pictures={"x.png": lambda: b"a picture"})
+    table.save(tmp_path / "new")
+    for form, suffix in (("markdown", "md"), ("csv", "csv"), ("json", "json")):
+        table.show(form)
+        saved = (tmp_path / "new" / f"table.{suffix}").read_text(encoding="utf-8")
+        assert capsys.readouterr().out == saved
+    assert (tmp_path / "new" / "x.png").read_bytes() == b"a picture"
+    with pytest.raises(ReportError, match=r"table\.md: cannot be written"):
+        table.save(tmp_path / "new" / "x.png")
+
+
+# -- a terminal ------------------------------------------------------------------------------
+
+
+def test_where_there_is_no_terminal_nothing_wraps() -> None:
+    assert printed(TABLE, None) == [
+        "experiment  net  mean test errors     cost  made from",
+        "first one   a       1234.6 ± 12.3    0.004  a stack of three layers",
+        "first one   bb                     235.810  runs/some-folder/pretrain-labels-b.h5",
+        "another     a         100.0 ± 0.0",
+        "What it all means, in a sentence that is longer than a line of a terminal is wide.",
+        "Note: something is missing",
+    ]
+
+
+def test_a_terminal_that_is_wide_enough_shows_the_same_table_and_wraps_prose_at_80() -> None:
+    wide = printed(TABLE, 200)
+    assert wide[:4] == printed(TABLE, None)[:4]
+    assert max(map(len, wide[4:])) <= 80
+    assert " ".join(wide[4:]) == " ".join(printed(TABLE, None)[4:])
+
+
+def test_headings_fold_first_then_text() -> None:
+    assert printed(TABLE, 78)[:5] == [
+        "                     mean test",
+        "experiment  net         errors     cost  made from",
+        "first one   a    1234.6 ± 12.3    0.004  a stack of three layers",
+        "first one   bb                  235.810  runs/some-folder/pretrain-labels-b.h5",
+        "another     a      100.0 ± 0.0",
+    ]
+    assert printed(TABLE, 60)[:6] == [
+        "                   mean test",
+        "experiment net        errors    cost made from",
+        "first one  a   1234.6 ± 12.3   0.004 a stack of three layers",
+        "first one  bb                235.810 runs/some-folder/pretra",
+        "                                     in-labels-b.h5",
+        "another    a     100.0 ± 0.0",
+    ]
+
+
+def test_a_terminal_too_narrow_for_that_gets_a_record_a_row() -> None:
+    assert printed(TABLE, 40)[:16] == [
+        "experiment: first one", "net: a", "mean test errors: 1234.6 ± 12.3",
+        "training cost per 100: 0.004", "made from: a stack of three layers", "",
+        "experiment: first one", "net: bb", "training cost per 100: 235.810",
+        "made from:", "runs/some-folder/pretrain-labels-b.h5", "",
+        "experiment: another", "net: a", "mean test errors: 100.0 ± 0.0", "",
+    ]  # fmt: skip
+
+
+def test_a_section_stands_once_above_its_rows() -> None:
+    assert printed(SECTIONS, None)[:6] == [
+        "net  mean test errors     cost  made from",
+        "first one",
+        "a       1234.6 ± 12.3    0.004  a stack of three layers",
+        "bb                     235.810  runs/some-folder/pretrain-labels-b.h5",
+        "another",
+        "a         100.0 ± 0.0",
+    ]
+    assert printed(SECTIONS, 40)[:3] == ["first one", "net: a", "mean test errors: 1234.6 ± 12.3"]
+
+
+@pytest.mark.parametrize("table", [TABLE, SECTIONS], ids=["plain", "sections"])
+@pytest.mark.parametrize("width", [20, 30, 37, 38, 45, 55, 60, 70, 75, 80, 81, 90, 100, 120])
+def test_no_number_and_no_name_loses_anything_at_any_width(table: Table, width: int) -> None:
+    lines = printed(table, width)
+    assert max(map(len, lines)) <= width
+    words = " ".join(" ".join(lines).split())
+    for row in table.rows:
+        for column in table.columns:
+            if not column.left:
+                assert column.text(row) in words
+    everything = "".join(words.split())
+    assert "…" not in everything
+    for row in table.rows:
+        assert row["net"] in words
+        assert row["experiment"] in words or "".join(row["experiment"].split()) in everything
+    # A name may be folded, between other columns' lines: each of its characters is there.
+    assert everything.count("/") >= 2
+    assert everything.count("-") >= 3
+
+
+def test_wide_characters_take_two_columns() -> None:
+    rows = [{"net": "网络" * 12, "errors": 12}, {"net": "x", "errors": 345}]
+    table = Table([Column("net", "{net}", left=True), Column("errors", "{errors}")], rows)
+    for width in (20, 30, 60):
+        lines = printed(table, width)
+        assert max(map(cell_len, lines)) <= width
+        assert "".join(lines).count("网") == 12
+        assert "345" in "".join(lines)
+
+
+def test_names_are_no_markup() -> None:
+    table = Table([Column("net", "{net}", left=True)], [{"net": "[bold]x[/bold] :dog:"}],
+                  title="[red]:cat:", notes=["[dim]"])  # fmt: skip
+    assert printed(table, None) == ["[red]:cat:", "net", "[bold]x[/bold] :dog:", "Note: [dim]"]
+
+
+def test_rows_that_do_not_stand_out_are_dim_on_a_terminal() -> None:
+    screen = io.StringIO()
+    strong = dataclasses.replace(TABLE, strong=lambda row: row["net"] == "bb")
+    strong.print(Console(file=screen, force_terminal=True, width=200, color_system="standard"))
+    styled = [line.startswith("\x1b[2m") for line in screen.getvalue().splitlines()[1:4]]
+    assert styled == [True, False, True]
+
+
+def test_a_confusion_matrix_of_many_classes_keeps_its_numbers_and_labels() -> None:
+    n = 47
+    counts = np.zeros((n, n), np.int64)
+    counts[np.arange(n), np.arange(n)] = 1000 + np.arange(n)
+    counts[3, 46] = 12345
+    evaluation = Evaluation("net.h5", "test", Score(60000, 12345, 1.0), counts)
+    table = scores._confusion_table(evaluation)
+    head, *rows = [line.split() for line in printed(table, None)[1:]]
+    assert head == ["label", *map(str, range(n))]
+    assert [row[0] for row in rows] == [str(label) for label in range(n)]
+    found = [[0 if cell == "." else int(cell) for cell in row[1:]] for row in rows]
+    assert found == counts.tolist()
+    lines = printed(table, 60)
+    assert max(map(len, lines)) <= 60
+    start = lines.index("label: 3")
+    assert lines[start : start + 4] == ["label: 3", "3: 1003", "46: 12345", ""]
+    assert sum(line.startswith("label: ") for line in lines) == n
+
+
+# -- the tables of files ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["table1", "generative", "translated", "unlabelled"])
+@pytest.mark.parametrize("width", [30, 50, 60, 72])
+def test_tables_of_files_are_whole_on_a_narrow_terminal(command: str, width: int) -> None:
+    wide = run(command, OLD).stdout
+    numbers = {word for word in wide.split() if word[:1].isdigit()}
+    lines = on_a_terminal(width, command, OLD)
+    assert max(map(len, lines)) <= width
+    assert numbers <= set(" ".join(lines).split()) | {word + ":" for word in numbers}
+
+
+def test_show_fits_a_terminal_and_is_whole_elsewhere() -> None:
+    file = OLD / "bp-a.h5"
+    digest = loading.load(file).lineage.data
+    assert digest in run("show", file).stdout
+    lists = on_a_terminal(60, "show", file)
+    lists = lists[lists.index("") :]
+    assert max(map(len, lists)) <= 60
+
+
+def test_show_names_the_source_of_each_setting_under_the_experiment_s_conditions(
+    capsys: Any,
+) -> None:
+    file = loading.load(OLD / "hybrid-a.h5")
+    contents.show(dataclasses.replace(file, recipe="tr2006"))
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
+    assert lines["recipe"].split() == ["recipe", "tr2006"]
+    assert "Hinton, Osindero and Teh (2006)" in lines["sampled_labels"]
+    assert lines["generative"].split()[-2:] == ["the", "chapter"]
+    assert lines["bp_weights"].split()[-1] == "option"
+    # In the recipe's variant for mixed gradients; without one it is 10.
+    changed = dataclasses.replace(file.settings, gibbs=(3,))  # type: ignore[type-var]
+    contents.show(dataclasses.replace(file, recipe="tr2006", settings=changed))
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
+    assert "validation" in lines["gibbs"]
+
+
+def test_json_says_how_each_file_was_made() -> None:
+    for command in ("table1", "generative", "translated", "unlabelled"):
+        for made in json.loads(run(command, OLD, "--json").stdout)["files"]:
+            file = loading.load(OLD / made["file"])
+            assert made["kind"] == file.kind.name
+            assert made["sha256"] == file.digest
+            assert made["recipe"] == "quick"
+            assert made["settings"]["batch"] == vars(file.settings)["batch"]
+            assert made["lineage"]["role"] == file.lineage.role
+            assert made["provenance"] == file.provenance
+            assert made["reason"] == file.outcome.reason
+
+
+# -- which files a table takes ---------------------------------------------------------------
+
+TAKEN = {
+    "table1": "bp-a.h5",
+    "replicas": "bp-a-extended.h5",
+    "generative": "hybrid-a.h5",
+    "translated": "bp-translated-a.h5",
+    "unlabelled": "bp-50-images-a.h5",
+}
+"""A file that each table takes."""
+
+
+@dataclass(frozen=True)
+class LaterLineage(Lineage):
+    """With a condition that no table knows."""
+
+    dropout: float = 0.0
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The running package with a condition of lineage and a setting of every kind more."""
+    monkeypatch.setattr(loading, "Lineage", LaterLineage)
+    added = dataclasses.field(default=0.0, metadata={"choices": (), "low": 0, "high": 1})
+    monkeypatch.setattr(
+        loading,
+        "PARTS",
+        {
+            name: dataclasses.make_dataclass("Later", [("sparsity", float, added)], bases=(kind,),
+                                             frozen=True)
+            for name, kind in PARTS.items()
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("later")
+@pytest.mark.parametrize("command", TAKEN)
+@pytest.mark.parametrize(
+    ("part", "name"), [("lineage", "dropout"), ("settings", "sparsity")], ids=["lineage", "setting"]
+)
+def test_a_file_of_an_unknown_condition_is_left_out_of_each_table_and_named(
+    command: str, part: str, name: str, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(OLD, tmp_path / "runs"))
+    path = folder / TAKEN[command]
+    before = json.loads(run(command, folder, "--json").stdout)
+    for value, taken in ((0.0, True), (0.5, False)):
+        found = checkpoint.load(path)
+        getattr(found, part)[name] = value
+        checkpoint.save(path, found)
+        after = json.loads(run(command, folder, "--json").stdout)
+        assert (after["rows"] == before["rows"]) == taken
+        notes = [note for note in after["notes"] if "left out" in note]
+        assert [note.removeprefix(f"{folder}: ") for note in notes] == (
+            [] if taken else [f"left out: {path.name} ({name})"]
+        )
+        files = [made["file"] for made in after.get("files", [])]
+        assert command == "replicas" or (path.name in files) == taken
+
+
+@pytest.mark.usefixtures("later")
+def test_a_file_of_another_table_is_passed_over_whatever_else_it_is(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(OLD, tmp_path / "runs"))
+    found = checkpoint.load(folder / "bp-translated-a.h5")
+    found.lineage["dropout"] = 0.5
+    checkpoint.save(folder / "bp-translated-a.h5", found)
+    for command in TAKEN:
+        text = run(command, folder, "--format", "markdown").stdout
+        assert ("left out: bp-translated-a.h5 (dropout)" in text) == (command == "translated")
+
+
+def test_every_old_file_has_the_conditions_of_its_experiment() -> None:
+    found = {
+        path.name: runs.conditions(loading.load(path)) for path in sorted(OLD.glob("*.h5"))
+    }  # fmt: skip
+    assert {name: names for name, names in found.items() if names} == {
+        "bp-50-images-a.h5": {"images", "labelled"},
+        "bp-a-50-labelled.h5": {"labelled"},
+        "bp-not-pretrained-a-50-labelled.h5": {"labelled", "random_start"},
+        "bp-translated-a.h5": {"translations"},
+        "pretrain-50-images-a.h5": {"images"},
+        "pretrain-labels-a.h5": {"labels"},
+        "pretrain-labels-b.h5": {"labels"},
+        "pretrain-translated-a.h5": {"translations"},
+    }
+
+
+def test_nets_that_were_tested_on_different_cases_are_not_multiplied(tmp_path: Path) -> None:
+    for split in "abc":
+        found = checkpoint.load(OLD / "bp-a.h5")
+        found.lineage["split"] = split
+        if split == "c":
+            found.outcome["test_labels"] = found.outcome["test_labels"][::-1].copy()
+        checkpoint.save(tmp_path / f"{split}.h5", found)
+    fails_in_one_line(run("table1", tmp_path), 1, "c.h5: was tested on other cases than", "a.h5")
+
+
+def test_a_second_file_for_one_line_is_named_beside_the_first(tmp_path: Path) -> None:
+    for command, name in TAKEN.items():
+        folder = tmp_path / command
+        folder.mkdir()
+        for copy in ("one.h5", "two.h5"):
+            shutil.copy(OLD / name, folder / copy)
+        fails_in_one_line(run(command, folder), 1, "two.h5", "a second file", "one.h5")
