@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import itertools
 import json
 import os
@@ -38,23 +39,36 @@ class Browser:
         from_us, to_browser = os.pipe()
         from_browser, to_us = os.pipe()
         # The browser reads what is its file 3, and writes to its file 4.
-        script = f'exec 3<&{from_us} 4>&{to_us}; exec "$@"'
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (from_us, to_us)]
+
+        def place() -> None:
+            for number, end in enumerate(ends, 3):
+                os.dup2(end, number)
+
         arguments = [
-            executable, "--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu",
-            "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars", "--disable-extensions",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--force-color-profile=srgb", f"--user-data-dir={self._profile}", "about:blank",
+            executable, "--headless=new", "--remote-debugging-pipe", "--no-first-run",
+            "--disable-gpu", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars",
+            "--disable-extensions", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--force-color-profile=srgb",
+            f"--user-data-dir={self._profile}", "about:blank",
         ]  # fmt: skip
         self._process = subprocess.Popen(
-            ["sh", "-c", script, "sh", *arguments], pass_fds=(from_us, to_us),
+            arguments, close_fds=False, preexec_fn=place,  # noqa: PLW1509  # no threads start here
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        os.close(from_us)
-        os.close(to_us)
+        for end in (from_us, to_us, *ends):
+            os.close(end)
         self._to, self._from = to_browser, from_browser
         self._numbers = itertools.count(1)
         self._received = b""
         self._session: str | None = None
+        try:
+            self._attach()
+        except BrowserError:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
         pages = self.call("Target.getTargets")["targetInfos"]
         target = next(page["targetId"] for page in pages if page["type"] == "page")
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -120,7 +134,7 @@ class Browser:
     def view(
         self, size: tuple[int, int], dark: bool = False, calm: bool = False, ratio: float = 1
     ) -> None:
-        """The size of the window, its colours, and whether movement is not wanted; touched if narrow."""
+        """The window, its colours, whether movement is unwelcome; a narrow one is touched."""
         width, height = size
         narrow = size == NARROW
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,

@@ -8,16 +8,7 @@ from typing import Any
 import click
 
 from hinton06 import demo as demonstration
-from hinton06.cli.display import Display
-from hinton06.cli.options import (
-    EXISTING_FILE,
-    data_option,
-    json_option,
-    measuring_context,
-    print_json,
-    quiet_option,
-    threads_option,
-)
+from hinton06.cli.options import EXISTING_FILE, looking_options, measuring_context, print_json
 from hinton06.report.files import save
 
 _ENDINGS = (".html", ".htm")
@@ -29,10 +20,7 @@ _ENDINGS = (".html", ".htm")
     "--out", "-o", metavar="FILE", default="digits.html", show_default=True,
     type=click.Path(dir_okay=False, path_type=Path), help="The page to make, ending in .html.",
 )  # fmt: skip
-@data_option
-@threads_option
-@quiet_option
-@json_option
+@looking_options
 def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
     """Make a page in which a net recognises and dreams, in any browser, without a network.
 
@@ -53,7 +41,7 @@ def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> No
         raise click.UsageError(f"the page has one NET or two, not {len(nets)}")
     if out.suffix.lower() not in _ENDINGS:
         raise click.UsageError(f"--out {out}: a page ends in .html")
-    context = measuring_context(options, Display(options["quiet"]), nets)
+    context = measuring_context(options, nets)
     made = demonstration.make(context, nets)
     save(out, made.html)
     if as_json:

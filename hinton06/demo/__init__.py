@@ -7,25 +7,25 @@ programs, the nets and some test digits put in; it asks for nothing from anywher
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinton06 import provenance
 from hinton06.demo.weights import STEPS, RoundedNet, packed
+from hinton06.evaluation import finite_score
 from hinton06.lineage import ROLES
 from hinton06.loading import Context, RunFile, load
 from hinton06.mnist import Digits
 from hinton06.models import DeepBeliefNet
 from hinton06.numerics import Array
-from hinton06.recognition import Score, label_log_probs, score
+from hinton06.recognition import Score, label_log_probs
 from hinton06.records import Tree
 from hinton06.training import RunError
 
@@ -81,26 +81,25 @@ def make(context: Context, paths: Sequence[Path]) -> Demonstration:
     digits = context.digits
     files = [load(path) for path in paths]
     nets = [_net(file, digits) for file in files]
-    with context.computing():
-        logs = [label_log_probs(net, digits.test_images) for net in nets]
+    with context.shown("demo", 2 * len(nets)) as tick:
+        logs = [_asked(net, digits, tick) for net in nets]
         chosen = choose_digits(logs[0], digits)
         for step in STEPS:
             held = [RoundedNet.of(net, step) for net in nets]
-            texts = [each.text() for each in held]
-            if sum(map(len, texts)) < MAX_BYTES:
-                break
-        measured = [
-            _measured(file, each, log_probs, digits)
-            for file, each, log_probs in zip(files, held, logs, strict=True)
-        ]
-    html = _page(_about(measured, chosen, digits), [_pixels(chosen, digits), *texts])
-    made = Demonstration(html, tuple(measured), step)
-    if made.size > MAX_BYTES:
-        names = " and ".join(str(path) for path in paths)
-        raise RunError(
-            f"{names}: the page would have {made.size / 1e6:.1f} MB, more than {MAX_BYTES / 1e6:g}"
-        )
-    return made
+            measured = [
+                _measured(*each, digits, _asked(each[1].net, digits, tick))
+                for each in zip(files, held, logs, strict=True)
+            ]
+            texts = [_pixels(chosen, digits), *(each.text() for each in held)]
+            made = Demonstration(
+                _page(_about(measured, chosen, digits), texts), tuple(measured), step
+            )
+            if made.size <= MAX_BYTES:
+                return made
+    raise RunError(
+        f"{' and '.join(map(str, paths))}: the page would have {made.size / 1e6:.1f} MB, more than "
+        f"{MAX_BYTES / 1e6:g}"
+    )
 
 
 def _net(file: RunFile, digits: Digits) -> DeepBeliefNet:
@@ -110,11 +109,21 @@ def _net(file: RunFile, digits: Digits) -> DeepBeliefNet:
     return net
 
 
-def _measured(file: RunFile, held: RoundedNet, log_probs: Array, digits: Digits) -> PageNet:
-    rounded_logs = label_log_probs(held.net, digits.test_images)
-    changed = np.count_nonzero(log_probs.argmax(axis=1) != rounded_logs.argmax(axis=1))
-    scores = [score(logs, digits.test_labels) for logs in (log_probs, rounded_logs)]
-    return PageNet(file, held, *scores, int(changed))
+def _asked(net: DeepBeliefNet, digits: Digits, tick: Callable[[float], None]) -> Array:
+    answer = label_log_probs(net, digits.test_images)
+    tick(1)
+    return answer
+
+
+def _measured(
+    file: RunFile, held: RoundedNet, log_probs: Array, digits: Digits, rounded: Array
+) -> PageNet:
+    """From (n_test, n_classes) log probabilities with the file's weights, and the rounded ones."""
+    before, after = (
+        finite_score(file.path, logs, digits.test_labels) for logs in (log_probs, rounded)
+    )
+    changed = np.count_nonzero(log_probs.argmax(axis=1) != rounded.argmax(axis=1))
+    return PageNet(file, held, before, after, int(changed))
 
 
 # -- the digits ----------------------------------------------------------------------------------
@@ -201,6 +210,7 @@ def values(net: PageNet) -> Tree:
 
 def _page(about: Tree, texts: Sequence[str]) -> str:
     """The template with everything in its place."""
+
     def read(name: str) -> str:
         return (resources.files(__name__) / name).read_text(encoding="utf-8")
 
@@ -215,7 +225,4 @@ def _page(about: Tree, texts: Sequence[str]) -> str:
         "data": "\n".join(data),
         "program": "\n".join(read(name) for name in _PROGRAMS),
     }
-    page = read("page.html")
-    for name, content in parts.items():
-        page = page.replace("{{ " + name + " }}", content)
-    return page
+    return re.sub(r"{{ (\w+) }}", lambda place: parts[place[1]], read("page.html"))

@@ -64,9 +64,9 @@ const page = {
     const size = this.shape[0] * this.shape[1];
     this.digits = this.labels.map((_, i) =>
       Float64Array.from(pixels.subarray(i * size, (i + 1) * size), (pixel) => pixel / 255));
-    this.about_nets = this.nets;
+    this.aboutNets = this.nets;
     this.nets = [];
-    for (const [i, about] of this.about_nets.entries()) {
+    for (const [i, about] of this.aboutNets.entries()) {
       this.nets.push(new Net(about, await unpacked($(`net-${i}`).textContent)));
     }
     this.net = this.nets[0];
@@ -614,7 +614,7 @@ class Compare {
     this.element = $("compare");
     this.sides = page.nets.map((net, i) => {
       const box = add($("compared"), "div", { class: "side" });
-      add(box, "h3", {}, page.about_nets[i].name);
+      add(box, "h3", {}, page.aboutNets[i].name);
       const row = add(box, "div", { class: "chains" });
       const pictures = Array.from({ length: N_CHAINS }, () => {
         const figure = add(row, "figure");
@@ -708,7 +708,7 @@ function showProvenance() {
   const row = (name, cell) => {
     const line = add(table, "tr");
     add(line, "th", { scope: "row" }, name);
-    for (const net of page.about_nets) add(line, "td", {}, cell(net));
+    for (const net of page.aboutNets) add(line, "td", {}, cell(net));
   };
   const count = (number) => number.toLocaleString("en");
   row("Net", ({ name }) => name);
@@ -762,13 +762,13 @@ async function main() {
   if (!("DecompressionStream" in window)) throw new Error("this browser cannot unpack the weights; any of 2023 or later can");
   await page.open();
   const two = page.nets.length > 1;
-  const greedy = page.about_nets.some(({ tied }) => tied);
+  const greedy = page.aboutNets.some(({ tied }) => tied);
   for (const element of document.querySelectorAll(".two")) element.hidden = !two;
   for (const element of document.querySelectorAll(".greedy")) element.hidden = !greedy;
   document.querySelector("main").hidden = false;
   palette.read();
   if (two) {
-    choices($("nets"), "net", page.about_nets.map(({ name }, i) => [i, name]), 0, (i) => page.setNet(page.nets[i]));
+    choices($("nets"), "net", page.aboutNets.map(({ name }, i) => [i, name]), 0, (i) => page.setNet(page.nets[i]));
   }
   page.features = new Features();
   page.recognise = new Recognise();
