@@ -47,7 +47,10 @@ def random_net(seed: int, sizes: Sequence[int] = SIZES) -> DeepBeliefNet:
     rng = np.random.default_rng(seed)
 
     def draw(*shape: int) -> Any:
-        return (rng.standard_normal(shape) * 2 / np.sqrt(shape[0])).astype(np.float32)
+        drawn = rng.standard_normal(shape) * 2 / np.sqrt(shape[0])
+        if len(shape) == 2:
+            drawn[:, 1] *= 5  # a unit whose weights have a step of their own
+        return drawn.astype(np.float32)
 
     memory = draw(n_pen + n_lab, n_top)
     memory[n_pen:] *= 4  # labels that differ
@@ -519,7 +522,19 @@ def test_chains_start_from_random_images_and_any_label(
     pens = np.mean([recognised(net, image) for image in images], axis=0)
     states = slow.labelled_states(net.memory, net.n_labels)
     chances = np.repeat(pens, net.n_labels) / net.n_labels
-    assert_distributed(counted(opened(path), "chains.startFromNoise(0);"), states, chances)
+    page = opened(path)
+    assert_distributed(counted(page, "chains.startFromNoise(0);"), states, chances)
+    noise = page.run(f"""(() => {{
+        const {{ page, Chains, Random }} = hinton06, counts = {{}};
+        const chains = new Chains(page.net, 1, new Random(3));
+        page.net.sampledUpPass = (vis) => (counts[vis.join("")] = (counts[vis.join("")] ?? 0) + 1);
+        for (let i = 0; i < {N_CHAINS}; i++) chains.startFromNoise(0);
+        delete page.net.sampledUpPass;
+        return counts;
+    }})()""")
+    shares = np.array([noise.get(key(image), 0) for image in images]) / N_CHAINS
+    error = reference.sampling_error(15 / 256, N_CHAINS, 16)
+    assert (abs(shares - 1 / 16) < error).all()
 
 
 def painted(net: Net, pen: Floats) -> Floats:
@@ -1009,9 +1024,9 @@ def test_every_control_has_a_name_and_is_explained_in_a_sentence(
     controls = page.run("""[...document.querySelectorAll(
         "main button, main input, main [tabindex], #nets input")].map((control) => {
             const place = control.closest(".control, .player, .which, .chains, .fields");
-            const near = [place, place?.nextElementSibling].filter(Boolean).map((element) =>
-                element.matches(".hint") ? element : element.querySelector(".hint"));
-            const hint = near.find(Boolean)?.textContent.trim() ?? "";
+            const near = place.matches(".chains, .fields") ? place.nextElementSibling
+                : place.querySelector(".hint");
+            const hint = near?.matches(".hint") ? near.textContent.trim() : "";
             const name = control.getAttribute("aria-label") ?? control.closest("label")?.textContent
                 ?? control.textContent;
             return [name.trim(), hint];
