@@ -16,10 +16,9 @@ of the memory, ::
     f_b(hid, pen, lab) = (q(hid | vis) q(pen | hid) / n_labels)^(1 - b)
                          * (exp(-F(pen, lab)) p(hid | pen) p(vis | hid))^b
 
-Every chain ends with a weight, whose expectation is exactly p*(vis), the sum of p*(vis, lab) over
-the labels, and with pen states whose p(lab | pen) is exact. The expectation of their product is
-p*(vis, lab): the ten pairs share each chain, and the noise of its weight has no part in their
-ratios.
+Every chain ends with a weight, whose expectation is exactly p*(vis), and with pen states whose
+p(lab | pen) is exact. The expectation of their product is p*(vis, lab): the ten pairs share each
+chain, and the noise of its weight has no part in their ratios.
 """
 
 from __future__ import annotations
@@ -93,9 +92,8 @@ class Samples:
 class Spread:
     """Whether the estimates of a set of images can be trusted (Salakhutdinov and Murray, 2008).
 
-    Of so many weights an image, the mean over the images of `Samples.effective_sizes`, and of how
-    many that number is below 2, so that one chain speaks for all; the mean standard deviation of an
-    image's log weights, in nats, None of a single up-pass.
+    The mean of `Samples.effective_sizes`, and of how many images it is below 2: one chain speaks
+    for all; the mean deviation of an image's log weights, in nats, None of a single up-pass.
     """
 
     passes: int
@@ -199,8 +197,7 @@ class Chains:
     def log_density(self, beta: float) -> NDArray[np.float64]:
         """Log f_b of hid and pen, summed over lab: (n,) float64, in nats.
 
-        Pixels between 0 and 1 count as ``vis log p + (1 - vis) log(1 - p)``, minus the
-        cross-entropy.
+        Pixels between 0 and 1 count as minus the cross-entropy.
         """
         up = self._hid_rec.log_chance(self.hid_states) + self._pen_rec.log_chance(self.pen_states)
         log_vis = _sums(self._vis_support, self.hid_states) + self._vis_bias - self._vis_gen.totals

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.finetuning import FineTuning, Momenta
+from hinton06.finetuning import FineTuning
 from hinton06.models import Classifier
 from hinton06.numerics import Array, batches, label_errors, product, take_batch, times_slope
 from hinton06.recipes import BackpropSettings
@@ -80,10 +80,9 @@ class Backpropagation:
         step: Step,
         lowest: int = 0,
     ) -> Array:
-        """One `step` along the mean over a batch of the weighted gradients, from layer `lowest` up.
+        """One `step` along a batch's mean of weighted gradients, from layer `lowest` up.
 
-        The batch is as in `forward`. Returns each case's cross-entropy in nats before the update.
-        Source: "Details of the discriminative fine-tuning procedure".
+        Takes a batch, and returns what it costs before the update, as `forward`.
         """
         costs = self.forward(images, rows, labels, case_weights)
         for number, data, delta in self.backward(len(labels), lowest):
@@ -98,16 +97,13 @@ class CaseSampler:
     Sweep after sweep through the shuffled training set, every hard case is selected and every easy
     one with probability `easy_probability`; a selected easy case's gradient is multiplied by 1 /
     `easy_probability`, so the expected gradient of a sweep is that of the whole set. A case is easy
-    while its cross-entropy, when it was last computed, was below `easy_cost`.
-
-    Source: "Details of the discriminative fine-tuning procedure", on importance sampling. The
-    threshold is chosen by validation errors; that a case counts as hard until it has been seen is
-    assumed: see docs/assumptions.md.
+    while its cross-entropy, when it was last computed, was below `easy_cost`; hard until it has
+    been seen: assumed, see docs/assumptions.md. Source: "Details of the discriminative fine-tuning
+    procedure", on importance sampling.
     """
 
     def __init__(self, n_cases: int, settings: BackpropSettings, rng: np.random.Generator) -> None:
-        self._settings = settings
-        self._rng = rng
+        self._settings, self._rng = settings, rng
         self.easy = np.zeros(n_cases, np.bool_)
         self.queue = np.empty(0, np.int64)
         self.queue_weights = np.empty(0, np.float32)
@@ -138,12 +134,11 @@ class CaseSampler:
 
 
 def should_stop(valid_costs: Sequence[float], valid_errors: Sequence[int], patience: int) -> bool:
-    """Both of the chapter's conditions, after each epoch.
+    """Whether, after the last of these epochs, both of the chapter's conditions are met.
 
-    True if an earlier epoch than the last had the lowest cross-entropy on the validation set *and*
-    the fewest errors so far were first seen at least `patience` epochs ago: "the learning must have
-    already gone past the minimum of the cross-entropy on the validation set", and "the minimum
-    value observed so far should have occurred at least 10 epochs ago".
+    On the validation set "the learning must have already gone past the minimum of the
+    cross-entropy", and of errors "the minimum value observed so far should have occurred at least
+    10 epochs ago", here `patience`.
     """
     if not valid_costs:
         return False
@@ -176,6 +171,8 @@ class DiscriminativeFineTuning(FineTuning[Classifier]):
         super().__init__(net, train, rng, valid, target_cost)
         self.settings = settings
         self._backprop = Backpropagation(net, min(settings.batch, len(train)))
+        parts = {"weights": self._backprop.weights, "biases": self._backprop.biases}
+        self.momenta = {f"{part}{i}": m for part, ms in parts.items() for i, m in enumerate(ms, 1)}
         self._sampler = CaseSampler(len(train), settings, rng)
         self._case_work = 3.0 * sum(w.size for w in net.weights)  # multiply-adds
 
@@ -262,13 +259,6 @@ class DiscriminativeFineTuning(FineTuning[Classifier]):
     def train_measured(self, log_probs: Array) -> None:
         """A measurement of all cases tells which are easy."""
         self._sampler.note(slice(None), case_costs(log_probs, self._train.labels))
-
-    def momenta(self) -> Momenta:
-        """The velocities to be saved, by name."""
-        parts = {"weights": self._backprop.weights, "biases": self._backprop.biases}
-        return {
-            f"{part}{i}": m for part, momenta in parts.items() for i, m in enumerate(momenta, 1)
-        }
 
     def own_state(self) -> dict[str, Any]:
         """Which cases are easy, and which are selected already."""

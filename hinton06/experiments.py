@@ -23,9 +23,8 @@ from hinton06 import cases
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.cases import cases_held_out, cases_learned, random_stream, split_of, split_recorded
 from hinton06.evaluation import finite_score
-from hinton06.finetuning import FineTuning
 from hinton06.kinds import KINDS
-from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED, Lineage
+from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Context, Outcome, RunFile, load, naming, typed
 from hinton06.models import Classifier, Rbm
 from hinton06.numerics import one_hot_targets
@@ -116,16 +115,8 @@ def _outcome(
         test_log_probs=test,
         test_labels=digits.test_labels,
     )
-    if not isinstance(learner, FineTuning):
-        return dataclasses.replace(found, train=scored(train))
-    return dataclasses.replace(
-        found,
-        capped=learner.capped,
-        epochs=learner.selected.epoch,
-        epochs_run=learner.epoch,
-        bp_weight=learner.bp_weight,
-        train=learner.selected.train,
-    )
+    measured = learner.measured_outcome()
+    return dataclasses.replace(found, **(measured or {"train": scored(train)}))
 
 
 # -- greedy pretraining --------------------------------------------------------------------------
@@ -163,8 +154,9 @@ def pretrain(
     )  # fmt: skip
     below: tuple[Rbm, ...] = ()
     if lower:
-        below, parent = _lower_layers(call, lower, lineage)
-        lineage = dataclasses.replace(lineage, parents=(parent,))
+        file = _with_lower_layers(call, lower, lineage)
+        theirs, below = file.child(PRETRAINED), file.model[:-1]
+        lineage = dataclasses.replace(lineage, parents=theirs.parents, below=theirs.below)
 
     def learner(train: Cases, _: Cases | None, rng: np.random.Generator) -> GreedyStack:
         targets = one_hot_targets(train.labels, digits.n_classes) if labels else None
@@ -182,8 +174,8 @@ def _with_passes(settings: PretrainSettings, n_cases: int) -> PretrainSettings:
     return dataclasses.replace(settings, passes=max(1, round(settings.updates / a_pass)))
 
 
-def _lower_layers(call: _Call, path: Path, lineage: Lineage) -> tuple[tuple[Rbm, ...], str]:
-    """The layers of a stack below its top one, and its digest."""
+def _with_lower_layers(call: _Call, path: Path, lineage: Lineage) -> RunFile:
+    """A stack whose layers below its top one fit below another top."""
     file = load(path).of_kind("stack")
     theirs, below, wanted = file.lineage, file.model[:-1], call.settings.layers
     with naming(path):
@@ -202,7 +194,7 @@ def _lower_layers(call: _Call, path: Path, lineage: Lineage) -> tuple[tuple[Rbm,
                 f"{show_value(wanted)} is to be learned"
             )
     file.check_pixels(call.context.digits)
-    return below, file.digest
+    return file
 
 
 # -- discriminative fine-tuning ------------------------------------------------------------------
@@ -235,8 +227,8 @@ def finetune(
                 f"its images were drawn with --seed {drawn_with}, and their labels would be with "
                 f"{seed}"
             )
-        lineage = start.lineage.child(
-            [start.digest], VALIDATED, **call.own(), labelled=labelled or images,
+        lineage = start.child(
+            VALIDATED, **call.own(), labelled=labelled or images,
             split_sha256=split_recorded(digits, start.lineage).sha256,
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
@@ -263,9 +255,7 @@ def extend(
     call = _Call(context, path, settings, recipe, seed)
     start, reached = _validated(fine_tuned, "classifier", "can be extended")
     start.check_fits(context.digits)
-    lineage = start.lineage.child(
-        [start.digest], EXTENDED, **call.own(), target_cost=reached.cost_per_100
-    )
+    lineage = start.child(EXTENDED, **call.own(), target_cost=reached.cost_per_100)
     return call.perform(
         "classifier", "extend", cases.BACKPROP_ON_ALL, lineage,
         lambda train, valid, rng: DiscriminativeFineTuning(
@@ -313,8 +303,9 @@ def finetune_from_random(
     for file, _ in stopped_at:
         if file.lineage.translations != first.translations:
             raise RunError(f"{file.path}: did not learn the same translations as {criteria[0]}")
-    lineage = first.child(
-        [file.digest for file, _ in stopped_at], NOT_PRETRAINED, **call.own(), layers=layers,
+    lineage = stopped_at[0][0].child(
+        NOT_PRETRAINED, parents=[file.digest for file, _ in stopped_at], **call.own(),
+        layers=layers,
         target_cost=float(np.mean([train.cost_per_100 for _, train in stopped_at])),
         random_start=False,
     )  # fmt: skip
@@ -392,7 +383,7 @@ def finetune_generative(
                 "recognition weights are the same"
             )
         digest = split_recorded(digits, file.lineage).sha256
-        lineage = file.lineage.child([file.digest], VALIDATED, **call.own(), split_sha256=digest)
+        lineage = file.child(VALIDATED, **call.own(), split_sha256=digest)
         cases.rows_learned(digits, lineage)
     return call.perform(
         "generative", "finetune-cws", cases.WAKE_SLEEP, lineage,
@@ -421,8 +412,8 @@ def extend_generative(
     bp_weight, epochs = start.outcome.bp_weight, start.outcome.epochs
     used = dataclasses.replace(settings, bp_weight=bp_weight, search_bp_weight=False)
     call = _Call(context, path, used, recipe, seed)
-    lineage = start.lineage.child(
-        [start.digest], EXTENDED, **call.own(), target_error_rate=reached.error_rate,
+    lineage = start.child(
+        EXTENDED, **call.own(), target_error_rate=reached.error_rate,
         schedule_done=epochs,
     )  # fmt: skip
     return call.perform(

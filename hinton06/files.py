@@ -67,18 +67,17 @@ class Lock:
         HeldError if another process holds it, OSError if there can be no lock file.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         for _ in range(_TRIES):
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(self.path, flags, 0o666)
-            try:
+            with contextlib.ExitStack() as unless_held:
+                unless_held.callback(os.close, descriptor)
                 if self._locked(descriptor) and self._is_there(descriptor):
-                    self._descriptor, descriptor = descriptor, -1
-            finally:
-                if descriptor >= 0:  # held by another, or its last holder has just removed it
-                    os.close(descriptor)
-            if self._descriptor is not None:
-                self._sign(self._descriptor)
-            if self._descriptor is not None or not self.works:
+                    unless_held.pop_all()
+                    self._descriptor = descriptor
+                    self._sign(descriptor)
+                    return
+            if not self.works:
                 return
         raise OSError(errno.EAGAIN, "its lock file does not stay", str(self.path))
 
@@ -91,13 +90,12 @@ class Lock:
 
     def release(self) -> None:
         """Let go, and remove the lock file."""
-        if self._descriptor is None:
-            return
-        with contextlib.suppress(OSError):
-            if self._is_there(self._descriptor):
-                self.path.unlink()
-        os.close(self._descriptor)
-        self._descriptor = None
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                if self._is_there(self._descriptor):
+                    self.path.unlink()
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def sweep(self) -> None:
         """Remove the lock file of a dead process, if there is one and it can be removed."""

@@ -19,8 +19,6 @@ from hinton06.numerics import Array
 from hinton06.recognition import Cases, Score, score
 from hinton06.updates import Momentum
 
-Momenta = Mapping[str, "Momentum | Momenta"]
-
 Net = TypeVar("Net", bound=Model)
 
 
@@ -44,6 +42,8 @@ class FineTuning(ABC, Generic[Net]):
 
     ask: Callable[[Any, NDArray[Any]], Array]
     """A net's (n, n_classes) log p(class | image) of (n, n_pixels) images, in nats."""
+    momenta: Mapping[str, Any]
+    """Each `Momentum` whose velocity is to be saved, by name, in a tree."""
 
     def __init__(
         self,
@@ -55,9 +55,7 @@ class FineTuning(ABC, Generic[Net]):
     ) -> None:
         if (valid is None) == (target is None):
             raise ValueError("fine-tuning needs either validation cases or a target")
-        self.net = net
-        self.measured = net
-        self.best = net.copy()
+        self.net, self.measured, self.best = net, net, net.copy()
         self.epoch = 0
         self.selected = Selected(0, Score(len(train), len(train), float("inf")))
         self.valid_costs: list[float] = []
@@ -76,10 +74,6 @@ class FineTuning(ABC, Generic[Net]):
     @abstractmethod
     def cap(self) -> tuple[int, str]:
         """Epochs that are never exceeded, and what is said of a run that they end."""
-
-    @abstractmethod
-    def momenta(self) -> Momenta:
-        """The velocities to be saved, by name."""
 
     def own_state(self) -> dict[str, Any]:
         """What else `restore_own` needs."""
@@ -150,6 +144,16 @@ class FineTuning(ABC, Generic[Net]):
         """The net's arrays by name, to be checked for numbers that are not finite."""
         return self.net.parameters()
 
+    def measured_outcome(self) -> dict[str, Any]:
+        """Values of an outcome: the selected net, and how learning ended."""
+        return {
+            "capped": self.capped,
+            "epochs": self.selected.epoch,
+            "epochs_run": self.epoch,
+            "bp_weight": self.bp_weight,
+            "train": self.selected.train,
+        }
+
     def result(self) -> Net:
         """The selected net: of the fewest validation errors, or the last one."""
         return self.measured if self._valid is None else self.best
@@ -162,7 +166,7 @@ class FineTuning(ABC, Generic[Net]):
             "rng": self._rng.bit_generator.state,
             "net": self.net.arrays(),
             "best": self.best.arrays(),
-            "velocity": _velocities(self.momenta()),
+            "velocity": _velocities(self.momenta),
             "selected": {
                 "epoch": self.selected.epoch,
                 "errors": train.errors,
@@ -178,7 +182,7 @@ class FineTuning(ABC, Generic[Net]):
         """Go on from a `state`; ValueError or KeyError if it is not one of such a net."""
         for name, mine in (("net", self.net), ("best", self.best)):
             mine.copy_from(mine.from_arrays(state[name]))
-        _restore_velocities(self.momenta(), state["velocity"])
+        _restore_velocities(self.momenta, state["velocity"])
         chosen = state["selected"]
         cost = float(chosen["cost_per_100"])
         train = Score(len(self._train), int(chosen["errors"]), cost)
@@ -191,14 +195,14 @@ class FineTuning(ABC, Generic[Net]):
         self._rng.bit_generator.state = state["rng"]
 
 
-def _velocities(momenta: Momenta) -> dict[str, Any]:
+def _velocities(momenta: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: inner.velocity if isinstance(inner, Momentum) else _velocities(inner)
         for name, inner in momenta.items()
     }
 
 
-def _restore_velocities(momenta: Momenta, saved: Mapping[str, Any]) -> None:
+def _restore_velocities(momenta: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
     for name, inner in momenta.items():
         if isinstance(inner, Momentum):
             inner.restore(saved[name])

@@ -122,11 +122,10 @@ def start(
     rng: np.random.Generator,
     labels: NDArray[np.integer[Any]] | None = None,
 ) -> AlternatingGibbs:
-    """Chains that start from random binary images, each with an image of its own.
+    """Chains that start each from a random binary image, and labels where they are not clamped.
 
     "This starts with a random image". That pixels are on with probability 0.5, and that the memory
     starts from a stochastic up-pass of such an image, is as in Hinton, Osindero and Teh (2006).
-    Labels that are not clamped start from any, each with the same probability.
     """
     rbm, dtype = generator.rbm, generator.rbm.weights.dtype
     coin: Array = np.full((n_chains, generator.n_pixels), 0.5, dtype)
@@ -149,10 +148,9 @@ def top_down_pass(down: Sequence[Layer], states: Array, rng: np.random.Generator
 
 
 def images(generator: Generator, chains: AlternatingGibbs, rng: np.random.Generator) -> Array:
-    """What the chains have in mind now, as (n, n_pixels) images in [0, 1].
+    """What the chains have in mind now, as (n, n_pixels) images in [0, 1], by a `top_down_pass`.
 
-    By a `top_down_pass` from their visible states; or the pixels' own probabilities in the last
-    round where the RBM lies on the pixels.
+    Where the RBM lies on the pixels, their own probabilities in the last round.
     """
     if generator.down:
         return top_down_pass(generator.down, parts(generator.rbm, chains.v_states)[0], rng)
@@ -161,10 +159,9 @@ def images(generator: Generator, chains: AlternatingGibbs, rng: np.random.Genera
 
 @dataclass(frozen=True, eq=False)
 class Fantasies:
-    """Samples from a generative model, each chain's in the order in which it came to them.
+    """Each chain's samples, in their order: (n_chains, n_samples, n_pixels) probabilities.
 
-    `images` are (n_chains, n_samples, n_pixels) probabilities, `labels` (n_chains, n_samples)
-    numbers of the label units that were on, None where there are none.
+    `labels` are the (n_chains, n_samples) label units that were on, None where there are none.
     """
 
     images: Array

@@ -35,22 +35,18 @@ class LabelBackpropagation:
 
     Of a net with labels, else ValueError, in batches of at most `batch_size`. After a deterministic
     up-pass to pen, p(label | image) is the softmax over labels of minus the memory's free energy F,
-    and each top unit j contributes ``softplus(top input_j + labtop_kj)`` to ``-F_k``. With ``s_kj`` the logistic of the same input, the gradient of the log probability of
-    the correct label on the way into top unit j is
-
-        sum_k (target_k - p_k) s_kj
-
-    from where it runs down as in any feedforward net. Generative parameters below the memory take
-    no part in recognition and have no gradient.
+    and each top unit j contributes ``softplus(top input_j + labtop_kj)`` to ``-F_k``. With ``s_kj``
+    the logistic of the same input, the gradient of the log probability of the correct label on the
+    way into top unit j is ``sum_k (target_k - p_k) s_kj``, from where it runs down as in any
+    feedforward net. Generative parameters below the memory take no part in recognition.
     """
 
     def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:
         if not net.n_labels:
             raise ValueError("a net without labels gives them no probability")
         self.net = net
-        names = ("vishid", "hid_rec_bias", "hidpen", "pen_rec_bias", "pentop", "labtop",
-                 "lab_gen_bias", "top_bias")  # fmt: skip
-        self.momenta = {name: Momentum(getattr(net, name)) for name in names}
+        names = "vishid hid_rec_bias hidpen pen_rec_bias pentop labtop lab_gen_bias top_bias"
+        self.momenta = {name: Momentum(getattr(net, name)) for name in names.split()}
         dtype, n_top = net.vishid.dtype, net.memory.n_hidden
         n_hid, n_pen = net.hidpen.shape
         sizes = {"hid": n_hid, "pen": n_pen, "top": n_top,

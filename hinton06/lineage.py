@@ -22,7 +22,7 @@ ROLES = {
     NOT_PRETRAINED: "random start, all training cases",
 }
 
-_INHERITED = ("split", "split_sha256", "cases", "translations", "images", "random_start")
+_INHERITED = ("split", "split_sha256", "cases", "translations", "images", "random_start", "below")
 # What tells one result of an experiment from the next; all other fields tell experiments apart.
 _PLACE = (
     "data", "seed", "threads", "role", "split", "split_sha256", "parents", "layers",
@@ -44,7 +44,8 @@ class Lineage:
     What sets experiments apart: `labels` units of a stack that learns labels; `cases` of a split,
     the first of each class; images in all `translations` by up to so many pixels; `images` that a
     stack, and labels that a net has learned (`labelled`), of so many cases drawn at random; whether
-    validation stopped a `random_start`, or what was extended from one. 0: all of them, or none.
+    validation stopped a `random_start`, or what was extended from one; settings `below`, of what
+    it descends from, that were added later and are not at what held before. 0: all, or none.
     """
 
     data: str
@@ -64,6 +65,7 @@ class Lineage:
     images: int = 0
     labelled: int = 0
     random_start: bool = False
+    below: tuple[str, ...] = ()
     data_folder: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -78,7 +80,7 @@ class Lineage:
         if role in (PRETRAINED, VALIDATED):
             kept |= {name: getattr(self, name) for name in _INHERITED}
         else:  # all training cases are learned, and which split held some out is but a name
-            kept |= {"translations": self.translations, "random_start": self.random_start}
+            kept |= {n: getattr(self, n) for n in ("translations", "random_start", "below")}
             kept["split"] = self.split if role == EXTENDED else None
         return Lineage(**(kept | {"parents": tuple(parents), "role": role} | own))
 

@@ -152,6 +152,11 @@ class RunFile:
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{self.path}: does not hold a whole model: {error}") from None
 
+    def child(self, role: str, **own: Any) -> Lineage:
+        """The lineage of what is learned from this file: what `own` does not say is inherited."""
+        below = tuple(sorted({*self.lineage.below, *self.settings.apart()}))
+        return self.lineage.child(**({"parents": [self.digest], "below": below} | own), role=role)
+
     def finished(self) -> RunFile:
         """Itself; `RunError` if it is not finished."""
         if not self.complete:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, Self, TypeAlias
 
@@ -242,26 +242,21 @@ class Classifier(Model):
 
     def arrays(self) -> dict[str, Any]:
         """``weights1`` and ``biases1`` at the bottom."""
-        return {
-            **{f"weights{i}": w for i, w in enumerate(self.weights, 1)},
-            **{f"biases{i}": b for i, b in enumerate(self.biases, 1)},
-        }
+        parts = {"weights": self.weights, "biases": self.biases}
+        return {f"{part}{i}": a for part, own in parts.items() for i, a in enumerate(own, 1)}
 
     @classmethod
     def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
         """As `Model`."""
         numbers = range(1, len(tree) // 2 + 1)
-        return cls(
-            tuple(tree[f"weights{i}"] for i in numbers), tuple(tree[f"biases{i}"] for i in numbers)
-        )
+        weights, biases = ([tree[f"{part}{i}"] for i in numbers] for part in ("weights", "biases"))
+        return cls(tuple(weights), tuple(biases))
 
     def parameters(self) -> dict[str, Array]:
         """As `Model`."""
-        return {
-            f"layer {i} {name}": array
-            for i, pair in enumerate(zip(self.weights, self.biases, strict=True), 1)
-            for name, array in zip(("weights", "biases"), pair, strict=True)
-        }
+        layers = enumerate(zip(self.weights, self.biases, strict=True), 1)
+        named = {i: {"weights": weights, "biases": biases} for i, (weights, biases) in layers}
+        return {f"layer {i} {part}": a for i, layer in named.items() for part, a in layer.items()}
 
     @classmethod
     def on_stack(cls, stack: Sequence[Rbm], n_classes: int) -> Classifier:
@@ -293,13 +288,6 @@ class Classifier(Model):
             weights.append(layer)
         weights.append(np.zeros((sizes[-2], sizes[-1]), np.float32))
         return cls(tuple(weights), tuple(np.zeros(n, np.float32) for n in sizes[1:]))
-
-
-_DIRECTED = (
-    "vishid", "hid_rec_bias", "hidpen", "pen_rec_bias",
-    "penhid", "hid_gen_bias", "hidvis", "vis_gen_bias",
-)  # fmt: skip
-"""The arrays of a deep belief net that are not its memory's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -422,3 +410,6 @@ class DeepBeliefNet(Model):
         up = low.weights, low.hidden_bias, middle.weights, middle.hidden_bias
         penhid, hidvis = (np.ascontiguousarray(rbm.weights.T) for rbm in (middle, low))
         return cls(*up, penhid, middle.visible_bias, hidvis, low.visible_bias, top).copy()
+
+
+_DIRECTED = [field.name for field in fields(DeepBeliefNet) if field.name != "memory"]

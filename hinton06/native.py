@@ -92,21 +92,17 @@ def _need(fits: bool) -> None:
         raise _UnfitError
 
 
-def _in_c(loop: Callable[_Given, None]) -> Callable[_Given, bool]:
-    """Whether a loop was run, in place of its `_UnfitError`."""
+def _in_c(loop: Callable[_Given, object]) -> Callable[_Given, bool]:
+    """Whether a loop was run: it has not returned False, nor raised `_UnfitError`."""
 
     @wraps(loop)
     def tried(*given: _Given.args, **named: _Given.kwargs) -> bool:
         try:
-            loop(*given, **named)
+            return loop(*given, **named) is not False
         except _UnfitError:
             return False
-        return True
 
     return tried
-
-
-# -- threads, and products -----------------------------------------------------------------------
 
 
 def find_sgemm(module: str) -> tuple[int, bool] | None:
@@ -166,25 +162,24 @@ def multiply(
     keep: float,
     parameter: _Array | None = None,
     shrink: float = 0.0,
-) -> None:
+) -> bool:
     """`product` into a C-contiguous array, then `move` of a parameter by it if one is given.
 
     False also for small products, and with one thread for those at which NumPy or SciPy is as fast.
     """
     # NumPy's BLAS is the faster one, SciPy's with a transposed matrix on the right; that NumPy
     # itself cannot accumulate is what there is to gain with one thread.
-    _need(_SHARES and not (_team == 1 and scale == 1 and keep == 0))
     (m, n), k = out.shape, len(right)
-    _need(m * n * k >= _WORTH_SHARING and out.dtype == _FLOAT32)
+    if not _SHARES or (_team == 1 and scale == 1 and keep == 0) or m * n * k < _WORTH_SHARING:
+        return False
     left_lies, right_lies = _lies(left), _lies(right)
     transposed = right_lies[1]
-    _need(_team > 1 or not transposed)
+    if out.dtype != _FLOAT32 or (_team == 1 and transposed):
+        return False
     gemm: Any = _SCIPYS if transposed else _NUMPYS
     moved = None if parameter is None else _flat(parameter, out)[0]
     _C.multiply(*gemm, *left_lies, *right_lies, _address(out), m, k, n, scale, keep, moved, shrink)
-
-
-# -- where arrays lie ----------------------------------------------------------------------------
+    return True
 
 
 def _address(array: Any) -> int:
@@ -212,7 +207,8 @@ def _lies(matrix: _Array) -> tuple[int, int, int]:
 
 def _rows(array: _Array) -> tuple[int, int, int, int]:
     """Where rows begin, how many, of what length and step."""
-    _need(_C is not None and array.dtype == _FLOAT32 and array.ndim == 2 and array.size > 0)
+    if _C is None or array.dtype != _FLOAT32 or array.ndim != 2 or not array.size:
+        raise _UnfitError
     step = _step(array)
     _need(step > 0)
     return _address(array), *array.shape, step
@@ -244,9 +240,6 @@ def _seed(rng: np.random.Generator) -> Any:
     """A pointer to what seeds the generators of each thread; drawn when all else is checked."""
     words: Any = rng.bit_generator.random_raw(_team * _SEED_WORDS)
     return ctypes.byref(_BYTE(words))
-
-
-# -- a layer -------------------------------------------------------------------------------------
 
 
 @_in_c
@@ -291,9 +284,6 @@ def log_sums(factors: _Array, others: _Array, sums: _Array, slopes: _Array | Non
     _C.log_sums(*_rows(factors), begin, count, step, _address(sums), *place)
 
 
-# -- a softmax group -----------------------------------------------------------------------------
-
-
 @_in_c
 def softmax(inputs: _Array, bias: _Array) -> None:
     rows = _rows(inputs)
@@ -315,9 +305,6 @@ def label_errors(
     _need(labels.dtype == np.uint8 and labels.shape == rows[1:2] and labels.flags.c_contiguous)
     beside = _row(case_weights, rows[1]), *_beside(out, rows), _address(costs)
     _need(_C.label_errors(*rows, _address(labels), *beside))
-
-
-# -- updates -------------------------------------------------------------------------------------
 
 
 @_in_c

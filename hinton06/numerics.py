@@ -28,9 +28,6 @@ _GEMM = {_FLOAT32: blas.sgemm, np.dtype(np.float64): blas.dgemm}
 _AXPY = {_FLOAT32: blas.saxpy, np.dtype(np.float64): blas.daxpy}
 
 
-# -- products ------------------------------------------------------------------------------------
-
-
 def product(
     left: Array, right: Array, out: Array | None = None, scale: float = 1.0, keep: float = 0.0
 ) -> Array:
@@ -85,9 +82,6 @@ def affine(data: Array, weights: Array, bias: Array, out: Array | None = None) -
     return out
 
 
-# -- units ---------------------------------------------------------------------------------------
-
-
 def logistic(inputs: Array) -> Array:
     """``1 / (1 + exp(-x))`` of each element of an array of any shape, in place."""
     return logistic_of_minus(np.negative(inputs, out=inputs))
@@ -127,8 +121,7 @@ def choose(probs: Array, rng: np.random.Generator, out: Array) -> Array:
     """1 with each probability, else 0, into an array like it, of other memory.
 
     In float64, and in C, a unit compares its probability with a uniform draw. In float32 and
-    NumPy, where such draws would be most of what a layer takes beside its matrix product, it
-    compares 16 bits, and a draw in the one case in 65,536 that these leave open.
+    NumPy, for speed, 16 bits, and a draw in the one case in 65,536 that these leave open.
     """
     if native.choose(probs, rng, out):
         return out
@@ -200,8 +193,7 @@ def stochastic_pass(
 def softplus(inputs: Array) -> Array:
     """``log(1 + exp(x))`` of each element, in a new array, without overflow.
 
-    Rounded like a number of order 1: values far below 1 have no digits of their own, which sums of
-    many do not miss, and which makes it many times faster than `numpy.logaddexp`.
+    Rounded like a number of order 1, and so many times faster than `numpy.logaddexp`.
     """
     result = np.minimum(inputs, inputs.dtype.type(80))  # exp(89) is beyond float32
     np.exp(result, out=result)
@@ -213,10 +205,8 @@ def softplus(inputs: Array) -> Array:
 def log_sums(factors: Array, others: Array, slopes: Array | None = None) -> Array:
     """``sum_j log(1 + factors_nj * others_kj)`` for every n and k: (n, k).
 
-    The top-level units' share of a free energy: exp(x + y) is exp(x) exp(y), so that one
-    exponential serves all labels. `slopes`, (k, n, n_units), its last two axes contiguous, are
-    overwritten with ``x / (1 + x)`` of every product ``x``: the slope of ``log(1 + exp(input))`` by
-    the input.
+    A share of a free energy: one exponential serves all labels. `slopes`, (k, n, n_units), its last
+    two axes contiguous, are overwritten with ``x / (1 + x)`` of every product ``x``.
     """
     sums = np.empty((len(factors), len(others)), factors.dtype)
     if native.log_sums(factors, others, sums, slopes):
@@ -229,9 +219,6 @@ def log_sums(factors: Array, others: Array, slopes: Array | None = None) -> Arra
             terms /= one_more
         sums[:, label] = np.log(one_more, out=one_more).sum(axis=1)
     return sums
-
-
-# -- a softmax group -----------------------------------------------------------------------------
 
 
 def softmax(inputs: Array, bias: Array) -> Array:
@@ -259,11 +246,10 @@ def log_softmax(inputs: Array, bias: Array | None = None) -> Array:
 def label_errors(
     log_probs: Array, labels: NDArray[np.integer[Any]], case_weights: Array, out: Array
 ) -> Array:
-    """Target minus probability: the gradient of log p(label) by the input of every class unit.
+    """Target minus probability, times each case's weight, into out, which is other memory.
 
-    Of (n, n_classes) log probabilities and (n,) labels, each case's times its weight, into out,
-    which is other memory. Returns the (n,) cross-entropies in nats, not weighted; IndexError if a
-    label is none of the classes. "Five strategies": backpropagation "starts at the output layer".
+    The gradient of log p(label) by the input of every class unit: (n, n_classes). Returns the (n,)
+    cross-entropies in nats, not weighted; IndexError if a label is none of the classes.
     """
     costs = np.empty(len(labels), log_probs.dtype)
     if native.label_errors(log_probs, labels, case_weights, out, costs):
@@ -299,9 +285,6 @@ def one_hot(probs: Array, rng: np.random.Generator) -> Array:
     states = np.zeros_like(probs)
     states[np.arange(len(probs)), chosen] = 1
     return states
-
-
-# -- updates -------------------------------------------------------------------------------------
 
 
 def times_slope(delta: Array, probs: Array) -> Array:
@@ -355,9 +338,6 @@ def blend(mean: Array, values: Array, share: float) -> None:
         return
     np.multiply(mean, 1 - share, out=mean)
     _AXPY[mean.dtype](values.reshape(-1), mean.reshape(-1), a=share)
-
-
-# -- cases ---------------------------------------------------------------------------------------
 
 
 def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) -> Array:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -17,11 +19,10 @@ from hinton06 import native
 
 def describe() -> dict[str, Any]:
     """The package and library versions, the BLAS, the git revision if there is one, the machine."""
-    libraries = ("numpy", "scipy", "h5py")
     return {
         "hinton06": version(),
         "python": platform.python_version(),
-        **{name: metadata.version(name) for name in libraries},
+        **{name: metadata.version(name) for name in ("numpy", "scipy", "h5py")},
         "loops": native.KIND,
         "blas": sorted({_blas_name(info) for info in threadpool_info()}),
         "git": git_revision(),
@@ -48,25 +49,19 @@ def git_revision() -> str | None:
     top = Path(__file__).resolve().parents[1]
     if not (top / ".git").exists():
         return None
-    try:
-        described = subprocess.run(
-            ["git", "-C", str(top), "describe", "--always", "--abbrev=12", "--dirty"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return described.stdout.strip() or None
+    command = ["git", "-C", str(top), "describe", "--always", "--abbrev=12", "--dirty"]
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        return done.stdout.strip() or None
+    return None
 
 
 @cache
 def machine() -> str:
     """The processor and the number of cores, in words."""
     model = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        pass  # not Linux: the general name has to do
+    with suppress(OSError):  # not Linux: the general name has to do
+        about = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        if found := re.search(r"^model name.*?:(.*)", about, re.MULTILINE):
+            model = found[1].strip()
     return f"{model}, {os.cpu_count()} cores, {platform.system()}"

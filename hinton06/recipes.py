@@ -60,12 +60,14 @@ def _setting(
     choices: tuple[str, ...] = (),
     parse: Callable[[str], tuple[Any, ...]] = parse_layers,
     before: Any = dataclasses.MISSING,
+    apart: bool = True,
 ) -> Any:
     """A field whose metadata say how it is described, checked and, if a tuple, typed.
 
-    `before`: the value that held in files that were written before there was such a setting.
+    `before`: the value that held in files that were written before there was such a setting;
+    `apart`: whether another one sets an experiment apart from the chapter's.
     """
-    limits = {"low": low, "high": high, "choices": choices, "parse": parse}
+    limits = {"low": low, "high": high, "choices": choices, "parse": parse, "apart": apart}
     return field(default=before, metadata={"help": help_text, **limits})
 
 
@@ -73,6 +75,15 @@ class _Checked:
     """Settings that check their own ranges."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    def apart(self) -> set[str]:
+        """Names of settings that were added later and set this experiment apart."""
+        return {
+            item.name
+            for item in dataclasses.fields(self)
+            if item.metadata["apart"]
+            and item.default not in (dataclasses.MISSING, getattr(self, item.name))
+        }
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -116,6 +127,7 @@ class PretrainSettings(_Checked):
         0,
         1_000_000_000,
         before=0,
+        apart=False,
     )
 
 

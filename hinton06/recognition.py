@@ -113,9 +113,8 @@ def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
 def label_free_energies(memory: Rbm, pen: Array) -> Array:
     """Free energy of the memory with pen and each label in turn: exact, over all top states.
 
-    "the vector of activation probabilities ... is paired with each of the ten labels in turn and
-    the free energy of the associative memory is computed". (n, n_labels), in nats; the label of the
-    lowest is the guess. ValueError if the memory has no labels.
+    (n, n_labels), in nats; "the label that gives the lowest free-energy" is the guess. ValueError
+    if the memory has no labels.
     """
     if not memory.n_labels:
         raise ValueError("a net without labels cannot be asked for them")
@@ -175,9 +174,8 @@ def gibbs_label_log_probs(
 ) -> Array:
     """The log of p(label | image), by Gibbs sampling of the labels and top, pen clamped.
 
-    "it would be possible to use sampling methods"; after a stochastic up-pass, as in Hinton,
-    Osindero and Teh (2006). The label probabilities of the second half of the rounds are averaged.
-    (n, n_labels), float64.
+    After a stochastic up-pass, as in Hinton, Osindero and Teh (2006). The label probabilities of
+    the second half of the rounds are averaged. (n, n_labels), float64.
     """
     result = np.empty((len(images), net.n_labels))
     for rows, data in batches_taken(images, _BATCH, net.vishid.dtype):
@@ -246,9 +244,8 @@ def product_of_nets(log_probabilities: Sequence[Array], geometric: bool = True) 
     """Multiply together the probabilities that several nets give to each class, and renormalise.
 
     (n, n_classes) log probabilities each, in float64; ValueError if there are none, or they do not
-    agree on cases and classes. Whether `geometric`, the k-th root of the product of k nets, or not,
-    the most probable class is the same; the cost is not, and the chapter's "Combined" costs fit the
-    root: assumed, see docs/assumptions.md.
+    agree on cases and classes. `geometric` takes the k-th root of the product of k nets: assumed,
+    see docs/assumptions.md.
     """
     if len({array.shape for array in log_probabilities}) != 1:
         raise ValueError("nets of different cases or classes have no product")

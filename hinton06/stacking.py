@@ -16,18 +16,17 @@ from hinton06.models import Rbm, Stack
 from hinton06.numerics import Array, batches, batches_taken, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs
 from hinton06.recipes import PretrainSettings
-from hinton06.updates import Step
+from hinton06.updates import Step, rate_share_at
 
 _FEATURE_BATCH = 1000
 _MAX_KEPT = 512 << 20  # bytes; 13 versions of 50,000 images have 1.3 GB of 500 features
 
 
 def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
-    """The activation probabilities of one RBM's features for every case: the next layer's data.
+    """The activation probabilities of one RBM's features for every case: (n_cases, n_hidden).
 
     "the binary states of feature detectors in the data layer are replaced by their real-valued
-    probabilities of activation when learning the next layer". (n_cases, n_hidden), of the RBM's
-    dtype.
+    probabilities of activation when learning the next layer".
     """
     probs = np.empty((len(cases), rbm.n_hidden), rbm.weights.dtype)
     for rows, batch in batches_taken(cases, _FEATURE_BATCH, probs.dtype):
@@ -75,13 +74,8 @@ class LayerData:
 
 
 def step_at(settings: PretrainSettings, epoch: int) -> Step:
-    """The rate, momentum and decay of one epoch of a layer, after so many: see docs/assumptions.md.
-
-    The rate goes linearly from `rate` in the first epoch to `final_share` of it in the last; the
-    momentum is `early_momentum` for the first `early_epochs` epochs.
-    """
-    done = epoch / max(1, settings.passes - 1)
-    rate = settings.rate * (1 + (settings.final_share - 1) * done)
+    """The rate, momentum and decay of a layer after so many epochs: see docs/assumptions.md."""
+    rate = settings.rate * rate_share_at(epoch, settings.passes, settings.final_share)
     early = epoch < settings.early_epochs
     momentum = settings.early_momentum if early else settings.momentum
     return Step(rate, momentum, settings.decay)
@@ -204,6 +198,10 @@ class GreedyStack:
         now = f"layer {len(self.stack)} "
         every = self.result().parameters()
         return {name: array for name, array in every.items() if name.startswith(now)}
+
+    def measured_outcome(self) -> dict[str, Any]:
+        """Nothing: labels are not asked for while a stack is learned."""
+        return {}
 
     def result(self) -> Stack:
         """The layers that are learned, and the one that is being learned."""

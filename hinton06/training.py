@@ -132,8 +132,9 @@ class Run:
 
     While it is being made it is kept at `path` with ``.part`` behind the name, and no other process
     may make it; the finished file appears at `path` in one step. `settings` (under the name of a
-    `recipe`) and `lineage` are everything that determines the result. `check`, of a finished file
-    that may lie there and its path, raises CheckpointError if it does not record what it should.
+    `recipe`) and `lineage` are everything that determines the result. `check`, of a file that lies
+    there, finished or not, and its path, raises CheckpointError if it does not record what it
+    should.
     """
 
     path: Path

@@ -34,6 +34,11 @@ class Step:
     decay: float = 0.0
 
 
+def rate_share_at(epoch: int, epochs: int, final_share: float) -> float:
+    """What is left of a rate after so many epochs, falling linearly to its share in the last."""
+    return 1 + (final_share - 1) * min(epoch / max(1, epochs - 1), 1.0)
+
+
 class Momentum:
     """One parameter array, changed in place by its velocity: assumed, see docs/assumptions.md.
 
@@ -101,8 +106,8 @@ class RunningMean:
     """The mean of arrays that change, over the recent past: without the noise of single updates.
 
     Up to `window` values it is their plain mean; from there on each new value takes part with a
-    share of 1 / window, and older ones are forgotten exponentially. `means` are overwritten by the
-    first `add`. Assumed, see docs/assumptions.md; Polyak and Juditsky (1992).
+    share of 1 / window. `means` are overwritten by the first `add`. Assumed, see
+    docs/assumptions.md; Polyak and Juditsky (1992).
     """
 
     def __init__(
@@ -136,10 +141,9 @@ def conjugate_gradient(
 ) -> float:
     """Lower a cost by a few line searches along conjugate directions; returns the cost before them.
 
-    The parameters are changed in place, and left at the best point that was found; the gradient
-    points uphill on the cost. A line search that takes more than `MOST_EVALUATIONS` of the cost
-    ends them all: where the cost falls by less than its rounding, the search would not find out for
-    long. "Details of the discriminative fine-tuning procedure"; the method itself is SciPy's.
+    The parameters are left at the best point that was found; the gradient points uphill. A line
+    search that takes more than `MOST_EVALUATIONS` ends them all: where the cost falls by less than
+    its rounding, it would go on for long. "Details of the discriminative fine-tuning procedure".
     """
     ends = np.cumsum([p.size for p in parameters])[:-1]
     start = np.concatenate([p.ravel() for p in parameters]).astype(np.float64)

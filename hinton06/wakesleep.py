@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.finetuning import FineTuning, Momenta
+from hinton06.finetuning import FineTuning
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
 from hinton06.models import DeepBeliefNet
 from hinton06.numerics import (
@@ -31,7 +31,7 @@ from hinton06.numerics import (
 from hinton06.rbm import hidden_states, parts, visible_states
 from hinton06.recipes import WakeSleepSettings
 from hinton06.recognition import Cases, label_log_probs, mean_free_energy
-from hinton06.updates import Momentum, RunningMean, Step
+from hinton06.updates import Momentum, RunningMean, Step, rate_share_at
 
 Value = TypeVar("Value")
 
@@ -44,11 +44,9 @@ _AVERAGED_EVERY = 10
 class Pass:
     """Everything one wake-sleep pass draws and computes for a batch: arrays of n rows.
 
-    The stochastic bottom-up pass (`wake_*`, states of 0 and 1); the confabulation, the memory after
-    brief alternating Gibbs sampling (`confab_*`); the top-down pass from it (`sleep_*`); the
-    generative predictions p of the wake states (Eq. 2: `vis_prediction`, `hid_prediction`) and the
-    recognition predictions q of the sleep states (Eq. 3: `pen_prediction`, `sleep_hid_prediction`),
-    probabilities.
+    The stochastic bottom-up pass, the confabulation (the memory after brief alternating Gibbs
+    sampling), and the top-down pass from it; the generative predictions p of the wake states, Eq.
+    2, the last two the recognition predictions q of the sleep states, Eq. 3: probabilities.
     """
 
     wake_hid_states: Array
@@ -118,42 +116,36 @@ class ContrastiveWakeSleep:
         recognition connections to convert a image-label pair ... into a state of the associative
         memory and then to perform brief alternating Gibbs sampling".
         """
-        net, n = self.net, len(targets)
+        net, n, data = self.net, len(targets), self.data_buffer(len(targets))
         both = {name: array[: 2 * n] for name, array in self._both.items()}
-        (
-            (wake_hid, sleep_hid),
-            (wake_pen, confab_pen),
-            (visible, confab_visible),
-            (wake_top, confab_top),
-        ) = ((both[name][:n], both[name][n:]) for name in ("hid", "pen", "visible", "top"))
+        wake = {name: array[:n] for name, array in both.items()}
+        sleep = {name: array[n:] for name, array in both.items()}
 
         # Wake: states all the way up.
-        firing_states(self.data_buffer(n), net.vishid, net.hid_rec_bias, rng, wake_hid)
-        firing_states(wake_hid, net.hidpen, net.pen_rec_bias, rng, wake_pen)
-        units, labels = parts(net.memory, visible)
-        units[...], labels[...] = wake_pen, targets
-        hidden_states(net.memory, visible, rng, wake_top)
+        firing_states(data, net.vishid, net.hid_rec_bias, rng, wake["hid"])
+        firing_states(wake["hid"], net.hidpen, net.pen_rec_bias, rng, wake["pen"])
+        units, labels = parts(net.memory, wake["visible"])
+        units[...], labels[...] = wake["pen"], targets
+        hidden_states(net.memory, wake["visible"], rng, wake["top"])
 
         # Confabulate: pen and top are states, the labels softmax probabilities.
-        self._gibbs(gibbs_steps, wake_top, confab_visible, confab_top, rng, self.sampled_labels)
-        units, labels = parts(net.memory, confab_visible)
-        np.copyto(confab_pen, units)
+        sampled, confab = self.sampled_labels, sleep["visible"]
+        self._gibbs(gibbs_steps, wake["top"], confab, sleep["top"], rng, sampled)
+        units, labels = parts(net.memory, confab)
+        np.copyto(sleep["pen"], units)
 
         # Down, from both at once: what predicts the wake states is what a dream is drawn from.
         # Its hidden units are states, but its pixels stay probabilities.
-        hid_probs = firing_probs(both["pen"], net.penhid, net.hid_gen_bias, both["hid_probs"])
-        bernoulli(hid_probs[n:], rng, sleep_hid)
-        vis_probs = firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
-        sleep_vis = vis_probs[n:]
+        firing_probs(both["pen"], net.penhid, net.hid_gen_bias, both["hid_probs"])
+        bernoulli(sleep["hid_probs"], rng, sleep["hid"])
+        firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
 
-        pen_room, hid_room = (
-            self._single[name][:n] for name in ("pen_prediction", "sleep_hid_prediction")
-        )
+        pen, hid = self._single["pen_prediction"][:n], self._single["sleep_hid_prediction"][:n]
         return Pass(
-            wake_hid, wake_pen, wake_top, confab_pen, labels, confab_top, sleep_hid, sleep_vis,
-            vis_probs[:n], hid_probs[:n],
-            firing_probs(sleep_hid, net.hidpen, net.pen_rec_bias, pen_room),
-            firing_probs(sleep_vis, net.vishid, net.hid_rec_bias, hid_room),
+            wake["hid"], wake["pen"], wake["top"], sleep["pen"], labels, sleep["top"], sleep["hid"],
+            sleep["vis_probs"], wake["vis_probs"], wake["hid_probs"],
+            firing_probs(sleep["hid"], net.hidpen, net.pen_rec_bias, pen),
+            firing_probs(sleep["vis_probs"], net.vishid, net.hid_rec_bias, hid),
         )  # fmt: skip
 
     def _gibbs(
@@ -188,8 +180,7 @@ class ContrastiveWakeSleep:
         data = self.data_buffer(n)
         cost = reconstruction_cost(data, now.vis_prediction)
 
-        # Eq. 2: the layer above, times what it failed to predict. Eq. 3: the layer below, times
-        # what it failed to predict.
+        # Eqs 2 and 3: the layer above, and the one below, times what it failed to predict.
         down, up = step, replace(step, rate=step.rate * self.recognition_share)
         hid, pen, sleep_hid = now.wake_hid_states, now.wake_pen_states, now.sleep_hid_states
         for weights, bias, driving, states, prediction, own in (
@@ -228,22 +219,16 @@ class ContrastiveWakeSleep:
 
 
 def reconstruction_cost(data: Array, probs: Array) -> float:
-    """Cross-entropy of (n, n_vis) pixels under their probabilities, in nats, summed over all.
-
-    Minus the log probability that the layer above gives to the data: what Eq. 2 lowers.
-    """
+    """Cross-entropy of (n, n_vis) pixels, in nats, summed over all: what Eq. 2 lowers."""
     tiny = np.finfo(probs.dtype).tiny
     on, off = np.log(np.maximum(probs, tiny)), np.log(np.maximum(1 - probs, tiny))
     return -float(np.vdot(data, on) + np.vdot(1 - data, off))
 
 
 def stage_at(settings: WakeSleepSettings, epoch: int, values: Sequence[Value]) -> Value:
-    """The value that holds after so many epochs, of several in equal stages of the schedule.
-
-    At its end and beyond the last one holds.
-    """
+    """Of several values in equal stages of the schedule, the one that holds after some epochs."""
     stage = epoch * len(values) // settings.epochs
-    return values[min(stage, len(values) - 1)]
+    return values[min(stage, len(values) - 1)]  # the last one also beyond the end
 
 
 def gibbs_steps_at(settings: WakeSleepSettings, epoch: int) -> int:
@@ -255,11 +240,9 @@ def gibbs_steps_at(settings: WakeSleepSettings, epoch: int) -> int:
 
 
 def bp_weight_at(settings: WakeSleepSettings, epoch: int) -> float:
-    """The coefficient of backpropagation after so many epochs.
+    """The coefficient of backpropagation after so many epochs, in a search of `bp_weights` each.
 
-    `bp_weight`, or in a search those of `bp_weights` one after the other: "the coefficient
-    controlling the contribution of the backpropagation gradient to the weighted average was
-    gradually increased".
+    It "was gradually increased".
     """
     if settings.search_bp_weight:
         return stage_at(settings, epoch, settings.bp_weights)
@@ -269,18 +252,14 @@ def bp_weight_at(settings: WakeSleepSettings, epoch: int) -> float:
 def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
     """The generative step and the step of backpropagation after so many epochs.
 
-    Both rates go linearly from `rate` and `bp_rate` in the first epoch to `final_share` of them in
-    the last (assumed, see docs/assumptions.md); the first is multiplied by one minus the
-    coefficient of backpropagation, the second by the coefficient: "a weighted average of the
-    gradients computed by backpropagation and by contrastive wake-sleep".
+    Both rates fall linearly to `final_share` in the last epoch (assumed, see docs/assumptions.md),
+    and are weighted by the coefficient of backpropagation: "a weighted average of the gradients
+    computed by backpropagation and by contrastive wake-sleep".
     """
-    done = min(epoch / max(1, settings.epochs - 1), 1.0)
-    share = 1 + (settings.final_share - 1) * done
+    share = rate_share_at(epoch, settings.epochs, settings.final_share)
     weight = bp_weight_at(settings, epoch)
-    return (
-        Step(settings.rate * share * (1 - weight), settings.momentum, settings.decay),
-        Step(settings.bp_rate * share * weight, settings.bp_momentum),
-    )
+    generative = Step(settings.rate * share * (1 - weight), settings.momentum, settings.decay)
+    return generative, Step(settings.bp_rate * share * weight, settings.bp_momentum)
 
 
 class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
@@ -289,18 +268,15 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
     With `averaging`, the net that is measured and kept is the running mean of the one that learns.
     With `valid` cases, all epochs of the schedule are run; without, learning stops once the error
     rate on the training cases, in per cent, has fallen to `target_error_rate`, or at the schedule's
-    end. Exactly one of both is given, and the net has labels, or it raises ValueError. Of the
-    schedule, `schedule_done` epochs are behind the net: rates, rounds and coefficients go on from
-    there.
+    end. Exactly one of both is given, and the net has labels, or it raises ValueError. Rates,
+    rounds and coefficients go on from where `schedule_done` epochs of the schedule are behind.
 
     Each epoch gives ``rate``, ``gibbs_steps``, ``recon_cost`` (nats per case, of the pixels given
     the first hidden states; with the pretraining's gradient ``recon_error``, their squared error),
     with backpropagation ``bp_weight`` and ``label_cost`` (nats per 100, during the epoch), and with
     validation ``free_energy_gap`` (mean of the validation minus mean of as many training cases,
-    nats), beside what `FineTuning` measures.
-
-    Source: "Using contrastive wake-sleep for generative fine-tuning"; the continuation on all
-    training cases, Hinton, Osindero and Teh (2006).
+    nats), beside what `FineTuning` measures. Source: "Using contrastive wake-sleep for generative
+    fine-tuning"; the continuation on all training cases, Hinton, Osindero and Teh (2006).
     """
 
     ask = staticmethod(label_log_probs)
@@ -331,6 +307,9 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         self._generative = self._wake_sleep or PretrainingGradient(net, size)
         weighed = settings.search_bp_weight or settings.bp_weight > 0
         self._labels = LabelBackpropagation(net, size) if weighed else None
+        self.momenta = {"generative": self._generative.momenta}
+        if self._labels:
+            self.momenta["labels"] = self._labels.momenta
         self._mean: RunningMean | None = None
         if settings.averaging:
             self.measured = net.copy()
@@ -404,8 +383,7 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         take_batch(self._train.images, rows, data)
         label_cost = 0.0
         if self._labels:
-            costs = self._labels.gather(data, self._train.labels[rows], bp_step)
-            label_cost = float(costs.sum())
+            label_cost = float(self._labels.gather(data, self._train.labels[rows], bp_step).sum())
         cost = self._generative.learn(self._targets[rows], gibbs_steps, self._rng, step)
         if self._labels:
             self._labels.apply(bp_step)
@@ -414,17 +392,9 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
     def more_measured(self) -> dict[str, float]:
         """The gap between the free energies of validation and training cases."""
         assert self._valid is not None
-        n = min(len(self._valid), len(self._train))
-        valid, train = (
-            mean_free_energy(self.measured, cases.images[:n], cases.labels[:n])
-            for cases in (self._valid, self._train)
-        )
+        n, both = min(len(self._valid), len(self._train)), (self._valid, self._train)
+        valid, train = (mean_free_energy(self.measured, c.images[:n], c.labels[:n]) for c in both)
         return {"free_energy_gap": valid - train}
-
-    def momenta(self) -> Momenta:
-        """The velocities to be saved, by name."""
-        halves: dict[str, Momenta] = {"generative": self._generative.momenta}
-        return halves | ({"labels": self._labels.momenta} if self._labels else {})
 
     def own_state(self) -> dict[str, Any]:
         """The running mean and the persistent chains."""

@@ -307,8 +307,9 @@ def run_file(
     held = Checkpoint(kind, complete, "quick", {}, {}, {}, history=columns)
     settings = RECIPES["quick"].settings(KINDS[kind].part)
     return RunFile(
-        Path("x.h5"), KINDS[kind], "quick", settings, lineage, outcome or Outcome(), held
-    )
+        Path("x.h5"), KINDS[kind], "quick", settings, lineage, outcome or Outcome(), complete,
+        columns, {}, held,
+    )  # fmt: skip
 
 
 def ended(epochs: int, cases: int = 0, errors: int = 0) -> Outcome:

@@ -319,7 +319,9 @@ class LaterLineage(Lineage):
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """The running package with a condition of lineage and a setting of every kind more."""
     monkeypatch.setattr(loading, "Lineage", LaterLineage)
-    added = dataclasses.field(default=0.0, metadata={"choices": (), "low": 0, "high": 1})
+    added = dataclasses.field(
+        default=0.0, metadata={"choices": (), "low": 0, "high": 1, "apart": True}
+    )
     monkeypatch.setattr(
         loading,
         "PARTS",

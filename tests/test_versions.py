@@ -17,6 +17,7 @@ from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import Context, Outcome, RunFile, load
 from hinton06.mnist import Digits, read
 from hinton06.recipes import RECIPES, PretrainSettings
+from hinton06.report.runs import Selection, each_run
 from hinton06.training import RunError
 
 OLD = Path(__file__).parent / "data" / "version-1"
@@ -243,6 +244,29 @@ def test_another_value_of_the_setting_is_another_run(
     sparse = later_settings(stack, sparsity=0.1)
     with pytest.raises(RunError, match=r"sparsity was 0\.0, now 0\.1"):
         experiments.pretrain(Context(digits, progress), stack.path, "a", sparse, "quick", 0)
+
+
+@pytest.mark.usefixtures("later")
+def test_what_is_learned_above_such_a_stack_is_known_and_in_no_table_that_does_not_know_it(
+    old: Path, digits: Digits, progress: Any
+) -> None:
+    """Not even two files further: a table of nets knows the settings of nets alone."""
+    context, folder = Context(digits, progress), old / "sparse"
+    sparse = later_settings(load(old / "pretrain-a.h5"), sparsity=0.1)
+    backprop: Any = load(old / "bp-a.h5").settings
+    experiments.pretrain(context, folder / "stack.h5", "a", sparse, "quick", 0)
+    experiments.finetune(context, folder / "net.h5", folder / "stack.h5", backprop, "quick", 0)
+    experiments.extend(context, folder / "more.h5", folder / "net.h5", backprop, "quick", 0)
+    experiments.pretrain(
+        context, folder / "labels.h5", "a", load(old / "pretrain-a.h5").settings, "quick", 0,
+        labels=True, lower=folder / "stack.h5",
+    )  # fmt: skip
+    for name in ("net", "more", "labels"):
+        assert load(folder / f"{name}.h5").lineage.below == ("sparsity",)
+    notes: list[str] = []
+    nets = Selection("classifier", (VALIDATED, EXTENDED), frozenset())
+    assert list(each_run(folder, "nets", notes, nets)) == []
+    assert notes == ["left out: more.h5 (sparsity), net.h5 (sparsity)"]
 
 
 def test_a_file_of_a_later_version_with_an_unknown_setting_is_refused_in_one_line(

@@ -13,6 +13,7 @@ import hashlib
 import math
 import os
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import product
@@ -103,11 +104,10 @@ def split(n_cases: int, name: str) -> Split:
     """One of three splits whose validation sets, a sixth of the cases each, are disjoint.
 
     A validation set is a run of successive cases, the last sixth for ``"a"``, the one before it for
-    ``"b"``, and not drawn at random: the files of MNIST keep the digits of one writer together,
-    those of the test set are by other writers, and so a run of cases is to the rest what the test
-    set is to all. "50,000 training examples and 10,000 validation examples", disjoint by the
-    caption of Table 1; which, is assumed, see docs/assumptions.md. ValueError if there is no such
-    split, or too few cases.
+    ``"b"``: the files of MNIST keep the digits of one writer together, and so a run of cases is to
+    the rest what the test set is to all. "50,000 training examples and 10,000 validation examples",
+    disjoint by the caption of Table 1; which, is assumed, see docs/assumptions.md. ValueError if
+    there is no such split, or too few cases.
     """
     if name not in SPLITS:
         raise ValueError(f"a split is one of {', '.join(SPLITS)}, not {name!r}")
@@ -254,8 +254,8 @@ def read(folder: Path | None = None) -> Digits:
         )
         summed.update(content)
         arrays.append(parse_idx(content, name, n_dimensions))
+    _check_parts_fit(arrays)
     train, labels, test, test_labels = arrays
-    _check_parts_fit(train, labels, test, test_labels)
     order = np.arange(len(labels))
     if np.count_nonzero(np.diff(labels)) <= labels.max():  # one class after the other
         order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(labels))
@@ -271,12 +271,8 @@ def read(folder: Path | None = None) -> Digits:
     )
 
 
-def _check_parts_fit(
-    train: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
-    test: NDArray[np.uint8],
-    test_labels: NDArray[np.uint8],
-) -> None:
+def _check_parts_fit(arrays: Sequence[NDArray[np.uint8]]) -> None:
+    train, labels, test, test_labels = arrays
     _, labels_file, test_file, test_labels_file = _FILES
     for name, images, own in ((labels_file, train, labels), (test_labels_file, test, test_labels)):
         if len(images) != len(own):

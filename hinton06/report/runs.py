@@ -6,7 +6,6 @@ into a table that does not know it.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,6 @@ from hinton06.report.files import ReportError
 
 # What some table knows: a table that does not passes such files over in silence.
 _TABULATED = {"labels", "cases", "translations", "images", "labelled", "random_start"}
-# Settings that were added later without making another experiment of it.
-_NO_CONDITION = {"updates"}
 
 T = TypeVar("T")
 
@@ -48,12 +45,8 @@ def conditions(file: RunFile) -> set[str]:
 
     And the settings with a value that files from before there was such a setting cannot have.
     """
-    later = [
-        item.name
-        for item in dataclasses.fields(file.settings)
-        if item.default not in (dataclasses.MISSING, getattr(file.settings, item.name))
-    ]
-    return {*file.lineage.conditions(), *later} - _NO_CONDITION
+    named = {*file.lineage.conditions(), *file.lineage.below, *file.settings.apart()}
+    return named - {"below"}
 
 
 def each_run(
