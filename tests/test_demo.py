@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import importlib
 import json
 import re
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,7 +23,9 @@ import pytest
 import reference
 import reference_generative as slow
 from browser import NARROW, WIDE, Browser
+from click.testing import CliRunner
 from numpy.typing import NDArray
+from PIL import Image
 from reference import Floats
 from reference_generative import Net
 from test_cli import fails_in_one_line, run
@@ -31,7 +35,7 @@ from hinton06.demo.weights import STEPS, RoundedNet, rounded
 from hinton06.generation import Generator, fantasies, start
 from hinton06.loading import Context
 from hinton06.mnist import Digits
-from hinton06.models import DeepBeliefNet, Stack
+from hinton06.models import Classifier, DeepBeliefNet, Rbm, Stack
 from hinton06.recognition import label_free_energies, label_log_probs, log_probs, pen_probs
 
 STORED = Path(__file__).parent / "data" / "version-1"
@@ -950,6 +954,50 @@ def test_a_page_of_one_net_has_nothing_to_compare(
     assert page.errors == []
 
 
+# -- the record ----------------------------------------------------------------------------------
+
+
+MEASURED = Path(__file__).parents[1] / "experiments" / "demo"
+
+
+@pytest.fixture
+def measuring() -> Iterator[Any]:
+    sys.path.insert(0, str(MEASURED))
+    yield importlib.import_module("measure")
+    sys.path.remove(str(MEASURED))
+
+
+def test_the_measurement_of_a_page_is_of_its_nets(
+    measuring: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chromium: Browser
+) -> None:
+    assert chromium
+    monkeypatch.setattr(measuring, "_TIMED_S", 0.02)
+    monkeypatch.setattr(measuring, "_ROUNDS", 3)
+    own = random_net(7)
+    stack = Stack((
+        Rbm(own.vishid, own.vis_gen_bias, own.hid_rec_bias),
+        Rbm(own.hidpen, own.hid_gen_bias, own.pen_rec_bias), own.memory,
+    ))  # fmt: skip
+    files = save_net(tmp_path / "net.h5", own), save_net(tmp_path / "stack.h5", stack, NETS[1].name)
+    judge = Classifier.random((784, 9, 10), 3.0, np.random.default_rng(0))
+    options = ["--judge", str(save_net(tmp_path / "judge.h5", judge, "bp-a.h5")), "--chains", "20",
+               "--record", str(tmp_path), "--picture", str(tmp_path / "page.png")]  # fmt: skip
+    result = CliRunner().invoke(measuring.main, [*map(str, files), *options])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "demo.json").read_text())
+    assert [net["file"] for net in found["nets"]] == ["net.h5", "stack.h5"]
+    for net in found["nets"]:
+        assert net["energies_from_rounded_net"] < 0.01, "float32's digits, of sums of a hundred"
+        assert net["energies_from_file_rms"] <= net["energies_from_file_most"]
+        assert (net["digits"], net["chains"], net["cases"]) == (100, 20, 10_000)
+        assert net["rounds_a_second"] > 0
+    assert found["bytes_of_first_alone"] < found["bytes"]
+    assert (tmp_path / "demo.md").read_text() in result.output
+    with Image.open(tmp_path / "page.png") as picture:
+        assert picture.size == (1200, 860)
+    assert not (tmp_path / "page.html").exists()
+
+
 # -- how the page looks ------------------------------------------------------------------------
 
 
@@ -1050,6 +1098,33 @@ def test_every_control_is_reached_by_the_keyboard(
         page.key("Tab")
         reached.add(page.run(f"{name}(document.activeElement)"))
     assert names <= reached
+
+
+@pytest.mark.parametrize(("shape", "n_classes"), [((7, 5), 4), ((4, 6), 26), ((3, 3), 2)])
+def test_images_of_any_shape_and_classes_of_any_number_have_a_page(
+    opened: Callable[..., Browser], tmp_path: Path, progress: Any, shape: tuple[int, int],
+    n_classes: int,
+) -> None:  # fmt: skip
+    rng = np.random.default_rng(0)
+    n_pixels = shape[0] * shape[1]
+    images = rng.integers(0, 256, (3 * n_classes, n_pixels)).astype(np.uint8)
+    labels = (np.arange(3 * n_classes) % n_classes).astype(np.uint8)
+    digits = Digits(images, labels, images, labels, shape, "none", "others")
+    path = save_net(tmp_path / "net.h5", random_net(6, (n_pixels, 9, 8, 23, n_classes)))
+    page_file = tmp_path / "page.html"
+    page_file.write_text(demo.make(context(digits, progress), [path]).html, encoding="utf-8")
+    page = opened(page_file, NARROW)
+    assert page.run("document.documentElement.scrollWidth") == NARROW[0]
+    page.click("#digits label:nth-child(2)")
+    image = np.array(page.run("[...hinton06.page.image]"))
+    assert f"It is a {guess_of(image, path)}, says the net" in verdict(page)
+    page.click("#halves label:nth-child(2)")
+    for player in ("dream", "fill"):
+        page.click(f"#{player}-player button:nth-of-type(2)")
+    page.click("#layers label:nth-child(3)")
+    page.click("#pad")
+    assert page.run("hinton06.page.recognise.pad.strokes.length") == 1
+    assert page.errors == []
 
 
 def test_without_scripts_and_in_an_old_browser_the_page_says_so(

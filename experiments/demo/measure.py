@@ -1,13 +1,13 @@
 """What the demonstration's page computes, beside the package, and how fast.
 
     python experiments/demo/measure.py runs/table1/cws-a.h5 runs/table1/pretrain-labels-a.h5 \
-        --judge runs/table1/bp-a.h5 --record experiments/demo
+        --judge runs/table1/bp-a.h5 --record experiments/demo --picture docs/demo/page.png
 
 Makes the page and opens it in a headless Chromium (tests/browser.py). For each net: what the
 rounding of the weights does to the errors on the test cases, and to the free energies of the digits
 on the page; which share of dreams, chains from random images with labels clamped, a net of
 backpropagation takes for the clamped digit, the page's and the package's; Gibbs rounds a second of
-one chain. Writes demo.json and demo.md.
+one chain. Writes demo.json and demo.md, and a picture of the page.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 import numpy as np
+from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from hinton06 import demo, loading, mnist, provenance
@@ -35,6 +36,7 @@ import browser  # tests/browser.py
 
 _ROUNDS = 1000
 _TIMED_S = 3
+_DRAWN = 89  # one of the hard ones
 _ENERGIES = """(() => {
     const { page, Recognition } = hinton06, recognition = new Recognition(page.nets[NET]);
     return page.digits.map((digit) => (recognition.recognise(digit), [...recognition.energies]));
@@ -123,6 +125,19 @@ def measure(
     }
 
 
+def draw(page: browser.Browser, path: Path) -> None:
+    """The first section, with a digit that the net is not sure of."""
+    page.view((1200, 860), calm=True)
+    page.click(f"#digits label:nth-child({_DRAWN})")
+    page.wait("hinton06.page.recognise.settled")
+    page.run("document.querySelector('#recognise').scrollIntoView({ behavior: 'instant' })")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path, full=False)
+    with Image.open(path) as picture:
+        smaller = picture.convert("RGB").quantize(64)
+    smaller.save(path, optimize=True)
+
+
 ROWS = {
     "errors of 10,000 test cases, the file's weights": "{errors:,}",
     "the page's": "{rounded_errors:,}",
@@ -151,7 +166,7 @@ def markdown(found: dict[str, Any]) -> str:
         f"A page of {found['bytes'] / 1e6:.2f} MB, its weights rounded to 1/{1 / found['step']:g} "
         f"of their deviation. {chains} dreams of {rounds:,} rounds from random images, read by "
         f"{found['judge']}; the standard error of a share is at most {error:.1f} %. "
-        f"{found['browser']}, one core of {found['machine']}, {found['load']}.",
+        f"{found['browser']}, one core of {found['machine']}, at a load of {found['load']}.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -161,7 +176,10 @@ def markdown(found: dict[str, Any]) -> str:
 @click.option("--judge", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--chains", default=200, help="Dreams of each net.")
 @click.option("--record", required=True, type=click.Path(file_okay=False, path_type=Path))
-def main(files: tuple[Path, ...], judge: Path, chains: int, record: Path) -> None:
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path))
+def main(
+    files: tuple[Path, ...], judge: Path, chains: int, record: Path, picture: Path | None
+) -> None:
     """Make the page, measure each of its nets, and write what was found."""
     executable = browser.found()
     if executable is None:
@@ -169,9 +187,10 @@ def main(files: tuple[Path, ...], judge: Path, chains: int, record: Path) -> Non
     digits = mnist.read()
     judging: Classifier = loading.load(judge).of_kind("classifier").model
     record.mkdir(parents=True, exist_ok=True)
+    page = record / "page.html"
     with threadpool_limits(1):
-        made = demo.make(Context(digits, Display(quiet=True)), files)
-        page = record / "page.html"
+        context = Context(digits, Display(quiet=True))
+        alone, made = demo.make(context, files[:1]), demo.make(context, files)
         page.write_text(made.html, encoding="utf-8")
         opened = browser.Browser(executable)
         try:
@@ -181,15 +200,16 @@ def main(files: tuple[Path, ...], judge: Path, chains: int, record: Path) -> Non
                 measure(opened, made, number, digits, judging, chains)
                 for number in range(len(files))
             ]
+            if picture is not None:
+                draw(opened, picture)
             name = opened.call("Browser.getVersion")["product"]
         finally:
             opened.close()
             page.unlink()
-    busy = round(os.getloadavg()[0], 1)
     found = {
-        "bytes": made.size, "step": made.step, "judge": str(judge), "browser": name,
-        "machine": provenance.machine(), "nets": nets,
-        "load": f"at a load of {busy}",
+        "bytes": made.size, "bytes_of_first_alone": alone.size, "step": made.step,
+        "judge": judge.name, "browser": name, "machine": provenance.machine(),
+        "load": round(os.getloadavg()[0], 1), "versions": provenance.describe(), "nets": nets,
     }  # fmt: skip
     (record / "demo.json").write_text(json.dumps(found, indent=1) + "\n")
     (record / "demo.md").write_text(markdown(found))

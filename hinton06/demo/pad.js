@@ -108,7 +108,8 @@ class Pad {
 
   move(event) {
     if (!this.stroke) return;
-    for (const each of event.getCoalescedEvents?.() ?? [event]) this.stroke.push(this.point(each));
+    const between = event.getCoalescedEvents?.() ?? [];
+    for (const each of between.length ? between : [event]) this.stroke.push(this.point(each));
     this.update();
   }
 
