@@ -9,6 +9,7 @@
 #   make hybrid       the mixed gradient after it
 #   make figures      Figures 2, 3 and 5, and learning curves
 #   make nets-inside  the nets inside the package, from those of table1 and of cws
+#   make demo         a page that recognises and dreams in a browser, of two nets
 #   make test lint    the tests; types and style
 #   make dist         the wheel and the sdist, and the tests once more from these alone
 #   make torture      kills every long command and damages every file, and counts what is lost
@@ -46,9 +47,11 @@ PARALLEL  = @$(MAKE) --no-print-directory -j$(JOBS)
 ALL      := a b c
 NETS      = $(ALL:%=$(RUNS)/bp-%.h5) $(ALL:%=$(RUNS)/bp-%-extended.h5) $(RUNS)/bp-not-pretrained.h5
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
+# The net that dreams, and the greedily learned one that it comes from.
+SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid figures nets-inside test lint dist \
-	torture bench clean
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid figures nets-inside demo test \
+	lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5
@@ -94,6 +97,10 @@ figures: .venv/installed
 nets-inside: $(RUNS)/bp-a.h5 $(DREAMER)
 	$(BIN)/python experiments/nets/make.py --record experiments/nets \
 		table1-a=$(RUNS)/bp-a.h5 digits=$(DREAMER)
+
+demo: .venv/installed
+	$(PARALLEL) $(SHOWN)
+	@$(HINTON06) demo $(SHOWN) --out $(RUNS)/digits.html --threads 1
 
 # The three nets side by side from the start: the last net needs the costs of all three.
 nets: $(NETS)

@@ -11,6 +11,7 @@ import click
 from hinton06 import provenance
 from hinton06.checkpoint import CheckpointError
 from hinton06.cli import look, tables
+from hinton06.cli.demo import demo
 from hinton06.cli.export import export
 from hinton06.cli.options import OneLine
 from hinton06.mnist import DataError
@@ -25,7 +26,7 @@ _LEARNING = [
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Learn": tuple(getattr(import_module(f"{__name__}.{name}"), name) for name in _LEARNING),
-    "Look": (*look.COMMANDS, export),
+    "Look": (*look.COMMANDS, demo, export),
     "Report": tables.COMMANDS,
 }
 """The commands, by what they are for."""

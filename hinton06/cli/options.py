@@ -156,12 +156,15 @@ measuring_options = _together(
 )
 """What a command that measures finished nets takes, and their files."""
 
+looking_options = _together(_data_option, _threads_option, _quiet_option, json_option)
+"""What a command that looks at finished files takes."""
+
 drawing_options = _together(
     click.option("--seed", type=_SEED, default=0, show_default=True,
                  help="Seed of every random number of this run."),
-    _data_option, _threads_option, _quiet_option, json_option,
+    looking_options,
 )  # fmt: skip
-"""What a command that makes pictures takes."""
+"""What a command that draws random pictures takes."""
 
 
 def recipe_options(part: str) -> Callable[[Command], Command]:

@@ -1,0 +1,57 @@
+"""``hinton06 demo``: a page in which nets recognise and dream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hinton06 import demo as demonstration
+from hinton06.cli.options import EXISTING_FILE, looking_options, measuring_context, print_json
+from hinton06.report.files import save
+
+_ENDINGS = (".html", ".htm")
+
+
+@click.command()
+@click.argument("nets", metavar="NET [NET]", nargs=-1, required=True, type=EXISTING_FILE)
+@click.option(
+    "--out", "-o", metavar="FILE", default="digits.html", show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path), help="The page to make, ending in .html.",
+)  # fmt: skip
+@looking_options
+def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
+    """Make a page in which a net recognises and dreams, in any browser, without a network.
+
+    \b
+    hinton06 demo runs/cws-a.h5
+    hinton06 demo runs/cws-a.h5 runs/pretrain-labels-a.h5 -o two.html
+
+    One draws a digit and watches the layers settle and the labels compete by free energy, clamps a
+    label and watches the memory dream, has half a digit filled in, and looks at what features look
+    for. With a second NET, such as the greedily learned stack that the first was fine-tuned from,
+    the dreams of both are seen side by side. NET is a generative net, or a stack that learned
+    labels.
+
+    The weights are inside, rounded to a byte each; it is printed what that does to the errors on
+    the test cases.
+    """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    if len(nets) > demonstration.MAX_NETS:
+        raise click.UsageError(f"the page has one NET or two, not {len(nets)}")
+    if out.suffix.lower() not in _ENDINGS:
+        raise click.UsageError(f"--out {out}: a page ends in .html")
+    context = measuring_context(options, nets)
+    made = demonstration.make(context, nets)
+    save(out, made.html)
+    if as_json:
+        listed = [{"path": str(n.file.path), **demonstration.values(n)} for n in made.nets]
+        print_json({"path": str(out), "bytes": made.size, "step": made.step, "nets": listed})
+        return
+    click.echo(f"{out}: {made.size / 1e6:.1f} MB, to be opened in a browser")
+    for net in made.nets:
+        before, after = net.score, net.rounded_score
+        click.echo(
+            f"  {net.file.path}: {before.errors} errors of {before.cases:,} test cases, "
+            f"{after.errors} with the weights rounded to 1/{1 / made.step:g} of their deviation"
+        )
