@@ -805,8 +805,11 @@ def test_dreams_run_pause_step_and_keep_to_their_labels(
     dream = "hinton06.page.sections[1]"
     labels = f"{dream}.chains.lab.map((lab) => lab.indexOf(1))"
     assert page.run(f"{dream}.player.playing") is False, "no movement where it is not wanted"
+    pictures = "[...document.querySelectorAll('#dreams canvas')].map((c) => c.toDataURL())"
+    begun = page.run(pictures)
     page.click("#dream-player button:nth-of-type(2)")
     assert page.run(f"{dream}.player.rounds") == 1
+    assert sum(a != b for a, b in zip(begun, page.run(pictures), strict=True)) > 5
     assert page.run(labels) == list(range(10))
     page.click("#dream-labels label:nth-child(5)")  # each its own, 0, 1, 2, 3
     page.click("#dream-player .play")
@@ -917,7 +920,10 @@ def test_two_nets_dream_side_by_side_and_either_can_be_the_page_s(
     compare = "hinton06.page.sections[4]"
     names = "[...document.querySelectorAll('#compared h3')].map((h) => h.textContent)"
     assert page.run(names) == ["fine-tuned", "greedy"]
+    pictures = "[...document.querySelectorAll('#compared canvas')].map((c) => c.toDataURL())"
+    begun = page.run(pictures)
     page.click("#compare-player button:nth-of-type(2)")
+    assert sum(a != b for a, b in zip(begun, page.run(pictures), strict=True)) > 10
     for side in range(2):
         labels = page.run(f"{compare}.sides[{side}].chains.lab.map((lab) => lab.indexOf(1))")
         assert labels == list(range(10))
