@@ -220,6 +220,18 @@ def test_the_page_is_one_file_that_names_no_other(two: Path) -> None:
     assert "default-src 'none'" in html
 
 
+def test_without_a_net_it_is_the_one_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def refuse(_options: Any, paths: Sequence[Path]) -> None:
+        asked.extend(paths)
+        raise demo.RunError("enough")
+
+    monkeypatch.setattr(importlib.import_module("hinton06.cli.demo"), "measuring_context", refuse)
+    fails_in_one_line(run("demo"), 1, "enough")
+    assert asked == [Path("digits")]
+
+
 def test_values_are_printed_as_json(tmp_path: Path) -> None:
     page = tmp_path / "one.html"
     result = run("demo", NETS[0], *DATA, "--out", page, "--json", "--quiet")
@@ -242,7 +254,6 @@ def test_what_cannot_be_a_page_has_one_line(tmp_path: Path) -> None:
     fails_in_one_line(run("demo", NETS[0], "--data", "mnist", "-o", page, "-q"), 1, "49 inputs")
     fails_in_one_line(run("demo", *NETS, NETS[0], *out), 2, "one NET or two, not 3")
     fails_in_one_line(run("demo", NETS[0], *DATA, "-o", NETS[1]), 2, "ends in .html")
-    fails_in_one_line(run("demo"), 2, "NET")
     missing = tmp_path / "file" / "page.html"
     missing.parent.write_text("no folder")
     fails_in_one_line(run("demo", NETS[0], *DATA, "-o", missing, "-q"), 1, "cannot be written")
