@@ -55,6 +55,7 @@ class Browser:
         self._process = subprocess.Popen(
             arguments, close_fds=False, preexec_fn=place,  # noqa: PLW1509  # no threads start here
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": self._profile},
         )  # fmt: skip
         for end in (from_us, to_us, *ends):
             os.close(end)
@@ -78,8 +79,13 @@ class Browser:
 
     def close(self) -> None:
         """End the browser and remove what it kept."""
-        self._process.kill()
-        self._process.wait()
+        self._session = None
+        try:
+            self.call("Browser.close")
+            self._process.wait(10)
+        except (BrowserError, OSError, subprocess.TimeoutExpired):
+            self._process.kill()
+            self._process.wait()
         os.close(self._to)
         os.close(self._from)
         shutil.rmtree(self._profile, ignore_errors=True)

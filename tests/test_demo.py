@@ -220,6 +220,18 @@ def test_the_page_is_one_file_that_names_no_other(two: Path) -> None:
     assert "default-src 'none'" in html
 
 
+def test_without_a_net_it_is_the_one_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def refuse(_options: Any, paths: Sequence[Path]) -> None:
+        asked.extend(paths)
+        raise demo.RunError("enough")
+
+    monkeypatch.setattr(importlib.import_module("hinton06.cli.demo"), "measuring_context", refuse)
+    fails_in_one_line(run("demo"), 1, "enough")
+    assert asked == [Path("digits")]
+
+
 def test_values_are_printed_as_json(tmp_path: Path) -> None:
     page = tmp_path / "one.html"
     result = run("demo", NETS[0], *DATA, "--out", page, "--json", "--quiet")
@@ -242,7 +254,6 @@ def test_what_cannot_be_a_page_has_one_line(tmp_path: Path) -> None:
     fails_in_one_line(run("demo", NETS[0], "--data", "mnist", "-o", page, "-q"), 1, "49 inputs")
     fails_in_one_line(run("demo", *NETS, NETS[0], *out), 2, "one NET or two, not 3")
     fails_in_one_line(run("demo", NETS[0], *DATA, "-o", NETS[1]), 2, "ends in .html")
-    fails_in_one_line(run("demo"), 2, "NET")
     missing = tmp_path / "file" / "page.html"
     missing.parent.write_text("no folder")
     fails_in_one_line(run("demo", NETS[0], *DATA, "-o", missing, "-q"), 1, "cannot be written")
@@ -805,8 +816,11 @@ def test_dreams_run_pause_step_and_keep_to_their_labels(
     dream = "hinton06.page.sections[1]"
     labels = f"{dream}.chains.lab.map((lab) => lab.indexOf(1))"
     assert page.run(f"{dream}.player.playing") is False, "no movement where it is not wanted"
+    pictures = "[...document.querySelectorAll('#dreams canvas')].map((c) => c.toDataURL())"
+    begun = page.run(pictures)
     page.click("#dream-player button:nth-of-type(2)")
     assert page.run(f"{dream}.player.rounds") == 1
+    assert sum(a != b for a, b in zip(begun, page.run(pictures), strict=True)) > 5
     assert page.run(labels) == list(range(10))
     page.click("#dream-labels label:nth-child(5)")  # each its own, 0, 1, 2, 3
     page.click("#dream-player .play")
@@ -917,7 +931,10 @@ def test_two_nets_dream_side_by_side_and_either_can_be_the_page_s(
     compare = "hinton06.page.sections[4]"
     names = "[...document.querySelectorAll('#compared h3')].map((h) => h.textContent)"
     assert page.run(names) == ["fine-tuned", "greedy"]
+    pictures = "[...document.querySelectorAll('#compared canvas')].map((c) => c.toDataURL())"
+    begun = page.run(pictures)
     page.click("#compare-player button:nth-of-type(2)")
+    assert sum(a != b for a, b in zip(begun, page.run(pictures), strict=True)) > 10
     for side in range(2):
         labels = page.run(f"{compare}.sides[{side}].chains.lab.map((lab) => lab.indexOf(1))")
         assert labels == list(range(10))

@@ -12,10 +12,11 @@ from hinton06.cli.options import EXISTING_FILE, looking_options, measuring_conte
 from hinton06.report.files import save
 
 _ENDINGS = (".html", ".htm")
+_DEFAULT = Path("digits")
 
 
 @click.command()
-@click.argument("nets", metavar="NET [NET]", nargs=-1, required=True, type=EXISTING_FILE)
+@click.argument("nets", metavar="[NET [NET]]", nargs=-1, type=EXISTING_FILE)
 @click.option(
     "--out", "-o", metavar="FILE", default="digits.html", show_default=True,
     type=click.Path(dir_okay=False, path_type=Path), help="The page to make, ending in .html.",
@@ -25,6 +26,7 @@ def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> No
     """Make a page in which a net recognises and dreams, in any browser, without a network.
 
     \b
+    hinton06 demo
     hinton06 demo runs/cws-a.h5
     hinton06 demo runs/cws-a.h5 runs/pretrain-labels-a.h5 -o two.html
 
@@ -34,6 +36,8 @@ def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> No
     the dreams of both are seen side by side. NET is a generative net, or a stack that learned
     labels.
 
+    Without a NET it is the generative one inside this package, digits.
+
     The weights are inside, rounded to a byte each; it is printed what that does to the errors on
     the test cases.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
@@ -41,6 +45,7 @@ def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> No
         raise click.UsageError(f"the page has one NET or two, not {len(nets)}")
     if out.suffix.lower() not in _ENDINGS:
         raise click.UsageError(f"--out {out}: a page ends in .html")
+    nets = nets or (_DEFAULT,)
     context = measuring_context(options, nets)
     made = demonstration.make(context, nets)
     save(out, made.html)

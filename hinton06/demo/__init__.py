@@ -35,7 +35,8 @@ MAX_NETS = 2
 
 _DIGITS = 100
 _HARD_SHARE = 0.2
-# Ink, in full pixels, of all but so many per cent of the training images on either side.
+# Ink, in full pixels, of all but so many per cent of the training images on either side: of 98 %,
+# says the page.
 _INK_PERCENT = 1.0
 _PROGRAMS = ("net.js", "pictures.js", "pad.js", "page.js")
 

@@ -24,11 +24,15 @@ class Rasteriser {
 
   /** Strokes are lists of points [x, y] in [0, 1]; the image's pixels are in [0, 1]. */
   imageOf(strokes, centred) {
-    const points = strokes.flat();
-    if (!points.length) return this.image.fill(0);
+    if (!strokes.length) return this.image.fill(0);
     if (!centred) return this.paint(strokes, this.columns, 0, 0);
-    const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
-    const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+    let left = 1, right = 0, top = 1, bottom = 0;
+    for (const [x, y] of strokes.flat()) {
+      left = Math.min(left, x);
+      right = Math.max(right, x);
+      top = Math.min(top, y);
+      bottom = Math.max(bottom, y);
+    }
     const extent = Math.max(right - left, bottom - top, 0.15);  // a dot stays small
     const scale = (this.box - this.pen) / extent;
     let x = this.columns / 2 - (scale * (left + right)) / 2;

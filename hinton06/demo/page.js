@@ -47,6 +47,15 @@ function pictureChoices(parent, name, n, shape, described, chosen) {
   });
 }
 
+/** Pictures that cannot be chosen, with their captions. */
+function figures(parent, n, shape) {
+  return Array.from({ length: n }, () => {
+    const figure = add(parent, "figure");
+    const picture = new Picture(add(figure, "canvas", { "aria-hidden": "true" }), shape);
+    return { picture, caption: add(figure, "small") };
+  });
+}
+
 const labelOptions = (free, ...others) => [
   ...others, ...Array.from({ length: page.classes }, (_, k) => [k, String(k)]), [free, "free"],
 ];
@@ -128,10 +137,10 @@ class NetView {
   }
 }
 
-/** Buttons and a slider that run rounds: `round` is called as often as they say. */
+/** Buttons and a slider that run rounds: the section's `round` as often as they say, then its `show`. */
 class Player {
-  constructor(element, name, round, explained) {
-    this.round = round;
+  constructor(element, name, section, explained) {
+    this.section = section;
     this.playing = false;
     this.due = 0;
     this.rounds = 0;
@@ -163,9 +172,10 @@ class Player {
   }
 
   once() {
-    this.round();
+    this.section.round();
     this.rounds++;
     this.say();
+    this.section.show();
   }
 
   restart() {
@@ -175,20 +185,20 @@ class Player {
 
   /** The rounds that are due since the last frame, or as many as there is time for. */
   tick(seconds) {
-    if (!this.playing) return false;
+    if (!this.playing) return;
     this.due = Math.min(this.due + this.wanted * seconds, 1e9);
-    if (this.due < 1) return false;
+    if (this.due < 1) return;
     const end = performance.now() + (this.wanted === Infinity ? MOST_MS : BUDGET_MS);
     let made = 0;
     while (this.due >= 1 && (made === 0 || performance.now() < end)) {
-      this.round();
+      this.section.round();
       this.rounds++;
       this.due--;
       made++;
     }
     this.due = Math.min(this.due, 1);
     this.say();
-    return true;
+    this.section.show();
   }
 
   say() {
@@ -214,8 +224,8 @@ class Recognise {
     this.choices = pictureChoices($("digits"), "digit", page.digits.length, page.shape,
       (k) => `Test digit ${page.cases[k]}, a ${page.labels[k]}`, (k) => this.pick(k));
     const hard = Math.floor((page.digits.length / page.classes) * 0.2);
-    $("digits-hint").textContent = "Images that the net has not learned from, the first of each class in the test set"
-      + (hard ? `; in the last ${hard === 1 ? "row" : `${hard} of each`}, those that it finds hardest.` : ".");
+    $("digits-hint").textContent = "Images that no net has learned from, the first of each class in the test set"
+      + (hard ? `; the last ${hard === 1 ? "one" : hard} of each are those that the ${page.aboutNets[0].name} net finds hardest.` : ".");
     this.netChanged();
   }
 
@@ -286,23 +296,21 @@ class Recognise {
   show(probs) {
     const { shown, view } = this;
     view.draw(shown.vis, shown.hid, shown.pen, shown.top, shown.energies);
-    const guess = largest(probs);
-    let second = guess === 0 ? 1 : 0;
-    for (let k = 0; k < probs.length; k++) if (k !== guess && probs[k] > probs[second]) second = k;
-    const words = [];
-    if (!page.drawn) words.push("Nothing is drawn; the labels’ own weight decides.");
-    else {
-      words.push(`It is a ${guess}, says the net, with probability ${percent(probs[guess])}`
-        + (probs.length > 1 ? `; next comes ${second}, with ${percent(probs[second])}.` : "."));
-      if (page.label !== null) words.push(page.label === guess ? "It is." : `Its label is ${page.label}.`);
-    }
-    if (this.passes) words.push(`Mean of ${this.passes} up-pass${this.passes === 1 ? "" : "es"}.`);
-    const verdict = words.join(" ");
-    if ((this.settled || this.passes || calm.matches || !page.drawn) && $("verdict").textContent !== verdict) {
-      $("verdict").textContent = verdict;
-    }
-    view.valleys.element.setAttribute("aria-label",
-      `Free energies above the lowest, in nats: ${[...shown.energies].map((e, k) => `${k}: ${(e - shown.energies[largest(shown.labProbs)]).toFixed(1)}`).join(", ")}`);
+    // It is read aloud where it changes: not on the way, and not with every sample.
+    $("verdict").setAttribute("aria-live", this.passes ? "off" : "polite");
+    const words = this.verdict(probs);
+    if ((this.settled || this.passes) && $("verdict").textContent !== words) $("verdict").textContent = words;
+  }
+
+  verdict(probs) {
+    if (!page.drawn) return "Nothing is drawn; the biases alone decide.";
+    const order = Array.from(probs.keys()).sort((one, other) => probs[other] - probs[one]);
+    const [guess, second] = order;
+    let words = `It is a ${guess}, says the net, with probability ${percent(probs[guess])}`;
+    words += second === undefined ? "." : `; next comes ${second}, with ${percent(probs[second])}.`;
+    if (page.label !== null) words += page.label === guess ? " It is." : ` Its label is ${page.label}.`;
+    if (this.passes) words += ` Mean of ${this.passes} up-pass${this.passes === 1 ? "" : "es"}.`;
+    return words;
   }
 
   redraw() {
@@ -340,7 +348,7 @@ class Dream {
     this.pictures = pictureChoices($("dreams"), "dream", N_CHAINS, page.shape,
       (k) => `Watch chain ${k + 1}`, (k) => { this.watched = k; this.redraw(); });
     this.pictures[0].input.checked = true;
-    this.player = new Player($("dream-player"), "Dream", () => this.round(),
+    this.player = new Player($("dream-player"), "Dream", this,
       "A round of alternating Gibbs sampling: all of top, given pen and lab (Eq. 5), then all of pen and lab, given top (Eq. 6).");
     $("dream-noise").addEventListener("click", () => this.start(null));
     $("dream-digit").addEventListener("click", () => this.start(page.image));
@@ -379,11 +387,13 @@ class Dream {
   }
 
   tick(seconds) {
-    if (this.player.tick(seconds)) {
-      for (let k = 0; k < N_CHAINS; k++) this.chains.paint(k);
-      this.readOne();
-      this.redraw();
-    }
+    this.player.tick(seconds);
+  }
+
+  show() {
+    for (let k = 0; k < N_CHAINS; k++) this.chains.paint(k);
+    this.readOne();
+    this.redraw();
   }
 
   /** One chain's image a frame is given to the net to read. */
@@ -429,12 +439,8 @@ class FillIn {
       this.label = label;
       this.clamp();
     });
-    this.pictures = Array.from({ length: N_CHAINS }, () => {
-      const figure = add($("fills"), "figure");
-      const canvas = add(figure, "canvas", { "aria-hidden": "true" });
-      return { picture: new Picture(canvas, page.shape), caption: add(figure, "small") };
-    });
-    this.player = new Player($("fill-player"), "Fill in", () => this.round(),
+    this.pictures = figures($("fills"), N_CHAINS, page.shape);
+    this.player = new Player($("fill-player"), "Fill in", this,
       "How many times a second the erased half is painted anew.");
     $("fill-again").addEventListener("click", () => this.start());
     $("another").addEventListener("click", () => {
@@ -469,7 +475,11 @@ class FillIn {
   }
 
   tick(seconds) {
-    if (this.player.tick(seconds)) this.redraw();
+    this.player.tick(seconds);
+  }
+
+  show() {
+    this.redraw();
   }
 
   redraw() {
@@ -500,10 +510,7 @@ class Features {
     $("fewer").addEventListener("click", () => this.leaf(-FEATURES_A_PAGE));
     $("more").addEventListener("click", () => this.leaf(FEATURES_A_PAGE));
     this.large = new Picture($("field"), page.shape);
-    this.exciting = Array.from({ length: Math.min(EXCITED, page.digits.length) }, () => {
-      const figure = add($("exciting"), "figure");
-      return { picture: new Picture(add(figure, "canvas", { "aria-hidden": "true" }), page.shape), caption: add(figure, "small") };
-    });
+    this.exciting = figures($("exciting"), Math.min(EXCITED, page.digits.length), page.shape);
     this.bars = Array.from({ length: page.classes }, (_, label) => {
       const column = add($("bars"), "div", { class: "vote" });
       const bar = add(add(column, "div"), "i");
@@ -546,10 +553,8 @@ class Features {
     for (const input of $("layers").querySelectorAll("input")) input.checked = input.value === layer;
     $("layer-hint").textContent = LAYERS[layer];
     $("which-features").textContent = `${this.first + 1}–${this.first + n} of ${this.n.toLocaleString("en")}`;
-    if (this.pictures?.length !== n) {
-      this.pictures = pictureChoices($("fields"), "feature", n, page.shape, (k) => `Feature ${k + 1} on this page`,
-        (k) => { this.unit = this.first + k; this.redraw(); });
-    }
+    this.pictures = pictureChoices($("fields"), "feature", n, page.shape,
+      (k) => `Feature ${this.first + k + 1} of ${layer}`, (k) => { this.unit = this.first + k; this.redraw(); });
     this.fields = Array.from({ length: n }, (_, k) => {
       const field = new Float64Array(page.net.sizes[0]);
       receptiveField(page.net, layer, this.first + k, field);
@@ -615,11 +620,7 @@ class Compare {
     this.sides = page.nets.map((net, i) => {
       const box = add($("compared"), "div", { class: "side" });
       add(box, "h3", {}, page.aboutNets[i].name);
-      const row = add(box, "div", { class: "chains" });
-      const pictures = Array.from({ length: N_CHAINS }, () => {
-        const figure = add(row, "figure");
-        return { picture: new Picture(add(figure, "canvas", { "aria-hidden": "true" }), page.shape), caption: add(figure, "small") };
-      });
+      const pictures = figures(add(box, "div", { class: "chains" }), N_CHAINS, page.shape);
       const words = add(box, "p", { class: "verdict" });
       const canvas = add(box, "canvas", { class: "curves", role: "img", "aria-label": "Ink of each chain by rounds" });
       return {
@@ -629,12 +630,11 @@ class Compare {
       };
     });
     this.reader = 0;
-    this.player = new Player($("compare-player"), "Compare", () => this.round(),
+    this.player = new Player($("compare-player"), "Compare", this,
       "Rounds of alternating Gibbs sampling in both memories, a label clamped in each chain.");
     this.player.rate.value = RATES.length - 1;
     $("compare-digits").addEventListener("click", () => this.start(true));
     $("compare-noise").addEventListener("click", () => this.start(false));
-    $("band").textContent = "98 %";
     this.start(true);
   }
 
@@ -650,7 +650,6 @@ class Compare {
       }
     }
     this.player.restart();
-    this.player.say();
     this.note();
     this.redraw();
   }
@@ -664,7 +663,10 @@ class Compare {
   }
 
   tick(seconds) {
-    if (!this.player.tick(seconds)) return;
+    this.player.tick(seconds);
+  }
+
+  show() {
     this.reader = (this.reader + 1) % N_CHAINS;
     for (const { chains, recognition, read } of this.sides) {
       for (let k = 0; k < N_CHAINS; k++) chains.paint(k);
@@ -715,7 +717,8 @@ function showProvenance() {
   row("Units", ({ sizes }) => `${sizes.slice(0, 4).join("–")}, ${sizes[4]} labels`);
   row("Learned", ({ about, role, recipe, seed }) => `${about}, ${role}; recipe ${recipe}, seed ${seed}`);
   row("Test errors", ({ errors, cases }) => `${count(errors)} of ${count(cases)}`);
-  row("with weights rounded to bytes, as here", ({ rounded_errors, changed }) => `${count(rounded_errors)}; ${count(changed)} guesses differ`);
+  row("with weights rounded to bytes, as here",
+    ({ rounded_errors, changed }) => `${count(rounded_errors)}; ${count(changed)} guesses differ`);
   row("File", ({ file, sha256 }) => `${file}, SHA-256 ${sha256.slice(0, 16)}`);
   $("data-note").textContent = page.data === "MNIST"
     ? "The digits are of the MNIST database, by Yann LeCun, Corinna Cortes and Christopher J.C. Burges, under the "
@@ -737,7 +740,8 @@ function watchColours() {
     changed();
   });
   dark.addEventListener("change", changed);
-  addEventListener("resize", () => page.sections.forEach((section) => section.redraw()));
+  addEventListener("resize", changed);
+  changed();
 }
 
 /** Sections work while they can be seen. */
@@ -759,27 +763,24 @@ function run() {
 }
 
 async function main() {
-  if (!("DecompressionStream" in window)) throw new Error("this browser cannot unpack the weights; any of 2023 or later can");
+  if (!("DecompressionStream" in window)) {
+    throw new Error("this browser cannot unpack the weights; any of 2023 or later can");
+  }
   await page.open();
   const two = page.nets.length > 1;
   const greedy = page.aboutNets.some(({ tied }) => tied);
   for (const element of document.querySelectorAll(".two")) element.hidden = !two;
   for (const element of document.querySelectorAll(".greedy")) element.hidden = !greedy;
   document.querySelector("main").hidden = false;
+  choices($("nets"), "net", page.aboutNets.map(({ name }, i) => [i, name]), 0, (i) => page.setNet(page.nets[i]));
   palette.read();
-  if (two) {
-    choices($("nets"), "net", page.aboutNets.map(({ name }, i) => [i, name]), 0, (i) => page.setNet(page.nets[i]));
-  }
   page.features = new Features();
   page.recognise = new Recognise();
   page.sections = [page.recognise, new Dream(), new FillIn(), page.features];
   if (two) page.sections.push(new Compare());
+  page.recognise.pick(0);
   watchColours();
   showProvenance();
-  palette.read();
-  page.recognise.pick(0);
-  for (const section of page.sections) section.redraw();
-  $("theme").textContent = matchMedia("(prefers-color-scheme: dark)").matches ? "Light" : "Dark";
   run();
   $("loading").hidden = true;
   // For whoever opens the console, and for the tests.

@@ -146,6 +146,8 @@ class Valleys {
       this.columns[k].classList.toggle("lowest", above === 0);
       this.numbers[k].textContent = above === 0 ? "0" : `+${above.toFixed(above < 9.95 ? 1 : 0)}`;
     }
+    const told = this.numbers.map((number, k) => `${k}: ${number.textContent}`).join(", ");
+    this.element.setAttribute("aria-label", `Free energies above the lowest, in nats: ${told}`);
   }
 }
 Valleys.HEIGHT = 15;  // nats from the bottom of the deepest to the edge
