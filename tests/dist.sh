@@ -8,7 +8,8 @@ trap 'rm -rf "$folder"' EXIT
 "$python" -m build --outdir "$folder" "$root"
 mkdir "$folder/source"
 tar -xzf "$folder"/hinton06-*.tar.gz -C "$folder/source" --strip-components=1
-rm -rf "$folder/source/hinton06"
+# Without it the folder is no package, and the installed one is imported; the docs' tests read it.
+rm "$folder/source/hinton06/__init__.py"
 "$python" -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip install --quiet "$(echo "$folder"/hinton06-*.whl)[dev]"
 cd "$folder/source"

@@ -265,7 +265,7 @@ def test_what_is_learned_above_such_a_stack_is_known_and_in_no_table_that_does_n
         assert load(folder / f"{name}.h5").lineage.below == ("sparsity",)
     notes: list[str] = []
     nets = Selection("classifier", (VALIDATED, EXTENDED), frozenset())
-    assert list(each_run(folder, notes, nets)) == []
+    assert list(each_run(folder, "nets", notes, nets)) == []
     assert notes == ["left out: more.h5 (sparsity), net.h5 (sparsity)"]
 
 
