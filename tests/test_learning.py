@@ -55,6 +55,10 @@ CALLS: dict[str, tuple[Callable[[Path, Path, Path], Net], list[str]]] = {
         ["pretrain", "--split", "a", "--labelled", "100", "--data", "DATA", "--layers", "12-10",
          *TYPED[:4]],
     ),
+    "passes of some images": (
+        lambda _, out, data: hinton06.pretrain(out, labelled=100, data=data, **SMALL),
+        ["pretrain", "--split", "a", "--labelled", "100", "--data", "DATA", *TYPED],
+    ),
     "stack on a stack": (
         lambda folder, out, _: hinton06.pretrain(
             out, labels=True, on=hinton06.load(folder / "stack.h5"), layers="12-10-14", passes=1
