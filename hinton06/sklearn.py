@@ -5,7 +5,7 @@ the names that scikit-learn's own `BernoulliRBM` and `MLPClassifier` use; the va
 an argument are those of the recipe tr2006 (docs/assumptions.md).
 
 Units are binary, so features of X lie between 0 and 1; uint8 is divided by 255. A warning says
-where others are learned, for which `sklearn.preprocessing.MinMaxScaler` is the remedy.
+when others are fitted, for which `sklearn.preprocessing.MinMaxScaler` is the remedy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -61,21 +62,23 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not ty
         cases: NDArray[Any] = validate_data(self, X, dtype=types, reset=first)
         if cases.dtype != np.uint8:
             cases = np.ascontiguousarray(cases, np.float32)
-            self._check_range(cases)
+            lowest, highest = cases.min(), cases.max()
+            if first and (lowest < 0 or highest > 1):
+                warnings.warn(
+                    f"X lies between {lowest:g} and {highest:g}, and units of "
+                    f"{type(self).__name__} between 0 and 1: scale it, with MinMaxScaler, or "
+                    "dividing grey levels by 255",
+                    stacklevel=3,
+                )
         return cases
 
-    def _check_range(self, cases: NDArray[Any]) -> None:
-        lowest, highest = cases.min(), cases.max()
-        if lowest < 0 or highest > 1:
-            warnings.warn(
-                f"X lies between {lowest:g} and {highest:g}, and units of {type(self).__name__} "
-                "between 0 and 1: scale it, with MinMaxScaler, or dividing grey levels by 255",
-                stacklevel=4,
-            )
-
-    def _threads(self) -> Any:
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """`n_jobs` threads; numbers that overflow are found out where they have a name for it."""
         count = self.n_jobs or 1
-        return native.threads(count if count > 0 else max(1, (os.cpu_count() or 1) + 1 + count))
+        count = count if count > 0 else max(1, (os.cpu_count() or 1) + 1 + count)
+        with native.threads(count), np.errstate(all="ignore"):
+            yield
 
     def _generator(self) -> np.random.Generator:
         """As many random numbers as are needed, from `random_state`."""
@@ -84,6 +87,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not ty
 
     def _settings(self, part: str, **values: Any) -> Any:
         """The recipe's settings with these values; their errors name the arguments."""
+        layers = values.get("layers", (1,))
+        if not layers or min(layers) < 1:
+            raise ValueError(f"{self._words['pretrain.layers']}: no layer, or one without units")
         try:
             return dataclasses.replace(_RECIPE.settings(part), **values)
         except (ValueError, TypeError) as error:
@@ -200,7 +206,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         """Learn X, (n, n_features), from the start, `n_iter` times through."""
         cases = self._data(X, first=True)
         self._start()
-        with self._threads():
+        with self._computing():
             for _ in range(self.n_iter):
                 self._pass(cases, epoch_order(len(cases), self._rng))
         return self
@@ -213,7 +219,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         cases = self._data(X, first="rbm_" not in vars(self))
         if "rbm_" not in vars(self):
             self._start()
-        with self._threads():
+        with self._computing():
             self._pass(cases, np.arange(len(cases)))
         return self
 
@@ -242,14 +248,14 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
     def transform(self, X: ArrayLike) -> Array:
         """The features' activation probabilities, Eq. 5: (n, n_components) float32."""
         check_is_fitted(self)
-        with self._threads():
+        with self._computing():
             return features(self.rbm_, self._data(X, first=False))
 
     def free_energy(self, X: ArrayLike) -> Array:
         """The free energy of each case, in nats: (n,); p(x) is proportional to exp(-F(x))."""
         check_is_fitted(self)
         cases = self._data(X, first=False)
-        with self._threads():
+        with self._computing():
             return np.concatenate(
                 [rbm.free_energy(self.rbm_, v) for _, v in batches_taken(cases, _BATCH, np.float32)]
             )
@@ -263,7 +269,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         """
         check_is_fitted(self)
         cases = self._data(X, first=False)
-        with self._threads():
+        with self._computing():
             return np.concatenate(
                 [
                     _pseudo_log_likelihood(self.rbm_, v)
@@ -279,7 +285,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         check_is_fitted(self)
         cases = self._data(v, first=False)
         states = take_batch(cases, slice(None), np.empty(cases.shape, np.float32))
-        with self._threads():
+        with self._computing():
             return rbm.gibbs_step(self.rbm_, states, self._rng)
 
     def sample(self, n_samples: int = 1, rounds: int = 1000, random_state: Any = None) -> Array:
@@ -294,7 +300,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
             seed = check_random_state(random_state).randint(2**31 - 1)
             rng = np.random.Generator(np.random.SFC64(seed))
         generator = Generator(self.rbm_)
-        with self._threads():
+        with self._computing():
             chains = generation.start(generator, n_samples, rng)
             return generation.fantasies(generator, chains, 1, rounds, rng).images[:, 0]
 
@@ -412,7 +418,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise ValueError("a classifier needs two classes or more, and y is of one class")
         rng = self._generator()
-        with self._threads():
+        with self._computing():
             train, valid = self._held_out(Cases(cases, labels), rng)
             self._fine_tune(self._pretrained(train.images, rng), train, valid, rng)
         return self
@@ -479,7 +485,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def predict_log_proba(self, X: ArrayLike) -> Array:
         """Log probabilities of the classes, in the order of `classes_`: (n, n_classes) nats."""
         check_is_fitted(self)
-        with self._threads():
+        with self._computing():
             return recognition.log_probs(self.net_, self._data(X, first=False))
 
     def predict_proba(self, X: ArrayLike) -> Array:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import reference
 from numpy.typing import NDArray
 
 import hinton06
-from hinton06 import loading, mnist, sampling
+from hinton06 import checkpoint, loading, mnist, sampling
 from hinton06.loading import Context
 from hinton06.mnist import Digits
 from hinton06.net import Net, load
@@ -41,6 +43,27 @@ def images(digits: Digits) -> Floats:
 
 def net(name: str) -> Net:
     return load(OLD / f"{name}.h5", threads=1)
+
+
+@pytest.fixture
+def louder(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes a file with ten times the weights, so that every unit has something to say."""
+
+    def make(name: str) -> Path:
+        held, path = checkpoint.load(OLD / f"{name}.h5"), tmp_path / f"{name}.h5"
+        checkpoint.save(path, dataclasses.replace(held, model=_times(held.model, 10)))
+        return path
+
+    return make
+
+
+def _times(tree: dict[str, Any], factor: float) -> dict[str, Any]:
+    return {
+        name: _times(value, factor) if isinstance(value, dict)
+        else value * np.float32(factor) if isinstance(value, np.ndarray)
+        else value
+        for name, value in tree.items()
+    }  # fmt: skip
 
 
 def near(found: Any, wanted: Any, operations: int = 200, size: float = 1.0) -> None:
@@ -142,9 +165,10 @@ def test_the_softmax_of_minus_free_energies_is_what_a_net_predicts(
      ("cws-a", None)],
 )  # fmt: skip
 def test_reconstructions_go_up_and_down_by_probabilities(
-    name: str, layer: int | None, images: Floats
+    name: str, layer: int | None, images: Floats, louder: Callable[[str], Path]
 ) -> None:
-    found, file = net(name), loading.load(OLD / f"{name}.h5")
+    path = louder(name)
+    found, file = load(path), loading.load(path)
     if name == "cws-a":
         rbm, down = file.model.memory, file.model.generative
         units = found.features(images, 2).astype(np.float64)

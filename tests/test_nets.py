@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ def recorded() -> dict[str, dict[str, str]]:
 
 def test_the_classifier_is_inside() -> None:
     assert "table1-a" in NAMES
+    printed = run("show", "table1-a").stdout
+    assert re.search(r"rounded to 11 significant bits from the model [0-9a-f]{64}, whose", printed)
 
 
 @pytest.mark.parametrize("name", NAMES)
