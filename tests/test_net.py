@@ -47,11 +47,11 @@ def net(name: str) -> Net:
 
 @pytest.fixture
 def louder(tmp_path: Path) -> Callable[[str], Path]:
-    """Makes a file with ten times the weights, so that every unit has something to say."""
+    """Makes a file with three times the weights, so that labels have something to say."""
 
     def make(name: str) -> Path:
         held, path = checkpoint.load(OLD / f"{name}.h5"), tmp_path / f"{name}.h5"
-        checkpoint.save(path, dataclasses.replace(held, model=_times(held.model, 10)))
+        checkpoint.save(path, dataclasses.replace(held, model=_times(held.model, 3)))
         return path
 
     return make
