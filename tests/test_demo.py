@@ -1015,6 +1015,32 @@ def test_the_measurement_of_a_page_is_of_its_nets(
     assert not (tmp_path / "page.html").exists()
 
 
+def test_what_the_pages_say_of_the_demonstration_is_recorded() -> None:
+    found = json.loads((MEASURED / "demo.json").read_text(encoding="utf-8"))
+    net, greedy = found["nets"]
+    table = (MEASURED / "demo.md").read_text(encoding="utf-8").strip()
+    readme = (MEASURED / "README.md").read_text(encoding="utf-8")
+    assert f"<!-- demo -->\n{table}\n<!-- /demo -->" in readme
+    pages = MEASURED.parents[1] / "docs" / "demo.md", MEASURED.parent / "README.md"
+    guide, experiments = (page.read_text(encoding="utf-8") for page in pages)
+    one, both = (f"{found[name] / 1e6:.1f} MB" for name in ("bytes_of_first_alone", "bytes"))
+    assert f"has {one}, of two {both}" in " ".join(guide.split())
+    assert (
+        f"digits.html: {one}, to be opened in a browser\n"
+        f"  runs/{net['file']}: {net['errors']} errors of {net['cases']:,} test cases, "
+        f"{net['rounded_errors']} with the weights rounded to 1/{1 / found['step']:g} of their "
+        "deviation\n"
+    ) in guide
+    read = f"{net['read_page_percent']} %, the package's {net['read_package_percent']} %"
+    assert f"its dreams read as their label: {read}" in experiments
+    for each in (net, greedy):
+        share = each["read_package_percent"] / 100
+        error = 100 * np.sqrt(2 * share * (1 - share) / each["chains"])
+        assert abs(each["read_page_percent"] - each["read_package_percent"]) < 4 * error
+        assert each["rounds_a_second"] > 20
+    assert found["bytes"] <= demo.MAX_BYTES
+
+
 # -- how the page looks ------------------------------------------------------------------------
 
 
