@@ -8,6 +8,7 @@
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
 #   make figures      Figures 2, 3 and 5, and learning curves
+#   make nets-inside  the nets inside the package, from those of table1 and of cws
 #   make demo         a page that recognises and dreams in a browser, of two nets
 #   make test lint    the tests; types and style
 #   make dist         the wheel and the sdist, and the tests once more from these alone
@@ -27,6 +28,8 @@ RUNS   ?= runs/table1$(call of_seed,$(SEED))
 SEEDS  ?= 0 1 2 3 4
 # Splits that translated, unlabelled, cws and hybrid train nets of.
 SPLITS ?= a
+# The generative net inside the package.
+DREAMER ?= $(RUNS)/cws-a.h5
 # Processes at a time. Threads of each: unless given one, but two above a single stack, which could
 # not use the second core otherwise.
 JOBS    ?= 3
@@ -47,8 +50,8 @@ FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
 # The net that dreams, and the greedily learned one that it comes from.
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid figures demo test lint dist \
-	torture bench clean
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid figures nets-inside demo test \
+	lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5
@@ -90,6 +93,10 @@ hybrid: cws
 figures: .venv/installed
 	$(PARALLEL) $(FIGURED)
 	@$(HINTON06) figures $(FIGURED) --out $(RUNS)/figures --threads 1
+
+nets-inside: $(RUNS)/bp-a.h5 $(DREAMER)
+	$(BIN)/python experiments/nets/make.py --record experiments/nets \
+		table1-a=$(RUNS)/bp-a.h5 digits=$(DREAMER)
 
 demo: .venv/installed
 	$(PARALLEL) $(SHOWN)

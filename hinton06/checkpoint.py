@@ -33,7 +33,8 @@ _HEAD = {"kind": str, "complete": bool, "recipe": str, "settings": dict, "lineag
          "provenance": dict}  # fmt: skip
 _PARTS = ("model", "state", "history", "outcome")
 _MAX_DEPTH = 6
-_DTYPES = {np.dtype(kind) for kind in ("<f4", "<f8", "<i8", "u1", "<u8")}
+_DTYPES = {np.dtype(kind) for kind in ("<f2", "<f4", "<f8", "<i8", "u1", "<u8")}
+_HALF, _SINGLE = np.dtype("<f2"), np.dtype("<f4")
 
 # A file holds a few times the numbers of a net: the chapter's take 20 to 60 MB.
 _MAX_BYTES = 1 << 32
@@ -44,6 +45,13 @@ _MAX_TEXT = 1 << 16
 # byte is vouched for before HDF5 sees one. In version 1 it stood behind the HDF5 data.
 _SEAL = b"hinton06 sha256\0"
 _SEAL_SIZE = len(_SEAL) + 32
+
+# A packed file, of a name that ends in .xz: LZMA, which is told that numbers have two bytes. Such
+# weights pack to three quarters, so what unpacks to many times its size is a bomb.
+_XZ = b"\xfd7zXZ\0"
+_PACKING = {"dict_size": 1 << 22, "lc": 0, "lp": 1, "pb": 1}
+_MAX_UNPACKED, _UNPACKED_FROM = 4, 1 << 20
+_UNPACKING_MEMORY = 1 << 24
 
 
 class CheckpointError(Exception):
@@ -110,11 +118,14 @@ def history_rows(columns: Mapping[str, NDArray[np.float64]]) -> list[dict[str, f
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a file so that at `path` there is always the whole old file or the whole new one.
 
-    Its folder is made if need be. Raises `CheckpointError` if that fails, `path` then untouched.
+    It is packed if its name ends in .xz. Its folder is made if need be. Raises `CheckpointError`
+    if that fails, `path` then untouched.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
         image = sealed(_image(checkpoint))
+        if path.suffix == ".xz":
+            image = _packed(image)
         if len(image) > _MAX_BYTES:
             raise OSError(errno.EFBIG, f"larger than {_MAX_BYTES >> 30} GiB")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -204,10 +215,10 @@ def _write_tree(group: h5py.Group, tree: Tree) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read and check a file; of an earlier version, as one of this.
+    """Read and check a file; of an earlier version, as one of this; float16 arrays as float32.
 
     Raises `CheckpointError` if there is none, or it is damaged or of a newer version. Links to
-    other files, compressed data, one object under two names and oversized declarations are
+    other files, data compressed by HDF5, one object under two names and oversized declarations are
     refused: this package never writes them. What is read takes no more memory than a few times
     the size of the file.
     """
@@ -236,6 +247,8 @@ def _read_image(path: Path) -> tuple[bytes, bool]:
         if os.fstat(file.fileno()).st_size > _MAX_BYTES:
             raise CheckpointError(f"larger than {_MAX_BYTES >> 30} GiB, as no checkpoint is")
         image = file.read()
+    if image.startswith(_XZ):
+        image = _unpacked(image)
     if image[-_SEAL_SIZE:].startswith(_SEAL):  # version 1
         image, seal = image[:-_SEAL_SIZE], image[-32:]
         vouched = seal == hashlib.sha256(image).digest()
@@ -246,6 +259,28 @@ def _read_image(path: Path) -> tuple[bytes, bool]:
     if not vouched:
         raise CheckpointError("damaged: its SHA-256 is not the recorded one")
     return image, True
+
+
+def _packed(image: bytes) -> bytes:
+    import lzma  # noqa: PLC0415  # some installations of Python have none, and seldom need it
+
+    return lzma.compress(image, filters=[{"id": lzma.FILTER_LZMA2, **_PACKING}])
+
+
+def _unpacked(packed: bytes) -> bytes:
+    import lzma  # noqa: PLC0415  # as above
+
+    most = max(_UNPACKED_FROM, _MAX_UNPACKED * len(packed))
+    unpacking = lzma.LZMADecompressor(lzma.FORMAT_XZ, _UNPACKING_MEMORY)
+    try:
+        image = unpacking.decompress(packed, most)
+    except lzma.LZMAError as error:
+        raise CheckpointError(f"damaged: cannot be unpacked: {error}") from None
+    if not unpacking.eof and len(image) == most:
+        raise CheckpointError(f"unpacks to more than {_MAX_UNPACKED} times its size")
+    if not unpacking.eof or unpacking.unused_data:
+        raise CheckpointError("damaged: its packed data are cut off, or others follow them")
+    return image
 
 
 def _opened(image: bytes) -> h5py.File:
@@ -373,4 +408,4 @@ class _Members:
         if self.n_bytes < 0 or (dataset.nbytes and dataset.id.get_storage_size() == 0):
             raise CheckpointError(f"{dataset.name} declares more data than the file holds")
         array: NDArray[Any] = dataset[()]
-        return array
+        return array.astype(_SINGLE) if array.dtype == _HALF else array

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hinton06.generation import Generator
 from hinton06.lineage import VALIDATED
-from hinton06.models import Classifier, DeepBeliefNet, Stack
+from hinton06.models import Classifier, DeepBeliefNet, Layer, Stack
 from hinton06.numerics import Array
 from hinton06.recognition import label_log_probs, log_probs
 
@@ -43,8 +43,8 @@ class Kind:
 
     `part` of a recipe are its settings; `model` is the class of what it holds. `recogniser` and
     `generator`, of the model and a layer, raise ValueError with the reason where the model is not
-    of that use; `pixel_weights` are those (n_pixels, n_features) to the first features; `columns`,
-    by role, those that the history of a finished file has.
+    of that use; `up` are the layers of features, from the pixels up, of the model (label units are
+    left out); `columns`, by role, those that the history of a finished file has.
     """
 
     name: str
@@ -53,8 +53,12 @@ class Kind:
     model: Any
     recogniser: Callable[[Any], Recogniser]
     generator: Callable[[Any, int | None], Generator]
-    pixel_weights: Callable[[Any], Array]
+    up: Callable[[Any], tuple[Layer, ...]]
     columns: Callable[[str], tuple[str, ...]]
+
+    def pixel_weights(self, model: Any) -> Array:
+        """The (n_pixels, n_features) weights to the first features."""
+        return self.up(model)[0][0]
 
 
 def _stack_recogniser(stack: Stack) -> Recogniser:
@@ -92,21 +96,23 @@ KINDS: Mapping[str, Kind] = {
             "stack", "a pretrained stack of RBMs", "pretrain", Stack,
             recogniser=_stack_recogniser,
             generator=_stack_generator,
-            pixel_weights=lambda stack: stack[0].weights[: stack.n_pixels],
+            up=lambda stack: tuple(
+                (rbm.weights[: rbm.n_visible - rbm.n_labels], rbm.hidden_bias) for rbm in stack
+            ),
             columns=lambda _role: ("recon_error",),
         ),
         Kind(
             "classifier", "a fine-tuned classifier", "backprop", Classifier,
             recogniser=lambda net: Recogniser(net, log_probs, generates=False),
             generator=_no_generator,
-            pixel_weights=lambda net: net.weights[0],
+            up=lambda net: tuple(zip(net.weights[:-1], net.biases[:-1], strict=True)),
             columns=_fine_tuned,
         ),
         Kind(
             "generative", "a fine-tuned generative net", "wakesleep", DeepBeliefNet,
             recogniser=lambda net: Recogniser(net, label_log_probs, generates=True),
             generator=_net_generator,
-            pixel_weights=lambda net: net.vishid,
+            up=lambda net: (*net.recognition, (net.pentop, net.top_bias)),
             columns=_fine_tuned,
         ),
     )

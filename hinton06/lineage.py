@@ -46,6 +46,8 @@ class Lineage:
     stack, and labels that a net has learned (`labelled`), of so many cases drawn at random; whether
     validation stopped a `random_start`, or what was extended from one; settings `below`, of what
     it descends from, that were added later and are not at what held before. 0: all, or none.
+    `rounded_from` is the digest of the model whose numbers were rounded to so many significant
+    `bits`; all else is then said of that model.
     """
 
     data: str
@@ -66,6 +68,8 @@ class Lineage:
     labelled: int = 0
     random_start: bool = False
     below: tuple[str, ...] = ()
+    rounded_from: str = ""
+    bits: int = 0
     data_folder: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06 import checkpoint, mnist, native, records
+from hinton06 import checkpoint, mnist, native, nets, records
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.generation import Generator
 from hinton06.kinds import KINDS, Kind, Recogniser
 from hinton06.lineage import PRETRAINED, VALIDATED, Lineage
 from hinton06.mnist import DataError, Digits
+from hinton06.numerics import Array
 from hinton06.recipes import PARTS, Settings, WakeSleepSettings, conditions
 from hinton06.recognition import Score
 from hinton06.training import SAVE_EVERY_S, Progress, RunError
@@ -152,6 +153,10 @@ class RunFile:
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{self.path}: does not hold a whole model: {error}") from None
 
+    def arrays(self) -> dict[str, Array]:
+        """The model's arrays by their names in the file, with a slash between group and array."""
+        return dict(_named(self.model.arrays()))
+
     def child(self, role: str, **own: Any) -> Lineage:
         """The lineage of what is learned from this file: what `own` does not say is inherited."""
         below = tuple(sorted({*self.lineage.below, *self.settings.apart()}))
@@ -203,12 +208,20 @@ class RunFile:
             )
 
 
+def _named(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Array]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _named(value, f"{prefix}{name}/")
+        elif isinstance(value, np.ndarray):
+            yield prefix + name, value
+
+
 def load(path: Path) -> RunFile:
-    """Read a file of this package, finished or not.
+    """Read a file of this package, finished or not, or one of the `nets` inside it by its name.
 
     Raises `CheckpointError` if it cannot be read, or does not record what a file of its kind does.
     """
-    return typed(path, checkpoint.load(path))
+    return typed(path, checkpoint.load(nets.located(path)))
 
 
 def typed(path: Path, held: Checkpoint) -> RunFile:

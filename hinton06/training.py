@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -116,8 +117,14 @@ class Interrupt:
 
 @contextmanager
 def caught_signals(progress: Progress) -> Iterator[Interrupt]:
-    """Turn SIGINT and SIGTERM into a request that the loop honours at the end of an epoch."""
+    """Turn SIGINT and SIGTERM into a request that the loop honours at the end of an epoch.
+
+    Only the main thread can: elsewhere they are left as they are.
+    """
     interrupt = Interrupt(progress.note)
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
     before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield interrupt

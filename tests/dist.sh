@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the sdist, the wheel from it, and runs the sdist's tests once with the installed wheel.
 set -eu
-python=$(realpath "${PYTHON:-python3}")
+python=${PYTHON:-python3}
 root=$(dirname "$0")/..
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

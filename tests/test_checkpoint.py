@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import errno
+import lzma
 import os
 import resource
 import stat
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -79,6 +81,71 @@ def test_every_dtype_that_a_state_uses_comes_back(tmp_path, assert_same):
     held.model = tree
     checkpoint.save(tmp_path / "all.h5", held)
     assert_same(checkpoint.load(tmp_path / "all.h5").model, tree)
+
+
+def test_half_precision_takes_half_the_bytes_and_comes_back_as_float32(tmp_path, assert_same):
+    path, single = tmp_path / "half.h5", tmp_path / "single.h5"
+    array = np.linspace(-3, 3, 20_000, dtype=np.float32).reshape(100, 200)
+    half = a_checkpoint()
+    half.model = {"w": array.astype(np.float16)}
+    checkpoint.save(path, half)
+    found = checkpoint.load(path)
+    assert_same(found.model, {"w": array.astype(np.float16).astype(np.float32)})
+    checkpoint.save(single, found)
+    assert checkpoint.load(single).digest() == found.digest()
+    assert 40_000 < path.stat().st_size < single.stat().st_size - 39_000
+
+
+# -- packed --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def packed(tmp_path):
+    path = tmp_path / "net.h5.xz"
+    checkpoint.save(path, a_checkpoint())
+    return path
+
+
+def test_a_packed_file_holds_the_same_and_is_smaller(packed, saved, assert_same):
+    assert_same(vars(checkpoint.load(packed)), vars(checkpoint.load(saved)))
+    assert packed.stat().st_size < saved.stat().st_size
+    assert lzma.decompress(packed.read_bytes()) == saved.read_bytes()
+
+
+def test_every_flipped_byte_of_a_packed_file_is_noticed(packed, tmp_path):
+    content, path = packed.read_bytes(), tmp_path / "flipped.h5.xz"
+    for place in range(len(content)):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        refused(path)
+
+
+def test_a_packed_file_that_is_cut_off_or_followed_is_refused(packed):
+    content = packed.read_bytes()
+    for damaged in (content[:-1], content[:-40], content[:20], content + b"\0", content * 2):
+        packed.write_bytes(damaged)
+        refused(packed, "damaged")
+
+
+@pytest.mark.parametrize("n_bytes", [2 << 20, 64 << 20])
+def test_a_packed_bomb_is_refused_and_takes_little_memory(n_bytes, tmp_path):
+    path = tmp_path / "bomb.h5.xz"
+    path.write_bytes(lzma.compress(bytes(n_bytes)))
+    tracemalloc.start()
+    try:
+        refused(path, "unpacks to more than 4 times its size")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < checkpoint._UNPACKING_MEMORY + (2 << 20)  # the dictionary, and what came out
+
+
+def test_a_packed_file_that_needs_much_memory_to_unpack_is_refused(saved, tmp_path):
+    path = tmp_path / "wide.h5.xz"
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9}]  # a dictionary of 64 MiB
+    path.write_bytes(lzma.compress(saved.read_bytes(), filters=filters))
+    refused(path, "damaged: cannot be unpacked")
 
 
 def test_numpy_numbers_come_back_as_plain_numbers(tmp_path):
@@ -475,8 +542,12 @@ def with_many_long_texts(file):
     file["state"].attrs.create("values", texts, dtype=h5py.string_dtype())
 
 
-def with_half_precision(file):
-    file["model/w"] = np.zeros(3, np.float16)
+def with_short_integers(file):
+    file["model/w"] = np.zeros(3, np.int16)
+
+
+def with_half_precision_of_the_other_byte_order(file):
+    file["model/w"] = np.zeros(3, ">f2")
 
 
 def with_too_many_levels(file):
@@ -565,7 +636,8 @@ def with_a_number_of_5000_digits(file):
         (with_two_names_for_one_array, "second name"),
         (with_a_filter_that_nobody_has, "/model/w"),
         (with_many_long_texts, "values is not text"),
-        (with_half_precision, "/model/w"),
+        (with_short_integers, "/model/w"),
+        (with_half_precision_of_the_other_byte_order, "/model/w"),
         (with_too_many_levels, "/model/deeper0"),
         (with_histories_of_unequal_lengths, "history"),
         (with_a_history_of_two_dimensions, "history"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import doctest
 import importlib
 import inspect
 import json
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hinton06 import checkpoint, mnist
+from hinton06 import checkpoint, mnist, nets
 from hinton06.cli import main
 from hinton06.lineage import Lineage
 from hinton06.recipes import RECIPES, show_value
@@ -255,6 +256,23 @@ def test_a_file_is_read_by_plain_h5py_as_described(
     exec(fenced("docs/files.md", "python")[0], names)
     assert names["weights"].shape == (49, 200)
     assert capsys.readouterr().out.startswith("classifier a (49, 200)")
+
+
+def test_every_block_of_the_page_on_python_gives_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = str(ROOT / "docs" / "python.md")
+    failed, tried = doctest.testfile(page, module_relative=False, raise_on_error=False)
+    assert failed == 0
+    assert tried > 40
+    shown = [line for block in fenced("docs/python.md", "pycon") for line in block.splitlines()]
+    assert tried == sum(line.startswith(">>> ") for line in shown)
+
+
+def test_commands_has_every_net_inside() -> None:
+    stated = [row["name"].strip("`") for row in rows(between("docs/commands.md", "nets"))]
+    assert sorted(stated) == list(nets.names())
 
 
 def test_commands_has_every_command_recipe_and_method() -> None:

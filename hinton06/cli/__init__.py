@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pkgutil
-import sys
 from importlib import import_module
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -13,6 +12,8 @@ from hinton06 import provenance
 from hinton06.checkpoint import CheckpointError
 from hinton06.cli import look, tables
 from hinton06.cli.demo import demo
+from hinton06.cli.export import export
+from hinton06.cli.options import OneLine
 from hinton06.mnist import DataError
 from hinton06.report.files import ReportError
 from hinton06.training import Interrupted, RunError
@@ -25,19 +26,10 @@ _LEARNING = [
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Learn": tuple(getattr(import_module(f"{__name__}.{name}"), name) for name in _LEARNING),
-    "Look": (*look.COMMANDS, demo),
+    "Look": (*look.COMMANDS, demo, export),
     "Report": tables.COMMANDS,
 }
 """The commands, by what they are for."""
-
-
-class _OneLine(click.ClickException):
-    """A failed run: one line on stderr, exit code 1."""
-
-    exit_code = 1
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"hinton06: {self.message}", file=file or sys.stderr)
 
 
 class _Commands(click.Group):
@@ -47,9 +39,9 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (DataError, CheckpointError, RunError, ReportError) as error:
-            raise _OneLine(str(error)) from None
+            raise OneLine(str(error)) from None
         except MemoryError:
-            raise _OneLine("not enough memory; what was saved before is kept") from None
+            raise OneLine("not enough memory; what was saved before is kept") from None
         except Interrupted as stop:
             click.echo(f"hinton06: stopped by {stop}; start again to go on", err=True)
             ctx.exit(128 + stop.signal_number)

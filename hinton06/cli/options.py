@@ -7,16 +7,19 @@ import json
 import math
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
-from hinton06 import loading
+from hinton06 import loading, nets
+from hinton06.checkpoint import CheckpointError
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
+from hinton06.learning import settings_of
 from hinton06.loading import Context, RunFile
 from hinton06.recipes import RECIPES, Recipe, parse_layers, show_value
 from hinton06.records import Tree, to_tree
@@ -25,7 +28,33 @@ from hinton06.report.scores import coefficient_curve, scores_line, show_curve
 Command = TypeVar("Command", bound=Callable[..., Any])
 T = TypeVar("T")
 
-EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+class OneLine(click.ClickException):
+    """A failed run: one line on stderr, exit code 1."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:  # noqa: D102  # as Click's
+        click.echo(f"hinton06: {self.message}", file=file or sys.stderr)
+
+
+class _NoSuchNet(OneLine):
+    exit_code = 2
+
+
+class _NetFile(click.Path):
+    """A file that exists, or the name of a net inside the package; as the path that was typed."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        path = Path(value)
+        try:
+            inside = os.sep not in str(value) and nets.located(path) != path
+        except CheckpointError as error:
+            raise _NoSuchNet(str(error)) from None
+        return path if inside else super().convert(value, param, ctx)
+
+
+EXISTING_FILE = _NetFile(exists=True, dir_okay=False, path_type=Path)
 
 
 class _Parsed(click.ParamType[Any]):
@@ -181,9 +210,7 @@ class Setup:
 
     def settings(self, part: str, options: dict[str, Any], conditions: Iterable[str] = ()) -> Any:
         """The recipe's settings under some conditions, with the options that were given."""
-        base = self.recipe.settings(part, conditions)
-        given = {f.name: options[f.name] for f in dataclasses.fields(base)}
-        return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+        return settings_of(self.recipe, part, options, conditions)
 
 
 def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: int = 1) -> Setup:

@@ -271,6 +271,11 @@ def read(folder: Path | None = None) -> Digits:
     )
 
 
+def load(folder: str | Path | None = None) -> Digits:
+    """`read`, of a folder that may be given as a str: MNIST inside the package if none is."""
+    return read(None if folder is None else Path(folder))
+
+
 def _check_parts_fit(arrays: Sequence[NDArray[np.uint8]]) -> None:
     train, labels, test, test_labels = arrays
     _, labels_file, test_file, test_labels_file = _FILES

@@ -44,6 +44,11 @@ def show(file: RunFile) -> None:
         click.echo(scores_line(file.outcome).strip())
     if file.complete:
         click.echo(f"model SHA-256 {file.digest}")
+    if file.lineage.rounded_from:
+        click.echo(
+            f"rounded to {file.lineage.bits} significant bits from the model "
+            f"{file.lineage.rounded_from}, whose scores these are"
+        )
     for table in (_settings(file), _model(file), _history(file), _made_by(file)):
         click.echo()
         table.show()

@@ -1,0 +1,286 @@
+"""Learning from Python: the learning commands as functions, silent unless they are asked not to be.
+
+Each makes one file, or finds it finished, or goes on with it where it was stopped, exactly as the
+command does; and returns the `Net` in it. Paths may be a str. All take, beside their own arguments:
+
+recipe, seed, threads
+    As the options of these names; not given, those of the file that it starts from, else
+    ``"tr2006"``, 0 and all cores.
+data : str, Path or Digits, optional
+    A folder of IDX files, or what `mnist.load` gave; not given, the data of the file that it starts
+    from, else MNIST.
+force : bool
+    Start anew and replace the file that is there.
+progress : bool or Progress
+    True shows what the commands show, on standard error; or an object that is told of each epoch.
+
+and every setting of its part of the recipe by its name (docs/assumptions.md): ``passes=5``,
+``layers=(200, 200, 500)``. They raise `RunError`, `CheckpointError` or `DataError` with one line
+that says what is wrong; ValueError for a value out of range, TypeError for a name that is none.
+Ctrl-C saves the epoch it comes in, and raises KeyboardInterrupt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+import os
+import signal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hinton06 import experiments, loading
+from hinton06.experiments import Result
+from hinton06.loading import Context, RunFile
+from hinton06.mnist import Digits
+from hinton06.net import Net
+from hinton06.recipes import PARTS, RECIPES, Recipe, conditions
+from hinton06.training import Interrupted, Progress
+
+Start = str | Path | Net
+"""A file, the name of a net inside the package, or a net that was loaded or made."""
+
+_COMMON = ("recipe", "seed", "threads", "data", "force", "progress")
+
+
+class Silent:
+    """A `Progress` that shows nothing."""
+
+    def begin(self, title: str, done: float, expected: float) -> None:
+        """Nothing."""
+
+    def tick(self, amount: float) -> None:
+        """Nothing."""
+
+    def epoch(self, where: str, row: Mapping[str, float], done: float, expected: float) -> None:
+        """Nothing."""
+
+    def note(self, message: str) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+def settings_of(
+    recipe: Recipe, part: str, given: Mapping[str, Any], under: Iterable[str] = ()
+) -> Any:
+    """The recipe's settings under some conditions, with the values that were given, not None."""
+    base = recipe.settings(part, under)
+    names = [item.name for item in dataclasses.fields(base)]
+    values = {name: given[name] for name in names if given.get(name) is not None}
+    return dataclasses.replace(base, **values)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What a function starts with: its options sorted, and what its starts say where they do not.
+
+    `files` are those that it starts from.
+    """
+
+    part: str
+    common: Mapping[str, Any]
+    given: Mapping[str, Any]
+    files: Sequence[RunFile]
+
+    @classmethod
+    def of(cls, part: str, options: Mapping[str, Any], starts: Sequence[Start] = ()) -> _Run:
+        names = [item.name for item in dataclasses.fields(PARTS[part])]
+        for name in options:
+            if name not in (*_COMMON, *names):
+                raise TypeError(
+                    f"{name!r} is none of {', '.join(_COMMON)}, nor a setting: {', '.join(names)}"
+                )
+        files = [loading.load(_path(start)) for start in starts]
+        common = {name: options.get(name) for name in _COMMON}
+        own: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
+        if files:
+            own |= {"seed": files[0].lineage.seed, "threads": files[0].lineage.threads}
+            own |= {"recipe": files[0].recipe} if files[0].recipe in RECIPES else {}
+        common |= {name: own[name] for name in own if common[name] is None}
+        if common["recipe"] not in RECIPES:
+            raise ValueError(f"recipe is one of {', '.join(RECIPES)}, not {common['recipe']!r}")
+        given = {name: _typed(part, name, options[name]) for name in names if name in options}
+        return cls(part, common, given, files)
+
+    @property
+    def recipe(self) -> Recipe:
+        return RECIPES[self.common["recipe"]]
+
+    def settings(self, under: Iterable[str] = ()) -> Any:
+        return settings_of(self.recipe, self.part, self.given, under)
+
+    def known(self) -> dict[str, Any]:
+        """What the start has learned, as conditions."""
+        return self.files[0].lineage.conditions() if self.files else {}
+
+    def make(self, call: Callable[..., Result], out: str | Path, *arguments: Any) -> Net:
+        """The net of an experiment; its settings, recipe and seed are its last arguments."""
+        context = Context(
+            self._digits(), self._progress(), self.common["threads"], bool(self.common["force"])
+        )
+        try:
+            return Net(call(context, Path(out), *arguments).file)
+        except Interrupted as stop:
+            if stop.signal_number == signal.SIGINT:
+                raise KeyboardInterrupt from stop
+            raise
+
+    def _digits(self) -> Digits:
+        data = self.common["data"]
+        if isinstance(data, Digits):
+            return data
+        folder = None if data is None else Path(data)
+        return loading.digits_of(self.files, folder)
+
+    def _progress(self) -> Progress:
+        wanted = self.common["progress"]
+        if wanted is True:
+            from hinton06.cli.display import Display  # noqa: PLC0415  # of the command line
+
+            return Display()
+        return wanted or Silent()
+
+
+def _path(start: Start) -> Path:
+    return Path(start.path if isinstance(start, Net) else start)
+
+
+def _typed(part: str, name: str, value: Any) -> Any:
+    """A setting's value of its own type; tuples may be lists, or what is typed after an option.
+
+    TypeError if it is of another type.
+    """
+    default = getattr(RECIPES["tr2006"].settings(part), name)
+    if isinstance(default, tuple):
+        limits = PARTS[part].__dataclass_fields__[name].metadata
+        return limits["parse"](value) if isinstance(value, str) else tuple(value)
+    wanted: Any = {bool: bool, int: numbers.Integral, float: numbers.Real, str: str}[type(default)]
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        raise TypeError(f"{name} is of type {type(default).__name__}, not {value!r}")
+    return type(default)(value)
+
+
+def pretrain(
+    out: str | Path,
+    split: str = "a",
+    labels: bool = False,
+    on: Start | None = None,
+    translations: int = 0,
+    labelled: int = 0,
+    **options: Any,
+) -> Net:
+    """``hinton06 pretrain``: a stack, learned greedily on the training cases of a split.
+
+    `labels`: the top RBM learns them too; `on`: a stack of the same split whose layers below the
+    top are taken as they are; `translations` of each image by up to so many pixels; the images of
+    so many `labelled` cases alone. The other `options` are those of this module.
+    """
+    run = _Run.of("pretrain", options, [] if on is None else [on])
+    if "passes" in run.given and "updates" not in run.given:
+        run = dataclasses.replace(run, given={**run.given, "updates": 0})
+    settings = run.settings(conditions(labels=labels, translations=translations, images=labelled))
+    return run.make(
+        experiments.pretrain, out, split, settings, run.recipe.name, run.common["seed"], labels,
+        None if on is None else _path(on), translations, labelled,
+    )  # fmt: skip
+
+
+def finetune_bp(start: Start, out: str | Path, labelled: int = 0, **options: Any) -> Net:
+    """``hinton06 finetune-bp``: a classifier from a stack, by backpropagation.
+
+    Stopped by the validation cases of the stack's split; with the labels of so many `labelled`
+    cases, 0 for all. The other `options` are those of this module.
+    """
+    run = _Run.of("backprop", options, [start])
+    if "all_cases_rate" in run.given:
+        raise TypeError("all_cases_rate is for what learns all cases, or from a random start")
+    known = run.known() | ({"labelled": labelled} if labelled else {})
+    settings = run.settings(conditions(**known))
+    return run.make(
+        experiments.finetune, out, _path(start), settings, run.recipe.name, run.common["seed"],
+        labelled,
+    )  # fmt: skip
+
+
+def finetune_cws(start: Start, out: str | Path, **options: Any) -> Net:
+    """``hinton06 finetune-cws``: a generative net from a stack with labels, by wake-sleep.
+
+    With backpropagation beside it where `bp_weight` or `search_bp_weight` say so. The other
+    `options` are those of this module.
+    """
+    run = _Run.of("wakesleep", options, [start])
+    asked = run.settings()
+    under = conditions(**run.known(), mixed=asked.mixed, generative=asked.generative)
+    settings = run.settings(under)
+    return run.make(
+        experiments.finetune_generative, out, _path(start), settings, run.recipe.name,
+        run.common["seed"],
+    )  # fmt: skip
+
+
+def extend(start: Start, out: str | Path, **options: Any) -> Net:
+    """``--extend`` of either command: a fine-tuned net learns the validation cases as well.
+
+    Down to the cost, or the error rate, that it had on the training cases. The other `options` are
+    those of this module.
+    """
+    file = loading.load(_path(start))
+    if file.kind.name == "generative":
+        run = _Run.of("wakesleep", options, [start])
+        for name in ("bp_weight", "search_bp_weight", "bp_weights"):
+            if name in run.given:
+                raise TypeError(f"an extension goes on with its net's coefficient: no {name}")
+        asked = run.settings()
+        mixed = asked.mixed or file.outcome.bp_weight > 0
+        under = conditions(**run.known(), mixed=mixed, generative=asked.generative)
+        call: Callable[..., Result] = experiments.extend_generative
+    else:
+        run = _Run.of("backprop", options, [start])
+        under, call = conditions(**run.known()), experiments.extend
+        _check_rate(run)
+    return run.make(
+        call, out, _path(start), run.settings(under), run.recipe.name, run.common["seed"]
+    )
+
+
+def finetune_from_random(
+    out: str | Path,
+    split: str | None = None,
+    criteria: Sequence[Start] = (),
+    layers: Sequence[int] | str | None = None,
+    labelled: int = 0,
+    **options: Any,
+) -> Net:
+    """``hinton06 finetune-bp --no-pretraining``: a classifier from random weights.
+
+    Either on the training cases of a `split`, stopped by its validation cases, and with the labels
+    of so many `labelled` ones; or on all cases, down to the mean of the training costs of the nets
+    that are the `criteria`. `layers`: hidden units, as in the first of these, or the recipe. The
+    other `options` are those of this module.
+    """
+    if (split is None) == (not criteria):
+        raise TypeError("give either a split, or nets whose costs are the criterion")
+    if labelled and split is None:
+        raise TypeError("labelled goes with a split")
+    run = _Run.of("backprop", options, list(criteria))
+    _check_rate(run)
+    known = run.known() | ({"labelled": labelled} if labelled else {})
+    settings, last = run.settings(conditions(**known)), (run.recipe.name, run.common["seed"])
+    sizes = None if layers is None else _typed("pretrain", "layers", layers)
+    if split is not None:
+        sizes = sizes or run.recipe.pretrain.layers
+        return run.make(
+            experiments.finetune_from_random_on_split, out, split, settings, sizes, *last, labelled
+        )
+    sizes = sizes or run.files[0].of_kind("classifier").model.sizes[1:-1]
+    paths = [_path(start) for start in criteria]
+    return run.make(experiments.finetune_from_random, out, paths, settings, sizes, *last)
+
+
+def _check_rate(run: _Run) -> None:
+    """A rate that would not be used is a mistake."""
+    if "rate" in run.given:
+        raise TypeError("on all cases, and from a random start, the rate is all_cases_rate")

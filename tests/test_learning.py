@@ -1,0 +1,252 @@
+"""Learning from Python makes the files of the commands, to the bit, and says nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import hinton06
+from hinton06 import checkpoint, mnist
+from hinton06.cli import main
+from hinton06.net import Net
+
+QUICK: dict[str, Any] = {"recipe": "quick", "threads": 1}
+SMALL: dict[str, Any] = {**QUICK, "layers": (12, 10, 14), "passes": 2}
+TYPED = ["--recipe", "quick", "--threads", "1", "--layers", "12-10-14", "--passes", "2"]
+
+
+def by_command(*arguments: object) -> None:
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.fixture(scope="module")
+def starts(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
+    """A folder with a stack, one with labels, a classifier and a generative net, by commands."""
+    folder = tmp_path_factory.mktemp("starts")
+    for name, more in (("stack", []), ("labels", ["--labels"])):
+        by_command("pretrain", "--split", "a", "--data", digits_dir, *TYPED, "--seed", 3,
+                   "--out", folder / f"{name}.h5", *more)  # fmt: skip
+    by_command("finetune-bp", folder / "stack.h5", "--out", folder / "bp.h5")
+    by_command("finetune-cws", folder / "labels.h5", "--out", folder / "cws.h5")
+    by_command(
+        "finetune-cws", folder / "labels.h5", "--out", folder / "hybrid.h5", "--bp-weight", 0.5
+    )
+    return folder
+
+
+CALLS: dict[str, tuple[Callable[[Path, Path, Path], Net], list[str]]] = {
+    "stack": (
+        lambda _, out, data: hinton06.pretrain(str(out), "b", data=str(data), seed=7, **SMALL),
+        ["pretrain", "--split", "b", "--data", "DATA", "--seed", "7", *TYPED],
+    ),
+    "stack of some images": (
+        lambda _, out, data: hinton06.pretrain(
+            out, labelled=100, data=mnist.load(data), **{**QUICK, "layers": [12, 10]}
+        ),
+        ["pretrain", "--split", "a", "--labelled", "100", "--data", "DATA", "--layers", "12-10",
+         *TYPED[:4]],
+    ),
+    "passes of some images": (
+        lambda _, out, data: hinton06.pretrain(out, labelled=100, data=data, **SMALL),
+        ["pretrain", "--split", "a", "--labelled", "100", "--data", "DATA", *TYPED],
+    ),
+    "stack on a stack": (
+        lambda folder, out, _: hinton06.pretrain(
+            out, labels=True, on=hinton06.load(folder / "stack.h5"), layers="12-10-14", passes=1
+        ),
+        ["pretrain", "--split", "a", "--labels", "--on", "FOLDER/stack.h5", *TYPED[4:6],
+         "--passes", "1"],
+    ),
+    "translations": (
+        lambda _, out, data: hinton06.pretrain(out, translations=1, data=data, **SMALL),
+        ["pretrain", "--split", "a", "--translations", "1", "--data", "DATA", *TYPED],
+    ),
+    "classifier": (
+        lambda folder, out, _: hinton06.finetune_bp(str(folder / "stack.h5"), out, max_epochs=2),
+        ["finetune-bp", "FOLDER/stack.h5", "--max-epochs", "2"],
+    ),
+    "few labels": (
+        lambda folder, out, _: hinton06.finetune_bp(folder / "stack.h5", out, labelled=50),
+        ["finetune-bp", "FOLDER/stack.h5", "--labelled", "50"],
+    ),
+    "generative": (
+        lambda folder, out, _: hinton06.finetune_cws(folder / "labels.h5", out, gibbs=(2, 3)),
+        ["finetune-cws", "FOLDER/labels.h5", "--gibbs", "2-3"],
+    ),
+    "mixed": (
+        lambda folder, out, _: hinton06.finetune_cws(folder / "cws.h5", out, bp_weight=0.5),
+        ["finetune-cws", "FOLDER/cws.h5", "--bp-weight", "0.5"],
+    ),
+    "searched": (
+        lambda folder, out, _: hinton06.finetune_cws(
+            folder / "cws.h5", out, search_bp_weight=True, bp_weights=[0.5, 0.9]
+        ),
+        ["finetune-cws", "FOLDER/cws.h5", "--search-bp-weight", "--bp-weights", "0.5,0.9"],
+    ),
+    "extended classifier": (
+        lambda folder, out, _: hinton06.extend(folder / "bp.h5", out, all_cases_rate=0.05),
+        ["finetune-bp", "--extend", "FOLDER/bp.h5", "--all-cases-rate", "0.05"],
+    ),
+    "extended generative": (
+        lambda folder, out, _: hinton06.extend(folder / "cws.h5", out),
+        ["finetune-cws", "--extend", "FOLDER/cws.h5"],
+    ),
+    "extended mixed": (
+        lambda folder, out, _: hinton06.extend(folder / "hybrid.h5", out),
+        ["finetune-cws", "--extend", "FOLDER/hybrid.h5"],
+    ),
+    "from random on a split": (
+        lambda _, out, data: hinton06.finetune_from_random(
+            out, "c", layers=[9], labelled=60, data=data, **QUICK
+        ),
+        ["finetune-bp", "--no-pretraining", "--split", "c", "--layers", "9", "--labelled", "60",
+         "--data", "DATA", *TYPED[:4]],
+    ),
+    "from random by criteria": (
+        lambda folder, out, _: hinton06.finetune_from_random(out, criteria=[folder / "bp.h5"]),
+        ["finetune-bp", "--no-pretraining", "FOLDER/bp.h5"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_makes_the_file_of_its_command(
+    name: str, starts: Path, tmp_path: Path, digits_dir: Path, assert_same: Any, capfd: Any
+) -> None:
+    call, command = CALLS[name]
+    made = call(starts, tmp_path / "called" / "net.h5", digits_dir)
+    assert capfd.readouterr() == ("", "")
+    assert isinstance(made, Net)
+    assert made.path == str(tmp_path / "called" / "net.h5")
+    words = [w.replace("FOLDER", str(starts)).replace("DATA", str(digits_dir)) for w in command]
+    by_command(*words, "--out", tmp_path / "net.h5", "--quiet")
+    called, typed = (checkpoint.load(tmp_path / path) for path in ("called/net.h5", "net.h5"))
+    for part in ("kind", "recipe", "settings", "lineage", "model", "outcome"):
+        assert_same(getattr(called, part), getattr(typed, part))
+    assert made.record.sha256 == typed.digest()
+
+
+def test_a_call_starts_from_a_net_that_was_made_and_finds_a_finished_file(
+    tmp_path: Path, digits_dir: Path, progress: Any
+) -> None:
+    stack = hinton06.pretrain(tmp_path / "p.h5", data=digits_dir, seed=5, **SMALL)
+    tuned = hinton06.finetune_bp(stack, tmp_path / "bp.h5", progress=progress)
+    assert tuned.record.lineage.parents == (stack.record.sha256,)
+    assert (tuned.record.recipe, tuned.record.seed) == ("quick", 5)
+    epochs = len(progress.rows)
+    assert epochs > 0
+    again = hinton06.finetune_bp(stack, tmp_path / "bp.h5", progress=progress)
+    assert again.record.sha256 == tuned.record.sha256
+    assert len(progress.rows) == epochs
+    with pytest.raises(hinton06.RunError, match="max epochs was 8, now 2"):
+        hinton06.finetune_bp(stack, tmp_path / "bp.h5", max_epochs=2)
+    forced = hinton06.finetune_bp(stack, tmp_path / "bp.h5", max_epochs=2, force=True)
+    assert forced.record.epochs in ("1", "2")
+
+
+def test_progress_is_shown_if_it_is_asked_for(tmp_path: Path, digits_dir: Path, capfd: Any) -> None:
+    hinton06.pretrain(tmp_path / "p.h5", data=digits_dir, progress=True, **SMALL)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert len(re.findall(r"^pretrain a layer \d epoch \d: recon\. error", err, re.M)) == 6
+
+
+def test_a_net_is_learned_in_any_thread(tmp_path: Path, digits_dir: Path) -> None:
+    """Signals are the main thread's alone; elsewhere a run does without them."""
+    made: list[Net] = []
+    thread = threading.Thread(
+        target=lambda: made.append(
+            hinton06.pretrain(tmp_path / "thread.h5", data=digits_dir, **SMALL)
+        )
+    )
+    thread.start()
+    thread.join()
+    wanted = hinton06.pretrain(tmp_path / "main.h5", data=digits_dir, **SMALL)
+    assert [net.record.sha256 for net in made] == [wanted.record.sha256]
+
+
+def test_ctrl_c_saves_the_epoch_and_is_a_keyboard_interrupt(
+    tmp_path: Path, digits_dir: Path, make_progress: Any
+) -> None:
+    def press(epochs: int) -> None:
+        if epochs == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    progress = make_progress(at_epoch=press)
+    with pytest.raises(KeyboardInterrupt):
+        hinton06.pretrain(tmp_path / "p.h5", data=digits_dir, progress=progress, **SMALL)
+    kept = checkpoint.load(tmp_path / "p.h5.part")
+    assert len(kept.history["recon_error"]) in (2, 3)
+    went_on = make_progress()
+    made = hinton06.pretrain(tmp_path / "p.h5", data=digits_dir, progress=went_on, **SMALL)
+    assert len(went_on.rows) == 6 - len(kept.history["recon_error"])
+    alone = hinton06.pretrain(tmp_path / "alone.h5", data=digits_dir, **SMALL)
+    assert made.record.sha256 == alone.record.sha256
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda _, o: hinton06.pretrain(o, epochs=3), TypeError, "'epochs' is none of recipe"),
+        (lambda _, o: hinton06.pretrain(o, rate="fast"), TypeError, "rate is of type float"),
+        (lambda _, o: hinton06.pretrain(o, passes=2.5), TypeError, "passes is of type int"),
+        (lambda _, o: hinton06.pretrain(o, passes=True), TypeError, "passes is of type int"),
+        (lambda _, o: hinton06.pretrain(o, balanced=1), TypeError, "balanced is of type bool"),
+        (lambda _, o: hinton06.pretrain(o, passes=0), ValueError, "passes lies between 1 and"),
+        (lambda _, o: hinton06.pretrain(o, layers="5,5"), ValueError, "500-500-2000"),
+        (lambda _, o: hinton06.pretrain(o, recipe="tr2007"), ValueError, "recipe is one of tr2006"),
+        (lambda _, o: hinton06.pretrain(o, "d"), hinton06.RunError, "one of a, b, c, not 'd'"),
+        (lambda _, o: hinton06.pretrain(o, data="nowhere"), hinton06.DataError, "nowhere"),
+        (
+            lambda f, o: hinton06.finetune_bp(f / "bp.h5", o), hinton06.RunError,
+            "a pretrained stack of RBMs is needed",
+        ),
+        (
+            lambda f, o: hinton06.finetune_bp(f / "stack.h5", o, all_cases_rate=0.1), TypeError,
+            "all_cases_rate is for",
+        ),
+        (
+            lambda f, o: hinton06.finetune_bp(f / "nothing.h5", o), hinton06.CheckpointError,
+            "no such file",
+        ),
+        (
+            lambda f, o: hinton06.finetune_cws(f / "stack.h5", o), hinton06.RunError,
+            "without labels",
+        ),
+        (lambda f, o: hinton06.extend(f / "bp.h5", o, rate=0.1), TypeError, "is all_cases_rate"),
+        (
+            lambda f, o: hinton06.extend(f / "cws.h5", o, bp_weight=0.5), TypeError,
+            "no bp_weight",
+        ),
+        (lambda f, o: hinton06.extend(f / "stack.h5", o), hinton06.RunError, "is needed"),
+        (lambda _, o: hinton06.finetune_from_random(o), TypeError, "either a split, or nets"),
+        (
+            lambda f, o: hinton06.finetune_from_random(o, "a", [f / "bp.h5"]), TypeError,
+            "either a split, or nets",
+        ),
+        (
+            lambda f, o: hinton06.finetune_from_random(o, criteria=[f / "bp.h5"], labelled=10),
+            TypeError, "labelled goes with a split",
+        ),
+        (
+            lambda f, o: hinton06.finetune_from_random(o, criteria=[f / "stack.h5"]),
+            hinton06.RunError, "classifier is needed",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_said_in_one_line_and_makes_no_file(
+    call: Any, error: type[Exception], words: str, starts: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=re.escape(words)) as caught:
+        call(starts, tmp_path / "net.h5")
+    assert len(str(caught.value).splitlines()) == 1
+    assert not list(tmp_path.iterdir())
