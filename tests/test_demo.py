@@ -30,7 +30,7 @@ from reference import Floats
 from reference_generative import Net
 from test_cli import fails_in_one_line, run
 
-from hinton06 import checkpoint, demo, loading
+from hinton06 import checkpoint, demo, loading, mnist
 from hinton06.demo.weights import STEPS, RoundedNet, rounded
 from hinton06.generation import Generator, fantasies, start
 from hinton06.loading import Context
@@ -635,6 +635,52 @@ def test_a_receptive_field_is_the_product_of_the_weights_below(
     np.testing.assert_allclose(found, through.T, rtol=0, atol=reference.rounding(30, 10))
 
 
+# -- the page in docs ---------------------------------------------------------------------------
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "demo" / "digits.html"
+
+
+@pytest.fixture(scope="module")
+def inside() -> demo.Demonstration:
+    """The page of the net inside the package, made now."""
+    return demo.make(Context(mnist.read(), Silent()), [Path("digits")])
+
+
+def test_the_page_in_docs_is_what_the_command_makes(inside: demo.Demonstration) -> None:
+    """`hinton06 demo -o docs/demo/digits.html` makes it anew; packed alike or not, the same."""
+    kept = PAGE.read_text(encoding="utf-8")
+    assert len(kept.encode()) <= demo.MAX_BYTES
+    packed = re.compile(r'(?<=<script type="text/plain" id=")([\w-]+)">[^<]+')
+    assert packed.sub(r"\1", kept) == packed.sub(r"\1", inside.html)
+    for name in ("digits-data", "net-0"):
+        assert held_in(kept, name) == held_in(inside.html, name)
+
+
+def test_the_page_in_docs_recognises_a_hundred_digits_as_the_package_does(
+    opened: Callable[..., Browser], inside: demo.Demonstration, shipped: Digits
+) -> None:
+    found = opened(PAGE).run(RECOGNISE_ALL)
+    (net,) = inside.nets
+    exact, own = net.held.net, loading.load(Path("digits")).model
+    images = shipped.test_images[about(inside.html)["cases"]] / 255.0
+    logs = label_log_probs(as_float64(exact), images)
+    energies = np.array([one["energies"] for one in found])
+    expected = label_free_energies(as_float64(exact).memory, pen_probs(as_float64(exact), images))
+    # As above, of 2,000 units and sums of their inputs.
+    np.testing.assert_allclose(energies, expected, rtol=0, atol=reference.rounding(10_000, 1000))
+    assert [one["guess"] for one in found] == logs.argmax(axis=1).tolist()
+    theirs = as_float64(own)
+    of_file = label_free_energies(theirs.memory, pen_probs(theirs, images))
+    guesses = of_file.argmin(axis=1)
+    _, of_energies, of_rises = rounding_variances(theirs, net.held, images, guesses)
+    assert (abs(energies - of_file) < 6 * np.sqrt(of_energies)).all()
+    rises = of_file - of_file[np.arange(100), guesses][:, None]
+    sure = ((rises > 6 * np.sqrt(of_rises)) | (rises == 0)).all(axis=1)
+    assert sure.sum() > 90
+    assert (energies.argmin(axis=1) == guesses)[sure].all()
+
+
 # -- dreams ----------------------------------------------------------------------------------------
 
 
@@ -1013,6 +1059,29 @@ def test_the_measurement_of_a_page_is_of_its_nets(
     with Image.open(tmp_path / "page.png") as picture:
         assert picture.size == (1200, 860)
     assert not (tmp_path / "page.html").exists()
+
+
+def test_what_the_pages_say_of_the_demonstration_is_recorded() -> None:
+    found = json.loads((MEASURED / "demo.json").read_text(encoding="utf-8"))
+    net, greedy = found["nets"]
+    pages = MEASURED.parents[1] / "docs" / "demo.md", MEASURED.parent / "README.md"
+    guide, experiments = (page.read_text(encoding="utf-8") for page in pages)
+    one, both = (f"{found[name] / 1e6:.1f} MB" for name in ("bytes_of_first_alone", "bytes"))
+    assert f"has {one}, of two {both}" in " ".join(guide.split())
+    assert (
+        f"digits.html: {one}, to be opened in a browser\n"
+        f"  runs/{net['file']}: {net['errors']} errors of {net['cases']:,} test cases, "
+        f"{net['rounded_errors']} with the weights rounded to 1/{1 / found['step']:g} of their "
+        "deviation\n"
+    ) in guide
+    read = f"{net['read_page_percent']} %, the package's {net['read_package_percent']} %"
+    assert f"its dreams read as their label: {read}" in experiments
+    for each in (net, greedy):
+        share = each["read_package_percent"] / 100
+        error = 100 * np.sqrt(2 * share * (1 - share) / each["chains"])
+        assert abs(each["read_page_percent"] - each["read_package_percent"]) < 4 * error
+        assert each["rounds_a_second"] > 20
+    assert found["bytes"] <= demo.MAX_BYTES
 
 
 # -- how the page looks ------------------------------------------------------------------------
