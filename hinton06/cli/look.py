@@ -225,7 +225,7 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
     context = measuring_context(options, checkpoints, runs=None)
     saved = figures_report.draw(context, checkpoints, out, wanted)
     if as_json:
-        print_json(figures_report.values(saved))
+        print_json([figure._asdict() for figure in saved])
         return
     for figure in saved:
         click.echo(f"{figure.files[0]}: {figure.about}")

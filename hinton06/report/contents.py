@@ -74,27 +74,23 @@ def _settings(file: RunFile) -> Table:
 
 def _arrays(file: RunFile) -> Iterator[tuple[str, Any]]:
     """The arrays of the model, or of the learner while the file is not finished."""
+    return _walk("", file.held.model if file.complete else file.held.state)
 
-    def walk(prefix: str, tree: Tree) -> Iterator[tuple[str, Any]]:
-        for name, value in tree.items():
-            if isinstance(value, dict):
-                yield from walk(f"{prefix}{name}/", value)
-            elif isinstance(value, np.ndarray):
-                yield f"{prefix}{name}", value
 
-    return walk("", file.held.model if file.complete else file.held.state)
+def _walk(prefix: str, tree: Tree) -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _walk(f"{prefix}{name}/", value)
+        elif isinstance(value, np.ndarray):
+            yield f"{prefix}{name}", value
 
 
 def _model(file: RunFile) -> Table:
-    rows = [
-        {
-            "array": name,
-            "shape": " x ".join(map(str, array.shape)),
-            "type": str(array.dtype),
-            "range": f"{array.min():.4g} to {array.max():.4g}" if array.size else "",
-        }
-        for name, array in _arrays(file)
-    ]
+    rows = []
+    for name, array in _arrays(file):
+        extent = f"{array.min():.4g} to {array.max():.4g}" if array.size else ""
+        shape = " x ".join(map(str, array.shape))
+        rows.append({"array": name, "shape": shape, "type": str(array.dtype), "range": extent})
     return Table(_texts("array", "shape", "type", "range"), rows)
 
 
