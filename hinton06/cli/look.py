@@ -9,18 +9,8 @@ import click
 from click.core import ParameterSource
 
 from hinton06 import evaluation, loading, sampling
-from hinton06.cli.options import (
-    EXISTING_FILE,
-    NUMBERS,
-    NUMBERS_OR_FREE,
-    drawing_options,
-    json_option,
-    measuring_context,
-    measuring_options,
-    print_json,
-    save_option,
-    values_for,
-)
+from hinton06.cli import options as shared
+from hinton06.cli.options import EXISTING_FILE, measuring_context, print_json
 from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
 from hinton06.report import contents, scores
 from hinton06.report import samples as samples_report
@@ -53,8 +43,8 @@ _ALL = "all"
               help="Measure only N cases of each part, drawn with --seed.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), show_default="0",
               help="Seed of the methods that sample and of --cases.")  # fmt: skip
-@save_option
-@measuring_options
+@shared.save_option
+@shared.measuring_options
 def evaluate(
     checkpoints: tuple[Path, ...],
     names: tuple[str, ...],
@@ -93,7 +83,7 @@ def _methods(names: tuple[str, ...], values: dict[str, int | None], drawn: bool)
 
 
 @click.command()
-@measuring_options
+@shared.measuring_options
 def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **options: Any) -> None:
     """Multiply the class probabilities of several nets, on the test cases.
 
@@ -112,7 +102,7 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
 @click.command()
 @click.argument("path", metavar="CHECKPOINT", type=EXISTING_FILE)
 @click.option(
-    "--labels", metavar="N,N-N|free", type=NUMBERS_OR_FREE,
+    "--labels", metavar="N,N-N|free", type=shared.NUMBERS_OR_FREE,
     help="Labels to clamp, a row of samples for each; free: the label units are sampled too. "
     "Default: every label of a net that learned labels.",
 )  # fmt: skip
@@ -136,7 +126,7 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
     help="png: the grid of all samples (default); svg: the same as SVG; gif: the chains as an "
     "animation, a frame for each sample. Can be given several times.",
 )  # fmt: skip
-@drawing_options
+@shared.drawing_options
 def sample(
     path: Path, out: Path | None, forms: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
@@ -153,7 +143,7 @@ def sample(
     grid is one chain. The last sample of each chain is also shown on the terminal.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     files = _pictures(path, out, forms)
-    wanted = values_for(SamplingOptions, options)
+    wanted = shared.values_for(SamplingOptions, options)
     context = measuring_context(options, [path])
     samples = sampling.sample(context, path, wanted)
     about = samples_report.describe(samples, wanted)
@@ -193,13 +183,13 @@ def _pictures(path: Path, out: Path | None, forms: tuple[str, ...]) -> dict[Path
 )  # fmt: skip
 @click.option("--cases", type=click.IntRange(1, 1000), default=49, show_default=True,
               help="Digits in Figure 2.")  # fmt: skip
-@click.option("--features", metavar="N,N-N", type=NUMBERS,
+@click.option("--features", metavar="N,N-N", type=shared.NUMBERS,
               help="Feature detectors in Figure 3, from 1. Default: random ones.")  # fmt: skip
 @click.option("--random-features", type=click.IntRange(1, 10_000), default=100,
               show_default=True, help="How many random ones.")  # fmt: skip
 @click.option("--gibbs", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
               help="Rounds of Gibbs sampling between the samples of Figure 5.")  # fmt: skip
-@drawing_options
+@shared.drawing_options
 def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
     """Draw the chapter's Figures 2, 3 and 5 and learning curves from files.
 
@@ -221,7 +211,7 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
     source = click.get_current_context().get_parameter_source("random_features")
     if options["features"] is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--features names them, --random-features draws them: give one")
-    wanted = values_for(figures_report.FigureOptions, options)
+    wanted = shared.values_for(figures_report.FigureOptions, options)
     context = measuring_context(options, checkpoints, runs=None)
     saved = figures_report.draw(context, checkpoints, out, wanted)
     if as_json:
@@ -233,7 +223,7 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
 
 @click.command()
 @click.argument("path", metavar="CHECKPOINT", type=EXISTING_FILE)
-@json_option
+@shared.json_option
 def show(path: Path, as_json: bool) -> None:
     """What a file holds: kind, recipe with sources, lineage, shapes, history, versions.
 

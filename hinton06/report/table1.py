@@ -150,8 +150,9 @@ _COLUMNS = (
 )
 
 
-def table(found: Table1) -> Table:
-    """Two rows for each line of the chapter's table: its own and ours."""
+def table(folder: Path) -> Table:
+    """Two rows for each line of the chapter's table: its own and ours. Raises as `read_runs`."""
+    found = read_runs(folder)
     pairs = [
         ({"source": "chapter"} | printed, {"source": "measured"} | measured)
         for printed, measured in zip(PRINTED, found.measured, strict=True)
