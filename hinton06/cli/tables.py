@@ -13,7 +13,6 @@ from hinton06.cli.options import save_option
 from hinton06.report import error_rates
 from hinton06.report import replicas as seeds
 from hinton06.report import table1 as first
-from hinton06.report import unlabelled as few_labels
 from hinton06.report.table import FORMATS, Table
 
 
@@ -82,7 +81,7 @@ def unlabelled(runs: Path) -> Table:
     validation. Of several layers and rates those that validation chose are shown; CSV and JSON
     hold all.
     """
-    return few_labels.table(runs)
+    return error_rates.few_labels(runs)
 
 
 COMMANDS = (table1, replicas, generative, translated, unlabelled)

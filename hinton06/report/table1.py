@@ -9,7 +9,7 @@ from typing import Any
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
 from hinton06.records import Tree
-from hinton06.report.runs import Selection, each_run, file_values, put
+from hinton06.report.files import Selection, each_run, file_values, put
 from hinton06.report.scores import OF_TEST_CASES, interval, score_of_product
 from hinton06.report.table import Column, Row, Table
 
