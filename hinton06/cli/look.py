@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,22 @@ from click.core import ParameterSource
 
 from hinton06 import evaluation, loading, sampling
 from hinton06.cli import options as shared
-from hinton06.cli.options import EXISTING_FILE, measuring_context, print_json
+from hinton06.cli.options import EXISTING_FILE, Command, measuring_context, print_json
 from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
 from hinton06.report import contents, scores
 from hinton06.report import samples as samples_report
 from hinton06.sampling import SamplingOptions
 
 _ALL = "all"
+_ROUNDS = 10_000_000  # at most
+
+
+def _count(
+    name: str, most: int, about: str, default: int | None = None, show: bool | str = True
+) -> Callable[[Command], Command]:
+    """An option that takes a number from 1, and shows what holds where it is not given."""
+    kind = click.IntRange(1, most)
+    return click.option(name, type=kind, default=default, show_default=show, help=about)
 
 
 @click.command()
@@ -28,10 +38,8 @@ _ALL = "all"
     "image with each label. Several times for several, all for all. A classifier has its "
     "softmax alone.  [default: free-energy]",
 )  # fmt: skip
-@click.option("--passes", type=click.IntRange(1, 10_000), show_default="20",
-              help="Up-passes an image of stochastic-mean and of sampling.")  # fmt: skip
-@click.option("--rounds", type=click.IntRange(1, 100_000), show_default="200",
-              help="Gibbs rounds of label-gibbs, the first half not counted.")  # fmt: skip
+@_count("--passes", 10_000, "Up-passes an image of stochastic-mean and of sampling.", show="20")
+@_count("--rounds", 100_000, "Gibbs rounds of label-gibbs, the first half not counted.", show="200")
 @click.option(
     "--temperatures", type=click.IntRange(0, 100_000), show_default="10",
     help="Distributions of sampling between those of the up-pass and of the generative model; "
@@ -41,33 +49,24 @@ _ALL = "all"
               help="Measure only these cases. May be given again.")  # fmt: skip
 @click.option("--cases", type=click.IntRange(min=1), metavar="N",
               help="Measure only N cases of each part, drawn with --seed.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), show_default="0",
+@click.option("--seed", type=shared.SEED, show_default="0",
               help="Seed of the methods that sample and of --cases.")  # fmt: skip
 @shared.save_option
 @shared.measuring_options
-def evaluate(
-    checkpoints: tuple[Path, ...],
-    names: tuple[str, ...],
-    parts: tuple[str, ...],
-    cases: int | None,
-    save: Path | None,
-    confusion: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -> None:
     """Cost and errors of nets on their training, validation and test cases.
 
     Takes fine-tuned classifiers and generative nets, and stacks that learned labels.
     """
     values = {key: options[key] for key in ("passes", "rounds", "temperatures", "seed")}
-    methods = _methods(names, values, cases is not None)
-    selection = CaseSelection(parts, cases, values["seed"] or 0)
+    methods = _methods(options["names"], values, options["cases"] is not None)
+    selection = CaseSelection(options["parts"], options["cases"], values["seed"] or 0)
     count = len(checkpoints) * max(1, len(methods))
     context = measuring_context(options, checkpoints, count)
     results = evaluation.evaluate(context, checkpoints, methods, selection)
     if save is not None:
         scores.methods_table(results, selection, context.threads).save(save)
-    scores.show(results, as_json, results if confusion else [], selection)
+    scores.show(results, options["as_json"], results if options["confusion"] else [], selection)
 
 
 def _methods(names: tuple[str, ...], values: dict[str, int | None], drawn: bool) -> list[Method]:
@@ -106,13 +105,10 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
     help="Labels to clamp, a row of samples for each; free: the label units are sampled too. "
     "Default: every label of a net that learned labels.",
 )  # fmt: skip
-@click.option("--chains", type=click.IntRange(1, 1000),
-              help="Chains for each clamped label, or in all. Default: 1 for each label, "
-              "else 10.")  # fmt: skip
-@click.option("--samples", type=click.IntRange(1, 1000), default=10,
-              show_default=True, help="Samples from each chain.")  # fmt: skip
-@click.option("--gibbs", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
-              help="Rounds of alternating Gibbs sampling before each sample.")  # fmt: skip
+@_count("--chains", 1000, "Chains for each clamped label, or in all. Default: 1 for each label, "
+        "else 10.")  # fmt: skip
+@_count("--samples", 1000, "Samples from each chain.", 10)
+@_count("--gibbs", _ROUNDS, "Rounds of alternating Gibbs sampling before each sample.", 1000)
 @click.option("--layer", type=click.IntRange(1),
               help="The RBM of a stack to sample, 1 on the pixels. Default: the top "
               "one.")  # fmt: skip
@@ -181,14 +177,11 @@ def _pictures(path: Path, out: Path | None, forms: tuple[str, ...]) -> dict[Path
     help="Draw this figure only. Can be given several times. Default: all that the files can "
     "give.",
 )  # fmt: skip
-@click.option("--cases", type=click.IntRange(1, 1000), default=49, show_default=True,
-              help="Digits in Figure 2.")  # fmt: skip
+@_count("--cases", 1000, "Digits in Figure 2.", 49)
 @click.option("--features", metavar="N,N-N", type=shared.NUMBERS,
               help="Feature detectors in Figure 3, from 1. Default: random ones.")  # fmt: skip
-@click.option("--random-features", type=click.IntRange(1, 10_000), default=100,
-              show_default=True, help="How many random ones.")  # fmt: skip
-@click.option("--gibbs", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
-              help="Rounds of Gibbs sampling between the samples of Figure 5.")  # fmt: skip
+@_count("--random-features", 10_000, "How many random ones.", 100)
+@_count("--gibbs", _ROUNDS, "Rounds of Gibbs sampling between the samples of Figure 5.", 1000)
 @shared.drawing_options
 def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
     """Draw the chapter's Figures 2, 3 and 5 and learning curves from files.

@@ -16,8 +16,6 @@ from hinton06.records import Tree, to_tree
 from hinton06.report.scores import scores_line
 from hinton06.report.table import Column, Table
 
-_LAST_EPOCHS = 5
-
 
 def values(file: RunFile) -> Tree:
     """Everything but the numbers of the arrays, as JSON values."""
@@ -95,16 +93,12 @@ def _model(file: RunFile) -> Table:
 
 
 def _history(file: RunFile) -> Table:
-    """The last epochs, and of each what it measured."""
+    """The last five epochs, and of each what it measured."""
     rows = [{"epoch": n, **row} for n, row in enumerate(history_rows(file.history), 1)]
-    shown = rows[-_LAST_EPOCHS:]
+    shown = rows[-5:]
     names = [name for name in file.history if any(name in row for row in shown)]
-    return Table([Column("epoch", "{epoch}"), *map(_measurement, names)], shown)
-
-
-def _measurement(name: str) -> Column:
-    heading = name.replace("_", " ")
-    return Column(heading, lambda row: f"{row[name]:.4g}" if name in row else "")
+    measured = [Column(name.replace("_", " "), f"{{{name}:.4g}}") for name in names]
+    return Table([Column("epoch", "{epoch}"), *measured], shown)
 
 
 def _made_by(file: RunFile) -> Table:

@@ -92,8 +92,7 @@ def table(folder: Path, study: Study) -> Table:
         notes += capped_notes(file)
     rows: list[Tree] = []
     for key, (name, printed) in study.experiments.items():
-        nets = {split: files[place] for place in sorted(files) for split in place[1:]
-                if place[0] == key}  # fmt: skip
+        nets = {split: files[k, split] for k, split in sorted(files) if k == key}
         if not nets:
             notes.append(f"missing: {name}")
         own = _rows(study, nets)
@@ -128,8 +127,12 @@ def _row(
     net: str, scores: Mapping[str, Score], epochs: str = "", coefficient: float | None = None
 ) -> Tree:
     """One net, or the mean or the product of several."""
-    row: Tree = {"net": net, "epochs": epochs, "bp_weight": coefficient}
-    row |= {"printed_test_percent": None}
+    row: Tree = {
+        "net": net,
+        "epochs": epochs,
+        "bp_weight": coefficient,
+        "printed_test_percent": None,
+    }
     for part in ("train", "valid", "test"):
         found = scores.get(part)
         row[f"{part}_errors"] = found and found.errors
@@ -160,8 +163,6 @@ def _columns(study: Study) -> list[Column]:
     ]
 
 
-# -- few labels: "Using extra unlabeled data" ----------------------------------------------------
-
 _KNOWS = frozenset({"labelled", "images", "random_start", "cases"})
 _SELECTION = Selection("classifier", (VALIDATED,), _KNOWS)
 
@@ -180,7 +181,7 @@ Lines = dict[Variant, list[RunFile]]
 
 
 def few_labels(folder: Path) -> Table:
-    """The classifiers of a folder that validation stopped, by what they learned.
+    """The classifiers of a folder that validation stopped: "Using extra unlabeled data".
 
     Of several layers and rates those that validation chose are shown; CSV and JSON hold all.
     Raises `ReportError` if there are none, or two for one line and split.

@@ -118,9 +118,6 @@ def _grid(picture: grids.Grey, about: str) -> _Contents:
     return {".png": grids.png(picture), ".svg": grids.svg(picture, about)}
 
 
-# -- Figure 2 ------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class HardCase:
     """A test digit that a net gets right without being sure, by its place in the test set.
@@ -146,14 +143,10 @@ def hard_cases(
     """The n cases that are recognised, but with the least lead over the second guess.
 
     Of an (n_cases, n_classes) array, in nats, and (n_cases,) labels; in the order of their
-    classes. Of equal leads the earlier case counts as harder.
-
-    Source
-    ------
-    "gets all of these examples right ... not confident about its classification for any of
-    these examples. The true classes are arranged in standard scan order", Figure 2. The lead
-    over the second guess is the measure of Hinton, Osindero and Teh (2006), who show the cases
-    with less than 0.3.
+    classes. Of equal leads the earlier case counts as harder. Source: "gets all of these examples
+    right ... not confident about its classification for any of these examples. The true classes
+    are arranged in standard scan order", Figure 2. The lead over the second guess is the measure of
+    Hinton, Osindero and Teh (2006), who show the cases with less than 0.3.
     """
     probs = np.exp(log_probabilities.astype(np.float64))
     right = np.flatnonzero(log_probabilities.argmax(axis=1) == labels)
@@ -213,9 +206,6 @@ def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits
         title = "\n".join(f"{guess}: {probability:.2f}" for guess, probability in guesses)
         axes.set_title(title, fontsize=8, pad=1)
     return figure
-
-
-# -- Figures 3 and 5, and learning curves --------------------------------------------------------
 
 
 def _figure3(context: Context, file: RunFile, options: FigureOptions) -> _Made:

@@ -69,9 +69,6 @@ class Table1:
         return {place: file for place, file in self.files.items() if place[0] != PRETRAINED}
 
 
-# -- reading -------------------------------------------------------------------------------------
-
-
 def read_runs(folder: Path) -> Table1:
     """Gather Table 1 from the finished files of a folder, whatever their names are.
 
@@ -122,9 +119,6 @@ def _notes(found: Table1) -> list[str]:
         if len(values) > 1:
             notes.append(f"the files come from different {name}: {', '.join(sorted(values))}")
     return notes
-
-
-# -- the table -----------------------------------------------------------------------------------
 
 
 def _train_cost(row: Row) -> str:
