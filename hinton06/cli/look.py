@@ -123,9 +123,7 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
     "animation, a frame for each sample. Can be given several times.",
 )  # fmt: skip
 @shared.drawing_options
-def sample(
-    path: Path, out: Path | None, forms: tuple[str, ...], as_json: bool, **options: Any
-) -> None:
+def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any) -> None:
     """Let a net generate images.
 
     \b
@@ -145,7 +143,7 @@ def sample(
     about = samples_report.describe(samples, wanted)
     for file, form in files.items():
         samples_report.save(samples, file, form, f"{path.name}: {about}")
-    if as_json:
+    if options["as_json"]:
         print_json(samples_report.values(samples, wanted, path, list(files)))
         return
     samples_report.preview(samples)

@@ -110,7 +110,8 @@ def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[Tree]:
     for split, net in by_split.items():
         pretrained, outcome = net.lineage.role == PRETRAINED, net.outcome
         epochs = str(vars(net.settings)["passes"]) if pretrained else outcome.epochs_text
-        rows.append(_row(split, outcome.scores, epochs, outcome.bp_weight or None))
+        own = {"epochs": epochs, "bp_weight": outcome.bp_weight or None}
+        rows.append(_row(split, outcome.scores) | own)
     if study.averaged and nets:
         rows.append(_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")})
     if len(nets) > 1:
@@ -123,16 +124,9 @@ def _mean_rate(nets: Sequence[RunFile], part: str) -> float:
     return sum(net.outcome.scores[part].error_rate for net in nets) / len(nets)
 
 
-def _row(
-    net: str, scores: Mapping[str, Score], epochs: str = "", coefficient: float | None = None
-) -> Tree:
+def _row(net: str, scores: Mapping[str, Score]) -> Tree:
     """One net, or the mean or the product of several."""
-    row: Tree = {
-        "net": net,
-        "epochs": epochs,
-        "bp_weight": coefficient,
-        "printed_test_percent": None,
-    }
+    row: Tree = {"net": net, "epochs": "", "bp_weight": None, "printed_test_percent": None}
     for part in ("train", "valid", "test"):
         found = scores.get(part)
         row[f"{part}_errors"] = found and found.errors

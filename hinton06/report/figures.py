@@ -120,10 +120,7 @@ def _grid(picture: grids.Grey, about: str) -> _Contents:
 
 @dataclass(frozen=True)
 class HardCase:
-    """A test digit that a net gets right without being sure, by its place in the test set.
-
-    With its class, the second guess, and the probabilities that the net gives to them.
-    """
+    """A test case, by its place, that a net gets right without being sure; what it says of it."""
 
     test_case: int
     label: int
@@ -232,8 +229,8 @@ def _chosen_features(path: Path, options: FigureOptions, n: int) -> NDArray[np.i
     chosen = options.features
     if chosen is None:
         rng = np.random.default_rng(options.seed)
-        count = min(options.random_features, n)
-        return np.sort(rng.choice(n, count, replace=False)).astype(np.intp)
+        drawn = rng.choice(n, min(options.random_features, n), replace=False)
+        return np.sort(drawn).astype(np.intp)
     outside = [feature for feature in chosen if not 1 <= feature <= n]
     if outside:
         raise ReportError(f"{path}: has first-layer features 1 to {n}, not {outside[0]}")

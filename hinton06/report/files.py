@@ -54,9 +54,7 @@ def conditions(file: RunFile) -> set[str]:
     return named - {"below"}
 
 
-def each_run(
-    folder: Path, holds: str, notes: list[str], *selections: Selection
-) -> Iterator[RunFile]:
+def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> Iterator[RunFile]:
     """The finished files in a folder that a table takes, by any of its selections.
 
     To the notes is added what cannot be read, is not finished, or is left out for a condition
@@ -70,7 +68,7 @@ def each_run(
         except CheckpointError as error:
             notes.append(str(error))
             continue
-        for selection in selections:
+        for selection in wanted:
             if not selection.fits(file):
                 continue
             unknown = conditions(file) - selection.knows

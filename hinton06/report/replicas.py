@@ -139,10 +139,8 @@ def _differences(tables: Mapping[int, Table1]) -> list[str]:
             common = {"recipe": net.recipe, "data": net.lineage.data}
             for name, value in {**vars(net.settings), **common}.items():
                 found.setdefault(name, set()).add(show_value(value))
-    differing = {
-        name: ", ".join(sorted(values)) for name, values in found.items() if len(values) > 1
-    }
-    return [f"the replicas differ in {name}: {values}" for name, values in differing.items()]
+    differing = [(name, ", ".join(sorted(found[name]))) for name in found if len(found[name]) > 1]
+    return [f"the replicas differ in {name}: {values}" for name, values in differing]
 
 
 def _short(row: Row, measure: str, name: str) -> str:

@@ -115,7 +115,9 @@ def show(
     And the confusion matrices of those evaluations of which they are wanted.
     """
     if as_json:
-        values = [evaluation_values(e, selection, e in confusions) for e in evaluations]
+        values = [evaluation_values(evaluation, selection) for evaluation in evaluations]
+        for evaluation in confusions:
+            values[evaluations.index(evaluation)]["confusion"] = evaluation.confusion.tolist()
         click.echo(json.dumps(values, indent=2, allow_nan=False))
         return
     _scores_table(evaluations, selection).show()
@@ -124,9 +126,7 @@ def show(
         _confusion_table(evaluation).show()
 
 
-def evaluation_values(
-    evaluation: Evaluation, selection: CaseSelection = EVERY_CASE, with_confusion: bool = False
-) -> Tree:
+def evaluation_values(evaluation: Evaluation, selection: CaseSelection = EVERY_CASE) -> Tree:
     """An evaluation on the cases of a selection as JSON values."""
     measured, method, spread = evaluation.score, evaluation.method, evaluation.spread
     values: Tree = {
@@ -144,8 +144,6 @@ def evaluation_values(
         values["weights"] = dataclasses.asdict(spread)
     if selection.cases is not None:
         values["drawn_with_seed"] = selection.seed
-    if with_confusion:
-        values["confusion"] = evaluation.confusion.tolist()
     return values
 
 

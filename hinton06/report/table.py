@@ -108,8 +108,6 @@ class Table:
     def _records(self) -> Sequence[Row]:
         return self.rows if self.records is None else self.records
 
-    # -- Markdown, CSV, JSON ---------------------------------------------------------------------
-
     def markdown(self) -> str:
         """The table and the paragraphs below it in Markdown."""
         names = next((n for n, column in enumerate(self.columns) if not column.left), 0)
@@ -136,8 +134,6 @@ class Table:
         rows = self._records if self.json_rows is None else self.json_rows
         document = {"rows": rows, "notes": self.notes, **self.extra}
         return json.dumps(document, indent=2, allow_nan=False)
-
-    # -- a terminal ------------------------------------------------------------------------------
 
     def print(self, console: Console) -> None:
         """Print no wider than a terminal; as wide as it needs where there is none.
