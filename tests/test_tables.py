@@ -23,7 +23,7 @@ from hinton06.evaluation import Evaluation
 from hinton06.lineage import Lineage
 from hinton06.recipes import PARTS
 from hinton06.recognition import Score
-from hinton06.report import contents, runs, scores
+from hinton06.report import contents, files, scores
 from hinton06.report.files import ReportError
 from hinton06.report.table import Column, Table
 
@@ -371,7 +371,7 @@ def test_a_file_of_another_table_is_passed_over_whatever_else_it_is(tmp_path: Pa
 
 def test_every_old_file_has_the_conditions_of_its_experiment() -> None:
     found = {
-        path.name: runs.conditions(loading.load(path)) for path in sorted(OLD.glob("*.h5"))
+        path.name: files.conditions(loading.load(path)) for path in sorted(OLD.glob("*.h5"))
     }  # fmt: skip
     assert {name: names for name, names in found.items() if names} == {
         "bp-50-images-a.h5": {"images", "labelled"},

@@ -17,7 +17,7 @@ from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import Context, Outcome, RunFile, load
 from hinton06.mnist import Digits, read
 from hinton06.recipes import RECIPES, PretrainSettings
-from hinton06.report.runs import Selection, each_run
+from hinton06.report.files import Selection, each_run
 from hinton06.training import RunError
 
 OLD = Path(__file__).parent / "data" / "version-1"

@@ -34,13 +34,10 @@ class Display:
     def __init__(self, quiet: bool = False, plain: bool = False, parts: int | None = 1) -> None:
         self._quiet = quiet
         self._bar_wanted = not quiet and not plain and sys.stderr.isatty()
-        self._parts = parts or 1
-        self._apart = parts is None
+        self._parts, self._apart = parts or 1, parts is None
         self._part = -1
         self._bar: tqdm[Any] | None = None
-        self._title = ""
-        self._started = 0.0
-        self._fraction_before = 0.0
+        self._title, self._started, self._fraction_before = "", 0.0, 0.0
         self._waiting: list[str] = []
 
     def begin(self, title: str, done: float, expected: float) -> None:
@@ -68,18 +65,19 @@ class Display:
 
     def epoch(self, where: str, row: Mapping[str, float], done: float, expected: float) -> None:
         """An epoch ended with these measurements."""
-        shown = ", ".join(form.format(row[key]) for key, form in _SHOWN.items() if key in row)
         if self._bar is not None:
             self._bar.total = expected * self._parts
             self._bar.n = done + expected * self._part
             self._bar.set_description(f"{self._title} {where}", refresh=False)
             self._bar.set_postfix_str(_briefly(row))
         elif not self._quiet:
+            shown = ", ".join(form.format(row[key]) for key, form in _SHOWN.items() if key in row)
             fraction = self._fraction(done, expected)
-            click.echo(
-                f"{self._title} {where}: {shown} [{100 * fraction:.0f} %, {self._left(fraction)}]",
-                err=True,
-            )
+            made, left = fraction - self._fraction_before, "time left unknown"
+            if made > 0:
+                took = time.monotonic() - self._started
+                left = f"{duration((1 - fraction) * took / made)} left"
+            click.echo(f"{self._title} {where}: {shown} [{100 * fraction:.0f} %, {left}]", err=True)
 
     def say(self, message: str, to_the_quiet: bool = False) -> None:
         """A line before the first run starts: a command that none comes of says only why."""
@@ -100,13 +98,6 @@ class Display:
 
     def _fraction(self, done: float, expected: float) -> float:
         return (self._part + done / expected) / self._parts
-
-    def _left(self, fraction: float) -> str:
-        made = fraction - self._fraction_before
-        if made <= 0:
-            return "time left unknown"
-        left = (1 - fraction) * (time.monotonic() - self._started) / made
-        return f"{duration(left)} left"
 
 
 def _briefly(row: Mapping[str, float]) -> str:

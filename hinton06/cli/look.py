@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +10,23 @@ import click
 from click.core import ParameterSource
 
 from hinton06 import evaluation, loading, sampling
-from hinton06.cli.options import (
-    EXISTING_FILE,
-    NUMBERS,
-    NUMBERS_OR_FREE,
-    drawing_options,
-    json_option,
-    measuring_context,
-    measuring_options,
-    print_json,
-    save_option,
-    values_for,
-)
+from hinton06.cli import options as shared
+from hinton06.cli.options import EXISTING_FILE, Command, measuring_context, print_json
 from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
 from hinton06.report import contents, scores
 from hinton06.report import samples as samples_report
 from hinton06.sampling import SamplingOptions
 
 _ALL = "all"
+_ROUNDS = 10_000_000  # at most
+
+
+def _count(
+    name: str, most: int, about: str, default: int | None = None, show: bool | str = True
+) -> Callable[[Command], Command]:
+    """An option that takes a number from 1, and shows what holds where it is not given."""
+    kind = click.IntRange(1, most)
+    return click.option(name, type=kind, default=default, show_default=show, help=about)
 
 
 @click.command()
@@ -38,10 +38,8 @@ _ALL = "all"
     "image with each label. Several times for several, all for all. A classifier has its "
     "softmax alone.  [default: free-energy]",
 )  # fmt: skip
-@click.option("--passes", type=click.IntRange(1, 10_000), show_default="20",
-              help="Up-passes an image of stochastic-mean and of sampling.")  # fmt: skip
-@click.option("--rounds", type=click.IntRange(1, 100_000), show_default="200",
-              help="Gibbs rounds of label-gibbs, the first half not counted.")  # fmt: skip
+@_count("--passes", 10_000, "Up-passes an image of stochastic-mean and of sampling.", show="20")
+@_count("--rounds", 100_000, "Gibbs rounds of label-gibbs, the first half not counted.", show="200")
 @click.option(
     "--temperatures", type=click.IntRange(0, 100_000), show_default="10",
     help="Distributions of sampling between those of the up-pass and of the generative model; "
@@ -51,33 +49,24 @@ _ALL = "all"
               help="Measure only these cases. May be given again.")  # fmt: skip
 @click.option("--cases", type=click.IntRange(min=1), metavar="N",
               help="Measure only N cases of each part, drawn with --seed.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), show_default="0",
+@click.option("--seed", type=shared.SEED, show_default="0",
               help="Seed of the methods that sample and of --cases.")  # fmt: skip
-@save_option
-@measuring_options
-def evaluate(
-    checkpoints: tuple[Path, ...],
-    names: tuple[str, ...],
-    parts: tuple[str, ...],
-    cases: int | None,
-    save: Path | None,
-    confusion: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+@shared.save_option
+@shared.measuring_options
+def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -> None:
     """Cost and errors of nets on their training, validation and test cases.
 
     Takes fine-tuned classifiers and generative nets, and stacks that learned labels.
     """
     values = {key: options[key] for key in ("passes", "rounds", "temperatures", "seed")}
-    methods = _methods(names, values, cases is not None)
-    selection = CaseSelection(parts, cases, values["seed"] or 0)
+    methods = _methods(options["names"], values, options["cases"] is not None)
+    selection = CaseSelection(options["parts"], options["cases"], values["seed"] or 0)
     count = len(checkpoints) * max(1, len(methods))
     context = measuring_context(options, checkpoints, count)
     results = evaluation.evaluate(context, checkpoints, methods, selection)
     if save is not None:
         scores.methods_table(results, selection, context.threads).save(save)
-    scores.show(results, as_json, results if confusion else [], selection)
+    scores.show(results, options["as_json"], results if options["confusion"] else [], selection)
 
 
 def _methods(names: tuple[str, ...], values: dict[str, int | None], drawn: bool) -> list[Method]:
@@ -93,7 +82,7 @@ def _methods(names: tuple[str, ...], values: dict[str, int | None], drawn: bool)
 
 
 @click.command()
-@measuring_options
+@shared.measuring_options
 def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **options: Any) -> None:
     """Multiply the class probabilities of several nets, on the test cases.
 
@@ -112,17 +101,14 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
 @click.command()
 @click.argument("path", metavar="CHECKPOINT", type=EXISTING_FILE)
 @click.option(
-    "--labels", metavar="N,N-N|free", type=NUMBERS_OR_FREE,
+    "--labels", metavar="N,N-N|free", type=shared.NUMBERS_OR_FREE,
     help="Labels to clamp, a row of samples for each; free: the label units are sampled too. "
     "Default: every label of a net that learned labels.",
 )  # fmt: skip
-@click.option("--chains", type=click.IntRange(1, 1000),
-              help="Chains for each clamped label, or in all. Default: 1 for each label, "
-              "else 10.")  # fmt: skip
-@click.option("--samples", type=click.IntRange(1, 1000), default=10,
-              show_default=True, help="Samples from each chain.")  # fmt: skip
-@click.option("--gibbs", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
-              help="Rounds of alternating Gibbs sampling before each sample.")  # fmt: skip
+@_count("--chains", 1000, "Chains for each clamped label, or in all. Default: 1 for each label, "
+        "else 10.")  # fmt: skip
+@_count("--samples", 1000, "Samples from each chain.", 10)
+@_count("--gibbs", _ROUNDS, "Rounds of alternating Gibbs sampling before each sample.", 1000)
 @click.option("--layer", type=click.IntRange(1),
               help="The RBM of a stack to sample, 1 on the pixels. Default: the top "
               "one.")  # fmt: skip
@@ -136,10 +122,8 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
     help="png: the grid of all samples (default); svg: the same as SVG; gif: the chains as an "
     "animation, a frame for each sample. Can be given several times.",
 )  # fmt: skip
-@drawing_options
-def sample(
-    path: Path, out: Path | None, forms: tuple[str, ...], as_json: bool, **options: Any
-) -> None:
+@shared.drawing_options
+def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any) -> None:
     """Let a net generate images.
 
     \b
@@ -153,13 +137,13 @@ def sample(
     grid is one chain. The last sample of each chain is also shown on the terminal.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     files = _pictures(path, out, forms)
-    wanted = values_for(SamplingOptions, options)
+    wanted = shared.values_for(SamplingOptions, options)
     context = measuring_context(options, [path])
     samples = sampling.sample(context, path, wanted)
     about = samples_report.describe(samples, wanted)
     for file, form in files.items():
         samples_report.save(samples, file, form, f"{path.name}: {about}")
-    if as_json:
+    if options["as_json"]:
         print_json(samples_report.values(samples, wanted, path, list(files)))
         return
     samples_report.preview(samples)
@@ -191,15 +175,12 @@ def _pictures(path: Path, out: Path | None, forms: tuple[str, ...]) -> dict[Path
     help="Draw this figure only. Can be given several times. Default: all that the files can "
     "give.",
 )  # fmt: skip
-@click.option("--cases", type=click.IntRange(1, 1000), default=49, show_default=True,
-              help="Digits in Figure 2.")  # fmt: skip
-@click.option("--features", metavar="N,N-N", type=NUMBERS,
+@_count("--cases", 1000, "Digits in Figure 2.", 49)
+@click.option("--features", metavar="N,N-N", type=shared.NUMBERS,
               help="Feature detectors in Figure 3, from 1. Default: random ones.")  # fmt: skip
-@click.option("--random-features", type=click.IntRange(1, 10_000), default=100,
-              show_default=True, help="How many random ones.")  # fmt: skip
-@click.option("--gibbs", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
-              help="Rounds of Gibbs sampling between the samples of Figure 5.")  # fmt: skip
-@drawing_options
+@_count("--random-features", 10_000, "How many random ones.", 100)
+@_count("--gibbs", _ROUNDS, "Rounds of Gibbs sampling between the samples of Figure 5.", 1000)
+@shared.drawing_options
 def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
     """Draw the chapter's Figures 2, 3 and 5 and learning curves from files.
 
@@ -221,11 +202,11 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
     source = click.get_current_context().get_parameter_source("random_features")
     if options["features"] is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--features names them, --random-features draws them: give one")
-    wanted = values_for(figures_report.FigureOptions, options)
+    wanted = shared.values_for(figures_report.FigureOptions, options)
     context = measuring_context(options, checkpoints, runs=None)
     saved = figures_report.draw(context, checkpoints, out, wanted)
     if as_json:
-        print_json(figures_report.values(saved))
+        print_json([figure._asdict() for figure in saved])
         return
     for figure in saved:
         click.echo(f"{figure.files[0]}: {figure.about}")
@@ -233,7 +214,7 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
 
 @click.command()
 @click.argument("path", metavar="CHECKPOINT", type=EXISTING_FILE)
-@json_option
+@shared.json_option
 def show(path: Path, as_json: bool) -> None:
     """What a file holds: kind, recipe with sources, lineage, shapes, history, versions.
 

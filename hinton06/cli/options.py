@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -104,16 +105,10 @@ NUMBERS_OR_FREE = _Parsed("N,N-N", lambda text: _parse_numbers(text, ("free",)))
 
 def _together(*parameters: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """One decorator for several, the first on top."""
-
-    def decorate(command: Command) -> Command:
-        for parameter in reversed(parameters):
-            command = parameter(command)
-        return command
-
-    return decorate
+    return lambda command: reduce(lambda made, add: add(made), reversed(parameters), command)
 
 
-_SEED = click.IntRange(0, 2**63 - 1)
+SEED = click.IntRange(0, 2**63 - 1)
 _data_option = click.option(
     "--data", "data_dir", metavar="DIR", type=click.Path(path_type=Path),
     help="Folder of four IDX files under MNIST's names, gzipped or not; mnist for those that ship "
@@ -135,7 +130,7 @@ long_run_options = _together(
     click.option("--out", type=click.Path(dir_okay=False, path_type=Path),
                  help="The file to make."),
     _data_option,
-    click.option("--seed", type=_SEED, help="Seed of every random number of this run. Default: "
+    click.option("--seed", type=SEED, help="Seed of every random number of this run. Default: "
                  "that of the file to start from, or 0."),
     _threads_option,
     click.option("--force", is_flag=True, help="Start anew and replace the file that is there."),
@@ -146,24 +141,20 @@ long_run_options = _together(
 )  # fmt: skip
 """What every training command takes."""
 
-measuring_options = _together(
-    click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE),
-    click.option("--confusion", is_flag=True, help="Also print which classes are taken for which."),
-    _data_option,
-    _threads_option,
-    _quiet_option,
-    json_option,
-)
-"""What a command that measures finished nets takes, and their files."""
-
 looking_options = _together(_data_option, _threads_option, _quiet_option, json_option)
 """What a command that looks at finished files takes."""
 
-drawing_options = _together(
-    click.option("--seed", type=_SEED, default=0, show_default=True,
-                 help="Seed of every random number of this run."),
+measuring_options = _together(
+    click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE),
+    click.option("--confusion", is_flag=True, help="Also print which classes are taken for which."),
     looking_options,
-)  # fmt: skip
+)
+"""What a command that measures finished nets takes, and their files."""
+
+_about = "Seed of every random number of this run."
+drawing_options = _together(
+    click.option("--seed", type=SEED, default=0, show_default=True, help=_about), looking_options
+)
 """What a command that draws random pictures takes."""
 
 
@@ -224,11 +215,10 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
     start = files[0] if files else None
     digits = loading.digits_of(files, options["data_dir"])
     values: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
+    given = {name: options[name] for name in values if options[name] is not None}
     if start is not None:
         values |= {"seed": start.lineage.seed, "threads": start.lineage.threads}
         values |= {"recipe": start.recipe} if start.recipe in RECIPES else {}
-    given = {name: options[name] for name in values if options[name] is not None}
-    if start is not None:
         taken = [f"{name} {value}" for name, value in values.items() if name not in given]
         if options["data_dir"] is None:
             taken.append(f"the data of {start.lineage.data_folder or 'MNIST'}")
@@ -266,11 +256,11 @@ def values_for(kind: type[T], options: dict[str, Any]) -> T:
 
 def print_json(value: Any) -> None:
     """Print a JSON document on standard output; of a stranger's array, its shape."""
-    text = json.dumps(
-        value, indent=2, allow_nan=False,
-        default=lambda array: f"array of shape {getattr(array, 'shape', '?')}",
-    )  # fmt: skip
-    click.echo(text)
+
+    def shape(array: Any) -> str:
+        return f"array of shape {getattr(array, 'shape', '?')}"
+
+    click.echo(json.dumps(value, indent=2, allow_nan=False, default=shape))
 
 
 def print_result(result: Result, as_json: bool) -> None:
@@ -278,9 +268,8 @@ def print_result(result: Result, as_json: bool) -> None:
     file = result.file
     curve = coefficient_curve(file.history)
     if as_json:
-        print_json(
-            result_values(result) | {"outcome": file.outcome.values(), "coefficients": curve}
-        )
+        made = {"outcome": file.outcome.values(), "coefficients": curve}
+        print_json(result_values(result) | made)
         return
     click.echo(
         f"{file.path}: {file.outcome.epochs_text} epochs, {state_text(result)}: "

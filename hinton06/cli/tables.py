@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -13,45 +13,39 @@ from hinton06.cli.options import save_option
 from hinton06.report import error_rates
 from hinton06.report import replicas as seeds
 from hinton06.report import table1 as first
-from hinton06.report import unlabelled as few_labels
 from hinton06.report.table import FORMATS, Table
 
 
-def _table_command(several: bool = False) -> Callable[[Callable[..., Table]], click.Command]:
-    """A command that prints, and saves if asked to, the table of a folder, or of several."""
+def _table_command(make: Callable[..., Table], folders: int = 1) -> click.Command:
+    """A command that prints, and saves if asked to, the table of a folder, or of several (-1)."""
 
-    def decorate(make: Callable[..., Table]) -> click.Command:
-        @click.command()
-        @click.argument(
-            "runs", type=click.Path(exists=True, file_okay=False, path_type=Path),
-            nargs=-1 if several else 1, required=True,
-        )  # fmt: skip
-        @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal",
-                      show_default=True, help="How to print the table.")  # fmt: skip
-        @click.option("--json", "form", flag_value="json", help="Short for --format json.")
-        @save_option
-        @wraps(make)
-        def command(runs: Any, form: str, save: Path | None) -> None:
-            table = make(runs)
-            if save is not None:
-                table.save(save)
-            table.show(form)
+    @click.command()
+    @click.argument("runs", type=click.Path(exists=True, file_okay=False, path_type=Path),
+                    nargs=folders, required=True)  # fmt: skip
+    @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal",
+                  show_default=True, help="How to print the table.")  # fmt: skip
+    @click.option("--json", "form", flag_value="json", help="Short for --format json.")
+    @save_option
+    @wraps(make)
+    def command(runs: Any, form: str, save: Path | None) -> None:
+        table = make(runs)
+        if save is not None:
+            table.save(save)
+        table.show(form)
 
-        return command
-
-    return decorate
+    return command
 
 
-@_table_command()
+@_table_command
 def table1(runs: Path) -> Table:
     """Table 1 of the chapter beside what the files in the folder RUNS hold.
 
     Says what is missing where some are not finished; saves the learning curves too.
     """
-    return first.table(first.read_runs(runs))
+    return first.table(runs)
 
 
-@_table_command(several=True)
+@partial(_table_command, folders=-1)
 def replicas(runs: tuple[Path, ...]) -> Table:
     """Table 1 over several replicas, one folder RUNS for each seed: means and spread.
 
@@ -61,7 +55,7 @@ def replicas(runs: tuple[Path, ...]) -> Table:
     return seeds.table(runs)
 
 
-@_table_command()
+@_table_command
 def generative(runs: Path) -> Table:
     """The generative half's error rates beside what the files in the folder RUNS hold.
 
@@ -70,7 +64,7 @@ def generative(runs: Path) -> Table:
     return error_rates.table(runs, error_rates.GENERATIVE)
 
 
-@_table_command()
+@_table_command
 def translated(runs: Path) -> Table:
     """Error rates with translated images beside what the files in the folder RUNS hold.
 
@@ -79,7 +73,7 @@ def translated(runs: Path) -> Table:
     return error_rates.table(runs, error_rates.TRANSLATED)
 
 
-@_table_command()
+@_table_command
 def unlabelled(runs: Path) -> Table:
     """Error rates with few labels, with and without pretraining on images that have none.
 
@@ -87,7 +81,7 @@ def unlabelled(runs: Path) -> Table:
     validation. Of several layers and rates those that validation chose are shown; CSV and JSON
     hold all.
     """
-    return few_labels.table(runs)
+    return error_rates.few_labels(runs)
 
 
 COMMANDS = (table1, replicas, generative, translated, unlabelled)

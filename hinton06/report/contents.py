@@ -16,8 +16,6 @@ from hinton06.records import Tree, to_tree
 from hinton06.report.scores import scores_line
 from hinton06.report.table import Column, Table
 
-_LAST_EPOCHS = 5
-
 
 def values(file: RunFile) -> Tree:
     """Everything but the numbers of the arrays, as JSON values."""
@@ -79,41 +77,33 @@ def _settings(file: RunFile) -> Table:
 
 def _arrays(file: RunFile) -> Iterator[tuple[str, Any]]:
     """The arrays of the model, or of the learner while the file is not finished."""
+    return _walk("", file.held.model if file.complete else file.held.state)
 
-    def walk(prefix: str, tree: Tree) -> Iterator[tuple[str, Any]]:
-        for name, value in tree.items():
-            if isinstance(value, dict):
-                yield from walk(f"{prefix}{name}/", value)
-            elif isinstance(value, np.ndarray):
-                yield f"{prefix}{name}", value
 
-    return walk("", file.held.model if file.complete else file.held.state)
+def _walk(prefix: str, tree: Tree) -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _walk(f"{prefix}{name}/", value)
+        elif isinstance(value, np.ndarray):
+            yield f"{prefix}{name}", value
 
 
 def _model(file: RunFile) -> Table:
-    rows = [
-        {
-            "array": name,
-            "shape": " x ".join(map(str, array.shape)),
-            "type": str(array.dtype),
-            "range": f"{array.min():.4g} to {array.max():.4g}" if array.size else "",
-        }
-        for name, array in _arrays(file)
-    ]
+    rows = []
+    for name, array in _arrays(file):
+        extent = f"{array.min():.4g} to {array.max():.4g}" if array.size else ""
+        shape = " x ".join(map(str, array.shape))
+        rows.append({"array": name, "shape": shape, "type": str(array.dtype), "range": extent})
     return Table(_texts("array", "shape", "type", "range"), rows)
 
 
 def _history(file: RunFile) -> Table:
-    """The last epochs, and of each what it measured."""
+    """The last five epochs, and of each what it measured."""
     rows = [{"epoch": n, **row} for n, row in enumerate(history_rows(file.history), 1)]
-    shown = rows[-_LAST_EPOCHS:]
+    shown = rows[-5:]
     names = [name for name in file.history if any(name in row for row in shown)]
-    return Table([Column("epoch", "{epoch}"), *map(_measurement, names)], shown)
-
-
-def _measurement(name: str) -> Column:
-    heading = name.replace("_", " ")
-    return Column(heading, lambda row: f"{row[name]:.4g}" if name in row else "")
+    measured = [Column(name.replace("_", " "), f"{{{name}:.4g}}") for name in names]
+    return Table([Column("epoch", "{epoch}"), *measured], shown)
 
 
 def _made_by(file: RunFile) -> Table:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
-from numpy.typing import NDArray
 
 from hinton06.checkpoint import history_rows
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
@@ -19,8 +19,7 @@ from hinton06.loading import RunFile
 from hinton06.report.table import Column, Table
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(NamedTuple):
     """A file, finished or not, whose history is drawn; its name in the legend and its colour."""
 
     name: str
@@ -103,42 +102,34 @@ def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")  # numbers instead of powers of ten
         axes.yaxis.set_minor_formatter(LogFormatter())
-    for curve in curves:
-        values = curve.file.history[panel.column]
+    for name, colour, file in curves:
+        values = file.history[panel.column]
         measured = np.flatnonzero(np.isfinite(values))
         # A column that is not measured in every epoch gets a point for each measurement.
         marker = "" if len(measured) == len(values) > 1 else "."
-        axes.plot(measured + 1, values[measured], marker=marker, color=curve.colour,
-                  label=curve.name)  # fmt: skip
-        _mark_stop(axes, panel, curve, values)
+        axes.plot(measured + 1, values[measured], marker=marker, color=colour, label=name)
+        _mark_stop(axes, panel.column, colour, file)
     if curves:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)  # beside the curves
 
 
-def _mark_stop(axes: Axes, panel: Panel, curve: Curve, values: NDArray[np.float64]) -> None:
+def _mark_stop(axes: Axes, column: str, colour: str, file: RunFile) -> None:
     """A dot at the weights that validation chose, a dotted line at a criterion."""
-    kept = kept_epoch(curve.file)
+    kept, values = kept_epoch(file), file.history[column]
     if kept is not None and kept <= len(values) and np.isfinite(values[kept - 1]):
-        axes.plot(kept, values[kept - 1], "o", color=curve.colour)
-    target = criterion(curve.file, panel.column)
+        axes.plot(kept, values[kept - 1], "o", color=colour)
+    rate, train = file.lineage.target_error_rate, file.outcome.train
+    target = file.lineage.target_cost if column == "train_cost" else None
+    if column == "train_errors" and rate is not None and train is not None:
+        target = rate * train.cases / 100
     if target is not None:
-        axes.axhline(target, color=curve.colour, linestyle=":", linewidth=1)
+        axes.axhline(target, color=colour, linestyle=":", linewidth=1)
 
 
 def kept_epoch(file: RunFile) -> int | None:
     """The epoch, from 1, whose weights validation chose; None where it did not choose one."""
     chosen = file.complete and file.lineage.role == VALIDATED
     return file.outcome.epochs or None if chosen else None  # 0: the start was not improved on
-
-
-def criterion(file: RunFile, column: str) -> float | None:
-    """The value of a column at which a run stopped, or is to stop; None where there is none."""
-    rate, train = file.lineage.target_error_rate, file.outcome.train
-    if column == "train_cost":
-        return file.lineage.target_cost
-    if column == "train_errors" and rate is not None and train is not None:
-        return rate * train.cases / 100
-    return None
 
 
 def comma_separated(curves: Sequence[Curve]) -> str:

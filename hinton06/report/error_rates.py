@@ -1,16 +1,18 @@
-"""Error rates that the chapter's text prints, beside measured: one line a net of an experiment."""
+"""Error rates of experiments that the chapter tells of in its text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from hinton06.lineage import EXTENDED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
+from hinton06.recipes import show_value
 from hinton06.recognition import Score
 from hinton06.records import Tree
-from hinton06.report.runs import Selection, capped_notes, each_run, file_values, put
+from hinton06.report.files import Selection, capped_notes, each_run, file_values, put
 from hinton06.report.scores import OF_TEST_CASES, coefficient_curve, interval, score_of_product
 from hinton06.report.table import Column, Row, Table
 
@@ -21,7 +23,7 @@ class Study:
 
     Each has a name and, perhaps, a test error rate in print, in per cent; `key` says to which a
     file belongs. `averaged`: what is printed is the mean of an experiment's nets, which then has a
-    line. `mixed`: there is a column for backpropagation's coefficient.
+    line; else there is a column for backpropagation's coefficient.
     """
 
     name: str
@@ -31,7 +33,6 @@ class Study:
     key: Callable[[RunFile], str]
     legend: str
     averaged: bool = False
-    mixed: bool = True
 
 
 def _gradient_and_role(file: RunFile) -> str:
@@ -76,7 +77,6 @@ TRANSLATED = Study(
     f"Training cases are counted before they are translated; {OF_TEST_CASES} Printed: the "
     "chapter's average.",
     averaged=True,
-    mixed=False,
 )
 
 
@@ -92,12 +92,10 @@ def table(folder: Path, study: Study) -> Table:
         notes += capped_notes(file)
     rows: list[Tree] = []
     for key, (name, printed) in study.experiments.items():
-        nets = {split: files[place] for place in sorted(files) for split in place[1:]
-                if place[0] == key}  # fmt: skip
+        nets = {split: files[k, split] for k, split in sorted(files) if k == key}
         if not nets:
             notes.append(f"missing: {name}")
-        own = [_net_row(split, net) for split, net in nets.items()]
-        own += _rows_together(study, list(nets.values()))
+        own = _rows(study, nets)
         rows += [{"experiment": name} | row | {"printed_test_percent": printed} for row in own]
     made = [file_values(f) | {"coefficients": coefficient_curve(f.history)} for f in files.values()]
     return Table(
@@ -106,29 +104,29 @@ def table(folder: Path, study: Study) -> Table:
     )  # fmt: skip
 
 
-def _net_row(split: str, file: RunFile) -> Tree:
-    outcome, pretrained = file.outcome, file.lineage.role == PRETRAINED
-    epochs = str(vars(file.settings)["passes"]) if pretrained else outcome.epochs_text
-    return _row(split, outcome.scores, epochs, outcome.bp_weight or None)
-
-
-def _rows_together(study: Study, nets: Sequence[RunFile]) -> list[Tree]:
-    """The mean of an experiment's nets where that is printed, and the product of several."""
-    rows = []
+def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[Tree]:
+    """An experiment's nets, their mean where that is printed, and the product of several."""
+    rows, nets = [], list(by_split.values())
+    for split, net in by_split.items():
+        pretrained, outcome = net.lineage.role == PRETRAINED, net.outcome
+        epochs = str(vars(net.settings)["passes"]) if pretrained else outcome.epochs_text
+        own = {"epochs": epochs, "bp_weight": outcome.bp_weight or None}
+        rows.append(_row(split, outcome.scores) | own)
     if study.averaged and nets:
-        rates = [net.outcome.scores["test"].error_rate for net in nets]
-        rows.append(_row("mean", {}) | {"test_percent": sum(rates) / len(rates)})
+        rows.append(_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")})
     if len(nets) > 1:
         rows.append(_row("product", {"test": score_of_product(nets)}))
     return rows
 
 
-def _row(
-    net: str, scores: Mapping[str, Score], epochs: str = "", coefficient: float | None = None
-) -> Tree:
+def _mean_rate(nets: Sequence[RunFile], part: str) -> float:
+    """Error rate, in per cent."""
+    return sum(net.outcome.scores[part].error_rate for net in nets) / len(nets)
+
+
+def _row(net: str, scores: Mapping[str, Score]) -> Tree:
     """One net, or the mean or the product of several."""
-    row: Tree = {"net": net, "epochs": epochs, "bp_weight": coefficient}
-    row["printed_test_percent"] = None
+    row: Tree = {"net": net, "epochs": "", "bp_weight": None, "printed_test_percent": None}
     for part in ("train", "valid", "test"):
         found = scores.get(part)
         row[f"{part}_errors"] = found and found.errors
@@ -150,10 +148,116 @@ def _columns(study: Study) -> list[Column]:
         Column("experiment", "{experiment}", left=True),
         Column("net", "{net}", left=True),
         Column("epochs", "{epochs}"),
-        *([Column("BP", "{bp_weight:g}")] if study.mixed else []),
+        *([Column("BP", "{bp_weight:g}")] if not study.averaged else []),
         Column("train", "{train_percent:.2f} %"),
         Column("valid.", "{valid_percent:.2f} %"),
         Column("test errs", "{test_errors} ± {test_errors_95_interval}"),
         Column("test", "{test_percent:.2f} %"),
         Column("printed", printed_text),
     ]
+
+
+_KNOWS = frozenset({"labelled", "images", "random_start", "cases"})
+_SELECTION = Selection("classifier", (VALIDATED,), _KNOWS)
+
+
+class Variant(NamedTuple):
+    """What the nets of one line have in common: validation chooses among layers and rates."""
+
+    labelled: int
+    pretrained_on: str
+    layers: tuple[int, ...]
+    rate: float
+
+
+Lines = dict[Variant, list[RunFile]]
+"""The nets of each line."""
+
+
+def few_labels(folder: Path) -> Table:
+    """The classifiers of a folder that validation stopped: "Using extra unlabeled data".
+
+    Of several layers and rates those that validation chose are shown; CSV and JSON hold all.
+    Raises `ReportError` if there are none, or two for one line and split.
+    """
+    notes: list[str] = []
+    places: dict[tuple[Variant, str | None], RunFile] = {}
+    for file in each_run(folder, "classifiers that validation stopped", notes, _SELECTION):
+        put(places, (_variant(file), file.lineage.split), file)
+    lines: Lines = {}
+    for (variant, _), file in sorted(places.items(), key=lambda item: item[0][0]):
+        lines.setdefault(variant, []).append(file)
+    best = _best(lines, notes)
+    records = [_few_row(variant, nets, variant in best) for variant, nets in lines.items()]
+    chosen = [file for variant in lines if variant in best for file in lines[variant]]
+    notes += [note for file in chosen for note in capped_notes(file)]
+    every = [file for nets in lines.values() for file in nets]
+    others = sum(file.outcome.capped for file in every if file not in chosen)
+    if others:
+        notes.append(f"of the nets that validation did not choose, {others} ended at a cap")
+    return Table(
+        _FEW_COLUMNS,
+        [row for row in records if row["fewest_validation_errors"]],
+        name="unlabelled",
+        legend=[
+            "Mean error rates of the nets; of several layers and rates those with the fewest "
+            f"validation errors. {OF_TEST_CASES} Printed: only that pretraining on unlabeled data "
+            "helps a lot."
+        ],
+        notes=notes,
+        records=records,
+        extra={"files": list(map(file_values, every))},
+    )
+
+
+def _variant(file: RunFile) -> Variant:
+    lineage, labelled = file.lineage, file.outcome.scores["train"].cases
+    images = lineage.images or lineage.cases
+    if lineage.random_start:
+        pretrained_on = "nothing"
+    elif not images:
+        pretrained_on = "all images"
+    else:
+        pretrained_on = "labelled images" if images == labelled else f"{images:,} images"
+    rate = vars(file.settings)["all_cases_rate" if lineage.random_start else "rate"]
+    return Variant(labelled, pretrained_on, file.model.sizes[1:-1], rate)
+
+
+def _best(lines: Lines, notes: list[str]) -> set[Variant]:
+    """Those of the fewest validation errors among layers and rates for which all nets are there."""
+    best = set()
+    for labelled, pretrained_on in dict.fromkeys(variant[:2] for variant in lines):
+        own = {v: nets for v, nets in lines.items() if v[:2] == (labelled, pretrained_on)}
+        most = max(map(len, own.values()))
+        whole = [variant for variant, nets in own.items() if len(nets) == most]
+        best.add(min(whole, key=lambda variant: _mean_rate(own[variant], "valid")))
+        if len(whole) < len(own):
+            notes.append(
+                f"{labelled:,} labels, pretrained on {pretrained_on}: {len(own) - len(whole)} of "
+                f"{len(own)} choices have fewer than {most} nets and are left out"
+            )
+    return best
+
+
+def _few_row(variant: Variant, nets: Sequence[RunFile], best: bool) -> Tree:
+    """What a line's nets have in common, their errors, and means."""
+    row = variant._asdict() | {"layers": show_value(variant.layers)}
+    row["splits"] = " ".join(str(file.lineage.split) for file in nets)
+    for part in ("valid", "test"):
+        scores = [file.outcome.scores[part] for file in nets]
+        row[f"{part}_errors"] = " ".join(str(score.errors) for score in scores)
+        row[f"{part}_percent"] = _mean_rate(nets, part)
+    cases = scores[0].cases
+    half = 100 * interval(round(row["test_percent"] / 100 * cases), cases) / cases
+    return row | {"test_percent_95_interval": half, "fewest_validation_errors": best}
+
+
+_FEW_COLUMNS = (
+    Column("labels", "{labelled:,}"),
+    Column("pretrained on", "{pretrained_on}", left=True),
+    Column("layers", "{layers}", left=True),
+    Column("rate", "{rate:g}"),
+    Column("nets", "{splits}", left=True),
+    Column("valid.", "{valid_percent:.2f} %"),
+    Column("test", "{test_percent:.2f} ± {test_percent_95_interval:.2f} %"),
+)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,16 +21,16 @@ from hinton06.loading import Context, RunFile, load
 from hinton06.mnist import Digits
 from hinton06.numerics import Array
 from hinton06.records import Tree
-from hinton06.report import curves, grids
+from hinton06.report import curves, files, grids
 from hinton06.report import samples as samples_report
 from hinton06.report.files import ReportError
-from hinton06.report.files import save as save_file
 from hinton06.training import RunError
-
-_UNSURE = 0.3
 
 _Contents: TypeAlias = dict[str, bytes | str]
 """Of files that differ in their endings alone, by ending."""
+
+_Made: TypeAlias = tuple[str, _Contents, Tree]
+"""A figure: what it shows, its pictures, and the numbers that they are drawn from."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ class FigureOptions:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class SavedFigure:
+class SavedFigure(NamedTuple):
     """A figure that was drawn: which, what it shows in words, and its files."""
 
     figure: str
@@ -72,31 +71,28 @@ def draw(
     for name in names:
         if names.count(name) > 1:
             raise ReportError(f"two files are named {name}, and their figures would be too")
-    files = dict(zip(names, map(load, paths), strict=True))
+    loaded = dict(zip(names, map(load, paths), strict=True))
     saved = []
     # Figure 3 first: it takes no time, and looks whether the chosen features exist.
     for number, make in (("3", _figure3), ("2", _figure2), ("5", _figure5)):
-        for name, file in files.items() if number in (options.only or number) else ():
+        for name, file in loaded.items() if number in (options.only or number) else ():
             why_not = _why_not(file, number)
             if not why_not:
                 about, contents, numbers = make(context, file, options)
-                contents[".json"] = _document(context, file, number, about, numbers)
+                head = {"figure": number, "about": about, "checkpoint": str(file.path)}
+                head |= {"sha256": file.digest, "data": context.digits.sha256}
+                contents[".json"] = json.dumps(head | numbers, indent=1, allow_nan=False) + "\n"
                 saved.append(_saved(number, about, folder / f"figure{number}-{name}", contents))
             elif options.only:
                 context.progress.note(f"{file.path}: gives no Figure {number}: {why_not}")
     saved.sort(key=lambda figure: figure.figure)
-    contents = _learning_curves(files) if "curves" in (options.only or "curves") else {}
+    contents = _learning_curves(loaded) if "curves" in (options.only or "curves") else {}
     if contents:
-        about = f"learning curves of {', '.join(files)}"
+        about = f"learning curves of {', '.join(loaded)}"
         saved.append(_saved("curves", about, folder / "learning-curves", contents))
     if not saved:
         raise ReportError("these files give none of the chosen figures")
     return saved
-
-
-def values(saved: Sequence[SavedFigure]) -> list[Tree]:
-    """What was drawn, as JSON values."""
-    return [dataclasses.asdict(figure) for figure in saved]
 
 
 def _why_not(file: RunFile, number: str) -> str:
@@ -112,15 +108,9 @@ def _why_not(file: RunFile, number: str) -> str:
     return ""
 
 
-def _document(context: Context, file: RunFile, number: str, about: str, numbers: Tree) -> str:
-    head = {"figure": number, "about": about, "checkpoint": str(file.path), "sha256": file.digest}
-    document = head | {"data": context.digits.sha256} | numbers
-    return json.dumps(document, indent=1, allow_nan=False) + "\n"
-
-
 def _saved(figure: str, about: str, target: Path, contents: _Contents) -> SavedFigure:
     for ending, content in contents.items():
-        save_file(target.with_name(target.name + ending), content)
+        files.save(target.with_name(target.name + ending), content)
     return SavedFigure(figure, about, tuple(f"{target}{ending}" for ending in contents))
 
 
@@ -128,15 +118,9 @@ def _grid(picture: grids.Grey, about: str) -> _Contents:
     return {".png": grids.png(picture), ".svg": grids.svg(picture, about)}
 
 
-# -- Figure 2 ------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class HardCase:
-    """A test digit that a net gets right without being sure, by its place in the test set.
-
-    With its class, the second guess, and the probabilities that the net gives to them.
-    """
+    """A test case, by its place, that a net gets right without being sure; what it says of it."""
 
     test_case: int
     label: int
@@ -156,14 +140,10 @@ def hard_cases(
     """The n cases that are recognised, but with the least lead over the second guess.
 
     Of an (n_cases, n_classes) array, in nats, and (n_cases,) labels; in the order of their
-    classes. Of equal leads the earlier case counts as harder.
-
-    Source
-    ------
-    "gets all of these examples right ... not confident about its classification for any of
-    these examples. The true classes are arranged in standard scan order", Figure 2. The lead
-    over the second guess is the measure of Hinton, Osindero and Teh (2006), who show the cases
-    with less than 0.3.
+    classes. Of equal leads the earlier case counts as harder. Source: "gets all of these examples
+    right ... not confident about its classification for any of these examples. The true classes
+    are arranged in standard scan order", Figure 2. The lead over the second guess is the measure of
+    Hinton, Osindero and Teh (2006), who show the cases with less than 0.3.
     """
     probs = np.exp(log_probabilities.astype(np.float64))
     right = np.flatnonzero(log_probabilities.argmax(axis=1) == labels)
@@ -174,18 +154,11 @@ def hard_cases(
     margins = best - others[np.arange(len(right)), second]
     hardest = np.argsort(margins, kind="stable")[:n]
     hardest = hardest[np.lexsort((right[hardest], labels[right[hardest]]))]
-    return [
-        HardCase(
-            int(right[i]), int(labels[right[i]]), int(second[i]), float(best[i]),
-            float(probs[right[i], second[i]]),
-        )
-        for i in hardest
-    ]  # fmt: skip
+    columns = (right, labels[right], second, best, probs[right, second])
+    return [HardCase(*(column[i].item() for column in columns)) for i in hardest]
 
 
-def _figure2(
-    context: Context, file: RunFile, options: FigureOptions
-) -> tuple[str, _Contents, Tree]:
+def _figure2(context: Context, file: RunFile, options: FigureOptions) -> _Made:
     digits = context.digits
     logs = evaluation.recognise_test_cases(context, file.path)
     everyone = hard_cases(logs, digits.test_labels, len(logs))
@@ -198,21 +171,14 @@ def _figure2(
         f"{len(cases)} of the {len(everyone):,} test digits that {file.path.name} gets right, "
         "those it is least sure of; its guess and its second guess"
     )
-    shown = [
-        {
-            **_place(number, columns),
-            **dataclasses.asdict(case),
-            "lead": case.margin,
-            "probabilities": np.exp(logs[case.test_case].astype(np.float64)).tolist(),
-        }
-        for number, case in enumerate(cases)
-    ]
-    numbers = {
-        "right": len(everyone),
-        "errors": len(logs) - len(everyone),
-        f"right_with_lead_below_{_UNSURE}": sum(case.margin < _UNSURE for case in everyone),
-        "cases": shown,
-    }
+    shown = []
+    for number, case in enumerate(cases):
+        values = _place(number, columns) | dataclasses.asdict(case) | {"lead": case.margin}
+        probs = np.exp(logs[case.test_case].astype(np.float64)).tolist()
+        shown.append(values | {"probabilities": probs})
+    numbers: Tree = {"right": len(everyone), "errors": len(logs) - len(everyone)}
+    numbers["right_with_lead_below_0.3"] = sum(case.margin < 0.3 for case in everyone)
+    numbers["cases"] = shown
     return about, {f".{form}": curves.saved(figure, form) for form in ("png", "svg")}, numbers
 
 
@@ -229,24 +195,17 @@ def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits
     for number, case in enumerate(cases):
         row, column = divmod(number, columns)
         left, bottom, side = wide * column + gap, height - high * (row + 1), wide - gap
-        place = (left / width, bottom / height, side / width, side / height)
-        axes = figure.add_axes(place)
+        axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
         axes.set_axis_off()
         image = digits.test_images[case.test_case].reshape(digits.shape) / 255
         axes.imshow(grids.ink(image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axes.set_title(
-            f"{case.label}: {case.probability:.2f}\n{case.second}: {case.second_probability:.2f}",
-            fontsize=8, pad=1,
-        )  # fmt: skip
+        guesses = ((case.label, case.probability), (case.second, case.second_probability))
+        title = "\n".join(f"{guess}: {probability:.2f}" for guess, probability in guesses)
+        axes.set_title(title, fontsize=8, pad=1)
     return figure
 
 
-# -- Figures 3 and 5, and learning curves --------------------------------------------------------
-
-
-def _figure3(
-    context: Context, file: RunFile, options: FigureOptions
-) -> tuple[str, _Contents, Tree]:
+def _figure3(context: Context, file: RunFile, options: FigureOptions) -> _Made:
     file.check_pixels(context.digits)
     weights = file.kind.pixel_weights(file.model)
     chosen = _chosen_features(file.path, options, weights.shape[1])
@@ -257,15 +216,10 @@ def _figure3(
         f"receptive fields of {len(chosen)} of the {weights.shape[1]} first-layer features of "
         f"{file.path.name}; white: weights of 3 and more, black: of -3 and less"
     )
-    features = [
-        {
-            **_place(number, columns),
-            "feature": int(feature) + 1,
-            "smallest_weight": float(field.min()),
-            "largest_weight": float(field.max()),
-        }
-        for number, (feature, field) in enumerate(zip(chosen, fields, strict=True))
-    ]
+    features = []
+    for number, (feature, field) in enumerate(zip(chosen, fields, strict=True)):
+        extremes = {"smallest_weight": float(field.min()), "largest_weight": float(field.max())}
+        features.append(_place(number, columns) | {"feature": int(feature) + 1} | extremes)
     seed = None if options.features else options.seed
     numbers = {"seed": seed, "white": 3, "black": -3, "features": features}
     return about, _grid(picture, about), numbers
@@ -275,43 +229,31 @@ def _chosen_features(path: Path, options: FigureOptions, n: int) -> NDArray[np.i
     chosen = options.features
     if chosen is None:
         rng = np.random.default_rng(options.seed)
-        count = min(options.random_features, n)
-        return np.sort(rng.choice(n, count, replace=False)).astype(np.intp)
+        drawn = rng.choice(n, min(options.random_features, n), replace=False)
+        return np.sort(drawn).astype(np.intp)
     outside = [feature for feature in chosen if not 1 <= feature <= n]
     if outside:
         raise ReportError(f"{path}: has first-layer features 1 to {n}, not {outside[0]}")
     return np.array(chosen, np.intp) - 1
 
 
-def _figure5(
-    context: Context, file: RunFile, options: FigureOptions
-) -> tuple[str, _Contents, Tree]:
+def _figure5(context: Context, file: RunFile, options: FigureOptions) -> _Made:
     wanted = sampling.SamplingOptions(gibbs=options.gibbs, seed=options.seed)
     samples = sampling.sample(context, file.path, wanted)
     described = samples_report.describe(samples, wanted)
     about = f"{file.path.name}: {described}; a row for each label"
-    numbers = {
-        "gibbs": wanted.gibbs,
-        "seed": wanted.seed,
-        "threads": context.threads,
-        "labels_of_rows": None if samples.clamped is None else list(samples.clamped),
-        "samples_in_a_row": wanted.samples,
-        "image_shape": list(samples.shape),
-    }
+    told = samples_report.values(samples, wanted, file.path, ())
+    numbers = {name: told[name] for name in ("gibbs", "seed")} | {"threads": context.threads}
+    numbers |= {"labels_of_rows": told["clamped_labels"], "samples_in_a_row": told["samples"]}
+    numbers["image_shape"] = told["image_shape"]
     return about, _grid(grids.enlarged(samples_report.grid(samples)), about), numbers
 
 
 def _learning_curves(files: Mapping[str, RunFile]) -> _Contents:
     """Of the panels that some file has something to show in; nothing if there are none."""
-    drawn = [
-        curves.Curve(name, f"C{number % 10}", file)
-        for number, (name, file) in enumerate(files.items())
-    ]
-    panels = [
-        panel
-        for panel in (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
-        if any(panel.shows(file) for file in files.values())
-    ]
+    drawn = [curves.Curve(name, f"C{n % 10}", file) for n, (name, file) in enumerate(files.items())]
+    every = (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
+    panels = [panel for panel in every if any(map(panel.shows, files.values()))]
     if not panels:
         return {}
     pictures = {f".{form}": curves.draw(drawn, panels, form) for form in ("png", "svg")}

@@ -1,14 +1,116 @@
-"""The files that a report writes: there is always the whole old one or the whole new one."""
+"""The files in a folder of runs, which of them a table takes, and those that a report writes.
+
+A table names the conditions of an experiment that it knows, so that a new kind of run cannot slip
+into a table that does not know it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from hinton06.checkpoint import CheckpointError
+from hinton06.loading import RunFile, load
+from hinton06.records import Tree, to_tree
+
+# What some table knows: a table that does not passes such files over in silence.
+_TABULATED = {"labels", "cases", "translations", "images", "labelled", "random_start"}
+
+T = TypeVar("T")
 
 
 class ReportError(Exception):
     """A report that cannot be made; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Files that a table takes: of a kind, of some roles, and with these conditions at most.
+
+    Those that it needs are among those that it knows.
+    """
+
+    kind: str
+    roles: tuple[str, ...]
+    knows: frozenset[str]
+    needs: frozenset[str] = frozenset()
+
+    def fits(self, file: RunFile) -> bool:
+        """Whether a file would be taken but for conditions that the table does not know."""
+        kept = file.kind.name == self.kind and file.lineage.role in self.roles
+        return kept and self.needs <= conditions(file)
+
+
+def conditions(file: RunFile) -> set[str]:
+    """What sets a file's experiment apart from the chapter's plain one: names of its lineage.
+
+    And the settings with a value that files from before there was such a setting cannot have.
+    """
+    named = {*file.lineage.conditions(), *file.lineage.below, *file.settings.apart()}
+    return named - {"below"}
+
+
+def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> Iterator[RunFile]:
+    """The finished files in a folder that a table takes, by any of its selections.
+
+    To the notes is added what cannot be read, is not finished, or is left out for a condition
+    that no table knows. `ReportError`, which names what the folder should hold, if there is
+    nothing of all that.
+    """
+    left_out, taken = [], 0
+    for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
+        try:
+            file = load(path)
+        except CheckpointError as error:
+            notes.append(str(error))
+            continue
+        for selection in wanted:
+            if not selection.fits(file):
+                continue
+            unknown = conditions(file) - selection.knows
+            if unknown and not unknown & _TABULATED:
+                left_out.append(f"{path.name} ({', '.join(sorted(unknown))})")
+            elif not unknown and file.complete and path.suffix != ".part":
+                taken += 1
+                yield file
+            elif not unknown:
+                notes.append(f"{path.name}: not finished, {file.epochs_done} epochs done")
+    if left_out:
+        notes.append(f"left out: {', '.join(left_out)}")
+    if not (taken or notes):
+        raise ReportError(f"{folder}: there are no {holds} in it")
+
+
+def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:
+    """Give a file its place in a table; `ReportError` if another one has it."""
+    if place in files:
+        other = files[place].path.name
+        raise ReportError(f"{file.path}: a second file for one line of the table, beside {other}")
+    files[place] = file
+
+
+def capped_notes(file: RunFile) -> list[str]:
+    """That a run ended before its stopping rule was met, if it did."""
+    note = f"{file.path.name}: {file.outcome.reason}, before its rule was met"
+    return [note] if file.outcome.capped else []
+
+
+def file_values(file: RunFile) -> Tree:
+    """How a file was made, for JSON."""
+    return {
+        "file": file.path.name,
+        "kind": file.kind.name,
+        "sha256": file.digest,
+        "recipe": file.recipe,
+        "settings": to_tree(file.settings),
+        "lineage": to_tree(file.lineage),
+        "provenance": file.provenance,
+        "reason": file.outcome.reason,
+    }
 
 
 def save(path: Path, content: bytes | str) -> None:

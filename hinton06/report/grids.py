@@ -27,13 +27,9 @@ _MAX_SCALE = 4
 _FRAME_MS = 120
 
 
-# -- grey levels ---------------------------------------------------------------------------------
-
-
 def ink(images: NDArray[np.floating[Any]]) -> Grey:
     """Pixels in [0, 1] as ink on paper: 0 is white, 1 is black."""
-    levels: Grey = np.rint(255 * (1 - np.clip(images, 0, 1))).astype(np.uint8)
-    return levels
+    return np.asarray(np.rint(255 * (1 - np.clip(images, 0, 1))), np.uint8)
 
 
 def receptive_fields(weights: NDArray[np.floating[Any]]) -> Grey:
@@ -42,11 +38,7 @@ def receptive_fields(weights: NDArray[np.floating[Any]]) -> Grey:
     "Pure white means a positive weight of at least 3 and pure black means a negative weight of
     at least -3", Figure 3.
     """
-    levels: Grey = np.rint(255 * np.clip((weights + 3) / 6, 0, 1)).astype(np.uint8)
-    return levels
-
-
-# -- pictures ------------------------------------------------------------------------------------
+    return np.asarray(np.rint(255 * np.clip((weights + 3) / 6, 0, 1)), np.uint8)
 
 
 def columns_for(n: int) -> int:
@@ -76,9 +68,6 @@ def enlarged(picture: Grey) -> Grey:
     return picture.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-# -- files ---------------------------------------------------------------------------------------
-
-
 def png(picture: Grey) -> bytes:
     """A picture as the bytes of a PNG file."""
     written = io.BytesIO()
@@ -104,14 +93,10 @@ def gif(frames: Sequence[Grey]) -> bytes:
     """Pictures of one size, one after the other, as the bytes of a GIF file that starts anew."""
     written = io.BytesIO()
     first, *others = (Image.fromarray(frame) for frame in frames)
-    first.save(
-        written, "GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0,
-        optimize=False,
-    )  # fmt: skip
+    each = {"append_images": others, "duration": _FRAME_MS, "loop": 0, "optimize": False}
+    first.save(written, "GIF", save_all=True, **each)
     return written.getvalue()
 
-
-# -- the terminal --------------------------------------------------------------------------------
 
 _PREVIEW_WIDTH = 80
 _PICTURE_WIDTH = 15
@@ -146,8 +131,7 @@ def _shrunk(image: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     height = 2 * -(-rows // (2 * k))
     padded = np.zeros((height * k, -(-columns // k) * k))
     padded[:rows, :columns] = image
-    result: NDArray[np.float64] = padded.reshape(height, k, -1, k).mean(axis=(1, 3))
-    return result
+    return np.asarray(padded.reshape(height, k, -1, k).mean(axis=(1, 3)))
 
 
 def _lines(picture: NDArray[np.float64], blocks: bool) -> list[Text]:
@@ -157,14 +141,8 @@ def _lines(picture: NDArray[np.float64], blocks: bool) -> list[Text]:
         shade = np.rint((upper + lower) / 2 * (len(_SHADES) - 1)).astype(int)
         return [Text("".join(_SHADES[s] for s in row).rstrip()) for row in shade]
     lines = []
-    for above, below in zip(upper, lower, strict=True):
-        line = Text()
-        for one, other in zip(above, below, strict=True):
-            line.append("▀", Style(color=_colour(one), bgcolor=_colour(other)))
-        lines.append(line)
+    for row in np.stack([upper, lower], axis=2).tolist():
+        grey = [[Color.from_rgb(*[round(255 * value)] * 3) for value in pair] for pair in row]
+        line = (("▀", Style(color=above, bgcolor=below)) for above, below in grey)
+        lines.append(Text.assemble(*line))
     return lines
-
-
-def _colour(value: float) -> Color:
-    level = round(255 * float(value))
-    return Color.from_rgb(level, level, level)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
@@ -34,6 +33,14 @@ def table(folders: Sequence[Path]) -> Table:
         str(seed): {" ".join(filter(None, place)): net.digest for place, net in found.nets.items()}
         for seed, found in tables.items()
     }
+    records = [
+        {"network": row["network"], "cases": row["cases"], "measure": measure}
+        | {name: value for name, value in row[measure].items() if name != "by_seed"}
+        | {f"seed_{seed}": row[measure]["by_seed"].get(str(seed)) for seed in tables}
+        for row in rows
+        for measure in MEASURES
+        if measure in row
+    ]
     return Table(
         _COLUMNS,
         rows,
@@ -45,11 +52,10 @@ def table(folders: Sequence[Path]) -> Table:
             "these (± in Table 1) comes on top."
         ],
         notes=[*notes, *_differences(tables)],
-        records=[_record(row, measure, tables) for row in rows for measure in MEASURES
-                 if measure in row],
+        records=records,
         json_rows=rows,
         extra={"sha256_by_seed": digests},
-    )  # fmt: skip
+    )
 
 
 def _tables(folders: Sequence[Path], notes: list[str]) -> dict[int, Table1]:
@@ -57,9 +63,8 @@ def _tables(folders: Sequence[Path], notes: list[str]) -> dict[int, Table1]:
     where, tables = dict[int, Path](), dict[int, Table1]()
     for folder in folders:
         found = read_runs(folder)
-        notes += [
-            note if note.startswith(str(folder)) else f"{folder}: {note}" for note in found.notes
-        ]
+        for note in found.notes:
+            notes.append(note if note.startswith(str(folder)) else f"{folder}: {note}")
         seeds = sorted({file.lineage.seed for file in found.files.values()})
         if len(seeds) > 1:
             listed = ", ".join(map(str, seeds))
@@ -78,17 +83,17 @@ def _rows(tables: Mapping[int, Table1]) -> list[Tree]:
     """The nine lines of Table 1; the mean of three nets stands before their product."""
     rows = []
     for number, printed in enumerate(PRINTED):
-        cases = printed.cases
-        if printed.network == "Combined":  # of the three nets above it
-            cases = PRINTED[number - 1].cases
+        cases = printed["cases"]
+        if printed["network"] == "Combined":  # of the three nets above it
+            cases = PRINTED[number - 1]["cases"]
             rows.append(_row("mean of three", cases, slice(number - 3, number), tables))
-        rows.append(_row(printed.network, cases, slice(number, number + 1), tables))
+        rows.append(_row(printed["network"], cases, slice(number, number + 1), tables))
     return [row for row in rows if any(measure in row for measure in MEASURES)]
 
 
-def _row(network: str, cases: str | None, place: slice, tables: Mapping[int, Table1]) -> Tree:
+def _row(network: str, cases: str, place: slice, tables: Mapping[int, Table1]) -> Tree:
     """Statistics of each measure that some replica has, of one line or the mean of several."""
-    row: Tree = {"network": network, "cases": cases or ""}
+    row: Tree = {"network": network, "cases": cases}
     for name in MEASURES:
         means = {seed: _mean_of(found.measured[place], name) for seed, found in tables.items()}
         by_seed = {str(seed): value for seed, value in means.items() if value is not None}
@@ -97,9 +102,9 @@ def _row(network: str, cases: str | None, place: slice, tables: Mapping[int, Tab
     return row
 
 
-def _mean_of(lines: Sequence[Any], name: str) -> float | None:
+def _mean_of(lines: Sequence[Tree], name: str) -> float | None:
     """Of one column of some lines, if all have it; of a single line as it is."""
-    numbers = [value for line in lines if (value := getattr(line, name, None)) is not None]
+    numbers = [value for line in lines if (value := line.get(name)) is not None]
     if len(numbers) < len(lines):
         return None
     return float(np.mean(numbers)) if len(numbers) > 1 else numbers[0]
@@ -126,14 +131,6 @@ def statistics(by_seed: Mapping[str, float], printed: float | None) -> Tree:
     }
 
 
-def _record(row: Row, measure: str, tables: Mapping[int, Table1]) -> Tree:
-    """Of CSV: the statistics of a measure, and a column for each seed."""
-    found = {name: value for name, value in row[measure].items() if name != "by_seed"}
-    by_seed = {f"seed_{seed}": row[measure]["by_seed"].get(str(seed)) for seed in tables}
-    names = {"network": row["network"], "cases": row["cases"], "measure": measure}
-    return names | found | by_seed
-
-
 def _differences(tables: Mapping[int, Table1]) -> list[str]:
     """Settings and data that are not the same in all replicas."""
     found: dict[str, set[str]] = {}
@@ -142,38 +139,33 @@ def _differences(tables: Mapping[int, Table1]) -> list[str]:
             common = {"recipe": net.recipe, "data": net.lineage.data}
             for name, value in {**vars(net.settings), **common}.items():
                 found.setdefault(name, set()).add(show_value(value))
-    return [
-        f"the replicas differ in {name}: {', '.join(sorted(values))}"
-        for name, values in found.items()
-        if len(values) > 1
-    ]
+    differing = [(name, ", ".join(sorted(found[name]))) for name in found if len(found[name]) > 1]
+    return [f"the replicas differ in {name}: {values}" for name, values in differing]
 
 
-def _short(spread: float | None) -> str:
+def _short(row: Row, measure: str, name: str) -> str:
     """A spread in a narrow column: of two replicas that differ much, without tenths."""
+    spread = row.get(measure, {}).get(name)
     if spread is None:
         return ""
     return f"{spread:.1f}" if spread < 100 else f"{spread:.0f}"
 
 
-def _mean(measure: str) -> Callable[[Row], str]:
-    """A cell that shows the mean of a measure with its interval, where there are any."""
-    mean = Column("", f"{{{measure}[mean]:.1f}}")
-
-    def text(row: Row) -> str:
-        half = _short(row.get(measure, {}).get("mean_95_interval"))
-        return f"{mean.text(row)} ± {half}" if half else mean.text(row)
-
-    return text
+def _mean(row: Row, measure: str) -> str:
+    """The mean of a measure with its interval, where there are any."""
+    if measure not in row:
+        return ""
+    half = _short(row, measure, "mean_95_interval")
+    return f"{row[measure]['mean']:.1f}" + (f" ± {half}" if half else "")
 
 
 _COLUMNS = (
     Column("network", "{network}", left=True),
     Column("cases", "{cases}"),
-    Column("valid. errs", _mean("valid_errors")),
+    Column("valid. errs", lambda row: _mean(row, "valid_errors")),
     Column("chapter", "{test_errors[chapter]:.4g}"),
-    Column("test errs", _mean("test_errors")),
-    Column("sd", lambda row: _short(row.get("test_errors", {}).get("sd"))),
+    Column("test errs", lambda row: _mean(row, "test_errors")),
+    Column("sd", lambda row: _short(row, "test_errors", "sd")),
     Column("range", "{test_errors[fewest]:.4g}-{test_errors[most]:.4g}"),
     Column("at or below", "{test_errors[at_or_below_chapter]}/{test_errors[replicas]}"),
 )

@@ -8,8 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hinton06.records import Tree
-from hinton06.report import grids
-from hinton06.report.files import save as save_file
+from hinton06.report import files, grids
 from hinton06.report.grids import INK_GAP, Grey
 from hinton06.sampling import Samples, SamplingOptions
 
@@ -48,11 +47,10 @@ def save(samples: Samples, path: Path, form: str, title: str) -> None:
     """Write the samples, in one of `FORMATS`, to a file, or raise `ReportError`."""
     if form == "gif":
         content = grids.gif([grids.enlarged(frame) for frame in frames(samples)])
-    elif form == "svg":
-        content = grids.svg(grids.enlarged(grid(samples)), title)
     else:
-        content = grids.png(grids.enlarged(grid(samples)))
-    save_file(path, content)
+        picture = grids.enlarged(grid(samples))
+        content = grids.svg(picture, title) if form == "svg" else grids.png(picture)
+    files.save(path, content)
 
 
 def describe(samples: Samples, options: SamplingOptions) -> str:
@@ -72,13 +70,13 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def values(samples: Samples, options: SamplingOptions, path: Path, files: Sequence[Path]) -> Tree:
+def values(samples: Samples, options: SamplingOptions, path: Path, made: Sequence[Path]) -> Tree:
     """What was sampled and which files show it, as JSON values."""
     n_chains, n_samples = samples.images.shape[:2]
     labels = samples.fantasies.labels
     return {
         "checkpoint": str(path),
-        "files": [str(file) for file in files],
+        "files": [str(file) for file in made],
         "layer": options.layer,
         "clamped_labels": None if samples.clamped is None else list(samples.clamped),
         "chains": n_chains,

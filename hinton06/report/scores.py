@@ -59,15 +59,11 @@ def score_of_product(nets: Sequence[RunFile]) -> Score:
 
 def scores_line(outcome: Outcome) -> str:
     """Train, validation and test scores of an outcome in one line."""
-    parts = [
-        f"{part.replace('valid', 'validation')} {found.cost_per_100:.3g} per 100, "
-        f"{found.errors} errors"
-        for part, found in outcome.scores.items()
-    ]
+    parts = []
+    for part, found in outcome.scores.items():
+        name = part.replace("valid", "validation")
+        parts.append(f"{name} {found.cost_per_100:.3g} per 100, {found.errors} errors")
     return "  " + "; ".join(parts)
-
-
-# -- the search for a coefficient ----------------------------------------------------------------
 
 
 def coefficient_curve(history: Mapping[str, NDArray[np.float64]]) -> list[dict[str, float]]:
@@ -108,9 +104,6 @@ def show_curve(rows: Sequence[Mapping[str, float]]) -> None:
     Table(columns, rows).show()
 
 
-# -- evaluations ---------------------------------------------------------------------------------
-
-
 def show(
     evaluations: Sequence[Evaluation],
     as_json: bool,
@@ -122,7 +115,9 @@ def show(
     And the confusion matrices of those evaluations of which they are wanted.
     """
     if as_json:
-        values = [evaluation_values(e, selection, e in confusions) for e in evaluations]
+        values = [evaluation_values(evaluation, selection) for evaluation in evaluations]
+        for evaluation in confusions:
+            values[evaluations.index(evaluation)]["confusion"] = evaluation.confusion.tolist()
         click.echo(json.dumps(values, indent=2, allow_nan=False))
         return
     _scores_table(evaluations, selection).show()
@@ -131,9 +126,7 @@ def show(
         _confusion_table(evaluation).show()
 
 
-def evaluation_values(
-    evaluation: Evaluation, selection: CaseSelection = EVERY_CASE, with_confusion: bool = False
-) -> Tree:
+def evaluation_values(evaluation: Evaluation, selection: CaseSelection = EVERY_CASE) -> Tree:
     """An evaluation on the cases of a selection as JSON values."""
     measured, method, spread = evaluation.score, evaluation.method, evaluation.spread
     values: Tree = {
@@ -151,8 +144,6 @@ def evaluation_values(
         values["weights"] = dataclasses.asdict(spread)
     if selection.cases is not None:
         values["drawn_with_seed"] = selection.seed
-    if with_confusion:
-        values["confusion"] = evaluation.confusion.tolist()
     return values
 
 
@@ -195,10 +186,8 @@ def _scores_table(evaluations: Sequence[Evaluation], selection: CaseSelection) -
 def _remarks(evaluations: Sequence[Evaluation], selection: CaseSelection) -> list[str]:
     """What a reader of the scores should know: which cases, and how far weights are apart."""
     found = []
-    for each in evaluations:
-        spread, apart = each.spread, ""
-        if spread is None:
-            continue
+    for each, spread in [(each, each.spread) for each in evaluations if each.spread]:
+        apart = ""
         if spread.log_weight_sd is not None:
             apart = f"; the log weights of an image vary by {spread.log_weight_sd:.2f} nats"
         found.append(
@@ -225,9 +214,6 @@ def _confusion_table(evaluation: Evaluation) -> Table:
     return Table(columns, rows, title=title)
 
 
-# -- evaluations by method -----------------------------------------------------------------------
-
-
 _METHODS_COLUMNS = (
     Column("net", "{stem}", left=True),
     Column("method", "{named}", left=True),
@@ -250,12 +236,11 @@ def methods_table(
 ) -> Table:
     """Scores on the cases of a selection, measured with so many threads, beside published ones."""
     rows = list(map(_row, evaluations))
-    json_rows = [
-        evaluation_values(e, selection)
-        | {"sha256": e.sha256}
-        | ({"published_test_errors": row["published"]} if row["published"] else {})
-        for e, row in zip(evaluations, rows, strict=True)
-    ]
+    json_rows = []
+    for evaluation, row in zip(evaluations, rows, strict=True):
+        json_rows.append(evaluation_values(evaluation, selection) | {"sha256": evaluation.sha256})
+        if row["published"]:
+            json_rows[-1]["published_test_errors"] = row["published"]
     return Table(
         _METHODS_COLUMNS,
         rows,

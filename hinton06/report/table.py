@@ -10,11 +10,10 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from string import Formatter
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import click
 from rich.cells import cell_len
@@ -63,28 +62,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows, and what is said below them.
+    """Columns and rows, and what is said below them: `legend` and `notes` are paragraphs.
 
-    Parameters
-    ----------
-    columns, rows : sequences
-        What is shown.
-    name : str
-        Of the files that `save` writes, without what follows the dot.
-    title : str
-        Above the table on a terminal.
-    legend, notes : sequences of str
-        Paragraphs below the table; the latter say that they are notes.
-    sections : bool
-        Whether the first column's text stands, on a terminal, once above the rows that share it.
-    strong : function of a row, optional
-        Whether it stands out: bold in Markdown; on a terminal the others are dim.
-    records, json_rows : sequences, optional
-        What is written as CSV, if not the rows; as JSON, if not the records.
-    extra : mapping
-        What else is written as JSON: how the files were made.
-    pictures : mapping from file name to a function
-        What is saved with the table: bytes.
+    Its files have the `name`, its `title` stands above it on a terminal. `sections`: the first
+    column's text stands, on a terminal, once above the rows that share it. `strong` rows are bold
+    in Markdown; on a terminal the others are dim. As CSV the `records` are written, if not the
+    rows; as JSON the `json_rows`, if not the records, and the `extra`: how the files were made.
+    `pictures` are saved with the table: bytes, by file name.
     """
 
     columns: Sequence[Column]
@@ -105,8 +89,7 @@ class Table:
         if form == "terminal":
             self.print(Console(highlight=False, markup=False, emoji=False))
         else:
-            texts = {"markdown": self.markdown, "csv": self.csv, "json": self.json}
-            click.echo(texts[form]())
+            click.echo({"markdown": self.markdown, "csv": self.csv, "json": self.json}[form]())
 
     def save(self, folder: Path) -> None:
         """Write the table into a folder as .md, .csv and .json, and its pictures.
@@ -124,8 +107,6 @@ class Table:
     @property
     def _records(self) -> Sequence[Row]:
         return self.rows if self.records is None else self.records
-
-    # -- Markdown, CSV, JSON ---------------------------------------------------------------------
 
     def markdown(self) -> str:
         """The table and the paragraphs below it in Markdown."""
@@ -154,91 +135,81 @@ class Table:
         document = {"rows": rows, "notes": self.notes, **self.extra}
         return json.dumps(document, indent=2, allow_nan=False)
 
-    # -- a terminal ------------------------------------------------------------------------------
-
     def print(self, console: Console) -> None:
         """Print no wider than a terminal; as wide as it needs where there is none.
 
         First the headings fold, then the columns of text; where that does not suffice each row
         becomes a record of "heading: value" lines. No number or name loses anything.
         """
-        widths, gap = self._widths(console.width if console.is_terminal else None)
-        if not console.is_terminal:
+        shown = self.columns[1:] if self.sections else self.columns
+        headings = [column.short or column.heading for column in shown]
+        cells = [[column.text(row) for column in shown] for row in self.rows]
+        room = console.width if console.is_terminal else None
+        widths, gap = _widths(shown, headings, cells, room)
+        if room is None:
             lines = [self.title, *self._paragraphs()]
             console.width = max(sum(widths) + gap * len(widths), *map(cell_len, lines), 1)
         if self.title:
             console.print(self.title, style="italic")
         if widths:
-            console.print(self._grid([(self._headings, "bold")], widths, gap, "bottom"))
-        for section, rows in groupby(zip(self.rows, self._cells, strict=True), self._section):
+            head = _grid(shown, widths, gap, "bottom")
+            head.add_row(*map(Text, headings), style="bold")
+            console.print(head)
+        for section, rows in groupby(zip(self.rows, cells, strict=True), self._section):
             if section:
                 console.print(section, style="bold", overflow="fold")
-            styled = [(cells, self._style(row)) for row, cells in rows]
+            grid = _grid(shown, widths, gap, "top")
+            for row, texts in rows:
+                style = "dim" if self.strong and not self.strong(row) else ""
+                if widths:
+                    grid.add_row(*map(Text, texts), style=style)
+                else:
+                    _print_record(console, shown, texts, style)
             if widths:
-                console.print(self._grid(styled, widths, gap))
-            for cells, style in () if widths else styled:
-                self._print_record(console, cells, style)
-        width = min(console.width, _PROSE_WIDTH) if console.is_terminal else console.width
+                console.print(grid)
         for paragraph in self._paragraphs():
-            console.print(paragraph, width=width)
-
-    @cached_property
-    def _shown(self) -> Sequence[Column]:
-        return self.columns[1:] if self.sections else self.columns
-
-    @cached_property
-    def _headings(self) -> list[str]:
-        return [column.short or column.heading for column in self._shown]
-
-    @cached_property
-    def _cells(self) -> list[list[str]]:
-        return [[column.text(row) for column in self._shown] for row in self.rows]
+            console.print(paragraph, width=min(console.width, _PROSE_WIDTH) if room else None)
 
     def _section(self, row: tuple[Row, Any]) -> str:
         return self.columns[0].text(row[0]) if self.sections else ""
 
-    def _style(self, row: Row) -> str:
-        return "dim" if self.strong and not self.strong(row) else ""
 
-    def _widths(self, room: int | None) -> tuple[list[int], int]:
-        """Widths of the columns and the gap between them; none if they cannot be side by side."""
-        wanted, whole, folded = [], [], []
-        for number, (column, heading) in enumerate(zip(self._shown, self._headings, strict=True)):
-            content = max((cell_len(cells[number]) for cells in self._cells), default=0)
-            word = max(map(cell_len, heading.split()), default=0)
-            wanted.append(max(content, cell_len(heading)))
-            whole.append(max(content, word))
-            folded.append(max(min(content, _TEXT_WIDTH), word) if column.left else whole[-1])
-        if room is None:
-            return wanted, 2
-        for most, least, gap in ((wanted, whole, 2), (wanted, whole, 1), (whole, folded, 1)):
-            free = room - gap * (len(wanted) - 1)
-            if sum(least) <= free:
-                return _narrowed(most, least, free), gap
-        return [], 0
+def _widths(
+    columns: Sequence[Column], headings: list[str], cells: list[list[str]], room: int | None
+) -> tuple[list[int], int]:
+    """Widths of the columns and the gap between them; none if they cannot be side by side."""
+    wanted, whole, folded = [], [], []
+    for number, (column, heading) in enumerate(zip(columns, headings, strict=True)):
+        content = max((cell_len(texts[number]) for texts in cells), default=0)
+        word = max(map(cell_len, heading.split()), default=0)
+        wanted.append(max(content, cell_len(heading)))
+        whole.append(max(content, word))
+        folded.append(max(min(content, _TEXT_WIDTH), word) if column.left else whole[-1])
+    if room is None:
+        return wanted, 2
+    for most, least, gap in ((wanted, whole, 2), (wanted, whole, 1), (whole, folded, 1)):
+        free = room - gap * (len(wanted) - 1)
+        if sum(least) <= free:
+            return _narrowed(most, least, free), gap
+    return [], 0
 
-    def _grid(
-        self,
-        rows: Sequence[tuple[Sequence[str], str]],
-        widths: Sequence[int],
-        gap: int,
-        vertical: Literal["top", "bottom"] = "top",
-    ) -> Grid:
-        grid = Grid(box=None, pad_edge=False, padding=(0, gap, 0, 0), show_header=False)
-        for column, width in zip(self._shown, widths, strict=True):
-            side: Literal["left", "right"] = "left" if column.left else "right"
-            grid.add_column(width=width, justify=side, overflow="fold", vertical=vertical)
-        for cells, style in rows:
-            grid.add_row(*map(Text, cells), style=style)
-        return grid
 
-    def _print_record(self, console: Console, cells: Sequence[str], style: str) -> None:
-        """A line for each value that there is, and an empty line."""
-        for column, cell in zip(self._shown, cells, strict=True):
-            text = f"{column.heading}: {cell}" if column.heading else cell
-            if cell not in ("", "."):
-                console.print(text, style=style, overflow="fold")
-        console.print()
+def _grid(columns: Sequence[Column], widths: list[int], gap: int, vertical: Any) -> Grid:
+    """Without rows; without columns, too, where there are no widths."""
+    grid = Grid(box=None, pad_edge=False, padding=(0, gap, 0, 0), show_header=False)
+    for column, width in zip(columns, widths, strict=False):
+        side: Any = "left" if column.left else "right"
+        grid.add_column(width=width, justify=side, overflow="fold", vertical=vertical)
+    return grid
+
+
+def _print_record(console: Console, columns: Any, texts: list[str], style: str) -> None:
+    """A line for each value that there is, and an empty line."""
+    for column, text in zip(columns, texts, strict=True):
+        if text not in ("", "."):
+            line = f"{column.heading}: {text}" if column.heading else text
+            console.print(line, style=style, overflow="fold")
+    console.print()
 
 
 def _line(cells: Sequence[str], names: int) -> str:

@@ -8,50 +8,38 @@ from typing import Any
 
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
-from hinton06.recognition import Score
 from hinton06.records import Tree
-from hinton06.report.runs import Selection, each_run, file_values, put
+from hinton06.report.files import Selection, each_run, file_values, put
 from hinton06.report.scores import OF_TEST_CASES, interval, score_of_product
-from hinton06.report.table import Column, Table
-from hinton06.report.table import Row as TableRow
+from hinton06.report.table import Column, Row, Table
+
+# The columns of Table 1; costs are nats per 100 cases, a training cost that is a bound is text.
+_MEASURES = [f"{part}_{what}" for part in ("train", "valid", "test") for what in ("cost", "errors")]
+_NAMES = ("network", "cases", "epochs", *_MEASURES)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of Table 1; None where the chapter's is empty. Costs are nats per 100 cases.
-
-    A training cost that is but a bound is text.
-    """
-
-    network: str
-    cases: str | None = None
-    epochs: str | None = None
-    train_cost: float | str | None = None
-    train_errors: int | None = None
-    valid_cost: float | None = None
-    valid_errors: int | None = None
-    test_cost: float | None = None
-    test_errors: int | None = None
-    test_cases: int = 10_000
-
-    def values(self) -> Tree:
-        """For a table: beside the numbers the test errors' interval and rate."""
-        half = interval(self.test_errors or 0, self.test_cases)
-        rate = 100 * (self.test_errors or 0) / self.test_cases
-        return vars(self) | {"test_errors_95_interval": half, "test_error_rate_percent": rate}
+def _row(test_cases: int = 10_000, **numbers: Any) -> Tree:
+    """One line of Table 1, with the test errors' interval and rate; None where it is empty."""
+    errors = numbers["test_errors"]
+    row = dict.fromkeys(_NAMES) | numbers | {"test_cases": test_cases}
+    rate, half = 100 * errors / test_cases, interval(errors, test_cases)
+    return row | {"test_errors_95_interval": half, "test_error_rate_percent": rate}
 
 
 # The chapter's own numbers: Table 1 of UTML TR 2006-004.
-PRINTED: tuple[Row, ...] = (
-    Row("Neta", "50,000", "33", 0.12, 1, 6.49, 129, 6.22, 122),
-    Row("Netb", "50,000", "56", 0.04, 0, 7.81, 118, 6.21, 116),
-    Row("Netc", "50,000", "63", 0.03, 0, 8.12, 118, 6.73, 124),
-    Row("Combined", test_cost=5.75, test_errors=110),
-    Row("Neta", "60,000", "33+16", "<0.12", 1, None, None, 5.81, 113),
-    Row("Netb", "60,000", "56+28", "<0.04", 0, None, None, 5.90, 106),
-    Row("Netc", "60,000", "63+31", "<0.03", 0, None, None, 5.93, 118),
-    Row("Combined", test_cost=5.40, test_errors=106),
-    Row("not pre-trained", "60,000", "119", "<0.063", 0, None, None, 18.43, 227),
+PRINTED = tuple(
+    _row(**Tree(zip(_NAMES, line, strict=True)))
+    for line in (
+        ("Neta", "50,000", "33", 0.12, 1, 6.49, 129, 6.22, 122),
+        ("Netb", "50,000", "56", 0.04, 0, 7.81, 118, 6.21, 116),
+        ("Netc", "50,000", "63", 0.03, 0, 8.12, 118, 6.73, 124),
+        ("Combined", None, None, None, None, None, None, 5.75, 110),
+        ("Neta", "60,000", "33+16", "<0.12", 1, None, None, 5.81, 113),
+        ("Netb", "60,000", "56+28", "<0.04", 0, None, None, 5.90, 106),
+        ("Netc", "60,000", "63+31", "<0.03", 0, None, None, 5.93, 118),
+        ("Combined", None, None, None, None, None, None, 5.40, 106),
+        ("not pre-trained", "60,000", "119", "<0.063", 0, None, None, 18.43, 227),
+    )
 )
 
 _COMBINED = "abc"
@@ -69,19 +57,16 @@ _SELECTIONS = (
 
 @dataclass
 class Table1:
-    """What one folder holds: files by role and split, and rows in the order of `PRINTED`."""
+    """What one folder holds: files by role and split, and rows as `PRINTED`, empty if missing."""
 
     files: dict[tuple[str, str | None], RunFile] = field(default_factory=dict)
-    measured: list[Row | None] = field(default_factory=list)
+    measured: list[Tree] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def nets(self) -> dict[tuple[str, str | None], RunFile]:
         """The files but for the stacks."""
         return {place: file for place, file in self.files.items() if place[0] != PRETRAINED}
-
-
-# -- reading -------------------------------------------------------------------------------------
 
 
 def read_runs(folder: Path) -> Table1:
@@ -97,27 +82,20 @@ def read_runs(folder: Path) -> Table1:
     return found
 
 
-def _measured_row(found: Table1, role: str, splits: str | None) -> Row | None:
+def _measured_row(found: Table1, role: str, splits: str | None) -> Tree:
+    """Of one net, or of the product of three; empty if not all are there."""
     nets = [net for split in splits or [None] if (net := found.files.get((role, split)))]
     if len(nets) < len(splits or [None]):
-        return None
-    if len(nets) == 1:
-        return _net_row(nets[0])
-    test = score_of_product(nets)
-    return Row("Combined", **_numbers("test", test), test_cases=test.cases)
-
-
-def _net_row(net: RunFile) -> Row:
-    scores, split = net.outcome.scores, net.lineage.split
-    numbers: dict[str, Any] = {"cases": f"{scores['train'].cases:,}"}
+        return {}
+    name, numbers, scores = "Combined", Tree(), nets[0].outcome.scores
+    if len(nets) > 1:
+        scores = {"test": score_of_product(nets)}
+    else:
+        name = f"Net{splits}" if splits else "not pre-trained"
+        numbers = {"cases": f"{scores['train'].cases:,}", "epochs": nets[0].outcome.epochs_text}
     for part, score in scores.items():
-        numbers |= _numbers(part, score)
-    numbers |= {"epochs": net.outcome.epochs_text, "test_cases": scores["test"].cases}
-    return Row(f"Net{split}" if split else "not pre-trained", **numbers)
-
-
-def _numbers(part: str, score: Score) -> dict[str, Any]:
-    return {f"{part}_cost": score.cost_per_100, f"{part}_errors": score.errors}
+        numbers |= {f"{part}_cost": score.cost_per_100, f"{part}_errors": score.errors}
+    return _row(scores["test"].cases, network=name, **numbers)
 
 
 def _notes(found: Table1) -> list[str]:
@@ -143,22 +121,15 @@ def _notes(found: Table1) -> list[str]:
     return notes
 
 
-# -- the table -----------------------------------------------------------------------------------
-
-
-def _train_cost(row: TableRow) -> str:
+def _train_cost(row: Row) -> str:
+    """Ours is rounded; the chapter's is as printed."""
     cost = row.get("train_cost")
     if cost is None:
         return ""
     return f"{cost:.3f}" if row["source"] == "measured" else str(cost)
 
 
-def _test_errors(row: TableRow) -> str:
-    if "test_errors" not in row:
-        return "missing"
-    return f"{row['test_errors']} ± {row['test_errors_95_interval']}"
-
-
+_TEST_ERRORS = Column("", "{test_errors} ± {test_errors_95_interval}")
 _COLUMNS = (
     Column("network", lambda row: row["network"] if row["source"] == "chapter" else "", left=True),
     Column("", lambda row: "ours" if row["source"] == "measured" else "chapter", left=True),
@@ -169,15 +140,17 @@ _COLUMNS = (
     Column("valid. cost per 100", "{valid_cost:.2f}", short="valid. cost"),
     Column("valid. errs", "{valid_errors}", short="errs"),
     Column("test cost per 100", "{test_cost:.2f}", short="test cost"),
-    Column("test errs", _test_errors, short="errs"),
+    Column("test errs", lambda row: _TEST_ERRORS.text(row) or "missing", short="errs"),
 )
 
 
-def table(found: Table1) -> Table:
-    """Two rows for each line of the chapter's table: its own and ours."""
-    printed = [{"source": "chapter", **row.values()} for row in PRINTED]
-    measured = [{"source": "measured", **(row.values() if row else {})} for row in found.measured]
-    pairs = list(zip(printed, measured, strict=True))
+def table(folder: Path) -> Table:
+    """Two rows for each line of the chapter's table: its own and ours. Raises as `read_runs`."""
+    found = read_runs(folder)
+    pairs = [
+        ({"source": "chapter"} | printed, {"source": "measured"} | measured)
+        for printed, measured in zip(PRINTED, found.measured, strict=True)
+    ]
     rows = [row for pair in pairs for row in pair]
     files = {" ".join(filter(None, place)): file for place, file in found.files.items()}
     seconds = sum(float(file.provenance["cpu_seconds"]) for file in files.values())
