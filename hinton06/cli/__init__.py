@@ -16,10 +16,7 @@ from hinton06.mnist import DataError
 from hinton06.report.files import ReportError
 from hinton06.training import Interrupted, RunError
 
-_LEARNING = [
-    "pretrain",
-    *(module.name for module in pkgutil.iter_modules(__path__) if "finetune_" in module.name),
-]
+_LEARNING = ["pretrain", *(m.name for m in pkgutil.iter_modules(__path__) if "finetune_" in m.name)]
 """Modules with a learning command each, of their own name."""
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
@@ -31,9 +28,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
 
 
 class _OneLine(click.ClickException):
-    """A failed run: one line on stderr, exit code 1."""
-
-    exit_code = 1
+    """A failed run: one line on stderr, exit code 1, as Click's own."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"hinton06: {self.message}", file=file or sys.stderr)
@@ -57,9 +52,8 @@ class _Commands(click.Group):
         """The commands by section, each with the whole of its first sentence."""
         for section, commands in SECTIONS.items():
             with formatter.section(section):
-                formatter.write_dl(
-                    [(str(c.name), c.get_short_help_str(limit=200)) for c in commands]
-                )
+                named = [(str(c.name), c.get_short_help_str(limit=200)) for c in commands]
+                formatter.write_dl(named)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
