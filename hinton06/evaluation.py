@@ -205,8 +205,7 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
     without taking the root. Raises as `evaluate`.
     """
     digits = context.digits
-    nets = [_recogniser(digits, path)[1] for path in paths]
-    answers = _answers(context, "combine", nets, digits.test_images)
+    answers = _answers(context, "combine", paths)
     named = [
         *((str(path), array) for path, array in zip(paths, answers, strict=True)),
         ("product", recognition.product_of_nets(answers)),
@@ -217,16 +216,15 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
 
 def recognise_test_cases(context: Context, path: Path) -> Array:
     """What a net says of each test case: (n_test, n_classes) log p(class | image), in nats."""
-    net = _recogniser(context.digits, path)[1]
-    return _answers(context, f"recognise {path.name}", [net], context.digits.test_images)[0]
+    return _answers(context, f"recognise {path.name}", [path])[0]
 
 
-def _answers(context: Context, title: str, nets: Sequence[Recogniser], images: Any) -> list[Array]:
-    """Each net's log p(class | image)."""
-    answers = []
+def _answers(context: Context, title: str, paths: Sequence[Path]) -> list[Array]:
+    """Each net's log p(class | image) of the test cases."""
+    nets, answers = [_recogniser(context.digits, path)[1] for path in paths], []
     with context.shown(title, len(nets)) as tick:
         for net in nets:
-            answers.append(net.log_probs(images))
+            answers.append(net.log_probs(context.digits.test_images))
             tick(1)
     return answers
 

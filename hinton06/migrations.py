@@ -6,11 +6,7 @@ has a default instead (`hinton06.records`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from hinton06.records import Tree
-
-Step = Callable[[Tree, dict[str, Tree]], tuple[Tree, dict[str, Tree]]]
 
 _LINEAGE = (
     "data", "seed", "threads", "split", "split_sha256", "layers", "target_cost",
@@ -44,7 +40,7 @@ def _from_version_1(head: Tree, parts: dict[str, Tree]) -> tuple[Tree, dict[str,
     return same | named | {"lineage": lineage}, parts | {"outcome": outcome, "state": state}
 
 
-_STEPS: Mapping[int, Step] = {1: _from_version_1}
+_STEPS = {1: _from_version_1}
 
 
 def migrated(version: int, head: Tree, parts: dict[str, Tree]) -> tuple[Tree, dict[str, Tree]]:

@@ -36,9 +36,8 @@ def parse_shares(text: str) -> tuple[float, ...]:
     except ValueError:
         shares = ()
     if not shares or not all(0 <= share <= 1 for share in shares):
-        raise ValueError(
-            f"expected numbers from 0 to 1 joined by commas, like 0.5,0.9, not {text!r}"
-        )
+        wanted = "numbers from 0 to 1 joined by commas, like 0.5,0.9"
+        raise ValueError(f"expected {wanted}, not {text!r}")
     return shares
 
 
@@ -244,25 +243,17 @@ FEW_LABELS = 1000
 """So many and fewer are the condition "few labels"; more, if not all, "some labels"."""
 
 
-def conditions(
-    labels: int = 0,
-    translations: int = 0,
-    images: int = 0,
-    labelled: int = 0,
-    mixed: bool = False,
-    generative: str = "",
-    **_others: Any,
-) -> tuple[str, ...]:
+def conditions(mixed: Any = False, generative: Any = "", **lineage: Any) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
 
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
     is mixed in, and which generative one.
     """
-    fewest = labelled or images
+    fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
-        "labels": labels > 0,
-        "translations": translations > 0,
-        "few images": images > 0,
+        "labels": lineage.get("labels"),
+        "translations": lineage.get("translations"),
+        "few images": lineage.get("images"),
         "mixed gradient": mixed and generative != "pretraining",
         "pretraining's gradient": generative == "pretraining",
         _FEW: fewest > 0,
@@ -357,11 +348,12 @@ _TR2006 = Recipe(
 
 
 def _on_chapter(
-    name: str, about: str, values: Sourced, variants: dict[str, Sourced], searches: Any = None
+    name: str, about: str, values: Sourced, variants: Any = None, searches: Any = None
 ) -> Recipe:
-    """A recipe of other values here and there; a variant of it is on top of the chapter's."""
-    both = {key: own | variants.get(key, {}) for key, own in _TR2006.variants.items()}
-    return Recipe(name, about, _TR2006.values | values, both, searches or _TR2006.searches)
+    """A recipe of other values here and there; variants and searches are on top of its own."""
+    both = {key: own | (variants or {}).get(key, {}) for key, own in _TR2006.variants.items()}
+    every = {**_TR2006.searches, **(searches or {})}
+    return Recipe(name, about, _TR2006.values | values, both, every)
 
 
 _HOT06 = _on_chapter(
@@ -380,7 +372,6 @@ _HOT06 = _on_chapter(
         "wakesleep.persistent_share": (0.0, HOT06),
         "wakesleep.balanced": (True, HOT06),
     },
-    {},
 )
 
 _SCIENCE06 = _on_chapter(
@@ -395,7 +386,6 @@ _SCIENCE06 = _on_chapter(
         "backprop.importance_sampling": (False, SCIENCE06),
         "backprop.max_epochs": (200, SCIENCE06),
     },
-    {},
 )
 
 _QUICK = _on_chapter(
@@ -418,12 +408,7 @@ _QUICK = _on_chapter(
         "few labels": {"backprop.patience": (4, SHORT), "backprop.max_epochs": (16, SHORT)},
         "some labels": {"backprop.patience": (2, SHORT)},
     },
-    {
-        "labelled": (100, 1000),
-        "pretrain.layers": ((50, 50, 200),),
-        "backprop.rate": (0.2, 0.05),
-        "backprop.all_cases_rate": (0.1, 0.02),
-    },
+    {"labelled": (100, 1000), "pretrain.layers": ((50, 50, 200),)},
 )
 
 RECIPES: Mapping[str, Recipe] = {r.name: r for r in (_TR2006, _HOT06, _SCIENCE06, _QUICK)}

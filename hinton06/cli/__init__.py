@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pkgutil
-import sys
 from importlib import import_module
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -27,26 +26,20 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
 """The commands, by what they are for."""
 
 
-class _OneLine(click.ClickException):
-    """A failed run: one line on stderr, exit code 1, as Click's own."""
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"hinton06: {self.message}", file=file or sys.stderr)
-
-
 class _Commands(click.Group):
-    """A group that turns what can go wrong into one line and an exit code."""
+    """A group that turns what can go wrong into one line on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (DataError, CheckpointError, RunError, ReportError) as error:
-            raise _OneLine(str(error)) from None
+            message, code = str(error), 1
         except MemoryError:
-            raise _OneLine("not enough memory; what was saved before is kept") from None
+            message, code = "not enough memory; what was saved before is kept", 1
         except Interrupted as stop:
-            click.echo(f"hinton06: stopped by {stop}; start again to go on", err=True)
-            ctx.exit(128 + stop.signal_number)
+            message, code = f"stopped by {stop}; start again to go on", 128 + stop.signal_number
+        click.echo(f"hinton06: {message}", err=True)
+        raise click.exceptions.Exit(code)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands by section, each with the whole of its first sentence."""

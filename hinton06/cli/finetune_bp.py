@@ -68,9 +68,8 @@ def finetune_bp(
     if labelled and all_cases and not split:
         raise click.UsageError("--labelled goes with a pretrained CHECKPOINT or with --split")
     if all_cases and given["rate"] is not None:  # that would not be used: a mistake
-        raise click.UsageError(
-            "with --extend and --no-pretraining the rate is --all-cases-rate, not --rate"
-        )
+        those = "with --extend and --no-pretraining"
+        raise click.UsageError(f"{those} the rate is --all-cases-rate, not --rate")
     if not all_cases and given["all_cases_rate"] is not None:
         raise click.UsageError("--all-cases-rate goes with --extend and --no-pretraining only")
     setup = options.training_setup(given, [extended] if extended else checkpoints)
@@ -112,10 +111,8 @@ def _check_usage(
     if split and (checkpoints or not no_pretraining):
         raise click.UsageError("--split goes with --no-pretraining and without CHECKPOINT")
     if no_pretraining and not checkpoints and not split:
-        raise click.UsageError(
-            "--no-pretraining needs the fine-tuned nets whose costs it stops at, or a --split "
-            "whose validation cases stop it"
-        )
+        needed = "the fine-tuned nets whose costs it stops at, or a --split whose validation cases"
+        raise click.UsageError(f"--no-pretraining needs {needed} stop it")
     if not extended and not no_pretraining and len(checkpoints) != 1:
         raise click.UsageError("give one pretrained CHECKPOINT, or --extend, or --no-pretraining")
     if layers and not no_pretraining:

@@ -39,9 +39,8 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
         raise click.UsageError("give one START file, or --extend CHECKPOINT")
     for word in ("bp-weight", "search-bp-weight", "bp-weights") if extended else ():
         if given[word.replace("-", "_")] is not None:
-            raise click.UsageError(
-                f"--extend goes on with the net's own coefficient, without --{word}"
-            )
+            own = "--extend goes on with the net's own coefficient"
+            raise click.UsageError(f"{own}, without --{word}")
     path = start or extended
     assert path is not None
     setup = options.training_setup(given, [path])
