@@ -54,11 +54,10 @@ class CheckpointError(Exception):
 class Checkpoint:
     """What one file holds, as trees.
 
-    `kind` is of `hinton06.kinds`; `complete` says whether the command that writes it has ended: if
-    not, `state` is where it goes on, and `model` and `outcome` are empty. Equal `settings` (under
-    the name of a `recipe`) and `lineage` give equal results; `provenance` is what the result should
-    not depend on, but might: versions, machine, times. A `history` column is a (epochs,) float64
-    array, NaN where an epoch did not measure it.
+    `kind` is of `hinton06.kinds`; until it is `complete`, `state` is where it goes on, and `model`
+    and `outcome` are empty. Equal `settings` (under the name of a `recipe`) and `lineage` give
+    equal results, whatever the `provenance` (versions, machine, times). A `history` column is
+    (epochs,) float64, NaN where an epoch did not measure it.
     """
 
     kind: str
@@ -202,10 +201,9 @@ def _write_tree(group: h5py.Group, tree: Tree) -> None:
 def load(path: Path) -> Checkpoint:
     """Read and check a file; of an earlier version, as one of this.
 
-    Raises `CheckpointError` if there is none, or it is damaged or of a newer version. Links to
-    other files, compressed data, one object under two names and oversized declarations are
-    refused: this package never writes them. What is read takes no more memory than a few times
-    the size of the file.
+    Raises `CheckpointError` if there is none, or it is damaged or of a newer version, or has what
+    this package never writes: links, compressed data, one object under two names, declarations
+    that are larger than the file.
     """
     try:
         image, vouched = _read_image(path)

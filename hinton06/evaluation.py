@@ -128,21 +128,17 @@ def evaluate(
 ) -> list[Evaluation]:
     """Measure nets on training, validation and test cases, in one or several ways.
 
-    Returns evaluations part by part of each method of each net: by free energy without `methods`; a
-    classifier has its softmax alone. There is no validation of a net that was trained on all cases,
-    and where the data are not those that the net has learned, test cases alone. Raises
-    `CheckpointError` or `RunError`, before anything is measured, if a file holds nothing that can
-    be asked, in this way, for labels, does not fit the data, or lacks a part that was chosen.
-    Source: the columns of Table 1.
+    Part by part of each method of each net: by free energy without `methods`; a classifier has its
+    softmax alone, a net that learned all cases no validation, and one of other data test cases
+    alone. Raises `CheckpointError` or `RunError`, before anything is measured, if a file cannot be
+    asked in this way, does not fit the data, or lacks a chosen part. Source: columns of Table 1.
     """
     nets = []
     for path in [paths] if isinstance(paths, Path) else paths:
         net = file, recogniser = _recogniser(context.digits, path)
         if methods and not recogniser.generates:
-            raise RunError(
-                f"{path}: is a classifier and has its softmax alone; methods are for generative "
-                "nets and stacks with labels"
-            )
+            alone = f"{path}: is a classifier and has its softmax alone"
+            raise RunError(f"{alone}; methods are for generative nets and stacks with labels")
         every: Sequence[Method | None] = methods or [Method() if recogniser.generates else None]
         nets.append((net, every, _parts(file, context.digits, selection)))
     return [

@@ -107,9 +107,8 @@ def _outcome(
     if valid is not None:
         found["valid"] = scored(valid)
     found |= {"test": finite_score(name, test, labels), "test_log_probs": test}
-    return Outcome(
-        **found, test_labels=labels, **(learner.measured_outcome() or {"train": scored(train)})
-    )
+    measured = learner.measured_outcome() or {"train": scored(train)}
+    return Outcome(**found, test_labels=labels, **measured)
 
 
 # -- greedy pretraining --------------------------------------------------------------------------

@@ -55,9 +55,8 @@ class Kind:
 
 def _stack_recogniser(stack: Stack) -> Recogniser:
     if not stack.n_classes:
-        raise ValueError(
-            "it was learned without labels, and recognises nothing (pretrain --labels learns them)"
-        )
+        lacks = "it was learned without labels, and recognises nothing"
+        raise ValueError(f"{lacks} (pretrain --labels learns them)")
     net = DeepBeliefNet.untied(stack)
     return Recogniser(net, partial(label_log_probs, net), generates=True)
 

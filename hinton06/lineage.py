@@ -85,11 +85,7 @@ class Lineage:
         return self.labelled or self.images
 
     def conditions(self) -> dict[str, Any]:
-        """What sets the experiment apart from the chapter's plain one, by field; mostly nothing.
-
-        A table takes the files whose conditions it knows: a condition that is added later is none
-        of them.
-        """
+        """What sets the experiment apart from the chapter's plain one, by field; mostly nothing."""
         return {
             item.name: getattr(self, item.name)
             for item in dataclasses.fields(self)

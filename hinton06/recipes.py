@@ -8,8 +8,8 @@ has a default: what held in files that were written before.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, field
 from typing import Any
 
 CHAPTER = "the chapter"
@@ -53,21 +53,15 @@ def show_value(value: Any) -> str:
 
 
 def _setting(
-    help_text: str,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-    parse: Callable[[str], tuple[Any, ...]] = parse_layers,
-    before: Any = dataclasses.MISSING,
-    apart: bool = True,
+    help_text: str, low: Any = None, high: Any = None, before: Any = MISSING, **more: Any
 ) -> Any:
-    """A field whose metadata say how it is described, checked and, if a tuple, typed.
+    """A field whose metadata say how it is described, checked (`choices`) and `parse`d, if a tuple.
 
     `before`: the value that held in files that were written before there was such a setting;
     `apart`: whether another one sets an experiment apart from the chapter's.
     """
-    limits = {"low": low, "high": high, "choices": choices, "parse": parse, "apart": apart}
-    return field(default=before, metadata={"help": help_text, **limits})
+    limits = {"low": low, "high": high, "choices": (), "parse": parse_layers, "apart": True}
+    return field(default=before, metadata={"help": help_text, **limits, **more})
 
 
 @dataclass(frozen=True)
@@ -79,8 +73,7 @@ class _Checked:
         return {
             item.name
             for item in dataclasses.fields(self)
-            if item.metadata["apart"]
-            and item.default not in (dataclasses.MISSING, getattr(self, item.name))
+            if item.metadata["apart"] and item.default not in (MISSING, getattr(self, item.name))
         }
 
     def __post_init__(self) -> None:

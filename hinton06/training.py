@@ -237,7 +237,8 @@ class Run:
         """Epoch after epoch until the learner is finished, going on from an unfinished file.
 
         Raises `Interrupted` after SIGINT or SIGTERM, `RunError` if a number is no longer finite,
-        both with the last good epoch saved; `CheckpointError` if a file cannot be read or written.
+        both with the last good epoch saved; `RunError` if the unfinished file is of other
+        arguments; `CheckpointError` if a file cannot be read or written.
         """
         times = {"started": _now(), "seconds": 0.0, "cpu_seconds": 0.0, "resumed": 0}
         self.provenance = times | describe()
