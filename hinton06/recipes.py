@@ -96,20 +96,20 @@ class PretrainSettings(_Checked):
     passes: int = _setting("Passes through the training set for each layer.", 1, 1_000_000)
     batch: int = _setting("Images between weight updates.", 1, 1_000_000)
     rate: float = _setting("Learning rate epsilon of Eq. 4, first pass.", 0, 1000)
-    final_share: float = _setting("Last pass's rate as a share of the first's; linear.", 0, 1)
+    final_share: float = _setting("Rate of the last pass as a share of the first's; linear.", 0, 1)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     early_momentum: float = _setting("Momentum in the first passes.", 0, 0.9999)
     balanced: bool = _setting("Batches of equally many cases of each class.")
-    cases: int = _setting("Training cases, as many of each class; 0: all.", 0, 1_000_000_000)
+    cases: int = _setting("Training cases, as many of each class; 0: all of the split's.", 0, 10**9)
     early_epochs: int = _setting("How many passes use the early momentum.", 0, 1_000_000)
     momentum: float = _setting("Momentum after them.", 0, 0.9999)
     recon_states: str = _setting(
-        "RBMs that reconstruct binary states, not probabilities: none, that with labels, or all.",
+        "RBMs that reconstruct binary states, not probabilities: none, that with labels or all.",
         choices=("none", "labels", "all"),
     )
     initial_sd: float = _setting("Standard deviation of the initial weights.", 0, 1000)
     updates: int = _setting(
-        "Updates of each layer, in place of --passes; 0: --passes.", 0, 10**9, before=0, apart=False
+        "Updates of each layer, in place of --passes if not 0.", 0, 10**9, before=0, apart=False
     )
 
 
@@ -122,11 +122,11 @@ class BackpropSettings(_Checked):
     )
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
     rate: float = _setting("Learning rate after pretraining (momentum optimiser).", 0, 1000)
-    all_cases_rate: float = _setting("With --extend and --no-pretraining.", 0, 1000)
+    all_cases_rate: float = _setting("Learning rate with --extend and --no-pretraining.", 0, 1000)
     momentum: float = _setting("Momentum.", 0, 0.9999)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     line_searches: int = _setting("Line searches a batch (cg optimiser).", 1, 1000)
-    top_only_epochs: int = _setting("First epochs, of the softmax weights alone.", 0, 1_000_000)
+    top_only_epochs: int = _setting("First epochs that change only the softmax.", 0, 1_000_000)
     importance_sampling: bool = _setting("Select easy cases rarely, weighted up.")
     easy_cost: float = _setting("A case with a lower cost, in nats, is easy.", 0, 1000)
     easy_probability: float = _setting("Chance that a sweep selects an easy case.", 1e-6, 1)
@@ -144,8 +144,8 @@ class WakeSleepSettings(_Checked):
     epochs: int = _setting("Epochs of the schedule.", 1, 1_000_000)
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
     rate: float = _setting("Learning rate of Eqs 2 and 4, first epoch.", 0, 1000)
-    recognition_share: float = _setting("Rate of Eq. 3 as a share of that.", 0, 1000)
-    final_share: float = _setting("Last epoch's rate as a share of the first's; linear.", 0, 1)
+    recognition_share: float = _setting("Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000)
+    final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
     momentum: float = _setting("Momentum.", 0, 0.9999)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     averaging: float = _setting(
@@ -156,7 +156,7 @@ class WakeSleepSettings(_Checked):
     persistent_share: float = _setting(
         "Share of a batch whose confabulations give way to fantasies of persistent chains.", 0, 1
     )
-    persistent_rounds: int = _setting("Gibbs rounds of these between updates.", 1, 1_000_000)
+    persistent_rounds: int = _setting("Gibbs rounds of these chains an update.", 1, 1_000_000)
     balanced: bool = _setting("Batches of equally many cases of each class.")
     generative: str = _setting(
         "The generative gradient: of contrastive wake-sleep, or of the pretraining's CD-1.",
@@ -166,7 +166,7 @@ class WakeSleepSettings(_Checked):
         "Coefficient of backpropagation; the generative gradient has the rest.", 0, 1
     )
     search_bp_weight: bool = _setting(
-        "Raise it through --bp-weights, in equal stages; keep the fewest validation errors."
+        "Raise --bp-weight through --bp-weights, in stages; keep the fewest validation errors."
     )
     bp_weights: tuple[float, ...] = _setting("Coefficients of that search.", parse=parse_shares)
     bp_rate: float = _setting("Learning rate of backpropagation, first epoch.", 0, 1000)
