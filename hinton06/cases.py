@@ -24,9 +24,8 @@ RANDOM_NET_OF_SPLIT, LABELLED = 6, 7
 def random_stream(seed: int, use: int, split_name: str | None) -> np.random.Generator:
     """Independent random numbers for each seed, use (of those above) and split."""
     number = 3 if split_name is None else mnist.SPLITS.index(split_name)
-    return np.random.Generator(
-        np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(use, number)))
-    )
+    seeds = np.random.SeedSequence(seed, spawn_key=(use, number))
+    return np.random.Generator(np.random.SFC64(seeds))
 
 
 def split_of(digits: Digits, name: str | None) -> Split:
@@ -78,10 +77,8 @@ def _equally(digits: Digits, split: Split, rows: Any, n_cases: int) -> NDArray[n
     labels, (each, rest) = digits.train_labels[rows], divmod(n_cases, digits.n_classes)
     own = [np.flatnonzero(labels == label)[:each] for label in range(digits.n_classes)]
     if rest or min(map(len, own)) < each:
-        raise RunError(
-            f"split {split.name} of {digits.name} does not have {n_cases} training cases, "
-            f"equally many of each of {digits.n_classes} classes"
-        )
+        lacks = f"split {split.name} of {digits.name} does not have {n_cases} training cases"
+        raise RunError(f"{lacks}, equally many of each of {digits.n_classes} classes")
     chosen: NDArray[np.intp] = np.sort(rows[np.concatenate(own)])
     return chosen
 

@@ -62,11 +62,10 @@ class CheckpointError(Exception):
 class Checkpoint:
     """What one file holds, as trees.
 
-    `kind` is of `hinton06.kinds`; `complete` says whether the command that writes it has ended: if
-    not, `state` is where it goes on, and `model` and `outcome` are empty. Equal `settings` (under
-    the name of a `recipe`) and `lineage` give equal results; `provenance` is what the result should
-    not depend on, but might: versions, machine, times. A `history` column is a (epochs,) float64
-    array, NaN where an epoch did not measure it.
+    `kind` is of `hinton06.kinds`; until it is `complete`, `state` is where it goes on, and `model`
+    and `outcome` are empty. Equal `settings` (under the name of a `recipe`) and `lineage` give
+    equal results, whatever the `provenance` (versions, machine, times). A `history` column is
+    (epochs,) float64, NaN where an epoch did not measure it.
     """
 
     kind: str
@@ -107,9 +106,8 @@ def history_columns(rows: list[dict[str, float]]) -> dict[str, NDArray[np.float6
 def history_rows(columns: Mapping[str, NDArray[np.float64]]) -> list[dict[str, float]]:
     """The inverse of `history_columns`."""
     length = max((len(column) for column in columns.values()), default=0)
-    return [
-        {n: float(c[i]) for n, c in columns.items() if not np.isnan(c[i])} for i in range(length)
-    ]
+    every = range(length)
+    return [{n: float(c[i]) for n, c in columns.items() if not np.isnan(c[i])} for i in every]
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -175,7 +173,13 @@ def _sync_folder(folder: Path) -> None:
 def _image(checkpoint: Checkpoint) -> bytes:
     """The bytes of the HDF5 file, made in memory: a full disk is then no matter of HDF5's."""
     with h5py.File("image", "w", driver="core", backing_store=False, block_size=1 << 20) as file:
-        _write(file, checkpoint)
+        file.attrs["format"] = np.bytes_(FORMAT)
+        file.attrs["version"] = VERSION
+        file.attrs["seal"] = np.void(_SEAL + bytes(32))
+        head = {name: getattr(checkpoint, name) for name in _HEAD}
+        file.attrs["head"] = np.bytes_(json.dumps(head))
+        for part in _PARTS:
+            _write_tree(file.create_group(part), getattr(checkpoint, part))
         file.flush()
         image: bytes = file.id.get_file_image()
     return image
@@ -188,15 +192,6 @@ def sealed(image: bytes) -> bytes:
         raise CheckpointError("damaged: its SHA-256 is not where it belongs")
     blank = image[:start] + bytes(32) + image[start + 32 :]
     return image[:start] + hashlib.sha256(blank).digest() + image[start + 32 :]
-
-
-def _write(file: h5py.File, checkpoint: Checkpoint) -> None:
-    file.attrs["format"] = np.bytes_(FORMAT)
-    file.attrs["version"] = VERSION
-    file.attrs["seal"] = np.void(_SEAL + bytes(32))
-    file.attrs["head"] = np.bytes_(json.dumps({name: getattr(checkpoint, name) for name in _HEAD}))
-    for part in _PARTS:
-        _write_tree(file.create_group(part), getattr(checkpoint, part))
 
 
 def _write_tree(group: h5py.Group, tree: Tree) -> None:
@@ -217,14 +212,16 @@ def _write_tree(group: h5py.Group, tree: Tree) -> None:
 def load(path: Path) -> Checkpoint:
     """Read and check a file; of an earlier version, as one of this; float16 arrays as float32.
 
-    Raises `CheckpointError` if there is none, or it is damaged or of a newer version. Links to
-    other files, data compressed by HDF5, one object under two names and oversized declarations are
-    refused: this package never writes them. What is read takes no more memory than a few times
-    the size of the file.
+    Raises `CheckpointError` if there is none, or it is damaged or of a newer version, or has what
+    this package never writes: links, data compressed by HDF5, one object under two names,
+    declarations that are larger than the file.
     """
     try:
         image, vouched = _read_image(path)
-        with _opened(image) as file:
+        access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)  # in memory: nobody changes it meanwhile
+        access.set_fapl_core(backing_store=False)
+        access.set_file_image(image)
+        with h5py.File(h5py.h5f.open(b"image", h5py.h5f.ACC_RDONLY, fapl=access)) as file:
             return _read(file, len(image), vouched)
     except CheckpointError as error:
         reason = printable(str(error))
@@ -283,22 +280,13 @@ def _unpacked(packed: bytes) -> bytes:
     return image
 
 
-def _opened(image: bytes) -> h5py.File:
-    """An HDF5 file in memory, which no other process can change meanwhile."""
-    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    access.set_fapl_core(backing_store=False)
-    access.set_file_image(image)
-    return h5py.File(h5py.h5f.open(b"image", h5py.h5f.ACC_RDONLY, fapl=access))
-
-
 def _read(file: h5py.File, size: int, vouched: bool) -> Checkpoint:
     if _text(file, "format") != FORMAT:
         raise CheckpointError("not a hinton06 checkpoint")
     version = _attribute(file, "version", "iu")
     if version is None or not 1 <= version <= VERSION:
-        raise CheckpointError(
-            f"is of format version {version}; this hinton06 reads versions 1 to {VERSION}"
-        )
+        reads = f"this hinton06 reads versions 1 to {VERSION}"
+        raise CheckpointError(f"is of format version {version}; {reads}")
     if not vouched and (version > 1 or "sealed" in file.attrs):
         raise CheckpointError("damaged: truncated, or changed by another program")
     head, members = _json(file, "head"), _Members(size)
@@ -388,9 +376,8 @@ class _Members:
         tree = _json(group, "values")
         for name in group:
             if not isinstance(name, str) or not name.isprintable():  # bytes: no text at all
-                raise CheckpointError(
-                    f"{group.name} has a member whose name holds control characters"
-                )
+                wrong = "has a member whose name holds control characters"
+                raise CheckpointError(f"{group.name} {wrong}")
             member = self.of(group, name)
             is_group = isinstance(member, h5py.Group)
             tree[name] = self.tree(member, depth + 1) if is_group else self.array(member)

@@ -7,13 +7,14 @@ discrimination" in "Using contrastive wake-sleep for generative fine-tuning".
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hinton06 import recognition
 from hinton06.annealing import Spread, sample
 from hinton06.cases import cases_held_out, cases_learned
 from hinton06.kinds import Recogniser
@@ -21,15 +22,7 @@ from hinton06.lineage import PRETRAINED, VALIDATED
 from hinton06.loading import Context, RunFile, load, naming
 from hinton06.mnist import Digits
 from hinton06.numerics import Array
-from hinton06.recognition import (
-    Cases,
-    Score,
-    confusion,
-    gibbs_label_log_probs,
-    product_of_nets,
-    score,
-    stochastic_label_log_probs,
-)
+from hinton06.recognition import Cases, Score
 from hinton06.training import RunError
 
 METHODS: Mapping[str, tuple[str, ...]] = {
@@ -72,10 +65,10 @@ class Method:
         if self.name == "free-energy":
             answer = recogniser.log_probs(images)
         elif self.name == "label-gibbs":
-            answer = gibbs_label_log_probs(net, images, rng, self.rounds)
+            answer = recognition.gibbs_label_log_probs(net, images, rng, self.rounds)
         else:
             passes = self.passes if self.name == "stochastic-mean" else 1
-            answer = stochastic_label_log_probs(net, images, rng, passes)
+            answer = recognition.stochastic_label_log_probs(net, images, rng, passes)
         tick(1.0)
         return answer, None
 
@@ -135,52 +128,43 @@ def evaluate(
 ) -> list[Evaluation]:
     """Measure nets on training, validation and test cases, in one or several ways.
 
-    Returns evaluations part by part of each method of each net: by free energy without `methods`; a
-    classifier has its softmax alone. There is no validation of a net that was trained on all cases,
-    and where the data are not those that the net has learned, test cases alone. Raises
-    `CheckpointError` or `RunError`, before anything is measured, if a file holds nothing that can
-    be asked, in this way, for labels, does not fit the data, or lacks a part that was chosen.
-    Source: the columns of Table 1.
+    Part by part of each method of each net: by free energy without `methods`; a classifier has its
+    softmax alone, a net that learned all cases no validation, and one of other data test cases
+    alone. Raises `CheckpointError` or `RunError`, before anything is measured, if a file cannot be
+    asked in this way, does not fit the data, or lacks a chosen part. Source: columns of Table 1.
     """
     nets = []
     for path in [paths] if isinstance(paths, Path) else paths:
-        file, recogniser = _recogniser(context.digits, path)
+        net = file, recogniser = _recogniser(context.digits, path)
         if methods and not recogniser.generates:
-            raise RunError(
-                f"{path}: is a classifier and has its softmax alone; methods are for generative "
-                "nets and stacks with labels"
-            )
+            alone = f"{path}: is a classifier and has its softmax alone"
+            raise RunError(f"{alone}; methods are for generative nets and stacks with labels")
         every: Sequence[Method | None] = methods or [Method() if recogniser.generates else None]
-        nets.append((file, recogniser, every, _parts(file, context.digits, selection)))
+        nets.append((net, every, _parts(file, context.digits, selection)))
     return [
         evaluation
-        for file, recogniser, every, parts in nets
+        for net, every, parts in nets
         for method in every
-        for evaluation in _asked(context, file, recogniser, method, parts)
+        for evaluation in _asked(context, net, method, parts)
     ]
 
 
 def _asked(
-    context: Context,
-    file: RunFile,
-    recogniser: Recogniser,
-    method: Method | None,
-    parts: Mapping[str, Cases],
-) -> list[Evaluation]:
+    context: Context, net: Any, method: Method | None, parts: Mapping[str, Cases]
+) -> Iterator[Evaluation]:
+    """The parts of one net, a file and its recogniser, measured in one way."""
+    file, recogniser = net
     title = f"evaluate {file.path.name}" + (f" {method.name}" if method else "")
-
-    def measured(part: str, cases: Cases) -> Evaluation:
-        started = time.perf_counter()
-        answer, spread = (method or Method()).ask(
-            recogniser, cases.images, lambda share: tick(share * len(cases))
-        )
-        seconds = time.perf_counter() - started
-        return _evaluation(
-            str(file.path), part, answer, cases.labels, method, seconds, spread, file.digest
-        )
-
     with context.shown(title, sum(map(len, parts.values()))) as tick:
-        return [measured(part, cases) for part, cases in parts.items()]
+        for part, cases in parts.items():
+
+            def told(share: float, n_cases: int = len(cases)) -> None:
+                tick(share * n_cases)
+
+            started = time.perf_counter()
+            answer, spread = (method or Method()).ask(recogniser, cases.images, told)
+            more = method, time.perf_counter() - started, spread, file.digest
+            yield _evaluation(str(file.path), part, answer, cases.labels, *more)
 
 
 def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser]:
@@ -217,40 +201,38 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
     without taking the root. Raises as `evaluate`.
     """
     digits = context.digits
-    nets = [_recogniser(digits, path)[1] for path in paths]
-    answers = _answers(context, "combine", nets, digits.test_images)
+    answers = _answers(context, "combine", paths)
     named = [
         *((str(path), array) for path, array in zip(paths, answers, strict=True)),
-        ("product", product_of_nets(answers)),
-        ("product, no root", product_of_nets(answers, geometric=False)),
+        ("product", recognition.product_of_nets(answers)),
+        ("product, no root", recognition.product_of_nets(answers, geometric=False)),
     ]
     return [_evaluation(name, "test", array, digits.test_labels) for name, array in named]
 
 
 def recognise_test_cases(context: Context, path: Path) -> Array:
     """What a net says of each test case: (n_test, n_classes) log p(class | image), in nats."""
-    net = _recogniser(context.digits, path)[1]
-    return _answers(context, f"recognise {path.name}", [net], context.digits.test_images)[0]
+    return _answers(context, f"recognise {path.name}", [path])[0]
 
 
-def _answers(context: Context, title: str, nets: Sequence[Recogniser], images: Any) -> list[Array]:
-    """Each net's log p(class | image)."""
-    answers = []
+def _answers(context: Context, title: str, paths: Sequence[Path]) -> list[Array]:
+    """Each net's log p(class | image) of the test cases."""
+    nets, answers = [_recogniser(context.digits, path)[1] for path in paths], []
     with context.shown(title, len(nets)) as tick:
         for net in nets:
-            answers.append(net.log_probs(images))
+            answers.append(net.log_probs(context.digits.test_images))
             tick(1)
     return answers
 
 
 def _evaluation(name: str, part: str, answer: Any, labels: Any, *more: Any) -> Evaluation:
     measured = finite_score(name, answer, labels)
-    return Evaluation(name, part, measured, confusion(answer, labels), *more)
+    return Evaluation(name, part, measured, recognition.confusion(answer, labels), *more)
 
 
 def finite_score(name: Path | str, log_probabilities: Any, labels: Any) -> Score:
     """A `Score`; `RunError`, which begins with `name`, if its cost is infinite or no number."""
-    measured = score(log_probabilities, labels)
+    measured = recognition.score(log_probabilities, labels)
     if not np.isfinite(measured.cost_per_100):
         raise RunError(f"{name}: weights so large that the cost is not a finite number")
     return measured

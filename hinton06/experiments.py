@@ -26,6 +26,7 @@ from hinton06.evaluation import finite_score
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Context, Outcome, RunFile, load, naming, typed
+from hinton06.mnist import Digits
 from hinton06.models import Classifier, Rbm
 from hinton06.numerics import one_hot_targets
 from hinton06.recipes import BackpropSettings, PretrainSettings, WakeSleepSettings, show_value
@@ -33,6 +34,9 @@ from hinton06.recognition import Cases, Score
 from hinton06.stacking import GreedyStack
 from hinton06.training import Run, RunError
 from hinton06.wakesleep import GenerativeFineTuning
+
+_Start = Callable[[Cases, Cases | None, np.random.Generator], Any]
+"""Makes a learner of training cases, of validation cases and with random numbers."""
 
 
 @dataclass(frozen=True)
@@ -60,63 +64,51 @@ class _Call:
         return {"data": digits.sha256, "data_folder": folder, "seed": self.seed, "threads": threads}
 
     def perform(
-        self,
-        kind: str,
-        command: str,
-        use: int,
-        lineage: Lineage,
-        learner: Callable[[Cases, Cases | None, np.random.Generator], Any],
-        epochs_before: int = 0,
+        self, kind: str, command: str, use: int, lineage: Lineage, start: _Start, before: int = 0
     ) -> Result:
-        """Make the file, or find it made.
+        """Make the file, or find it made, with the random numbers of a `use`.
 
-        `learner` takes training cases, validation cases, and the random numbers of a `use`.
+        `before`: epochs of the run that this one extends.
         """
-        context, path = self.context, self.path
+        context, path, settings = self.context, self.path, self.settings
         title = f"{command} {lineage.split or ''}".rstrip()
-        run = Run(
-            path, kind, self.recipe, self.settings, lineage, title, context.save_every_s, typed
-        )
-        with run.begun(context.force, context.progress) as before:
-            if before:
-                return Result(typed(path, before), already=True)
+        run = Run(path, kind, self.recipe, settings, lineage, title, context.save_every_s, typed)
+        with run.begun(context.force, context.progress) as found:
+            if found:
+                return Result(typed(path, found), already=True)
             with context.computing():
                 valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
                 with naming(path):
                     train = cases_learned(context.digits, lineage)
-                started = learner(train, valid, random_stream(self.seed, use, lineage.split))
+                started = start(train, valid, random_stream(self.seed, use, lineage.split))
                 run.train(started, context.progress)
-                outcome = _outcome(context, kind, started, train, valid, run.name)
+                outcome = _outcome(context.digits, kind, started, train, valid, run.name)
             if outcome.capped:
                 context.progress.note(f"{path}: {outcome.reason}, before its stopping rule was met")
-            outcome = dataclasses.replace(outcome, epochs_before=epochs_before)
+            outcome = dataclasses.replace(outcome, epochs_before=before)
             finished = run.finish(started.result().arrays(), outcome.tree())
             return Result(typed(path, finished), already=False)
 
 
 def _outcome(
-    context: Context, kind: str, learner: Any, train: Cases, valid: Cases | None, name: str
+    digits: Digits, kind: str, learner: Any, train: Cases, valid: Cases | None, name: str
 ) -> Outcome:
     """The finished net on the test cases, on those it learned, and on the validation cases."""
+    found: dict[str, Any] = {"reason": learner.finished()}
     try:
         recogniser = KINDS[kind].recogniser(learner.result())
     except ValueError:  # a stack that recognises nothing
-        return Outcome(reason=learner.finished())
+        return Outcome(**found)
 
     def scored(cases: Cases) -> Score:
         return finite_score(name, recogniser.log_probs(cases.images), cases.labels)
 
-    digits = context.digits
-    test = recogniser.log_probs(digits.test_images)
-    found = Outcome(
-        reason=learner.finished(),
-        valid=scored(valid) if valid is not None else None,
-        test=finite_score(name, test, digits.test_labels),
-        test_log_probs=test,
-        test_labels=digits.test_labels,
-    )
-    measured = learner.measured_outcome()
-    return dataclasses.replace(found, **(measured or {"train": scored(train)}))
+    test, labels = recogniser.log_probs(digits.test_images), digits.test_labels
+    if valid is not None:
+        found["valid"] = scored(valid)
+    found |= {"test": finite_score(name, test, labels), "test_log_probs": test}
+    measured = learner.measured_outcome() or {"train": scored(train)}
+    return Outcome(**found, test_labels=labels, **measured)
 
 
 # -- greedy pretraining --------------------------------------------------------------------------
@@ -160,18 +152,12 @@ def pretrain(
 
     def learner(train: Cases, _: Cases | None, rng: np.random.Generator) -> GreedyStack:
         targets = one_hot_targets(train.labels, digits.n_classes) if labels else None
-        resolved = _with_passes(settings, len(train))
-        return GreedyStack(train.images, resolved, rng, targets, train.labels, below)
+        used, a_pass = settings, -(-len(train) // settings.batch)
+        if used.updates:  # as many passes as make them
+            used = dataclasses.replace(used, passes=max(1, round(used.updates / a_pass)))
+        return GreedyStack(train.images, used, rng, targets, train.labels, below)
 
     return call.perform("stack", "pretrain", cases.PRETRAINING, lineage, learner)
-
-
-def _with_passes(settings: PretrainSettings, n_cases: int) -> PretrainSettings:
-    """The settings with as many passes as make so many `updates` of a layer, if those are set."""
-    if not settings.updates:
-        return settings
-    a_pass = -(-n_cases // settings.batch)
-    return dataclasses.replace(settings, passes=max(1, round(settings.updates / a_pass)))
 
 
 def _with_lower_layers(call: _Call, path: Path, lineage: Lineage) -> RunFile:
@@ -182,17 +168,14 @@ def _with_lower_layers(call: _Call, path: Path, lineage: Lineage) -> RunFile:
         if split_recorded(call.context.digits, theirs).name != lineage.split:
             raise RunError(f"was learned on another split than {lineage.split}")
         if theirs.translations != lineage.translations:
-            raise RunError(
-                f"was learned with --translations {theirs.translations}, not {lineage.translations}"
-            )
+            moved = f"--translations {theirs.translations}, not {lineage.translations}"
+            raise RunError(f"was learned with {moved}")
         if theirs.images:
             raise RunError("was learned with --labelled, from some of the images alone")
         sizes = tuple(rbm.n_hidden for rbm in below)
         if not sizes or sizes != wanted[:-1]:
-            raise RunError(
-                f"has {show_value(sizes) or 'no layers'} below its top, but "
-                f"{show_value(wanted)} is to be learned"
-            )
+            has = f"has {show_value(sizes) or 'no layers'} below its top"
+            raise RunError(f"{has}, but {show_value(wanted)} is to be learned")
     file.check_pixels(call.context.digits)
     return file
 
@@ -223,10 +206,8 @@ def finetune(
         if images and labelled > images:
             raise RunError(f"has learned {images} images, and {labelled} are to be labelled")
         if images and drawn_with != seed:
-            raise RunError(
-                f"its images were drawn with --seed {drawn_with}, and their labels would be with "
-                f"{seed}"
-            )
+            drawn = f"its images were drawn with --seed {drawn_with}"
+            raise RunError(f"{drawn}, and their labels would be with {seed}")
         lineage = start.child(
             VALIDATED, **call.own(), labelled=labelled or images,
             split_sha256=split_recorded(digits, start.lineage).sha256,
@@ -275,10 +256,8 @@ def _validated(path: Path, kind: str, use: str) -> tuple[RunFile, Score]:
         if file.lineage.role != VALIDATED:
             raise RunError(f"only a net that was stopped by validation {use}")
         if file.lineage.labelled:
-            raise RunError(
-                f"learned {file.lineage.labelled} labels; only a net that learned all of its "
-                f"split's {use}"
-            )
+            learned = f"learned {file.lineage.labelled} labels"
+            raise RunError(f"{learned}; only a net that learned all of its split's {use}")
     assert file.outcome.train is not None  # or loading had refused it
     return file, file.outcome.train
 
@@ -305,9 +284,8 @@ def finetune_from_random(
             raise RunError(f"{file.path}: did not learn the same translations as {criteria[0]}")
     lineage = stopped_at[0][0].child(
         NOT_PRETRAINED, parents=[file.digest for file, _ in stopped_at], **call.own(),
-        layers=layers,
+        layers=layers, random_start=False,
         target_cost=float(np.mean([train.cost_per_100 for _, train in stopped_at])),
-        random_start=False,
     )  # fmt: skip
     return _from_random(call, lineage, settings, cases.RANDOM_NET)
 
@@ -378,18 +356,14 @@ def finetune_generative(
         if file.lineage.role == EXTENDED:
             raise RunError("was trained on all cases, so that none are left for validation")
         if settings.generative == "pretraining" and file.kind.name != "stack":
-            raise RunError(
-                f"the pretraining's gradient needs {KINDS['stack'].about}, whose generative and "
-                "recognition weights are the same"
-            )
+            needed = f"the pretraining's gradient needs {KINDS['stack'].about}"
+            raise RunError(f"{needed}, whose generative and recognition weights are the same")
         digest = split_recorded(digits, file.lineage).sha256
         lineage = file.child(VALIDATED, **call.own(), split_sha256=digest)
         cases.rows_learned(digits, lineage)
     return call.perform(
         "generative", "finetune-cws", cases.WAKE_SLEEP, lineage,
-        lambda train, valid, rng: GenerativeFineTuning(
-            recogniser.net, train, settings, rng, valid
-        ),
+        lambda train, valid, rng: GenerativeFineTuning(recogniser.net, train, settings, rng, valid),
     )  # fmt: skip
 
 
@@ -412,14 +386,12 @@ def extend_generative(
     bp_weight, epochs = start.outcome.bp_weight, start.outcome.epochs
     used = dataclasses.replace(settings, bp_weight=bp_weight, search_bp_weight=False)
     call = _Call(context, path, used, recipe, seed)
-    lineage = start.child(
-        EXTENDED, **call.own(), target_error_rate=reached.error_rate,
-        schedule_done=epochs,
-    )  # fmt: skip
+    target = reached.error_rate
+    lineage = start.child(EXTENDED, **call.own(), target_error_rate=target, schedule_done=epochs)
     return call.perform(
         "generative", "extend", cases.WAKE_SLEEP_ON_ALL, lineage,
         lambda train, valid, rng: GenerativeFineTuning(
-            start.model, train, used, rng, valid, lineage.target_error_rate, epochs
+            start.model, train, used, rng, valid, target, epochs
         ),
         epochs,
     )  # fmt: skip

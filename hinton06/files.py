@@ -110,7 +110,9 @@ class Lock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise HeldError(_holder(descriptor)) from None
+            text = os.pread(descriptor, _LONGEST_HOLDER, 0).decode("utf-8", "replace")
+            holder = printable(text.partition("\n")[0].strip())
+            raise HeldError(holder or "another process") from None
         except OSError as error:
             if error.errno not in _CANNOT_LOCK:
                 raise
@@ -133,8 +135,3 @@ class Lock:
         with contextlib.suppress(OSError):  # a full disk: the lock holds without a name too
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, text.encode(), 0)
-
-
-def _holder(descriptor: int) -> str:
-    text = os.pread(descriptor, _LONGEST_HOLDER, 0).decode("utf-8", "replace")
-    return printable(text.partition("\n")[0].strip()) or "another process"

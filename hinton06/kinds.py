@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -23,18 +24,13 @@ from hinton06.recognition import label_log_probs, log_probs
 class Recogniser:
     """A net that can be asked for the labels of images.
 
-    `ask(net, images)` is its plain answer, the (n, n_classes) log p(class | image) of (n, n_pixels)
-    images, in nats; `generates` says whether it models images as well, so that there are other
-    ways.
+    `log_probs` are the (n, n_classes) log p(class | image) of (n, n_pixels) images, in nats, and
+    its plain answer; `generates`: whether it models images too, so that there are other ways.
     """
 
     net: Any
-    ask: Callable[[Any, NDArray[Any]], Array]
+    log_probs: Callable[[NDArray[Any]], Array]
     generates: bool
-
-    def log_probs(self, images: NDArray[Any]) -> Array:
-        """The (n, n_classes) log p(class | image) of (n, n_pixels) images, in nats."""
-        return self.ask(self.net, images)
 
 
 @dataclass(frozen=True)
@@ -63,10 +59,10 @@ class Kind:
 
 def _stack_recogniser(stack: Stack) -> Recogniser:
     if not stack.n_classes:
-        raise ValueError(
-            "it was learned without labels, and recognises nothing (pretrain --labels learns them)"
-        )
-    return Recogniser(DeepBeliefNet.untied(stack), label_log_probs, generates=True)
+        lacks = "it was learned without labels, and recognises nothing"
+        raise ValueError(f"{lacks} (pretrain --labels learns them)")
+    net = DeepBeliefNet.untied(stack)
+    return Recogniser(net, partial(label_log_probs, net), generates=True)
 
 
 def _stack_generator(stack: Stack, layer: int | None) -> Generator:
@@ -103,14 +99,14 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(
             "classifier", "a fine-tuned classifier", "backprop", Classifier,
-            recogniser=lambda net: Recogniser(net, log_probs, generates=False),
+            recogniser=lambda net: Recogniser(net, partial(log_probs, net), generates=False),
             generator=_no_generator,
             up=lambda net: tuple(zip(net.weights[:-1], net.biases[:-1], strict=True)),
             columns=_fine_tuned,
         ),
         Kind(
             "generative", "a fine-tuned generative net", "wakesleep", DeepBeliefNet,
-            recogniser=lambda net: Recogniser(net, label_log_probs, generates=True),
+            recogniser=lambda net: Recogniser(net, partial(label_log_probs, net), generates=True),
             generator=_net_generator,
             up=lambda net: (*net.recognition, (net.pentop, net.top_bias)),
             columns=_fine_tuned,

@@ -12,15 +12,10 @@ from typing import Any
 
 from hinton06.mnist import MAX_TRANSLATION
 
-PRETRAINED, VALIDATED, EXTENDED, NOT_PRETRAINED = (
+ROLES = PRETRAINED, VALIDATED, EXTENDED, NOT_PRETRAINED = (
     "pretrained", "validated", "extended", "not pretrained",
 )  # fmt: skip
-ROLES = {
-    PRETRAINED: "learned greedily",
-    VALIDATED: "stopped by validation",
-    EXTENDED: "continued on all training cases",
-    NOT_PRETRAINED: "random start, all training cases",
-}
+"""Learned greedily; stopped by validation; continued on, or at random on, all training cases."""
 
 _INHERITED = ("split", "split_sha256", "cases", "translations", "images", "random_start", "below")
 # What tells one result of an experiment from the next; all other fields tell experiments apart.
@@ -94,11 +89,7 @@ class Lineage:
         return self.labelled or self.images
 
     def conditions(self) -> dict[str, Any]:
-        """What sets the experiment apart from the chapter's plain one, by field; mostly nothing.
-
-        A table takes the files whose conditions it knows: a condition that is added later is none
-        of them.
-        """
+        """What sets the experiment apart from the chapter's plain one, by field; mostly nothing."""
         return {
             item.name: getattr(self, item.name)
             for item in dataclasses.fields(self)

@@ -22,7 +22,7 @@ from hinton06.kinds import KINDS, Kind, Recogniser
 from hinton06.lineage import PRETRAINED, VALIDATED, Lineage
 from hinton06.mnist import DataError, Digits
 from hinton06.numerics import Array
-from hinton06.recipes import PARTS, Settings, WakeSleepSettings, conditions
+from hinton06.recipes import PARTS, Settings, conditions
 from hinton06.recognition import Score
 from hinton06.training import SAVE_EVERY_S, Progress, RunError
 
@@ -110,22 +110,19 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class RunFile:
-    """What a file holds, typed: what determined it and came of it, and (in `held`) its arrays.
-
-    `complete` says whether the command that makes it has ended; a column of `history` has a
-    measurement of each epoch, NaN where there was none; `provenance` is versions, machine, times.
-    """
+    """What a file holds, typed: what determined it, what came of it, and as what it was `held`."""
 
     path: Path
     kind: Kind
-    recipe: str
     settings: Settings
     lineage: Lineage
     outcome: Outcome
-    complete: bool
-    history: dict[str, NDArray[np.float64]]
-    provenance: records.Tree
     held: Checkpoint
+
+    recipe = property(lambda self: self.held.recipe)
+    complete = property(lambda self: self.held.complete)
+    history = property(lambda self: self.held.history)
+    provenance = property(lambda self: self.held.provenance)
 
     @property
     def epochs_done(self) -> int:
@@ -140,10 +137,8 @@ class RunFile:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of the recipe's variants that its settings come from."""
-        mixed, generative = False, ""
-        if isinstance(self.settings, WakeSleepSettings):
-            mixed, generative = self.settings.mixed, self.settings.generative
-        return conditions(**self.lineage.conditions(), mixed=mixed, generative=generative)
+        gradients = {n: getattr(self.settings, n, None) for n in ("mixed", "generative")}
+        return conditions(**self.lineage.conditions(), **gradients)
 
     @cached_property
     def model(self) -> Any:
@@ -171,9 +166,8 @@ class RunFile:
     def of_kind(self, name: str) -> RunFile:
         """Itself; `RunError` if it holds something else, or is not finished."""
         if self.kind.name != name:
-            raise RunError(
-                f"{self.path}: holds {self.kind.about}, but {KINDS[name].about} is needed"
-            )
+            about = f"holds {self.kind.about}, but {KINDS[name].about} is needed"
+            raise RunError(f"{self.path}: {about}")
         return self.finished()
 
     def recogniser(self) -> Recogniser:
@@ -193,19 +187,15 @@ class RunFile:
     def check_pixels(self, digits: Digits) -> None:
         """Raise `RunError` unless the model has as many inputs as the images have pixels."""
         if self.model.n_pixels != digits.n_pixels:
-            raise RunError(
-                f"{self.path}: has {self.model.n_pixels} inputs, but images of {digits.name} have "
-                f"{digits.n_pixels} pixels"
-            )
+            images = f"images of {digits.name} have {digits.n_pixels} pixels"
+            raise RunError(f"{self.path}: has {self.model.n_pixels} inputs, but {images}")
 
     def check_fits(self, digits: Digits) -> None:
         """As `check_pixels`; also unless the model has, if any, the labels' classes."""
         self.check_pixels(digits)
         if self.model.n_classes not in (0, digits.n_classes):
-            raise RunError(
-                f"{self.path}: knows {self.model.n_classes} classes, but {digits.name} has "
-                f"{digits.n_classes}"
-            )
+            known = f"{self.path}: knows {self.model.n_classes} classes"
+            raise RunError(f"{known}, but {digits.name} has {digits.n_classes}")
 
 
 def _named(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Array]]:
@@ -233,13 +223,11 @@ def typed(path: Path, held: Checkpoint) -> RunFile:
         settings = records.from_tree(PARTS[kind.part], held.settings, "setting")
         lineage = records.from_tree(Lineage, held.lineage, "lineage")
         outcome = records.from_tree(Outcome, held.outcome, "outcome", strict=False)
-        found = RunFile(
-            path, kind, held.recipe, settings, lineage, outcome, held.complete, held.history,
-            held.provenance, held,
-        )  # fmt: skip
+        found = RunFile(path, kind, settings, lineage, outcome, held)
         _check_provenance(held.provenance)
         _check_history(found)
-        _check_outcome(found)
+        if held.complete:
+            _check_outcome(found)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from None
     return found
@@ -265,8 +253,6 @@ def _check_history(found: RunFile) -> None:
 
 def _check_outcome(found: RunFile) -> None:
     outcome, lineage = found.outcome, found.lineage
-    if not found.complete:
-        return
     if lineage.role in (PRETRAINED, VALIDATED) and lineage.split not in mnist.SPLITS:
         raise ValueError("does not record its split")
     for part, score in outcome.scores.items():
@@ -274,8 +260,8 @@ def _check_outcome(found: RunFile) -> None:
             raise ValueError(f"its outcome {part} is not a score")
     if lineage.role == PRETRAINED and outcome.test is None:
         return  # it learned no labels
-    needed = ("train", "test", *(("valid",) if lineage.role in (PRETRAINED, VALIDATED) else ()))
-    for part in needed:
+    validated = lineage.role in (PRETRAINED, VALIDATED)
+    for part in ("train", "test", "valid") if validated else ("train", "test"):
         if part not in outcome.scores:
             raise ValueError(f"does not record its outcome {part}")
     if outcome.epochs > found.epochs_done:
@@ -300,30 +286,24 @@ def digits_of(files: Sequence[RunFile], given: Path | None) -> Digits:
     """
     if given is not None or not files:
         return mnist.read(None if given in (None, MNIST) else given)
-    first = files[0]
-    for other in files[1:]:
-        if other.lineage.data != first.lineage.data:
-            raise RunError(
-                f"{other.path}: was not made with the images of {first.path}; say with --data "
-                "which are to be used"
-            )
-    if first.lineage.data == mnist.SHA256:
+    path, data, folder = files[0].path, files[0].lineage.data, files[0].lineage.data_folder
+    which = "say with --data which are to be used"
+    for other in files:
+        if other.lineage.data != data:
+            raise RunError(f"{other.path}: was not made with the images of {path}; {which}")
+    if data == mnist.SHA256:
         return mnist.read()
-    folder = first.lineage.data_folder
-    if folder is None:
-        raise RunError(
-            f"{first.path}: was not made with MNIST, and does not say where its images are; give "
-            "--data"
-        )
-    try:
-        digits = mnist.read(Path(folder))
-    except DataError as error:
-        raise RunError(
-            f"{first.path}: its images cannot be found again ({error}); give --data"
-        ) from None
-    if digits.sha256 != first.lineage.data:
-        raise RunError(f"{first.path}: {folder} holds other images than it was made with; "
-                       "say with --data which are to be used")  # fmt: skip
+    with naming(path):
+        if folder is None:
+            raise RunError(
+                "was not made with MNIST, and does not say where its images are; give --data"
+            )
+        try:
+            digits = mnist.read(Path(folder))
+        except DataError as error:
+            raise RunError(f"its images cannot be found again ({error}); give --data") from None
+        if digits.sha256 != data:
+            raise RunError(f"{folder} holds other images than it was made with; {which}")
     return digits
 
 

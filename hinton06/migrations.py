@@ -6,11 +6,7 @@ has a default instead (`hinton06.records`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from hinton06.records import Tree
-
-Step = Callable[[Tree, dict[str, Tree]], tuple[Tree, dict[str, Tree]]]
 
 _LINEAGE = (
     "data", "seed", "threads", "split", "split_sha256", "layers", "target_cost",
@@ -34,35 +30,23 @@ def _from_version_1(head: Tree, parts: dict[str, Tree]) -> tuple[Tree, dict[str,
     labelled = arguments.get("labelled", 0)
     lineage["images"] = labelled if is_stack else arguments.get("images", 0)
     lineage["labelled"] = 0 if is_stack else labelled
-    outcome = {
-        name: value
-        for name, value in parts["outcome"].items()
-        if name not in ("role", "split", "target_cost", "target_error_rate")
-    }
+    left = ("role", "split", "target_cost", "target_error_rate")
+    outcome = {name: value for name, value in parts["outcome"].items() if name not in left}
     state = dict(parts["state"])
     if kind == "generative" and state:
         state["valid_costs"] = parts["history"].get("valid_cost", [])
-    head = {
-        "kind": kind,
-        "complete": head.get("complete"),
-        "recipe": arguments.get("recipe"),
-        "settings": settings,
-        "lineage": lineage,
-        "provenance": head.get("provenance"),
-    }
-    return head, {**parts, "outcome": outcome, "state": state}
+    same = {name: head.get(name) for name in ("complete", "provenance")}
+    named = {"kind": kind, "recipe": arguments.get("recipe"), "settings": settings}
+    return same | named | {"lineage": lineage}, parts | {"outcome": outcome, "state": state}
 
 
-_STEPS: Mapping[int, Step] = {1: _from_version_1}
+_STEPS = {1: _from_version_1}
 
 
 def migrated(version: int, head: Tree, parts: dict[str, Tree]) -> tuple[Tree, dict[str, Tree]]:
     """Head and parts of a file of some version, as the present version has them.
 
-    Raises
-    ------
-    ValueError
-        If they do not have what every file of that version has.
+    Raises ValueError if they do not have what every file of that version has.
     """
     while version in _STEPS:
         head, parts = _STEPS[version](head, parts)

@@ -47,12 +47,11 @@ def _blas_name(info: dict[str, Any]) -> str:
 def git_revision() -> str | None:
     """The revision of the checkout that the code runs from, ``-dirty`` if it was changed."""
     top = Path(__file__).resolve().parents[1]
-    if not (top / ".git").exists():
-        return None
     command = ["git", "-C", str(top), "describe", "--always", "--abbrev=12", "--dirty"]
     with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-        return done.stdout.strip() or None
+        if (top / ".git").exists():
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+            return done.stdout.strip() or None
     return None
 
 

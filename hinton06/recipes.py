@@ -8,9 +8,9 @@ has a default: what held in files that were written before.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, field
+from typing import Any
 
 CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
@@ -36,9 +36,8 @@ def parse_shares(text: str) -> tuple[float, ...]:
     except ValueError:
         shares = ()
     if not shares or not all(0 <= share <= 1 for share in shares):
-        raise ValueError(
-            f"expected numbers from 0 to 1 joined by commas, like 0.5,0.9, not {text!r}"
-        )
+        wanted = "numbers from 0 to 1 joined by commas, like 0.5,0.9"
+        raise ValueError(f"expected {wanted}, not {text!r}")
     return shares
 
 
@@ -54,35 +53,27 @@ def show_value(value: Any) -> str:
 
 
 def _setting(
-    help_text: str,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-    parse: Callable[[str], tuple[Any, ...]] = parse_layers,
-    before: Any = dataclasses.MISSING,
-    apart: bool = True,
+    help_text: str, low: Any = None, high: Any = None, before: Any = MISSING, **more: Any
 ) -> Any:
-    """A field whose metadata say how it is described, checked and, if a tuple, typed.
+    """A field whose metadata say how it is described, checked (`choices`) and `parse`d, if a tuple.
 
     `before`: the value that held in files that were written before there was such a setting;
     `apart`: whether another one sets an experiment apart from the chapter's.
     """
-    limits = {"low": low, "high": high, "choices": choices, "parse": parse, "apart": apart}
-    return field(default=before, metadata={"help": help_text, **limits})
+    limits = {"low": low, "high": high, "choices": (), "parse": parse_layers, "apart": True}
+    return field(default=before, metadata={"help": help_text, **limits, **more})
 
 
+@dataclass(frozen=True)
 class _Checked:
     """Settings that check their own ranges."""
-
-    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
     def apart(self) -> set[str]:
         """Names of settings that were added later and set this experiment apart."""
         return {
             item.name
             for item in dataclasses.fields(self)
-            if item.metadata["apart"]
-            and item.default not in (dataclasses.MISSING, getattr(self, item.name))
+            if item.metadata["apart"] and item.default not in (MISSING, getattr(self, item.name))
         }
 
     def __post_init__(self) -> None:
@@ -105,29 +96,20 @@ class PretrainSettings(_Checked):
     passes: int = _setting("Passes through the training set for each layer.", 1, 1_000_000)
     batch: int = _setting("Images between weight updates.", 1, 1_000_000)
     rate: float = _setting("Learning rate epsilon of Eq. 4, first pass.", 0, 1000)
-    final_share: float = _setting(
-        "Rate of the last pass as a share of the first's; linear between.", 0, 1
-    )
+    final_share: float = _setting("Rate of the last pass as a share of the first's; linear.", 0, 1)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     early_momentum: float = _setting("Momentum in the first passes.", 0, 0.9999)
     balanced: bool = _setting("Batches of equally many cases of each class.")
-    cases: int = _setting(
-        "Training cases, as many of each class; 0: all of the split's.", 0, 1_000_000_000
-    )
+    cases: int = _setting("Training cases, as many of each class; 0: all of the split's.", 0, 10**9)
     early_epochs: int = _setting("How many passes use the early momentum.", 0, 1_000_000)
     momentum: float = _setting("Momentum after them.", 0, 0.9999)
     recon_states: str = _setting(
-        "Which RBMs reconstruct binary states, and not probabilities: none, the one that learns "
-        "labels, or all.",
+        "RBMs that reconstruct binary states, not probabilities: none, that with labels or all.",
         choices=("none", "labels", "all"),
     )
     initial_sd: float = _setting("Standard deviation of the initial weights.", 0, 1000)
     updates: int = _setting(
-        "Updates of each layer: as many passes as that takes, in place of --passes; 0: --passes.",
-        0,
-        1_000_000_000,
-        before=0,
-        apart=False,
+        "Updates of each layer, in place of --passes if not 0.", 0, 10**9, before=0, apart=False
     )
 
 
@@ -139,28 +121,19 @@ class BackpropSettings(_Checked):
         "Plain steps with momentum, or conjugate gradient.", choices=("momentum", "cg")
     )
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
-    rate: float = _setting(
-        "Learning rate of a pretrained net that validation stops (momentum optimiser).", 0, 1000
-    )
-    all_cases_rate: float = _setting(
-        "Learning rate with --extend and --no-pretraining (momentum optimiser).", 0, 1000
-    )
+    rate: float = _setting("Learning rate after pretraining (momentum optimiser).", 0, 1000)
+    all_cases_rate: float = _setting("Learning rate with --extend and --no-pretraining.", 0, 1000)
     momentum: float = _setting("Momentum.", 0, 0.9999)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     line_searches: int = _setting("Line searches a batch (cg optimiser).", 1, 1000)
-    top_only_epochs: int = _setting(
-        "First epochs that change only the softmax weights.", 0, 1_000_000
-    )
+    top_only_epochs: int = _setting("First epochs that change only the softmax.", 0, 1_000_000)
     importance_sampling: bool = _setting("Select easy cases rarely, weighted up.")
     easy_cost: float = _setting("A case with a lower cost, in nats, is easy.", 0, 1000)
     easy_probability: float = _setting("Chance that a sweep selects an easy case.", 1e-6, 1)
     patience: int = _setting("Epochs since the fewest validation errors.", 0, 1_000_000)
     max_epochs: int = _setting("Cap on epochs; reported when hit.", 1, 1_000_000)
     initial_scale: float = _setting(
-        "Without pretraining: standard deviation of the initial hidden weights times the root of "
-        "their fan-in.",
-        0,
-        1000,
+        "Standard deviation of random initial hidden weights times the root of fan-in.", 0, 1000
     )
 
 
@@ -171,47 +144,29 @@ class WakeSleepSettings(_Checked):
     epochs: int = _setting("Epochs of the schedule.", 1, 1_000_000)
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
     rate: float = _setting("Learning rate of Eqs 2 and 4, first epoch.", 0, 1000)
-    recognition_share: float = _setting(
-        "Learning rate of Eq. 3, the recognition weights', as a share of that of Eqs 2 and 4.",
-        0,
-        1000,
-    )
-    final_share: float = _setting(
-        "Rate of the last epoch as a share of the first's; linear between.", 0, 1
-    )
+    recognition_share: float = _setting("Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000)
+    final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
     momentum: float = _setting("Momentum.", 0, 0.9999)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     averaging: float = _setting(
-        "Epochs over which the net that is measured and kept averages the weights that learn; 0 "
-        "to keep those themselves.",
-        0,
-        1000,
+        "Epochs over which the kept net averages the weights that learn; 0: it has those.", 0, 1000
     )
     gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.")
     sampled_labels: bool = _setting("Sample the confabulated labels; else softmax probabilities.")
     persistent_share: float = _setting(
-        "Share of a batch whose confabulations give way, in Eq. 4, to fantasies of chains that go "
-        "on from batch to batch.",
-        0,
-        1,
+        "Share of a batch whose confabulations give way to fantasies of persistent chains.", 0, 1
     )
-    persistent_rounds: int = _setting(
-        "Gibbs rounds of these chains between two updates.", 1, 1_000_000
-    )
+    persistent_rounds: int = _setting("Gibbs rounds of these chains an update.", 1, 1_000_000)
     balanced: bool = _setting("Batches of equally many cases of each class.")
     generative: str = _setting(
         "The generative gradient: of contrastive wake-sleep, or of the pretraining's CD-1.",
         choices=("wake-sleep", "pretraining"),
     )
     bp_weight: float = _setting(
-        "Coefficient of backpropagation in the weighted average of gradients; the generative "
-        "gradient has the rest.",
-        0,
-        1,
+        "Coefficient of backpropagation; the generative gradient has the rest.", 0, 1
     )
     search_bp_weight: bool = _setting(
-        "Raise the coefficient through --bp-weights, in stages of equal length, and keep the net "
-        "of the fewest validation errors."
+        "Raise --bp-weight through --bp-weights, in stages; keep the fewest validation errors."
     )
     bp_weights: tuple[float, ...] = _setting("Coefficients of that search.", parse=parse_shares)
     bp_rate: float = _setting("Learning rate of backpropagation, first epoch.", 0, 1000)
@@ -270,23 +225,9 @@ class Recipe:
             return source
         return _SEARCHED if value in self.searches.get(key, ()) and _FEW in under else "option"
 
-    @property
-    def pretrain(self) -> PretrainSettings:
-        """Of a stack."""
-        settings: PretrainSettings = self.settings("pretrain")
-        return settings
-
-    @property
-    def backprop(self) -> BackpropSettings:
-        """Of discriminative fine-tuning."""
-        settings: BackpropSettings = self.settings("backprop")
-        return settings
-
-    @property
-    def wakesleep(self) -> WakeSleepSettings:
-        """Of generative fine-tuning."""
-        settings: WakeSleepSettings = self.settings("wakesleep")
-        return settings
+    pretrain = property(lambda self: self.settings("pretrain"))
+    backprop = property(lambda self: self.settings("backprop"))
+    wakesleep = property(lambda self: self.settings("wakesleep"))
 
 
 _FEW = "few labels"
@@ -295,45 +236,23 @@ FEW_LABELS = 1000
 """So many and fewer are the condition "few labels"; more, if not all, "some labels"."""
 
 
-def conditions(
-    labels: int = 0,
-    translations: int = 0,
-    images: int = 0,
-    labelled: int = 0,
-    mixed: bool = False,
-    generative: str = "",
-    **_others: Any,
-) -> tuple[str, ...]:
+def conditions(mixed: Any = False, generative: Any = "", **lineage: Any) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
 
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
     is mixed in, and which generative one.
     """
-    fewest = labelled or images
+    fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
-        "labels": labels > 0,
-        "translations": translations > 0,
-        "few images": images > 0,
+        "labels": lineage.get("labels"),
+        "translations": lineage.get("translations"),
+        "few images": lineage.get("images"),
         "mixed gradient": mixed and generative != "pretraining",
         "pretraining's gradient": generative == "pretraining",
         _FEW: fewest > 0,
         "some labels": fewest > FEW_LABELS,
     }
     return tuple(name for name, holds in named.items() if holds)
-
-
-def _on(
-    base: Recipe,
-    name: str,
-    about: str,
-    values: Sourced,
-    variants: dict[str, Sourced] | None = None,
-    searches: Mapping[str, tuple[Any, ...]] | None = None,
-) -> Recipe:
-    """A recipe on top of another one's values."""
-    own = variants or {}
-    both = {key: base.variants.get(key, {}) | own.get(key, {}) for key in base.variants | own}
-    return Recipe(name, about, base.values | values, both, searches or base.searches)
 
 
 _TR2006 = Recipe(
@@ -409,10 +328,7 @@ _TR2006 = Recipe(
         },
         "few images": {"pretrain.updates": (10_000, ASSUMED)},
         # An epoch of few cases is few updates: patience is longer.
-        "few labels": {
-            "backprop.patience": (100, ASSUMED),
-            "backprop.max_epochs": (1000, ASSUMED),
-        },
+        "few labels": {"backprop.patience": (100, ASSUMED), "backprop.max_epochs": (1000, ASSUMED)},
         "some labels": {"backprop.patience": (30, ASSUMED)},
     },
     {
@@ -423,8 +339,17 @@ _TR2006 = Recipe(
     },
 )
 
-_HOT06 = _on(
-    _TR2006,
+
+def _on_chapter(
+    name: str, about: str, values: Sourced, variants: Any = None, searches: Any = None
+) -> Recipe:
+    """A recipe of other values here and there; variants and searches are on top of its own."""
+    both = {key: own | (variants or {}).get(key, {}) for key, own in _TR2006.variants.items()}
+    every = {**_TR2006.searches, **(searches or {})}
+    return Recipe(name, about, _TR2006.values | values, both, every)
+
+
+_HOT06 = _on_chapter(
     "hot06",
     "Hinton, Osindero and Teh (2006), the schedule of contrastive wake-sleep",
     {
@@ -442,8 +367,7 @@ _HOT06 = _on(
     },
 )
 
-_SCIENCE06 = _on(
-    _TR2006,
+_SCIENCE06 = _on_chapter(
     "science06",
     "Hinton and Salakhutdinov (2006), their public Matlab code",
     {
@@ -457,8 +381,7 @@ _SCIENCE06 = _on(
     },
 )
 
-_QUICK = _on(
-    _TR2006,
+_QUICK = _on_chapter(
     "quick",
     "the whole of Table 1 in minutes, to see that everything works; not its numbers",
     {
@@ -478,12 +401,7 @@ _QUICK = _on(
         "few labels": {"backprop.patience": (4, SHORT), "backprop.max_epochs": (16, SHORT)},
         "some labels": {"backprop.patience": (2, SHORT)},
     },
-    {
-        "labelled": (100, 1000),
-        "pretrain.layers": ((50, 50, 200),),
-        "backprop.rate": (0.2, 0.05),
-        "backprop.all_cases_rate": (0.1, 0.02),
-    },
+    {"labelled": (100, 1000), "pretrain.layers": ((50, 50, 200),)},
 )
 
 RECIPES: Mapping[str, Recipe] = {r.name: r for r in (_TR2006, _HOT06, _SCIENCE06, _QUICK)}

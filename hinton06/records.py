@@ -45,10 +45,8 @@ def from_tree(kind: type[T], tree: Mapping[str, Any], what: str, strict: bool = 
             try:
                 values[item.name] = _typed(hints[item.name], tree[item.name])
             except ValueError as error:
-                reason = f": {error}" if str(error) else ""
-                raise ValueError(
-                    f"its {what} {item.name} is not what this package writes{reason}"
-                ) from None
+                wrong = f"its {what} {item.name} is not what this package writes"
+                raise ValueError(f"{wrong}: {error}" if str(error) else wrong) from None
         elif item.default is dataclasses.MISSING:
             raise ValueError(f"does not record its {what} {item.name}")
     unknown = [name for name in tree if name not in hints]

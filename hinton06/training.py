@@ -109,10 +109,8 @@ class Interrupt:
         """Say, once, that a signal has come; called between batches."""
         if self.signal_number is not None and not self._announced:
             self._announced = True
-            self._on_request(
-                "stopping after this epoch, to save it (the same signal again: stop at once, "
-                "back at the last save)"
-            )
+            again = "the same signal again: stop at once, back at the last save"
+            self._on_request(f"stopping after this epoch, to save it ({again})")
 
 
 @contextmanager
@@ -135,13 +133,11 @@ def caught_signals(progress: Progress) -> Iterator[Interrupt]:
 
 @dataclass
 class Run:
-    """One file that a command makes, from its first epoch to its last.
+    """One file that a command makes, from its first epoch to its last, and no other process.
 
-    While it is being made it is kept at `path` with ``.part`` behind the name, and no other process
-    may make it; the finished file appears at `path` in one step. `settings` (under the name of a
-    `recipe`) and `lineage` are everything that determines the result. `check`, of a file that lies
-    there, finished or not, and its path, raises CheckpointError if it does not record what it
-    should.
+    Until it is finished it is at `path` with ``.part`` behind the name. `settings` (under the name
+    of a `recipe`) and `lineage` are everything that determines the result. `check`, of the path of
+    a file that lies there and of what it holds, raises CheckpointError if that is not enough.
     """
 
     path: Path
@@ -170,11 +166,10 @@ class Run:
 
     @contextmanager
     def begun(self, force: bool, progress: Progress) -> Iterator[Checkpoint | None]:
-        """Hold the file while a block makes it; what `finished_before` says is the block's.
+        """Hold the file while a block makes it, which gets what `finished_before` says.
 
-        A file that is finished already is only read, and held by nobody. Raises `RunError` if
-        another process is making it (which one, where, and since when), `CheckpointError` if
-        nothing can be written there.
+        A finished file is only read, and held by nobody. Raises `RunError` if another process is
+        making it (which, where, since when), `CheckpointError` if nothing can be written there.
         """
         lock = Lock(self.path)
         finished = None if force else self._existing(self.path)
@@ -203,12 +198,10 @@ class Run:
             raise CheckpointError(f"{self.path}: cannot be written: {reason}") from None
 
     def finished_before(self, force: bool) -> Checkpoint | None:
-        """The file that the same settings and lineage made earlier, if they did.
+        """The file that the same settings and lineage made earlier; named, if it was not yet.
 
-        It gets its name if the process that made it was killed before. With `force` a finished
-        file is forgotten, and an unfinished one of others. Raises `RunError` if there is a file of
-        others, which must not be overwritten, `CheckpointError` if there is one that cannot be
-        read.
+        With `force` a finished file is forgotten, and an unfinished one of others. Raises
+        `RunError` if there is a file of others, `CheckpointError` if one cannot be read.
         """
         if force:  # a finished file stays until the new one takes its place
             try:
@@ -238,22 +231,21 @@ class Run:
 
     def _difference_from(self, found: Checkpoint) -> str:
         """What differs first between how a file was made and this run, in words."""
-        if found.kind != self.kind:
-            return f"kind was {found.kind}, now {self.kind}"
-        if found.recipe != self.recipe:
-            return f"recipe was {found.recipe}, now {self.recipe}"
+        for name in ("kind", "recipe"):
+            before, now = getattr(found, name), getattr(self, name)
+            if before != now:
+                return f"{name} was {before}, now {now}"
         settings = records.from_tree(type(self.settings), found.settings, "setting")
         lineage = records.from_tree(Lineage, found.lineage, "lineage")
-        return records.difference(settings, self.settings) or records.difference(
-            lineage, self.lineage
-        )
+        changed = records.difference
+        return changed(settings, self.settings) or changed(lineage, self.lineage)
 
     def train(self, learner: Learner, progress: Progress) -> None:
         """Epoch after epoch until the learner is finished, going on from an unfinished file.
 
-        Raises `Interrupted` after SIGINT or SIGTERM, with the last whole epoch saved; `RunError`
-        if a number is no longer finite, with the last good file kept, or if the unfinished file is
-        of other arguments; `CheckpointError` if a file cannot be read or written.
+        Raises `Interrupted` after SIGINT or SIGTERM, `RunError` if a number is no longer finite,
+        both with the last good epoch saved; `RunError` if the unfinished file is of other
+        arguments; `CheckpointError` if a file cannot be read or written.
         """
         times = {"started": _now(), "seconds": 0.0, "cpu_seconds": 0.0, "resumed": 0}
         self.provenance = times | describe()
@@ -280,24 +272,24 @@ class Run:
             learner.restore(partial.state)
             _check_restored(partial.state)
             self.history = checkpoint.history_rows(partial.history)
-            self.provenance |= {
-                "started": str(partial.provenance["started"]),
-                "seconds": float(partial.provenance["seconds"]),
-                "cpu_seconds": float(partial.provenance["cpu_seconds"]),
-                "resumed": int(partial.provenance["resumed"]) + 1,
-            }
+            before = partial.provenance
+            self.provenance |= {n: float(before[n]) for n in ("seconds", "cpu_seconds")}
+            self.provenance |= {"started": str(before["started"])}
+            self.provenance |= {"resumed": int(before["resumed"]) + 1}
         except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CheckpointError(
-                f"{self.partial_path}: cannot be continued: {reason} (remove it to start anew)"
-            ) from None
+            why = f"cannot be continued: {reason} (remove it to start anew)"
+            raise CheckpointError(f"{self.partial_path}: {why}") from None
 
     def _epochs(self, learner: Learner, progress: Progress, interrupt: Interrupt) -> None:
+        def tick(amount: float) -> None:
+            progress.tick(amount)
+            interrupt.announce()
+
         saved_at = time.monotonic()
-        unsaved = False
         while learner.finished() is None:
             where, started, cpu_started = learner.where(), time.monotonic(), time.process_time()
-            row = learner.run_epoch(lambda amount: _tick(amount, progress, interrupt))
+            row = learner.run_epoch(tick)
             try:
                 check_finite(where, row, learner.parameters())
             except RunError as error:
@@ -307,11 +299,10 @@ class Run:
             self.history.append({**row, "seconds": seconds})
             self.provenance["seconds"] += seconds
             self.provenance["cpu_seconds"] += time.process_time() - cpu_started
-            unsaved = True
             progress.epoch(where, row, *learner.work())
             if interrupt.signal_number or time.monotonic() - saved_at >= self.save_every_s:
                 self._save_partial(learner.state(), self.provenance, len(self.history))
-                saved_at, unsaved = time.monotonic(), False
+                saved_at = time.monotonic()
             else:
                 state = copy.deepcopy(learner.state())
                 self._good = state, dict(self.provenance), len(self.history)
@@ -319,18 +310,17 @@ class Run:
                 break
         # A signal may have come after the question above whether to save; and the last
         # measurements may take a while, and may be interrupted.
-        if unsaved:
-            self._save_partial(learner.state(), self.provenance, len(self.history))
+        self._save_last_good()
 
     def _save_partial(self, state: Tree, provenance: Tree, epochs: int) -> None:
-        history = checkpoint.history_columns(self.history[:epochs])
-        self._write(False, provenance, state=state, history=history)
+        self._write(False, provenance, epochs, state=state)
         self._good = None
 
-    def _write(self, complete: bool, provenance: Tree, **parts: Tree) -> Checkpoint:
-        """What is there, at `partial_path`."""
+    def _write(self, complete: bool, provenance: Tree, epochs: int, **parts: Tree) -> Checkpoint:
+        """What is there, with the history of so many epochs, at `partial_path`."""
         settings, lineage = records.to_tree(self.settings), records.to_tree(self.lineage)
         held = Checkpoint(self.kind, complete, self.recipe, settings, lineage, provenance, **parts)
+        held.history = checkpoint.history_columns(self.history[:epochs])
         if self._lock is not None:
             self._hold(self._lock.keep)
         checkpoint.save(self.partial_path, held)
@@ -347,16 +337,11 @@ class Run:
         So there is one file at any time, and a process that is killed here has lost nothing.
         Raises `CheckpointError` if it cannot be written or named; the file with ``.part`` stays.
         """
-        history = checkpoint.history_columns(self.history)
         provenance = self.provenance | {"finished": _now()}
-        finished = self._write(True, provenance, model=model, history=history, outcome=outcome)
+        n_epochs = len(self.history)
+        finished = self._write(True, provenance, n_epochs, model=model, outcome=outcome)
         checkpoint.move(self.partial_path, self.path)
         return finished
-
-
-def _tick(amount: float, progress: Progress, interrupt: Interrupt) -> None:
-    progress.tick(amount)
-    interrupt.announce()
 
 
 def _check_restored(state: Mapping[str, Any], group: str = "state") -> None:
@@ -376,9 +361,8 @@ def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, 
     bad = [name for name, array in parameters.items() if not np.isfinite(array).all()]
     bad += [name.replace("_", " ") for name, value in row.items() if not math.isfinite(value)]
     if bad:
-        raise RunError(
-            f"{where}: {bad[0]} no longer finite; what was good before is kept (a smaller rate?)"
-        )
+        kept = "what was good before is kept (a smaller rate?)"
+        raise RunError(f"{where}: {bad[0]} no longer finite; {kept}")
 
 
 def _now() -> str:

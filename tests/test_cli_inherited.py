@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -297,10 +297,10 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
         seen["learned"].append(train.images)
         make_tuning(self, net, train, *more, **others)
 
-    def asked(context: Any, file: Any, net: Any, method: Any, parts: Any) -> list[Evaluation]:
+    def asked(context: Any, net: Any, method: Any, parts: Any) -> Iterator[Evaluation]:
         for part, cases in parts.items():
             seen[part].append(cases.images)
-        return measure(context, file, net, method, parts)
+        return measure(context, net, method, parts)
 
     monkeypatch.setattr(stacking.GreedyStack, "__init__", stack)
     monkeypatch.setattr(FineTuning, "__init__", tuning)

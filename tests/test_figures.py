@@ -306,10 +306,7 @@ def run_file(
     lineage = Lineage("none", seed=0, threads=1, role=role, split="a", **targets)  # type: ignore[arg-type]
     held = Checkpoint(kind, complete, "quick", {}, {}, {}, history=columns)
     settings = RECIPES["quick"].settings(KINDS[kind].part)
-    return RunFile(
-        Path("x.h5"), KINDS[kind], "quick", settings, lineage, outcome or Outcome(), complete,
-        columns, {}, held,
-    )  # fmt: skip
+    return RunFile(Path("x.h5"), KINDS[kind], settings, lineage, outcome or Outcome(), held)
 
 
 def ended(epochs: int, cases: int = 0, errors: int = 0) -> Outcome:

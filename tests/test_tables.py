@@ -270,7 +270,8 @@ def test_show_names_the_source_of_each_setting_under_the_experiment_s_conditions
     capsys: Any,
 ) -> None:
     file = loading.load(OLD / "hybrid-a.h5")
-    contents.show(dataclasses.replace(file, recipe="tr2006"))
+    held = dataclasses.replace(file.held, recipe="tr2006")
+    contents.show(dataclasses.replace(file, held=held))
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
     assert lines["recipe"].split() == ["recipe", "tr2006"]
     assert "Hinton, Osindero and Teh (2006)" in lines["sampled_labels"]
@@ -278,7 +279,7 @@ def test_show_names_the_source_of_each_setting_under_the_experiment_s_conditions
     assert lines["bp_weights"].split()[-1] == "option"
     # In the recipe's variant for mixed gradients; without one it is 10.
     changed = dataclasses.replace(file.settings, gibbs=(3,))  # type: ignore[type-var]
-    contents.show(dataclasses.replace(file, recipe="tr2006", settings=changed))
+    contents.show(dataclasses.replace(file, held=held, settings=changed))
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
     assert "validation" in lines["gibbs"]
 

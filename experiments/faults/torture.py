@@ -148,7 +148,7 @@ def arm(point: str, number: int, signal_number: int, seconds: float) -> None:
         "between layers": lambda: around(GreedyStack, "_add_layer"),
         "between training and finishing": lambda: around(training.Run, "finish"),
         "going on": lambda: around(checkpoint, "history_rows"),
-        "in an epoch": lambda: around(training, "_tick"),
+        "in an epoch": lambda: around(training.Interrupt, "announce"),
     }
     places[point]()
 

@@ -21,7 +21,7 @@ from hinton06.lineage import PRETRAINED, VALIDATED
 from hinton06.loading import RunFile, load, typed
 from hinton06.mnist import Digits
 from hinton06.recognition import Cases, score
-from hinton06.report.runs import file_values
+from hinton06.report.files import file_values
 from hinton06.report.table import Column, Table
 
 MOST_BYTES = 4_000_000

@@ -18,10 +18,7 @@ from hinton06.mnist import DataError
 from hinton06.report.files import ReportError
 from hinton06.training import Interrupted, RunError
 
-_LEARNING = [
-    "pretrain",
-    *(module.name for module in pkgutil.iter_modules(__path__) if "finetune_" in module.name),
-]
+_LEARNING = ["pretrain", *(m.name for m in pkgutil.iter_modules(__path__) if "finetune_" in m.name)]
 """Modules with a learning command each, of their own name."""
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
@@ -33,7 +30,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
 
 
 class _Commands(click.Group):
-    """A group that turns what can go wrong into one line and an exit code."""
+    """A group that turns what can go wrong into one line on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -44,15 +41,14 @@ class _Commands(click.Group):
             raise OneLine("not enough memory; what was saved before is kept") from None
         except Interrupted as stop:
             click.echo(f"hinton06: stopped by {stop}; start again to go on", err=True)
-            ctx.exit(128 + stop.signal_number)
+            raise click.exceptions.Exit(128 + stop.signal_number) from None
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands by section, each with the whole of its first sentence."""
         for section, commands in SECTIONS.items():
             with formatter.section(section):
-                formatter.write_dl(
-                    [(str(c.name), c.get_short_help_str(limit=200)) for c in commands]
-                )
+                named = [(str(c.name), c.get_short_help_str(limit=200)) for c in commands]
+                formatter.write_dl(named)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,22 +8,15 @@ from typing import Any
 import click
 
 from hinton06 import experiments
-from hinton06.cli.options import (
-    EXISTING_FILE,
-    LAYERS,
-    long_run_options,
-    print_result,
-    recipe_options,
-    training_setup,
-)
+from hinton06.cli import options
 from hinton06.mnist import SPLITS
 from hinton06.recipes import conditions
 
 
 @click.command("finetune-bp")
-@click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...", type=EXISTING_FILE)
+@click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...", type=options.EXISTING_FILE)
 @click.option(
-    "--extend", "extended", metavar="CHECKPOINT", type=EXISTING_FILE,
+    "--extend", "extended", metavar="CHECKPOINT", type=options.EXISTING_FILE,
     help="Add the validation cases to the training cases of this fine-tuned net and train on "
     "until its cost on all of them is what it was on the training cases.",
 )  # fmt: skip
@@ -37,15 +30,15 @@ from hinton06.recipes import conditions
     help="With --no-pretraining and no CHECKPOINT: learn the training cases of this split, "
     "stopped by its validation cases.",
 )  # fmt: skip
-@click.option("--layers", type=LAYERS, help="Hidden layers with --no-pretraining. Default: as "
-              "in the first CHECKPOINT, or the recipe's.")  # fmt: skip
+@click.option("--layers", type=options.LAYERS, help="Hidden layers with --no-pretraining. "
+              "Default: as in the first CHECKPOINT, or the recipe's.")  # fmt: skip
 @click.option(
     "--labelled", metavar="CASES", type=click.IntRange(1, 1_000_000_000),
     help="Learn from so many of the training cases, equally many of each class, as if the others "
     "had no labels. Default: all.",
 )  # fmt: skip
-@long_run_options
-@recipe_options("backprop")
+@options.long_run_options
+@options.recipe_options("backprop")
 def finetune_bp(
     checkpoints: tuple[Path, ...],
     extended: Path | None,
@@ -54,7 +47,7 @@ def finetune_bp(
     layers: tuple[int, ...] | None,
     labelled: int | None,
     out: Path | None,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Fine-tune a net by gentle backpropagation.
 
@@ -70,21 +63,19 @@ def finetune_bp(
     Learning stops once the validation cost is past its minimum and the fewest validation errors
     are 10 epochs old; the weights go back to those fewest errors.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
-    labelled = labelled or 0
     _check_usage(checkpoints, extended, no_pretraining, split, layers)
-    if labelled and (extended or (no_pretraining and not split)):
-        raise click.UsageError("--labelled goes with a pretrained CHECKPOINT or with --split")
     all_cases = extended or no_pretraining
-    if all_cases and options["rate"] is not None:  # that would not be used: a mistake
-        raise click.UsageError(
-            "with --extend and --no-pretraining the rate is --all-cases-rate, not --rate"
-        )
-    if not all_cases and options["all_cases_rate"] is not None:
+    if labelled and all_cases and not split:
+        raise click.UsageError("--labelled goes with a pretrained CHECKPOINT or with --split")
+    if all_cases and given["rate"] is not None:  # that would not be used: a mistake
+        those = "with --extend and --no-pretraining"
+        raise click.UsageError(f"{those} the rate is --all-cases-rate, not --rate")
+    if not all_cases and given["all_cases_rate"] is not None:
         raise click.UsageError("--all-cases-rate goes with --extend and --no-pretraining only")
-    setup = training_setup(options, [extended] if extended else checkpoints)
+    setup = options.training_setup(given, [extended] if extended else checkpoints)
     known = setup.start.lineage.conditions() if setup.start else {}
     known |= {"labelled": labelled} if labelled else {}
-    settings = setup.settings("backprop", options, conditions(**known))
+    settings = setup.settings("backprop", given, conditions(**known))
     context, named = setup.context, (setup.recipe.name, setup.seed)
     few = f"-{labelled}-labelled" if labelled else ""
     if extended:
@@ -92,7 +83,7 @@ def finetune_bp(
         result = experiments.extend(context, path, extended, settings, *named)
     elif split:
         path = out or Path("runs") / f"bp-not-pretrained-{split}{few}.h5"
-        sizes = layers or setup.recipe.pretrain.layers
+        sizes = layers or setup.recipe.settings("pretrain").layers
         result = experiments.finetune_from_random_on_split(
             context, path, split, settings, sizes, *named, labelled or 0
         )
@@ -109,25 +100,19 @@ def finetune_bp(
         result = experiments.finetune(
             context, path, checkpoints[0], settings, *named, labelled or 0
         )
-    print_result(result, options["as_json"])
+    options.print_result(result, given["as_json"])
 
 
 def _check_usage(
-    checkpoints: tuple[Path, ...],
-    extended: Path | None,
-    no_pretraining: bool,
-    split: str | None,
-    layers: tuple[int, ...] | None,
+    checkpoints: Any, extended: Any, no_pretraining: bool, split: Any, layers: Any
 ) -> None:
     if extended and (no_pretraining or checkpoints or split):
         raise click.UsageError("--extend takes one CHECKPOINT and no other mode")
     if split and (checkpoints or not no_pretraining):
         raise click.UsageError("--split goes with --no-pretraining and without CHECKPOINT")
     if no_pretraining and not checkpoints and not split:
-        raise click.UsageError(
-            "--no-pretraining needs the fine-tuned nets whose costs it stops at, or a --split "
-            "whose validation cases stop it"
-        )
+        needed = "the fine-tuned nets whose costs it stops at, or a --split whose validation cases"
+        raise click.UsageError(f"--no-pretraining needs {needed} stop it")
     if not extended and not no_pretraining and len(checkpoints) != 1:
         raise click.UsageError("give one pretrained CHECKPOINT, or --extend, or --no-pretraining")
     if layers and not no_pretraining:

@@ -8,28 +8,20 @@ from typing import Any
 import click
 
 from hinton06 import experiments
-from hinton06.cli.options import (
-    EXISTING_FILE,
-    long_run_options,
-    print_result,
-    recipe_options,
-    training_setup,
-)
+from hinton06.cli import options
 from hinton06.recipes import conditions
 
 
 @click.command("finetune-cws")
-@click.argument("start", required=False, type=EXISTING_FILE)
+@click.argument("start", required=False, type=options.EXISTING_FILE)
 @click.option(
-    "--extend", "extended", metavar="CHECKPOINT", type=EXISTING_FILE,
+    "--extend", "extended", metavar="CHECKPOINT", type=options.EXISTING_FILE,
     help="Add the validation cases to the training cases of this fine-tuned net and train on "
     "until their error rate is what it was on the training cases.",
 )  # fmt: skip
-@long_run_options
-@recipe_options("wakesleep")
-def finetune_cws(
-    start: Path | None, extended: Path | None, out: Path | None, **options: Any
-) -> None:
+@options.long_run_options
+@options.recipe_options("wakesleep")
+def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **given: Any) -> None:
     """Fine-tune a generative net by contrastive wake-sleep, alone or with backpropagation.
 
     \b
@@ -46,19 +38,18 @@ def finetune_cws(
     if (start is None) == (extended is None):
         raise click.UsageError("give one START file, or --extend CHECKPOINT")
     for word in ("bp-weight", "search-bp-weight", "bp-weights") if extended else ():
-        if options[word.replace("-", "_")] is not None:
-            raise click.UsageError(
-                f"--extend goes on with the net's own coefficient, without --{word}"
-            )
+        if given[word.replace("-", "_")] is not None:
+            own = "--extend goes on with the net's own coefficient"
+            raise click.UsageError(f"{own}, without --{word}")
     path = start or extended
     assert path is not None
-    setup = training_setup(options, [path])
+    setup = options.training_setup(given, [path])
     assert setup.start is not None
-    asked = setup.settings("wakesleep", options)
+    asked = setup.settings("wakesleep", given)
     mixed = asked.mixed or (extended is not None and setup.start.outcome.bp_weight > 0)
     learned = setup.start.lineage.conditions()
     under = conditions(**learned, mixed=mixed, generative=asked.generative)
-    settings = setup.settings("wakesleep", options, under)
+    settings = setup.settings("wakesleep", given, under)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     if extended:
         out = out or path.with_name(f"{path.stem}-extended.h5")
@@ -69,4 +60,4 @@ def finetune_cws(
         if out == path:
             raise click.UsageError("--out must name another file than START")
         result = experiments.finetune_generative(context, out, path, settings, *named)
-    print_result(result, options["as_json"])
+    options.print_result(result, given["as_json"])

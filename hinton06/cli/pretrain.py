@@ -8,19 +8,9 @@ from typing import Any
 import click
 
 from hinton06 import experiments
-from hinton06.cli.options import (
-    EXISTING_FILE,
-    long_run_options,
-    print_json,
-    recipe_options,
-    result_values,
-    state_text,
-    training_setup,
-)
-from hinton06.experiments import Result
+from hinton06.cli import options
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
 from hinton06.recipes import conditions, show_value
-from hinton06.records import Tree
 
 
 @click.command()
@@ -34,7 +24,7 @@ from hinton06.records import Tree
     help="The top RBM also learns the labels, for contrastive wake-sleep (Figure 4).",
 )  # fmt: skip
 @click.option(
-    "--on", "lower", metavar="CHECKPOINT", type=EXISTING_FILE,
+    "--on", "lower", metavar="CHECKPOINT", type=options.EXISTING_FILE,
     help="Take the layers below the top from this stack of the same split, and learn only a new "
     "top: with --labels, what a stack without them already has is not learned again.",
 )  # fmt: skip
@@ -54,8 +44,8 @@ from hinton06.records import Tree
     help="Folder for the files pretrain-a.h5, pretrain-labels-a.h5, pretrain-translated-a.h5, "
     "pretrain-1000-images-a.h5, and so on.",
 )  # fmt: skip
-@long_run_options
-@recipe_options("pretrain")
+@options.long_run_options
+@options.recipe_options("pretrain")
 def pretrain(
     split: str,
     labels: bool,
@@ -64,7 +54,7 @@ def pretrain(
     labelled: int | None,
     runs: Path,
     out: Path | None,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Learn a stack of RBMs greedily.
 
@@ -79,11 +69,11 @@ def pretrain(
     if labelled and (labels or lower):
         raise click.UsageError("--labelled goes without --labels and --on")
     names = SPLITS if split == "all" else (split,)
-    setup = training_setup(options, [lower] if lower else [], len(names))
-    if options["passes"] is not None and options["updates"] is None:
-        options["updates"] = 0
+    setup = options.training_setup(given, [lower] if lower else [], len(names))
+    if given["passes"] is not None and given["updates"] is None:
+        given["updates"] = 0
     under = conditions(labels=labels, translations=translations, images=labelled)
-    settings = setup.settings("pretrain", options, under)
+    settings = setup.settings("pretrain", given, under)
     sort = ("labels-" if labels else "") + ("translated-" if translations else "")
     sort += f"{labelled}-images-" if labelled else ""
     results = []
@@ -96,14 +86,15 @@ def pretrain(
         if result.already:
             setup.display.skip()
         results.append(result)
-        if not options["as_json"]:
-            file = result.file
+        if not given["as_json"]:
+            file, state = result.file, options.state_text(result)
             layers = show_value(tuple(rbm.n_hidden for rbm in file.model))
-            click.echo(f"{file.path}: {layers}, {file.outcome.reason}, {state_text(result)}")
-    if options["as_json"]:
-        print_json([_values(result) for result in results])
-
-
-def _values(result: Result) -> Tree:
-    last = {name: float(column[-1]) for name, column in result.file.history.items()}
-    return result_values(result) | {"last_epoch": last}
+            click.echo(f"{file.path}: {layers}, {file.outcome.reason}, {state}")
+    if given["as_json"]:
+        last = [{n: float(c[-1]) for n, c in result.file.history.items()} for result in results]
+        options.print_json(
+            [
+                options.result_values(result) | {"last_epoch": epoch}
+                for result, epoch in zip(results, last, strict=True)
+            ]
+        )
