@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hinton06.finetuning import FineTuning
@@ -102,7 +103,7 @@ class CaseSampler:
     procedure", on importance sampling.
     """
 
-    def __init__(self, n_cases: int, settings: BackpropSettings, rng: np.random.Generator) -> None:
+    def __init__(self, n_cases: int, settings: BackpropSettings, rng: Generator) -> None:
         self._settings, self._rng = settings, rng
         self.easy = np.zeros(n_cases, np.bool_)
         self.queue = np.empty(0, np.int64)
@@ -164,7 +165,7 @@ class DiscriminativeFineTuning(FineTuning[Classifier]):
         net: Classifier,
         train: Cases,
         settings: BackpropSettings,
-        rng: np.random.Generator,
+        rng: Generator,
         valid: Cases | None = None,
         target_cost: float | None = None,
     ) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hinton06.models import Model
@@ -49,7 +50,7 @@ class FineTuning(ABC, Generic[Net]):
         self,
         net: Net,
         train: Cases,
-        rng: np.random.Generator,
+        rng: Generator,
         valid: Cases | None = None,
         target: float | None = None,
     ) -> None:

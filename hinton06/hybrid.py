@@ -10,19 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hinton06 import numerics
 from hinton06.models import DeepBeliefNet, Rbm
-from hinton06.numerics import (
-    Array,
-    affine,
-    firing_probs,
-    label_errors,
-    log_softmax,
-    log_sums,
-    product,
-    times_slope,
-)
+from hinton06.numerics import Array
 from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts
 from hinton06.updates import Momentum, Step
 
@@ -60,7 +53,7 @@ class LabelBackpropagation:
         log_probabilities = self._up(data, buffer)
         errors = np.empty_like(log_probabilities)
         shares = np.full(len(data), 1 / len(data), errors.dtype)
-        costs = label_errors(log_probabilities, labels, shares, errors)
+        costs = numerics.label_errors(log_probabilities, labels, shares, errors)
         self._down(data, errors, buffer, step)
         return costs
 
@@ -73,15 +66,16 @@ class LabelBackpropagation:
     def _up(self, data: Array, buffer: dict[str, Array]) -> Array:
         """Log probabilities (n, n_labels); leaves the activities and the top slopes behind."""
         net = self.net
-        hid = firing_probs(data, net.vishid, net.hid_rec_bias, buffer["hid"])
-        pen = firing_probs(hid, net.hidpen, net.pen_rec_bias, buffer["pen"])
-        inputs = affine(pen, net.pentop, net.top_bias, buffer["top"])
+        hid = numerics.firing_probs(data, net.vishid, net.hid_rec_bias, buffer["hid"])
+        pen = numerics.firing_probs(hid, net.hidpen, net.pen_rec_bias, buffer["pen"])
+        inputs = numerics.affine(pen, net.pentop, net.top_bias, buffer["top"])
         # Beyond the limit a unit is off or on with every label, and softplus grows alike for all:
         # no probability changes.
         exp_inputs = np.exp(np.clip(inputs, -_SATURATED, _SATURATED, out=inputs), out=inputs)
-        minus_energies = log_sums(exp_inputs, np.exp(net.labtop), self._slopes[:, : len(data)])
+        slopes = self._slopes[:, : len(data)]
+        minus_energies = numerics.log_sums(exp_inputs, np.exp(net.labtop), slopes)
         minus_energies += net.lab_gen_bias  # the term of pen's biases is the same for all labels
-        return log_softmax(minus_energies)
+        return numerics.log_softmax(minus_energies)
 
     def _down(self, data: Array, errors: Array, buffer: dict[str, Array], step: Step) -> None:
         """From the (n, n_labels) gradients of minus the free energies to every parameter's."""
@@ -96,7 +90,8 @@ class LabelBackpropagation:
         ):
             momenta[weights].gather_product(below.T, delta, 1.0, step)
             momenta[bias].gather_sum(delta, 1.0, step)
-            delta = times_slope(product(delta, getattr(net, weights).T, below_delta), below)
+            numerics.product(delta, getattr(net, weights).T, below_delta)
+            delta = numerics.times_slope(below_delta, below)
         momenta["vishid"].gather_product(data.T, delta, 1.0, step)
         momenta["hid_rec_bias"].gather_sum(delta, 1.0, step)
 
@@ -127,9 +122,7 @@ class PretrainingGradient:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
         return self._divergences[0].data_buffer(n)
 
-    def learn(
-        self, targets: Array, _gibbs_steps: int, rng: np.random.Generator, step: Step
-    ) -> float:
+    def learn(self, targets: Array, _gibbs_steps: int, rng: Generator, step: Step) -> float:
         """Eq. 4: a CD-1 update of every RBM at once; returns the pixels' squared error, summed."""
         n = len(targets)
         low, middle, memory = self._divergences

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any, Self, TypeAlias
 
 import numpy as np
+from numpy.random import Generator
 
 from hinton06.numerics import Array
 
@@ -131,12 +132,7 @@ class Rbm:
 
     @classmethod
     def random(
-        cls,
-        n_visible: int,
-        n_hidden: int,
-        initial_sd: float,
-        rng: np.random.Generator,
-        n_labels: int = 0,
+        cls, n_visible: int, n_hidden: int, initial_sd: float, rng: Generator, n_labels: int = 0
     ) -> Rbm:
         """A float32 RBM with weights from N(0, initial_sd^2) and zero biases.
 
@@ -272,9 +268,7 @@ class Classifier(Model):
         return cls(tuple(weights), tuple(biases)).copy()
 
     @classmethod
-    def random(
-        cls, sizes: Sequence[int], initial_scale: float, rng: np.random.Generator
-    ) -> Classifier:
+    def random(cls, sizes: Sequence[int], initial_scale: float, rng: Generator) -> Classifier:
         """A float32 net from a random start: the net that is "not pre-trained".
 
         Weights to hidden units are N(0, initial_scale^2 / n_in), the chapter's "small random

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -236,7 +237,7 @@ def _flat(one: _Array, other: _Array) -> tuple[int, int]:
     return _address(one), _address(other)
 
 
-def _seed(rng: np.random.Generator) -> Any:
+def _seed(rng: Generator) -> Any:
     """A pointer to what seeds the generators of each thread; drawn when all else is checked."""
     words: Any = rng.bit_generator.random_raw(_team * _SEED_WORDS)
     return ctypes.byref(_BYTE(words))
@@ -249,19 +250,19 @@ def squash(inputs: _Array, bias: _Array, sign: float) -> None:
 
 
 @_in_c
-def fire(inputs: _Array, bias: _Array, rng: np.random.Generator) -> None:
+def fire(inputs: _Array, bias: _Array, rng: Generator) -> None:
     rows = _rows(inputs)
     _C.states(_row(bias, rows[2]), *rows, _seed(rng))
 
 
 @_in_c
-def squash_and_fire(inputs: _Array, bias: _Array, rng: np.random.Generator, states: _Array) -> None:
+def squash_and_fire(inputs: _Array, bias: _Array, rng: Generator, states: _Array) -> None:
     rows = _rows(inputs)
     _C.both(_row(bias, rows[2]), *rows, *_beside(states, rows), _seed(rng))
 
 
 @_in_c
-def choose(probs: _Array, rng: np.random.Generator, out: _Array) -> None:
+def choose(probs: _Array, rng: Generator, out: _Array) -> None:
     rows = _rows(probs)
     _C.choose(*rows, *_beside(out, rows), _seed(rng))
 

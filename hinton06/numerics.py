@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas
 
@@ -103,21 +104,21 @@ def squash(inputs: Array, bias: Array, sign: float = 1) -> Array:
     return logistic_of_minus(np.subtract(-bias, inputs, out=inputs), sign)
 
 
-def fire(inputs: Array, bias: Array, rng: np.random.Generator) -> Array:
+def fire(inputs: Array, bias: Array, rng: Generator) -> Array:
     """1 with the probability ``1 / (1 + exp(-(inputs + bias)))``, else 0, in place."""
     if native.fire(inputs, bias, rng):
         return inputs
     return choose(squash(inputs.copy(), bias), rng, inputs)
 
 
-def squash_and_fire(inputs: Array, bias: Array, rng: np.random.Generator, states: Array) -> Array:
+def squash_and_fire(inputs: Array, bias: Array, rng: Generator, states: Array) -> Array:
     """`squash` in place, and from the probabilities, into other memory, the states of `choose`."""
     if native.squash_and_fire(inputs, bias, rng, states):
         return states
     return choose(squash(inputs, bias), rng, states)
 
 
-def choose(probs: Array, rng: np.random.Generator, out: Array) -> Array:
+def choose(probs: Array, rng: Generator, out: Array) -> Array:
     """1 with each probability, else 0, into an array like it, of other memory.
 
     In float64, and in C, a unit compares its probability with a uniform draw. In float32 and
@@ -132,7 +133,7 @@ def choose(probs: Array, rng: np.random.Generator, out: Array) -> Array:
     return _sixteen_bits(probs, rng, out)
 
 
-def _sixteen_bits(probs: Array, rng: np.random.Generator, out: Array) -> Array:
+def _sixteen_bits(probs: Array, rng: Generator, out: Array) -> Array:
     """`choose` by comparing integers: a unit fires if its 16 bits are below 65,536 p.
 
     With ``65,536 p = level + rest``, 16 bits equal to the level leave it open, and a uniform
@@ -151,7 +152,7 @@ def _sixteen_bits(probs: Array, rng: np.random.Generator, out: Array) -> Array:
     return out
 
 
-def bernoulli(probs: Array, rng: np.random.Generator, out: Array | None = None) -> Array:
+def bernoulli(probs: Array, rng: Generator, out: Array | None = None) -> Array:
     """`choose` for arrays of any shape, into out or a new one.
 
     ValueError if out may share memory with `probs`.
@@ -174,16 +175,12 @@ def firing_probs(
     return squash(product(data, weights, out), bias, sign)
 
 
-def firing_states(
-    data: Array, weights: Array, bias: Array, rng: np.random.Generator, out: Array
-) -> Array:
+def firing_states(data: Array, weights: Array, bias: Array, rng: Generator, out: Array) -> Array:
     """Binary states of a layer's units, each 1 with its probability of `firing_probs`, into out."""
     return fire(product(data, weights, out), bias, rng)
 
 
-def stochastic_pass(
-    states: Array, layers: Iterable[tuple[Array, Array]], rng: np.random.Generator
-) -> Array:
+def stochastic_pass(states: Array, layers: Iterable[tuple[Array, Array]], rng: Generator) -> Array:
     """Binary states of one layer after another, from those of the one before: weights, biases."""
     for weights, bias in layers:
         states = bernoulli(firing_probs(states, weights, bias), rng)
@@ -277,7 +274,7 @@ def one_hot_targets(
     return targets
 
 
-def one_hot(probs: Array, rng: np.random.Generator) -> Array:
+def one_hot(probs: Array, rng: Generator) -> Array:
     """One unit on in each row, chosen with its probability; rows sum to 1, up to rounding."""
     ends = np.cumsum(probs, axis=1)
     draws = rng.random((len(probs), 1)) * ends[:, -1:]  # sums to 1 only up to rounding
@@ -372,7 +369,7 @@ def batches_taken(
 
 
 def epoch_order(
-    n_cases: int, rng: np.random.Generator, classes: NDArray[np.integer[Any]] | None = None
+    n_cases: int, rng: Generator, classes: NDArray[np.integer[Any]] | None = None
 ) -> NDArray[np.int64]:
     """Every case once, in random order; each class spread evenly over the epoch if they are given.
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hinton06.models import Rbm, Stack
@@ -95,7 +96,7 @@ class GreedyStack:
         self,
         cases: NDArray[Any],
         settings: PretrainSettings,
-        rng: np.random.Generator,
+        rng: Generator,
         targets: NDArray[np.float32] | None = None,
         classes: NDArray[np.integer[Any]] | None = None,
         lower: Sequence[Rbm] = (),

@@ -12,22 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hinton06 import numerics
 from hinton06.finetuning import FineTuning
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
 from hinton06.models import DeepBeliefNet
-from hinton06.numerics import (
-    Array,
-    batches,
-    bernoulli,
-    epoch_order,
-    firing_probs,
-    firing_states,
-    one_hot,
-    one_hot_targets,
-    take_batch,
-)
+from hinton06.numerics import Array
 from hinton06.rbm import hidden_states, parts, visible_states
 from hinton06.recipes import WakeSleepSettings
 from hinton06.recognition import Cases, label_log_probs, mean_free_energy
@@ -107,7 +99,7 @@ class ContrastiveWakeSleep:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
         return self._single["data"][:n]
 
-    def run(self, targets: Array, gibbs_steps: int, rng: np.random.Generator) -> Pass:
+    def run(self, targets: Array, gibbs_steps: int, rng: Generator) -> Pass:
         """The stochastic passes of the batch in `data_buffer`; changes no parameter.
 
         `targets` are its (n, n_labels) one-hot labels, of no columns for a net without labels;
@@ -122,8 +114,8 @@ class ContrastiveWakeSleep:
         sleep = {name: array[n:] for name, array in both.items()}
 
         # Wake: states all the way up.
-        firing_states(data, net.vishid, net.hid_rec_bias, rng, wake["hid"])
-        firing_states(wake["hid"], net.hidpen, net.pen_rec_bias, rng, wake["pen"])
+        numerics.firing_states(data, net.vishid, net.hid_rec_bias, rng, wake["hid"])
+        numerics.firing_states(wake["hid"], net.hidpen, net.pen_rec_bias, rng, wake["pen"])
         units, labels = parts(net.memory, wake["visible"])
         units[...], labels[...] = wake["pen"], targets
         hidden_states(net.memory, wake["visible"], rng, wake["top"])
@@ -136,16 +128,16 @@ class ContrastiveWakeSleep:
 
         # Down, from both at once: what predicts the wake states is what a dream is drawn from.
         # Its hidden units are states, but its pixels stay probabilities.
-        firing_probs(both["pen"], net.penhid, net.hid_gen_bias, both["hid_probs"])
-        bernoulli(sleep["hid_probs"], rng, sleep["hid"])
-        firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
+        numerics.firing_probs(both["pen"], net.penhid, net.hid_gen_bias, both["hid_probs"])
+        numerics.bernoulli(sleep["hid_probs"], rng, sleep["hid"])
+        numerics.firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
 
         pen, hid = self._single["pen_prediction"][:n], self._single["sleep_hid_prediction"][:n]
         return Pass(
             wake["hid"], wake["pen"], wake["top"], sleep["pen"], labels, sleep["top"], sleep["hid"],
             sleep["vis_probs"], wake["vis_probs"], wake["hid_probs"],
-            firing_probs(sleep["hid"], net.hidpen, net.pen_rec_bias, pen),
-            firing_probs(sleep["vis_probs"], net.vishid, net.hid_rec_bias, hid),
+            numerics.firing_probs(sleep["hid"], net.hidpen, net.pen_rec_bias, pen),
+            numerics.firing_probs(sleep["vis_probs"], net.vishid, net.hid_rec_bias, hid),
         )  # fmt: skip
 
     def _gibbs(
@@ -154,7 +146,7 @@ class ContrastiveWakeSleep:
         top_states: Array,
         visible: Array,
         top: Array,
-        rng: np.random.Generator,
+        rng: Generator,
         sampled_labels: bool,
     ) -> None:
         """Alternating Gibbs sampling of the memory from top states; leaves its states behind."""
@@ -163,12 +155,10 @@ class ContrastiveWakeSleep:
         for _ in range(rounds):
             visible_states(memory, top_states, rng, visible)
             if sampled_labels and memory.n_labels:
-                labels[...] = one_hot(labels, rng)
+                labels[...] = numerics.one_hot(labels, rng)
             top_states = hidden_states(memory, visible, rng, top)
 
-    def learn(
-        self, targets: Array, gibbs_steps: int, rng: np.random.Generator, step: Step
-    ) -> float:
+    def learn(self, targets: Array, gibbs_steps: int, rng: Generator, step: Step) -> float:
         """One update from the batch in `data_buffer`: Eqs 2, 3 and 4.
 
         `step` is that of every parameter, but for the rate of the recognition weights and biases,
@@ -209,7 +199,7 @@ class ContrastiveWakeSleep:
         momenta["memory_hidden_bias"].step_sum(top, 1 / n, step)
         return cost
 
-    def _fantasise(self, n: int, rng: np.random.Generator) -> None:
+    def _fantasise(self, n: int, rng: Generator) -> None:
         """Let the chains go on, and put where they are in the place of confabulations."""
         n_chains = self._n_chains(n)
         if n_chains:
@@ -286,7 +276,7 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         net: DeepBeliefNet,
         train: Cases,
         settings: WakeSleepSettings,
-        rng: np.random.Generator,
+        rng: Generator,
         valid: Cases | None = None,
         target_error_rate: float | None = None,
         schedule_done: int = 0,
@@ -296,7 +286,7 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         super().__init__(net, train, rng, valid, target_error_rate)
         self.settings = settings
         self._schedule_done = schedule_done
-        self._targets = one_hot_targets(train.labels, net.n_labels)
+        self._targets = numerics.one_hot_targets(train.labels, net.n_labels)
         size = min(settings.batch, len(train))
         self._wake_sleep: ContrastiveWakeSleep | None = None
         if settings.generative == "wake-sleep":
@@ -357,9 +347,9 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         gibbs_steps, steps = gibbs_steps_at(self.settings, place), steps_at(self.settings, place)
         work, size = self._epoch_work(self.epoch) / len(self._train), self.settings.batch
         classes = self._train.labels if self.settings.balanced else None
-        order = epoch_order(len(self._train), self._rng, classes)
+        order = numerics.epoch_order(len(self._train), self._rng, classes)
         costs = np.zeros(2)
-        for number, batch in enumerate(batches(len(order), size)):
+        for number, batch in enumerate(numerics.batches(len(order), size)):
             rows = order[batch]
             costs += self._learn(rows, gibbs_steps, *steps)
             if self._mean and number % _AVERAGED_EVERY == 0:
@@ -380,7 +370,7 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
     ) -> tuple[float, float]:
         """One update; both gradients are of the same parameters and the same cases."""
         data = self._generative.data_buffer(len(rows))
-        take_batch(self._train.images, rows, data)
+        numerics.take_batch(self._train.images, rows, data)
         label_cost = 0.0
         if self._labels:
             label_cost = float(self._labels.gather(data, self._train.labels[rows], bp_step).sum())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reference import Floats
 from reference_generative import Draws, Dream, Net, scripted
 
-from hinton06 import wakesleep
+from hinton06 import numerics
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient
 from hinton06.models import DeepBeliefNet, Rbm
 from hinton06.numerics import epoch_order, one_hot_targets, take_batch
@@ -595,7 +595,7 @@ def test_balanced_epochs_take_their_cases_in_an_order_that_spreads_classes(
         asked.append(classes)
         return epoch_order(n, rng, classes)
 
-    monkeypatch.setattr(wakesleep, "epoch_order", remembered)
+    monkeypatch.setattr(numerics, "epoch_order", remembered)
     run(tuning(settings=settings(balanced=True)), 1)
     run(tuning(), 1)
     assert asked[0] is TRAIN.labels
