@@ -19,7 +19,7 @@ from hinton06.finetuning import FineTuning
 from hinton06.models import Classifier
 from hinton06.numerics import Array, batches, label_errors, product, take_batch, times_slope
 from hinton06.recipes import BackpropSettings
-from hinton06.recognition import Cases, case_costs, log_probs, up_pass
+from hinton06.recognition import case_costs, log_probs, up_pass
 from hinton06.updates import Momentum, Step, conjugate_gradient
 
 Labels = NDArray[np.integer[Any]]
@@ -147,11 +147,11 @@ def should_stop(valid_costs: Sequence[float], valid_errors: Sequence[int], patie
     return bool(np.argmin(valid_costs) < last and last - np.argmin(valid_errors) >= patience)
 
 
-class DiscriminativeFineTuning(FineTuning[Classifier]):
+class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
     """The learner of the discriminative half: epochs of backpropagation until a rule says stop.
 
     With `valid` cases, learning stops by `should_stop`; without, once the cost on the training
-    cases, in nats per 100, has fallen to `target_cost`, and it learns at `all_cases_rate`. Exactly
+    cases, in nats per 100, has fallen to `target`, and it learns at `all_cases_rate`. Exactly
     one of both is given, or it raises ValueError. `max_epochs` ends either. Each epoch gives
     ``sampled_cost`` (nats per 100 of the sampled cases, weighted to be unbiased) and ``easy_share``
     beside what `FineTuning` measures. Source: "Details of the discriminative fine-tuning
@@ -160,21 +160,12 @@ class DiscriminativeFineTuning(FineTuning[Classifier]):
 
     ask = staticmethod(log_probs)
 
-    def __init__(
-        self,
-        net: Classifier,
-        train: Cases,
-        settings: BackpropSettings,
-        rng: Generator,
-        valid: Cases | None = None,
-        target_cost: float | None = None,
-    ) -> None:
-        super().__init__(net, train, rng, valid, target_cost)
-        self.settings = settings
-        self._backprop = Backpropagation(net, min(settings.batch, len(train)))
+    def _prepare(self) -> None:
+        net, n = self.net, len(self._train)
+        self._backprop = Backpropagation(net, min(self.settings.batch, n))
         parts = {"weights": self._backprop.weights, "biases": self._backprop.biases}
         self.momenta = {f"{part}{i}": m for part, ms in parts.items() for i, m in enumerate(ms, 1)}
-        self._sampler = CaseSampler(len(train), settings, rng)
+        self._sampler = CaseSampler(n, self.settings, self._rng)
         self._case_work = 3.0 * sum(w.size for w in net.weights)  # multiply-adds
 
     def rule_met(self) -> str | None:

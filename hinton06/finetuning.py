@@ -21,6 +21,7 @@ from hinton06.recognition import Cases, Score, score
 from hinton06.updates import Momentum
 
 Net = TypeVar("Net", bound=Model)
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,13 @@ class Selected:
     train: Score
 
 
-class FineTuning(ABC, Generic[Net]):
+class FineTuning(ABC, Generic[Net, Settings]):
     """A learner that measures its net after every epoch, and keeps the best.
 
     With `valid` cases, the net of the fewest validation errors is kept, the first one of several;
     without, learning stops at a `target`, and the last one is: exactly one of both is given, or it
-    raises ValueError. `net` is the start, changed in place. A learner says how an epoch changes the
-    net (`learn_epoch`), by which rule it stops (`rule_met`, `cap`), and what it has to save
-    (`momenta`, `own_state`). Source: "Details of the discriminative fine-tuning procedure".
+    raises ValueError. `net` is the start, changed in place; `schedule_done` epochs of a schedule
+    are behind it. Source: "Details of the discriminative fine-tuning procedure".
     """
 
     ask: Callable[[Any, NDArray[Any]], Array]
@@ -50,9 +50,11 @@ class FineTuning(ABC, Generic[Net]):
         self,
         net: Net,
         train: Cases,
+        settings: Settings,
         rng: Generator,
         valid: Cases | None = None,
         target: float | None = None,
+        schedule_done: int = 0,
     ) -> None:
         if (valid is None) == (target is None):
             raise ValueError("fine-tuning needs either validation cases or a target")
@@ -63,6 +65,12 @@ class FineTuning(ABC, Generic[Net]):
         self.valid_errors: list[int] = []
         self.train_costs: list[float] = []
         self._train, self._valid, self._rng, self._target = train, valid, rng, target
+        self.settings, self._schedule_done = settings, schedule_done
+        self._prepare()
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make what an epoch needs, and `momenta`."""
 
     @abstractmethod
     def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:

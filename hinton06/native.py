@@ -244,9 +244,17 @@ def _seed(rng: Generator) -> Any:
 
 
 @_in_c
-def squash(inputs: _Array, bias: _Array, sign: float) -> None:
+def over_rows(loop: str, inputs: _Array, bias: _Array | None, *sign: float) -> None:
+    """`squash`, `softmax` or `log_softmax`, by the name of the loop."""
     rows = _rows(inputs)
-    _C.probs(_row(bias, rows[2]), *rows, sign)
+    getattr(_C, loop)(_row(bias, rows[2]), *rows, *sign)
+
+
+@_in_c
+def over_both(loop: str, one: _Array, other: _Array, *factor: float) -> None:
+    """`times_slope`, `move` or `blend`, by the name of the loop."""
+    places = _flat(one, other)
+    getattr(_C, loop)(*places, *factor, one.size)
 
 
 @_in_c
@@ -286,18 +294,6 @@ def log_sums(factors: _Array, others: _Array, sums: _Array, slopes: _Array | Non
 
 
 @_in_c
-def softmax(inputs: _Array, bias: _Array) -> None:
-    rows = _rows(inputs)
-    _C.softmax(_row(bias, rows[2]), *rows)
-
-
-@_in_c
-def log_softmax(inputs: _Array, bias: _Array | None) -> None:
-    rows = _rows(inputs)
-    _C.log_softmax(_row(bias, rows[2]), *rows)
-
-
-@_in_c
 def label_errors(
     log_probs: _Array, labels: _Array, case_weights: _Array, out: _Array, costs: _Array
 ) -> None:
@@ -306,12 +302,6 @@ def label_errors(
     _need(labels.dtype == np.uint8 and labels.shape == rows[1:2] and labels.flags.c_contiguous)
     beside = _row(case_weights, rows[1]), *_beside(out, rows), _address(costs)
     _need(_C.label_errors(*rows, _address(labels), *beside))
-
-
-@_in_c
-def times_slope(delta: _Array, probs: _Array) -> None:
-    places = _flat(delta, probs)
-    _C.slope(*places, delta.size)
 
 
 @_in_c
@@ -332,15 +322,3 @@ def add_differences(
         return None
     squares: float = _C.differences(*rows, *places, scale, keep)
     return squares
-
-
-@_in_c
-def move(parameter: _Array, velocity: _Array, shrink: float) -> None:
-    places = _flat(parameter, velocity)
-    _C.move(*places, shrink, parameter.size)
-
-
-@_in_c
-def blend(mean: _Array, values: _Array, share: float) -> None:
-    places = _flat(mean, values)
-    _C.blend(*places, share, mean.size)

@@ -62,15 +62,10 @@ def _check_product(left: Array, right: Array, out: Array) -> None:
 
 
 def step_by_product(
-    left: Array,
-    right: Array,
-    velocity: Array,
-    parameter: Array,
-    scale: float,
-    keep: float,
-    shrink: float,
+    left: Array, right: Array, pair: tuple[Array, Array], scale: float, keep: float, shrink: float
 ) -> None:
-    """Eq. 4 with momentum: `product` into a velocity, then `move` of its parameter by it."""
+    """Eq. 4 with momentum: `product` into the pair's velocity, then `move` of its parameter."""
+    velocity, parameter = pair
     _check_product(left, right, velocity)
     if not native.multiply(left, right, velocity, scale, keep, parameter, shrink):
         move(parameter, product(left, right, velocity, scale, keep), shrink)
@@ -98,7 +93,7 @@ def logistic_of_minus(inputs: Array, sign: float = 1) -> Array:
 
 def squash(inputs: Array, bias: Array, sign: float = 1) -> Array:
     """``sign / (1 + exp(-(inputs + bias)))``, in place: (n, n_units) probabilities from inputs."""
-    if native.squash(inputs, bias, sign):
+    if native.over_rows("probs", inputs, bias, sign):
         return inputs
     # The sign is changed as the bias is added, not afterwards.
     return logistic_of_minus(np.subtract(-bias, inputs, out=inputs), sign)
@@ -153,10 +148,7 @@ def _sixteen_bits(probs: Array, rng: Generator, out: Array) -> Array:
 
 
 def bernoulli(probs: Array, rng: Generator, out: Array | None = None) -> Array:
-    """`choose` for arrays of any shape, into out or a new one.
-
-    ValueError if out may share memory with `probs`.
-    """
+    """`choose`, into out or a new array; ValueError if out may share memory with `probs`."""
     if out is None:
         out = np.empty_like(probs)
     elif np.may_share_memory(probs, out):
@@ -220,7 +212,7 @@ def log_sums(factors: Array, others: Array, slopes: Array | None = None) -> Arra
 
 def softmax(inputs: Array, bias: Array) -> Array:
     """``exp(x_k) / sum_l exp(x_l)`` of ``x = inputs + bias`` in each row, in place."""
-    if native.softmax(inputs, bias):
+    if native.over_rows("softmax", inputs, bias):
         return inputs
     inputs += bias
     inputs -= inputs.max(axis=-1, keepdims=True)
@@ -231,7 +223,7 @@ def softmax(inputs: Array, bias: Array) -> Array:
 
 def log_softmax(inputs: Array, bias: Array | None = None) -> Array:
     """``log(exp(x_k) / sum_l exp(x_l))`` of ``x = inputs + bias`` in each row, in place: nats."""
-    if native.log_softmax(inputs, bias):
+    if native.over_rows("log_softmax", inputs, bias):
         return inputs
     if bias is not None:
         inputs += bias
@@ -286,7 +278,7 @@ def one_hot(probs: Array, rng: Generator) -> Array:
 
 def times_slope(delta: Array, probs: Array) -> Array:
     """``delta *= probs * (1 - probs)``: through a logistic, backwards; `probs` are spent."""
-    if native.times_slope(delta, probs):
+    if native.over_both("slope", delta, probs):
         return delta
     delta *= probs
     delta *= np.subtract(1, probs, out=probs)
@@ -322,7 +314,7 @@ def add_differences(
 
 def move(parameter: Array, velocity: Array, shrink: float) -> None:
     """``velocity -= shrink * parameter``, then ``parameter += velocity``; both C-contiguous."""
-    if native.move(parameter, velocity, shrink):
+    if native.over_both("move", parameter, velocity, shrink):
         return
     if shrink:
         _AXPY[velocity.dtype](parameter.reshape(-1), velocity.reshape(-1), a=-shrink)
@@ -331,7 +323,7 @@ def move(parameter: Array, velocity: Array, shrink: float) -> None:
 
 def blend(mean: Array, values: Array, share: float) -> None:
     """``mean += share * (values - mean)``, of C-contiguous arrays of one shape and dtype."""
-    if native.blend(mean, values, share):
+    if native.over_both("blend", mean, values, share):
         return
     np.multiply(mean, 1 - share, out=mean)
     _AXPY[mean.dtype](values.reshape(-1), mean.reshape(-1), a=share)

@@ -83,12 +83,6 @@ def sample_visible(rbm: Rbm, v_probs: Array, rng: Generator, out: Array | None =
     return v_states
 
 
-def gibbs_step(rbm: Rbm, v_states: Array, rng: Generator) -> Array:
-    """One round of alternating Gibbs sampling: the features by Eq. 5, then the pixels by Eq. 6."""
-    h_states = numerics.bernoulli(hidden_probs(rbm, v_states), rng)
-    return sample_visible(rbm, visible_probs(rbm, h_states), rng)
-
-
 class ContrastiveDivergence:
     """Learning one RBM by CD-1, a batch of at most `batch_size` at a time, in buffers made once.
 

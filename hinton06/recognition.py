@@ -165,29 +165,18 @@ def gibbs_label_log_probs(
     After a stochastic up-pass, as in Hinton, Osindero and Teh (2006). The label probabilities of
     the second half of the rounds are averaged. (n, n_labels), float64.
     """
-    result = np.empty((len(images), net.n_labels))
+    total: NDArray[np.float64] = np.full((len(images), net.n_labels), -np.inf)
     for rows, data in numerics.batches_taken(images, _BATCH, net.vishid.dtype):
-        pen_states = numerics.stochastic_pass(data, net.recognition, rng)
-        result[rows] = _gibbs_labels(net, pen_states, rng, rounds)
-    return result
-
-
-def _gibbs_labels(
-    net: DeepBeliefNet, pen_states: Array, rng: Generator, rounds: int
-) -> NDArray[np.float64]:
-    """Log of the label probabilities averaged over the second half of the rounds."""
-    from_pen = pen_states @ net.pentop + net.top_bias
-    probs = np.full((len(pen_states), net.n_labels), 1 / net.n_labels, pen_states.dtype)
-    total: NDArray[np.float64] = np.full(probs.shape, -np.inf)
-    counted = rounds - rounds // 2
-    for number in range(rounds):
-        top_probs = numerics.logistic(from_pen + numerics.one_hot(probs, rng) @ net.labtop)
-        top_states = numerics.bernoulli(top_probs, rng)
-        label_log_probs = numerics.log_softmax(top_states @ net.labtop.T + net.lab_gen_bias)
-        probs = np.exp(label_log_probs)
-        if number >= rounds - counted:
-            np.logaddexp(total, label_log_probs, out=total)
-    total -= np.log(counted)
+        from_pen = numerics.stochastic_pass(data, net.recognition, rng) @ net.pentop + net.top_bias
+        probs = np.full((len(data), net.n_labels), 1 / net.n_labels, data.dtype)
+        for number in range(rounds):
+            top_probs = numerics.logistic(from_pen + numerics.one_hot(probs, rng) @ net.labtop)
+            top_states = numerics.bernoulli(top_probs, rng)
+            label_log_probs = numerics.log_softmax(top_states @ net.labtop.T + net.lab_gen_bias)
+            probs = np.exp(label_log_probs)
+            if number >= rounds // 2:
+                np.logaddexp(total[rows], label_log_probs, out=total[rows])
+    total -= np.log(rounds - rounds // 2)
     return total
 
 

@@ -74,8 +74,8 @@ class Momentum:
         scale, shrink = step.rate * share, step.rate * step.decay
         if step.momentum:
             self._moving = True
-            arrays = left, right, self.velocity, self.parameter
-            numerics.step_by_product(*arrays, scale, step.momentum, shrink)
+            pair = self.velocity, self.parameter
+            numerics.step_by_product(left, right, pair, scale, step.momentum, shrink)
             return
         numerics.product(left, right, self.parameter, scale=scale, keep=1 - shrink)
         if self._moving:

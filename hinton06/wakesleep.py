@@ -22,7 +22,7 @@ from hinton06.models import DeepBeliefNet
 from hinton06.numerics import Array
 from hinton06.rbm import hidden_states, parts, visible_states
 from hinton06.recipes import WakeSleepSettings
-from hinton06.recognition import Cases, label_log_probs, mean_free_energy
+from hinton06.recognition import label_log_probs, mean_free_energy
 from hinton06.updates import Momentum, RunningMean, Step, rate_share_at
 
 Value = TypeVar("Value")
@@ -89,11 +89,7 @@ class ContrastiveWakeSleep:
                 "visible": net.memory.n_visible, "top": net.memory.n_hidden}  # fmt: skip
         self._single = {name: np.empty((size, n), dtype) for name, n in single.items()}
         self._both = {name: np.empty((2 * size, n), dtype) for name, n in both.items()}
-        self.chains = np.zeros((self._n_chains(size), net.memory.n_hidden), dtype)
-
-    def _n_chains(self, n: int) -> int:
-        """How many chains stand for confabulations beside n cases."""
-        return round(self.persistent_share * n)
+        self.chains = np.zeros((round(self.persistent_share * size), net.memory.n_hidden), dtype)
 
     def data_buffer(self, n: int) -> Array:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
@@ -121,9 +117,8 @@ class ContrastiveWakeSleep:
         hidden_states(net.memory, wake["visible"], rng, wake["top"])
 
         # Confabulate: pen and top are states, the labels softmax probabilities.
-        sampled, confab = self.sampled_labels, sleep["visible"]
-        self._gibbs(gibbs_steps, wake["top"], confab, sleep["top"], rng, sampled)
-        units, labels = parts(net.memory, confab)
+        self._gibbs(gibbs_steps, wake["top"], slice(n, 2 * n), rng, self.sampled_labels)
+        units, labels = parts(net.memory, sleep["visible"])
         np.copyto(sleep["pen"], units)
 
         # Down, from both at once: what predicts the wake states is what a dream is drawn from.
@@ -141,16 +136,10 @@ class ContrastiveWakeSleep:
         )  # fmt: skip
 
     def _gibbs(
-        self,
-        rounds: int,
-        top_states: Array,
-        visible: Array,
-        top: Array,
-        rng: Generator,
-        sampled_labels: bool,
+        self, rounds: int, top_states: Array, rows: slice, rng: Generator, sampled_labels: bool
     ) -> None:
-        """Alternating Gibbs sampling of the memory from top states; leaves its states behind."""
-        memory = self.net.memory
+        """Alternating Gibbs sampling of the memory from top states; leaves its states in rows."""
+        memory, visible, top = self.net.memory, self._both["visible"][rows], self._both["top"][rows]
         labels = parts(memory, visible)[1]
         for _ in range(rounds):
             visible_states(memory, top_states, rng, visible)
@@ -172,40 +161,31 @@ class ContrastiveWakeSleep:
 
         # Eqs 2 and 3: the layer above, and the one below, times what it failed to predict.
         down, up = step, replace(step, rate=step.rate * self.recognition_share)
-        hid, pen, sleep_hid = now.wake_hid_states, now.wake_pen_states, now.sleep_hid_states
+        hid, pen = now.wake_hid_states, now.wake_pen_states
+        vis_probs, sleep_hid = now.sleep_vis_probs, now.sleep_hid_states
         for weights, bias, driving, states, prediction, own in (
             ("hidvis", "vis_gen_bias", hid, data, now.vis_prediction, down),
             ("penhid", "hid_gen_bias", pen, hid, now.hid_prediction, down),
             ("hidpen", "pen_rec_bias", sleep_hid, now.confab_pen_states, now.pen_prediction, up),
-            (
-                "vishid",
-                "hid_rec_bias",
-                now.sleep_vis_probs,
-                sleep_hid,
-                now.sleep_hid_prediction,
-                up,
-            ),
+            ("vishid", "hid_rec_bias", vis_probs, sleep_hid, now.sleep_hid_prediction, up),
         ):
             missed = np.subtract(states, prediction, out=prediction)
             momenta[weights].step_product(driving.T, missed, 1 / n, own)
             momenta[bias].step_sum(missed, 1 / n, own)
 
-        # Eq. 4: lower the energy of the wake state, raise that of the confabulation.
-        self._fantasise(n, rng)
+        # Eq. 4: lower the energy of the wake state, raise that of the confabulation, which gives
+        # way to where the chains have gone on to.
+        chains = self.chains[: round(self.persistent_share * n)]
+        if len(chains):
+            rows = slice(n, n + len(chains))
+            self._gibbs(self.persistent_rounds, chains, rows, rng, True)
+            np.copyto(chains, self._both["top"][rows])
         visible, top = self._both["visible"][: 2 * n], self._both["top"][: 2 * n]
         np.negative(top[n:], out=top[n:])
         momenta["memory_weights"].step_product(visible.T, top, 1 / n, step)
         momenta["memory_visible_bias"].step_difference(visible[:n], visible[n:], 1 / n, step)
         momenta["memory_hidden_bias"].step_sum(top, 1 / n, step)
         return cost
-
-    def _fantasise(self, n: int, rng: Generator) -> None:
-        """Let the chains go on, and put where they are in the place of confabulations."""
-        n_chains = self._n_chains(n)
-        if n_chains:
-            visible, top = (self._both[name][n : n + n_chains] for name in ("visible", "top"))
-            self._gibbs(self.persistent_rounds, self.chains[:n_chains], visible, top, rng, True)
-            np.copyto(self.chains[:n_chains], top)
 
 
 def reconstruction_cost(data: Array, probs: Array) -> float:
@@ -252,12 +232,12 @@ def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
     return generative, Step(settings.bp_rate * share * weight, settings.bp_momentum)
 
 
-class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
+class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
     """The learner of the generative half: epochs of contrastive wake-sleep, or of mixed gradients.
 
     With `averaging`, the net that is measured and kept is the running mean of the one that learns.
     With `valid` cases, all epochs of the schedule are run; without, learning stops once the error
-    rate on the training cases, in per cent, has fallen to `target_error_rate`, or at the schedule's
+    rate on the training cases, in per cent, has fallen to `target`, or at the schedule's
     end. Exactly one of both is given, and the net has labels, or it raises ValueError. Rates,
     rounds and coefficients go on from where `schedule_done` epochs of the schedule are behind.
 
@@ -271,21 +251,10 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
 
     ask = staticmethod(label_log_probs)
 
-    def __init__(
-        self,
-        net: DeepBeliefNet,
-        train: Cases,
-        settings: WakeSleepSettings,
-        rng: Generator,
-        valid: Cases | None = None,
-        target_error_rate: float | None = None,
-        schedule_done: int = 0,
-    ) -> None:
+    def _prepare(self) -> None:
+        net, train, settings = self.net, self._train, self.settings
         if not net.n_labels:
             raise ValueError("a net without labels cannot be fine-tuned with them")
-        super().__init__(net, train, rng, valid, target_error_rate)
-        self.settings = settings
-        self._schedule_done = schedule_done
         self._targets = numerics.one_hot_targets(train.labels, net.n_labels)
         size = min(settings.batch, len(train))
         self._wake_sleep: ContrastiveWakeSleep | None = None

@@ -426,7 +426,7 @@ TRAIN, VALID = cases(10, 1), cases(6, 2)
 
 def tuning(seed: int = 1, n_start: int = 10, **arguments: Any) -> GenerativeFineTuning:
     given = {"train": TRAIN, "settings": SETTINGS} | arguments
-    if not {"valid", "target_error_rate"} & given.keys():
+    if not {"valid", "target"} & given.keys():
         given["valid"] = VALID
     net = package_net(slow.random_net(n_start), np.float32)
     return GenerativeFineTuning(net, rng=np.random.default_rng(seed), **given)
@@ -645,7 +645,7 @@ def test_learning_stops_at_the_epoch_that_meets_the_target(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(GenerativeFineTuning, "ask", ScriptedScores(TRAIN, [4, 5, 2]))
-    learner = tuning(target_error_rate=20.0)
+    learner = tuning(target=20.0)
     for _ in range(2):
         rows = run(learner, 1)
         assert learner.finished() is None
@@ -660,7 +660,7 @@ def test_learning_stops_at_the_epoch_that_meets_the_target(
 
 
 def test_a_schedule_goes_on_from_the_epochs_behind_it() -> None:
-    learner = tuning(target_error_rate=0.0, schedule_done=4,
+    learner = tuning(target=0.0, schedule_done=4,
                      settings=settings(search_bp_weight=True))  # fmt: skip
     work = [learner._epoch_work(epoch) for epoch in range(6)]
     rows = run(learner, 6)
@@ -678,7 +678,7 @@ def test_learning_that_misses_its_target_is_capped_and_ends_with_the_last_net(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(GenerativeFineTuning, "ask", ScriptedScores(TRAIN, [3, 3, 4, 3, 5, 4]))
-    learner = tuning(target_error_rate=20.0)
+    learner = tuning(target=20.0)
     run(learner, 6)
     assert learner.finished() == "the schedule's 6 epochs"
     assert learner.capped
@@ -732,7 +732,7 @@ def test_parameters_are_the_arrays_that_learn() -> None:
     "arguments",
     [
         {},
-        {"target_error_rate": 0.0, "settings": settings(sampled_labels=True)},
+        {"target": 0.0, "settings": settings(sampled_labels=True)},
         {"settings": settings(search_bp_weight=True, balanced=True)},
         {"settings": settings(bp_weight=0.5, generative="pretraining")},
         {"settings": settings(averaging=2.0)},
@@ -768,7 +768,7 @@ def test_the_state_of_another_net_is_not_restored(sizes: dict[str, int]) -> None
         tuning(settings=settings(persistent_share=0.5)).restore(state)
 
 
-@pytest.mark.parametrize("arguments", [{"valid": None}, {"valid": VALID, "target_error_rate": 1.0}])
+@pytest.mark.parametrize("arguments", [{"valid": None}, {"valid": VALID, "target": 1.0}])
 def test_either_validation_cases_or_a_target_must_be_given(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="either"):
         tuning(**arguments)
