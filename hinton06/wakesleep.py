@@ -32,29 +32,6 @@ Value = TypeVar("Value")
 _AVERAGED_EVERY = 10
 
 
-@dataclass(frozen=True, eq=False)
-class Pass:
-    """Everything one wake-sleep pass draws and computes for a batch: arrays of n rows.
-
-    The stochastic bottom-up pass, the confabulation (the memory after brief alternating Gibbs
-    sampling), and the top-down pass from it; the generative predictions p of the wake states, Eq.
-    2, the last two the recognition predictions q of the sleep states, Eq. 3: probabilities.
-    """
-
-    wake_hid_states: Array
-    wake_pen_states: Array
-    wake_top_states: Array
-    confab_pen_states: Array
-    confab_lab_probs: Array
-    confab_top_states: Array
-    sleep_hid_states: Array
-    sleep_vis_probs: Array
-    vis_prediction: Array
-    hid_prediction: Array
-    pen_prediction: Array
-    sleep_hid_prediction: Array
-
-
 @dataclass(eq=False)
 class ContrastiveWakeSleep:
     """Wake, confabulate, sleep, and update, a batch of at most `batch_size` cases at a time.
@@ -82,7 +59,7 @@ class ContrastiveWakeSleep:
         net, size, dtype = self.net, self.batch_size, self.net.vishid.dtype
         self.momenta = {name: Momentum(array) for name, array in net.parameters().items()}
         n_vis, n_hid = net.vishid.shape
-        single = {"data": n_vis, "pen_prediction": net.n_pen, "sleep_hid_prediction": n_hid}
+        single = {"data": n_vis, "pen_prediction": net.n_pen, "hid_prediction": n_hid}
         # Wake above sleep: what the generative weights are driven by and what they give, and, as in
         # CD, the memory.
         both = {"pen": net.n_pen, "hid": n_hid, "hid_probs": n_hid, "vis_probs": n_vis,
@@ -95,12 +72,17 @@ class ContrastiveWakeSleep:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
         return self._single["data"][:n]
 
-    def run(self, targets: Array, gibbs_steps: int, rng: Generator) -> Pass:
+    def run(
+        self, targets: Array, gibbs_steps: int, rng: Generator
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
         """The stochastic passes of the batch in `data_buffer`; changes no parameter.
 
         `targets` are its (n, n_labels) one-hot labels, of no columns for a net without labels;
         `gibbs_steps` rounds of alternating Gibbs sampling lie between wake state and confabulation.
-        Returns views of work arrays that the next call overwrites. Source: "use the bottom-up
+        Returns the wake and the sleep pass, whose memory is the confabulation: arrays of n rows, as
+        buffers that the next call overwrites. Of each pass ``hid``, ``pen``, ``top`` and the
+        memory's ``visible`` units; ``hid_probs`` and ``vis_probs``, by which Eq. 2 predicts the
+        wake states, and dreams are drawn; of sleep also the predictions of Eq. 3. Source: "use the bottom-up
         recognition connections to convert a image-label pair ... into a state of the associative
         memory and then to perform brief alternating Gibbs sampling".
         """
@@ -118,8 +100,7 @@ class ContrastiveWakeSleep:
 
         # Confabulate: pen and top are states, the labels softmax probabilities.
         self._gibbs(gibbs_steps, wake["top"], slice(n, 2 * n), rng, self.sampled_labels)
-        units, labels = parts(net.memory, sleep["visible"])
-        np.copyto(sleep["pen"], units)
+        np.copyto(sleep["pen"], parts(net.memory, sleep["visible"])[0])
 
         # Down, from both at once: what predicts the wake states is what a dream is drawn from.
         # Its hidden units are states, but its pixels stay probabilities.
@@ -127,13 +108,10 @@ class ContrastiveWakeSleep:
         numerics.bernoulli(sleep["hid_probs"], rng, sleep["hid"])
         numerics.firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
 
-        pen, hid = self._single["pen_prediction"][:n], self._single["sleep_hid_prediction"][:n]
-        return Pass(
-            wake["hid"], wake["pen"], wake["top"], sleep["pen"], labels, sleep["top"], sleep["hid"],
-            sleep["vis_probs"], wake["vis_probs"], wake["hid_probs"],
-            numerics.firing_probs(sleep["hid"], net.hidpen, net.pen_rec_bias, pen),
-            numerics.firing_probs(sleep["vis_probs"], net.vishid, net.hid_rec_bias, hid),
-        )  # fmt: skip
+        pen, hid = self._single["pen_prediction"][:n], self._single["hid_prediction"][:n]
+        numerics.firing_probs(sleep["hid"], net.hidpen, net.pen_rec_bias, pen)
+        numerics.firing_probs(sleep["vis_probs"], net.vishid, net.hid_rec_bias, hid)
+        return wake, sleep | {"pen_prediction": pen, "hid_prediction": hid}
 
     def _gibbs(
         self, rounds: int, top_states: Array, rows: slice, rng: Generator, sampled_labels: bool
@@ -152,22 +130,21 @@ class ContrastiveWakeSleep:
 
         `step` is that of every parameter, but for the rate of the recognition weights and biases,
         which is `recognition_share` of it; its decay is for the weights alone. Returns the cross-
-        entropy of the data under `vis_prediction`, in nats, summed over pixels and cases.
+        entropy of the data as predicted by Eq. 2, in nats, summed over pixels and cases.
         """
         n, momenta = len(targets), self.momenta
-        now = self.run(targets, gibbs_steps, rng)
+        wake, sleep = self.run(targets, gibbs_steps, rng)
         data = self.data_buffer(n)
-        cost = reconstruction_cost(data, now.vis_prediction)
+        cost = reconstruction_cost(data, wake["vis_probs"])
 
         # Eqs 2 and 3: the layer above, and the one below, times what it failed to predict.
         down, up = step, replace(step, rate=step.rate * self.recognition_share)
-        hid, pen = now.wake_hid_states, now.wake_pen_states
-        vis_probs, sleep_hid = now.sleep_vis_probs, now.sleep_hid_states
+        hid, sleep_hid = wake["hid"], sleep["hid"]
         for weights, bias, driving, states, prediction, own in (
-            ("hidvis", "vis_gen_bias", hid, data, now.vis_prediction, down),
-            ("penhid", "hid_gen_bias", pen, hid, now.hid_prediction, down),
-            ("hidpen", "pen_rec_bias", sleep_hid, now.confab_pen_states, now.pen_prediction, up),
-            ("vishid", "hid_rec_bias", vis_probs, sleep_hid, now.sleep_hid_prediction, up),
+            ("hidvis", "vis_gen_bias", hid, data, wake["vis_probs"], down),
+            ("penhid", "hid_gen_bias", wake["pen"], hid, wake["hid_probs"], down),
+            ("hidpen", "pen_rec_bias", sleep_hid, sleep["pen"], sleep["pen_prediction"], up),
+            ("vishid", "hid_rec_bias", sleep["vis_probs"], sleep_hid, sleep["hid_prediction"], up),
         ):
             missed = np.subtract(states, prediction, out=prediction)
             momenta[weights].step_product(driving.T, missed, 1 / n, own)

@@ -15,14 +15,13 @@ from reference import Floats
 from hinton06 import backprop, finetuning
 from hinton06.backprop import (
     Backpropagation,
-    Cases,
     CaseSampler,
     DiscriminativeFineTuning,
     should_stop,
 )
 from hinton06.models import Classifier
 from hinton06.recipes import RECIPES, BackpropSettings
-from hinton06.recognition import Score, log_probs, score
+from hinton06.recognition import Cases, Score, log_probs, score
 from hinton06.updates import Step
 
 Change = tuple[list[Floats], list[Floats]]

@@ -99,13 +99,27 @@ def test_every_quantity_of_a_pass_is_the_state_or_probability_of_the_plain_loops
     learner = ContrastiveWakeSleep(package_net(net), 3, sampled)
     learner.data_buffer(3)[:] = IMAGES
     rng = scripted(*draws)
-    found = learner.run(TARGETS, gibbs_steps, rng)
+    wake, sleep = learner.run(TARGETS, gibbs_steps, rng)
+    found = {
+        "wake_hid_states": wake["hid"],
+        "wake_pen_states": wake["pen"],
+        "wake_top_states": wake["top"],
+        "confab_pen_states": sleep["pen"],
+        "confab_lab_probs": sleep["visible"][:, -TARGETS.shape[1] :],
+        "confab_top_states": sleep["top"],
+        "sleep_hid_states": sleep["hid"],
+        "sleep_vis_probs": sleep["vis_probs"],
+        "vis_prediction": wake["vis_probs"],
+        "hid_prediction": wake["hid_probs"],
+        "pen_prediction": sleep["pen_prediction"],
+        "sleep_hid_prediction": sleep["hid_prediction"],
+    }
     assert not rng.arrays
     for name in Dream._fields:
         values = np.array([getattr(case, name) for case in expected])
         certain = name.endswith("states") or (sampled and name == "confab_lab_probs")
         np.testing.assert_allclose(
-            getattr(found, name), values, rtol=0, atol=0 if certain else ROUNDING, err_msg=name
+            found[name], values, rtol=0, atol=0 if certain else ROUNDING, err_msg=name
         )
     np.testing.assert_array_equal(learner.data_buffer(3), IMAGES)
     for mine, start in zip(numbers(learner.net), net, strict=True):
