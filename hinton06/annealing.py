@@ -188,10 +188,7 @@ class Chains:
             self.label_energies[:, label] -= top.sum(axis=1)
 
     def log_density(self, beta: float) -> NDArray[np.float64]:
-        """Log f_b of hid and pen, summed over lab: (n,) float64, in nats.
-
-        Pixels between 0 and 1 count as minus the cross-entropy.
-        """
+        """Log f_b of hid and pen, summed over lab: (n,) nats; grey pixels by cross-entropy."""
         up = self._hid_rec.log_chance(self.hid_states) + self._pen_rec.log_chance(self.pen_states)
         log_vis = _sums(self._vis_support, self.hid_states) + self._vis_bias - self._vis_gen.totals
         down = self._hid_gen.log_chance(self.hid_states) + log_vis
@@ -224,10 +221,7 @@ class Chains:
 
 
 class _Layer:
-    """A layer of logistic units, given the states of another: total inputs and their log Z.
-
-    `weights` is (n_causes, n_units); `totals` the sums over units of log(1 + exp(input)), float64.
-    """
+    """Logistic units, given the states of others: inputs, and `totals` of log(1 + exp(input))."""
 
     def __init__(self, inputs: Array, weights: Array) -> None:
         self.inputs, self.weights = inputs, weights

@@ -1,8 +1,4 @@
-"""What the fine-tuning learners share: keep the best net, stop, save, go on.
-
-"Details of the discriminative fine-tuning procedure", as far as it does not say how a net is
-changed: that is each learner's own.
-"""
+"""What the fine-tuning learners share: keep the best net, stop, save, go on."""
 
 from __future__ import annotations
 
@@ -135,19 +131,16 @@ class FineTuning(ABC, Generic[Net, Settings]):
             row |= self.more_measured()
             if not fewest:
                 return row
-        return row | self._keep()
-
-    def _asked(self, cases: Cases) -> Array:
-        return type(self).ask(self.measured, cases.images)
-
-    def _keep(self) -> dict[str, float]:
         log_probs = self._asked(self._train)
         self.train_measured(log_probs)
         train = score(log_probs, self._train.labels)
         self.train_costs.append(train.cost_per_100)
         self.selected = Selected(self.epoch, train)
         self.best.copy_from(self.measured)
-        return {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
+        return row | {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
+
+    def _asked(self, cases: Cases) -> Array:
+        return type(self).ask(self.measured, cases.images)
 
     def parameters(self) -> dict[str, Array]:
         """The net's arrays by name, to be checked for numbers that are not finite."""
@@ -155,13 +148,9 @@ class FineTuning(ABC, Generic[Net, Settings]):
 
     def measured_outcome(self) -> dict[str, Any]:
         """Values of an outcome: the selected net, and how learning ended."""
-        return {
-            "capped": self.capped,
-            "epochs": self.selected.epoch,
-            "epochs_run": self.epoch,
-            "bp_weight": self.bp_weight,
-            "train": self.selected.train,
-        }
+        chosen = self.selected
+        ended = {"capped": self.capped, "epochs_run": self.epoch, "bp_weight": self.bp_weight}
+        return ended | {"epochs": chosen.epoch, "train": chosen.train}
 
     def result(self) -> Net:
         """The selected net: of the fewest validation errors, or the last one."""
@@ -170,17 +159,14 @@ class FineTuning(ABC, Generic[Net, Settings]):
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on exactly from here."""
         train = self.selected.train
+        errors = {"errors": train.errors, "cost_per_100": train.cost_per_100}
         return {
             "epoch": self.epoch,
             "rng": self._rng.bit_generator.state,
             "net": self.net.arrays(),
             "best": self.best.arrays(),
             "velocity": _velocities(self.momenta),
-            "selected": {
-                "epoch": self.selected.epoch,
-                "errors": train.errors,
-                "cost_per_100": train.cost_per_100,
-            },
+            "selected": {"epoch": self.selected.epoch} | errors,
             "valid_costs": np.array(self.valid_costs, np.float64),
             "valid_errors": np.array(self.valid_errors, np.int64),
             "train_costs": np.array(self.train_costs, np.float64),

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinton06 import numerics
 from hinton06.models import DeepBeliefNet, Layer, Rbm
-from hinton06.numerics import Array
+from hinton06.numerics import Array, Labels
 from hinton06.rbm import hidden_probs, parts, sample_visible, visible_probs
 
-_TICK = 50
-"""Rounds between two calls of a `tick`."""
+_TICK = 50  # rounds between two calls of a `tick`
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +75,7 @@ class AlternatingGibbs:
     one of the label units clamped", "Using contrastive wake-sleep for generative fine-tuning".
     """
 
-    def __init__(
-        self, rbm: Rbm, v_states: Array, labels: NDArray[np.integer[Any]] | None = None
-    ) -> None:
+    def __init__(self, rbm: Rbm, v_states: Array, labels: Labels | None = None) -> None:
         self.rbm = rbm
         self._targets = None if labels is None else numerics.one_hot_targets(labels, rbm.n_labels)
         self.v_states = np.array(v_states, rbm.weights.dtype)
@@ -110,10 +106,7 @@ class AlternatingGibbs:
 
 
 def start(
-    generator: Generator,
-    n_chains: int,
-    rng: np.random.Generator,
-    labels: NDArray[np.integer[Any]] | None = None,
+    generator: Generator, n_chains: int, rng: np.random.Generator, labels: Labels | None = None
 ) -> AlternatingGibbs:
     """Chains that start each from a random binary image, and labels where they are not clamped.
 

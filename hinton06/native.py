@@ -93,15 +93,16 @@ def _need(fits: bool) -> None:
         raise _UnfitError
 
 
-def _in_c(loop: Callable[_Given, object]) -> Callable[_Given, bool]:
-    """Whether a loop was run: it has not returned False, nor raised `_UnfitError`."""
+def _in_c(loop: Callable[_Given, object]) -> Callable[_Given, Any]:
+    """What a loop returns, True if that is nothing, False where it raises `_UnfitError`."""
 
     @wraps(loop)
-    def tried(*given: _Given.args, **named: _Given.kwargs) -> bool:
+    def tried(*given: _Given.args, **named: _Given.kwargs) -> Any:
         try:
-            return loop(*given, **named) is not False
+            result = loop(*given, **named)
         except _UnfitError:
             return False
+        return True if result is None else result
 
     return tried
 
@@ -312,13 +313,10 @@ def add_sums(
     _C.sums(*rows, _row(velocity, rows[2]), _row(parameter, rows[2]), scale, keep)
 
 
+@_in_c
 def add_differences(
     data: _Array, recon: _Array, velocity: _Array, scale: float, keep: float, parameter: _Array
-) -> float | None:
-    try:
-        rows = _rows(data)
-        places = *_beside(recon, rows), _row(velocity, rows[2]), _row(parameter, rows[2])
-    except _UnfitError:
-        return None
-    squares: float = _C.differences(*rows, *places, scale, keep)
-    return squares
+) -> Any:
+    rows = _rows(data)
+    places = *_beside(recon, rows), _row(velocity, rows[2]), _row(parameter, rows[2])
+    return _C.differences(*rows, *places, scale, keep)

@@ -22,6 +22,7 @@ from scipy.linalg import blas
 from hinton06 import native
 
 Array: TypeAlias = NDArray[np.floating[Any]]
+Labels: TypeAlias = NDArray[np.integer[Any]]
 
 _FLOAT32 = np.dtype(np.float32)
 _BELOW_65536 = np.nextafter(np.float32(65536), np.float32(0))
@@ -161,8 +162,7 @@ def firing_probs(
 ) -> Array:
     """Eq. 1, ``sign * logistic(data @ weights + bias)``: with what probability units turn on.
 
-    (n, n_in) by (n_in, n_out), into (n, n_out), all as in `product`. Eqs 5 and 6 are this of an
-    RBM's features and pixels.
+    (n, n_in) by (n_in, n_out), into (n, n_out), all as in `product`. Also Eqs 5 and 6, of an RBM.
     """
     return squash(product(data, weights, out), bias, sign)
 
@@ -180,10 +180,8 @@ def stochastic_pass(states: Array, layers: Iterable[tuple[Array, Array]], rng: G
 
 
 def softplus(inputs: Array) -> Array:
-    """``log(1 + exp(x))`` of each element, in a new array, without overflow.
-
-    Rounded like a number of order 1, and so many times faster than `numpy.logaddexp`.
-    """
+    """``log(1 + exp(x))`` of each element, in a new array, without overflow."""
+    # Rounded like a number of order 1, and so many times faster than `numpy.logaddexp`.
     result = np.minimum(inputs, inputs.dtype.type(80))  # exp(89) is beyond float32
     np.exp(result, out=result)
     result += 1
@@ -232,9 +230,7 @@ def log_softmax(inputs: Array, bias: Array | None = None) -> Array:
     return inputs
 
 
-def label_errors(
-    log_probs: Array, labels: NDArray[np.integer[Any]], case_weights: Array, out: Array
-) -> Array:
+def label_errors(log_probs: Array, labels: Labels, case_weights: Array, out: Array) -> Array:
     """Target minus probability, times each case's weight, into out, which is other memory.
 
     The gradient of log p(label) by the input of every class unit: (n, n_classes). Returns the (n,)
@@ -251,9 +247,7 @@ def label_errors(
     return costs
 
 
-def one_hot_targets(
-    labels: NDArray[np.integer[Any]], n_labels: int, dtype: DTypeLike = np.float32
-) -> Array:
+def one_hot_targets(labels: Labels, n_labels: int, dtype: DTypeLike = np.float32) -> Array:
     """(n,) labels as (n, n_labels) rows with a single 1; ValueError if there is no such label.
 
     "The value of the correct label was set to 1 and the remainder were set to 0."
@@ -305,8 +299,8 @@ def add_differences(
 ) -> float:
     """`add_sums` of ``data - recon``, which is not kept; returns the sum of its squares."""
     squares = native.add_differences(data, recon, velocity, scale, keep, parameter)
-    if squares is not None:
-        return squares
+    if squares is not False:
+        return float(squares)
     missed = data - recon
     add_sums(missed, velocity, scale, keep, parameter)
     return float(np.vdot(missed, missed))
@@ -330,10 +324,7 @@ def blend(mean: Array, values: Array, share: float) -> None:
 
 
 def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) -> Array:
-    """The chosen cases as numbers in [0, 1]: (n, n_units), into out.
-
-    Cases are uint8 pixels, divided by 255 here, or floats in [0, 1], copied as they are.
-    """
+    """The chosen cases as (n, n_units) numbers in [0, 1], into out; uint8 divided by 255."""
     if not isinstance(rows, slice) and native.take(cases, rows, out):
         return out
     if cases.dtype == out.dtype and not isinstance(rows, slice):
@@ -360,9 +351,7 @@ def batches_taken(
         yield rows, take_batch(cases, rows, buffer[: rows.stop - rows.start])
 
 
-def epoch_order(
-    n_cases: int, rng: Generator, classes: NDArray[np.integer[Any]] | None = None
-) -> NDArray[np.int64]:
+def epoch_order(n_cases: int, rng: Generator, classes: Labels | None = None) -> NDArray[np.int64]:
     """Every case once, in random order; each class spread evenly over the epoch if they are given.
 
     With equally many cases of each of k classes, every k successive cases are of k classes, so that

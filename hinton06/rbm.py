@@ -43,10 +43,7 @@ def hidden_probs(rbm: Rbm, v: Array, out: Array | None = None) -> Array:
 
 
 def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
-    """Eq. 6, ``p(v_i = 1 | h)`` of every visible unit: (n, n_visible), into out if given.
-
-    The label units' sum to 1: a softmax group (Hinton, Osindero and Teh 2006).
-    """
+    """Eq. 6, ``p(v_i = 1 | h)``, as `hidden_probs`; label units are a softmax group."""
     return _activate(rbm, numerics.product(h, rbm.weights.T, out), numerics.squash)
 
 
@@ -90,9 +87,8 @@ class ContrastiveDivergence:
     so that both correlations of Eq. 4 and their difference are one matrix product. With
     `recon_states` the reconstruction is binary, but for the label units.
 
-    Source: Eqs 4, 5 and 6. The data stay real-valued, and both correlations use the hidden
-    probabilities, as in the public Matlab code of Hinton and Salakhutdinov (2006), which also
-    leaves the reconstruction as probabilities.
+    Source: Eqs 4, 5 and 6. Data stay real-valued, and both correlations use hidden probabilities,
+    as in the public Matlab code of Hinton and Salakhutdinov (2006), as are reconstructions there.
     """
 
     def __init__(self, rbm: Rbm, batch_size: int, recon_states: bool = False) -> None:
@@ -113,8 +109,7 @@ class ContrastiveDivergence:
     def learn(self, n: int, rng: Generator, step: Step) -> float:
         """Eq. 4: one CD-1 update from the n cases in `data_buffer`.
 
-        Returns the squared error of the reconstruction's probabilities, summed over pixels and
-        cases.
+        Returns the reconstruction's squared error, of probabilities, summed over pixels and cases.
         """
         data, recon = self._visible[:n], self._visible[n : 2 * n]
         h_data, h_recon = self._hidden[:n], self._hidden[n : 2 * n]

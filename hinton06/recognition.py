@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hinton06 import numerics
 from hinton06.models import Classifier, DeepBeliefNet, Model, Rbm
-from hinton06.numerics import Array
+from hinton06.numerics import Array, Labels
 
 _BATCH = 1000
 _SMALL_BATCH = 100  # whose top units' numbers stay in a core's cache
@@ -27,7 +27,7 @@ class Cases:
     """Labelled images: (n, n_pixels) bytes and (n,) integers."""
 
     images: NDArray[np.uint8]
-    labels: NDArray[np.integer[Any]]
+    labels: Labels
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -180,9 +180,7 @@ def gibbs_label_log_probs(
     return total
 
 
-def mean_free_energy(
-    net: DeepBeliefNet, images: NDArray[Any], labels: NDArray[np.integer[Any]]
-) -> float:
+def mean_free_energy(net: DeepBeliefNet, images: NDArray[Any], labels: Labels) -> float:
     """Mean free energy of the memory, in nats, with each image's pen features and its label.
 
     Lower for training than for validation cases where the net overfits: Hinton (2010), "A practical
@@ -196,20 +194,20 @@ def mean_free_energy(
     return -float(np.mean(linear + numerics.softplus(inputs).sum(axis=1), dtype=np.float64))
 
 
-def case_costs(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> Array:
+def case_costs(log_probabilities: Array, labels: Labels) -> Array:
     """Cross-entropy of each case, in nats: minus the log probability of its label."""
     costs: Array = -log_probabilities[np.arange(len(labels)), labels]
     return costs
 
 
-def score(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> Score:
+def score(log_probabilities: Array, labels: Labels) -> Score:
     """Count errors and average the cost."""
     errors = int(np.count_nonzero(log_probabilities.argmax(axis=1) != labels))
     cost = float(case_costs(log_probabilities, labels).mean(dtype=np.float64))
     return Score(len(labels), errors, 100 * cost)
 
 
-def confusion(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+def confusion(log_probabilities: Array, labels: Labels) -> NDArray[np.int64]:
     """How often each class was taken for each other: row the true class, column the guess."""
     n_classes = log_probabilities.shape[1]
     guesses = log_probabilities.argmax(axis=1)
@@ -220,9 +218,8 @@ def confusion(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> NDA
 def product_of_nets(log_probabilities: Sequence[Array], geometric: bool = True) -> Array:
     """Multiply together the probabilities that several nets give to each class, and renormalise.
 
-    (n, n_classes) log probabilities each, in float64; ValueError if there are none, or they do not
-    agree on cases and classes. `geometric` takes the k-th root of the product of k nets: assumed,
-    see docs/assumptions.md.
+    (n, n_classes) log probabilities, float64; ValueError if there are none, or their shapes do not
+    agree. `geometric` takes the k-th root of the product of k: assumed, see docs/assumptions.md.
     """
     if len({array.shape for array in log_probabilities}) != 1:
         raise ValueError("nets of different cases or classes have no product")

@@ -1,7 +1,4 @@
-"""Greedy learning of a stack of RBMs, one layer after the other.
-
-The chapter's section "A greedy learning algorithm for multiple hidden layers".
-"""
+"""The chapter's section "A greedy learning algorithm for multiple hidden layers", of RBMs."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hinton06.models import Rbm, Stack
-from hinton06.numerics import Array, batches, batches_taken, epoch_order, take_batch
+from hinton06.numerics import Array, Labels, batches, batches_taken, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs
 from hinton06.recipes import PretrainSettings
 from hinton06.updates import Step, rate_share_at
@@ -98,7 +95,7 @@ class GreedyStack:
         settings: PretrainSettings,
         rng: Generator,
         targets: NDArray[np.float32] | None = None,
-        classes: NDArray[np.integer[Any]] | None = None,
+        classes: Labels | None = None,
         lower: Sequence[Rbm] = (),
     ) -> None:
         self.settings = settings
@@ -192,8 +189,7 @@ class GreedyStack:
 
     def parameters(self) -> dict[str, Array]:
         """What is being learned now, by name, to be checked for numbers that are not finite."""
-        now = f"layer {len(self.stack)} "
-        every = self.result().parameters()
+        now, every = f"layer {len(self.stack)} ", self.result().parameters()
         return {name: array for name, array in every.items() if name.startswith(now)}
 
     def measured_outcome(self) -> dict[str, Any]:

@@ -18,8 +18,7 @@ class Step:
     """The three numbers of one update.
 
     `rate`, epsilon of Eq. 4, is applied to the *mean* gradient of a batch; `momentum`, in [0, 1),
-    is the share of the last change that is repeated; `decay` (L2) multiplies the weight and is
-    added to the gradient.
+    is the share of the last change that is repeated; `decay` (L2) multiplies the weight.
     """
 
     rate: float

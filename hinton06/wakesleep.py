@@ -82,9 +82,9 @@ class ContrastiveWakeSleep:
         Returns the wake and the sleep pass, whose memory is the confabulation: arrays of n rows, as
         buffers that the next call overwrites. Of each pass ``hid``, ``pen``, ``top`` and the
         memory's ``visible`` units; ``hid_probs`` and ``vis_probs``, by which Eq. 2 predicts the
-        wake states, and dreams are drawn; of sleep also the predictions of Eq. 3. Source: "use the bottom-up
-        recognition connections to convert a image-label pair ... into a state of the associative
-        memory and then to perform brief alternating Gibbs sampling".
+        wake states, and dreams are drawn; of sleep also the predictions of Eq. 3. Source: "use the
+        bottom-up recognition connections to convert a image-label pair ... into a state of the
+        associative memory and then to perform brief alternating Gibbs sampling".
         """
         net, n, data = self.net, len(targets), self.data_buffer(len(targets))
         both = {name: array[: 2 * n] for name, array in self._both.items()}
@@ -179,21 +179,14 @@ def stage_at(settings: WakeSleepSettings, epoch: int, values: Sequence[Value]) -
 
 
 def gibbs_steps_at(settings: WakeSleepSettings, epoch: int) -> int:
-    """Rounds of Gibbs sampling after so many epochs, in stages of equal length.
-
-    3, 6 and 10 rounds for a third of the epochs each: Hinton, Osindero and Teh (2006).
-    """
+    """Rounds of Gibbs sampling after so many epochs; 3, 6, 10: Hinton, Osindero and Teh (2006)."""
     return stage_at(settings, epoch, settings.gibbs)
 
 
 def bp_weight_at(settings: WakeSleepSettings, epoch: int) -> float:
-    """The coefficient of backpropagation after so many epochs, in a search of `bp_weights` each.
-
-    It "was gradually increased".
-    """
-    if settings.search_bp_weight:
-        return stage_at(settings, epoch, settings.bp_weights)
-    return settings.bp_weight
+    """The coefficient of backpropagation after so many epochs; it "was gradually increased"."""
+    weights = settings.bp_weights if settings.search_bp_weight else (settings.bp_weight,)
+    return stage_at(settings, epoch, weights)
 
 
 def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
@@ -256,8 +249,7 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
     def rule_met(self) -> str | None:
         """The target that is met, in words, or None; with validation, the schedule's end."""
         if self._target is None:
-            most, reason = self.cap()
-            return reason if self.epoch >= most else None
+            return self.cap()[1] if self.epoch >= self.settings.epochs else None
         met = self.selected.train.error_rate <= self._target
         return f"training error rate down to {self._target:.3f} %" if met else None
 

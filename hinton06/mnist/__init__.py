@@ -199,11 +199,7 @@ def _sizes(content: bytes | bytearray, name: str, n_dimensions: int) -> list[int
 
 
 def parse_idx(content: bytes, name: str, n_dimensions: int) -> NDArray[np.uint8]:
-    """The read-only array in an unpacked IDX file: 3 dimensions for images, 1 for labels.
-
-    `name` is for the message of the DataError that is raised if it is not such a file, is not
-    complete, or its images are larger than any digit.
-    """
+    """The read-only array in an unpacked IDX file, of 3 or 1 dimensions; DataError if it is none."""
     sizes, header = _sizes(content, name, n_dimensions), 4 + 4 * n_dimensions
     size = header + math.prod(sizes)
     if len(content) != size:
