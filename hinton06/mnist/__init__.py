@@ -199,7 +199,7 @@ def _sizes(content: bytes | bytearray, name: str, n_dimensions: int) -> list[int
 
 
 def parse_idx(content: bytes, name: str, n_dimensions: int) -> NDArray[np.uint8]:
-    """The read-only array in an unpacked IDX file, of 3 or 1 dimensions; DataError if it is none."""
+    """The read-only array of an unpacked IDX file, of 3 or 1 dimensions; DataError if not one."""
     sizes, header = _sizes(content, name, n_dimensions), 4 + 4 * n_dimensions
     size = header + math.prod(sizes)
     if len(content) != size:
