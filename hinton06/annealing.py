@@ -30,20 +30,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hinton06 import numerics
 from hinton06.models import DeepBeliefNet
-from hinton06.numerics import (
-    Array,
-    affine,
-    batches,
-    bernoulli,
-    log_softmax,
-    logistic,
-    one_hot,
-    softplus,
-    take_batch,
-)
+from hinton06.numerics import Array
 from hinton06.recognition import check_images
 
 LEAST_CHANCE = 0.02
@@ -72,7 +64,7 @@ class Samples:
     def log_probs(self) -> NDArray[np.float64]:
         """The log of p(label | image): (n, n_labels), in nats."""
         shares = self.joint_log_probs()
-        log_softmax(shares)
+        numerics.log_softmax(shares)
         return shares
 
     def effective_sizes(self) -> NDArray[np.float64]:
@@ -113,7 +105,7 @@ def log_sum(terms: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 def sample(
     net: DeepBeliefNet,
     images: NDArray[Any],
-    rng: np.random.Generator,
+    rng: Generator,
     passes: int = 20,
     temperatures: int = 10,
     tick: Callable[[float], None] = lambda _share: None,
@@ -133,12 +125,12 @@ def sample(
     betas = [number / (temperatures + 1) for number in range(temperatures + 2)]
     total = len(images) * passes
     log_weights, log_probs = np.empty(total), np.empty((total, net.n_labels))
-    for rows in batches(total, _CHAINS):
+    for rows in numerics.batches(total, _CHAINS):
         chosen = np.arange(rows.start, rows.stop)
         data = np.empty((len(chosen), net.n_pixels), net.vishid.dtype)
-        chains = Chains(net, take_batch(images, chosen // passes, data), rng)
+        chains = Chains(net, numerics.take_batch(images, chosen // passes, data), rng)
         log_weights[rows] = anneal(chains, betas, rng, tick, len(chosen) / total)
-        log_probs[rows] = log_softmax(-chains.label_energies)
+        log_probs[rows] = numerics.log_softmax(-chains.label_energies)
     shape = (len(images), passes)
     return Samples(log_weights.reshape(shape), log_probs.reshape(*shape, net.n_labels))
 
@@ -146,7 +138,7 @@ def sample(
 def anneal(
     chains: Chains,
     betas: Sequence[float],
-    rng: np.random.Generator,
+    rng: Generator,
     tick: Callable[[float], None] = lambda _share: None,
     work: float = 1.0,
 ) -> NDArray[np.float64]:
@@ -171,14 +163,14 @@ class Chains:
     Drawn by a stochastic up-pass, from f_0, of (n, n_vis) data. Assumed, see docs/assumptions.md.
     """
 
-    def __init__(self, net: DeepBeliefNet, data: Array, rng: np.random.Generator) -> None:
+    def __init__(self, net: DeepBeliefNet, data: Array, rng: Generator) -> None:
         self.net = net
         self._hid_rec = _layer(data, net.vishid, net.hid_rec_bias)
         self._vis_support = data @ net.hidvis.T
         self._vis_bias = (data @ net.vis_gen_bias).astype(np.float64)
-        self.hid_states = bernoulli(logistic(self._hid_rec.inputs.copy()), rng)
-        pen_inputs = affine(self.hid_states, net.hidpen, net.pen_rec_bias)
-        self.pen_states = bernoulli(logistic(pen_inputs), rng)
+        self.hid_states = numerics.bernoulli(numerics.logistic(self._hid_rec.inputs.copy()), rng)
+        pen_inputs = numerics.affine(self.hid_states, net.hidpen, net.pen_rec_bias)
+        self.pen_states = numerics.bernoulli(numerics.logistic(pen_inputs), rng)
         self.refresh()
 
     def refresh(self) -> None:
@@ -187,18 +179,16 @@ class Chains:
         self._vis_gen = _layer(self.hid_states, net.hidvis, net.vis_gen_bias)
         self._pen_rec = _layer(self.hid_states, net.hidpen, net.pen_rec_bias)
         self._hid_gen = _layer(self.pen_states, net.penhid, net.hid_gen_bias)
-        self._top_inputs = affine(self.pen_states, net.pentop, net.top_bias)
+        self._top_inputs = numerics.affine(self.pen_states, net.pentop, net.top_bias)
         # Free energy of the memory with pen and each label: (n, n_labels), in nats.
         energies = -(self.pen_states @ net.pen_gen_bias)[:, np.newaxis] - net.lab_gen_bias
         self.label_energies = energies.astype(np.float64)
         for label, weights in enumerate(net.labtop):
-            self.label_energies[:, label] -= softplus(self._top_inputs + weights).sum(axis=1)
+            top = numerics.softplus(self._top_inputs + weights)
+            self.label_energies[:, label] -= top.sum(axis=1)
 
     def log_density(self, beta: float) -> NDArray[np.float64]:
-        """Log f_b of hid and pen, summed over lab: (n,) float64, in nats.
-
-        Pixels between 0 and 1 count as minus the cross-entropy.
-        """
+        """Log f_b of hid and pen, summed over lab: (n,) nats; grey pixels by cross-entropy."""
         up = self._hid_rec.log_chance(self.hid_states) + self._pen_rec.log_chance(self.pen_states)
         log_vis = _sums(self._vis_support, self.hid_states) + self._vis_bias - self._vis_gen.totals
         down = self._hid_gen.log_chance(self.hid_states) + log_vis
@@ -207,7 +197,7 @@ class Chains:
         density += beta * down + memory
         return density
 
-    def move(self, beta: float, rng: np.random.Generator) -> None:
+    def move(self, beta: float, rng: Generator) -> None:
         """Change the states by chance; if they are distributed as f_b, they stay so.
 
         Lab is drawn from f_b given pen, and top is summed over. Then each pen unit, and then each
@@ -216,7 +206,7 @@ class Chains:
         these are seen ("explaining away"), and so do pen units.
         """
         net = self.net
-        labels = one_hot(np.exp(log_softmax(-beta * self.label_energies)), rng)
+        labels = numerics.one_hot(np.exp(numerics.log_softmax(-beta * self.label_energies)), rng)
         top = _Layer(self._top_inputs + labels.astype(net.labtop.dtype) @ net.labtop, net.pentop)
         generated = self.hid_states @ net.penhid.T + net.pen_gen_bias
         support = (1 - beta) * self._pen_rec.inputs + beta * generated
@@ -231,14 +221,11 @@ class Chains:
 
 
 class _Layer:
-    """A layer of logistic units, given the states of another: total inputs and their log Z.
-
-    `weights` is (n_causes, n_units); `totals` the sums over units of log(1 + exp(input)), float64.
-    """
+    """Logistic units, given the states of others: inputs, and `totals` of log(1 + exp(input))."""
 
     def __init__(self, inputs: Array, weights: Array) -> None:
         self.inputs, self.weights = inputs, weights
-        self.totals: NDArray[np.float64] = softplus(inputs).sum(axis=1).astype(np.float64)
+        self.totals: NDArray[np.float64] = numerics.softplus(inputs).sum(axis=1).astype(np.float64)
 
     def log_chance(self, states: Array) -> NDArray[np.float64]:
         """Log probability of the layer's own states: (n,), in nats."""
@@ -252,7 +239,7 @@ def _sums(left: Array, right: Array) -> NDArray[np.float64]:
 
 
 def _layer(data: Array, weights: Array, bias: Array) -> _Layer:
-    return _Layer(affine(data, weights, bias), weights)
+    return _Layer(numerics.affine(data, weights, bias), weights)
 
 
 def _offer(
@@ -260,7 +247,7 @@ def _offer(
     recognition: Array,
     support: Array,
     layers: Sequence[tuple[float, _Layer]],
-    rng: np.random.Generator,
+    rng: Generator,
 ) -> None:
     """Offer each unit in turn a state from its recognition probability, kept in `LEAST_CHANCE`.
 
@@ -269,7 +256,7 @@ def _offer(
     below the chance of the other state the unit is offered it, and if it is also below that
     chance times min(1, f(other) g(own) / f(own) g(other)), g an offer's chance, it takes it.
     """
-    on_chances = np.clip(logistic(recognition.copy()), LEAST_CHANCE, 1 - LEAST_CHANCE)
+    on_chances = np.clip(numerics.logistic(recognition.copy()), LEAST_CHANCE, 1 - LEAST_CHANCE)
     draws = rng.random(states.shape)
     for unit in range(states.shape[1]):
         own = np.where(states[:, unit] == 1, on_chances[:, unit], 1 - on_chances[:, unit])
@@ -281,7 +268,7 @@ def _offer(
         offers = []
         for factor, layer in layers:
             inputs = layer.inputs[rows] + sign[:, np.newaxis] * layer.weights[unit]
-            totals = softplus(inputs).sum(axis=1).astype(np.float64)
+            totals = numerics.softplus(inputs).sum(axis=1).astype(np.float64)
             gain -= factor * (totals - layer.totals[rows])
             offers.append((layer, inputs, totals))
         taken = draws[rows, unit] < own[rows] * np.exp(np.minimum(gain, 50.0))

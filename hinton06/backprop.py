@@ -12,23 +12,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hinton06.finetuning import FineTuning
 from hinton06.models import Classifier
-from hinton06.numerics import Array, batches, label_errors, product, take_batch, times_slope
+from hinton06.numerics import Array, Labels, batches, label_errors, product, take_batch, times_slope
 from hinton06.recipes import BackpropSettings
-from hinton06.recognition import Cases, case_costs, log_probs, up_pass
+from hinton06.recognition import case_costs, log_probs, up_pass
 from hinton06.updates import Momentum, Step, conjugate_gradient
-
-Labels = NDArray[np.integer[Any]]
 
 
 class Backpropagation:
     """The gradient of the log probability of the labels, and momentum updates of `net` along it.
 
-    In batches of at most `batch_size`. "Five strategies for learning multilayer networks", the
-    fourth: calculus.
+    In batches of at most `batch_size`. "Five strategies for learning multilayer networks", no. 4.
     """
 
     def __init__(self, net: Classifier, batch_size: int) -> None:
@@ -80,10 +78,7 @@ class Backpropagation:
         step: Step,
         lowest: int = 0,
     ) -> Array:
-        """One `step` along a batch's mean of weighted gradients, from layer `lowest` up.
-
-        Takes a batch, and returns what it costs before the update, as `forward`.
-        """
+        """One `step` by a batch's mean weighted gradient, from `lowest` up; otherwise `forward`."""
         costs = self.forward(images, rows, labels, case_weights)
         for number, data, delta in self.backward(len(labels), lowest):
             self.weights[number].step_product(data, delta, 1 / len(labels), step)
@@ -97,12 +92,11 @@ class CaseSampler:
     Sweep after sweep through the shuffled training set, every hard case is selected and every easy
     one with probability `easy_probability`; a selected easy case's gradient is multiplied by 1 /
     `easy_probability`, so the expected gradient of a sweep is that of the whole set. A case is easy
-    while its cross-entropy, when it was last computed, was below `easy_cost`; hard until it has
-    been seen: assumed, see docs/assumptions.md. Source: "Details of the discriminative fine-tuning
-    procedure", on importance sampling.
+    while its cross-entropy, when last computed, was below `easy_cost`; hard until it was seen:
+    assumed, see docs/assumptions.md. Source: "Details of the discriminative fine-tuning procedure".
     """
 
-    def __init__(self, n_cases: int, settings: BackpropSettings, rng: np.random.Generator) -> None:
+    def __init__(self, n_cases: int, settings: BackpropSettings, rng: Generator) -> None:
         self._settings, self._rng = settings, rng
         self.easy = np.zeros(n_cases, np.bool_)
         self.queue = np.empty(0, np.int64)
@@ -146,34 +140,24 @@ def should_stop(valid_costs: Sequence[float], valid_errors: Sequence[int], patie
     return bool(np.argmin(valid_costs) < last and last - np.argmin(valid_errors) >= patience)
 
 
-class DiscriminativeFineTuning(FineTuning[Classifier]):
+class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
     """The learner of the discriminative half: epochs of backpropagation until a rule says stop.
 
     With `valid` cases, learning stops by `should_stop`; without, once the cost on the training
-    cases, in nats per 100, has fallen to `target_cost`, and it learns at `all_cases_rate`. Exactly
+    cases, in nats per 100, has fallen to `target`, and it learns at `all_cases_rate`. Exactly
     one of both is given, or it raises ValueError. `max_epochs` ends either. Each epoch gives
-    ``sampled_cost`` (nats per 100 of the sampled cases, weighted to be unbiased) and ``easy_share``
-    beside what `FineTuning` measures. Source: "Details of the discriminative fine-tuning
-    procedure".
+    ``sampled_cost`` (nats per 100 sampled cases, weighted to be unbiased) and ``easy_share`` beside
+    what `FineTuning` measures. Source: "Details of the discriminative fine-tuning procedure".
     """
 
     ask = staticmethod(log_probs)
 
-    def __init__(
-        self,
-        net: Classifier,
-        train: Cases,
-        settings: BackpropSettings,
-        rng: np.random.Generator,
-        valid: Cases | None = None,
-        target_cost: float | None = None,
-    ) -> None:
-        super().__init__(net, train, rng, valid, target_cost)
-        self.settings = settings
-        self._backprop = Backpropagation(net, min(settings.batch, len(train)))
+    def _prepare(self) -> None:
+        net, n = self.net, len(self._train)
+        self._backprop = Backpropagation(net, min(self.settings.batch, n))
         parts = {"weights": self._backprop.weights, "biases": self._backprop.biases}
         self.momenta = {f"{part}{i}": m for part, ms in parts.items() for i, m in enumerate(ms, 1)}
-        self._sampler = CaseSampler(len(train), settings, rng)
+        self._sampler = CaseSampler(n, self.settings, self._rng)
         self._case_work = 3.0 * sum(w.size for w in net.weights)  # multiply-adds
 
     def rule_met(self) -> str | None:
@@ -200,8 +184,7 @@ class DiscriminativeFineTuning(FineTuning[Classifier]):
     def expected_epochs(self) -> int:
         """When learning will end, as far as can be told now, and at `max_epochs` at the latest.
 
-        With validation, if errors fall no further. Without, if the training cost goes on falling by
-        the same factor as on average.
+        With validation, if errors fall no further; without, if the cost falls on at its mean rate.
         """
         if self._target is None:
             expected = self.selected.epoch + self.settings.patience

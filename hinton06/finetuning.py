@@ -1,8 +1,4 @@
-"""What the fine-tuning learners share: keep the best net, stop, save, go on.
-
-"Details of the discriminative fine-tuning procedure", as far as it does not say how a net is
-changed: that is each learner's own.
-"""
+"""What the fine-tuning learners share: keep the best net, stop, save, go on."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hinton06.models import Model
@@ -20,6 +17,7 @@ from hinton06.recognition import Cases, Score, score
 from hinton06.updates import Momentum
 
 Net = TypeVar("Net", bound=Model)
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
@@ -30,14 +28,13 @@ class Selected:
     train: Score
 
 
-class FineTuning(ABC, Generic[Net]):
+class FineTuning(ABC, Generic[Net, Settings]):
     """A learner that measures its net after every epoch, and keeps the best.
 
     With `valid` cases, the net of the fewest validation errors is kept, the first one of several;
     without, learning stops at a `target`, and the last one is: exactly one of both is given, or it
-    raises ValueError. `net` is the start, changed in place. A learner says how an epoch changes the
-    net (`learn_epoch`), by which rule it stops (`rule_met`, `cap`), and what it has to save
-    (`momenta`, `own_state`). Source: "Details of the discriminative fine-tuning procedure".
+    raises ValueError. `net` is the start, changed in place; `schedule_done` epochs of a schedule
+    are behind it. Source: "Details of the discriminative fine-tuning procedure".
     """
 
     ask: Callable[[Any, NDArray[Any]], Array]
@@ -49,9 +46,11 @@ class FineTuning(ABC, Generic[Net]):
         self,
         net: Net,
         train: Cases,
-        rng: np.random.Generator,
+        settings: Settings,
+        rng: Generator,
         valid: Cases | None = None,
         target: float | None = None,
+        schedule_done: int = 0,
     ) -> None:
         if (valid is None) == (target is None):
             raise ValueError("fine-tuning needs either validation cases or a target")
@@ -62,6 +61,12 @@ class FineTuning(ABC, Generic[Net]):
         self.valid_errors: list[int] = []
         self.train_costs: list[float] = []
         self._train, self._valid, self._rng, self._target = train, valid, rng, target
+        self.settings, self._schedule_done = settings, schedule_done
+        self._prepare()
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make what an epoch needs, and `momenta`."""
 
     @abstractmethod
     def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
@@ -126,19 +131,16 @@ class FineTuning(ABC, Generic[Net]):
             row |= self.more_measured()
             if not fewest:
                 return row
-        return row | self._keep()
-
-    def _asked(self, cases: Cases) -> Array:
-        return type(self).ask(self.measured, cases.images)
-
-    def _keep(self) -> dict[str, float]:
         log_probs = self._asked(self._train)
         self.train_measured(log_probs)
         train = score(log_probs, self._train.labels)
         self.train_costs.append(train.cost_per_100)
         self.selected = Selected(self.epoch, train)
         self.best.copy_from(self.measured)
-        return {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
+        return row | {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
+
+    def _asked(self, cases: Cases) -> Array:
+        return type(self).ask(self.measured, cases.images)
 
     def parameters(self) -> dict[str, Array]:
         """The net's arrays by name, to be checked for numbers that are not finite."""
@@ -146,13 +148,9 @@ class FineTuning(ABC, Generic[Net]):
 
     def measured_outcome(self) -> dict[str, Any]:
         """Values of an outcome: the selected net, and how learning ended."""
-        return {
-            "capped": self.capped,
-            "epochs": self.selected.epoch,
-            "epochs_run": self.epoch,
-            "bp_weight": self.bp_weight,
-            "train": self.selected.train,
-        }
+        chosen = self.selected
+        ended = {"capped": self.capped, "epochs_run": self.epoch, "bp_weight": self.bp_weight}
+        return ended | {"epochs": chosen.epoch, "train": chosen.train}
 
     def result(self) -> Net:
         """The selected net: of the fewest validation errors, or the last one."""
@@ -161,17 +159,14 @@ class FineTuning(ABC, Generic[Net]):
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on exactly from here."""
         train = self.selected.train
+        errors = {"errors": train.errors, "cost_per_100": train.cost_per_100}
         return {
             "epoch": self.epoch,
             "rng": self._rng.bit_generator.state,
             "net": self.net.arrays(),
             "best": self.best.arrays(),
             "velocity": _velocities(self.momenta),
-            "selected": {
-                "epoch": self.selected.epoch,
-                "errors": train.errors,
-                "cost_per_100": train.cost_per_100,
-            },
+            "selected": {"epoch": self.selected.epoch} | errors,
             "valid_costs": np.array(self.valid_costs, np.float64),
             "valid_errors": np.array(self.valid_errors, np.int64),
             "train_costs": np.array(self.train_costs, np.float64),

@@ -8,25 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hinton06 import numerics
 from hinton06.models import DeepBeliefNet, Layer, Rbm
-from hinton06.numerics import (
-    Array,
-    batches,
-    bernoulli,
-    firing_probs,
-    one_hot,
-    one_hot_targets,
-    stochastic_pass,
-)
+from hinton06.numerics import Array, Labels
 from hinton06.rbm import hidden_probs, parts, sample_visible, visible_probs
 
-_TICK = 50
-"""Rounds between two calls of a `tick`."""
+_TICK = 50  # rounds between two calls of a `tick`
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +75,9 @@ class AlternatingGibbs:
     one of the label units clamped", "Using contrastive wake-sleep for generative fine-tuning".
     """
 
-    def __init__(
-        self, rbm: Rbm, v_states: Array, labels: NDArray[np.integer[Any]] | None = None
-    ) -> None:
+    def __init__(self, rbm: Rbm, v_states: Array, labels: Labels | None = None) -> None:
         self.rbm = rbm
-        self._targets = None if labels is None else one_hot_targets(labels, rbm.n_labels)
+        self._targets = None if labels is None else numerics.one_hot_targets(labels, rbm.n_labels)
         self.v_states = np.array(v_states, rbm.weights.dtype)
         self._clamp()
         self.v_probs = self.v_states.copy()
@@ -99,7 +88,7 @@ class AlternatingGibbs:
         """So many rounds in every chain: all features by Eq. 5, then all visible units by Eq. 6."""
         for _ in range(rounds):
             hidden_probs(self.rbm, self.v_states, out=self._h_probs)
-            bernoulli(self._h_probs, rng, self._h_states)
+            numerics.bernoulli(self._h_probs, rng, self._h_states)
             visible_probs(self.rbm, self._h_states, out=self.v_probs)
             sample_visible(self.rbm, self.v_probs, rng, self.v_states)
             # Given the features the labels and the other units are independent, so putting the
@@ -117,10 +106,7 @@ class AlternatingGibbs:
 
 
 def start(
-    generator: Generator,
-    n_chains: int,
-    rng: np.random.Generator,
-    labels: NDArray[np.integer[Any]] | None = None,
+    generator: Generator, n_chains: int, rng: np.random.Generator, labels: Labels | None = None
 ) -> AlternatingGibbs:
     """Chains that start each from a random binary image, and labels where they are not clamped.
 
@@ -131,9 +117,9 @@ def start(
     coin: Array = np.full((n_chains, generator.n_pixels), 0.5, dtype)
     v_states = np.empty((n_chains, rbm.n_visible), dtype)
     unit_states, label_states = parts(rbm, v_states)
-    unit_states[...] = stochastic_pass(bernoulli(coin, rng), generator.up, rng)
+    unit_states[...] = numerics.stochastic_pass(numerics.bernoulli(coin, rng), generator.up, rng)
     if rbm.n_labels and labels is None:
-        label_states[...] = one_hot(np.ones(label_states.shape) / rbm.n_labels, rng)
+        label_states[...] = numerics.one_hot(np.ones(label_states.shape) / rbm.n_labels, rng)
     return AlternatingGibbs(rbm, v_states, labels)
 
 
@@ -144,7 +130,7 @@ def top_down_pass(down: Sequence[Layer], states: Array, rng: np.random.Generator
     activate some of the units in the layer below via the top-down, generative connections". That
     the pixels are shown as probabilities: Hinton, Osindero and Teh (2006).
     """
-    return firing_probs(stochastic_pass(states, down[:-1], rng), *down[-1])
+    return numerics.firing_probs(numerics.stochastic_pass(states, down[:-1], rng), *down[-1])
 
 
 def images(generator: Generator, chains: AlternatingGibbs, rng: np.random.Generator) -> Array:
@@ -184,7 +170,7 @@ def fantasies(
     """
     seen, labels = [], []
     for _ in range(n_samples):
-        for block in batches(rounds, _TICK):
+        for block in numerics.batches(rounds, _TICK):
             chains.run(block.stop - block.start, rng)
             tick(block.stop - block.start)
         seen.append(images(generator, chains, rng))

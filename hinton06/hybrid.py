@@ -7,22 +7,12 @@ wake-sleep", and "the gradient from backpropagation with the gradient computed b
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.random import Generator
 
+from hinton06 import numerics
 from hinton06.models import DeepBeliefNet, Rbm
-from hinton06.numerics import (
-    Array,
-    affine,
-    firing_probs,
-    label_errors,
-    log_softmax,
-    log_sums,
-    product,
-    times_slope,
-)
+from hinton06.numerics import Array, Labels
 from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts
 from hinton06.updates import Momentum, Step
 
@@ -54,14 +44,24 @@ class LabelBackpropagation:
         self._buffers = {name: np.empty((batch_size, size), dtype) for name, size in sizes.items()}
         self._slopes = np.empty((net.n_labels, batch_size, n_top), dtype)
 
-    def gather(self, data: Array, labels: NDArray[np.integer[Any]], step: Step) -> Array:
+    def gather(self, data: Array, labels: Labels, step: Step) -> Array:
         """Renew the velocities with a batch's mean gradient; returns each case's cost in nats."""
+        net = self.net
         buffer = {name: array[: len(data)] for name, array in self._buffers.items()}
-        log_probabilities = self._up(data, buffer)
+        slopes = self._slopes[:, : len(data)]  # of every label, case and top unit
+        hid = numerics.firing_probs(data, net.vishid, net.hid_rec_bias, buffer["hid"])
+        pen = numerics.firing_probs(hid, net.hidpen, net.pen_rec_bias, buffer["pen"])
+        inputs = numerics.affine(pen, net.pentop, net.top_bias, buffer["top"])
+        # Beyond the limit a unit is off or on with every label, and softplus grows alike for all:
+        # no probability changes.
+        exp_inputs = np.exp(np.clip(inputs, -_SATURATED, _SATURATED, out=inputs), out=inputs)
+        minus_energies = numerics.log_sums(exp_inputs, np.exp(net.labtop), slopes)
+        minus_energies += net.lab_gen_bias  # the term of pen's biases is the same for all labels
+        log_probabilities = numerics.log_softmax(minus_energies)
         errors = np.empty_like(log_probabilities)
         shares = np.full(len(data), 1 / len(data), errors.dtype)
-        costs = label_errors(log_probabilities, labels, shares, errors)
-        self._down(data, errors, buffer, step)
+        costs = numerics.label_errors(log_probabilities, labels, shares, errors)
+        self._down(data, errors, slopes, buffer, step)
         return costs
 
     def apply(self, step: Step) -> None:
@@ -70,23 +70,11 @@ class LabelBackpropagation:
             weights = momentum.parameter.ndim == 2
             momentum.apply(step if weights else Step(step.rate, step.momentum))
 
-    def _up(self, data: Array, buffer: dict[str, Array]) -> Array:
-        """Log probabilities (n, n_labels); leaves the activities and the top slopes behind."""
-        net = self.net
-        hid = firing_probs(data, net.vishid, net.hid_rec_bias, buffer["hid"])
-        pen = firing_probs(hid, net.hidpen, net.pen_rec_bias, buffer["pen"])
-        inputs = affine(pen, net.pentop, net.top_bias, buffer["top"])
-        # Beyond the limit a unit is off or on with every label, and softplus grows alike for all:
-        # no probability changes.
-        exp_inputs = np.exp(np.clip(inputs, -_SATURATED, _SATURATED, out=inputs), out=inputs)
-        minus_energies = log_sums(exp_inputs, np.exp(net.labtop), self._slopes[:, : len(data)])
-        minus_energies += net.lab_gen_bias  # the term of pen's biases is the same for all labels
-        return log_softmax(minus_energies)
-
-    def _down(self, data: Array, errors: Array, buffer: dict[str, Array], step: Step) -> None:
+    def _down(
+        self, data: Array, errors: Array, slopes: Array, buffer: dict[str, Array], step: Step
+    ) -> None:
         """From the (n, n_labels) gradients of minus the free energies to every parameter's."""
-        net, momenta = self.net, self.momenta
-        slopes = self._slopes[:, : len(data)]  # of every label, case and top unit
+        momenta = self.momenta
         momenta["labtop"].gather(np.matmul(errors.T[:, np.newaxis], slopes)[:, 0], step)
         momenta["lab_gen_bias"].gather_sum(errors, 1.0, step)
         delta = np.matmul(errors[:, np.newaxis], slopes.transpose(1, 0, 2))[:, 0]
@@ -96,7 +84,8 @@ class LabelBackpropagation:
         ):
             momenta[weights].gather_product(below.T, delta, 1.0, step)
             momenta[bias].gather_sum(delta, 1.0, step)
-            delta = times_slope(product(delta, getattr(net, weights).T, below_delta), below)
+            numerics.product(delta, getattr(self.net, weights).T, below_delta)
+            delta = numerics.times_slope(below_delta, below)
         momenta["vishid"].gather_product(data.T, delta, 1.0, step)
         momenta["hid_rec_bias"].gather_sum(delta, 1.0, step)
 
@@ -127,9 +116,7 @@ class PretrainingGradient:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
         return self._divergences[0].data_buffer(n)
 
-    def learn(
-        self, targets: Array, _gibbs_steps: int, rng: np.random.Generator, step: Step
-    ) -> float:
+    def learn(self, targets: Array, _gibbs_steps: int, rng: Generator, step: Step) -> float:
         """Eq. 4: a CD-1 update of every RBM at once; returns the pixels' squared error, summed."""
         n = len(targets)
         low, middle, memory = self._divergences

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any, Self, TypeAlias
 
 import numpy as np
+from numpy.random import Generator
 
 from hinton06.numerics import Array
 
@@ -101,9 +102,8 @@ _OF_RBM = ("weights", "visible_bias", "hidden_bias")
 class Rbm:
     """A restricted Boltzmann machine with binary units: "Learning one layer of feature detectors".
 
-    Arrays are (n_visible, n_hidden), (n_visible,) and (n_hidden,), C-contiguous, of one float
-    dtype. The last `n_labels` of the visible units are the label units of Figure 4: a softmax
-    group, of which exactly one is on.
+    Arrays: (n_visible, n_hidden), (n_visible,) and (n_hidden,), C-contiguous, of one float dtype.
+    The last `n_labels` visible units are the label units of Figure 4: a softmax group, one on.
     """
 
     weights: Array
@@ -131,18 +131,12 @@ class Rbm:
 
     @classmethod
     def random(
-        cls,
-        n_visible: int,
-        n_hidden: int,
-        initial_sd: float,
-        rng: np.random.Generator,
-        n_labels: int = 0,
+        cls, n_visible: int, n_hidden: int, initial_sd: float, rng: Generator, n_labels: int = 0
     ) -> Rbm:
         """A float32 RBM with weights from N(0, initial_sd^2) and zero biases.
 
-        The chapter starts "with zero weights". With exact zeros and the hidden probabilities in
-        the statistics every feature would stay the same as every other, so the start is small and
-        random: assumed, see docs/assumptions.md.
+        The chapter starts "with zero weights", but so, with hidden probabilities in the statistics,
+        every feature would stay the same as every other: assumed, see docs/assumptions.md.
         """
         weights = rng.standard_normal((n_visible, n_hidden), dtype=np.float32)
         weights *= np.float32(initial_sd)
@@ -215,9 +209,8 @@ class Classifier(Model):
 
     def __post_init__(self) -> None:
         if not self.weights or len(self.weights) != len(self.biases):
-            raise ValueError(
-                f"{len(self.weights)} weight matrices with {len(self.biases)} bias vectors"
-            )
+            n_weights, n_biases = len(self.weights), len(self.biases)
+            raise ValueError(f"{n_weights} weight matrices with {n_biases} bias vectors")
         dtype = self.weights[0].dtype
         for number, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             _check_matrix(f"weights {number}", weights)
@@ -262,8 +255,7 @@ class Classifier(Model):
     def on_stack(cls, stack: Sequence[Rbm], n_classes: int) -> Classifier:
         """The recognition direction of a stack, copied, with zero weights to the class units.
 
-        Label units of the stack are left out. That the softmax starts from zero is assumed, see
-        docs/assumptions.md.
+        Without label units. That the softmax starts from zero is assumed: docs/assumptions.md.
         """
         dtype = stack[-1].weights.dtype
         weights = [rbm.weights[: rbm.n_visible - rbm.n_labels] for rbm in stack]
@@ -272,9 +264,7 @@ class Classifier(Model):
         return cls(tuple(weights), tuple(biases)).copy()
 
     @classmethod
-    def random(
-        cls, sizes: Sequence[int], initial_scale: float, rng: np.random.Generator
-    ) -> Classifier:
+    def random(cls, sizes: Sequence[int], initial_scale: float, rng: Generator) -> Classifier:
         """A float32 net from a random start: the net that is "not pre-trained".
 
         Weights to hidden units are N(0, initial_scale^2 / n_in), the chapter's "small random
@@ -321,11 +311,9 @@ class DeepBeliefNet(Model):
         )  # fmt: skip
         for name, shape in zip(_DIRECTED, shapes, strict=True):
             _check(name, getattr(self, name), shape, self.memory.weights.dtype)
-        if self.memory.n_visible != n_pen + self.memory.n_labels:
-            raise ValueError(
-                f"a memory of {self.memory.n_visible} visible units on {n_pen} penultimate "
-                f"features and {self.memory.n_labels} labels"
-            )
+        if self.memory.n_visible != n_pen + self.n_labels:
+            below = f"{n_pen} penultimate features and {self.n_labels} labels"
+            raise ValueError(f"a memory of {self.memory.n_visible} visible units on {below}")
 
     @property
     def n_pixels(self) -> int:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -92,15 +93,16 @@ def _need(fits: bool) -> None:
         raise _UnfitError
 
 
-def _in_c(loop: Callable[_Given, object]) -> Callable[_Given, bool]:
-    """Whether a loop was run: it has not returned False, nor raised `_UnfitError`."""
+def _in_c(loop: Callable[_Given, object]) -> Callable[_Given, Any]:
+    """What a loop returns, True if that is nothing, False where it raises `_UnfitError`."""
 
     @wraps(loop)
-    def tried(*given: _Given.args, **named: _Given.kwargs) -> bool:
+    def tried(*given: _Given.args, **named: _Given.kwargs) -> Any:
         try:
-            return loop(*given, **named) is not False
+            result = loop(*given, **named)
         except _UnfitError:
             return False
+        return True if result is None else result
 
     return tried
 
@@ -236,32 +238,40 @@ def _flat(one: _Array, other: _Array) -> tuple[int, int]:
     return _address(one), _address(other)
 
 
-def _seed(rng: np.random.Generator) -> Any:
+def _seed(rng: Generator) -> Any:
     """A pointer to what seeds the generators of each thread; drawn when all else is checked."""
     words: Any = rng.bit_generator.random_raw(_team * _SEED_WORDS)
     return ctypes.byref(_BYTE(words))
 
 
 @_in_c
-def squash(inputs: _Array, bias: _Array, sign: float) -> None:
+def over_rows(loop: str, inputs: _Array, bias: _Array | None, *sign: float) -> None:
+    """`squash`, `softmax` or `log_softmax`, by the name of the loop."""
     rows = _rows(inputs)
-    _C.probs(_row(bias, rows[2]), *rows, sign)
+    getattr(_C, loop)(_row(bias, rows[2]), *rows, *sign)
 
 
 @_in_c
-def fire(inputs: _Array, bias: _Array, rng: np.random.Generator) -> None:
+def over_both(loop: str, one: _Array, other: _Array, *factor: float) -> None:
+    """`times_slope`, `move` or `blend`, by the name of the loop."""
+    places = _flat(one, other)
+    getattr(_C, loop)(*places, *factor, one.size)
+
+
+@_in_c
+def fire(inputs: _Array, bias: _Array, rng: Generator) -> None:
     rows = _rows(inputs)
     _C.states(_row(bias, rows[2]), *rows, _seed(rng))
 
 
 @_in_c
-def squash_and_fire(inputs: _Array, bias: _Array, rng: np.random.Generator, states: _Array) -> None:
+def squash_and_fire(inputs: _Array, bias: _Array, rng: Generator, states: _Array) -> None:
     rows = _rows(inputs)
     _C.both(_row(bias, rows[2]), *rows, *_beside(states, rows), _seed(rng))
 
 
 @_in_c
-def choose(probs: _Array, rng: np.random.Generator, out: _Array) -> None:
+def choose(probs: _Array, rng: Generator, out: _Array) -> None:
     rows = _rows(probs)
     _C.choose(*rows, *_beside(out, rows), _seed(rng))
 
@@ -285,18 +295,6 @@ def log_sums(factors: _Array, others: _Array, sums: _Array, slopes: _Array | Non
 
 
 @_in_c
-def softmax(inputs: _Array, bias: _Array) -> None:
-    rows = _rows(inputs)
-    _C.softmax(_row(bias, rows[2]), *rows)
-
-
-@_in_c
-def log_softmax(inputs: _Array, bias: _Array | None) -> None:
-    rows = _rows(inputs)
-    _C.log_softmax(_row(bias, rows[2]), *rows)
-
-
-@_in_c
 def label_errors(
     log_probs: _Array, labels: _Array, case_weights: _Array, out: _Array, costs: _Array
 ) -> None:
@@ -308,12 +306,6 @@ def label_errors(
 
 
 @_in_c
-def times_slope(delta: _Array, probs: _Array) -> None:
-    places = _flat(delta, probs)
-    _C.slope(*places, delta.size)
-
-
-@_in_c
 def add_sums(
     deltas: _Array, velocity: _Array, scale: float, keep: float, parameter: _Array | None
 ) -> None:
@@ -321,25 +313,10 @@ def add_sums(
     _C.sums(*rows, _row(velocity, rows[2]), _row(parameter, rows[2]), scale, keep)
 
 
+@_in_c
 def add_differences(
     data: _Array, recon: _Array, velocity: _Array, scale: float, keep: float, parameter: _Array
-) -> float | None:
-    try:
-        rows = _rows(data)
-        places = *_beside(recon, rows), _row(velocity, rows[2]), _row(parameter, rows[2])
-    except _UnfitError:
-        return None
-    squares: float = _C.differences(*rows, *places, scale, keep)
-    return squares
-
-
-@_in_c
-def move(parameter: _Array, velocity: _Array, shrink: float) -> None:
-    places = _flat(parameter, velocity)
-    _C.move(*places, shrink, parameter.size)
-
-
-@_in_c
-def blend(mean: _Array, values: _Array, share: float) -> None:
-    places = _flat(mean, values)
-    _C.blend(*places, share, mean.size)
+) -> Any:
+    rows = _rows(data)
+    places = *_beside(recon, rows), _row(velocity, rows[2]), _row(parameter, rows[2])
+    return _C.differences(*rows, *places, scale, keep)

@@ -15,12 +15,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas
 
 from hinton06 import native
 
 Array: TypeAlias = NDArray[np.floating[Any]]
+Labels: TypeAlias = NDArray[np.integer[Any]]
 
 _FLOAT32 = np.dtype(np.float32)
 _BELOW_65536 = np.nextafter(np.float32(65536), np.float32(0))
@@ -61,15 +63,10 @@ def _check_product(left: Array, right: Array, out: Array) -> None:
 
 
 def step_by_product(
-    left: Array,
-    right: Array,
-    velocity: Array,
-    parameter: Array,
-    scale: float,
-    keep: float,
-    shrink: float,
+    left: Array, right: Array, pair: tuple[Array, Array], scale: float, keep: float, shrink: float
 ) -> None:
-    """Eq. 4 with momentum: `product` into a velocity, then `move` of its parameter by it."""
+    """Eq. 4 with momentum: `product` into the pair's velocity, then `move` of its parameter."""
+    velocity, parameter = pair
     _check_product(left, right, velocity)
     if not native.multiply(left, right, velocity, scale, keep, parameter, shrink):
         move(parameter, product(left, right, velocity, scale, keep), shrink)
@@ -97,27 +94,27 @@ def logistic_of_minus(inputs: Array, sign: float = 1) -> Array:
 
 def squash(inputs: Array, bias: Array, sign: float = 1) -> Array:
     """``sign / (1 + exp(-(inputs + bias)))``, in place: (n, n_units) probabilities from inputs."""
-    if native.squash(inputs, bias, sign):
+    if native.over_rows("probs", inputs, bias, sign):
         return inputs
     # The sign is changed as the bias is added, not afterwards.
     return logistic_of_minus(np.subtract(-bias, inputs, out=inputs), sign)
 
 
-def fire(inputs: Array, bias: Array, rng: np.random.Generator) -> Array:
+def fire(inputs: Array, bias: Array, rng: Generator) -> Array:
     """1 with the probability ``1 / (1 + exp(-(inputs + bias)))``, else 0, in place."""
     if native.fire(inputs, bias, rng):
         return inputs
     return choose(squash(inputs.copy(), bias), rng, inputs)
 
 
-def squash_and_fire(inputs: Array, bias: Array, rng: np.random.Generator, states: Array) -> Array:
+def squash_and_fire(inputs: Array, bias: Array, rng: Generator, states: Array) -> Array:
     """`squash` in place, and from the probabilities, into other memory, the states of `choose`."""
     if native.squash_and_fire(inputs, bias, rng, states):
         return states
     return choose(squash(inputs, bias), rng, states)
 
 
-def choose(probs: Array, rng: np.random.Generator, out: Array) -> Array:
+def choose(probs: Array, rng: Generator, out: Array) -> Array:
     """1 with each probability, else 0, into an array like it, of other memory.
 
     In float64, and in C, a unit compares its probability with a uniform draw. In float32 and
@@ -132,7 +129,7 @@ def choose(probs: Array, rng: np.random.Generator, out: Array) -> Array:
     return _sixteen_bits(probs, rng, out)
 
 
-def _sixteen_bits(probs: Array, rng: np.random.Generator, out: Array) -> Array:
+def _sixteen_bits(probs: Array, rng: Generator, out: Array) -> Array:
     """`choose` by comparing integers: a unit fires if its 16 bits are below 65,536 p.
 
     With ``65,536 p = level + rest``, 16 bits equal to the level leave it open, and a uniform
@@ -151,11 +148,8 @@ def _sixteen_bits(probs: Array, rng: np.random.Generator, out: Array) -> Array:
     return out
 
 
-def bernoulli(probs: Array, rng: np.random.Generator, out: Array | None = None) -> Array:
-    """`choose` for arrays of any shape, into out or a new one.
-
-    ValueError if out may share memory with `probs`.
-    """
+def bernoulli(probs: Array, rng: Generator, out: Array | None = None) -> Array:
+    """`choose`, into out or a new array; ValueError if out may share memory with `probs`."""
     if out is None:
         out = np.empty_like(probs)
     elif np.may_share_memory(probs, out):
@@ -168,22 +162,17 @@ def firing_probs(
 ) -> Array:
     """Eq. 1, ``sign * logistic(data @ weights + bias)``: with what probability units turn on.
 
-    (n, n_in) by (n_in, n_out), into (n, n_out), all as in `product`. Eqs 5 and 6 are this of an
-    RBM's features and pixels.
+    (n, n_in) by (n_in, n_out), into (n, n_out), all as in `product`. Also Eqs 5 and 6, of an RBM.
     """
     return squash(product(data, weights, out), bias, sign)
 
 
-def firing_states(
-    data: Array, weights: Array, bias: Array, rng: np.random.Generator, out: Array
-) -> Array:
+def firing_states(data: Array, weights: Array, bias: Array, rng: Generator, out: Array) -> Array:
     """Binary states of a layer's units, each 1 with its probability of `firing_probs`, into out."""
     return fire(product(data, weights, out), bias, rng)
 
 
-def stochastic_pass(
-    states: Array, layers: Iterable[tuple[Array, Array]], rng: np.random.Generator
-) -> Array:
+def stochastic_pass(states: Array, layers: Iterable[tuple[Array, Array]], rng: Generator) -> Array:
     """Binary states of one layer after another, from those of the one before: weights, biases."""
     for weights, bias in layers:
         states = bernoulli(firing_probs(states, weights, bias), rng)
@@ -191,10 +180,8 @@ def stochastic_pass(
 
 
 def softplus(inputs: Array) -> Array:
-    """``log(1 + exp(x))`` of each element, in a new array, without overflow.
-
-    Rounded like a number of order 1, and so many times faster than `numpy.logaddexp`.
-    """
+    """``log(1 + exp(x))`` of each element, in a new array, without overflow."""
+    # Rounded like a number of order 1, and so many times faster than `numpy.logaddexp`.
     result = np.minimum(inputs, inputs.dtype.type(80))  # exp(89) is beyond float32
     np.exp(result, out=result)
     result += 1
@@ -223,7 +210,7 @@ def log_sums(factors: Array, others: Array, slopes: Array | None = None) -> Arra
 
 def softmax(inputs: Array, bias: Array) -> Array:
     """``exp(x_k) / sum_l exp(x_l)`` of ``x = inputs + bias`` in each row, in place."""
-    if native.softmax(inputs, bias):
+    if native.over_rows("softmax", inputs, bias):
         return inputs
     inputs += bias
     inputs -= inputs.max(axis=-1, keepdims=True)
@@ -234,7 +221,7 @@ def softmax(inputs: Array, bias: Array) -> Array:
 
 def log_softmax(inputs: Array, bias: Array | None = None) -> Array:
     """``log(exp(x_k) / sum_l exp(x_l))`` of ``x = inputs + bias`` in each row, in place: nats."""
-    if native.log_softmax(inputs, bias):
+    if native.over_rows("log_softmax", inputs, bias):
         return inputs
     if bias is not None:
         inputs += bias
@@ -243,9 +230,7 @@ def log_softmax(inputs: Array, bias: Array | None = None) -> Array:
     return inputs
 
 
-def label_errors(
-    log_probs: Array, labels: NDArray[np.integer[Any]], case_weights: Array, out: Array
-) -> Array:
+def label_errors(log_probs: Array, labels: Labels, case_weights: Array, out: Array) -> Array:
     """Target minus probability, times each case's weight, into out, which is other memory.
 
     The gradient of log p(label) by the input of every class unit: (n, n_classes). Returns the (n,)
@@ -262,9 +247,7 @@ def label_errors(
     return costs
 
 
-def one_hot_targets(
-    labels: NDArray[np.integer[Any]], n_labels: int, dtype: DTypeLike = np.float32
-) -> Array:
+def one_hot_targets(labels: Labels, n_labels: int, dtype: DTypeLike = np.float32) -> Array:
     """(n,) labels as (n, n_labels) rows with a single 1; ValueError if there is no such label.
 
     "The value of the correct label was set to 1 and the remainder were set to 0."
@@ -277,7 +260,7 @@ def one_hot_targets(
     return targets
 
 
-def one_hot(probs: Array, rng: np.random.Generator) -> Array:
+def one_hot(probs: Array, rng: Generator) -> Array:
     """One unit on in each row, chosen with its probability; rows sum to 1, up to rounding."""
     ends = np.cumsum(probs, axis=1)
     draws = rng.random((len(probs), 1)) * ends[:, -1:]  # sums to 1 only up to rounding
@@ -289,7 +272,7 @@ def one_hot(probs: Array, rng: np.random.Generator) -> Array:
 
 def times_slope(delta: Array, probs: Array) -> Array:
     """``delta *= probs * (1 - probs)``: through a logistic, backwards; `probs` are spent."""
-    if native.times_slope(delta, probs):
+    if native.over_both("slope", delta, probs):
         return delta
     delta *= probs
     delta *= np.subtract(1, probs, out=probs)
@@ -316,8 +299,8 @@ def add_differences(
 ) -> float:
     """`add_sums` of ``data - recon``, which is not kept; returns the sum of its squares."""
     squares = native.add_differences(data, recon, velocity, scale, keep, parameter)
-    if squares is not None:
-        return squares
+    if squares is not False:
+        return float(squares)
     missed = data - recon
     add_sums(missed, velocity, scale, keep, parameter)
     return float(np.vdot(missed, missed))
@@ -325,7 +308,7 @@ def add_differences(
 
 def move(parameter: Array, velocity: Array, shrink: float) -> None:
     """``velocity -= shrink * parameter``, then ``parameter += velocity``; both C-contiguous."""
-    if native.move(parameter, velocity, shrink):
+    if native.over_both("move", parameter, velocity, shrink):
         return
     if shrink:
         _AXPY[velocity.dtype](parameter.reshape(-1), velocity.reshape(-1), a=-shrink)
@@ -334,17 +317,14 @@ def move(parameter: Array, velocity: Array, shrink: float) -> None:
 
 def blend(mean: Array, values: Array, share: float) -> None:
     """``mean += share * (values - mean)``, of C-contiguous arrays of one shape and dtype."""
-    if native.blend(mean, values, share):
+    if native.over_both("blend", mean, values, share):
         return
     np.multiply(mean, 1 - share, out=mean)
     _AXPY[mean.dtype](values.reshape(-1), mean.reshape(-1), a=share)
 
 
 def take_batch(cases: NDArray[Any], rows: NDArray[np.intp] | slice, out: Array) -> Array:
-    """The chosen cases as numbers in [0, 1]: (n, n_units), into out.
-
-    Cases are uint8 pixels, divided by 255 here, or floats in [0, 1], copied as they are.
-    """
+    """The chosen cases as (n, n_units) numbers in [0, 1], into out; uint8 divided by 255."""
     if not isinstance(rows, slice) and native.take(cases, rows, out):
         return out
     if cases.dtype == out.dtype and not isinstance(rows, slice):
@@ -371,9 +351,7 @@ def batches_taken(
         yield rows, take_batch(cases, rows, buffer[: rows.stop - rows.start])
 
 
-def epoch_order(
-    n_cases: int, rng: np.random.Generator, classes: NDArray[np.integer[Any]] | None = None
-) -> NDArray[np.int64]:
+def epoch_order(n_cases: int, rng: Generator, classes: Labels | None = None) -> NDArray[np.int64]:
     """Every case once, in random order; each class spread evenly over the epoch if they are given.
 
     With equally many cases of each of k classes, every k successive cases are of k classes, so that

@@ -10,21 +10,11 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from numpy.random import Generator
 
+from hinton06 import numerics
 from hinton06.models import Rbm
-from hinton06.numerics import (
-    Array,
-    bernoulli,
-    fire,
-    firing_probs,
-    firing_states,
-    one_hot,
-    product,
-    softmax,
-    softplus,
-    squash,
-    squash_and_fire,
-)
+from hinton06.numerics import Array
 from hinton06.updates import Momentum, Step
 
 
@@ -43,21 +33,18 @@ def free_energy(rbm: Rbm, v: Array) -> Array:
     free energy", "Using contrastive wake-sleep for generative fine-tuning".
     """
     inputs = v @ rbm.weights + rbm.hidden_bias
-    result: Array = -(v @ rbm.visible_bias) - softplus(inputs).sum(axis=1)
+    result: Array = -(v @ rbm.visible_bias) - numerics.softplus(inputs).sum(axis=1)
     return result
 
 
 def hidden_probs(rbm: Rbm, v: Array, out: Array | None = None) -> Array:
     """Eq. 5, ``p(h_j = 1 | v)`` of every feature detector: (n, n_hidden), into out if given."""
-    return firing_probs(v, rbm.weights, rbm.hidden_bias, out)
+    return numerics.firing_probs(v, rbm.weights, rbm.hidden_bias, out)
 
 
 def visible_probs(rbm: Rbm, h: Array, out: Array | None = None) -> Array:
-    """Eq. 6, ``p(v_i = 1 | h)`` of every visible unit: (n, n_visible), into out if given.
-
-    The label units' sum to 1: a softmax group (Hinton, Osindero and Teh 2006).
-    """
-    return _activate(rbm, product(h, rbm.weights.T, out), squash)
+    """Eq. 6, ``p(v_i = 1 | h)``, as `hidden_probs`; label units are a softmax group."""
+    return _activate(rbm, numerics.product(h, rbm.weights.T, out), numerics.squash)
 
 
 def _activate(rbm: Rbm, inputs: Array, units_by: Callable[[Array, Array], Array]) -> Array:
@@ -65,18 +52,18 @@ def _activate(rbm: Rbm, inputs: Array, units_by: Callable[[Array, Array], Array]
     units, labels = parts(rbm, inputs)
     units_by(units, rbm.visible_bias[: units.shape[1]])
     if rbm.n_labels:
-        softmax(labels, rbm.visible_bias[-rbm.n_labels :])
+        numerics.softmax(labels, rbm.visible_bias[-rbm.n_labels :])
     return inputs
 
 
-def hidden_states(rbm: Rbm, v: Array, rng: np.random.Generator, out: Array) -> Array:
+def hidden_states(rbm: Rbm, v: Array, rng: Generator, out: Array) -> Array:
     """Eq. 5: binary states of the feature detectors, into out."""
-    return firing_states(v, rbm.weights, rbm.hidden_bias, rng, out)
+    return numerics.firing_states(v, rbm.weights, rbm.hidden_bias, rng, out)
 
 
-def visible_states(rbm: Rbm, h: Array, rng: np.random.Generator, out: Array) -> Array:
+def visible_states(rbm: Rbm, h: Array, rng: Generator, out: Array) -> Array:
     """Eq. 6: binary states of the visible units, but probabilities of the label units, into out."""
-    return _activate(rbm, product(h, rbm.weights.T, out), partial(fire, rng=rng))
+    return _activate(rbm, numerics.product(h, rbm.weights.T, out), partial(numerics.fire, rng=rng))
 
 
 def parts(rbm: Rbm, v: Array) -> tuple[Array, Array]:
@@ -85,20 +72,12 @@ def parts(rbm: Rbm, v: Array) -> tuple[Array, Array]:
     return v[:, :n_units], v[:, n_units:]
 
 
-def sample_visible(
-    rbm: Rbm, v_probs: Array, rng: np.random.Generator, out: Array | None = None
-) -> Array:
+def sample_visible(rbm: Rbm, v_probs: Array, rng: Generator, out: Array | None = None) -> Array:
     """States from the probabilities of Eq. 6, one label unit on; `out` may not be `v_probs`."""
-    v_states = bernoulli(v_probs, rng, out)
+    v_states = numerics.bernoulli(v_probs, rng, out)
     if rbm.n_labels:
-        parts(rbm, v_states)[1][...] = one_hot(parts(rbm, v_probs)[1], rng)
+        parts(rbm, v_states)[1][...] = numerics.one_hot(parts(rbm, v_probs)[1], rng)
     return v_states
-
-
-def gibbs_step(rbm: Rbm, v_states: Array, rng: np.random.Generator) -> Array:
-    """One round of alternating Gibbs sampling: the features by Eq. 5, then the pixels by Eq. 6."""
-    h_states = bernoulli(hidden_probs(rbm, v_states), rng)
-    return sample_visible(rbm, visible_probs(rbm, h_states), rng)
 
 
 class ContrastiveDivergence:
@@ -108,9 +87,8 @@ class ContrastiveDivergence:
     so that both correlations of Eq. 4 and their difference are one matrix product. With
     `recon_states` the reconstruction is binary, but for the label units.
 
-    Source: Eqs 4, 5 and 6. The data stay real-valued, and both correlations use the hidden
-    probabilities, as in the public Matlab code of Hinton and Salakhutdinov (2006), which also
-    leaves the reconstruction as probabilities.
+    Source: Eqs 4, 5 and 6. Data stay real-valued, and both correlations use hidden probabilities,
+    as in the public Matlab code of Hinton and Salakhutdinov (2006), as are reconstructions there.
     """
 
     def __init__(self, rbm: Rbm, batch_size: int, recon_states: bool = False) -> None:
@@ -128,27 +106,26 @@ class ContrastiveDivergence:
         """The (n, n_visible) array to write a batch of n cases into; `learn` leaves it as it is."""
         return self._visible[:n]
 
-    def learn(self, n: int, rng: np.random.Generator, step: Step) -> float:
+    def learn(self, n: int, rng: Generator, step: Step) -> float:
         """Eq. 4: one CD-1 update from the n cases in `data_buffer`.
 
-        Returns the squared error of the reconstruction's probabilities, summed over pixels and
-        cases.
+        Returns the reconstruction's squared error, of probabilities, summed over pixels and cases.
         """
         data, recon = self._visible[:n], self._visible[n : 2 * n]
         h_data, h_recon = self._hidden[:n], self._hidden[n : 2 * n]
 
         rbm = self.rbm
-        inputs = product(data, rbm.weights, h_data)
-        h_states = squash_and_fire(inputs, rbm.hidden_bias, rng, self._h_states[:n])
+        inputs = numerics.product(data, rbm.weights, h_data)
+        h_states = numerics.squash_and_fire(inputs, rbm.hidden_bias, rng, self._h_states[:n])
         v_probs = self._v_probs[:n] if self._recon_states else recon
         visible_probs(rbm, h_states, out=v_probs)
         if self._recon_states:
             (unit_probs, label_probs), (units, labels) = parts(rbm, v_probs), parts(rbm, recon)
-            bernoulli(unit_probs, rng, units)
+            numerics.bernoulli(unit_probs, rng, units)
             labels[...] = label_probs
 
         # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
-        firing_probs(recon, rbm.weights, rbm.hidden_bias, h_recon, sign=-1)
+        numerics.firing_probs(recon, rbm.weights, rbm.hidden_bias, h_recon, sign=-1)
         self.weights.step_product(self._visible[: 2 * n].T, self._hidden[: 2 * n], 1 / n, step)
         squared_error = self.visible_bias.step_difference(data, recon, 1 / n, step)
         self.hidden_bias.step_sum(self._hidden[: 2 * n], 1 / n, step)

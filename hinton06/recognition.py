@@ -11,24 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hinton06 import numerics
 from hinton06.models import Classifier, DeepBeliefNet, Model, Rbm
-from hinton06.numerics import (
-    Array,
-    affine,
-    batches,
-    batches_taken,
-    bernoulli,
-    firing_probs,
-    log_softmax,
-    log_sums,
-    logistic,
-    one_hot,
-    product,
-    softplus,
-    stochastic_pass,
-)
+from hinton06.numerics import Array, Labels
 
 _BATCH = 1000
 _SMALL_BATCH = 100  # whose top units' numbers stay in a core's cache
@@ -39,7 +27,7 @@ class Cases:
     """Labelled images: (n, n_pixels) bytes and (n,) integers."""
 
     images: NDArray[np.uint8]
-    labels: NDArray[np.integer[Any]]
+    labels: Labels
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -76,9 +64,9 @@ def up_pass(net: Classifier, layers: Sequence[Array]) -> Array:
     """
     *hidden, top = zip(net.weights, net.biases, layers[:-1], layers[1:], strict=True)
     for weights, bias, below, above in hidden:
-        firing_probs(below, weights, bias, above)
+        numerics.firing_probs(below, weights, bias, above)
     weights, bias, below, above = top
-    return log_softmax(product(below, weights, above), bias)
+    return numerics.log_softmax(numerics.product(below, weights, above), bias)
 
 
 def check_images(net: Model, images: NDArray[Any]) -> None:
@@ -93,7 +81,7 @@ def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
     dtype = net.weights[0].dtype
     result = np.empty((len(images), net.n_classes), dtype)
     buffers = [np.empty((min(_BATCH, len(images)), size), dtype) for size in net.sizes[1:]]
-    for rows, data in batches_taken(images, _BATCH, dtype):
+    for rows, data in numerics.batches_taken(images, _BATCH, dtype):
         result[rows] = up_pass(net, [data, *(buffer[: len(data)] for buffer in buffers)])
     return result
 
@@ -104,9 +92,9 @@ def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
     dtype = net.vishid.dtype
     result = np.empty((len(images), net.n_pen), dtype)
     buffer = np.empty((min(_BATCH, len(images)), len(net.hidpen)), dtype)
-    for rows, data in batches_taken(images, _BATCH, dtype):
-        hidden = firing_probs(data, net.vishid, net.hid_rec_bias, buffer[: len(data)])
-        firing_probs(hidden, net.hidpen, net.pen_rec_bias, result[rows])
+    for rows, data in numerics.batches_taken(images, _BATCH, dtype):
+        hidden = numerics.firing_probs(data, net.vishid, net.hid_rec_bias, buffer[: len(data)])
+        numerics.firing_probs(hidden, net.hidpen, net.pen_rec_bias, result[rows])
     return result
 
 
@@ -121,9 +109,9 @@ def label_free_energies(memory: Rbm, pen: Array) -> Array:
     n_pen = memory.n_visible - memory.n_labels
     result = np.empty((len(pen), memory.n_labels), pen.dtype)
     buffer = np.empty((min(_SMALL_BATCH, len(pen)), memory.n_hidden), pen.dtype)
-    for rows in batches(len(pen), _SMALL_BATCH):
-        batch = pen[rows]
-        inputs = affine(batch, memory.weights[:n_pen], memory.hidden_bias, buffer[: len(batch)])
+    for rows in numerics.batches(len(pen), _SMALL_BATCH):
+        batch, inputs = pen[rows], buffer[: rows.stop - rows.start]
+        numerics.affine(batch, memory.weights[:n_pen], memory.hidden_bias, inputs)
         top = _summed_softplus(inputs, memory.weights[n_pen:])
         pen_energy = -(batch @ memory.visible_bias[:n_pen])
         result[rows] = pen_energy[:, np.newaxis] - memory.visible_bias[n_pen:] - top
@@ -137,21 +125,21 @@ def _summed_softplus(inputs: Array, offsets: Array) -> Array:
     """
     linear = 80 - abs(offsets).max(initial=0.0)  # exp(89) is beyond float32
     if linear < 60:  # with such offsets it may be neither below 80 nor linear
-        return np.stack([softplus(inputs + row).sum(axis=1) for row in offsets], axis=1)
+        return np.stack([numerics.softplus(inputs + row).sum(axis=1) for row in offsets], axis=1)
     excess = np.maximum(inputs - linear, 0).sum(axis=1)
     exp_inputs = np.exp(np.minimum(inputs, linear, out=inputs), out=inputs)
-    sums = log_sums(exp_inputs, np.exp(offsets))
+    sums = numerics.log_sums(exp_inputs, np.exp(offsets))
     sums += excess[:, np.newaxis]
     return sums
 
 
 def label_log_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
     """The log of p(label | image): softmax over the labels of minus the memory's free energy."""
-    return log_softmax(-label_free_energies(net.memory, pen_probs(net, images)))
+    return numerics.log_softmax(-label_free_energies(net.memory, pen_probs(net, images)))
 
 
 def stochastic_label_log_probs(
-    net: DeepBeliefNet, images: NDArray[Any], rng: np.random.Generator, passes: int = 1
+    net: DeepBeliefNet, images: NDArray[Any], rng: Generator, passes: int = 1
 ) -> Array:
     """The log of p(label | image), by free energy after stochastic up-passes, averaged over them.
 
@@ -160,52 +148,39 @@ def stochastic_label_log_probs(
     """
     total: NDArray[np.float64] = np.full((len(images), net.n_labels), -np.inf)
     for _ in range(passes):
-        for rows, data in batches_taken(images, _BATCH, net.vishid.dtype):
-            pen_states = stochastic_pass(data, net.recognition, rng)
+        for rows, data in numerics.batches_taken(images, _BATCH, net.vishid.dtype):
+            pen_states = numerics.stochastic_pass(data, net.recognition, rng)
             energies = label_free_energies(net.memory, pen_states)
             # As logs: a probability may be too small for a float.
-            total[rows] = np.logaddexp(total[rows], log_softmax(-energies))
+            total[rows] = np.logaddexp(total[rows], numerics.log_softmax(-energies))
     total -= np.log(passes)
     return total
 
 
 def gibbs_label_log_probs(
-    net: DeepBeliefNet, images: NDArray[Any], rng: np.random.Generator, rounds: int = 200
+    net: DeepBeliefNet, images: NDArray[Any], rng: Generator, rounds: int = 200
 ) -> Array:
     """The log of p(label | image), by Gibbs sampling of the labels and top, pen clamped.
 
     After a stochastic up-pass, as in Hinton, Osindero and Teh (2006). The label probabilities of
     the second half of the rounds are averaged. (n, n_labels), float64.
     """
-    result = np.empty((len(images), net.n_labels))
-    for rows, data in batches_taken(images, _BATCH, net.vishid.dtype):
-        pen_states = stochastic_pass(data, net.recognition, rng)
-        result[rows] = _gibbs_labels(net, pen_states, rng, rounds)
-    return result
-
-
-def _gibbs_labels(
-    net: DeepBeliefNet, pen_states: Array, rng: np.random.Generator, rounds: int
-) -> NDArray[np.float64]:
-    """Log of the label probabilities averaged over the second half of the rounds."""
-    from_pen = pen_states @ net.pentop + net.top_bias
-    probs = np.full((len(pen_states), net.n_labels), 1 / net.n_labels, pen_states.dtype)
-    total: NDArray[np.float64] = np.full(probs.shape, -np.inf)
-    counted = rounds - rounds // 2
-    for number in range(rounds):
-        top_probs = logistic(from_pen + one_hot(probs, rng) @ net.labtop)
-        top_states = bernoulli(top_probs, rng)
-        label_log_probs = log_softmax(top_states @ net.labtop.T + net.lab_gen_bias)
-        probs = np.exp(label_log_probs)
-        if number >= rounds - counted:
-            np.logaddexp(total, label_log_probs, out=total)
-    total -= np.log(counted)
+    total: NDArray[np.float64] = np.full((len(images), net.n_labels), -np.inf)
+    for rows, data in numerics.batches_taken(images, _BATCH, net.vishid.dtype):
+        from_pen = numerics.stochastic_pass(data, net.recognition, rng) @ net.pentop + net.top_bias
+        probs = np.full((len(data), net.n_labels), 1 / net.n_labels, data.dtype)
+        for number in range(rounds):
+            top_probs = numerics.logistic(from_pen + numerics.one_hot(probs, rng) @ net.labtop)
+            top_states = numerics.bernoulli(top_probs, rng)
+            label_log_probs = numerics.log_softmax(top_states @ net.labtop.T + net.lab_gen_bias)
+            probs = np.exp(label_log_probs)
+            if number >= rounds // 2:
+                np.logaddexp(total[rows], label_log_probs, out=total[rows])
+    total -= np.log(rounds - rounds // 2)
     return total
 
 
-def mean_free_energy(
-    net: DeepBeliefNet, images: NDArray[Any], labels: NDArray[np.integer[Any]]
-) -> float:
+def mean_free_energy(net: DeepBeliefNet, images: NDArray[Any], labels: Labels) -> float:
     """Mean free energy of the memory, in nats, with each image's pen features and its label.
 
     Lower for training than for validation cases where the net overfits: Hinton (2010), "A practical
@@ -216,23 +191,23 @@ def mean_free_energy(
     inputs += net.labtop[labels]
     inputs += net.top_bias
     linear = pen @ net.pen_gen_bias + net.lab_gen_bias[labels]
-    return -float(np.mean(linear + softplus(inputs).sum(axis=1), dtype=np.float64))
+    return -float(np.mean(linear + numerics.softplus(inputs).sum(axis=1), dtype=np.float64))
 
 
-def case_costs(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> Array:
+def case_costs(log_probabilities: Array, labels: Labels) -> Array:
     """Cross-entropy of each case, in nats: minus the log probability of its label."""
     costs: Array = -log_probabilities[np.arange(len(labels)), labels]
     return costs
 
 
-def score(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> Score:
+def score(log_probabilities: Array, labels: Labels) -> Score:
     """Count errors and average the cost."""
     errors = int(np.count_nonzero(log_probabilities.argmax(axis=1) != labels))
     cost = float(case_costs(log_probabilities, labels).mean(dtype=np.float64))
     return Score(len(labels), errors, 100 * cost)
 
 
-def confusion(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+def confusion(log_probabilities: Array, labels: Labels) -> NDArray[np.int64]:
     """How often each class was taken for each other: row the true class, column the guess."""
     n_classes = log_probabilities.shape[1]
     guesses = log_probabilities.argmax(axis=1)
@@ -243,13 +218,12 @@ def confusion(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> NDA
 def product_of_nets(log_probabilities: Sequence[Array], geometric: bool = True) -> Array:
     """Multiply together the probabilities that several nets give to each class, and renormalise.
 
-    (n, n_classes) log probabilities each, in float64; ValueError if there are none, or they do not
-    agree on cases and classes. `geometric` takes the k-th root of the product of k nets: assumed,
-    see docs/assumptions.md.
+    (n, n_classes) log probabilities, float64; ValueError if there are none, or their shapes do not
+    agree. `geometric` takes the k-th root of the product of k: assumed, see docs/assumptions.md.
     """
     if len({array.shape for array in log_probabilities}) != 1:
         raise ValueError("nets of different cases or classes have no product")
     total = np.sum([array.astype(np.float64) for array in log_probabilities], axis=0)
     if geometric:
         total /= len(log_probabilities)
-    return log_softmax(total)
+    return numerics.log_softmax(total)

@@ -1,7 +1,4 @@
-"""Greedy learning of a stack of RBMs, one layer after the other.
-
-The chapter's section "A greedy learning algorithm for multiple hidden layers".
-"""
+"""The chapter's section "A greedy learning algorithm for multiple hidden layers", of RBMs."""
 
 from __future__ import annotations
 
@@ -10,10 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hinton06.models import Rbm, Stack
-from hinton06.numerics import Array, batches, batches_taken, epoch_order, take_batch
+from hinton06.numerics import Array, Labels, batches, batches_taken, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs
 from hinton06.recipes import PretrainSettings
 from hinton06.updates import Step, rate_share_at
@@ -95,9 +93,9 @@ class GreedyStack:
         self,
         cases: NDArray[Any],
         settings: PretrainSettings,
-        rng: np.random.Generator,
+        rng: Generator,
         targets: NDArray[np.float32] | None = None,
-        classes: NDArray[np.integer[Any]] | None = None,
+        classes: Labels | None = None,
         lower: Sequence[Rbm] = (),
     ) -> None:
         self.settings = settings
@@ -106,23 +104,25 @@ class GreedyStack:
         if settings.balanced and classes is None:
             raise ValueError("balanced batches need the cases' classes")
         self._classes = classes if settings.balanced else None
-        self.stack = list(lower)
-        self._check_fit(self.stack)
+        self._check_fit(lower)
         if len(lower) >= len(settings.layers):
             raise ValueError(f"{len(lower)} learned layers leave none of the stack's to learn")
         self._n_lower = len(lower)
         self.epoch = 0
-        self._add_layer()
+        self._learn_above(list(lower))
 
-    def _add_layer(self) -> None:
-        self._data = self._layer_data(self.stack)
-        n_labels, n_hidden = self._labels_of(len(self.stack)), self.settings.layers[len(self.stack)]
-        sd, rng = self.settings.initial_sd, self._rng
-        self._start_layer(Rbm.random(self._data.n_visible, n_hidden, sd, rng, n_labels))
-
-    def _layer_data(self, below: Sequence[Rbm]) -> LayerData:
-        targets = self._targets[:, : self._labels_of(len(below))]
-        return LayerData(self._cases, below, targets, self.settings.batch)
+    def _learn_above(self, below: list[Rbm], rbm: Rbm | None = None) -> None:
+        """Learn the layer above these: the given one, else a new one."""
+        n_labels, settings = self._labels_of(len(below)), self.settings
+        targets = self._targets[:, :n_labels]
+        self._data = LayerData(self._cases, below, targets, settings.batch)
+        if rbm is None:
+            sizes = self._data.n_visible, settings.layers[len(below)]
+            rbm = Rbm.random(*sizes, settings.initial_sd, self._rng, n_labels)
+        self.stack = [*below, rbm]
+        which = settings.recon_states
+        states = which == "all" or (which == "labels" and n_labels > 0)
+        self._divergence = ContrastiveDivergence(rbm, settings.batch, states)
 
     def _check_fit(self, stack: Sequence[Rbm]) -> None:
         sizes = (self._cases.shape[1], *self.settings.layers)
@@ -135,12 +135,6 @@ class GreedyStack:
     def _labels_of(self, layer: int) -> int:
         """How many label units a layer's visible vector ends with: the top layer's only."""
         return self._targets.shape[1] if layer == len(self.settings.layers) - 1 else 0
-
-    def _start_layer(self, rbm: Rbm) -> None:
-        self.stack.append(rbm)
-        which = self.settings.recon_states
-        states = which == "all" or (which == "labels" and rbm.n_labels > 0)
-        self._divergence = ContrastiveDivergence(rbm, self.settings.batch, states)
 
     def finished(self) -> str | None:
         """Why learning is over, or None."""
@@ -179,7 +173,7 @@ class GreedyStack:
         layer, layer_epoch = self._place()
         if layer == len(self.stack):
             del self._data  # first, so that two layers' data are never there at once
-            self._add_layer()
+            self._learn_above(self.stack)
         rbm, divergence = self.stack[-1], self._divergence
         step = step_at(self.settings, layer_epoch)
         order = epoch_order(len(self._cases), self._rng, self._classes)
@@ -195,8 +189,7 @@ class GreedyStack:
 
     def parameters(self) -> dict[str, Array]:
         """What is being learned now, by name, to be checked for numbers that are not finite."""
-        now = f"layer {len(self.stack)} "
-        every = self.result().parameters()
+        now, every = f"layer {len(self.stack)} ", self.result().parameters()
         return {name: array for name, array in every.items() if name.startswith(now)}
 
     def measured_outcome(self) -> dict[str, Any]:
@@ -220,9 +213,7 @@ class GreedyStack:
         """Go on from a `state`; ValueError or KeyError if it is of other shapes."""
         stack = list(Stack.from_arrays(state["stack"]))  # at least one RBM
         self._check_fit(stack)
-        self._data = self._layer_data(stack[:-1])
-        self.stack = stack[:-1]
-        self._start_layer(stack[-1])
+        self._learn_above(stack[:-1], stack[-1])
         for name, momentum in self._divergence.momenta.items():
             momentum.restore(state["velocity"][name])
         self.epoch = int(state["epoch"])

@@ -9,15 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from hinton06.numerics import (
-    Array,
-    add_differences,
-    add_sums,
-    blend,
-    move,
-    product,
-    step_by_product,
-)
+from hinton06 import numerics
+from hinton06.numerics import Array
 
 
 @dataclass(frozen=True)
@@ -25,8 +18,7 @@ class Step:
     """The three numbers of one update.
 
     `rate`, epsilon of Eq. 4, is applied to the *mean* gradient of a batch; `momentum`, in [0, 1),
-    is the share of the last change that is repeated; `decay` (L2) multiplies the weight and is
-    added to the gradient.
+    is the share of the last change that is repeated; `decay` (L2) multiplies the weight.
     """
 
     rate: float
@@ -64,7 +56,7 @@ class Momentum:
     def gather_product(self, left: Array, right: Array, share: float, step: Step) -> None:
         """Renew the velocity by Eq. 4, its gradient never formed; `apply` moves the parameter."""
         self._moving = True
-        product(left, right, self.velocity, scale=step.rate * share, keep=step.momentum)
+        numerics.product(left, right, self.velocity, scale=step.rate * share, keep=step.momentum)
 
     def gather(self, gradient: Array, step: Step) -> None:
         """Renew the velocity with a gradient of the parameter's own shape, left as it is."""
@@ -74,32 +66,33 @@ class Momentum:
 
     def apply(self, step: Step) -> None:
         """Move the parameter by the velocity, after its decay: with the step of `gather`."""
-        move(self.parameter, self.velocity, step.rate * step.decay)
+        numerics.move(self.parameter, self.velocity, step.rate * step.decay)
 
     def step_product(self, left: Array, right: Array, share: float, step: Step) -> None:
         """`gather_product`, then `apply`; in one go if there is no momentum."""
-        scale, keep, shrink = step.rate * share, step.momentum, step.rate * step.decay
-        if keep:
+        scale, shrink = step.rate * share, step.rate * step.decay
+        if step.momentum:
             self._moving = True
-            step_by_product(left, right, self.velocity, self.parameter, scale, keep, shrink)
+            pair = self.velocity, self.parameter
+            numerics.step_by_product(left, right, pair, scale, step.momentum, shrink)
             return
-        product(left, right, self.parameter, scale=scale, keep=1 - shrink)
+        numerics.product(left, right, self.parameter, scale=scale, keep=1 - shrink)
         if self._moving:
             self.velocity.fill(0)
             self._moving = False
 
     def gather_sum(self, deltas: Array, share: float, step: Step) -> None:
         """Renew the velocity with the gradient of biases: weights from a unit that is always on."""
-        add_sums(deltas, self.velocity, step.rate * share, step.momentum)
+        numerics.add_sums(deltas, self.velocity, step.rate * share, step.momentum)
 
     def step_sum(self, deltas: Array, share: float, step: Step) -> None:
         """`gather_sum`, then `apply` without decay, which biases never have."""
-        add_sums(deltas, self.velocity, step.rate * share, step.momentum, self.parameter)
+        numerics.add_sums(deltas, self.velocity, step.rate * share, step.momentum, self.parameter)
 
     def step_difference(self, data: Array, recon: Array, share: float, step: Step) -> float:
         """`step_sum` of ``data - recon``; returns the sum of its squares."""
         scale, keep = step.rate * share, step.momentum
-        return add_differences(data, recon, self.velocity, scale, keep, self.parameter)
+        return numerics.add_differences(data, recon, self.velocity, scale, keep, self.parameter)
 
 
 class RunningMean:
@@ -123,7 +116,7 @@ class RunningMean:
             if self.count == 1:
                 np.copyto(mean, self._arrays[name])
             else:
-                blend(mean, self._arrays[name], 1 / min(self.count, self._window))
+                numerics.blend(mean, self._arrays[name], 1 / min(self.count, self._window))
 
 
 MOST_EVALUATIONS = 20

@@ -12,25 +12,17 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hinton06 import numerics
 from hinton06.finetuning import FineTuning
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
 from hinton06.models import DeepBeliefNet
-from hinton06.numerics import (
-    Array,
-    batches,
-    bernoulli,
-    epoch_order,
-    firing_probs,
-    firing_states,
-    one_hot,
-    one_hot_targets,
-    take_batch,
-)
+from hinton06.numerics import Array
 from hinton06.rbm import hidden_states, parts, visible_states
 from hinton06.recipes import WakeSleepSettings
-from hinton06.recognition import Cases, label_log_probs, mean_free_energy
+from hinton06.recognition import label_log_probs, mean_free_energy
 from hinton06.updates import Momentum, RunningMean, Step, rate_share_at
 
 Value = TypeVar("Value")
@@ -38,29 +30,6 @@ Value = TypeVar("Value")
 # Updates between two values of the running mean: neighbours hardly differ, and each value takes a
 # pass over all weights.
 _AVERAGED_EVERY = 10
-
-
-@dataclass(frozen=True, eq=False)
-class Pass:
-    """Everything one wake-sleep pass draws and computes for a batch: arrays of n rows.
-
-    The stochastic bottom-up pass, the confabulation (the memory after brief alternating Gibbs
-    sampling), and the top-down pass from it; the generative predictions p of the wake states, Eq.
-    2, the last two the recognition predictions q of the sleep states, Eq. 3: probabilities.
-    """
-
-    wake_hid_states: Array
-    wake_pen_states: Array
-    wake_top_states: Array
-    confab_pen_states: Array
-    confab_lab_probs: Array
-    confab_top_states: Array
-    sleep_hid_states: Array
-    sleep_vis_probs: Array
-    vis_prediction: Array
-    hid_prediction: Array
-    pen_prediction: Array
-    sleep_hid_prediction: Array
 
 
 @dataclass(eq=False)
@@ -90,31 +59,32 @@ class ContrastiveWakeSleep:
         net, size, dtype = self.net, self.batch_size, self.net.vishid.dtype
         self.momenta = {name: Momentum(array) for name, array in net.parameters().items()}
         n_vis, n_hid = net.vishid.shape
-        single = {"data": n_vis, "pen_prediction": net.n_pen, "sleep_hid_prediction": n_hid}
+        single = {"data": n_vis, "pen_prediction": net.n_pen, "hid_prediction": n_hid}
         # Wake above sleep: what the generative weights are driven by and what they give, and, as in
         # CD, the memory.
         both = {"pen": net.n_pen, "hid": n_hid, "hid_probs": n_hid, "vis_probs": n_vis,
                 "visible": net.memory.n_visible, "top": net.memory.n_hidden}  # fmt: skip
         self._single = {name: np.empty((size, n), dtype) for name, n in single.items()}
         self._both = {name: np.empty((2 * size, n), dtype) for name, n in both.items()}
-        self.chains = np.zeros((self._n_chains(size), net.memory.n_hidden), dtype)
-
-    def _n_chains(self, n: int) -> int:
-        """How many chains stand for confabulations beside n cases."""
-        return round(self.persistent_share * n)
+        self.chains = np.zeros((round(self.persistent_share * size), net.memory.n_hidden), dtype)
 
     def data_buffer(self, n: int) -> Array:
         """The (n, n_vis) array that a batch of n cases is to be written into."""
         return self._single["data"][:n]
 
-    def run(self, targets: Array, gibbs_steps: int, rng: np.random.Generator) -> Pass:
+    def run(
+        self, targets: Array, gibbs_steps: int, rng: Generator
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
         """The stochastic passes of the batch in `data_buffer`; changes no parameter.
 
         `targets` are its (n, n_labels) one-hot labels, of no columns for a net without labels;
         `gibbs_steps` rounds of alternating Gibbs sampling lie between wake state and confabulation.
-        Returns views of work arrays that the next call overwrites. Source: "use the bottom-up
-        recognition connections to convert a image-label pair ... into a state of the associative
-        memory and then to perform brief alternating Gibbs sampling".
+        Returns the wake and the sleep pass, whose memory is the confabulation: arrays of n rows, as
+        buffers that the next call overwrites. Of each pass ``hid``, ``pen``, ``top`` and the
+        memory's ``visible`` units; ``hid_probs`` and ``vis_probs``, by which Eq. 2 predicts the
+        wake states, and dreams are drawn; of sleep also the predictions of Eq. 3. Source: "use the
+        bottom-up recognition connections to convert a image-label pair ... into a state of the
+        associative memory and then to perform brief alternating Gibbs sampling".
         """
         net, n, data = self.net, len(targets), self.data_buffer(len(targets))
         both = {name: array[: 2 * n] for name, array in self._both.items()}
@@ -122,100 +92,77 @@ class ContrastiveWakeSleep:
         sleep = {name: array[n:] for name, array in both.items()}
 
         # Wake: states all the way up.
-        firing_states(data, net.vishid, net.hid_rec_bias, rng, wake["hid"])
-        firing_states(wake["hid"], net.hidpen, net.pen_rec_bias, rng, wake["pen"])
+        numerics.firing_states(data, net.vishid, net.hid_rec_bias, rng, wake["hid"])
+        numerics.firing_states(wake["hid"], net.hidpen, net.pen_rec_bias, rng, wake["pen"])
         units, labels = parts(net.memory, wake["visible"])
         units[...], labels[...] = wake["pen"], targets
         hidden_states(net.memory, wake["visible"], rng, wake["top"])
 
         # Confabulate: pen and top are states, the labels softmax probabilities.
-        sampled, confab = self.sampled_labels, sleep["visible"]
-        self._gibbs(gibbs_steps, wake["top"], confab, sleep["top"], rng, sampled)
-        units, labels = parts(net.memory, confab)
-        np.copyto(sleep["pen"], units)
+        self._gibbs(gibbs_steps, wake["top"], slice(n, 2 * n), rng, self.sampled_labels)
+        np.copyto(sleep["pen"], parts(net.memory, sleep["visible"])[0])
 
         # Down, from both at once: what predicts the wake states is what a dream is drawn from.
         # Its hidden units are states, but its pixels stay probabilities.
-        firing_probs(both["pen"], net.penhid, net.hid_gen_bias, both["hid_probs"])
-        bernoulli(sleep["hid_probs"], rng, sleep["hid"])
-        firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
+        numerics.firing_probs(both["pen"], net.penhid, net.hid_gen_bias, both["hid_probs"])
+        numerics.bernoulli(sleep["hid_probs"], rng, sleep["hid"])
+        numerics.firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
 
-        pen, hid = self._single["pen_prediction"][:n], self._single["sleep_hid_prediction"][:n]
-        return Pass(
-            wake["hid"], wake["pen"], wake["top"], sleep["pen"], labels, sleep["top"], sleep["hid"],
-            sleep["vis_probs"], wake["vis_probs"], wake["hid_probs"],
-            firing_probs(sleep["hid"], net.hidpen, net.pen_rec_bias, pen),
-            firing_probs(sleep["vis_probs"], net.vishid, net.hid_rec_bias, hid),
-        )  # fmt: skip
+        pen, hid = self._single["pen_prediction"][:n], self._single["hid_prediction"][:n]
+        numerics.firing_probs(sleep["hid"], net.hidpen, net.pen_rec_bias, pen)
+        numerics.firing_probs(sleep["vis_probs"], net.vishid, net.hid_rec_bias, hid)
+        return wake, sleep | {"pen_prediction": pen, "hid_prediction": hid}
 
     def _gibbs(
-        self,
-        rounds: int,
-        top_states: Array,
-        visible: Array,
-        top: Array,
-        rng: np.random.Generator,
-        sampled_labels: bool,
+        self, rounds: int, top_states: Array, rows: slice, rng: Generator, sampled_labels: bool
     ) -> None:
-        """Alternating Gibbs sampling of the memory from top states; leaves its states behind."""
-        memory = self.net.memory
+        """Alternating Gibbs sampling of the memory from top states; leaves its states in rows."""
+        memory, visible, top = self.net.memory, self._both["visible"][rows], self._both["top"][rows]
         labels = parts(memory, visible)[1]
         for _ in range(rounds):
             visible_states(memory, top_states, rng, visible)
             if sampled_labels and memory.n_labels:
-                labels[...] = one_hot(labels, rng)
+                labels[...] = numerics.one_hot(labels, rng)
             top_states = hidden_states(memory, visible, rng, top)
 
-    def learn(
-        self, targets: Array, gibbs_steps: int, rng: np.random.Generator, step: Step
-    ) -> float:
+    def learn(self, targets: Array, gibbs_steps: int, rng: Generator, step: Step) -> float:
         """One update from the batch in `data_buffer`: Eqs 2, 3 and 4.
 
         `step` is that of every parameter, but for the rate of the recognition weights and biases,
         which is `recognition_share` of it; its decay is for the weights alone. Returns the cross-
-        entropy of the data under `vis_prediction`, in nats, summed over pixels and cases.
+        entropy of the data as predicted by Eq. 2, in nats, summed over pixels and cases.
         """
         n, momenta = len(targets), self.momenta
-        now = self.run(targets, gibbs_steps, rng)
+        wake, sleep = self.run(targets, gibbs_steps, rng)
         data = self.data_buffer(n)
-        cost = reconstruction_cost(data, now.vis_prediction)
+        cost = reconstruction_cost(data, wake["vis_probs"])
 
         # Eqs 2 and 3: the layer above, and the one below, times what it failed to predict.
         down, up = step, replace(step, rate=step.rate * self.recognition_share)
-        hid, pen, sleep_hid = now.wake_hid_states, now.wake_pen_states, now.sleep_hid_states
+        hid, sleep_hid = wake["hid"], sleep["hid"]
         for weights, bias, driving, states, prediction, own in (
-            ("hidvis", "vis_gen_bias", hid, data, now.vis_prediction, down),
-            ("penhid", "hid_gen_bias", pen, hid, now.hid_prediction, down),
-            ("hidpen", "pen_rec_bias", sleep_hid, now.confab_pen_states, now.pen_prediction, up),
-            (
-                "vishid",
-                "hid_rec_bias",
-                now.sleep_vis_probs,
-                sleep_hid,
-                now.sleep_hid_prediction,
-                up,
-            ),
+            ("hidvis", "vis_gen_bias", hid, data, wake["vis_probs"], down),
+            ("penhid", "hid_gen_bias", wake["pen"], hid, wake["hid_probs"], down),
+            ("hidpen", "pen_rec_bias", sleep_hid, sleep["pen"], sleep["pen_prediction"], up),
+            ("vishid", "hid_rec_bias", sleep["vis_probs"], sleep_hid, sleep["hid_prediction"], up),
         ):
             missed = np.subtract(states, prediction, out=prediction)
             momenta[weights].step_product(driving.T, missed, 1 / n, own)
             momenta[bias].step_sum(missed, 1 / n, own)
 
-        # Eq. 4: lower the energy of the wake state, raise that of the confabulation.
-        self._fantasise(n, rng)
+        # Eq. 4: lower the energy of the wake state, raise that of the confabulation, which gives
+        # way to where the chains have gone on to.
+        chains = self.chains[: round(self.persistent_share * n)]
+        if len(chains):
+            rows = slice(n, n + len(chains))
+            self._gibbs(self.persistent_rounds, chains, rows, rng, True)
+            np.copyto(chains, self._both["top"][rows])
         visible, top = self._both["visible"][: 2 * n], self._both["top"][: 2 * n]
         np.negative(top[n:], out=top[n:])
         momenta["memory_weights"].step_product(visible.T, top, 1 / n, step)
         momenta["memory_visible_bias"].step_difference(visible[:n], visible[n:], 1 / n, step)
         momenta["memory_hidden_bias"].step_sum(top, 1 / n, step)
         return cost
-
-    def _fantasise(self, n: int, rng: np.random.Generator) -> None:
-        """Let the chains go on, and put where they are in the place of confabulations."""
-        n_chains = self._n_chains(n)
-        if n_chains:
-            visible, top = (self._both[name][n : n + n_chains] for name in ("visible", "top"))
-            self._gibbs(self.persistent_rounds, self.chains[:n_chains], visible, top, rng, True)
-            np.copyto(self.chains[:n_chains], top)
 
 
 def reconstruction_cost(data: Array, probs: Array) -> float:
@@ -232,21 +179,14 @@ def stage_at(settings: WakeSleepSettings, epoch: int, values: Sequence[Value]) -
 
 
 def gibbs_steps_at(settings: WakeSleepSettings, epoch: int) -> int:
-    """Rounds of Gibbs sampling after so many epochs, in stages of equal length.
-
-    3, 6 and 10 rounds for a third of the epochs each: Hinton, Osindero and Teh (2006).
-    """
+    """Rounds of Gibbs sampling after so many epochs; 3, 6, 10: Hinton, Osindero and Teh (2006)."""
     return stage_at(settings, epoch, settings.gibbs)
 
 
 def bp_weight_at(settings: WakeSleepSettings, epoch: int) -> float:
-    """The coefficient of backpropagation after so many epochs, in a search of `bp_weights` each.
-
-    It "was gradually increased".
-    """
-    if settings.search_bp_weight:
-        return stage_at(settings, epoch, settings.bp_weights)
-    return settings.bp_weight
+    """The coefficient of backpropagation after so many epochs; it "was gradually increased"."""
+    weights = settings.bp_weights if settings.search_bp_weight else (settings.bp_weight,)
+    return stage_at(settings, epoch, weights)
 
 
 def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
@@ -262,12 +202,12 @@ def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
     return generative, Step(settings.bp_rate * share * weight, settings.bp_momentum)
 
 
-class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
+class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
     """The learner of the generative half: epochs of contrastive wake-sleep, or of mixed gradients.
 
     With `averaging`, the net that is measured and kept is the running mean of the one that learns.
     With `valid` cases, all epochs of the schedule are run; without, learning stops once the error
-    rate on the training cases, in per cent, has fallen to `target_error_rate`, or at the schedule's
+    rate on the training cases, in per cent, has fallen to `target`, or at the schedule's
     end. Exactly one of both is given, and the net has labels, or it raises ValueError. Rates,
     rounds and coefficients go on from where `schedule_done` epochs of the schedule are behind.
 
@@ -281,22 +221,11 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
 
     ask = staticmethod(label_log_probs)
 
-    def __init__(
-        self,
-        net: DeepBeliefNet,
-        train: Cases,
-        settings: WakeSleepSettings,
-        rng: np.random.Generator,
-        valid: Cases | None = None,
-        target_error_rate: float | None = None,
-        schedule_done: int = 0,
-    ) -> None:
+    def _prepare(self) -> None:
+        net, train, settings = self.net, self._train, self.settings
         if not net.n_labels:
             raise ValueError("a net without labels cannot be fine-tuned with them")
-        super().__init__(net, train, rng, valid, target_error_rate)
-        self.settings = settings
-        self._schedule_done = schedule_done
-        self._targets = one_hot_targets(train.labels, net.n_labels)
+        self._targets = numerics.one_hot_targets(train.labels, net.n_labels)
         size = min(settings.batch, len(train))
         self._wake_sleep: ContrastiveWakeSleep | None = None
         if settings.generative == "wake-sleep":
@@ -320,8 +249,7 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
     def rule_met(self) -> str | None:
         """The target that is met, in words, or None; with validation, the schedule's end."""
         if self._target is None:
-            most, reason = self.cap()
-            return reason if self.epoch >= most else None
+            return self.cap()[1] if self.epoch >= self.settings.epochs else None
         met = self.selected.train.error_rate <= self._target
         return f"training error rate down to {self._target:.3f} %" if met else None
 
@@ -357,9 +285,9 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
         gibbs_steps, steps = gibbs_steps_at(self.settings, place), steps_at(self.settings, place)
         work, size = self._epoch_work(self.epoch) / len(self._train), self.settings.batch
         classes = self._train.labels if self.settings.balanced else None
-        order = epoch_order(len(self._train), self._rng, classes)
+        order = numerics.epoch_order(len(self._train), self._rng, classes)
         costs = np.zeros(2)
-        for number, batch in enumerate(batches(len(order), size)):
+        for number, batch in enumerate(numerics.batches(len(order), size)):
             rows = order[batch]
             costs += self._learn(rows, gibbs_steps, *steps)
             if self._mean and number % _AVERAGED_EVERY == 0:
@@ -380,7 +308,7 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet]):
     ) -> tuple[float, float]:
         """One update; both gradients are of the same parameters and the same cases."""
         data = self._generative.data_buffer(len(rows))
-        take_batch(self._train.images, rows, data)
+        numerics.take_batch(self._train.images, rows, data)
         label_cost = 0.0
         if self._labels:
             label_cost = float(self._labels.gather(data, self._train.labels[rows], bp_step).sum())

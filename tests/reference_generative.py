@@ -157,7 +157,7 @@ class Draws:
 
 
 class Dream(NamedTuple):
-    """One case's states (0 or 1) and probabilities, under the names that the package uses."""
+    """One case's states (0 or 1) and probabilities."""
 
     wake_hid_states: Floats
     wake_pen_states: Floats

@@ -15,14 +15,13 @@ from reference import Floats
 from hinton06 import backprop, finetuning
 from hinton06.backprop import (
     Backpropagation,
-    Cases,
     CaseSampler,
     DiscriminativeFineTuning,
     should_stop,
 )
 from hinton06.models import Classifier
 from hinton06.recipes import RECIPES, BackpropSettings
-from hinton06.recognition import Score, log_probs, score
+from hinton06.recognition import Cases, Score, log_probs, score
 from hinton06.updates import Step
 
 Change = tuple[list[Floats], list[Floats]]
@@ -569,7 +568,7 @@ def test_conjugate_gradient_is_given_the_central_differences_of_each_batchs_cost
     monkeypatch.setattr(backprop, "conjugate_gradient", check)
     net = random_net()
     tuned = settings(optimiser="cg", batch=8, top_only_epochs=top_only_epochs)
-    learner = DiscriminativeFineTuning(net, TRAIN, tuned, np.random.default_rng(1), target_cost=0.0)
+    learner = DiscriminativeFineTuning(net, TRAIN, tuned, np.random.default_rng(1), target=0.0)
     (row,) = run(learner, 1)
     top_only = [[(3, 3), (3,)]] * 3
     whole = [[(5, 4), (4, 3), (3, 3), (4,), (3,), (3,)]] * 3
@@ -677,9 +676,7 @@ def test_the_end_of_a_run_down_to_a_cost_is_told_from_how_the_cost_falls(
     settings = dataclasses.replace(RECIPES["quick"].backprop, max_epochs=50)
     cases = Cases(np.zeros((4, 3), np.uint8), np.array([0, 1, 0, 1]))
     net = Classifier.random((3, 2, 2), 1.0, np.random.default_rng(1))
-    learner = DiscriminativeFineTuning(
-        net, cases, settings, np.random.default_rng(1), target_cost=0.5
-    )
+    learner = DiscriminativeFineTuning(net, cases, settings, np.random.default_rng(1), target=0.5)
     learner.train_costs = costs
     learner.epoch = len(costs)
     assert learner.expected_epochs() == expected

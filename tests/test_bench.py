@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hinton06 import native, numerics, updates
+from hinton06 import native, numerics
 
 SPEED = Path(__file__).parents[1] / "experiments" / "speed"
 
@@ -147,9 +147,8 @@ def peers(scripts: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         return half(numerics.squash(inputs, bias), rng, states)
 
     monkeypatch.setattr("hinton06.numerics.choose", half)
-    monkeypatch.setattr("hinton06.rbm.squash_and_fire", squash_and_fire)
-    for name in ("hinton06.numerics.fire", "hinton06.rbm.fire"):
-        monkeypatch.setattr(name, fire)
+    monkeypatch.setattr("hinton06.numerics.squash_and_fire", squash_and_fire)
+    monkeypatch.setattr("hinton06.numerics.fire", fire)
     monkeypatch.setattr(
         found, "fire", lambda probs, _uniforms, out: torch.gt(probs, 0.5, out=out), raising=True
     )
@@ -189,10 +188,10 @@ def test_each_part_of_a_batch_of_cd_is_seen_by_a_clock(scripts: Any) -> None:
     if native.KIND != "C":
         pytest.skip("installed without a C compiler")
     between = scripts("between")
-    library, step_by_product = native._C, updates.step_by_product
+    library, step_by_product = native._C, numerics.step_by_product
     row = between.batch(784, 500, repeats=2, threads=1)
     parts = [row[name] for name in row if name not in ("rbm", "threads", "whole", "the rest")]
     assert len(parts) == 6
     assert all(part > 0 for part in parts)
     assert native._C is library
-    assert updates.step_by_product is step_by_product
+    assert numerics.step_by_product is step_by_product

@@ -706,10 +706,10 @@ def learners(tiny_digits: Digits) -> dict[str, Make]:
         "pretrain": make(stack, False),
         "pretrain --labels": make(stack, True),
         "finetune-bp": make(fine_tuning, backprop, valid=valid),
-        "finetune-bp --extend": make(fine_tuning, backprop, target_cost=1e-9),
+        "finetune-bp --extend": make(fine_tuning, backprop, target=1e-9),
         "finetune-bp, conjugate gradient": make(fine_tuning, conjugate, valid=valid),
         "finetune-cws": make(generative, valid=valid),
-        "finetune-cws --extend": make(generative, target_error_rate=-1.0),
+        "finetune-cws --extend": make(generative, target=-1.0),
     }
 
 

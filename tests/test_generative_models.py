@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from reference import Floats, Machine, Update
 from reference_generative import scripted
 
+from hinton06.generation import AlternatingGibbs
 from hinton06.models import Classifier, DeepBeliefNet, Rbm, Stack
 from hinton06.numerics import one_hot
 from hinton06.rbm import (
     ContrastiveDivergence,
     free_energy,
-    gibbs_step,
     parts,
     sample_visible,
     visible_probs,
@@ -36,6 +36,13 @@ N_TARGETS = 3
 def machine(seed: int) -> Machine:
     """Two binary and two label units, three features."""
     return reference.random_machine(seed)
+
+
+def gibbs_step(rbm: Rbm, v_states: Floats, rng: np.random.Generator) -> Floats:
+    """The states that one round of alternating Gibbs sampling leads to."""
+    chains = AlternatingGibbs(rbm, v_states)
+    chains.run(1, rng)
+    return chains.v_states
 
 
 def arrays_of(rbm: Rbm) -> tuple[NDArray[Any], ...]:

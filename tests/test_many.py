@@ -72,7 +72,7 @@ def test_a_layer_is_learned_as_by_contrastive_divergence(
     def squash_and_fire(inputs: Any, bias: Any, _rng: Any, states: Any) -> Any:
         return half(numerics.squash(inputs, bias), states)
 
-    monkeypatch.setattr("hinton06.rbm.squash_and_fire", squash_and_fire)
+    monkeypatch.setattr("hinton06.numerics.squash_and_fire", squash_and_fire)
     monkeypatch.setattr(torch, "rand_like", lambda like: torch.full_like(like, 0.5))
     orders = torch.stack([torch.from_numpy(np.random.default_rng(9).permutation(75))] * len(jobs))
     monkeypatch.setattr(many, "shuffles", lambda *_: orders)

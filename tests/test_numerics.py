@@ -123,10 +123,10 @@ def test_product_refuses_an_output_it_cannot_fill(out: NDArray[Any]) -> None:
 def test_a_step_by_a_product_refuses_what_the_product_refuses() -> None:
     velocity, parameter = np.zeros((3, 4)), np.zeros((3, 4))
     with pytest.raises(ValueError, match="cannot multiply"):
-        step_by_product(np.ones((3, 5)), np.ones((4, 4)), velocity, parameter, 1, 0.9, 0)
+        step_by_product(np.ones((3, 5)), np.ones((4, 4)), (velocity, parameter), 1, 0.9, 0)
     with pytest.raises(ValueError, match="one dtype"):
         step_by_product(
-            np.ones((3, 5)), np.ones((5, 4), np.float32), velocity, parameter, 1, 0.9, 0
+            np.ones((3, 5)), np.ones((5, 4), np.float32), (velocity, parameter), 1, 0.9, 0
         )
     assert not velocity.any()
     assert not parameter.any()

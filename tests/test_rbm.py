@@ -10,12 +10,12 @@ import reference
 from numpy.typing import NDArray
 from reference import Floats, Machine, Update
 
+from hinton06.generation import AlternatingGibbs
 from hinton06.models import Rbm
 from hinton06.rbm import (
     ContrastiveDivergence,
     energy,
     free_energy,
-    gibbs_step,
     hidden_probs,
     visible_probs,
 )
@@ -55,6 +55,13 @@ def draws_of(states: Floats, probs: Floats) -> Floats:
 
 def package_rbm(m: Machine, dtype: Any = np.float64) -> Rbm:
     return Rbm(*(array.astype(dtype) for array in m))
+
+
+def gibbs_step(rbm: Rbm, v_states: Floats, rng: np.random.Generator) -> Floats:
+    """The states that one round of alternating Gibbs sampling leads to."""
+    chains = AlternatingGibbs(rbm, v_states)
+    chains.run(1, rng)
+    return chains.v_states
 
 
 def distribution(rbm: Rbm) -> Floats:

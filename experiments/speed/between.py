@@ -30,7 +30,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hinton06 import native, numerics, provenance, rbm, updates
+from hinton06 import native, numerics, provenance
 from hinton06.models import Rbm
 from hinton06.numerics import firing_probs, take_batch
 from hinton06.rbm import ContrastiveDivergence
@@ -179,15 +179,13 @@ def clocked_batch(n_visible: int, n_hidden: int, repeats: int) -> dict[str, Any]
         learn()
         parts.append(defaultdict(float))
         native._C = Clocked(library, parts[-1])
-        for module in (numerics, rbm):
-            module.product = clocked(multiply, parts[-1], PRODUCTS)
-        updates.step_by_product = clocked(move, parts[-1], GRADIENT)
+        numerics.product = clocked(multiply, parts[-1], PRODUCTS)
+        numerics.step_by_product = clocked(move, parts[-1], GRADIENT)
         try:
             learn()
         finally:
             native._C = library
-            numerics.product = rbm.product = multiply
-            updates.step_by_product = move
+            numerics.product, numerics.step_by_product = multiply, move
     whole = float(np.median(wholes[::2]))
     names = [PRODUCTS, GRADIENT, *dict.fromkeys(PARTS.values())]
     row = {name: float(np.median([spent[name] for spent in parts])) for name in names}

@@ -15,6 +15,7 @@ import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from itertools import product
 from pathlib import Path
@@ -140,10 +141,8 @@ def translated(
     and so on. ValueError if an image could leave its frame altogether.
     """
     if not 0 <= distance < min(shape):
-        size = f"{shape[0]} x {shape[1]}"
-        raise ValueError(
-            f"translations of up to {distance} pixels leave nothing of images of {size}"
-        )
+        size, by = f"{shape[0]} x {shape[1]}", f"translations of up to {distance} pixels"
+        raise ValueError(f"{by} leave nothing of images of {size}")
     every = shifts(distance)
     moved = np.zeros((len(every), len(images), *shape), np.uint8)
     square = images.reshape(len(images), *shape)
@@ -200,11 +199,7 @@ def _sizes(content: bytes | bytearray, name: str, n_dimensions: int) -> list[int
 
 
 def parse_idx(content: bytes, name: str, n_dimensions: int) -> NDArray[np.uint8]:
-    """The read-only array in an unpacked IDX file: 3 dimensions for images, 1 for labels.
-
-    `name` is for the message of the DataError that is raised if it is not such a file, is not
-    complete, or its images are larger than any digit.
-    """
+    """The read-only array of an unpacked IDX file, of 3 or 1 dimensions; DataError if not one."""
     sizes, header = _sizes(content, name, n_dimensions), 4 + 4 * n_dimensions
     size = header + math.prod(sizes)
     if len(content) != size:
@@ -249,9 +244,8 @@ def read(folder: Path | None = None) -> Digits:
     arrays, summed = [], hashlib.sha256()
     for file in _FILES:
         n_dimensions = 3 if "images" in file else 1
-        content, name = (
-            _read_from(folder, file, n_dimensions) if folder else _read_shipped(file, n_dimensions)
-        )
+        read_one = partial(_read_from, folder) if folder else _read_shipped
+        content, name = read_one(file, n_dimensions)
         summed.update(content)
         arrays.append(parse_idx(content, name, n_dimensions))
     _check_parts_fit(arrays)
@@ -259,15 +253,17 @@ def read(folder: Path | None = None) -> Digits:
     order = np.arange(len(labels))
     if np.count_nonzero(np.diff(labels)) <= labels.max():  # one class after the other
         order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(labels))
+    n, *shape = train.shape
+    name = "MNIST" if folder is None else str(folder)
     return Digits(
-        train_images=train.reshape(len(train), -1)[order],
-        train_labels=labels[order],
-        test_images=test.reshape(len(test), -1),
-        test_labels=test_labels,
-        shape=(train.shape[1], train.shape[2]),
-        sha256=summed.hexdigest(),
-        name="MNIST" if folder is None else str(folder),
-        folder=folder,
+        train.reshape(n, -1)[order],
+        labels[order],
+        test.reshape(len(test), -1),
+        test_labels,
+        (shape[0], shape[1]),
+        summed.hexdigest(),
+        name,
+        folder,
     )
 
 
