@@ -12,10 +12,15 @@ from typing import Any
 
 from hinton06.mnist import MAX_TRANSLATION
 
-ROLES = PRETRAINED, VALIDATED, EXTENDED, NOT_PRETRAINED = (
+PRETRAINED, VALIDATED, EXTENDED, NOT_PRETRAINED = (
     "pretrained", "validated", "extended", "not pretrained",
 )  # fmt: skip
-"""Learned greedily; stopped by validation; continued on, or at random on, all training cases."""
+ROLES = {
+    PRETRAINED: "learned greedily",
+    VALIDATED: "stopped by validation",
+    EXTENDED: "continued on all training cases",
+    NOT_PRETRAINED: "random start, all training cases",
+}
 
 _INHERITED = ("split", "split_sha256", "cases", "translations", "images", "random_start", "below")
 # What tells one result of an experiment from the next; all other fields tell experiments apart.

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hinton06 import generation, native, rbm, recognition
 from hinton06.backprop import DiscriminativeFineTuning
-from hinton06.generation import Generator
+from hinton06.generation import AlternatingGibbs, Generator
 from hinton06.models import Classifier, Rbm, Stack
 from hinton06.numerics import Array, batches, batches_taken, epoch_order, softplus, take_batch
 from hinton06.recipes import RECIPES
@@ -286,7 +286,9 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         cases = self._data(v, first=False)
         states = take_batch(cases, slice(None), np.empty(cases.shape, np.float32))
         with self._computing():
-            return rbm.gibbs_step(self.rbm_, states, self._rng)
+            chains = AlternatingGibbs(self.rbm_, states)
+            chains.run(1, self._rng)
+            return chains.v_states
 
     def sample(self, n_samples: int = 1, rounds: int = 1000, random_state: Any = None) -> Array:
         """What the RBM dreams: (n_samples, n_features) probabilities, each of a chain of its own.
