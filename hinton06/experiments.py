@@ -32,7 +32,7 @@ from hinton06.numerics import one_hot_targets
 from hinton06.recipes import BackpropSettings, PretrainSettings, WakeSleepSettings, show_value
 from hinton06.recognition import Cases, Score
 from hinton06.stacking import GreedyStack
-from hinton06.training import Run, RunError
+from hinton06.training import Run, RunError, Watcher
 from hinton06.wakesleep import GenerativeFineTuning
 
 _Start = Callable[[Cases, Cases | None, np.random.Generator], Any]
@@ -81,6 +81,10 @@ class _Call:
                 with naming(path):
                     train = cases_learned(context.digits, lineage)
                 started = start(train, valid, random_stream(self.seed, use, lineage.split))
+                if isinstance(context.progress, Watcher):
+                    context.progress.watch(
+                        lambda: KINDS[kind].pixel_weights(started.net), context.digits.shape
+                    )
                 run.train(started, context.progress)
                 outcome = _outcome(context.digits, kind, started, train, valid, run.name)
             if outcome.capped:

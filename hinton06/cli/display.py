@@ -69,7 +69,7 @@ class Display:
             self._bar.total = expected * self._parts
             self._bar.n = done + expected * self._part
             self._bar.set_description(f"{self._title} {where}", refresh=False)
-            self._bar.set_postfix_str(_briefly(row))
+            self._bar.set_postfix_str(briefly(row))
         elif not self._quiet:
             shown = ", ".join(form.format(row[key]) for key, form in _SHOWN.items() if key in row)
             fraction = self._fraction(done, expected)
@@ -100,7 +100,7 @@ class Display:
         return (self._part + done / expected) / self._parts
 
 
-def _briefly(row: Mapping[str, float]) -> str:
+def briefly(row: Mapping[str, float]) -> str:
     """The measurements that matter most, short enough for the end of a bar."""
     if "valid_cost" in row:
         return f"valid. {row['valid_cost']:.2f}, {row['valid_errors']:.0f} errors"
