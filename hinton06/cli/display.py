@@ -28,13 +28,16 @@ class Display:
 
     Quiet, it shows nothing but notes; plain, a line an epoch on a terminal too. `parts` runs of
     about equal work share a bar; None where that is not known, or they are unequal: each then has
-    a bar of its own.
+    a bar of its own. A bar `stays` on the terminal when the run has ended, or goes.
     """
 
-    def __init__(self, quiet: bool = False, plain: bool = False, parts: int | None = 1) -> None:
+    def __init__(
+        self, quiet: bool = False, plain: bool = False, parts: int | None = 1, stays: bool = True
+    ) -> None:
         self._quiet = quiet
         self._bar_wanted = not quiet and not plain and sys.stderr.isatty()
         self._parts, self._apart = parts or 1, parts is None
+        self._stays = stays
         self._part = -1
         self._bar: tqdm[Any] | None = None
         self._title, self._started, self._fraction_before = "", 0.0, 0.0
@@ -52,6 +55,7 @@ class Display:
             self._bar = tqdm(
                 total=expected * self._parts, initial=done + expected * self._part, desc=title,
                 bar_format=_FORMAT, smoothing=0.02, dynamic_ncols=True, file=sys.stderr,
+                leave=self._stays,
             )  # fmt: skip
 
     def skip(self) -> None:

@@ -91,7 +91,7 @@ def _take(taken: Tour) -> None:
 
 def _print_commands(console: Console, commands: Sequence[str]) -> None:
     for command in commands:
-        console.print(f"$ {command}", style="cyan", soft_wrap=not console.is_terminal)
+        console.print(f"$ {command}", style="cyan", soft_wrap=True)
 
 
 def _pause(console: Console) -> None:
@@ -128,4 +128,4 @@ def _raising() -> Iterator[None]:
 def _display(quiet: bool, learning: bool) -> Progress:
     if learning and not quiet and watch.possible():
         return watch.Watch(stays=False)
-    return Display(quiet)
+    return Display(quiet, stays=False)

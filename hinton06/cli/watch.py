@@ -40,11 +40,11 @@ def _console() -> Console:
 
 
 class Watch(Display):
-    """A `Display` that draws, and a `training.Watcher`; what it drew last stays if it is to."""
+    """A `Display` that draws, and a `training.Watcher`."""
 
     def __init__(self, parts: int | None = 1, stays: bool = True) -> None:
-        super().__init__(plain=True, parts=parts)
-        self._console, self._stays = _console(), stays
+        super().__init__(plain=True, parts=parts, stays=stays)
+        self._console = _console()
         self._weights: Callable[[], Array] | None = None
         self._shape = (1, 1)
         self._rows: list[Mapping[str, float]] = []
