@@ -253,10 +253,10 @@ def _least_sure(tour: Tour) -> None:
     tour.draw(tour.classifier, "2")
 
 
-_ONE = "Learning one layer of feature detectors"
-_GREEDY = "A greedy learning algorithm for multiple hidden layers"
-_BACKPROP = "Using backpropagation for discriminative fine-tuning"
-_CWS = "Using contrastive wake-sleep for generative fine-tuning"
+_ONE = '"Learning one layer of feature detectors"'
+_GREEDY = '"A greedy learning algorithm for multiple hidden layers"'
+_BACKPROP = '"Using backpropagation for discriminative fine-tuning"'
+_CWS = '"Using contrastive wake-sleep for generative fine-tuning"'
 
 STAGES = (
     Stage(
@@ -330,6 +330,7 @@ STAGES = (
                     "hinton06 sample tour/pretrain-labels-a.h5",
                 ),
                 _learn_labels,
+                "Learned greedily alone, the memory can settle in shapes that no digit led it to.",
             ),
             Step(
                 "Contrastive wake-sleep (Eqs 2 to 4) fine-tunes the whole as one generative model. "

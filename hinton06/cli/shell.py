@@ -7,15 +7,17 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-_SHELLS = {
-    "bash": 'eval "$(hinton06 completion bash)" in ~/.bashrc',
-    "zsh": 'eval "$(hinton06 completion zsh)" in ~/.zshrc, behind compinit',
-    "fish": "hinton06 completion fish > ~/.config/fish/completions/hinton06.fish",
-}
+_SHELLS = ("bash", "zsh", "fish")
+
+
+def _names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """Names of commands that begin so."""
+    group: Any = ctx.find_root().command
+    return [name for name in group.list_commands(ctx) if name.startswith(begun)]
 
 
 @click.command("help")
-@click.argument("command", required=False)
+@click.argument("command", required=False, shell_complete=_names)
 @click.pass_context
 def help_command(ctx: click.Context, command: str | None) -> None:
     """Show the help of a command, or of them all in short.
@@ -46,7 +48,7 @@ def show_all_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(list(_SHELLS)))
+@click.argument("shell", type=click.Choice(_SHELLS))
 def completion(shell: str) -> None:
     """Print what lets a shell complete commands, options and the names of nets.
 

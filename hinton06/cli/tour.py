@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import termios
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -74,7 +73,7 @@ def _take(taken: Tour) -> None:
     for number, stage in enumerate(STAGES, 1):
         console.print(f"\n{number} of {len(STAGES)}: {stage.title}", style="bold")
         console.print(f'"{stage.sentence}"', style="italic")
-        console.print(f'    the chapter, "{stage.section}"', style="dim")
+        console.print(f"    the chapter, {stage.section}", style="dim")
         for step in stage.steps:
             if step.show is not None:
                 console.print(f"\n{step.words}")
@@ -97,10 +96,9 @@ def _print_commands(console: Console, commands: Sequence[str]) -> None:
 def _pause(console: Console) -> None:
     """Wait for a key, whatever was typed before; raises `_Left` for the one that ends the tour."""
     console.print(_PROMPT, style="reverse", end="")
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)
     try:
         with _raising():
-            key = click.getchar()
+            key = click.getchar()  # forgets what was typed before
     except EOFError:
         key = ""
     finally:
