@@ -176,6 +176,7 @@ def _features(tour: Tour) -> None:
         tour.console.print(line, no_wrap=True, crop=True)
     tour.say(f"{weights.shape[1]} features; white: weights of {white:.2g} and more, black: of "
              f"-{white:.2g} and less")  # fmt: skip
+    tour.pause()
     tour.draw(tour.stack, "3")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import select
@@ -38,7 +39,7 @@ class Terminal:
         self.settings = termios.tcgetattr(self._ours)
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
-        self.printed = ""
+        self.printed, self._decoded = "", codecs.getincrementaldecoder("utf-8")()
         kept = {n: v for n, v in os.environ.items() if n not in ("NO_COLOR", "COLUMNS", "LINES")}
         colours = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
         self.process = subprocess.Popen(
@@ -99,5 +100,5 @@ class Terminal:
         except OSError:  # the other end is closed
             return False
         self._stream.feed(data)
-        self.printed += data.decode("utf-8", "replace")
+        self.printed += self._decoded.decode(data)
         return bool(data)

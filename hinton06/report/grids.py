@@ -102,7 +102,7 @@ def gif(frames: Sequence[Grey]) -> bytes:
 _PREVIEW_WIDTH = 80
 _PICTURE_WIDTH = 15
 _SHADES = " .:-=+*#%@"
-_SIGNED_SHADES = "=-   +#"
+_SIGNED_SHADES = "=- +#"
 
 
 def preview(images: NDArray[np.floating[Any]], titles: Sequence[str], console: Console) -> None:
