@@ -23,7 +23,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hinton06.tour import STAGES, Step, Tour
+from hinton06.tour import ABOUT, STAGES, Step, Tour
 
 RUN = re.compile(r"```sh\n(?P<commands>[^`]*?)```(?P<between>\s*)```text\n(?P<output>[^`]*?)```")
 PICTURE = re.compile(r"!\[[^]]*\]\((?P<path>[^)]+)\)")
@@ -33,7 +33,7 @@ SHOWN = re.compile(r"<!-- (?P<number>\d+) -->\n```text\n[^`]*?```")
 
 def stages() -> str:
     """The tour's stages for its page; what commands print is still to come."""
-    parts, number = [], 0
+    parts, number = [_wrapped(ABOUT)], 0
     for stage in STAGES:
         quoted = f'"{stage.sentence}" ({stage.section})'
         parts += [f"## {stage.title}", textwrap.indent(_wrapped(quoted), "> ")]

@@ -125,6 +125,8 @@ class Tour:
         about = samples.describe(made, wanted)
         picture = self.folder / f"{name or f'samples-{path.stem}'}.{form}"
         samples.save(made, picture, form, f"{path.name}: {about}")
+        if form == "gif" and self.console.is_terminal:
+            samples.play(made, self.console)
         samples.preview(made)
         self.say(f"{picture}: {about}")
 
@@ -199,8 +201,7 @@ def _wake_and_sleep(tour: Tour) -> None:
 
 
 def _wander(tour: Tour) -> None:
-    labels = tuple(n for n in (2, 3, 8) if n < tour.digits.n_classes) or (0,)
-    tour.dream(tour.dreamer, "wander", "gif", labels=labels, gibbs=5, samples=40)
+    tour.dream(tour.dreamer, "wander", "gif", gibbs=5, samples=40)
 
 
 def _energies(tour: Tour) -> None:
@@ -346,10 +347,7 @@ STAGES = (
             ),
             Step(
                 "Let it wander, and watch: a frame for every five rounds.",
-                (
-                    "hinton06 sample tour/cws-a.h5 --labels 2,3,8 --gibbs 5 --samples 40 "
-                    "--out tour/wander.gif",
-                ),
+                ("hinton06 sample tour/cws-a.h5 --gibbs 5 --samples 40 --out tour/wander.gif",),
                 _wander,
             ),
         ],

@@ -25,7 +25,8 @@ INK_GAP, FIELD_GAP = 208, 255
 
 _WIDTH = 1000
 _MAX_SCALE = 4
-_FRAME_MS = 120
+FRAME_MS = 120
+"""For how long a frame of an animation is shown."""
 
 
 def ink(images: NDArray[np.floating[Any]]) -> Grey:
@@ -94,7 +95,7 @@ def gif(frames: Sequence[Grey]) -> bytes:
     """Pictures of one size, one after the other, as the bytes of a GIF file that starts anew."""
     written = io.BytesIO()
     first, *others = (Image.fromarray(frame) for frame in frames)
-    each = {"append_images": others, "duration": _FRAME_MS, "loop": 0, "optimize": False}
+    each = {"append_images": others, "duration": FRAME_MS, "loop": 0, "optimize": False}
     first.save(written, "GIF", save_all=True, **each)
     return written.getvalue()
 
