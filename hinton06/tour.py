@@ -148,10 +148,15 @@ class Step:
     after: str = ""
     picture: tuple[str, str] = ("", "")
 
-    def typed(self, folder: Path) -> list[str]:
-        """The commands for files in another folder."""
-        name = shlex.quote(str(folder))
-        return [_FOLDER.sub(lambda _: name, command) for command in self.commands]
+    def typed(self, tour: Tour) -> list[str]:
+        """The commands as they are typed to do what a tour does."""
+        name, given = shlex.quote(str(tour.folder)), ""
+        if tour.data is not None:
+            given += f" --data {shlex.quote(str(tour.data))}"
+        if tour.threads is not None:
+            given += f" --threads {tour.threads}"
+        typed = [_FOLDER.sub(lambda _: name, command) for command in self.commands]
+        return [c + given if " --recipe " in c else c for c in typed]  # files carry them on
 
 
 @dataclass(frozen=True)

@@ -121,9 +121,9 @@ def test_the_commands_that_the_tour_names_do_what_it_did(
     """They find every net finished, with their own arguments, and make every picture again."""
     monkeypatch.chdir(again)
     learned = 0
-    for command in (command for step in SHOWN for command in step.commands):
-        words = shlex.split(command)[1:]
-        more = ["--data", str(DIGITS), "--threads", "1"]
+    for command in re.findall(r"^\$ hinton06 (.*)$", taken[1].partition("To go on")[0], re.M):
+        words = shlex.split(command)
+        more = [] if "--threads" in words else ["--threads", "1"]
         result = CliRunner().invoke(main, [*words, *more])
         assert result.exit_code == 0, f"{command}: {result.output}"
         if words[0] in ("pretrain", "finetune-bp", "finetune-cws"):
@@ -136,13 +136,15 @@ def test_the_commands_that_the_tour_names_do_what_it_did(
         assert theirs == ours, name
 
 
-def test_commands_are_for_the_folder_that_was_given() -> None:
-    step = Step(
-        commands=("hinton06 figures tour/tour.h5 --only 3 --out tour", "x tour/a.h5 | head")
-    )
-    assert step.typed(Path("my tour/b")) == [
+def test_commands_are_for_the_folder_and_the_data_that_were_given() -> None:
+    commands = ("hinton06 figures tour/tour.h5 --only 3 --out tour", "x tour/a.h5 | head")
+    step = Step(commands=(*commands, "hinton06 pretrain --recipe quick --runs tour"))
+    console = Console(file=io.StringIO())
+    assert step.typed(Tour(Path("tour"), console)) == list(step.commands)
+    assert step.typed(Tour(Path("my tour/b"), console, Path("own data"), 3)) == [
         "hinton06 figures 'my tour/b'/tour.h5 --only 3 --out 'my tour/b'",
         "x 'my tour/b'/a.h5 | head",
+        "hinton06 pretrain --recipe quick --runs 'my tour/b' --data 'own data' --threads 3",
     ]
 
 

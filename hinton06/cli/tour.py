@@ -80,11 +80,11 @@ def _take(taken: Tour) -> None:
                 step.show(taken)
                 if step.after:
                     console.print(step.after)
-                _print_commands(console, step.typed(taken.folder))
+                _print_commands(console, step.typed(taken))
                 taken.pause()
     console.print("\nTo go on with what was made:")
     for step in (step for stage in STAGES for step in stage.steps if step.show is None):
-        _print_commands(console, step.typed(taken.folder))
+        _print_commands(console, step.typed(taken))
     console.print(f"The tour took {duration(time.process_time() - started)} of a processor.")
 
 
