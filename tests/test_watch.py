@@ -48,6 +48,12 @@ class Screen:
         self.written.truncate()
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "").split("\n")
 
+    def seen(self) -> pyte.Screen:
+        """A terminal that was sent all that was drawn."""
+        terminal = pyte.Screen(80, 24)
+        pyte.Stream(terminal).feed(self.written.getvalue().replace("\n", "\r\n"))
+        return terminal
+
     def greys(self) -> list[int]:
         """The grey levels of half blocks that were drawn since the last call."""
         found = re.findall(r"38;2;(\d+);\d+;\d+;48;2;(\d+)", self.written.getvalue())
@@ -86,6 +92,8 @@ def test_a_frame_is_no_larger_than_the_terminal(
     drawn.tick(1)
     frame = screen.frame()
     assert len(frame) <= size[1]
+    if size[1] >= 10 and shape == (28, 28):
+        assert "..." not in frame[-1]  # what rich puts where a frame is cut off
     least = 15 if shape != (112, 7) else 1  # one picture is as wide as it is
     assert max(map(len, frame)) <= max(size[0], least)
     drawn.end()
@@ -214,9 +222,11 @@ def test_the_last_frame_stays_if_it_is_to(
     drawn.watch(lambda: weights, (28, 28))
     drawn.begin("pretrain a", 0, 100)
     drawn.epoch("layer 1 epoch 1", {"layer": 1, "recon_error": 9.0}, 50, 100)
+    seen = screen.seen()
+    assert any("▀" in line for line in seen.display)
+    assert not seen.cursor.hidden  # so that nothing is left hidden by a process that is killed
     drawn.end()
-    seen = pyte.Screen(80, 24)
-    pyte.Stream(seen).feed(screen.written.getvalue().replace("\n", "\r\n"))
+    seen = screen.seen()
     assert any("▀" in line for line in seen.display) == stays
     assert any(line.strip() for line in seen.display) == stays
     assert not seen.cursor.hidden

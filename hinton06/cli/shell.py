@@ -33,8 +33,7 @@ def help_command(ctx: click.Context, command: str | None) -> None:
 
 
 def _help(command: click.Command, parent: click.Context) -> str:
-    names = parent.help_option_names
-    return command.get_help(click.Context(command, parent, command.name, help_option_names=names))
+    return command.get_help(click.Context(command, parent, command.name))
 
 
 def show_all_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
