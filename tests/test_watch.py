@@ -119,10 +119,11 @@ def test_features_are_drawn_as_they_are_now(weights: Any, monkeypatch: pytest.Mo
     drawn.end()
 
 
+@pytest.mark.parametrize("height", [24, 30, 31, 40, 60])
 def test_curves_go_from_the_first_epoch_to_the_last(
-    weights: Any, monkeypatch: pytest.MonkeyPatch
+    height: int, weights: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    screen = Screen(monkeypatch, height=40)
+    screen = Screen(monkeypatch, height=height)
     drawn = watched(weights)
     drawn.epoch("epoch 1", row(1), 20, 100)
     assert not any("errors, " in line for line in screen.frame()[2:])
