@@ -79,7 +79,9 @@ def watched(weights: Any, shape: tuple[int, int] = (28, 28)) -> Watch:
 # -- on a screen -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [(80, 24), (40, 12), (20, 6), (200, 60), (80, 10), (16, 40)])
+@pytest.mark.parametrize(
+    "size", [(80, 24), (44, 16), (79, 24), (20, 6), (200, 60), (80, 10), (16, 40)]
+)
 @pytest.mark.parametrize("shape", [(28, 28), (16, 49), (112, 7)])
 def test_a_frame_is_no_larger_than_the_terminal(
     size: tuple[int, int], shape: tuple[int, int], weights: Any, monkeypatch: pytest.MonkeyPatch

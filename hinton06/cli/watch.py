@@ -22,7 +22,7 @@ _CURVES = {
     "train_errors": "training errors",
     "train_cost": "training cost",
 }
-_MOST_CURVES, _CURVE_HEIGHT = 2, 6
+_CURVE_HEIGHT, _CURVE_WIDTH, _NUMBERS_WIDTH = 6, 30, 10  # at least
 _MOST_ROWS = 4
 _SHARE = 0.05  # of the time, for drawing
 _PAUSE_S = 0.1
@@ -120,9 +120,10 @@ class Watch(Display):
         return Group(*parts)
 
     def _curves(self) -> RenderableType:
-        names = [name for name in _CURVES if self._rows and name in self._rows[0]][:_MOST_CURVES]
-        width = min(self._console.width, 80) // len(names) - 10 if names else 0
-        if width < 10 or len(self._rows) < 2 or self._console.encoding != "utf-8":
+        width = min(self._console.width, 80)
+        most = min(2, width // (_CURVE_WIDTH + _NUMBERS_WIDTH))
+        names = [name for name in _CURVES if self._rows and name in self._rows[0]][:most]
+        if not names or len(self._rows) < 2 or self._console.encoding != "utf-8":
             return Text()
         try:
             from uniplot import plot_to_string  # noqa: PLC0415  # optional
@@ -134,8 +135,9 @@ class Watch(Display):
             values = [self._rows[epoch - 1][name] for epoch in epochs]
             drawn.append(
                 plot_to_string(
-                    values, epochs, lines=True, width=width, height=_CURVE_HEIGHT - 3,
-                    title=f"{_CURVES[name]}, {len(self._rows)} epochs", x_labels=False,
+                    values, epochs, lines=True, width=width // len(names) - _NUMBERS_WIDTH,
+                    height=_CURVE_HEIGHT - 3, x_labels=False,
+                    title=f"{_CURVES[name]}, {len(self._rows)} epochs",
                 )
             )  # fmt: skip
         return Columns([Text(curve, no_wrap=True) for curve in drawn])
