@@ -39,7 +39,7 @@ class Terminal:
         self.settings = termios.tcgetattr(self._ours)
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
-        self.printed, self._decoded = "", codecs.getincrementaldecoder("utf-8")()
+        self.printed, self._decoded = "", codecs.getincrementaldecoder("utf-8")("replace")
         kept = {n: v for n, v in os.environ.items() if n not in ("NO_COLOR", "COLUMNS", "LINES")}
         colours = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
         self.process = subprocess.Popen(
