@@ -24,8 +24,10 @@ RECIPE ?= tr2006
 # A folder of other IDX files; the MNIST files inside the package when empty.
 DATA   ?=
 RUNS   ?= runs/table1$(call of_seed,$(SEED))
-# Of the replicas, each in a folder of its own.
+# Of the replicas, each in a folder of its own, and what is made of each: nets (those of Table 1),
+# cws, hybrid, translated or unlabelled.
 SEEDS  ?= 0 1 2 3 4
+EACH   ?= nets
 # Splits that translated, unlabelled, cws and hybrid train nets of.
 SPLITS ?= a
 # The generative net inside the package.
@@ -68,7 +70,7 @@ replicas: .venv/installed
 	@$(HINTON06) replicas $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) --save $(RUNS)/replicas
 
 replica-%:
-	@$(MAKE) --no-print-directory nets SEED=$* RUNS=$(RUNS)$(call of_seed,$*)
+	@$(MAKE) --no-print-directory $(EACH) SEED=$* RUNS=$(RUNS)$(call of_seed,$*)
 
 translated: .venv/installed
 	$(PARALLEL) $(SPLITS:%=$(RUNS)/bp-translated-%-extended.h5)
@@ -158,7 +160,8 @@ torture: .venv/installed
 bench: .venv/installed-bench
 	$(BIN)/python experiments/speed/bench.py --record experiments/speed
 
-.venv/installed: pyproject.toml hinton06/native.c
+# With ON_NODE (as on a cluster's nodes) what is installed stays, however old: nothing is fetched.
+.venv/installed: $(if $(ON_NODE),,pyproject.toml hinton06/native.c)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
