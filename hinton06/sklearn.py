@@ -308,10 +308,12 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
 
 def _pseudo_log_likelihood(model: Rbm, v: Array) -> Array:
     """``sum_i log p(v_i | all others)`` of visible vectors: (n,) nats."""
-    inputs = v @ model.weights + model.hidden_bias
+    # In float64: in float32 the last digit would depend on where the cases lie in memory.
+    wide, weights = v.astype(np.float64), model.weights.astype(np.float64)
+    inputs = wide @ weights + model.hidden_bias
     total = np.zeros(len(v))
-    for unit, row in enumerate(model.weights):
-        value = v[:, unit]
+    for unit, row in enumerate(weights):
+        value = wide[:, unit]
         off = inputs - np.outer(value, row)
         # How much lower the free energy is with the unit on than off.
         gain = (softplus(off + row) - softplus(off)).sum(axis=1) + model.visible_bias[unit]
