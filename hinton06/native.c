@@ -255,8 +255,8 @@ INLINE Generators begin(const uint32_t *seed)
 }
 
 /* 1 with a probability, by a uniform draw in [0, 1) of 48 bits: a unit's own 24, and 24 of what the
-   next draws are made from, which count where the first leave it open. What is then left of the
-   probability is exact. */
+   next draw is made from. These count where the first leave it open, and there the difference is
+   exact. */
 INLINE float state(float prob, Generators *g, long k)
 {
     uint32_t first = draw(g, k) >> 8, second = g->a[k] >> 8;

@@ -143,6 +143,20 @@ def test_states_are_the_probabilities_compared_with_the_draws(kind: str, width: 
         assert set(np.unique(made)) <= {0, 1}
 
 
+def test_the_bits_of_a_draw_in_c_decide_between_neighbouring_probabilities(kind: str) -> None:
+    """Small ones have digits far below the first 24 bits."""
+    if kind == "NumPy":
+        pytest.skip("has an exact test of its own")
+    draws = reference.layer_draws(kind, bits_of(3), (40, 784))
+    near = draws.astype(np.float32)
+    above = np.where(near > draws, near, np.nextafter(near, np.float32(2)))
+    below = np.where(near > draws, np.nextafter(near, np.float32(0)), near)
+    undecided = (below > np.floor(draws * 2**24) / 2**24) & (below > 0)
+    assert undecided.sum() > 1000
+    assert choose(above, bits_of(3), np.empty_like(above)).all()
+    assert not choose(below, bits_of(3), np.empty_like(below)).any()
+
+
 @pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("width", WIDTHS)
 def test_probabilities_and_states_in_one_go_are_those_of_two(width: int) -> None:
