@@ -145,7 +145,7 @@ def arm(point: str, number: int, signal_number: int, seconds: float) -> None:
         "before sync": lambda: around(os, "fsync"),
         "before rename": lambda: around(os, "replace"),
         "after rename": lambda: around(os, "replace", after=True),
-        "between layers": lambda: around(GreedyStack, "_add_layer"),
+        "between layers": lambda: around(GreedyStack, "_learn_above"),
         "between training and finishing": lambda: around(training.Run, "finish"),
         "going on": lambda: around(checkpoint, "history_rows"),
         "in an epoch": lambda: around(training.Interrupt, "announce"),
