@@ -32,6 +32,7 @@ from hinton06.numerics import one_hot_targets
 from hinton06.recipes import BackpropSettings, PretrainSettings, WakeSleepSettings, show_value
 from hinton06.recognition import Cases, Score
 from hinton06.stacking import GreedyStack
+from hinton06.streams import Use
 from hinton06.training import Run, RunError
 from hinton06.wakesleep import GenerativeFineTuning
 
@@ -64,12 +65,13 @@ class _Call:
         return {"data": digits.sha256, "data_folder": folder, "seed": self.seed, "threads": threads}
 
     def perform(
-        self, kind: str, command: str, use: int, lineage: Lineage, start: _Start, before: int = 0
+        self, kind: str, command: str, use: Use, lineage: Lineage, start: _Start, before: int = 0
     ) -> Result:
         """Make the file, or find it made, with the random numbers of a `use`.
 
         `before`: epochs of the run that this one extends.
         """
+        again = lineage.parents[0] if use == Use.WAKE_SLEEP_AGAIN and lineage.parents else ""
         context, path, settings = self.context, self.path, self.settings
         title = f"{command} {lineage.split or ''}".rstrip()
         run = Run(path, kind, self.recipe, settings, lineage, title, context.save_every_s, typed)
@@ -80,7 +82,8 @@ class _Call:
                 valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
                 with naming(path):
                     train = cases_learned(context.digits, lineage)
-                started = start(train, valid, random_stream(self.seed, use, lineage.split))
+                rng = random_stream(self.seed, use, lineage.split, again)
+                started = start(train, valid, rng)
                 run.train(started, context.progress)
                 outcome = _outcome(context.digits, kind, started, train, valid, run.name)
             if outcome.capped:
@@ -157,7 +160,8 @@ def pretrain(
             used = dataclasses.replace(used, passes=max(1, round(used.updates / a_pass)))
         return GreedyStack(train.images, used, rng, targets, train.labels, below)
 
-    return call.perform("stack", "pretrain", cases.PRETRAINING, lineage, learner)
+    use = Use.PRETRAINING_ON_STACK if lower else Use.PRETRAINING
+    return call.perform("stack", "pretrain", use, lineage, learner)
 
 
 def _with_lower_layers(call: _Call, path: Path, lineage: Lineage) -> RunFile:
@@ -214,7 +218,7 @@ def finetune(
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
     return call.perform(
-        "classifier", "finetune-bp", cases.BACKPROP, lineage,
+        "classifier", "finetune-bp", Use.BACKPROP, lineage,
         lambda train, valid, rng: DiscriminativeFineTuning(
             Classifier.on_stack(start.model, digits.n_classes), train, settings, rng, valid
         ),
@@ -238,7 +242,7 @@ def extend(
     start.check_fits(context.digits)
     lineage = start.child(EXTENDED, **call.own(), target_cost=reached.cost_per_100)
     return call.perform(
-        "classifier", "extend", cases.BACKPROP_ON_ALL, lineage,
+        "classifier", "extend", Use.BACKPROP_ON_ALL, lineage,
         lambda train, valid, rng: DiscriminativeFineTuning(
             start.model, train, settings, rng, valid, lineage.target_cost
         ),
@@ -287,7 +291,7 @@ def finetune_from_random(
         layers=layers, random_start=False,
         target_cost=float(np.mean([train.cost_per_100 for _, train in stopped_at])),
     )  # fmt: skip
-    return _from_random(call, lineage, settings, cases.RANDOM_NET)
+    return _from_random(call, lineage, settings, Use.RANDOM_NET)
 
 
 def finetune_from_random_on_split(
@@ -315,10 +319,10 @@ def finetune_from_random_on_split(
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
     used = dataclasses.replace(settings, rate=settings.all_cases_rate)
-    return _from_random(call, lineage, used, cases.RANDOM_NET_OF_SPLIT)
+    return _from_random(call, lineage, used, Use.RANDOM_NET_OF_SPLIT)
 
 
-def _from_random(call: _Call, lineage: Lineage, settings: BackpropSettings, use: int) -> Result:
+def _from_random(call: _Call, lineage: Lineage, settings: BackpropSettings, use: Use) -> Result:
     digits = call.context.digits
     sizes = (digits.n_pixels, *lineage.layers, digits.n_classes)
     return call.perform(
@@ -361,8 +365,9 @@ def finetune_generative(
         digest = split_recorded(digits, file.lineage).sha256
         lineage = file.child(VALIDATED, **call.own(), split_sha256=digest)
         cases.rows_learned(digits, lineage)
+    use = Use.WAKE_SLEEP if file.kind.name == "stack" else Use.WAKE_SLEEP_AGAIN
     return call.perform(
-        "generative", "finetune-cws", cases.WAKE_SLEEP, lineage,
+        "generative", "finetune-cws", use, lineage,
         lambda train, valid, rng: GenerativeFineTuning(recogniser.net, train, settings, rng, valid),
     )  # fmt: skip
 
@@ -389,7 +394,7 @@ def extend_generative(
     target = reached.error_rate
     lineage = start.child(EXTENDED, **call.own(), target_error_rate=target, schedule_done=epochs)
     return call.perform(
-        "generative", "extend", cases.WAKE_SLEEP_ON_ALL, lineage,
+        "generative", "extend", Use.WAKE_SLEEP_ON_ALL, lineage,
         lambda train, valid, rng: GenerativeFineTuning(
             start.model, train, used, rng, valid, target, epochs
         ),

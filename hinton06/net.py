@@ -26,6 +26,7 @@ from hinton06.numerics import Array, batches_taken, firing_probs
 from hinton06.rbm import free_energy, hidden_probs, parts, visible_probs
 from hinton06.recipes import Settings
 from hinton06.recognition import Score, label_free_energies
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 _BATCH = 1000
@@ -243,7 +244,7 @@ class Net:
             clamped = np.full(n, label)
         if n < 1 or rounds < 1:
             raise ValueError(f"at least one image and one round, not {n} and {rounds}")
-        rng = np.random.default_rng(seed)
+        rng = stream(seed, Use.DREAMS)
         with native.threads(self._threads):
             chains = generation.start(generator, n, rng, clamped)
             made = generation.fantasies(generator, chains, 1, rounds, rng)

@@ -80,6 +80,11 @@ def sample_visible(rbm: Rbm, v_probs: Array, rng: Generator, out: Array | None =
     return v_states
 
 
+def reconstructs_states(rbm: Rbm, which: str) -> bool:
+    """Whether an RBM reconstructs states, where none do, that with labels or all."""
+    return which == "all" or (which == "labels" and rbm.n_labels > 0)
+
+
 class ContrastiveDivergence:
     """Learning one RBM by CD-1, a batch of at most `batch_size` at a time, in buffers made once.
 

@@ -171,6 +171,10 @@ class WakeSleepSettings(_Checked):
     bp_weights: tuple[float, ...] = _setting("Coefficients of that search.", parse=parse_shares)
     bp_rate: float = _setting("Learning rate of backpropagation, first epoch.", 0, 1000)
     bp_momentum: float = _setting("Momentum of backpropagation.", 0, 0.9999)
+    recon_states: str = _setting(
+        "RBMs that reconstruct binary states with the pretraining's gradient: as of pretrain.",
+        choices=("none", "labels", "all"), before="all", apart=False,
+    )  # fmt: skip
 
     @property
     def mixed(self) -> bool:
@@ -306,6 +310,7 @@ _TR2006 = Recipe(
         "wakesleep.bp_weights": ((0.5, 0.8, 0.9, 0.95), ASSUMED),
         "wakesleep.bp_rate": (1.0, VALIDATION),
         "wakesleep.bp_momentum": (0.9, ASSUMED),
+        "wakesleep.recon_states": ("all", ASSUMED),
     },
     {
         "labels": {"pretrain.passes": (30, HOT06), "pretrain.initial_sd": (0.01, VALIDATION)},
@@ -325,6 +330,7 @@ _TR2006 = Recipe(
         "pretraining's gradient": {
             "wakesleep.epochs": (24, ASSUMED),
             "wakesleep.bp_weight": (0.9, ASSUMED),
+            "wakesleep.recon_states": ("labels", CHAPTER),
         },
         "few images": {"pretrain.updates": (10_000, ASSUMED)},
         # An epoch of few cases is few updates: patience is longer.
@@ -379,6 +385,7 @@ _SCIENCE06 = _on_chapter(
         "backprop.importance_sampling": (False, SCIENCE06),
         "backprop.max_epochs": (200, SCIENCE06),
     },
+    {"pretraining's gradient": {"wakesleep.recon_states": ("none", SCIENCE06)}},
 )
 
 _QUICK = _on_chapter(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hinton06.models import Rbm, Stack
 from hinton06.numerics import Array, Labels, batches, batches_taken, epoch_order, take_batch
-from hinton06.rbm import ContrastiveDivergence, hidden_probs
+from hinton06.rbm import ContrastiveDivergence, hidden_probs, reconstructs_states
 from hinton06.recipes import PretrainSettings
 from hinton06.updates import Step, rate_share_at
 
@@ -120,8 +120,7 @@ class GreedyStack:
             sizes = self._data.n_visible, settings.layers[len(below)]
             rbm = Rbm.random(*sizes, settings.initial_sd, self._rng, n_labels)
         self.stack = [*below, rbm]
-        which = settings.recon_states
-        states = which == "all" or (which == "labels" and n_labels > 0)
+        states = reconstructs_states(rbm, settings.recon_states)
         self._divergence = ContrastiveDivergence(rbm, settings.batch, states)
 
     def _check_fit(self, stack: Sequence[Rbm]) -> None:

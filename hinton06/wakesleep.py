@@ -233,7 +233,8 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
                 net, size, settings.sampled_labels,
                 settings.persistent_share, settings.persistent_rounds, settings.recognition_share,
             )  # fmt: skip
-        self._generative = self._wake_sleep or PretrainingGradient(net, size)
+        as_pretrained = settings.recon_states
+        self._generative = self._wake_sleep or PretrainingGradient(net, size, as_pretrained)
         weighed = settings.search_bp_weight or settings.bp_weight > 0
         self._labels = LabelBackpropagation(net, size) if weighed else None
         self.momenta = {"generative": self._generative.momenta}

@@ -277,9 +277,10 @@ def sixteen_bit_draws(rng: np.random.Generator, shape: tuple[int, int]) -> Float
 
 
 def sfc32_draws(rng: np.random.Generator, shape: tuple[int, int], n_parts: int = 1) -> Floats:
-    """In C: 24 bits of 32 generators of the kind sfc32, which take turns over a row's columns.
+    """In C: 48 bits of 32 generators of the kind sfc32, which take turns over a row's columns.
 
-    Each thread has a part of the columns, from a multiple of 16 on, and generators of its own.
+    24 bits of a draw, and below them 24 of the first word that the next one is made from. Each
+    thread has a part of the columns, from a multiple of 16 on, and generators of its own.
     """
     words = rng.bit_generator.random_raw(n_parts * 48).view(np.uint32).reshape(n_parts, 3, 32)
     rows, columns = shape
@@ -299,9 +300,10 @@ def _part_draws(words: list[list[int]], rows: int, columns: int) -> Floats:
     for row in draws:
         for first in range(0, columns, 32):
             width = min(32, columns - first)
-            row[first : first + width] = [_sfc32(lane, counter) >> 8 for lane in lanes[:width]]
+            for column, lane in enumerate(lanes[:width], first):
+                row[column] = (_sfc32(lane, counter) >> 8 << 24) + (lane[0] >> 8)
             counter += 1
-    draws /= 2**24
+    draws /= 2**48
     return draws
 
 

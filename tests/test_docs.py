@@ -300,6 +300,21 @@ def test_what_is_made_by_make_is_in_the_makefile(page: Path) -> None:
 # -- assumptions and promises --------------------------------------------------------------------
 
 
+def test_settings_whose_test_errors_had_been_seen_are_those_of_the_record() -> None:
+    record = (ROOT / "experiments" / "search" / "README.md").read_text(encoding="utf-8")
+    told = record.partition("## Test errors that had been seen")[2].partition("\n## ")[0]
+    recorded = set()
+    for bullet in re.findall(r"^- (.*?):", told, re.MULTILINE):
+        part = ""
+        for name in re.findall(r"`(.*?)`", bullet):
+            part = name.partition(".")[0] if "." in name else part
+            recorded.add(name if "." in name else f"{part}.{name}")
+    words = (ROOT / "docs" / "assumptions.md").read_text(encoding="utf-8")
+    stated = words.partition("before a value was set: those of")[2].partition(";")[0]
+    assert recorded
+    assert set(re.findall(r"`(.*?)`", stated)) == recorded
+
+
 def test_assumptions_list_every_setting_with_the_recipe_s_value_and_source() -> None:
     stated = {
         row["setting"]: [row["tr2006"], row["source"]]

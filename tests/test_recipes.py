@@ -92,6 +92,15 @@ def test_values_of_the_chapter() -> None:
     assert {name: value_of(recipe, name) for name in printed} == printed
 
 
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_the_pretraining_s_gradient_reconstructs_as_the_recipe_s_pretraining_does(
+    recipe: Recipe,
+) -> None:
+    under = conditions(labels=10, mixed=True, generative="pretraining")
+    as_it_is = recipe.settings("pretrain", conditions(labels=10)).recon_states
+    assert recipe.settings("wakesleep", under).recon_states == as_it_is
+
+
 def test_values_of_the_neural_computation_paper() -> None:
     recipe = RECIPES["hot06"]
     published = {
@@ -190,7 +199,8 @@ def test_a_recipe_on_another_has_its_variants_unless_it_says_otherwise() -> None
 def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> None:
     assert item.metadata["help"].endswith("."), part
     # A default is what held before there was such a setting, in files of then.
-    assert item.default == (0 if item.name == "updates" else dataclasses.MISSING)
+    later = {("pretrain", "updates"): 0, ("wakesleep", "recon_states"): "all"}
+    assert item.default == later.get((part, item.name), dataclasses.MISSING)
 
 
 @pytest.mark.parametrize(("part", "item"), BOUNDED, ids=lambda x: getattr(x, "name", x))

@@ -24,6 +24,7 @@ from hinton06.records import Tree
 from hinton06.report import curves, files, grids
 from hinton06.report import samples as samples_report
 from hinton06.report.files import ReportError
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 _Contents: TypeAlias = dict[str, bytes | str]
@@ -228,7 +229,7 @@ def _figure3(context: Context, file: RunFile, options: FigureOptions) -> _Made:
 def _chosen_features(path: Path, options: FigureOptions, n: int) -> NDArray[np.intp]:
     chosen = options.features
     if chosen is None:
-        rng = np.random.default_rng(options.seed)
+        rng = stream(options.seed, Use.FEATURES_SHOWN)
         drawn = rng.choice(n, min(options.random_features, n), replace=False)
         return np.sort(drawn).astype(np.intp)
     outside = [feature for feature in chosen if not 1 <= feature <= n]
