@@ -13,7 +13,13 @@ from hinton06.recipes import show_value
 from hinton06.recognition import Score
 from hinton06.records import Tree
 from hinton06.report.files import Selection, capped_notes, each_run, file_values, put
-from hinton06.report.scores import OF_TEST_CASES, coefficient_curve, interval, score_of_product
+from hinton06.report.scores import (
+    ENDS,
+    OF_TEST_CASES,
+    coefficient_curve,
+    interval,
+    score_of_product,
+)
 from hinton06.report.table import Column, Row, Table
 
 
@@ -59,7 +65,7 @@ GENERATIVE = Study(
         Selection("generative", (VALIDATED, EXTENDED), frozenset({"cases"})),
     ),
     _gradient_and_role,
-    f"Free-energy recognition; BP is backpropagation's coefficient; {OF_TEST_CASES} Printed: "
+    f"Free-energy recognition; BP is backpropagation's coefficient. {OF_TEST_CASES} Printed: "
     "greedy pretraining and 50,000 cases, Hinton, Osindero and Teh (2006), who had 44,000; the "
     "others, the chapter.",
 )
@@ -74,7 +80,7 @@ TRANSLATED = Study(
     },
     (Selection("classifier", (VALIDATED, EXTENDED), _TRANSLATIONS | {"cases"}, _TRANSLATIONS),),
     lambda file: file.lineage.role,
-    f"Training cases are counted before they are translated; {OF_TEST_CASES} Printed: the "
+    f"Training cases are counted before they are translated. {OF_TEST_CASES} Printed: the "
     "chapter's average.",
     averaged=True,
 )
@@ -133,7 +139,8 @@ def _row(net: str, scores: Mapping[str, Score]) -> Tree:
         row[f"{part}_percent"] = found and found.error_rate
         row[f"{part}_cost_per_100"] = found and found.cost_per_100
     test = scores.get("test")
-    return row | {"test_errors_95_interval": test and interval(test.errors, test.cases)}
+    ends = interval(test.errors, test.cases) if test else (None, None)
+    return row | {f"test_errors_95_{end}": value for end, value in zip(ENDS, ends, strict=True)}
 
 
 def _columns(study: Study) -> list[Column]:
@@ -151,7 +158,7 @@ def _columns(study: Study) -> list[Column]:
         *([Column("BP", "{bp_weight:g}")] if not study.averaged else []),
         Column("train", "{train_percent:.2f} %"),
         Column("valid.", "{valid_percent:.2f} %"),
-        Column("test errs", "{test_errors} ± {test_errors_95_interval}"),
+        Column("test errs", "{test_errors} ({test_errors_95_low:.0f}-{test_errors_95_high:.0f})"),
         Column("test", "{test_percent:.2f} %"),
         Column("printed", printed_text),
     ]
@@ -248,8 +255,10 @@ def _few_row(variant: Variant, nets: Sequence[RunFile], best: bool) -> Tree:
         row[f"{part}_errors"] = " ".join(str(score.errors) for score in scores)
         row[f"{part}_percent"] = _mean_rate(nets, part)
     cases = scores[0].cases
-    half = 100 * interval(round(row["test_percent"] / 100 * cases), cases) / cases
-    return row | {"test_percent_95_interval": half, "fewest_validation_errors": best}
+    ends = interval(row["test_percent"] / 100 * cases, cases)
+    for end, errors in zip(ENDS, ends, strict=True):
+        row[f"test_percent_95_{end}"] = 100 * errors / cases
+    return row | {"fewest_validation_errors": best}
 
 
 _FEW_COLUMNS = (
@@ -259,5 +268,5 @@ _FEW_COLUMNS = (
     Column("rate", "{rate:g}"),
     Column("nets", "{splits}", left=True),
     Column("valid.", "{valid_percent:.2f} %"),
-    Column("test", "{test_percent:.2f} ± {test_percent_95_interval:.2f} %"),
+    Column("test", "{test_percent:.2f} ({test_percent_95_low:.2f}-{test_percent_95_high:.2f}) %"),
 )

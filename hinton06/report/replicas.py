@@ -49,7 +49,7 @@ def table(folders: Sequence[Path]) -> Table:
             f"Errors: means over the replicas of seeds {seeds}, and 95 % intervals for what the "
             "draws of so many do to a mean; sd is of one replica; at or below: replicas with no "
             "more test errors than the chapter. All are tested on the same cases: the sampling of "
-            "these (± in Table 1) comes on top."
+            "these (brackets in Table 1) comes on top."
         ],
         notes=[*notes, *_differences(tables)],
         records=records,

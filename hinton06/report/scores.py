@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,10 @@ from hinton06.report.table import Column, Row, Table
 Z_95 = 1.959964
 """Standard errors on each side of a 95 % interval."""
 
-OF_TEST_CASES = "± is a 95 % interval for the sampling of the test cases."
+ENDS = ("low", "high")
+"""Of an interval, as the names of columns end."""
+
+OF_TEST_CASES = "In brackets: 95 % intervals for the sampling of the test cases."
 
 # Test errors of the published net, continued on all 60,000 training cases.
 PUBLISHED = {
@@ -39,12 +43,17 @@ PUBLISHED = {
 }
 
 
-def interval(errors: int, cases: int) -> int:
-    """Half of a 95 % interval on a count of errors, for the sampling of the cases alone.
+def interval(errors: float, cases: int) -> tuple[float, float]:
+    """From where to where a 95 % interval on a count of errors goes, for the sampling of the cases.
 
-    1.96 binomial standard errors, rounded to whole errors.
+    Wilson's (1927), in errors: it lies within the cases, and has a width without any error too.
+    `errors` may be a mean of several nets.
     """
-    return round(Z_95 * Score(cases, errors, 0.0).standard_error)
+    square, share = Z_95**2, errors / cases
+    middle = errors + square / 2
+    half = Z_95 * math.sqrt(errors * (1 - share) + square / 4)
+    low, high = ((middle + side) / (1 + square / cases) for side in (-half, half))
+    return max(0.0, low), min(float(cases), high)
 
 
 def score_of_product(nets: Sequence[RunFile]) -> Score:
@@ -134,8 +143,8 @@ def evaluation_values(evaluation: Evaluation, selection: CaseSelection = EVERY_C
         "part": evaluation.part,
         **dataclasses.asdict(measured),
         "error_rate_percent": measured.error_rate,
-        "interval_95_errors": interval(measured.errors, measured.cases),
     }
+    values["errors_95_low"], values["errors_95_high"] = interval(measured.errors, measured.cases)
     if evaluation.seconds is not None:
         values["seconds"] = evaluation.seconds
     if method is not None:
@@ -157,7 +166,7 @@ def _row(evaluation: Evaluation) -> Tree:
         "stem": Path(evaluation.name).stem,
         "method": name,
         "named": f"{name} ({used})" if used else name,
-        "interval_95_percent": 100 * values["interval_95_errors"] / values["cases"],
+        **{f"percent_95_{end}": 100 * values[f"errors_95_{end}"] / values["cases"] for end in ENDS},
         "effective_size": spread and spread.effective_size,
         "log_weight_sd": spread and spread.log_weight_sd,
         "published": PUBLISHED.get(name) if evaluation.part == "test" else None,
@@ -176,7 +185,7 @@ def _scores_table(evaluations: Sequence[Evaluation], selection: CaseSelection) -
         Column("cases", "{cases:,}"),
         Column("cost per 100", "{cost_per_100:.3f}"),
         Column("errors", "{errors}"),
-        Column("95 %", "± {interval_95_errors}"),
+        Column("95 %", "{errors_95_low:.0f}-{errors_95_high:.0f}"),
         Column("rate", "{error_rate_percent:.2f} %"),
         *([Column("seconds", "{seconds:.1f}")] if several else []),
     ]
@@ -220,14 +229,15 @@ _METHODS_COLUMNS = (
     Column("part", "{part}", left=True),
     Column("cases", "{cases:,}"),
     Column("cost per 100", "{cost_per_100:.3f}"),
-    Column("errors", "{errors} ± {interval_95_errors}"),
-    Column("error rate", "{error_rate_percent:.2f} ± {interval_95_percent:.2f} %"),
+    Column("errors", "{errors} ({errors_95_low:.0f}-{errors_95_high:.0f})"),
+    Column("error rate", "{error_rate_percent:.2f} ({percent_95_low:.2f}-{percent_95_high:.2f}) %"),
     Column("seconds", "{seconds:.1f}"),
     Column("published, test", "{published}", left=True),
 )
 _METHODS_WRITTEN = (
     "method", "passes", "rounds", "temperatures", "seed", "part", "cases", "cost_per_100",
-    "errors", "interval_95_errors", "seconds", "effective_size", "log_weight_sd", "published",
+    "errors", "errors_95_low", "errors_95_high", "seconds", "effective_size", "log_weight_sd",
+    "published",
 )  # fmt: skip
 
 
@@ -246,8 +256,8 @@ def methods_table(
         rows,
         name="methods",
         legend=[
-            "Costs in nats per 100 cases; ± is a 95 % interval for the sampling of the cases. "
-            "Published: Hinton, Osindero and Teh (2006), a net of theirs trained on 60,000 cases.",
+            "Costs in nats per 100 cases. In brackets: 95 % intervals for the sampling of the "
+            "cases. Published: Hinton, Osindero and Teh (2006), a net of theirs trained on 60,000 cases.",
             *_remarks(evaluations, selection),
         ],
         records=[{"net": r["stem"]} | {n: r.get(n) for n in _METHODS_WRITTEN} for r in rows],

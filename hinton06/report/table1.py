@@ -22,8 +22,9 @@ def _row(test_cases: int = 10_000, **numbers: Any) -> Tree:
     """One line of Table 1, with the test errors' interval and rate; None where it is empty."""
     errors = numbers["test_errors"]
     row = dict.fromkeys(_NAMES) | numbers | {"test_cases": test_cases}
-    rate, half = 100 * errors / test_cases, interval(errors, test_cases)
-    return row | {"test_errors_95_interval": half, "test_error_rate_percent": rate}
+    low, high = interval(errors, test_cases)
+    row |= {"test_errors_95_low": low, "test_errors_95_high": high}
+    return row | {"test_error_rate_percent": 100 * errors / test_cases}
 
 
 # The chapter's own numbers: Table 1 of UTML TR 2006-004.
@@ -129,7 +130,7 @@ def _train_cost(row: Row) -> str:
     return f"{cost:.3f}" if row["source"] == "measured" else str(cost)
 
 
-_TEST_ERRORS = Column("", "{test_errors} ± {test_errors_95_interval}")
+_TEST_ERRORS = Column("", "{test_errors} ({test_errors_95_low:.0f}-{test_errors_95_high:.0f})")
 _COLUMNS = (
     Column("network", lambda row: row["network"] if row["source"] == "chapter" else "", left=True),
     Column("", lambda row: "ours" if row["source"] == "measured" else "chapter", left=True),
@@ -160,7 +161,7 @@ def table(folder: Path) -> Table:
         rows,
         name="table1",
         title="Table 1: the chapter's numbers, and ours below them",
-        legend=[f"Costs in nats per 100 cases; {OF_TEST_CASES}"],
+        legend=[f"Costs in nats per 100 cases. {OF_TEST_CASES}"],
         notes=found.notes,
         strong=lambda row: row["source"] == "measured",
         records=[row for row in rows if "network" in row],
