@@ -10,6 +10,8 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from hinton06.recipes import counted
+
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 _SHOWN = {
     "recon_error": "recon. error {:.3f}",
@@ -103,7 +105,7 @@ class Display:
 def _briefly(row: Mapping[str, float]) -> str:
     """The measurements that matter most, short enough for the end of a bar."""
     if "valid_cost" in row:
-        return f"valid. {row['valid_cost']:.2f}, {row['valid_errors']:.0f} errors"
+        return f"valid. {row['valid_cost']:.2f}, {counted(round(row['valid_errors']), 'error')}"
     if "train_cost" in row:
         return f"train {row['train_cost']:.4f}"
     return f"recon. {row.get('recon_error', row.get('recon_cost', 0)):.2f}"

@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from hinton06 import mnist
 from hinton06.checkpoint import CheckpointError
 from hinton06.loading import RunFile, load
+from hinton06.recipes import counted
 from hinton06.records import Tree, to_tree
 
 # What some table knows: a table that does not passes such files over in silence.
 _TABULATED = {"labels", "cases", "translations", "images", "labelled", "random_start"}
+
+_CHAPTER = "tr2006"  # the recipe of the chapter's numbers
 
 T = TypeVar("T")
 
@@ -78,7 +82,8 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
                 taken += 1
                 yield file
             elif not unknown:
-                notes.append(f"{path.name}: not finished, {file.epochs_done} epochs done")
+                done = counted(file.epochs_done, "epoch")
+                notes.append(f"{path.name}: not finished, {done} done")
     if left_out:
         notes.append(f"left out: {', '.join(left_out)}")
     if not (taken or notes):
@@ -91,6 +96,27 @@ def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:
         other = files[place].path.name
         raise ReportError(f"{file.path}: a second file for one line of the table, beside {other}")
     files[place] = file
+
+
+def made_with(*made: RunFile) -> str | None:
+    """What the chapter did not have that files were made with: another recipe, other data."""
+    recipes = dict.fromkeys(f.recipe for f in made if f.recipe != _CHAPTER)
+    data = {f.lineage.data: f for f in made if f.lineage.data != mnist.SHA256}
+    parts = [f"recipe {name}" for name in recipes] + list(map(_of_data, data.values()))
+    return "; ".join(parts) or None
+
+
+def _of_data(file: RunFile) -> str:
+    """The name of a file's data, and how many of them it is tested on, if on any."""
+    folder, test = file.lineage.data_folder, file.outcome.test
+    name = Path(folder).name if folder else file.lineage.data[:8]
+    return f"data {name}" + (f", {counted(f'{test.cases:,}', 'test case')}" if test else "")
+
+
+def training_cases(file: RunFile) -> int:
+    """How many training cases a net has learned, before they were translated."""
+    assert file.outcome.train is not None
+    return file.outcome.train.cases // len(mnist.shifts(file.lineage.translations))
 
 
 def capped_notes(file: RunFile) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hinton06.recipes import counted
 from hinton06.records import Tree
 from hinton06.report import files, grids
 from hinton06.report.grids import INK_GAP, Grey
@@ -61,13 +62,9 @@ def describe(samples: Samples, options: SamplingOptions) -> str:
     else:
         labels = "" if samples.fantasies.labels is None else ", labels free"
     return (
-        f"{_count(n_chains, 'chain')} of {_count(n_samples, 'sample')}, "
-        f"{_count(options.gibbs, 'Gibbs round')} before each{labels}"
+        f"{counted(n_chains, 'chain')} of {counted(n_samples, 'sample')}, "
+        f"{counted(options.gibbs, 'Gibbs round')} before each{labels}"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def values(samples: Samples, options: SamplingOptions, path: Path, made: Sequence[Path]) -> Tree:

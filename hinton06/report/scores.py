@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hinton06 import provenance
 from hinton06.evaluation import EVERY_CASE, CaseSelection, Evaluation
 from hinton06.loading import Outcome, RunFile
+from hinton06.recipes import counted
 from hinton06.recognition import Score, product_of_nets, score
 from hinton06.records import Tree
 from hinton06.report.files import ReportError
@@ -71,7 +72,8 @@ def scores_line(outcome: Outcome) -> str:
     parts = []
     for part, found in outcome.scores.items():
         name = part.replace("valid", "validation")
-        parts.append(f"{name} {found.cost_per_100:.3g} per 100, {found.errors} errors")
+        errors = counted(found.errors, "error")
+        parts.append(f"{name} {found.cost_per_100:.3g} per 100, {errors}")
     return "  " + "; ".join(parts)
 
 
@@ -160,7 +162,7 @@ def _row(evaluation: Evaluation) -> Tree:
     """An evaluation, the values of its method, and what is published of it."""
     name, spread = evaluation.method.name if evaluation.method else "softmax", evaluation.spread
     settings = evaluation.method.settings() if evaluation.method else {}
-    used = ", ".join(f"{value} {key}" for key, value in settings.items() if key != "seed")
+    used = ", ".join(counted(n, key[:-1]) for key, n in settings.items() if key != "seed")
     values = evaluation_values(evaluation)
     own = {
         "stem": Path(evaluation.name).stem,
@@ -200,13 +202,14 @@ def _remarks(evaluations: Sequence[Evaluation], selection: CaseSelection) -> lis
         if spread.log_weight_sd is not None:
             apart = f"; the log weights of an image vary by {spread.log_weight_sd:.2f} nats"
         found.append(
-            f"{each.name}, {each.part}: the {spread.passes} weighted passes are worth "
-            f"{spread.effective_size:.1f} equal ones{apart}; {spread.dominated:,} of "
-            f"{each.score.cases:,} cases hang on a single pass."
+            f"{each.name}, {each.part}: the {counted(spread.passes, 'weighted pass')} "
+            f"{'is' if spread.passes == 1 else 'are'} worth {spread.effective_size:.1f} equal "
+            f"ones{apart}; {spread.dominated:,} of {counted(f'{each.score.cases:,}', 'case')} hang "
+            "on a single pass."
         )
     if selection.cases is not None:
-        drawn = f"{selection.cases:,} cases of each part, drawn with seed {selection.seed}."
-        found.append(f"At most {drawn}")
+        drawn = counted(f"{selection.cases:,}", "case")
+        found.append(f"At most {drawn} of each part, drawn with seed {selection.seed}.")
     return found
 
 
@@ -257,7 +260,8 @@ def methods_table(
         name="methods",
         legend=[
             "Costs in nats per 100 cases. In brackets: 95 % intervals for the sampling of the "
-            "cases. Published: Hinton, Osindero and Teh (2006), a net of theirs trained on 60,000 cases.",
+            "cases. Published: Hinton, Osindero and Teh (2006), a net of theirs trained on 60,000 "
+            "cases.",
             *_remarks(evaluations, selection),
         ],
         records=[{"net": r["stem"]} | {n: r.get(n) for n in _METHODS_WRITTEN} for r in rows],

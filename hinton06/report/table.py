@@ -39,13 +39,15 @@ class Column:
 
     A cell is a format of the row's values, ``"{errors} ± {interval:.0f}"``, empty where one of
     them is None or missing; or a function of the row. `left`: text, which may be folded; else
-    numbers, which never are. `short`: the heading on a terminal, if another.
+    numbers, which never are. `short`: the heading on a terminal, if another. An `optional` column
+    is not there if none of its cells says anything.
     """
 
     heading: str
     cell: str | Callable[[Row], str]
     left: bool = False
     short: str = ""
+    optional: bool = False
 
     def text(self, row: Row) -> str:
         """The cell of a row."""
@@ -58,6 +60,10 @@ class Column:
         except KeyError:
             missing = True
         return "" if missing else self.cell.format_map(row)
+
+
+MADE_WITH = Column("made with", "{made_with}", left=True, optional=True)
+"""What the chapter did not have that a row was made with: `files.made_with`."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,12 @@ class Table:
         for name, draw in self.pictures.items():
             save(folder / name, draw())
 
+    @property
+    def _shown(self) -> list[Column]:
+        """The columns but for optional ones that say nothing."""
+        rows = self.rows
+        return [c for c in self.columns if not c.optional or any(c.text(row) for row in rows)]
+
     def _paragraphs(self) -> list[str]:
         return [*self.legend, *(f"Note: {note}" for note in self.notes)]
 
@@ -110,11 +122,12 @@ class Table:
 
     def markdown(self) -> str:
         """The table and the paragraphs below it in Markdown."""
-        names = next((n for n, column in enumerate(self.columns) if not column.left), 0)
-        rules = ("---|" if column.left else "---:|" for column in self.columns)
-        lines = [_line([column.heading for column in self.columns], names), "|" + "".join(rules)]
+        columns = self._shown
+        names = next((n for n, column in enumerate(columns) if not column.left), 0)
+        rules = ("---|" if column.left else "---:|" for column in columns)
+        lines = [_line([column.heading for column in columns], names), "|" + "".join(rules)]
         for row in self.rows:
-            cells = [column.text(row) for column in self.columns]
+            cells = [column.text(row) for column in columns]
             if self.strong and self.strong(row):
                 cells[names:] = [f"**{cell}**" if cell else "" for cell in cells[names:]]
             lines.append(_line(cells, names))
@@ -141,7 +154,7 @@ class Table:
         First the headings fold, then the columns of text; where that does not suffice each row
         becomes a record of "heading: value" lines. No number or name loses anything.
         """
-        shown = self.columns[1:] if self.sections else self.columns
+        shown = self._shown[1:] if self.sections else self._shown
         headings = [column.short or column.heading for column in shown]
         cells = [[column.text(row) for column in shown] for row in self.rows]
         room = console.width if console.is_terminal else None
