@@ -20,6 +20,7 @@ from hinton06.report.files import (
     made_with,
     put,
     training_cases,
+    with_made,
 )
 from hinton06.report.scores import (
     ENDS,
@@ -28,7 +29,7 @@ from hinton06.report.scores import (
     interval,
     score_of_product,
 )
-from hinton06.report.table import MADE_WITH, Column, Row, Table
+from hinton06.report.table import Column, Row, Table
 
 
 @dataclass(frozen=True)
@@ -167,8 +168,7 @@ def _columns(study: Study) -> list[Column]:
 
     return [
         Column("experiment", "{experiment}", left=True),
-        Column("net", "{net}", left=True),
-        MADE_WITH,
+        Column("net", lambda row: with_made(row["net"], row), left=True),
         Column("epochs", "{epochs}"),
         *([Column("BP", "{bp_weight:g}")] if not study.averaged else []),
         Column("train", "{train_percent:.2f} %"),
@@ -281,8 +281,7 @@ _FEW_COLUMNS = (
     Column("pretrained on", "{pretrained_on}", left=True),
     Column("layers", "{layers}", left=True),
     Column("rate", "{rate:g}"),
-    Column("nets", "{splits}", left=True),
-    MADE_WITH,
+    Column("nets", lambda row: with_made(row["splits"], row), left=True),
     Column("valid.", "{valid_percent:.2f} %"),
     Column("test", "{test_percent:.2f} ({test_percent_95_low:.2f}-{test_percent_95_high:.2f}) %"),
 )

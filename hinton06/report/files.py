@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hinton06 import mnist
 from hinton06.checkpoint import CheckpointError
@@ -111,6 +111,11 @@ def _of_data(file: RunFile) -> str:
     folder, test = file.lineage.data_folder, file.outcome.test
     name = Path(folder).name if folder else file.lineage.data[:8]
     return f"data {name}" + (f", {counted(f'{test.cases:,}', 'test case')}" if test else "")
+
+
+def with_made(name: str, row: Mapping[str, Any]) -> str:
+    """A row's name, and what it was `made_with`, if that is to be said."""
+    return f"{name}: {row['made_with']}" if row.get("made_with") else name
 
 
 def training_cases(file: RunFile) -> int:

@@ -11,8 +11,8 @@ from scipy.special import stdtrit
 from hinton06 import mnist
 from hinton06.recipes import show_value
 from hinton06.records import Tree
-from hinton06.report.files import ReportError
-from hinton06.report.table import MADE_WITH, Column, Row, Table
+from hinton06.report.files import ReportError, with_made
+from hinton06.report.table import Column, Row, Table
 from hinton06.report.table1 import PRINTED, Table1, read_runs
 
 MEASURES = ("valid_cost", "valid_errors", "test_cost", "test_errors")
@@ -184,8 +184,7 @@ def _mean(row: Row, measure: str) -> str:
 
 
 _COLUMNS = (
-    Column("network", "{network}", left=True),
-    MADE_WITH,
+    Column("network", lambda row: with_made(row["network"], row), left=True),
     Column("cases", "{cases}"),
     Column("valid. errs", lambda row: _mean(row, "valid_errors")),
     Column("chapter", "{test_errors[chapter]:.4g}"),

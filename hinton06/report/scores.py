@@ -54,7 +54,7 @@ def interval(errors: float, cases: int) -> tuple[float, float]:
     middle = errors + square / 2
     half = Z_95 * math.sqrt(errors * (1 - share) + square / 4)
     low, high = ((middle + side) / (1 + square / cases) for side in (-half, half))
-    return max(0.0, low), min(float(cases), high)
+    return max(0.0, min(low, errors)), min(float(cases), max(high, errors))  # rounding apart
 
 
 def score_of_product(nets: Sequence[RunFile]) -> Score:

@@ -30,7 +30,7 @@ Row: TypeAlias = Mapping[str, Any]
 """Values by name; None where there is none."""
 
 _PROSE_WIDTH = 80
-_TEXT_WIDTH = 16  # to which a column of text may be folded
+_TEXT_WIDTH = 16  # to which a column of text may be folded, or to its longest word
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,13 @@ class Column:
 
     A cell is a format of the row's values, ``"{errors} ± {interval:.0f}"``, empty where one of
     them is None or missing; or a function of the row. `left`: text, which may be folded; else
-    numbers, which never are. `short`: the heading on a terminal, if another. An `optional` column
-    is not there if none of its cells says anything.
+    numbers, which never are. `short`: the heading on a terminal, if another.
     """
 
     heading: str
     cell: str | Callable[[Row], str]
     left: bool = False
     short: str = ""
-    optional: bool = False
 
     def text(self, row: Row) -> str:
         """The cell of a row."""
@@ -60,10 +58,6 @@ class Column:
         except KeyError:
             missing = True
         return "" if missing else self.cell.format_map(row)
-
-
-MADE_WITH = Column("made with", "{made_with}", left=True, optional=True)
-"""What the chapter did not have that a row was made with: `files.made_with`."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +101,6 @@ class Table:
         for name, draw in self.pictures.items():
             save(folder / name, draw())
 
-    @property
-    def _shown(self) -> list[Column]:
-        """The columns but for optional ones that say nothing."""
-        rows = self.rows
-        return [c for c in self.columns if not c.optional or any(c.text(row) for row in rows)]
-
     def _paragraphs(self) -> list[str]:
         return [*self.legend, *(f"Note: {note}" for note in self.notes)]
 
@@ -122,12 +110,11 @@ class Table:
 
     def markdown(self) -> str:
         """The table and the paragraphs below it in Markdown."""
-        columns = self._shown
-        names = next((n for n, column in enumerate(columns) if not column.left), 0)
-        rules = ("---|" if column.left else "---:|" for column in columns)
-        lines = [_line([column.heading for column in columns], names), "|" + "".join(rules)]
+        names = next((n for n, column in enumerate(self.columns) if not column.left), 0)
+        rules = ("---|" if column.left else "---:|" for column in self.columns)
+        lines = [_line([column.heading for column in self.columns], names), "|" + "".join(rules)]
         for row in self.rows:
-            cells = [column.text(row) for column in columns]
+            cells = [column.text(row) for column in self.columns]
             if self.strong and self.strong(row):
                 cells[names:] = [f"**{cell}**" if cell else "" for cell in cells[names:]]
             lines.append(_line(cells, names))
@@ -154,7 +141,7 @@ class Table:
         First the headings fold, then the columns of text; where that does not suffice each row
         becomes a record of "heading: value" lines. No number or name loses anything.
         """
-        shown = self._shown[1:] if self.sections else self._shown
+        shown = self.columns[1:] if self.sections else self.columns
         headings = [column.short or column.heading for column in shown]
         cells = [[column.text(row) for column in shown] for row in self.rows]
         room = console.width if console.is_terminal else None
@@ -195,9 +182,10 @@ def _widths(
     for number, (column, heading) in enumerate(zip(columns, headings, strict=True)):
         content = max((cell_len(texts[number]) for texts in cells), default=0)
         word = max(map(cell_len, heading.split()), default=0)
+        longest = max((cell_len(w) for texts in cells for w in texts[number].split()), default=0)
         wanted.append(max(content, cell_len(heading)))
         whole.append(max(content, word))
-        folded.append(max(min(content, _TEXT_WIDTH), word) if column.left else whole[-1])
+        folded.append(max(min(longest, _TEXT_WIDTH), word) if column.left else whole[-1])
     if room is None:
         return wanted, 2
     for most, least, gap in ((wanted, whole, 2), (wanted, whole, 1), (whole, folded, 1)):

@@ -9,9 +9,9 @@ from typing import Any
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
 from hinton06.records import Tree
-from hinton06.report.files import Selection, each_run, file_values, made_with, put
+from hinton06.report.files import Selection, each_run, file_values, made_with, put, with_made
 from hinton06.report.scores import OF_TEST_CASES, interval, score_of_product
-from hinton06.report.table import MADE_WITH, Column, Row, Table
+from hinton06.report.table import Column, Row, Table
 
 # The columns of Table 1; costs are nats per 100 cases, a training cost that is a bound is text.
 _MEASURES = [f"{part}_{what}" for part in ("train", "valid", "test") for what in ("cost", "errors")]
@@ -131,11 +131,11 @@ def _train_cost(row: Row) -> str:
     return f"{cost:.3f}" if row["source"] == "measured" else str(cost)
 
 
+_WHOSE = {"chapter": "chapter", "measured": "ours"}
 _TEST_ERRORS = Column("", "{test_errors} ({test_errors_95_low:.0f}-{test_errors_95_high:.0f})")
 _COLUMNS = (
     Column("network", lambda row: row["network"] if row["source"] == "chapter" else "", left=True),
-    Column("", lambda row: "ours" if row["source"] == "measured" else "chapter", left=True),
-    MADE_WITH,
+    Column("", lambda row: with_made(_WHOSE[row["source"]], row), left=True),
     Column("backprop training set size", "{cases}", short="cases"),
     Column("train epochs", "{epochs}", short="epochs"),
     Column("train cost per 100", _train_cost, short="train cost"),
