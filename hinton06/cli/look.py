@@ -142,7 +142,7 @@ def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any)
     samples = sampling.sample(context, path, wanted)
     about = samples_report.describe(samples, wanted)
     for file, form in files.items():
-        samples_report.save(samples, file, form, f"{path.name}: {about}")
+        samples_report.save(samples, file, form, f"{path.name}: {about}", wanted.gibbs)
     if options["as_json"]:
         print_json(samples_report.values(samples, wanted, path, list(files)))
         return
@@ -179,6 +179,8 @@ def _pictures(path: Path, out: Path | None, forms: tuple[str, ...]) -> dict[Path
 @click.option("--features", metavar="N,N-N", type=shared.NUMBERS,
               help="Feature detectors in Figure 3, from 1. Default: random ones.")  # fmt: skip
 @_count("--random-features", 10_000, "How many random ones.", 100)
+@_count("--layer", 100, "The layer of the features of Figure 3; higher ones are seen through the "
+        "layers below.", 1)  # fmt: skip
 @_count("--gibbs", _ROUNDS, "Rounds of Gibbs sampling between the samples of Figure 5.", 1000)
 @shared.drawing_options
 def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
@@ -188,8 +190,8 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
     Figure 2  test digits that a net gets right but is least sure of, in the order
               of their classes, with its guess and second guess: from nets that
               recognise
-    Figure 3  incoming weights of first-layer features, white at +3, black at -3:
-              from every file
+    Figure 3  incoming weights of features, those of the first layer white at +3,
+              black at -3: from every file, also while it is learned (.h5.part)
     Figure 5  samples with one label clamped in each row, 1000 Gibbs rounds apart:
               from nets that learned labels
     curves    learning curves, with the weights that were kept and the criteria
@@ -203,8 +205,11 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
     if options["features"] is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--features names them, --random-features draws them: give one")
     wanted = shared.values_for(figures_report.FigureOptions, options)
-    context = measuring_context(options, checkpoints, runs=None)
-    saved = figures_report.draw(context, checkpoints, out, wanted)
+    if set(wanted.only) == {"curves"}:
+        saved = figures_report.draw_curves(checkpoints, out)
+    else:
+        context = measuring_context(options, checkpoints, runs=None)
+        saved = figures_report.draw(context, checkpoints, out, wanted)
     if as_json:
         print_json([figure._asdict() for figure in saved])
         return
