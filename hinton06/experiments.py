@@ -142,6 +142,9 @@ def pretrain(
     """
     if labelled and (labels or lower):
         raise ValueError("a stack of few images has neither labels nor layers of another one")
+    if labels and len(settings.layers) != 3:
+        layers = show_value(settings.layers)
+        raise RunError(f"{path}: a net with labels has three layers (Figure 4), not {layers}")
     call, digits = _Call(context, path, settings, recipe, seed), context.digits
     with naming(path):
         split = split_of(digits, split_name)

@@ -15,6 +15,7 @@ from hinton06.cli.options import EXISTING_FILE, Command, measuring_context, prin
 from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
 from hinton06.report import contents, scores
 from hinton06.report import samples as samples_report
+from hinton06.report.files import check_folder
 from hinton06.sampling import SamplingOptions
 
 _ALL = "all"
@@ -61,12 +62,14 @@ def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -
     values = {key: options[key] for key in ("passes", "rounds", "temperatures", "seed")}
     methods = _methods(options["names"], values, options["cases"] is not None)
     selection = CaseSelection(options["parts"], options["cases"], values["seed"] or 0)
+    if save is not None:
+        check_folder(save)
     count = len(checkpoints) * max(1, len(methods))
     context = measuring_context(options, checkpoints, count)
     results = evaluation.evaluate(context, checkpoints, methods, selection)
+    scores.show(results, options["as_json"], results if options["confusion"] else [], selection)
     if save is not None:
         scores.methods_table(results, selection, context.threads).save(save)
-    scores.show(results, options["as_json"], results if options["confusion"] else [], selection)
 
 
 def _methods(names: tuple[str, ...], values: dict[str, int | None], drawn: bool) -> list[Method]:
@@ -137,16 +140,18 @@ def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any)
     grid is one chain. The last sample of each chain is also shown on the terminal.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     files = _pictures(path, out, forms)
+    check_folder(next(iter(files)).parent)
     wanted = shared.values_for(SamplingOptions, options)
     context = measuring_context(options, [path])
     samples = sampling.sample(context, path, wanted)
     about = samples_report.describe(samples, wanted)
+    if not options["as_json"]:
+        samples_report.preview(samples)
     for file, form in files.items():
         samples_report.save(samples, file, form, f"{path.name}: {about}", wanted.gibbs)
     if options["as_json"]:
         print_json(samples_report.values(samples, wanted, path, list(files)))
         return
-    samples_report.preview(samples)
     for file in files:
         click.echo(f"{file}: {about}")
 
@@ -205,6 +210,7 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
     if options["features"] is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--features names them, --random-features draws them: give one")
     wanted = shared.values_for(figures_report.FigureOptions, options)
+    check_folder(out)
     if set(wanted.only) == {"curves"}:
         saved = figures_report.draw_curves(checkpoints, out)
     else:

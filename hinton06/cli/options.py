@@ -242,7 +242,7 @@ def measuring_context(
     options: dict[str, Any], paths: Sequence[Path], runs: int | None = 1
 ) -> Context:
     """What commands that look at files share: the data of the files unless others are given."""
-    display = Display(options["quiet"], parts=runs)
+    display = Display(options["quiet"], parts=runs, keep=False)
     files = [loading.load(path) for path in paths]
     digits = loading.digits_of(files, options["data_dir"])
     _say_other_data(display, "uses", digits, files)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +143,19 @@ def file_values(file: RunFile) -> Tree:
         "provenance": file.provenance,
         "reason": file.outcome.reason,
     }
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `ReportError` if nothing can be written into a folder, before work is done for it.
+
+    One that is not there yet is not made.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise ReportError(f"{folder}: cannot be written: {error.strerror}") from None
 
 
 def save(path: Path, content: bytes | str) -> None:
