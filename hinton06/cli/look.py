@@ -192,7 +192,7 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
     """Draw the chapter's Figures 2, 3 and 5 and learning curves from files.
 
     \b
-    Figure 2  test digits that a net gets right but is least sure of, in the order
+    Figure 2  test cases that a net gets right but is least sure of, in the order
               of their classes, with its guess and second guess: from nets that
               recognise
     Figure 3  incoming weights of features, those of the first layer white at +3,
