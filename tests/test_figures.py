@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 from rich.console import Console
 
+from hinton06 import mnist
 from hinton06.checkpoint import Checkpoint
 from hinton06.generation import Fantasies
 from hinton06.kinds import KINDS
@@ -27,7 +29,7 @@ from hinton06.recipes import RECIPES
 from hinton06.recognition import Score
 from hinton06.report import curves, files, grids, samples
 from hinton06.report.curves import Curve, Panel
-from hinton06.report.figures import hard_cases
+from hinton06.report.figures import HardCase, _digits_with_guesses, hard_cases
 from hinton06.report.files import ReportError
 from hinton06.sampling import Samples, SamplingOptions
 
@@ -362,6 +364,25 @@ def test_hard_cases_are_the_right_ones_with_the_least_lead_in_the_order_of_their
             probs[case.test_case, case.second], abs=1e-14
         )
         assert case.margin == case.probability - case.second_probability >= 0
+
+
+@pytest.mark.parametrize("n", [1, 5, 9])
+def test_a_digit_and_its_guesses_are_in_one_frame_apart_from_all_others(n: int) -> None:
+    rng = np.random.default_rng(9)
+    images = rng.integers(0, 256, (n, 28 * 28), np.uint8)
+    labels = np.zeros(n, np.uint8)
+    digits = mnist.Digits(images, labels, images, labels, (28, 28), "", "")
+    cases = [HardCase(number, 9, 8, 0.61, 0.39) for number in range(n)]
+    figure = _digits_with_guesses(cases, grids.columns_for(n), digits)
+    frames = [artist.get_window_extent() for artist in figure.get_children()
+              if isinstance(artist, Rectangle) and artist is not figure.patch]  # fmt: skip
+    assert len(frames) == len(figure.axes) == n
+    for number, (axes, frame) in enumerate(zip(figure.axes, frames, strict=True)):
+        assert axes.get_title() == "9: 0.61\n8: 0.39"
+        for part in (axes.get_window_extent(), axes.title.get_window_extent()):
+            assert frame.x0 <= part.x0 < part.x1 <= frame.x1
+            assert frame.y0 <= part.y0 < part.y1 <= frame.y1
+        assert not any(frame.overlaps(other) for other in frames[number + 1 :])
 
 
 def test_a_net_that_gets_nothing_right_has_no_hard_cases() -> None:
