@@ -323,13 +323,18 @@ def test_frames_carry_their_labels_and_the_rounds_until_then(writing: Writing) -
 
 @pytest.mark.parametrize(
     ("clamped", "labels", "words"),
-    [((1, 2), True, ", labels 1, 2 clamped"), (None, True, ", labels free"), (None, False, "")],
+    [
+        ((1, 2), True, ", labels 1, 2 clamped"),
+        ((7,), True, ", label 7 clamped"),
+        (None, True, ", labels free"),
+        (None, False, ""),
+    ],
 )
 def test_a_line_says_what_was_sampled(
     clamped: tuple[int, ...] | None, labels: bool, words: str
 ) -> None:
     made = made_samples(clamped, 1, 5, labels)
-    n_chains = "2 chains" if clamped else "1 chain"
+    n_chains = "2 chains" if clamped == (1, 2) else "1 chain"
     assert samples.describe(made, SamplingOptions(gibbs=1)) == (
         f"{n_chains} of 5 samples, 1 Gibbs round before each{words}"
     )

@@ -99,7 +99,8 @@ def describe(samples: Samples, options: SamplingOptions) -> str:
     """What was sampled, in a line."""
     n_chains, n_samples = samples.images.shape[:2]
     if samples.clamped is not None:
-        labels = f", labels {', '.join(map(str, samples.clamped))} clamped"
+        word = "label" if len(samples.clamped) == 1 else "labels"
+        labels = f", {word} {', '.join(map(str, samples.clamped))} clamped"
     else:
         labels = "" if samples.fantasies.labels is None else ", labels free"
     return (
