@@ -46,7 +46,7 @@ def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> No
         raise click.UsageError(f"the page has one NET or two, not {len(nets)}")
     if out.suffix.lower() not in _ENDINGS:
         raise click.UsageError(f"--out {out}: a page ends in .html")
-    check_folder(out.parent)
+    check_folder(out.parent, out)
     nets = nets or (_DEFAULT,)
     context = measuring_context(options, nets)
     made = demonstration.make(context, nets)

@@ -140,7 +140,8 @@ def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any)
     grid is one chain. The last sample of each chain is also shown on the terminal.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     files = _pictures(path, out, forms)
-    check_folder(next(iter(files)).parent)
+    for file in files:
+        check_folder(file.parent, file)
     wanted = shared.values_for(SamplingOptions, options)
     context = measuring_context(options, [path])
     samples = sampling.sample(context, path, wanted)

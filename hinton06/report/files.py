@@ -145,17 +145,17 @@ def file_values(file: RunFile) -> Tree:
     }
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, file: Path | None = None) -> None:
     """Raise `ReportError` if nothing can be written into a folder, before work is done for it.
 
-    One that is not there yet is not made.
+    It names the `file` that is to be written there, if there is one. What is missing is not made.
     """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise ReportError(f"{folder}: cannot be written: {error.strerror}") from None
+        raise ReportError(f"{file or folder}: cannot be written: {error.strerror}") from None
 
 
 def save(path: Path, content: bytes | str) -> None:
