@@ -29,7 +29,13 @@ from hinton06.loading import Context, Outcome, RunFile, load, naming, typed
 from hinton06.mnist import Digits
 from hinton06.models import Classifier, Rbm
 from hinton06.numerics import one_hot_targets
-from hinton06.recipes import BackpropSettings, PretrainSettings, WakeSleepSettings, show_value
+from hinton06.recipes import (
+    BackpropSettings,
+    PretrainSettings,
+    WakeSleepSettings,
+    counted,
+    show_value,
+)
 from hinton06.recognition import Cases, Score
 from hinton06.stacking import GreedyStack
 from hinton06.streams import Use
@@ -139,6 +145,9 @@ def pretrain(
     """
     if labelled and (labels or lower):
         raise ValueError("a stack of few images has neither labels nor layers of another one")
+    if labels and len(settings.layers) != 3:
+        layers = show_value(settings.layers)
+        raise RunError(f"{path}: a net with labels has three layers (Figure 4), not {layers}")
     call, digits = _Call(context, path, settings, recipe, seed), context.digits
     with naming(path):
         split = split_of(digits, split_name)
@@ -208,7 +217,9 @@ def finetune(
     images, drawn_with = start.lineage.images, start.lineage.seed
     with naming(pretrained):
         if images and labelled > images:
-            raise RunError(f"has learned {images} images, and {labelled} are to be labelled")
+            raise RunError(
+                f"has learned {counted(images, 'image')}, and {labelled} are to be labelled"
+            )
         if images and drawn_with != seed:
             drawn = f"its images were drawn with --seed {drawn_with}"
             raise RunError(f"{drawn}, and their labels would be with {seed}")
@@ -260,7 +271,7 @@ def _validated(path: Path, kind: str, use: str) -> tuple[RunFile, Score]:
         if file.lineage.role != VALIDATED:
             raise RunError(f"only a net that was stopped by validation {use}")
         if file.lineage.labelled:
-            learned = f"learned {file.lineage.labelled} labels"
+            learned = f"learned {counted(file.lineage.labelled, 'label')}"
             raise RunError(f"{learned}; only a net that learned all of its split's {use}")
     assert file.outcome.train is not None  # or loading had refused it
     return file, file.outcome.train

@@ -24,7 +24,7 @@ from hinton06.mnist import DataError
 from hinton06.models import Layer
 from hinton06.numerics import Array, batches_taken, firing_probs
 from hinton06.rbm import free_energy, hidden_probs, parts, visible_probs
-from hinton06.recipes import Settings
+from hinton06.recipes import Settings, counted
 from hinton06.recognition import Score, label_free_energies
 from hinton06.streams import Use, stream
 from hinton06.training import RunError
@@ -83,7 +83,7 @@ class Net:
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, (self.n_pixels, *(len(bias) for _, bias in self._up))))
-        labels = f", {self.n_classes} labels" if self.n_classes else ""
+        labels = f", {counted(self.n_classes, 'label')}" if self.n_classes else ""
         return f"<{self.path}: {self._file.kind.about}, {sizes}{labels}>"
 
     @property

@@ -52,6 +52,12 @@ def show_value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def counted(number: int | str, noun: str) -> str:
+    """``"1 epoch"``, ``"2 epochs"``, ``"33+16 epochs"``, ``"2 passes"``."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{number} {noun if str(number) == '1' else plural}"
+
+
 def _setting(
     help_text: str, low: Any = None, high: Any = None, before: Any = MISSING, **more: Any
 ) -> Any:

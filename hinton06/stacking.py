@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hinton06.models import Rbm, Stack
 from hinton06.numerics import Array, Labels, batches, batches_taken, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs, reconstructs_states
-from hinton06.recipes import PretrainSettings
+from hinton06.recipes import PretrainSettings, counted
 from hinton06.updates import Step, rate_share_at
 
 _FEATURE_BATCH = 1000
@@ -138,7 +138,7 @@ class GreedyStack:
     def finished(self) -> str | None:
         """Why learning is over, or None."""
         done = self.epoch >= self.settings.passes * (len(self.settings.layers) - self._n_lower)
-        return f"{self.settings.passes} passes a layer" if done else None
+        return f"{counted(self.settings.passes, 'pass')} a layer" if done else None
 
     def where(self) -> str:
         """The place of the next epoch, in words."""

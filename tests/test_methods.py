@@ -279,8 +279,9 @@ def test_saved_files_hold_what_was_measured(
         assert row["sha256"] == checkpoint.load(nets["validated"]).digest()
         assert record["method"] == entry["method"]["name"]
         assert int(record["errors"]) == entry["errors"]
-        assert f"| {entry['errors']} ± " in line
-    assert "sampling (2 passes, 1 temperatures)" in "\n".join(table)
+        low, high = entry["errors_95_low"], entry["errors_95_high"]
+        assert f"| {entry['errors']} ({low:.0f}-{high:.0f}) | " in line
+    assert "sampling (2 passes, 1 temperature)" in "\n".join(table)
 
 
 def test_published_figures_stand_beside_test_errors_alone(

@@ -563,8 +563,8 @@ def test_few_labels() -> None:
             percent = min(float(line["valid_percent"]) for line in found if line["layers"] == size)
             mark = "**" if best["layers"] == size else ""
             assert row[size] == f"{mark}{percent:.1f}{mark}"
-        interval = float(best["test_percent_95_interval"])
-        assert row["test, %"] == f"{float(best['test_percent']):.2f} ± {interval:.2f}"
+        mean, low, high = (float(best[f"test_percent{end}"]) for end in ("", "_95_low", "_95_high"))
+        assert row["test, %"] == f"{mean:.2f} ({low:.2f}-{high:.2f})"
     gains, own = [], []
     for labels in ("100", "1000", "10000"):
         every, few, none = (

@@ -22,7 +22,7 @@ from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
 from hinton06.learning import settings_of
 from hinton06.loading import Context, RunFile
-from hinton06.recipes import RECIPES, Recipe, parse_layers, show_value
+from hinton06.recipes import RECIPES, Recipe, counted, parse_layers, show_value
 from hinton06.records import Tree, to_tree
 from hinton06.report.scores import coefficient_curve, scores_line, show_curve
 
@@ -242,7 +242,7 @@ def measuring_context(
     options: dict[str, Any], paths: Sequence[Path], runs: int | None = 1
 ) -> Context:
     """What commands that look at files share: the data of the files unless others are given."""
-    display = Display(options["quiet"], parts=runs)
+    display = Display(options["quiet"], parts=runs, keep=False)
     files = [loading.load(path) for path in paths]
     digits = loading.digits_of(files, options["data_dir"])
     _say_other_data(display, "uses", digits, files)
@@ -272,7 +272,7 @@ def print_result(result: Result, as_json: bool) -> None:
         print_json(result_values(result) | made)
         return
     click.echo(
-        f"{file.path}: {file.outcome.epochs_text} epochs, {state_text(result)}: "
+        f"{file.path}: {counted(file.outcome.epochs_text, 'epoch')}, {state_text(result)}: "
         f"{file.outcome.reason}\n{scores_line(file.outcome)}"
     )
     if len(curve) > 1:
