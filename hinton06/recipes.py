@@ -15,6 +15,7 @@ from typing import Any
 CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
 HOT06 = "Hinton, Osindero and Teh (2006)"
+SM08 = "Salakhutdinov and Murray (2008)"
 ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
 SHORT = "as short as still makes sense"
@@ -111,6 +112,19 @@ class PretrainSettings(_Checked):
     updates: int = _setting(
         "Updates of each layer, in place of --passes if not 0.", 0, 10**9, before=0, apart=False
     )
+    cd: int = _setting("Rounds of Gibbs sampling in an update: k of CD-k.", 1, 1_000_000, before=1)
+    persistent: bool = _setting(
+        "Persistent CD: chains that go on from update to update, as many as a batch has cases.",
+        before=False,
+    )
+    start: str = _setting(
+        "Weights of the layers above the first: random, or the transpose of the layer below's.",
+        choices=("random", "transpose"), before="random",
+    )  # fmt: skip
+    track: int = _setting(
+        "Estimate log Z and the bound on log p after each so many passes; 0: never.",
+        0, 1_000_000, before=0, apart=False,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -178,11 +192,30 @@ class WakeSleepSettings(_Checked):
         return self.search_bp_weight or self.bp_weight > 0
 
 
-Settings = PretrainSettings | BackpropSettings | WakeSleepSettings
+@dataclass(frozen=True)
+class LikelihoodSettings(_Checked):
+    """How log Z and the log probability of images are estimated. ValueError out of range."""
+
+    chains: int = _setting("Chains of annealed importance sampling.", 2, 100_000)
+    temperatures: int = _setting(
+        "Distributions that lead from base rates to the RBM's.", 1, 100_000_000
+    )
+    rounds: int = _setting(
+        "Gibbs rounds from training images to where the reverse chains start.", 0, 100_000_000
+    )
+    binary: str = _setting(
+        "How a grey pixel is made binary: drawn with its value as probability, or by a threshold "
+        "of one half.",
+        choices=("drawn", "threshold"),
+    )  # fmt: skip
+
+
+Settings = PretrainSettings | BackpropSettings | WakeSleepSettings | LikelihoodSettings
 PARTS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "backprop": BackpropSettings,
     "wakesleep": WakeSleepSettings,
+    "likelihood": LikelihoodSettings,
 }
 """The parts of a recipe."""
 
@@ -273,6 +306,10 @@ _TR2006 = Recipe(
         "pretrain.recon_states": ("labels", VALIDATION),
         "pretrain.initial_sd": (0.1, SCIENCE06),
         "pretrain.updates": (0, CHAPTER),
+        "pretrain.cd": (1, CHAPTER),
+        "pretrain.persistent": (False, CHAPTER),
+        "pretrain.start": ("random", SCIENCE06),
+        "pretrain.track": (0, ASSUMED),
         "backprop.optimiser": ("momentum", CHAPTER),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),
@@ -306,6 +343,10 @@ _TR2006 = Recipe(
         "wakesleep.bp_weights": ((0.5, 0.8, 0.9, 0.95), ASSUMED),
         "wakesleep.bp_rate": (1.0, VALIDATION),
         "wakesleep.bp_momentum": (0.9, ASSUMED),
+        "likelihood.chains": (100, SM08),
+        "likelihood.temperatures": (14_500, SM08),
+        "likelihood.rounds": (1000, ASSUMED),
+        "likelihood.binary": ("drawn", ASSUMED),
     },
     {
         "labels": {"pretrain.passes": (30, HOT06), "pretrain.initial_sd": (0.01, VALIDATION)},
@@ -391,6 +432,8 @@ _QUICK = _on_chapter(
         "backprop.patience": (2, SHORT),
         "backprop.max_epochs": (8, SHORT),
         "wakesleep.epochs": (3, SHORT),
+        "likelihood.temperatures": (1000, SHORT),
+        "likelihood.rounds": (100, SHORT),
     },
     {
         "labels": {"pretrain.passes": (5, SHORT)},

@@ -58,8 +58,8 @@ def pretrain(
 ) -> None:
     """Learn a stack of RBMs greedily.
 
-    Each layer is an RBM trained by one-step contrastive divergence (the chapter's Eqs 4
-    to 6) on the activation probabilities of the layer below.
+    Each layer is an RBM trained by contrastive divergence (the chapter's Eqs 4 to 6; of one step,
+    or of --cd) on the activation probabilities of the layer below.
     """
     labelled = labelled or 0
     if out and split == "all":
