@@ -252,7 +252,7 @@ def test_the_log_is_below_in_expectation_there_and_above_on_the_way_back() -> No
         allowed = reference.sampling_error(width**2 / 4, n, 2, width)
         found = float(np.log(weights_of(path, betas, n, 4)).mean())
         assert abs(found - expected) <= allowed
-        assert 0 < sign * (truth - sign * expected)
+        assert sign * (truth - sign * expected) > 0
         assert allowed < abs(truth - sign * expected)  # so that the package's is apart as well
 
 

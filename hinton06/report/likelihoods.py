@@ -13,6 +13,9 @@ from hinton06.recipes import LikelihoodSettings, PretrainSettings
 from hinton06.records import Tree
 from hinton06.report.table import Column, Row, Table
 
+WIDE_GAP = 3.0
+"""Nats between the two estimates of log Z that are worth a note."""
+
 PUBLISHED_TEST = {("CD-25", 500): -86.34}
 """Mean log p of MNIST's test images, by how an RBM was learned and its features: Salakhutdinov and
 Murray (2008)."""
@@ -63,6 +66,7 @@ def table(
         rows,
         name="likelihood",
         legend=_legend(settings, selection, seed),
+        notes=list(dict.fromkeys(filter(None, map(_note, rows)))),
         extra=made | {"provenance": provenance.describe()},
     )
 
@@ -87,6 +91,14 @@ def _legend(settings: LikelihoodSettings, selection: CaseSelection, seed: int) -
     if selection.cases is not None:
         lines.append(f"At most {selection.cases:,} cases of each part, drawn with seed {seed}.")
     return lines
+
+
+def _note(row: Row) -> str:
+    """That two estimates are too far apart to say much, if they are."""
+    if row["gap"] is None or abs(row["gap"]) <= WIDE_GAP:
+        return ""
+    known = f"log Z of {row['net']}, {row['units']}, is known to within {abs(row['gap']):.0f} nats"
+    return f"{known}; more --temperatures bring both estimates together"
 
 
 def _row(found: Likelihood) -> Tree:
