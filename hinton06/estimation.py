@@ -63,7 +63,7 @@ def estimate(
     selection: CaseSelection = EVERY_CASE,
     seed: int = 0,
 ) -> list[Likelihood]:
-    """Estimate log Z and log p of images, layer by layer of stacks, or of some `layers` alone.
+    """Estimate log Z and log p of images: layer by layer of stacks, or some `layers`; of nets.
 
     An RBM with label units gives two results: of images, and of images with their labels. Every
     model is asked about the same binary images. Raises `CheckpointError` or `RunError`, before
@@ -77,6 +77,8 @@ def estimate(
         file.check_fits(context.digits)
         parts_of(file, context.digits, selection)
         plans.append((file, generators))
+    if layers and not any(file.kind.name == "stack" for file, _ in plans):
+        raise RunError(f"{paths[0]}: only a stack has layers to choose from")
     found = []
     for file, generators in plans:
         every = parts_of(file, context.digits, EVERY_CASE)
@@ -97,8 +99,8 @@ def estimate(
 def _layers(file: RunFile, wanted: Sequence[int]) -> Sequence[int | None]:
     """The layers of a stack that are asked, from 1, or None for a net that is asked as a whole."""
     if file.kind.name != "stack":
-        return wanted or [None]
-    return wanted or range(1, len(file.model) + 1)
+        return [None]
+    return list(dict.fromkeys(wanted)) or range(1, len(file.model) + 1)
 
 
 def _stream(seed: int, use: int, number: int = 0) -> np.random.Generator:
