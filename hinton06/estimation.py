@@ -72,7 +72,7 @@ def estimate(
     """
     plans = []
     for path in paths:
-        file = load(path)
+        file = load(path).finished()
         generators = {layer: file.generator(layer) for layer in _layers(file, layers)}
         file.check_fits(context.digits)
         parts_of(file, context.digits, selection)

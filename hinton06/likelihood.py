@@ -116,8 +116,8 @@ class LogZ:
 
 
 def can_enumerate(rbm: Rbm) -> bool:
-    """Whether one side has at most `MOST_ENUMERATED` units."""
-    return min(rbm.n_visible, rbm.n_hidden) <= MOST_ENUMERATED
+    """Whether one side has at most `MOST_ENUMERATED` units, label units aside."""
+    return min(rbm.n_visible - rbm.n_labels, rbm.n_hidden) <= MOST_ENUMERATED
 
 
 def exact_log_z(rbm: Rbm) -> float:
@@ -125,13 +125,12 @@ def exact_log_z(rbm: Rbm) -> float:
 
     Of label units only the states with one on.
     """
+    n_units = rbm.n_visible - rbm.n_labels
     if not can_enumerate(rbm):
-        side = min(rbm.n_visible, rbm.n_hidden)
-        raise ValueError(f"2^{side} states are too many to visit")
+        raise ValueError(f"2^{min(n_units, rbm.n_hidden)} states are too many to visit")
     arrays = {name: array.astype(np.float64) for name, array in rbm.parameters().items()}
     exact = Rbm(**arrays, n_labels=rbm.n_labels)
-    n_units = rbm.n_visible - rbm.n_labels
-    if rbm.n_hidden > rbm.n_visible:
+    if rbm.n_hidden > n_units:
         return _log_of_all(n_units, partial(_log_p, exact, labels=None))
 
     def log_of(h_states: Floats) -> Floats:

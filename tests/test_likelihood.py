@@ -321,7 +321,7 @@ def test_estimates_of_both_sides_are_those_of_the_enumerated(
 ) -> None:
     m = reference.random_machine(18, 6, 5)
     rbm, exact = package_rbm(m, n_labels, np.float32), slow_log_z(m, n_labels)
-    monkeypatch.setattr(likelihood, "MOST_ENUMERATED", 4)
+    monkeypatch.setattr(likelihood, "MOST_ENUMERATED", 3)
     ticks: list[float] = []
     states = visible(m, n_labels).astype(np.float32)
     # From every state by so many rounds that they are samples of the RBM.
