@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hinton06 import experiments
+from hinton06.checkpoint import history_rows
 from hinton06.cli import options
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
 from hinton06.recipes import conditions, show_value
@@ -91,7 +92,7 @@ def pretrain(
             layers = show_value(tuple(rbm.n_hidden for rbm in file.model))
             click.echo(f"{file.path}: {layers}, {file.outcome.reason}, {state}")
     if given["as_json"]:
-        last = [{n: float(c[-1]) for n, c in result.file.history.items()} for result in results]
+        last = [history_rows(result.file.history)[-1] for result in results]
         options.print_json(
             [
                 options.result_values(result) | {"last_epoch": epoch}
