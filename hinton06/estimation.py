@@ -126,7 +126,7 @@ def _estimated(
     labels = learned.labels[rows] if generator.n_labels else None
     states = likelihood.visible_states(generator, images, rng, labels)
     log_z = likelihood.estimate_log_z(
-        generator.rbm, states, settings.chains, settings.temperatures, rng, settings.rounds,
+        generator.rbm, states, rng, settings.chains, settings.temperatures, settings.rounds,
         lambda share: tick(share * annealing / whole),
     )  # fmt: skip
     ways = (False, True) if generator.n_labels else (False,)

@@ -288,9 +288,9 @@ def from_above(
 def estimate_log_z(
     rbm: Rbm,
     v_states: Array,
+    rng: Rng,
     chains: int,
     n_temperatures: int,
-    rng: Rng,
     rounds: int | None = None,
     tick: Tick = _untold,
 ) -> LogZ:

@@ -261,6 +261,7 @@ class Recipe:
     pretrain = property(lambda self: self.settings("pretrain"))
     backprop = property(lambda self: self.settings("backprop"))
     wakesleep = property(lambda self: self.settings("wakesleep"))
+    likelihood = property(lambda self: self.settings("likelihood"))
 
 
 _FEW = "few labels"
@@ -269,17 +270,20 @@ FEW_LABELS = 1000
 """So many and fewer are the condition "few labels"; more, if not all, "some labels"."""
 
 
-def conditions(mixed: Any = False, generative: Any = "", **lineage: Any) -> tuple[str, ...]:
+def conditions(
+    mixed: Any = False, generative: Any = "", cd: Any = 1, persistent: Any = False, **lineage: Any
+) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
 
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
-    is mixed in, and which generative one.
+    is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains.
     """
     fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
         "labels": lineage.get("labels"),
         "translations": lineage.get("translations"),
         "few images": lineage.get("images"),
+        "more Gibbs sampling": persistent or (cd or 1) > 1,
         "mixed gradient": mixed and generative != "pretraining",
         "pretraining's gradient": generative == "pretraining",
         _FEW: fewest > 0,
@@ -357,6 +361,13 @@ _TR2006 = Recipe(
             "pretrain.early_epochs": (1, ASSUMED),
             "backprop.rate": (0.05, VALIDATION),
             "backprop.all_cases_rate": (0.025, ASSUMED),
+        },
+        # Near the gradient of log p a rate that does not fall to nothing is what stands in the way.
+        "more Gibbs sampling": {
+            "pretrain.rate": (0.05, ASSUMED),
+            "pretrain.final_share": (0.0, ASSUMED),
+            "pretrain.momentum": (0.5, ASSUMED),
+            "pretrain.recon_states": ("all", ASSUMED),
         },
         # Beside backpropagation fewer rounds of Gibbs sampling do as well, in less time.
         "mixed gradient": {

@@ -21,8 +21,8 @@ from hinton06.updates import Step, rate_share_at
 _FEATURE_BATCH = 1000
 _MAX_KEPT = 512 << 20  # bytes; 13 versions of 50,000 images have 1.3 GB of 500 features
 
-TRACKED_CHAINS, TRACKED_TEMPERATURES = 100, 1000
-"""Of the estimates while a stack is learned: fewer than those of a finished one."""
+TRACKED = 100, 1000, 100
+"""Chains, temperatures and rounds of an estimate while a stack is learned: fewer than afterwards."""
 _TRACKED_CASES = 10_000
 
 
@@ -202,9 +202,10 @@ class GreedyStack:
 
         `tick` is called after every batch with the multiply-adds it took. The row has ``layer``
         (from 1), ``layer_epoch`` (from 1), ``rate``, and ``recon_error``: squared error of the
-        reconstruction, summed over units, mean over cases. Where it is tracked, also ``log_z``,
-        ``train_log_p`` and ``valid_log_p`` (mean bounds on log p of an image, nats), and of the
-        first epoch of a layer ``start_log_p``, that of the training cases before it.
+        reconstruction, summed over units, mean over cases. Where it is tracked, also ``log_z``
+        (from below), ``log_z_gap`` to that from above, ``train_log_p`` and ``valid_log_p`` (mean
+        bounds on log p of an image, nats), and of the first epoch of a layer ``start_log_p``, that
+        of the training cases before it.
         """
         layer, layer_epoch = self._place()
         if layer == len(self.stack):
@@ -237,11 +238,12 @@ class GreedyStack:
             images["valid_log_p"] = likelihood.binarised(self._valid, rng)
         labels = self._targets[rows].argmax(axis=1) if generator.rbm.n_labels else None
         states = likelihood.visible_states(generator, images["train_log_p"], rng, labels)
-        log_z = likelihood.estimate_log_z(
-            generator.rbm, states, TRACKED_CHAINS, TRACKED_TEMPERATURES, rng
-        ).value
-        each = {n: likelihood.log_weights(generator, own, rng) for n, own in images.items()}
-        return {"log_z": log_z} | {n: float(own.mean()) - log_z for n, own in each.items()}
+        log_z = likelihood.estimate_log_z(generator.rbm, states, rng, *TRACKED)
+        row = {"log_z": log_z.value, "log_z_gap": log_z.gap or 0.0}
+        for name, own in images.items():
+            logs = likelihood.log_weights(generator, own, rng)
+            row[name] = float(logs.mean()) - log_z.value
+        return row
 
     def parameters(self) -> dict[str, Array]:
         """What is being learned now, by name, to be checked for numbers that are not finite."""

@@ -309,7 +309,7 @@ def test_log_z_is_exact_where_that_can_be() -> None:
     m = reference.random_machine(17)
     ticks: list[float] = []
     found = estimate_log_z(
-        package_rbm(m), visible(m), 2, 1, np.random.default_rng(6), 0, ticks.append
+        package_rbm(m), visible(m), np.random.default_rng(6), 2, 1, 0, ticks.append
     )
     assert found == LogZ(exact=exact_log_z(package_rbm(m)))
     assert (found.value, found.gap, ticks) == (found.exact, 0, [1.0])
@@ -325,7 +325,7 @@ def test_estimates_of_both_sides_are_those_of_the_enumerated(
     ticks: list[float] = []
     states = visible(m, n_labels).astype(np.float32)
     # From every state by so many rounds that they are samples of the RBM.
-    found = estimate_log_z(rbm, states, 2000, 50, np.random.default_rng(7), 200, ticks.append)
+    found = estimate_log_z(rbm, states, np.random.default_rng(7), 2000, 50, 200, ticks.append)
     assert found.exact is None
     for side in (found.below, found.above):
         assert side is not None
@@ -337,7 +337,7 @@ def test_estimates_of_both_sides_are_those_of_the_enumerated(
     assert found.value == found.below.log_z
     assert found.gap == found.above.log_z - found.below.log_z
     assert sum(ticks) == pytest.approx(1, rel=reference.rounding(200))
-    alone = estimate_log_z(rbm, states, 2000, 50, np.random.default_rng(7))
+    alone = estimate_log_z(rbm, states, np.random.default_rng(7), 2000, 50)
     assert (alone.below, alone.above, alone.gap) == (found.below, None, None)
 
 

@@ -16,8 +16,7 @@ from hinton06.numerics import epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, free_energy, visible_probs
 from hinton06.recipes import PretrainSettings
 from hinton06.stacking import (
-    TRACKED_CHAINS,
-    TRACKED_TEMPERATURES,
+    TRACKED,
     GreedyStack,
     LayerData,
     check_start,
@@ -576,13 +575,13 @@ def estimated(stack: GreedyStack, valid: NDArray[np.uint8]) -> dict[str, float]:
     binary = likelihood.binarised(pixels()[rng.permutation(7)], rng)
     others = likelihood.binarised(valid, rng)
     states = likelihood.visible_states(generator, binary, rng)
-    chains = TRACKED_CHAINS, TRACKED_TEMPERATURES
-    log_z = likelihood.estimate_log_z(generator.rbm, states, *chains, rng).value
+    log_z = likelihood.estimate_log_z(generator.rbm, states, rng, *TRACKED)
     train, valid_ = (likelihood.log_weights(generator, own, rng) for own in (binary, others))
     return {
-        "log_z": log_z,
-        "train_log_p": float(train.mean()) - log_z,
-        "valid_log_p": float(valid_.mean()) - log_z,
+        "log_z": log_z.value,
+        "log_z_gap": log_z.gap or 0.0,
+        "train_log_p": float(train.mean()) - log_z.value,
+        "valid_log_p": float(valid_.mean()) - log_z.value,
     }
 
 

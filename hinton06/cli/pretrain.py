@@ -73,7 +73,11 @@ def pretrain(
     setup = options.training_setup(given, [lower] if lower else [], len(names))
     if given["passes"] is not None and given["updates"] is None:
         given["updates"] = 0
-    under = conditions(labels=labels, translations=translations, images=labelled)
+    asked = setup.settings("pretrain", given)
+    under = conditions(
+        labels=labels, translations=translations, images=labelled, cd=asked.cd,
+        persistent=asked.persistent,
+    )  # fmt: skip
     settings = setup.settings("pretrain", given, under)
     sort = ("labels-" if labels else "") + ("translated-" if translations else "")
     sort += f"{labelled}-images-" if labelled else ""
