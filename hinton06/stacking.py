@@ -22,7 +22,7 @@ _FEATURE_BATCH = 1000
 _MAX_KEPT = 512 << 20  # bytes; 13 versions of 50,000 images have 1.3 GB of 500 features
 
 TRACKED = 100, 1000, 100
-"""Chains, temperatures and rounds of an estimate while a stack is learned: fewer than afterwards."""
+"""Chains, temperatures and rounds of estimates while a stack is learned: fewer than afterwards."""
 _TRACKED_CASES = 10_000
 
 

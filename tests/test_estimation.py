@@ -8,6 +8,8 @@ import itertools
 import json
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -322,3 +324,30 @@ def test_generators_of_layers_are_what_is_asked(context: Context) -> None:
     logs = likelihood.log_weights(generator, likelihood.binarised(images, pixels), up)
     expected = float(logs.mean()) - likelihood.exact_log_z(generator.rbm)
     assert found.log_ps["test"].mean == pytest.approx(expected, rel=1e-12)
+
+
+# -- the figure of both starts ---------------------------------------------------------------
+
+
+def test_both_starts_are_drawn_from_their_histories(tmp_path: Path) -> None:
+    """`experiments/likelihood/starts.py`, of a layer that starts at random and as the transpose."""
+    common = ["--split", "a", "--layers", "6-49", "--track", "2", "--passes", "4", "--quiet",
+              "--data", OLD / "digits", "--threads", "1", "--recipe", "quick"]  # fmt: skip
+    random, transpose = tmp_path / "random.h5", tmp_path / "transpose.h5"
+    more = ["--start", "transpose", "--on", random]
+    for path, own in ((random, []), (transpose, more)):
+        assert run("pretrain", *common, *own, "--out", path).exit_code == 0
+    script = Path(__file__).parents[1] / "experiments" / "likelihood" / "starts.py"
+    command = [sys.executable, script, random, transpose, "--out", tmp_path]
+    subprocess.run(command, check=True)
+    assert (tmp_path / "starts.png").read_bytes().startswith(b"\x89PNG")
+    one, other = json.loads((tmp_path / "starts.json").read_text())
+    assert [one["start"], other["start"]] == ["random", "transpose"]
+    assert [passes for passes, _ in one["bounds"]] == [0, 2, 4]
+    history = checkpoint.load(random).history
+    assert one["first_layer"] == history["train_log_p"][3]
+    assert one["bounds"][0][1] == history["start_log_p"][4]
+    assert one["bounds"][2][1] == history["train_log_p"][7]
+    # Exact here, but for sums of float32 below 100 nats.
+    assert other["bounds"][0][1] == pytest.approx(one["first_layer"], abs=1e-3)
+    assert other["first_layer"] is None
