@@ -341,6 +341,28 @@ def test_estimates_of_both_sides_are_those_of_the_enumerated(
     assert (alone.below, alone.above, alone.gap) == (found.below, None, None)
 
 
+@pytest.mark.parametrize("rounds", [0, 200])
+def test_the_way_back_starts_where_so_many_rounds_from_the_images_lead(
+    rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    m, started = reference.random_machine(19), []
+
+    def back(rbm: Rbm, base: Floats, v_states: Floats, *more: Any) -> Estimate:
+        started.append(v_states.copy())
+        return from_above(rbm, base, v_states, *more)
+
+    monkeypatch.setattr(likelihood, "MOST_ENUMERATED", 2)
+    monkeypatch.setattr(likelihood, "from_above", back)
+    images = np.array([[0, 0, 0, 1], [0, 1, 1, 0], [1, 1, 1, 1]], np.float32)
+    n, rbm = 2000, package_rbm(m, dtype=np.float32)
+    estimate_log_z(rbm, images, np.random.default_rng(7), n, 2, rounds)
+    if not rounds:
+        np.testing.assert_array_equal(started[0], images[np.arange(n) % 3])
+        return
+    probs = reference.joint_distribution(m).sum(axis=1)
+    assert_distributed(started[0], BasePath(m, m.visible_bias), probs)
+
+
 def test_base_rates_count_one_more_on_and_off() -> None:
     rbm = Rbm(np.zeros((4, 2), np.float32), np.zeros(4, np.float32), np.zeros(2, np.float32), 2)
     states = np.array([[1, 0, 0, 1], [1, 0, 1, 0], [1, 0, 0, 1]], np.float32)

@@ -11,6 +11,7 @@ import reference
 from numpy.typing import NDArray
 from reference import Floats, Machine, Update
 
+from hinton06 import numerics
 from hinton06.generation import AlternatingGibbs
 from hinton06.models import Rbm
 from hinton06.rbm import (
@@ -20,7 +21,7 @@ from hinton06.rbm import (
     hidden_probs,
     visible_probs,
 )
-from hinton06.updates import Step
+from hinton06.updates import Momentum, Step
 
 # Sums of fewer than 200 terms of order 1 on either side.
 ROUNDING = reference.rounding(400)
@@ -345,6 +346,42 @@ def test_rounds_without_end_and_states_lead_to_the_gradient_of_the_log_probabili
         assert (abs(found + gradient) <= error + ROUNDING).all()
 
 
+@pytest.mark.parametrize("recon_states", [False, True])
+@pytest.mark.parametrize("n_labels", [0, 2])
+def test_one_round_is_to_the_bit_the_cd1_that_there_was_before_there_were_more(
+    recon_states: bool, n_labels: int, kind: str
+) -> None:
+    """The same calls with the same draws, step by step, of float32 and with momentum."""
+    m, step = reference.random_machine(29, n_visible=6), Step(0.1, 0.5, 0.01)
+    rbm, other = (Rbm(*(a.astype(np.float32) for a in m), n_labels=n_labels) for _ in range(2))
+    divergence = ContrastiveDivergence(rbm, 9, recon_states)
+    momenta = [Momentum(array) for array in other.parameters().values()]
+    both = np.random.default_rng(13), np.random.default_rng(13)
+    cases = np.random.default_rng(14).random((3, 9, 6), np.float32)
+    for data in cases:
+        divergence.data_buffer(9)[:] = data
+        error = divergence.learn(9, both[0], step)
+        h_data, h_states = numerics.product(data, other.weights), np.empty((9, 3), np.float32)
+        numerics.squash_and_fire(h_data, other.hidden_bias, both[1], h_states)
+        v_probs = visible_probs(other, h_states)
+        recon = v_probs.copy()
+        if recon_states:
+            units = np.empty((9, 6 - n_labels), np.float32)
+            numerics.bernoulli(np.ascontiguousarray(v_probs[:, : 6 - n_labels]), both[1], units)
+            recon[:, : 6 - n_labels] = units
+        h_recon = numerics.firing_probs(recon, other.weights, other.hidden_bias, sign=-1)
+        visible, hidden = np.vstack([data, recon]), np.vstack([h_data, h_recon])
+        momenta[0].step_product(visible.T, hidden, 1 / 9, step)
+        squares = momenta[1].step_difference(data, recon, 1 / 9, step)
+        momenta[2].step_sum(hidden, 1 / 9, step)
+        missed = data - v_probs
+        assert error == (float(np.vdot(missed, missed)) if recon_states else squares), kind
+        for mine, theirs in zip(
+            rbm.parameters().values(), other.parameters().values(), strict=True
+        ):  # fmt: skip
+            np.testing.assert_array_equal(mine, theirs)
+
+
 # -- persistent chains -----------------------------------------------------------------------
 
 
@@ -410,18 +447,17 @@ def test_a_smaller_batch_goes_on_with_as_many_chains_and_leaves_the_others() -> 
 
 @pytest.mark.parametrize("persistent", [False, True])
 def test_labels_on_the_way_are_states_of_a_softmax_group(persistent: bool) -> None:
-    """A label that always wins, and features that follow it alone: the way goes through it."""
-    weights = np.zeros((5, 3))
-    weights[4] = 50.0  # from the second label
-    rbm = Rbm(weights, np.array([0.0, 0, 0, 0, 1000.0]), np.full(3, -25.0), n_labels=2)
-    divergence = ContrastiveDivergence(rbm, 2, rounds=2, persistent=persistent)
-    divergence.data_buffer(2)[:] = [[1, 0, 1, 1, 0], [0, 0, 1, 1, 0]]
-    before = rbm.visible_bias.copy()
-    divergence.learn(2, np.random.default_rng(12), PLAIN)
-    # The data have the first label, what is reconstructed the second one.
-    np.testing.assert_allclose((rbm.visible_bias - before)[3:], [1, -1], rtol=0, atol=ROUNDING)
-    np.testing.assert_allclose(rbm.hidden_bias + 25, -1, rtol=0, atol=1e-10)  # 1 - logistic(25)
-    assert (divergence.chains == 1).all()
+    """Each of two features follows one of two labels: never both, if one label is on."""
+    weights = np.zeros((5, 2))
+    weights[3:] = 100 * np.eye(2)
+    for seed in range(30):
+        rbm = Rbm(weights.copy(), np.zeros(5), np.full(2, -50.0), n_labels=2)
+        divergence = ContrastiveDivergence(rbm, 1, rounds=2, persistent=persistent)
+        divergence.data_buffer(1)[:] = [[1, 0, 1, 0.5, 0.5]]
+        divergence.learn(1, np.random.default_rng(seed), PLAIN)
+        # Reconstructed from one feature, the label is sure: 0.5 less 0, and less 1.
+        np.testing.assert_allclose(np.sort(rbm.visible_bias[3:]), [-0.5, 0.5], rtol=0, atol=1e-9)
+        assert divergence.chains.sum() == persistent
 
 
 def test_chains_of_another_shape_are_not_restored() -> None:
