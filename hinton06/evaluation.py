@@ -147,7 +147,7 @@ def evaluate(
             alone = f"{path}: is a classifier and has its softmax alone"
             raise RunError(f"{alone}; methods are for generative nets and stacks with labels")
         every: Sequence[Method | None] = methods or [Method() if recogniser.generates else None]
-        nets.append((net, every, _parts(file, context.digits, selection)))
+        nets.append((net, every, parts_of(file, context.digits, selection)))
     return [
         evaluation
         for net, every, parts in nets
@@ -182,7 +182,7 @@ def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser]:
     return file, recogniser
 
 
-def _parts(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[str, Cases]:
+def parts_of(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[str, Cases]:
     """The chosen ones of training, validation and test cases, as far as a net has them.
 
     Of other data nobody can say which a net has learned.

@@ -37,7 +37,7 @@ from hinton06.recipes import (
     show_value,
 )
 from hinton06.recognition import Cases, Score
-from hinton06.stacking import GreedyStack
+from hinton06.stacking import GreedyStack, check_start
 from hinton06.streams import Use
 from hinton06.training import Run, RunError
 from hinton06.wakesleep import GenerativeFineTuning
@@ -156,18 +156,24 @@ def pretrain(
         labels=digits.n_classes if labels else 0, cases=settings.cases, translations=translations,
         images=labelled,
     )  # fmt: skip
+    with naming(path):
+        try:
+            check_start(settings, digits.n_pixels, len(settings.layers) - 1 if lower else 0)
+        except ValueError as error:
+            raise RunError(str(error)) from None
     below: tuple[Rbm, ...] = ()
     if lower:
         file = _with_lower_layers(call, lower, lineage)
         theirs, below = file.child(PRETRAINED), file.model[:-1]
         lineage = dataclasses.replace(lineage, parents=theirs.parents, below=theirs.below)
 
-    def learner(train: Cases, _: Cases | None, rng: np.random.Generator) -> GreedyStack:
+    def learner(train: Cases, valid: Cases | None, rng: np.random.Generator) -> GreedyStack:
         targets = one_hot_targets(train.labels, digits.n_classes) if labels else None
         used, a_pass = settings, -(-len(train) // settings.batch)
         if used.updates:  # as many passes as make them
             used = dataclasses.replace(used, passes=max(1, round(used.updates / a_pass)))
-        return GreedyStack(train.images, used, rng, targets, train.labels, below)
+        images = None if valid is None else valid.images
+        return GreedyStack(train.images, used, rng, targets, train.labels, below, images)
 
     use = Use.PRETRAINING_ON_STACK if lower else Use.PRETRAINING
     return call.perform("stack", "pretrain", use, lineage, learner)

@@ -137,7 +137,8 @@ class RunFile:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of the recipe's variants that its settings come from."""
-        gradients = {n: getattr(self.settings, n, None) for n in ("mixed", "generative")}
+        names = ("mixed", "generative", "cd", "persistent")
+        gradients = {name: getattr(self.settings, name, None) for name in names}
         return conditions(**self.lineage.conditions(), **gradients)
 
     @cached_property

@@ -454,20 +454,29 @@ CWS = run_file(
 CWS_EXTENDED = run_file("generative", {"train_errors": [30, 25]}, EXTENDED,
                         outcome=ended(2, 300, 25), target_error_rate=10.0)  # fmt: skip
 STACK = run_file("stack", {"recon_error": [9, 8, 7, 6]})
+TRACKED = run_file("stack", {"valid_log_p": [np.nan, -9, np.nan, -8], "log_z_gap": [np.nan, 1] * 2})
 NET = run_file("classifier", {"valid_cost": [9.0], "train_cost": [1.0]}, VALIDATED,
                outcome=ended(1))  # fmt: skip
 X = run_file("classifier", {"train_cost": [3, 2]}, EXTENDED, outcome=ended(2), target_cost=2.5)
-EVERYTHING = {"cws": CWS, "cws-extended": CWS_EXTENDED, "stack": STACK, "bp": NET, "x": X}
+EVERYTHING = {
+    "cws": CWS,
+    "cws-extended": CWS_EXTENDED,
+    "stack": STACK,
+    "tracked": TRACKED,
+    "bp": NET,
+    "x": X,
+}
 
 
 def panel(column: str, kind: str) -> Panel:
-    panels = (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
+    panels = (*curves.DISCRIMINATIVE, *curves.GENERATIVE, *curves.TRACKED)
     return next(p for p in panels if (p.column, p.kind) == (column, kind))
 
 
 @pytest.mark.parametrize(
     ("column", "kind_of_file", "shown"),
-    [("recon_error", "stack", {"stack"}), ("valid_cost", "classifier", {"bp"}),
+    [("recon_error", "stack", {"stack"}), ("valid_log_p", "stack", {"tracked"}),
+     ("log_z_gap", "stack", {"tracked"}), ("valid_cost", "classifier", {"bp"}),
      ("train_cost", "classifier", {"x"}), ("valid_errors", "classifier", set()),
      ("valid_errors", "generative", {"cws"}),
      ("train_errors", "generative", {"cws", "cws-extended"}),
@@ -497,6 +506,7 @@ def test_a_dot_marks_the_weights_that_were_kept() -> None:
 
 
 def test_epochs_that_measured_nothing_are_left_out() -> None:
+    assert lines_of(panel("valid_log_p", "stack"), TRACKED) == [([2, 4], [-9, -8], ".")]
     assert lines_of(panel("train_errors", "generative"), CWS)[0] == ([1, 2], [40, 20], ".")
 
 

@@ -249,6 +249,13 @@ def measuring_context(
     return Context(digits, display, options["threads"] or os.cpu_count() or 1)
 
 
+def settings_for(part: str, options: dict[str, Any], paths: Sequence[Path]) -> Any:
+    """A recipe's settings with the options that were given: the first file's recipe by default."""
+    own = loading.load(paths[0]).recipe
+    name = options["recipe"] or (own if own in RECIPES else "tr2006")
+    return settings_of(RECIPES[name], part, options)
+
+
 def values_for(kind: type[T], options: dict[str, Any]) -> T:
     """A dataclass of the options of the same names."""
     return kind(**{f.name: options[f.name] for f in dataclasses.fields(kind)})  # type: ignore[arg-type]  # of a dataclass

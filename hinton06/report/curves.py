@@ -71,6 +71,15 @@ GENERATIVE = (
 )  # fmt: skip
 
 
+# "a lower bound on the log probability", with `pretrain --track`.
+TRACKED = (
+    Panel("greedy pretraining", "bound on log p (nats, validation images)", "valid_log_p", "stack",
+          (PRETRAINED,), xlabel="epochs, layer after layer"),
+    Panel("greedy pretraining", "log Z, from below to above (nats)", "log_z_gap", "stack",
+          (PRETRAINED,), xlabel="epochs, layer after layer"),
+)  # fmt: skip
+
+
 def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") -> bytes:
     """Draw panels in two columns, as a PNG or SVG file: the same for the same histories.
 

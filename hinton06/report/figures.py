@@ -314,7 +314,7 @@ def _figure5(context: Context, file: RunFile, options: FigureOptions) -> _Made:
 def _curves(files: Mapping[str, RunFile], folder: Path) -> list[SavedFigure]:
     """Of the panels that some file has something to show in; nothing if there are none."""
     drawn = [curves.Curve(name, f"C{n % 10}", file) for n, (name, file) in enumerate(files.items())]
-    every = (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
+    every = (*curves.DISCRIMINATIVE, *curves.GENERATIVE, *curves.TRACKED)
     panels = [panel for panel in every if any(map(panel.shows, files.values()))]
     if not panels:
         return []
