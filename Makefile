@@ -156,10 +156,11 @@ $(LIKELY)/persistent.h5: | .venv/installed
 
 # Above one first layer, two starts of the second.
 $(LIKELY)/random.h5: | .venv/installed
-	$(HINTON06) pretrain --split a --layers 500-784 --track 5 --out $@ $(START)
+	$(HINTON06) pretrain --split a --layers 500-784 --persistent --track 5 --out $@ $(START)
 
 $(LIKELY)/transpose.h5: $(LIKELY)/random.h5
-	$(HINTON06) pretrain --split a --layers 500-784 --track 5 --start transpose --on $< --out $@ $(GO_ON)
+	$(HINTON06) pretrain --split a --layers 500-784 --persistent --track 5 --start transpose --on $< \
+		--out $@ $(GO_ON)
 
 $(LIKELY)/starts.json: $(LIKELY)/random.h5 $(LIKELY)/transpose.h5
 	$(BIN)/python experiments/likelihood/starts.py $^ --out $(@D)

@@ -605,6 +605,10 @@ def test_log_likelihoods() -> None:
     tests = [float(line["test_log_p"]) for line in layers]
     before, after = (float(line["test_log_p"]) for line in both)
     gap = float(both[1]["gap"])
+    random, transpose = json.loads(read("likelihood", "starts-100", "starts.json"))
+    starts, ends = ([each["bounds"][place][1] for each in (transpose, random)] for place in (0, -1))
+    settings = transpose["made"]["settings"]
+    assert (settings["layers"], settings["persistent"]) == ([100, 784], True)
     page = " ".join((EXPERIMENTS.parent / "docs" / "results.md").read_text("utf-8").split())
     for sentence in (
         f"the second layer costs {tests[0] - tests[1]:.1f} nats a test image and the third "
@@ -612,6 +616,11 @@ def test_log_likelihoods() -> None:
         f"published at {PUBLISHED_TEST['CD-25', 500]:.2f} nats (Salakhutdinov and Murray 2008), "
         f"{PUBLISHED_TEST['CD-25', 500] - tests[0]:.1f} above this one",
         f"it is at {before:.2f} before and at {after:.2f} nats after it",
+        f"persistent CD, {settings['passes']} passes of {settings['cases']:,} cases",
+        f"the first layer alone is at {random['first_layer']:.1f} nats a training image. The "
+        f"second starts as its transpose at {starts[0]:.1f}",
+        f"and ends at {ends[0]:.1f}; from random weights it starts at {starts[1]:.1f} and ends at "
+        f"{ends[1]:.1f}.",
         f"known to within {gap:.1f} nats only, so after it {after:.2f} is the most and, as far as "
         f"the upper estimate is one, {after - gap:.2f} the least",
     ):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hinton06.checkpoint import history_rows
 from hinton06.loading import load
@@ -31,12 +32,11 @@ def points(path: Path) -> dict[str, Any]:
     ]
     gaps = [row["log_z_gap"] for row in rows if "log_z_gap" in row]
     return {
-        "file": path.name,
         "start": file.settings.start,
-        "sha256": file.digest,
         "first_layer": lower[-1] if lower else None,
         "bounds": begun + later,
         "largest_gap": max(map(abs, gaps)),
+        "made": files.file_values(file),
     }
 
 
@@ -48,11 +48,8 @@ def draw(found: list[dict[str, Any]]) -> Figure:
         axes.plot(*zip(*each["bounds"], strict=True), marker=".", label=f"{each['start']} start")
     (level,) = {each["first_layer"] for each in found} - {None}
     axes.axhline(level, color="black", linestyle=":", linewidth=1, label="first layer alone")
-    # A random start is hundreds of nats below.
-    lowest = min(bound for each in found for _, bound in each["bounds"][1:])
-    highest = max(bound for each in found for _, bound in each["bounds"])
-    axes.set_ylim(min(lowest, level) - 3, max(highest, level) + 3)
     axes.set(xlabel="passes of the second layer", ylabel="bound on log p (nats, training images)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure
 
