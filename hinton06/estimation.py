@@ -21,13 +21,13 @@ from hinton06.likelihood import LogZ, Tick
 from hinton06.loading import Context, RunFile, load
 from hinton06.recipes import LikelihoodSettings
 from hinton06.recognition import Cases
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 _BASE_CASES = 10_000
 """Training cases, at most, that base rates are of."""
 
 _BLOCK = 10_000  # images made binary at a time
-_PIXELS, _UP, _CHAINS = 8, 9, 10  # uses of random numbers; those of `cases` are below
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,6 @@ def _layers(file: RunFile, wanted: Sequence[int]) -> Sequence[int | None]:
     return list(dict.fromkeys(wanted)) or range(1, len(file.model) + 1)
 
 
-def _stream(seed: int, use: int, number: int = 0) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(use, number)))
-
-
 def _estimated(
     generator: Generator,
     learned: Cases,
@@ -116,7 +112,7 @@ def _estimated(
     tick: Tick,
 ) -> tuple[LogZ, dict[bool, dict[str, LogP]]]:
     """Log Z, and log p of each part's images: alone and, where there are labels, with them."""
-    rng, weights = _stream(seed, _CHAINS), generator.rbm.weights.size
+    rng, weights = stream(seed, Use.LOG_Z), generator.rbm.weights.size
     lower = sum(2.0 * layer[0].size for layer in generator.up)
     annealing = 4.0 * settings.chains * settings.temperatures * weights
     asking = {part: len(cases) * (lower + weights) for part, cases in parts.items()}
@@ -141,10 +137,10 @@ def _estimated(
 
 
 def _log_weights(
-    generator: Generator, cases: Cases, labelled: bool, binary: str, stream: tuple[int, int]
+    generator: Generator, cases: Cases, labelled: bool, binary: str, place: tuple[int, int]
 ) -> likelihood.Floats:
     """`likelihood.log_weights` of a part's images, the same binary ones for every model."""
-    pixels, up = (_stream(stream[0], use, stream[1]) for use in (_PIXELS, _UP))
+    pixels, up = (stream(place[0], use, place[1]) for use in (Use.BINARY_PIXELS, Use.UP_PASSES))
     logs = np.empty(len(cases))
     for rows in numerics.batches(len(cases), _BLOCK):
         images = likelihood.binarised(cases.images[rows], pixels, binary)

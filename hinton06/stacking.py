@@ -16,6 +16,7 @@ from hinton06.models import Rbm, Stack
 from hinton06.numerics import Array, Labels, batches, batches_taken, epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, hidden_probs, reconstructs_states
 from hinton06.recipes import PretrainSettings, counted
+from hinton06.streams import Use, stream
 from hinton06.updates import Step, rate_share_at
 
 _FEATURE_BATCH = 1000
@@ -230,7 +231,7 @@ class GreedyStack:
 
     def _tracked(self) -> dict[str, float]:
         """Log Z of the RBM on top, and mean bounds on log p: by the same random numbers always."""
-        rng, generator = np.random.default_rng(0), Generative.of_layer(self.stack, len(self.stack))
+        rng, generator = stream(0, Use.TRACKING), Generative.of_layer(self.stack, len(self.stack))
         rows = rng.permutation(len(self._cases))[:_TRACKED_CASES]
         images = {"train_log_p": likelihood.binarised(self._cases[rows], rng)}
         if self._valid is not None:
