@@ -28,6 +28,7 @@ from hinton06.mnist import Digits
 from hinton06.rbm import free_energy
 from hinton06.recipes import RECIPES, LikelihoodSettings
 from hinton06.report import likelihoods
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 OLD = Path(__file__).parent / "data" / "version-1"
@@ -70,7 +71,7 @@ def test_an_rbm_s_mean_log_p_is_that_of_its_free_energy_and_log_z(context: Conte
     }
     assert list(found.log_ps) == list(parts)
     for number, (part, images) in enumerate(parts.items()):
-        rng = np.random.default_rng(np.random.SeedSequence(5, spawn_key=(8, number)))
+        rng = stream(5, Use.BINARY_PIXELS, number)
         logs = -free_energy(rbm, likelihood.binarised(images, rng)).astype(np.float64)
         own = found.log_ps[part]
         assert own.cases == len(images)
@@ -318,9 +319,7 @@ def test_generators_of_layers_are_what_is_asked(context: Context) -> None:
     (found,) = measured(context, "pretrain-a.h5", layers=[2], seed=6)
     generator = Generator.of_layer(load(OLD / "pretrain-a.h5").model, 2)
     images = context.digits.test_images
-    pixels, up = (
-        np.random.default_rng(np.random.SeedSequence(6, spawn_key=(use, 2))) for use in (8, 9)
-    )
+    pixels, up = (stream(6, use, 2) for use in (Use.BINARY_PIXELS, Use.UP_PASSES))
     logs = likelihood.log_weights(generator, likelihood.binarised(images, pixels), up)
     expected = float(logs.mean()) - likelihood.exact_log_z(generator.rbm)
     assert found.log_ps["test"].mean == pytest.approx(expected, rel=1e-12)

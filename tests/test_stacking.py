@@ -23,6 +23,7 @@ from hinton06.stacking import (
     features,
     step_at,
 )
+from hinton06.streams import Use, stream
 
 SETTINGS = PretrainSettings(
     layers=(4, 3, 2),
@@ -571,7 +572,7 @@ def test_a_layer_of_another_size_cannot_start_so(
 
 def estimated(stack: GreedyStack, valid: NDArray[np.uint8]) -> dict[str, float]:
     """What is tracked now, step by step, by random numbers of the seed 0."""
-    rng, generator = np.random.default_rng(0), Generator.of_layer(stack.stack, len(stack.stack))
+    rng, generator = stream(0, Use.TRACKING), Generator.of_layer(stack.stack, len(stack.stack))
     binary = likelihood.binarised(pixels()[rng.permutation(7)], rng)
     others = likelihood.binarised(valid, rng)
     states = likelihood.visible_states(generator, binary, rng)
