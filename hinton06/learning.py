@@ -118,9 +118,10 @@ class _Run:
 
     def make(self, call: Callable[..., Result], out: str | Path, *arguments: Any) -> Net:
         """The net of an experiment; its settings, recipe and seed are its last arguments."""
-        context = Context(
-            self._digits(), self._progress(), self.common["threads"], bool(self.common["force"])
-        )
+        digits, progress = self._digits(), self._progress()
+        for remark in loading.remarks(digits):
+            progress.note(remark)
+        context = Context(digits, progress, self.common["threads"], bool(self.common["force"]))
         try:
             return Net(call(context, Path(out), *arguments).file)
         except Interrupted as stop:
@@ -132,8 +133,7 @@ class _Run:
         data = self.common["data"]
         if isinstance(data, Digits):
             return data
-        folder = None if data is None else Path(data)
-        return loading.digits_of(self.files, folder)
+        return loading.digits_of(self.files, loading.data_place(data))
 
     def _progress(self) -> Progress:
         wanted = self.common["progress"]

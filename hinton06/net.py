@@ -106,6 +106,11 @@ class Net:
         return int(self._model.n_classes)
 
     @property
+    def classes(self) -> tuple[int, ...]:
+        """The labels that it knows, in the order of the columns of `predict_proba`."""
+        return self._file.classes
+
+    @property
     def n_layers(self) -> int:
         """Layers of features."""
         return len(self._up)
@@ -168,8 +173,9 @@ class Net:
 
     def predict(self, images: ArrayLike) -> NDArray[np.intp]:
         """The most probable label of each image: (n,)."""
-        found: NDArray[np.intp] = self.predict_log_proba(images).argmax(axis=1)
-        return found
+        found = self.predict_log_proba(images).argmax(axis=1)
+        labels: NDArray[np.intp] = np.array(self.classes, np.intp)[found]
+        return labels
 
     def free_energy(self, images: ArrayLike, layer: int | None = None) -> Array:
         """Free energies in nats, exact: the lower, the better the net likes what it sees.
@@ -237,10 +243,12 @@ class Net:
         generator = self._file.generator(layer)
         clamped = None
         if label is not None:
-            if not 0 <= label < generator.n_labels:
-                known = f"labels 0 to {generator.n_labels - 1}, not {label}"
-                raise RunError(f"{self.path}: has {known if generator.n_labels else 'no labels'}")
-            clamped = np.full(n, label)
+            if not generator.n_labels:
+                raise RunError(f"{self.path}: has no labels")
+            if label not in self.classes:
+                known = f"labels {mnist.shown_classes(self.classes)}, not {label}"
+                raise RunError(f"{self.path}: has {known}")
+            clamped = np.full(n, self.classes.index(label))
         if n < 1 or rounds < 1:
             raise ValueError(f"at least one image and one round, not {n} and {rounds}")
         rng = np.random.default_rng(seed)

@@ -37,6 +37,10 @@ class RunError(Exception):
     """A run that cannot start or go on; the message is one line."""
 
 
+class UnfitDataError(RunError):
+    """Images that a run cannot be made with; the message names them, and no other file."""
+
+
 class Interrupted(Exception):  # noqa: N818  # not an error: the user asked for it
     """A signal ended the run; what it had is saved."""
 
@@ -87,6 +91,11 @@ class Progress(Protocol):
 
     def end(self) -> None:
         """The run ended, one way or another."""
+
+
+def partial_path(path: Path) -> Path:
+    """Where a file is kept until it is finished."""
+    return path.with_name(path.name + ".part")
 
 
 class Interrupt:
@@ -156,7 +165,7 @@ class Run:
     @property
     def partial_path(self) -> Path:
         """Where the unfinished file is kept."""
-        return self.path.with_name(self.path.name + ".part")
+        return partial_path(self.path)
 
     @property
     def name(self) -> str:

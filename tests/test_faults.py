@@ -423,8 +423,8 @@ def test_any_bytes_in_an_idx_file_are_read_or_refused_in_one_line(
     path.write_bytes(gzip.compress(content) if packed else content)
     with contextlib.suppress(DataError):
         try:
-            raw = mnist._read_path(path, str(path), 1)
-            assert len(mnist.parse_idx(raw, str(path), 1)) == len(content) - 8
+            raw = mnist.sources.read_path(path, str(path), 1)
+            assert len(mnist.sources.parse_idx(raw, str(path), 1)) == len(content) - 8
         except DataError as error:
             one_line(str(error), str(path))
             raise
@@ -478,7 +478,7 @@ def test_a_compressed_bomb_takes_no_memory(n: int, tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(DataError) as caught:
-            mnist._read_path(path, str(path), 3)
+            mnist.sources.read_path(path, str(path), 3)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -492,14 +492,14 @@ def test_an_honest_header_is_unpacked_no_further_than_it_says(tmp_path: Path) ->
     path.write_bytes(gzip.compress(header + bytes(50 << 20), 9))
     tracemalloc.start()
     try:
-        content = mnist._read_path(path, str(path), 1)
+        content = mnist.sources.read_path(path, str(path), 1)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert len(content) == 8 + 100 + 1
     assert peak < 4 << 20
     with pytest.raises(DataError, match="too long"):
-        mnist.parse_idx(content, str(path), 1)
+        mnist.sources.parse_idx(content, str(path), 1)
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, idx_folder: Path) -> None:

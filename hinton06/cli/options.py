@@ -109,15 +109,38 @@ def _together(*parameters: Callable[[Command], Command]) -> Callable[[Command], 
 
 
 SEED = click.IntRange(0, 2**63 - 1)
-_data_option = click.option(
-    "--data", "data_dir", metavar="DIR", type=click.Path(path_type=Path),
-    help="Folder of four IDX files under MNIST's names, gzipped or not; mnist for those that ship "
-    "with this package. Default: those that the file to start from was made with, or mnist.",
+
+
+class _DataPlace(click.ParamType[Any]):
+    """The word ``mnist``, or a path."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002
+        return loading.data_place(value)
+
+
+def _with_data(_: click.Context, __: click.Parameter, transposed: bool) -> bool:
+    given = click.get_current_context().params.get("data_dir")
+    if transposed and given in (None, loading.MNIST):
+        raise click.UsageError("--transposed goes with --data DIR")
+    return transposed
+
+
+_data_option = _together(
+    click.option(
+        "--data", "data_dir", metavar="DIR", type=_DataPlace(), is_eager=True,
+        help="Folder of four IDX files under MNIST's or EMNIST's names, gzipped or not, or an .npz "
+        "file; mnist for those that ship with this package. Default: those that the file to start "
+        "from was made with, or mnist.",
+    ),
+    click.option("--transposed", is_flag=True, callback=_with_data,
+                 help="The images of --data have rows and columns exchanged, as EMNIST's."),
 )  # fmt: skip
 _threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024),
-    help="Threads that compute; runs of equally many are bit-identical. Default: as the file to "
-    "train from was made with, or all cores.",
+    help="Threads that compute; runs of equally many are bit-identical. Default: as many as the "
+    "file to train from was made with, or this process may use.",
 )  # fmt: skip
 _quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
@@ -213,7 +236,7 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
     display = Display(options["quiet"], options["plain"], runs)
     files = [loading.load(path) for path in starts]
     start = files[0] if files else None
-    digits = loading.digits_of(files, options["data_dir"])
+    digits = _digits(display, options, files)
     values: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
     given = {name: options[name] for name in values if options[name] is not None}
     if start is not None:
@@ -231,6 +254,16 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
     return Setup(context, display, RECIPES[values["recipe"]], values["seed"], start)
 
 
+def _digits(display: Display, options: dict[str, Any], files: Sequence[RunFile]) -> Any:
+    """The images that a command uses; what is to be known of them is said."""
+    if options["data_dir"] is loading.MNIST and Path(loading.MNIST).is_dir():
+        display.say("--data mnist is the MNIST inside this package; ./mnist names the folder")
+    digits = loading.digits_of(files, options["data_dir"], options["transposed"])
+    for remark in loading.remarks(digits):
+        display.say(remark)
+    return digits
+
+
 def _say_other_data(display: Display, does: str, digits: Any, files: Sequence[RunFile]) -> None:
     others = [file.path.name for file in files if file.lineage.data != digits.sha256]
     if others:
@@ -244,7 +277,7 @@ def measuring_context(
     """What commands that look at files share: the data of the files unless others are given."""
     display = Display(options["quiet"], parts=runs)
     files = [loading.load(path) for path in paths]
-    digits = loading.digits_of(files, options["data_dir"])
+    digits = _digits(display, options, files)
     _say_other_data(display, "uses", digits, files)
     return Context(digits, display, options["threads"] or os.cpu_count() or 1)
 

@@ -159,12 +159,15 @@ def hard_cases(
 
 
 def _figure2(context: Context, file: RunFile, options: FigureOptions) -> _Made:
-    digits = context.digits
-    logs = evaluation.recognise_test_cases(context, file.path)
-    everyone = hard_cases(logs, digits.test_labels, len(logs))
+    logs, digits = evaluation.recognise_test_cases(context, file.path)
+    everyone = hard_cases(logs, digits.test_classes, len(logs))
     if not everyone:
         raise ReportError(f"{file.path}: gets no test case right")
-    cases = hard_cases(logs, digits.test_labels, options.cases)
+    named = digits.classes
+    cases = [
+        dataclasses.replace(case, label=named[case.label], second=named[case.second])
+        for case in hard_cases(logs, digits.test_classes, options.cases)
+    ]
     columns = grids.columns_for(len(cases))
     figure = _digits_with_guesses(cases, columns, digits)
     about = (
@@ -177,6 +180,7 @@ def _figure2(context: Context, file: RunFile, options: FigureOptions) -> _Made:
         probs = np.exp(logs[case.test_case].astype(np.float64)).tolist()
         shown.append(values | {"probabilities": probs})
     numbers: Tree = {"right": len(everyone), "errors": len(logs) - len(everyone)}
+    numbers["classes"] = list(named)
     numbers["right_with_lead_below_0.3"] = sum(case.margin < 0.3 for case in everyone)
     numbers["cases"] = shown
     return about, {f".{form}": curves.saved(figure, form) for form in ("png", "svg")}, numbers
