@@ -101,7 +101,11 @@ class _Call:
         run = Run(path, kind, self.recipe, settings, lineage, title, context.save_every_s, typed)
         with run.begun(context.force, context.progress) as found:
             if found:
-                return Result(typed(path, found), already=True)
+                made = typed(path, found)
+                if made.lineage.threads != context.threads:
+                    other = f"with threads {made.lineage.threads}, and not {context.threads}"
+                    context.progress.note(f"{path}: was made {other} (--force makes it anew)")
+                return Result(made, already=True)
             with context.computing():
                 valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
                 with naming(path):

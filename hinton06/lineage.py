@@ -109,8 +109,11 @@ class Lineage:
 
     def rows(self) -> list[tuple[str, Any]]:
         """Name and value of what is worth showing: required fields, and others if set."""
+        shown = dict(vars(self))
+        for name in ("classes", "threads_before"):
+            shown[name] = ", ".join(map(str, shown[name]))
         return [
-            (item.name.replace("_", " "), getattr(self, item.name))
+            (item.name.replace("_", " "), shown[item.name])
             for item in dataclasses.fields(self)
             if item.default is dataclasses.MISSING or getattr(self, item.name) != item.default
         ]

@@ -6,7 +6,6 @@ What it says and does is what the commands print and draw, to the bit: it asks t
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,7 +68,7 @@ class Net:
     file : RunFile
         A file that was loaded; `load` does it.
     threads : int, optional
-        Threads that compute; all cores if not given.
+        Threads that compute; if not given, as many as this process may use.
     polarity : bool
         Whether a net that has learned MNIST refuses images that are dark on light.
     """
@@ -77,7 +76,7 @@ class Net:
     def __init__(self, file: RunFile, threads: int | None = None, polarity: bool = True) -> None:
         self._file = file.finished()
         self._model = file.model
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = threads or native.usable_threads()
         self._dark_ground = polarity and file.lineage.data == mnist.SHA256
 
     def __repr__(self) -> str:

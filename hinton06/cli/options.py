@@ -16,12 +16,13 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from hinton06 import loading, nets
+from hinton06 import loading, native, nets
 from hinton06.checkpoint import CheckpointError
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
 from hinton06.learning import settings_of
 from hinton06.loading import Context, RunFile
+from hinton06.mnist import Digits
 from hinton06.recipes import RECIPES, Recipe, parse_layers, show_value
 from hinton06.records import Tree, to_tree
 from hinton06.report.scores import coefficient_curve, scores_line, show_curve
@@ -236,32 +237,39 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
     display = Display(options["quiet"], options["plain"], runs)
     files = [loading.load(path) for path in starts]
     start = files[0] if files else None
-    digits = _digits(display, options, files)
-    values: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
+    digits, usable = _digits(options, files), native.usable_threads()
+    values: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": usable}
     given = {name: options[name] for name in values if options[name] is not None}
     if start is not None:
-        values |= {"seed": start.lineage.seed, "threads": start.lineage.threads}
+        values |= {"seed": start.lineage.seed, "threads": min(start.lineage.threads, usable)}
         values |= {"recipe": start.recipe} if start.recipe in RECIPES else {}
-        taken = [f"{name} {value}" for name, value in values.items() if name not in given]
+        fewer = "threads" not in given and start.lineage.threads > usable
+        own = [name for name in values if name not in given and not (fewer and name == "threads")]
+        taken = [f"{name} {values[name]}" for name in own]
         if options["data_dir"] is None:
             taken.append(f"the data of {start.lineage.data_folder or 'MNIST'}")
         if taken:
             listed = " and ".join(filter(None, [", ".join(taken[:-1]), taken[-1]]))
             display.say(f"with {listed}, as {start.path.name}")
+        if fewer:
+            theirs = f"{start.path.name} was made with {start.lineage.threads}"
+            display.say(f"with threads {usable}, all that this process may use; {theirs}")
         _say_other_data(display, "learns from", digits, files)
+    _say_remarks(display, options, digits)
     values |= given
     context = Context(digits, display, values["threads"], options["force"])
     return Setup(context, display, RECIPES[values["recipe"]], values["seed"], start)
 
 
-def _digits(display: Display, options: dict[str, Any], files: Sequence[RunFile]) -> Any:
-    """The images that a command uses; what is to be known of them is said."""
+def _digits(options: dict[str, Any], files: Sequence[RunFile]) -> Digits:
+    return loading.digits_of(files, options["data_dir"], options["transposed"])
+
+
+def _say_remarks(display: Display, options: dict[str, Any], digits: Digits) -> None:
     if options["data_dir"] is loading.MNIST and Path(loading.MNIST).is_dir():
         display.say("--data mnist is the MNIST inside this package; ./mnist names the folder")
-    digits = loading.digits_of(files, options["data_dir"], options["transposed"])
     for remark in loading.remarks(digits):
         display.say(remark)
-    return digits
 
 
 def _say_other_data(display: Display, does: str, digits: Any, files: Sequence[RunFile]) -> None:
@@ -277,9 +285,10 @@ def measuring_context(
     """What commands that look at files share: the data of the files unless others are given."""
     display = Display(options["quiet"], parts=runs)
     files = [loading.load(path) for path in paths]
-    digits = _digits(display, options, files)
+    digits = _digits(options, files)
     _say_other_data(display, "uses", digits, files)
-    return Context(digits, display, options["threads"] or os.cpu_count() or 1)
+    _say_remarks(display, options, digits)
+    return Context(digits, display, options["threads"] or native.usable_threads())
 
 
 def values_for(kind: type[T], options: dict[str, Any]) -> T:
