@@ -337,11 +337,12 @@ def test_a_lock_file_that_is_a_link_or_a_pipe_is_refused_and_its_target_untouche
     assert victim.read_text() == "mine"
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, 524])  # the latter of NFS without lockd
 def test_a_file_system_without_locks_costs_a_note(
-    tmp_path: Path, idx_folder: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, tmp_path: Path, idx_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(*_: object) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("hinton06.files.fcntl.flock", none)
     result = pretrain(tmp_path, idx_folder)

@@ -208,7 +208,7 @@ def _confusion_table(evaluation: Evaluation) -> Table:
     def guessed(place: int) -> Callable[[Row], str]:
         return lambda row: str(row["counts"][place] or ".")
 
-    labels = evaluation.classes
+    labels = evaluation.classes or range(len(evaluation.confusion))
     columns = [Column(str(label), guessed(n)) for n, label in enumerate(labels)]
     columns = [Column("label", "{label}"), *columns]
     counted = zip(labels, evaluation.confusion, strict=True)
