@@ -112,13 +112,11 @@ def _together(*parameters: Callable[[Command], Command]) -> Callable[[Command], 
 SEED = click.IntRange(0, 2**63 - 1)
 
 
-class _DataPlace(click.ParamType[Any]):
+class _DataPlace(click.Path):
     """The word ``mnist``, or a path."""
 
-    name = "path"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002
-        return loading.data_place(value)
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return loading.data_place(super().convert(value, param, ctx))
 
 
 def _with_data(_: click.Context, __: click.Parameter, transposed: bool) -> bool:

@@ -128,7 +128,7 @@ def save(path: Path, content: bytes | str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         written = content.encode() if isinstance(content, str) else content
         temporary.write_bytes(written)
-        replaces = path.suffix in _PICTURES and path.exists() and path.read_bytes() != written
+        replaces = path.suffix in _PICTURES and path.is_file() and path.read_bytes() != written
         os.replace(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):
