@@ -116,7 +116,7 @@ class _DataPlace(click.Path):
     """The word ``mnist``, or a path."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        return loading.data_place(super().convert(value, param, ctx))
+        return loading.data_place(os.fsdecode(super().convert(value, param, ctx)))
 
 
 def _with_data(_: click.Context, __: click.Parameter, transposed: bool) -> bool:
