@@ -1244,11 +1244,13 @@ def test_the_page_calls_labels_what_the_data_call_them(
         assert page.run(found)[: len(texts)] == texts, place
     described = page.run("document.querySelector('#digits input').getAttribute('aria-label')")
     assert re.fullmatch(r"Test digit \d+, a (3|5|200)", described)
-    page.click("#dream-player button:nth-of-type(2)")
+    for player in ("dream", "fill"):
+        page.click(f"#{player}-player button:nth-of-type(2)")
     captions = page.run(
-        "[...document.querySelectorAll('#dream figure small')].map((e) => e.textContent)"
+        "[...document.querySelectorAll('#dreams small, #fills small')].map((e) => e.textContent)"
     )
     words = {word for caption in captions for word in re.findall(r"\d+", caption)}
+    assert len(captions) == 20
     assert words
     assert words <= {"3", "5", "200"}
     heard = page.run("document.querySelector('.valleys').getAttribute('aria-label')")

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ import pytest
 from hinton06 import streams
 from hinton06.checkpoint import load
 
-NET, DREAMER, MNIST = "table1-a", "digits", ["--data", "mnist"]
+NET, DREAMER = "table1-a", "digits"
+OLD = Path(__file__).parent / "data" / "version-1"
 NEW = ["pretrain", "--split", "a", "--layers", "3", "--passes", "1", "--recipe", "quick",
        "--threads", "1", "--cases", "1000", "--out", "new.h5"]  # fmt: skip
 KINDS = {
@@ -147,13 +149,18 @@ def test_characters_that_an_encoding_lacks_come_out_in_others() -> None:
 
 
 def test_a_file_whose_name_is_no_text_can_be_spoken_of(folder: Path) -> None:
-    (folder / os.fsdecode(b"caf\xe9.h5")).write_bytes(b"nothing")
-    done = subprocess.run(
-        [sys.executable, "-m", "hinton06", "show", b"caf\xe9.h5"], cwd=folder, check=False,
-        capture_output=True, env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert done.stderr.startswith(b"hinton06: caf\\udce9.h5: not a readable HDF5 file")
+    shutil.copy(OLD / "bp-a.h5", folder / os.fsdecode(b"caf\xe9.h5"))
+    (folder / os.fsdecode(b"th\xe9.h5")).write_bytes(b"nothing")
+    for name, code, said in (
+        (b"caf\xe9.h5", 0, b"caf\\udce9.h5: a fine-tuned classifier"),
+        (b"th\xe9.h5", 1, b"hinton06: th\\udce9.h5: not a readable HDF5 file"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "hinton06", "show", name], cwd=folder, check=False,
+            capture_output=True, env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+        )  # fmt: skip
+        assert done.returncode == code
+        assert (done.stdout or done.stderr).startswith(said)
 
 
 # -- one stream alone ----------------------------------------------------------------------------

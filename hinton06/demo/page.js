@@ -489,7 +489,7 @@ class FillIn {
     const { images, erased, chains } = this.filling;
     this.pictures.forEach(({ picture, caption }, k) => {
       picture.draw(images[k], erased);
-      caption.textContent = this.player.rounds ? largest(chains.lab[k]) : "–";
+      caption.textContent = this.player.rounds ? named(largest(chains.lab[k])) : "–";
     });
   }
 }
