@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from hinton06 import streams
+from hinton06 import console
 
 _FEW_THREADS = (
     "no more threads can be started here, and OpenBLAS needs some (ulimit -u, or -v, allows too "
@@ -41,7 +41,7 @@ def _may_start_a_thread() -> bool:
 
 def start() -> None:
     """Import everything, which takes a while, then run the command."""
-    out, errors = streams.guard()
+    out, errors = console.guard()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, stop)
     os.environ["MPLBACKEND"] = "agg"  # nothing is shown; one that is not there would be an error

@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from hinton06.console import plain
 from hinton06.report.files import save
-from hinton06.streams import plain
 
 FORMATS = ("terminal", "markdown", "csv", "json")
 """How a table can be printed."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hinton06 import streams
+from hinton06 import console
 from hinton06.checkpoint import load
 
 NET, DREAMER = "table1-a", "digits"
@@ -145,7 +145,7 @@ def test_characters_that_an_encoding_lacks_come_out_in_others() -> None:
     text.write("± 22 … é \udce9 ▀")
     text.flush()
     assert written.getvalue() == b"+- 22 ... \\xe9 \\udce9 #"
-    assert streams.plain("± é", "latin-1") == "± é"
+    assert console.plain("± é", "latin-1") == "± é"
 
 
 def test_a_file_whose_name_is_no_text_can_be_spoken_of(folder: Path) -> None:
@@ -185,16 +185,16 @@ def test_a_stream_remembers_its_failure_and_takes_everything(tmp_path: Path) -> 
     number = os.open(tmp_path / "disk", os.O_CREAT | os.O_WRONLY)
     try:
         full = _Full(number)
-        guarded = streams.Guarded(full, closed=False, wanted=True)
+        guarded = console.Guarded(full, closed=False, wanted=True)
         assert guarded.write("") == 0
         assert (guarded.failure, full.tries) == ("", 0)
         assert guarded.write("results") == len("results")
         assert guarded.failure == "No space left on device"
         assert os.path.samestat(os.fstat(number), os.stat(os.devnull))
-        ended = streams.Guarded(_Full(number, errno.EPIPE), closed=False, wanted=True)
+        ended = console.Guarded(_Full(number, errno.EPIPE), closed=False, wanted=True)
         with pytest.raises(BrokenPipeError):
             ended.write("results")
-        unheard = streams.Guarded(_Full(number, errno.EPIPE), closed=False, wanted=False)
+        unheard = console.Guarded(_Full(number, errno.EPIPE), closed=False, wanted=False)
         unheard.write("progress")
         assert (ended.failure, unheard.failure) == ("", "Broken pipe")
     finally:
