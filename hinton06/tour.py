@@ -124,7 +124,7 @@ class Tour:
         made = sampling.sample(self.context, path, wanted)
         about = samples.describe(made, wanted)
         picture = self.folder / f"{name or f'samples-{path.stem}'}.{form}"
-        samples.save(made, picture, form, f"{path.name}: {about}")
+        samples.save(made, picture, form, f"{path.name}: {about}", wanted.gibbs)
         if form == "gif" and self.console.is_terminal:
             samples.play(made, self.console)
         samples.preview(made)

@@ -216,12 +216,12 @@ def test_drawing_takes_a_small_share_of_the_time(
     drawn.end()
 
 
-@pytest.mark.parametrize("stays", [True, False])
+@pytest.mark.parametrize("keep", [True, False])
 def test_the_last_frame_stays_if_it_is_to(
-    stays: bool, weights: Any, monkeypatch: pytest.MonkeyPatch
+    keep: bool, weights: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen = Screen(monkeypatch)
-    drawn = Watch(stays=stays)
+    drawn = Watch(keep=keep)
     drawn.watch(lambda: weights, (28, 28))
     drawn.begin("pretrain a", 0, 100)
     drawn.epoch("layer 1 epoch 1", {"layer": 1, "recon_error": 9.0}, 50, 100)
@@ -230,8 +230,8 @@ def test_the_last_frame_stays_if_it_is_to(
     assert not seen.cursor.hidden  # so that nothing is left hidden by a process that is killed
     drawn.end()
     seen = screen.seen()
-    assert any("▀" in line for line in seen.display) == stays
-    assert any(line.strip() for line in seen.display) == stays
+    assert any("▀" in line for line in seen.display) == keep
+    assert any(line.strip() for line in seen.display) == keep
     assert not seen.cursor.hidden
 
 

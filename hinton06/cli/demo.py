@@ -9,7 +9,8 @@ import click
 
 from hinton06 import demo as demonstration
 from hinton06.cli.options import EXISTING_FILE, looking_options, measuring_context, print_json
-from hinton06.report.files import save
+from hinton06.recipes import counted
+from hinton06.report.files import check_folder, save
 
 _ENDINGS = (".html", ".htm")
 _DEFAULT = Path("digits")
@@ -45,6 +46,7 @@ def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> No
         raise click.UsageError(f"the page has one NET or two, not {len(nets)}")
     if out.suffix.lower() not in _ENDINGS:
         raise click.UsageError(f"--out {out}: a page ends in .html")
+    check_folder(out.parent, out)
     nets = nets or (_DEFAULT,)
     context = measuring_context(options, nets)
     made = demonstration.make(context, nets)
@@ -57,6 +59,6 @@ def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> No
     for net in made.nets:
         before, after = net.score, net.rounded_score
         click.echo(
-            f"  {net.file.path}: {before.errors} errors of {before.cases:,} test cases, "
+            f"  {net.file.path}: {counted(before.errors, 'error')} of {before.cases:,} test cases, "
             f"{after.errors} with the weights rounded to 1/{1 / made.step:g} of their deviation"
         )

@@ -29,9 +29,9 @@ def _table_command(make: Callable[..., Table], folders: int = 1) -> click.Comman
     @wraps(make)
     def command(runs: Any, form: str, save: Path | None) -> None:
         table = make(runs)
+        table.show(form)
         if save is not None:
             table.save(save)
-        table.show(form)
 
     return command
 

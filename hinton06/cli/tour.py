@@ -125,5 +125,5 @@ def _raising() -> Iterator[None]:
 
 def _display(quiet: bool, learning: bool) -> Progress:
     if learning and not quiet and watch.possible():
-        return watch.Watch(stays=False)
-    return Display(quiet, stays=False)
+        return watch.Watch(keep=False)
+    return Display(quiet, keep=False)

@@ -42,8 +42,8 @@ def _console() -> Console:
 class Watch(Display):
     """A `Display` that draws, and a `training.Watcher`."""
 
-    def __init__(self, parts: int | None = 1, stays: bool = True) -> None:
-        super().__init__(plain=True, parts=parts, stays=stays)
+    def __init__(self, parts: int | None = 1, keep: bool = True) -> None:
+        super().__init__(plain=True, parts=parts, keep=keep)
         self._console = _console()
         self._weights: Callable[[], Array] | None = None
         self._shape = (1, 1)
@@ -65,7 +65,7 @@ class Watch(Display):
         self._rows.clear()
         self._live = Live(
             console=self._console, get_renderable=self._frame, auto_refresh=False,
-            transient=not self._stays, redirect_stdout=False, redirect_stderr=False,
+            transient=not self._keep, redirect_stdout=False, redirect_stderr=False,
         )  # fmt: skip
         self._live.start()
         self._console.show_cursor(True)  # whatever may end the process

@@ -64,6 +64,11 @@ def _shown(value: Any) -> str:
     return ", ".join(value) if words else show_value(value)
 
 
+def _measured(value: Any) -> str:
+    """As `_shown`, seconds without the digits that no clock has."""
+    return f"{value:.1f}" if isinstance(value, float) else _shown(value)
+
+
 def _settings(file: RunFile) -> Table:
     """What determined the result, and where the value of each setting comes from."""
     recipe, part = RECIPES.get(file.recipe), file.kind.part
@@ -107,5 +112,5 @@ def _history(file: RunFile) -> Table:
 
 
 def _made_by(file: RunFile) -> Table:
-    rows = [{"made by": name, "value": _shown(value)} for name, value in file.provenance.items()]
+    rows = [{"made by": name, "value": _measured(v)} for name, v in file.provenance.items()]
     return Table([*_texts("made by"), Column("", "{value}", left=True)], rows)
