@@ -16,11 +16,12 @@ from typing import Any
 
 from rich.console import Console
 
-from hinton06 import learning, loading, mnist, sampling
+from hinton06 import learning, loading, mnist, native, sampling
 from hinton06.evaluation import CaseSelection, Evaluation, evaluate
 from hinton06.loading import Context
 from hinton06.mnist import Digits
 from hinton06.net import Net
+from hinton06.recipes import counted
 from hinton06.report import files, samples, scores
 from hinton06.report.bars import bars
 from hinton06.sampling import SamplingOptions
@@ -38,8 +39,9 @@ ABOUT = (
 class Tour:
     """Where the tour is taken, and of what: nets and pictures are made in a `folder`.
 
-    `data` are a folder of other images, None for MNIST. `display` makes what is told of progress,
-    of learning or of something else. `pause` is called between what is shown.
+    `data` are the place of other images, None for MNIST; `transposed` as for `mnist.read`.
+    `display` makes what is told of progress, of learning or of something else. `pause` is called
+    between what is shown.
     """
 
     folder: Path
@@ -47,6 +49,7 @@ class Tour:
     data: Path | None = None
     threads: int | None = None
     force: bool = False
+    transposed: bool = False
     display: Callable[[bool], Progress] = lambda _learning: learning.Silent()
     pause: Callable[[], None] = lambda: None
     _how: dict[str, str] = field(default_factory=dict)
@@ -54,12 +57,13 @@ class Tour:
     @cached_property
     def digits(self) -> Digits:
         """The images."""
-        return mnist.read(None if self.data in (None, loading.MNIST) else self.data)
+        return mnist.read(None if self.data is loading.MNIST else self.data, self.transposed)
 
     @property
     def context(self) -> Context:
         """For calls that look at files."""
-        return Context(self.digits, self.display(False), self.stack.record.lineage.threads)
+        threads = min(self.stack.record.lineage.threads, native.usable_threads())
+        return Context(self.digits, self.display(False), self.threads or threads)
 
     def _learned(self, name: str, call: Callable[..., Net], *start: Any, **more: Any) -> Net:
         path = self.folder / name
@@ -108,7 +112,7 @@ class Tour:
         self.say(f"{repr(net)[1:-1]}; {net.record.reason}, {self._how[net.path]}")
         for part, score in net.record.scores.items():
             name = part.replace("valid", "validation")
-            self.say(f"  {name}: {score.errors:,} errors of {score.cases:,}")
+            self.say(f"  {name}: {counted(f'{score.errors:,}', 'error')} of {score.cases:,}")
 
     def draw(self, net: Net, number: str) -> None:
         """Draw a figure of the chapter's from a net."""
@@ -124,10 +128,10 @@ class Tour:
         made = sampling.sample(self.context, path, wanted)
         about = samples.describe(made, wanted)
         picture = self.folder / f"{name or f'samples-{path.stem}'}.{form}"
-        samples.save(made, picture, form, f"{path.name}: {about}", wanted.gibbs)
         if form == "gif" and self.console.is_terminal:
             samples.play(made, self.console)
         samples.preview(made)
+        samples.save(made, picture, form, f"{path.name}: {about}", wanted.gibbs)
         self.say(f"{picture}: {about}")
 
 
@@ -152,7 +156,10 @@ class Step:
         """The commands as they are typed to do what a tour does."""
         name, given = shlex.quote(str(tour.folder)), ""
         if tour.data is not None:
-            given += f" --data {shlex.quote(str(tour.data))}"
+            folder = tour.data == loading.MNIST and tour.data is not loading.MNIST
+            given += f" --data {shlex.quote(f'./{tour.data}' if folder else str(tour.data))}"
+        if tour.transposed:
+            given += " --transposed"
         if tour.threads is not None:
             given += f" --threads {tour.threads}"
         typed = [_FOLDER.sub(lambda _: name, command) for command in self.commands]
@@ -213,7 +220,8 @@ def _energies(tour: Tour) -> None:
     from hinton06.report import energies  # noqa: PLC0415  # Matplotlib is slow to import
 
     digits = tour.digits
-    shown = energies.choose(tour.dreamer.free_energy(digits.test_images), digits.test_labels)
+    found = tour.dreamer.free_energy(digits.test_images)
+    shown = energies.choose(found, digits.test_classes, digits.classes)
     images = digits.test_images[[case.test_case for case in shown]] / 255
     images = images.reshape(-1, *digits.shape)
     for case, image in zip(shown, images, strict=True):

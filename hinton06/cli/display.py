@@ -46,6 +46,7 @@ class Display:
         self._bar: tqdm[Any] | None = None
         self._title, self._started, self._fraction_before = "", 0.0, 0.0
         self._waiting: list[str] = []
+        self._noted: set[str] = set()
 
     def begin(self, title: str, done: float, expected: float) -> None:
         """A run starts, or goes on with some of its work done."""
@@ -92,7 +93,12 @@ class Display:
             self._waiting.append(message)
 
     def note(self, message: str) -> None:
-        """Something that the user should know."""
+        """Something that the user should know, and is told once."""
+        if message not in self._noted:
+            self._noted.add(message)
+            self._tell(message)
+
+    def _tell(self, message: str) -> None:
         if self._bar is not None:
             self._bar.clear()
         click.echo(f"hinton06: {message}", err=True)

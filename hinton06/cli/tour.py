@@ -20,6 +20,7 @@ from hinton06 import tour as story
 from hinton06.cli import options as shared
 from hinton06.cli import watch
 from hinton06.cli.display import Display, duration
+from hinton06.report.files import check_folder
 from hinton06.tour import STAGES, Tour
 from hinton06.training import Interrupted, Progress
 
@@ -53,9 +54,11 @@ def tour(out: Path, no_pause: bool, force: bool, **options: Any) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     console.width = min(console.width, _WIDTH)
     waits = not no_pause and console.is_terminal and sys.stdin.isatty()
+    displays = {learning: _display(options["quiet"], learning) for learning in (True, False)}
+    check_folder(out)
     taken = Tour(
-        out, console, options["data_dir"], options["threads"], force,
-        display=lambda learning: _display(options["quiet"], learning),
+        out, console, options["data_dir"], options["threads"], force, options["transposed"],
+        display=displays.__getitem__,
         pause=(lambda: _pause(console)) if waits else (lambda: None),
     )  # fmt: skip
     try:
@@ -125,5 +128,5 @@ def _raising() -> Iterator[None]:
 
 def _display(quiet: bool, learning: bool) -> Progress:
     if learning and not quiet and watch.possible():
-        return watch.Watch(keep=False)
-    return Display(quiet, keep=False)
+        return watch.Watch(None, keep=False)
+    return Display(quiet, parts=None, keep=False)

@@ -73,7 +73,7 @@ class Watch(Display):
 
     def tick(self, amount: float) -> None:
         """As `Display`; draws anew, but not all the time."""
-        self._progress.advance(self._task, amount)
+        self._progress.update(self._task, advance=amount)
         if time.monotonic() >= self._next:
             self._draw()
 
@@ -88,8 +88,8 @@ class Watch(Display):
         )  # fmt: skip
         self._draw()
 
-    def note(self, message: str) -> None:
-        """As `Display`, above what is drawn."""
+    def _tell(self, message: str) -> None:
+        """Above what is drawn."""
         self._console.print(f"hinton06: {message}")
 
     def end(self) -> None:

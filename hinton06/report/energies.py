@@ -24,33 +24,41 @@ from hinton06.report.bars import bars
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A test case, by its place: what it is, why it is shown, and the (n_labels,) `above`.
+    """A test case, by its place: its class, why it is shown, and the (n_labels,) `above`.
 
-    That is by how many nats the free energy with each label is above the lowest one.
+    That is by how many nats the free energy with each label is above the lowest one. `classes` are
+    the data's own labels, where they are not 0, 1, 2 and so on.
     """
 
     test_case: int
     label: int
     why: str
     above: NDArray[np.float64]
+    classes: tuple[int, ...] = ()
 
     @property
     def guess(self) -> int:
-        """The label of the lowest free energy."""
+        """The class of the lowest free energy."""
         return int(self.above.argmin())
 
     @property
     def title(self) -> str:
         """What it is, in words."""
-        taken = "" if self.guess == self.label else f", taken for {self.guess}"
-        return f"{self.why}: test case {self.test_case}, label {self.label}{taken}"
+        names = self.names
+        taken = "" if self.guess == self.label else f", taken for {names[self.guess]}"
+        return f"{self.why}: test case {self.test_case}, label {names[self.label]}{taken}"
+
+    @property
+    def names(self) -> list[str]:
+        """Each label, in words."""
+        return [str(label) for label in self.classes or range(len(self.above))]
 
 
-def choose(energies: Array, labels: Labels) -> list[Shown]:
+def choose(energies: Array, labels: Labels, classes: tuple[int, ...] = ()) -> list[Shown]:
     """The case of (n, n_labels) `energies` that is right most surely, the least, and most wrong.
 
     Sure by the lead of the lowest over the second lowest energy; the last only if one is wrong, the
-    others only if one is right.
+    others only if one is right. (n,) `labels` are places among the `classes`.
     """
     above = energies.astype(np.float64)
     above -= above.min(axis=1, keepdims=True)
@@ -65,7 +73,7 @@ def choose(energies: Array, labels: Labels) -> list[Shown]:
         places = np.flatnonzero(cases)
         if len(places):
             place = int(places[(sign * lead[places]).argmax()])
-            chosen.append(Shown(place, int(labels[place]), why, above[place]))
+            chosen.append(Shown(place, int(labels[place]), why, above[place], classes))
     return chosen
 
 
@@ -76,13 +84,15 @@ def text(case: Shown, image: NDArray[Any], console: Console) -> Table:
     notes = ["" for _ in case.above]
     notes[case.label] = " its label"
     notes[case.guess] = " the guess" + (" and its label" if case.guess == case.label else "")
-    rows = [(str(n), value, f"{value:.2f}{notes[n]}") for n, value in enumerate(case.above)]
+    texts = [f"{value:.2f}{note}" for value, note in zip(case.above, notes, strict=True)]
+    rows = list(zip(case.names, case.above, texts, strict=True))
     beside = Table.grid(padding=(0, 2, 0, 0))
     room = min(console.width, 80) - width - 2
     beside.add_row(digit, Text("\n").join(bars(rows, room, console)))
     return beside
 
 
+@curves.own_style()
 def picture(cases: Sequence[Shown], images: NDArray[Any]) -> bytes:
     """The cases, and their (n, rows, columns) images in [0, 1], in a PNG file."""
     figure = Figure(figsize=(3.4 * len(cases), 4.6), layout="constrained")
@@ -92,7 +102,8 @@ def picture(cases: Sequence[Shown], images: NDArray[Any]) -> bytes:
         digit.imshow(grids.ink(image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         digit.set_axis_off()
         digit.set_title(case.title.replace(": ", "\n"), fontsize=10)
-        names = [f"guess {n}" if n == case.guess else str(n) for n in range(len(case.above))]
+        names = case.names
+        names[case.guess] = f"guess {names[case.guess]}"
         energies.barh(range(len(names)), case.above)
         energies.set_yticks(range(len(names)), names)
         energies.invert_yaxis()
