@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -95,7 +94,8 @@ def text(case: Shown, image: NDArray[Any], console: Console) -> Table:
 @curves.own_style()
 def picture(cases: Sequence[Shown], images: NDArray[Any]) -> bytes:
     """The cases, and their (n, rows, columns) images in [0, 1], in a PNG file."""
-    figure = Figure(figsize=(3.4 * len(cases), 4.6), layout="constrained")
+    figure = curves.blank(3.4 * len(cases), 4.6)
+    figure.set_layout_engine("constrained")
     axes = figure.subplots(2, len(cases), squeeze=False, height_ratios=(1, 1.4))
     for column, (case, image) in enumerate(zip(cases, images, strict=True)):
         digit, energies = axes[:, column]
