@@ -34,7 +34,7 @@ from hinton06.recipes import RECIPES
 from hinton06.recognition import Score
 from hinton06.report import curves, figures, files, grids, samples
 from hinton06.report.curves import Curve, Panel
-from hinton06.report.figures import HardCase, _digits_with_guesses, hard_cases
+from hinton06.report.figures import HardCase, _guesses, hard_cases
 from hinton06.report.files import ReportError
 from hinton06.sampling import Samples, SamplingOptions
 
@@ -383,7 +383,7 @@ def test_a_digit_and_its_guesses_are_in_one_frame_apart_from_all_others(n: int) 
     labels = np.zeros(n, np.uint8)
     digits = mnist.Digits(images, labels, images, labels, (28, 28), "", "")
     cases = [HardCase(number, 9, 8, 0.61, 0.39) for number in range(n)]
-    figure = _digits_with_guesses(cases, grids.columns_for(n), digits)
+    figure = _guesses(cases, grids.columns_for(n), digits)
     frames = [artist.get_window_extent() for artist in figure.get_children()
               if isinstance(artist, Rectangle) and artist is not figure.patch]  # fmt: skip
     assert len(frames) == len(figure.axes) == n

@@ -22,6 +22,7 @@ try:
     import matplotlib
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle as Rectangle  # for others
     from matplotlib.ticker import LogFormatter, MaxNLocator
 except ValueError as error:  # of a matplotlibrc that is no text
     raise ReportError(f"matplotlib cannot be loaded: {printable(str(error))}") from None

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from hinton06 import evaluation, sampling
@@ -229,6 +228,11 @@ def _place(number: int, columns: int) -> Tree:
 
 @curves.own_style()
 def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits) -> _Contents:
+    figure = _guesses(cases, columns, digits)
+    return {f".{form}": curves.saved(figure, form) for form in ("png", "svg")}
+
+
+def _guesses(cases: Sequence[HardCase], columns: int, digits: Digits) -> curves.Figure:
     """Each digit with its class, the second guess, and the probabilities of both above it.
 
     In a frame of its own, so that they are not taken for those of the digit above.
@@ -240,9 +244,8 @@ def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits
     for number, case in enumerate(cases):
         row, column = divmod(number, columns)
         left, bottom, side = wide * column + gap, height - high * (row + 1), wide - gap
-        frame = Rectangle((left / width, bottom / height), side / width, (high - gap) / height)
-        frame.set(facecolor="none", edgecolor="silver")
-        figure.add_artist(frame)
+        frame = ((left / width, bottom / height), side / width, (high - gap) / height)
+        figure.add_artist(curves.Rectangle(*frame, facecolor="none", edgecolor="silver"))
         left, bottom, side = left + inside, bottom + inside, side - 2 * inside
         axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
         axes.set_axis_off()
@@ -251,7 +254,7 @@ def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits
         guesses = ((case.label, case.probability), (case.second, case.second_probability))
         title = "\n".join(f"{guess}: {probability:.2f}" for guess, probability in guesses)
         axes.set_title(title, fontsize=8, pad=1)
-    return {f".{form}": curves.saved(figure, form) for form in ("png", "svg")}
+    return figure
 
 
 def _figure3(context: Context, file: RunFile, options: FigureOptions) -> _Made:
