@@ -21,8 +21,8 @@ from hinton06.report.table import Column, Table
 try:
     import matplotlib
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle as Rectangle  # for others
+    from matplotlib.figure import Figure as Figure  # noqa: PLC0414  # for others, as is
+    from matplotlib.patches import Rectangle as Rectangle  # noqa: PLC0414
     from matplotlib.ticker import LogFormatter, MaxNLocator
 except ValueError as error:  # of a matplotlibrc that is no text
     raise ReportError(f"matplotlib cannot be loaded: {printable(str(error))}") from None
