@@ -27,6 +27,10 @@ class ReportError(Exception):
     """A report that cannot be made; the message is one line."""
 
 
+class NothingToReport(ReportError):
+    """There is nothing in a folder that a report is of."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """Files that a table takes: of a kind, of some roles, and with these conditions at most.
@@ -54,15 +58,20 @@ def conditions(file: RunFile) -> set[str]:
     return named - {"below"}
 
 
+def run_paths(folder: Path) -> list[Path]:
+    """The files in a folder that learning commands made, finished or not, in their order."""
+    return sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")])
+
+
 def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> Iterator[RunFile]:
     """The finished files in a folder that a table takes, by any of its selections.
 
     To the notes is added what cannot be read, is not finished, or is left out for a condition
-    that no table knows. `ReportError`, which names what the folder should hold, if there is
+    that no table knows. `NothingToReport`, which names what the folder should hold, if there is
     nothing of all that.
     """
     left_out, taken = [], 0
-    for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
+    for path in run_paths(folder):
         try:
             file = load(path)
         except CheckpointError as error:
@@ -82,7 +91,7 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
     if left_out:
         notes.append(f"left out: {', '.join(left_out)}")
     if not (taken or notes):
-        raise ReportError(f"{folder}: there are no {holds} in it")
+        raise NothingToReport(f"{folder}: there are no {holds} in it")
 
 
 def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:

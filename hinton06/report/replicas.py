@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from scipy.special import stdtrit
 
+from hinton06.loading import RunFile
 from hinton06.recipes import show_value
 from hinton06.records import Tree
-from hinton06.report.files import ReportError
+from hinton06.report.files import NothingToReport, ReportError
 from hinton06.report.table import Column, Row, Table
 from hinton06.report.table1 import PRINTED, Table1, read_runs
 
@@ -27,7 +28,8 @@ def table(folders: Sequence[Path]) -> Table:
     """
     notes: list[str] = []
     tables = _tables(folders, notes)
-    rows = _rows(tables)
+    lines = _lines(tables)
+    rows = [row for row, _ in lines]
     seeds = ", ".join(map(str, tables))
     digests = {
         str(seed): {" ".join(filter(None, place)): net.digest for place, net in found.nets.items()}
@@ -55,6 +57,7 @@ def table(folders: Sequence[Path]) -> Table:
         records=records,
         json_rows=rows,
         extra={"sha256_by_seed": digests},
+        sources=[nets for _, nets in lines],
     )
 
 
@@ -75,20 +78,27 @@ def _tables(folders: Sequence[Path], notes: list[str]) -> dict[int, Table1]:
             raise ReportError(f"{folder}: of seed {seeds[0]}, as {where[seeds[0]]}")
         where[seeds[0]], tables[seeds[0]] = folder, found
     if not tables:
-        raise ReportError(f"no finished net in {', '.join(map(str, folders))}")
+        raise NothingToReport(f"no finished net in {', '.join(map(str, folders))}")
     return dict(sorted(tables.items()))
 
 
-def _rows(tables: Mapping[int, Table1]) -> list[Tree]:
-    """The nine lines of Table 1; the mean of three nets stands before their product."""
-    rows = []
+def _lines(tables: Mapping[int, Table1]) -> list[tuple[Tree, list[RunFile]]]:
+    """The nine lines of Table 1, and their nets; the mean of three stands before the product."""
+    lines = []
     for number, printed in enumerate(PRINTED):
         cases = printed["cases"]
         if printed["network"] == "Combined":  # of the three nets above it
             cases = PRINTED[number - 1]["cases"]
-            rows.append(_row("mean of three", cases, slice(number - 3, number), tables))
-        rows.append(_row(printed["network"], cases, slice(number, number + 1), tables))
-    return [row for row in rows if any(measure in row for measure in MEASURES)]
+            lines.append(_line("mean of three", cases, range(number - 3, number), tables))
+        lines.append(_line(printed["network"], cases, range(number, number + 1), tables))
+    return [(row, nets) for row, nets in lines if any(measure in row for measure in MEASURES)]
+
+
+def _line(
+    network: str, cases: str, place: range, tables: Mapping[int, Table1]
+) -> tuple[Tree, list[RunFile]]:
+    row = _row(network, cases, slice(place.start, place.stop), tables)
+    return row, [net for found in tables.values() for n in place for net in found.nets_of(n)]
 
 
 def _row(network: str, cases: str, place: slice, tables: Mapping[int, Table1]) -> Tree:

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from hinton06.loading import RunFile
 from hinton06.report.files import save
 
 FORMATS = ("terminal", "markdown", "csv", "json")
@@ -68,7 +69,8 @@ class Table:
     column's text stands, on a terminal, once above the rows that share it. `strong` rows are bold
     in Markdown; on a terminal the others are dim. As CSV the `records` are written, if not the
     rows; as JSON the `json_rows`, if not the records, and the `extra`: how the files were made.
-    `pictures` are saved with the table: bytes, by file name.
+    `pictures` are saved with the table: bytes, by file name. `sources` are the files that each row
+    is measured from, none for a row in print; None where the table does not say.
     """
 
     columns: Sequence[Column]
@@ -83,6 +85,7 @@ class Table:
     json_rows: Sequence[Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+    sources: Sequence[Sequence[RunFile]] | None = None
 
     def show(self, form: str = "terminal") -> None:
         """Print the table on standard output, in one of `FORMATS`."""
@@ -103,6 +106,11 @@ class Table:
 
     def _paragraphs(self) -> list[str]:
         return [*self.legend, *(f"Note: {note}" for note in self.notes)]
+
+    @property
+    def measured(self) -> bool:
+        """Whether any row is more than what is in print."""
+        return bool(self.rows) if self.sources is None else any(self.sources)
 
     @property
     def _records(self) -> Sequence[Row]:
