@@ -126,6 +126,21 @@ save_option = click.option(
     help="Also write the table there, as Markdown, CSV and JSON.",
 )  # fmt: skip
 
+
+def page_option(default: str) -> Callable[[Command], Command]:
+    """``--out FILE``, a page."""
+
+    def checked(_context: click.Context, _option: click.Parameter, out: Path) -> Path:
+        if out.suffix.lower() not in (".html", ".htm"):
+            raise click.UsageError(f"--out {out}: a page ends in .html")
+        return out
+
+    return click.option(
+        "--out", "-o", metavar="FILE", default=default, show_default=True, callback=checked,
+        type=click.Path(dir_okay=False, path_type=Path), help="The page to make, ending in .html.",
+    )  # fmt: skip
+
+
 long_run_options = _together(
     click.option("--out", type=click.Path(dir_okay=False, path_type=Path),
                  help="The file to make."),

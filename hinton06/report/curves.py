@@ -86,6 +86,26 @@ def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") ->
     return saved(figure, form)
 
 
+def panel(curves: Sequence[Curve], panel: Panel) -> bytes:
+    """One panel alone, narrow and with its legend below, as an SVG file."""
+    figure = Figure(figsize=(5, 3.4 + 0.2 * -(-len(curves) // 2)), layout="constrained")
+    axes = figure.subplots()
+    _draw_curves(axes, panel, curves)
+    axes.yaxis.label.set_fontsize(9)
+    figure.legend(loc="outside lower left", ncols=2, frameon=False)
+    return saved(figure, "svg")
+
+
+def described(curves: Sequence[Curve], panel: Panel) -> str:
+    """A panel in words, for who cannot see it: where each curve begins and ends."""
+    told = []
+    for name, _, file in curves:
+        values = file.history[panel.column]
+        ends = values[np.isfinite(values)][[0, -1]]
+        told.append(f"{name} from {ends[0]:.4g} to {ends[1]:.4g} in {len(values)} epochs")
+    return f"{panel.ylabel} by {panel.xlabel}: {'; '.join(told)}."
+
+
 def saved(figure: Figure, form: str) -> bytes:
     """A figure as the bytes of a PNG or SVG file: the same for the same figure."""
     written = io.BytesIO()
@@ -96,8 +116,14 @@ def saved(figure: Figure, form: str) -> bytes:
 
 
 def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
+    _draw_curves(axes, panel, curves)
+    if curves:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)  # beside the curves
+
+
+def _draw_curves(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
     axes.set(title=panel.title, xlabel=panel.xlabel, ylabel=panel.ylabel)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if panel.log:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")  # numbers instead of powers of ten
@@ -109,8 +135,6 @@ def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
         marker = "" if len(measured) == len(values) > 1 else "."
         axes.plot(measured + 1, values[measured], marker=marker, color=colour, label=name)
         _mark_stop(axes, panel.column, colour, file)
-    if curves:
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)  # beside the curves
 
 
 def _mark_stop(axes: Axes, column: str, colour: str, file: RunFile) -> None:

@@ -95,6 +95,16 @@ def draw(
     return saved
 
 
+def picture(
+    context: Context, file: RunFile, number: str, options: FigureOptions
+) -> tuple[str, bytes]:
+    """What a file's Figure 3 or 5 shows, in words, and as a PNG file. Raises as `draw`."""
+    about, contents, _ = {"3": _figure3, "5": _figure5}[number](context, file, options)
+    content = contents[".png"]
+    assert isinstance(content, bytes)
+    return about, content
+
+
 def _why_not(file: RunFile, number: str) -> str:
     """Why a file cannot give a figure, in words; empty if it can."""
     try:

@@ -17,6 +17,9 @@ from hinton06.checkpoint import CheckpointError
 from hinton06.loading import RunFile, load
 from hinton06.records import Tree, to_tree
 
+LEFT_OUT = "left out: "
+"""How a note begins that names files with a condition that no table knows."""
+
 # What some table knows: a table that does not passes such files over in silence.
 _TABULATED = {"labels", "cases", "translations", "images", "labelled", "random_start"}
 
@@ -27,8 +30,8 @@ class ReportError(Exception):
     """A report that cannot be made; the message is one line."""
 
 
-class NothingToReport(ReportError):
-    """There is nothing in a folder that a report is of."""
+class NoRunsError(ReportError):
+    """A folder holds no run that the report is of."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
     """The finished files in a folder that a table takes, by any of its selections.
 
     To the notes is added what cannot be read, is not finished, or is left out for a condition
-    that no table knows. `NothingToReport`, which names what the folder should hold, if there is
+    that no table knows. `NoRunsError`, which names what the folder should hold, if there is
     nothing of all that.
     """
     left_out, taken = [], 0
@@ -89,9 +92,9 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
             elif not unknown:
                 notes.append(f"{path.name}: not finished, {file.epochs_done} epochs done")
     if left_out:
-        notes.append(f"left out: {', '.join(left_out)}")
+        notes.append(LEFT_OUT + ", ".join(left_out))
     if not (taken or notes):
-        raise NothingToReport(f"{folder}: there are no {holds} in it")
+        raise NoRunsError(f"{folder}: there are no {holds} in it")
 
 
 def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:

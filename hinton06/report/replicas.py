@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 from hinton06.loading import RunFile
 from hinton06.recipes import show_value
 from hinton06.records import Tree
-from hinton06.report.files import NothingToReport, ReportError
+from hinton06.report.files import NoRunsError, ReportError
 from hinton06.report.table import Column, Row, Table
 from hinton06.report.table1 import PRINTED, Table1, read_runs
 
@@ -78,7 +78,7 @@ def _tables(folders: Sequence[Path], notes: list[str]) -> dict[int, Table1]:
             raise ReportError(f"{folder}: of seed {seeds[0]}, as {where[seeds[0]]}")
         where[seeds[0]], tables[seeds[0]] = folder, found
     if not tables:
-        raise NothingToReport(f"no finished net in {', '.join(map(str, folders))}")
+        raise NoRunsError(f"no finished net in {', '.join(map(str, folders))}")
     return dict(sorted(tables.items()))
 
 

@@ -174,9 +174,7 @@ def table(folder: Path) -> Table:
         ],
         extra={"cpu_seconds_of_all_files": seconds, "files": made},
         pictures={"learning-curves.png": lambda: _learning_curves(found)},
-        sources=[
-            nets for line in range(len(pairs)) for nets in ([], found.nets_of(line))
-        ],
+        sources=[nets for line in range(len(pairs)) for nets in ([], found.nets_of(line))],
     )
 
 
