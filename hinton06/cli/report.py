@@ -26,7 +26,7 @@ def report(runs: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> 
 
     \b
     hinton06 report runs
-    hinton06 report runs/table1 runs/table1-seed1 runs/table1/unlabelled -o all.html
+    hinton06 report runs/table1 runs/table1/unlabelled -o all.html
 
     Every table and figure that the files in the folders RUNS allow, learning curves, and the digits
     that the nets get wrong, in the order of the chapter's sections; where each number comes from,
