@@ -167,9 +167,13 @@ class Browser:
     # -- the page --------------------------------------------------------------------------------
 
     def view(
-        self, size: tuple[int, int], dark: bool = False, calm: bool = False, ratio: float = 1
-    ) -> None:
-        """The window, its colours, whether movement is unwelcome; a narrow one is touched."""
+        self, size: tuple[int, int], dark: bool = False, calm: bool = False, ratio: float = 1,
+        media: str = "",
+    ) -> None:  # fmt: skip
+        """The window, its colours, whether movement is unwelcome; a narrow one is touched.
+
+        `media`: ``"print"`` shows the page as it is on paper.
+        """
         width, height = size
         narrow = size == NARROW
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
@@ -179,7 +183,7 @@ class Browser:
             "prefers-color-scheme": "dark" if dark else "light",
             "prefers-reduced-motion": "reduce" if calm else "no-preference",
         }
-        self.call("Emulation.setEmulatedMedia",
+        self.call("Emulation.setEmulatedMedia", media=media,
                   features=[{"name": n, "value": v} for n, v in features.items()])  # fmt: skip
 
     def open(self, path: Path, ready: str) -> None:

@@ -397,6 +397,28 @@ def test_curves_are_drawn_alike_each_time_as_png_and_svg() -> None:
     assert curves.draw(drawn, panels, "svg") == svg
 
 
+@pytest.mark.parametrize("name", ["bp-{}", "bp-not-pretrained-a-1000-labelled-{} (not finished)"])
+@pytest.mark.parametrize(
+    "own", [*curves.DISCRIMINATIVE, *curves.GENERATIVE], ids=lambda p: p.column
+)
+def test_a_panel_that_stands_alone_has_all_its_words_in_the_picture(own: Panel, name: str) -> None:
+    history = {own.column: [float(n) for n in range(1, 40)]}
+    found = run_file(own.kind, history, own.roles[0])
+    drawn = [Curve(name.format(n), f"C{n}", found) for n in range(10)]
+    figure = curves._alone(drawn, own)
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches()
+    box = figure.get_tightbbox()
+    assert min(box.x0, box.y0, width - box.x1, height - box.y1) >= 0, box
+    assert ET.fromstring(curves.panel(drawn, own)).tag.endswith("svg")
+
+
+def test_epochs_on_an_axis_are_whole_even_where_there_is_one() -> None:
+    axes = Figure().subplots()
+    curves._draw_panel(axes, panel("valid_cost", "classifier"), [Curve("bp", "C0", NET)])
+    assert [n for n in axes.get_xticks() if n != int(n)] == []
+
+
 def test_histories_as_csv_have_a_record_for_each_epoch_of_each_file() -> None:
     drawn = [Curve(name, "C1", EVERYTHING[name]) for name in ("cws", "x")]
     records = list(csv.DictReader(io.StringIO(curves.comma_separated(drawn))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -46,6 +47,7 @@ class Panel:
         return belongs and column is not None and bool(np.isfinite(column).any())
 
 
+_NARROW, _LABEL_WIDTH = 24, 30  # characters of a name beside another, and of an axis
 _KEPT = "fine-tuning; dots: the weights that were kept"
 _NET, _BOTH, _ON_ALL = (VALIDATED,), (VALIDATED, EXTENDED), (EXTENDED, NOT_PRETRAINED)
 
@@ -88,12 +90,17 @@ def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") ->
 
 def panel(curves: Sequence[Curve], panel: Panel) -> bytes:
     """One panel alone, narrow and with its legend below, as an SVG file."""
-    figure = Figure(figsize=(5, 3.4 + 0.2 * -(-len(curves) // 2)), layout="constrained")
+    return saved(_alone(curves, panel), "svg")
+
+
+def _alone(curves: Sequence[Curve], panel: Panel) -> Figure:
+    columns = 2 if max(len(curve.name) for curve in curves) <= _NARROW else 1
+    figure = Figure(figsize=(5, 3.4 + 0.2 * -(-len(curves) // columns)), layout="constrained")
     axes = figure.subplots()
     _draw_curves(axes, panel, curves)
-    axes.yaxis.label.set_fontsize(9)
-    figure.legend(loc="outside lower left", ncols=2, frameon=False)
-    return saved(figure, "svg")
+    axes.set_ylabel(textwrap.fill(panel.ylabel, _LABEL_WIDTH))
+    figure.legend(loc="outside lower left", ncols=columns, frameon=False)
+    return figure
 
 
 def described(curves: Sequence[Curve], panel: Panel) -> str:
