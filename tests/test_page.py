@@ -89,6 +89,14 @@ def made(*folders: Path, progress: Any, **options: Any) -> Page:
     return Page(page.make(folders, progress, dataclasses.replace(OPTIONS, **options)).html)
 
 
+def few(folder: Path, *names: str) -> Path:
+    """A folder with these old files."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        shutil.copy(OLD / name, folder)
+    return folder
+
+
 def words(page: Page) -> str:
     return " ".join(page.text.split())
 
@@ -208,7 +216,7 @@ def test_every_link_leads_somewhere_on_the_page_and_every_id_is_one(whole: Page)
 
 
 def test_a_table_that_is_added_to_the_registry_appears_by_itself(
-    monkeypatch: pytest.MonkeyPatch, progress: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: Any
 ) -> None:
     def make(folder: Path) -> Table:
         file = loading.load(folder / "bp-a.h5")
@@ -217,13 +225,14 @@ def test_a_table_that_is_added_to_the_registry_appears_by_itself(
 
     added = Report("likelihoods", make, "Log probabilities", "About.")
     monkeypatch.setattr(page, "TABLES", [*TABLES, added])
-    found = made(OLD, progress=progress)
+    runs = few(tmp_path, "bp-a.h5", "pretrain-a.h5")
+    found = made(runs, progress=progress)
     number = [row[0] for row in found.tables["files"] if row[1] == "bp-a.h5"][:1]
     assert [["net", "nats", "from"], ["of mine", "-84.50", *number]] in found.tables.values()
     titles = [text for level, text in found.headings if level == "h2"]
     assert titles[-3:] == ["Beyond the chapter", "Where each number comes from", "What is missing"]
     monkeypatch.setattr(page, "TABLES", [dataclasses.replace(added, section=SECTIONS[1].title)])
-    headings = [text for _, text in made(OLD, progress=progress).headings]
+    headings = [text for _, text in made(runs, progress=progress).headings]
     assert headings.index("Log probabilities") == headings.index(SECTIONS[1].title) + 1
     assert "Beyond the chapter" not in headings
 
@@ -254,9 +263,7 @@ def test_several_folders_have_a_table_each_and_one_of_all_seeds(
 ) -> None:
     folders = [tmp_path / "one", tmp_path / "one" / "other"]
     for folder in folders:
-        folder.mkdir()
-        for name in ("bp-a.h5", "bp-a-extended.h5", "bp-not-pretrained.h5", "pretrain-a.h5"):
-            shutil.copy(OLD / name, folder)
+        few(folder, "bp-a.h5", "bp-a-extended.h5", "bp-not-pretrained.h5", "pretrain-a.h5")
     for path in folders[1].iterdir():
         held = checkpoint.load(path)
         held.lineage["seed"] = 1
@@ -287,12 +294,13 @@ def test_errors_are_every_wrong_case_the_surest_first() -> None:
             expected.append((-row[guess], case, int(label), guess))
     expected.sort()
     assert len(expected) > 20
-    found = plates.wrong_cases(np.log(probs).astype(np.float32), labels, 60)
+    found = plates.mistakes(np.log(probs).astype(np.float32), labels)
     assert [(c.test_case, c.label, c.guess) for c in found] == [line[1:] for line in expected]
-    # Of float32 logarithms, which are right to 2^-24 of at most 10 nats.
-    told = [case.probability for case in found]
-    np.testing.assert_allclose(told, [-line[0] for line in expected], rtol=10 * 2.0**-24)
-    assert plates.wrong_cases(np.log(probs).astype(np.float32), labels, 5) == found[:5]
+    # Of float32 logarithms, which are right to 2^-24 of themselves.
+    told = [(case.probability, case.label_probability) for case in found]
+    both = [(-line[0], probs[line[1], line[2]]) for line in expected]
+    most = abs(np.log(both)).max()
+    np.testing.assert_allclose(told, both, rtol=most * 2.0**-24)
 
 
 def test_digits_are_those_of_the_data_and_the_words_below_them_are_the_nets(
@@ -312,7 +320,7 @@ def test_digits_are_those_of_the_data_and_the_words_below_them_are_the_nets(
             told = [f"{c.label}: {c.probability:.2f} {c.second}: {c.second_probability:.2f}"
                     for c in cases]  # fmt: skip
         else:
-            cases = plates.wrong_cases(logs, labels, 150)
+            cases = plates.mistakes(logs, labels)
             assert len(cases) == file.outcome.scores["test"].errors
             told = [f"{c.label} as {c.guess} {c.probability:.2f}" for c in cases]
         items = re.findall(
@@ -336,6 +344,7 @@ def test_figures_3_and_5_are_those_that_the_command_draws(whole: Page, tmp_path:
         assert [p["src"] for p in whole.pictures].count(url) == 1
         about = json.loads((tmp_path / f"figure{figure}-{Path(name).stem}.json").read_text())
         assert about["about"][1:] in words(whole)
+        assert f"{name[0].upper()}{name[1:]}" not in words(whole)
 
 
 def test_curves_are_told_to_who_cannot_see_them(whole: Page) -> None:
@@ -346,6 +355,20 @@ def test_curves_are_told_to_who_cannot_see_them(whole: Page) -> None:
     assert any(alt.startswith("reconstruction error") and ends in alt for alt in told)
     assert any("bp-b (not finished) from" in alt for alt in told)
     assert all(picture["alt"] for picture in whole.pictures)
+
+
+def test_a_net_without_errors_has_no_picture_of_them_and_one_without_a_right_case_no_figure_2(
+    tmp_path: Path, progress: Any
+) -> None:
+    for right in (True, False):
+        held = checkpoint.load(OLD / "bp-a.h5")
+        labels = held.outcome["test_labels"]
+        logs = np.full((len(labels), 10), -3, np.float32)
+        logs[np.arange(len(labels)), labels] = -1 if right else -4
+        held.outcome["test_log_probs"] = logs
+        checkpoint.save(tmp_path / "bp-a.h5", held)
+        headings = [text for _, text in made(tmp_path, progress=progress).headings]
+        assert ("Errors" in headings, "Figure 2" in headings) == (not right, right)
 
 
 def test_the_digits_that_three_nets_get_wrong_are_those_of_their_product(
@@ -373,7 +396,7 @@ def test_the_digits_that_three_nets_get_wrong_are_those_of_their_product(
 def test_many_errors_and_many_curves_are_cut_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: Any
 ) -> None:
-    shutil.copy(OLD / "bp-a.h5", tmp_path)
+    few(tmp_path, "bp-a.h5")
     for n in range(plates.MOST_CURVES):
         shutil.copy(OLD / "bp-b.h5.part", tmp_path / f"bp-{n}.h5.part")
     monkeypatch.setattr(plates, "_MOST_WRONG", 7)
@@ -429,9 +452,12 @@ def test_where_there_are_only_unfinished_files_each_section_says_what_would_make
     assert [text for _, text in found.headings].count("Learning curves") == 1
 
 
-def test_figures_need_the_images_that_the_files_were_made_with(progress: Any) -> None:
+def test_figures_need_the_images_that_the_files_were_made_with(
+    tmp_path: Path, progress: Any
+) -> None:
+    runs = few(tmp_path, "bp-a.h5", "cws-a.h5")
     for folder, why in ((None, "give --data"), (loading.MNIST, "other images than MNIST")):
-        found = made(OLD, progress=progress, data_dir=folder)
+        found = made(runs, progress=progress, data_dir=folder)
         assert why in words(found)
         assert "Learning curves" in [text for _, text in found.headings]
         assert "Figure 3" not in [text for _, text in found.headings]
@@ -478,7 +504,8 @@ def test_without_matplotlib_there_is_a_page_without_figures(
     assert "\n" not in line
 
 
-def test_the_page_is_the_same_for_the_same_files(runs: Path, progress: Any) -> None:
+def test_the_page_is_the_same_for_the_same_files(tmp_path: Path, progress: Any) -> None:
+    runs = few(tmp_path, "bp-a.h5", "cws-a.h5", "pretrain-a.h5")
     first, second = (page.make([runs], progress, OPTIONS).html for _ in range(2))
     assert first == second
 

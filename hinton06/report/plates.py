@@ -118,34 +118,35 @@ def _grid(shelf: Shelf, number: str, found: Sequence[RunFile], alt: str) -> Plat
         return None
     about, png = picture(shelf.context, found[0], number, shelf.options)
     url = pages.data_url(png, "image/png")
-    return Plate(f"Figure {number}", f"{about[0].upper()}{about[1:]}.", found[:1],
-                 [Picture(url, alt)])  # fmt: skip
+    if not about.startswith(found[0].path.name):
+        about = about[0].upper() + about[1:]
+    return Plate(f"Figure {number}", f"{about}.", found[:1], [Picture(url, alt)])
 
 
 @dataclass(frozen=True)
-class WrongCase:
-    """A test case, by its place, that is taken for another class, with what probability."""
+class Mistake:
+    """A test case, by its place, that is taken for another class; the probabilities of both."""
 
     test_case: int
     label: int
     guess: int
     probability: float
+    label_probability: float
 
 
-def wrong_cases(
-    log_probabilities: Array, labels: NDArray[np.integer[Any]], n: int
-) -> list[WrongCase]:
-    """The n cases that are not recognised, those that the guess is surest of first.
+def mistakes(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> list[Mistake]:
+    """The cases that are not recognised, those that the guess is surest of first.
 
     Of an (n_cases, n_classes) array, in nats, and (n_cases,) labels. Of equally sure ones the
     earlier case comes first.
     """
+    probs = np.exp(log_probabilities.astype(np.float64))
     guesses = log_probabilities.argmax(axis=1)
     wrong = np.flatnonzero(guesses != labels)
-    probs = np.exp(log_probabilities[wrong, guesses[wrong]].astype(np.float64))
-    order = np.argsort(-probs, kind="stable")[:n]
-    columns = (wrong, labels[wrong], guesses[wrong], probs)
-    return [WrongCase(*(column[i].item() for column in columns)) for i in order]
+    wrong = wrong[np.argsort(-probs[wrong, guesses[wrong]], kind="stable")]
+    of = (labels[wrong], guesses[wrong])
+    columns = (wrong, *of, probs[wrong, of[1]], probs[wrong, of[0]])
+    return [Mistake(*(column[n].item() for column in columns)) for n in range(len(wrong))]
 
 
 def _errors_of_classifiers(shelf: Shelf) -> Plate | None:
@@ -172,20 +173,22 @@ def _errors(shelf: Shelf, nets: Sequence[RunFile]) -> Plate | None:
     logs, labels = answers[0]
     if len(answers) > 1:
         logs = product_of_nets([logs for logs, _ in answers])
-    count = int(np.count_nonzero(logs.argmax(axis=1) != labels))
-    cases = wrong_cases(logs, labels, _MOST_WRONG)
+    every = mistakes(logs, labels)
+    if not every:
+        return None
+    cases = every[:_MOST_WRONG]
     pictures = [
         _digit(shelf.context.digits, case.test_case, case.label, f"{case.label} as {case.guess}",
                f"{case.probability:.2f}")
         for case in cases
     ]  # fmt: skip
-    names = ", ".join(net.path.name for net in nets)
-    who = names if len(nets) == 1 else f"the product of {names}"
-    shown = f"the {len(cases)} of them that it is surest of" if count > len(cases) else "all"
+    who = ", ".join(net.path.name for net in nets)
+    who = who if len(nets) == 1 else f"The product of {who}"
+    shown = f"the {len(cases)} of them that it is surest of" if every[len(cases) :] else "all"
     about = (
-        f"{who[0].upper()}{who[1:]} gets {count:,} of {len(labels):,} test digits wrong. Shown are "
-        f"{shown}, the surest first; below each its class, the one that it is taken for, and the "
-        "probability of that."
+        f"{who} gets {len(every):,} of {len(labels):,} test digits wrong. Shown are {shown}, the "
+        "surest first; below each its class, the one that it is taken for, and the probability of "
+        "that."
     )
     return Plate("Errors", about, nets, pictures, digits=True)
 
