@@ -510,6 +510,22 @@ def test_the_page_is_the_same_for_the_same_files(tmp_path: Path, progress: Any) 
     assert first == second
 
 
+def test_a_file_that_is_finished_while_the_page_is_made_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: Any
+) -> None:
+    few(tmp_path, "bp-a.h5")
+
+    def make(folder: Path) -> Table:
+        few(folder, "bp-a-extended.h5")
+        return table1.make(folder)
+
+    table1 = TABLES[0]
+    monkeypatch.setattr(page, "TABLES", [dataclasses.replace(table1, make=make)])
+    found = made(tmp_path, progress=progress)
+    (rows,) = [rows for rows in found.tables.values() if rows[0][:1] == ["network"]]
+    assert [row[-1] for row in rows if row[1] == "ours" and row[2]] == ["1", ""]
+
+
 def test_names_are_no_markup(whole: Page, runs: Path) -> None:
     assert str(runs) in whole.text
 

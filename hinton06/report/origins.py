@@ -71,13 +71,12 @@ class Origins:
     def _numbers(self) -> dict[Path, int]:
         return {file.path: number for number, file in enumerate(self.files, 1)}
 
-    def number(self, file: RunFile) -> int:
-        """The number of a file on the page, from 1."""
-        return self._numbers[file.path]
-
     def numbers(self, files: Sequence[RunFile]) -> list[int]:
-        """The numbers of several, each once, in order."""
-        return sorted({self.number(file) for file in files})
+        """The numbers of files on the page, from 1, each once, in order.
+
+        One that was finished while the page was made has none.
+        """
+        return sorted({self._numbers[f.path] for f in files if f.path in self._numbers})
 
     def name(self, file: RunFile) -> str:
         """Its name, with its folder where there are several."""
@@ -114,7 +113,7 @@ class Origins:
 
     def described(self) -> list[Tree]:
         """How each file was made, as values."""
-        by_digest = {file.digest: self.number(file) for file in self.files if file.complete}
+        by_digest = {f.digest: self._numbers[f.path] for f in self.files if f.complete}
         return [
             {
                 "number": number,
