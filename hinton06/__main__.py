@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from types import FrameType
 
 
@@ -12,7 +13,10 @@ def stop(signal_number: int, _: FrameType | None) -> None:
 
     An exception in its place could come into code that swallows exceptions, and be ignored.
     """
-    os.write(2, b"\nhinton06: stopped; start again to go on\n")
+    command = (sys.argv[1:] or ["pretrain"])[0]
+    goes_on = command == "pretrain" or command.startswith("finetune-")
+    then = b"start again to go on" if goes_on else b"started again, it starts over"
+    os.write(2, b"\nhinton06: stopped; " + then + b"\n")
     os._exit(128 + signal_number)
 
 

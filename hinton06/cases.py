@@ -1,4 +1,4 @@
-"""Which cases a run learns and which validate it: splits, few labels, random streams.
+"""Which cases a run learns and which validate it: splits, few labels; and its random numbers.
 
 "Details of the discriminative fine-tuning procedure" for the splits, "Using extra unlabeled data"
 for few labels.
@@ -15,17 +15,17 @@ from hinton06 import mnist
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, Lineage
 from hinton06.mnist import Digits, Split
 from hinton06.recognition import Cases
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
-PRETRAINING, BACKPROP, BACKPROP_ON_ALL, RANDOM_NET, WAKE_SLEEP, WAKE_SLEEP_ON_ALL = range(6)
-RANDOM_NET_OF_SPLIT, LABELLED = 6, 7
 
-
-def random_stream(seed: int, use: int, split_name: str | None) -> np.random.Generator:
-    """Independent random numbers for each seed, use (of those above) and split."""
-    number = 3 if split_name is None else mnist.SPLITS.index(split_name)
-    seeds = np.random.SeedSequence(seed, spawn_key=(use, number))
-    return np.random.Generator(np.random.SFC64(seeds))
+def random_stream(
+    seed: int, use: Use, split_name: str | None, start: str = ""
+) -> np.random.Generator:
+    """Independent random numbers for each seed, use, split, and digest of a start if it is told."""
+    place = 3 if split_name is None else mnist.SPLITS.index(split_name)
+    words = [int(start[at : at + 8], 16) for at in range(0, len(start), 8)]
+    return stream(seed, use, place, *words)
 
 
 def split_of(digits: Digits, name: str | None) -> Split:
@@ -67,7 +67,7 @@ def rows_learned(digits: Digits, lineage: Lineage) -> NDArray[np.intp] | slice:
     if lineage.cases:
         rows = _equally(digits, split, rows, lineage.cases)
     if lineage.n_drawn:
-        drawn = random_stream(lineage.seed, LABELLED, split.name).permutation(rows)
+        drawn = random_stream(lineage.seed, Use.LABELLED, split.name).permutation(rows)
         rows = _equally(digits, split, drawn, lineage.n_drawn)
     return rows
 

@@ -23,6 +23,7 @@ from hinton06.loading import Context, RunFile, load, naming
 from hinton06.mnist import Digits
 from hinton06.numerics import Array
 from hinton06.recognition import Cases, Score
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 METHODS: Mapping[str, tuple[str, ...]] = {
@@ -55,16 +56,22 @@ class Method:
         return {name: getattr(self, name) for name in METHODS[self.name]}
 
     def ask(
-        self, recogniser: Recogniser, images: Any, tick: Callable[[float], None]
+        self, recogniser: Recogniser, images: Any, tick: Callable[[float], None], part: str
     ) -> tuple[Array, Spread | None]:
-        """Each class's log probability, and how far weights are apart where there are any."""
-        net, rng = recogniser.net, np.random.default_rng(self.seed)
+        """Each class's log probability, and how far weights are apart where there are any.
+
+        Those of `part` are asked for with random numbers of its own.
+        """
+        if self.name == "free-energy":
+            answer = recogniser.log_probs(images)
+            tick(1.0)
+            return answer, None
+        use = Use[self.name.replace("-", "_").upper()]
+        net, rng = recogniser.net, stream(self.seed, use, PARTS.index(part))
         if self.name == "sampling":
             samples = sample(net, images, rng, self.passes, self.temperatures, tick)
             return samples.log_probs(), samples.spread()
-        if self.name == "free-energy":
-            answer = recogniser.log_probs(images)
-        elif self.name == "label-gibbs":
+        if self.name == "label-gibbs":
             answer = recognition.gibbs_label_log_probs(net, images, rng, self.rounds)
         else:
             passes = self.passes if self.name == "stochastic-mean" else 1
@@ -89,11 +96,11 @@ class CaseSelection:
     cases: int | None = None
     seed: int = 0
 
-    def draw(self, cases: Cases) -> Cases:
-        """The cases of one part that are measured, in their order."""
+    def draw(self, cases: Cases, part: str) -> Cases:
+        """The cases of this part that are measured, in their order."""
         if self.cases is None or self.cases >= len(cases):
             return cases
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(6,)))
+        rng = stream(self.seed, Use.CASES_MEASURED, PARTS.index(part))
         rows = np.sort(rng.choice(len(cases), self.cases, replace=False))
         return Cases(cases.images[rows], cases.labels[rows])
 
@@ -140,7 +147,7 @@ def evaluate(
             alone = f"{path}: is a classifier and has its softmax alone"
             raise RunError(f"{alone}; methods are for generative nets and stacks with labels")
         every: Sequence[Method | None] = methods or [Method() if recogniser.generates else None]
-        nets.append((net, every, _parts(file, context.digits, selection)))
+        nets.append((net, every, parts_of(file, context.digits, selection)))
     return [
         evaluation
         for net, every, parts in nets
@@ -162,7 +169,7 @@ def _asked(
                 tick(share * n_cases)
 
             started = time.perf_counter()
-            answer, spread = (method or Method()).ask(recogniser, cases.images, told)
+            answer, spread = (method or Method()).ask(recogniser, cases.images, told, part)
             more = method, time.perf_counter() - started, spread, file.digest
             yield _evaluation(str(file.path), part, answer, cases.labels, *more)
 
@@ -175,7 +182,7 @@ def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser]:
     return file, recogniser
 
 
-def _parts(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[str, Cases]:
+def parts_of(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[str, Cases]:
     """The chosen ones of training, validation and test cases, as far as a net has them.
 
     Of other data nobody can say which a net has learned.
@@ -191,7 +198,7 @@ def _parts(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[str,
                 why = "all cases" if "train" in parts else "other data"
                 raise RunError(f"was trained on {why} and has no {name} cases")
     wanted = selection.parts or parts
-    return {name: selection.draw(cases) for name, cases in parts.items() if name in wanted}
+    return {name: selection.draw(cases, name) for name, cases in parts.items() if name in wanted}
 
 
 def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:

@@ -29,9 +29,16 @@ from hinton06.loading import Context, Outcome, RunFile, load, naming, typed
 from hinton06.mnist import Digits
 from hinton06.models import Classifier, Rbm
 from hinton06.numerics import one_hot_targets
-from hinton06.recipes import BackpropSettings, PretrainSettings, WakeSleepSettings, show_value
+from hinton06.recipes import (
+    BackpropSettings,
+    PretrainSettings,
+    WakeSleepSettings,
+    counted,
+    show_value,
+)
 from hinton06.recognition import Cases, Score
-from hinton06.stacking import GreedyStack
+from hinton06.stacking import GreedyStack, check_start
+from hinton06.streams import Use
 from hinton06.training import Run, RunError
 from hinton06.wakesleep import GenerativeFineTuning
 
@@ -64,12 +71,13 @@ class _Call:
         return {"data": digits.sha256, "data_folder": folder, "seed": self.seed, "threads": threads}
 
     def perform(
-        self, kind: str, command: str, use: int, lineage: Lineage, start: _Start, before: int = 0
+        self, kind: str, command: str, use: Use, lineage: Lineage, start: _Start, before: int = 0
     ) -> Result:
         """Make the file, or find it made, with the random numbers of a `use`.
 
         `before`: epochs of the run that this one extends.
         """
+        again = lineage.parents[0] if use == Use.WAKE_SLEEP_AGAIN and lineage.parents else ""
         context, path, settings = self.context, self.path, self.settings
         title = f"{command} {lineage.split or ''}".rstrip()
         run = Run(path, kind, self.recipe, settings, lineage, title, context.save_every_s, typed)
@@ -80,7 +88,8 @@ class _Call:
                 valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
                 with naming(path):
                     train = cases_learned(context.digits, lineage)
-                started = start(train, valid, random_stream(self.seed, use, lineage.split))
+                rng = random_stream(self.seed, use, lineage.split, again)
+                started = start(train, valid, rng)
                 run.train(started, context.progress)
                 outcome = _outcome(context.digits, kind, started, train, valid, run.name)
             if outcome.capped:
@@ -136,6 +145,9 @@ def pretrain(
     """
     if labelled and (labels or lower):
         raise ValueError("a stack of few images has neither labels nor layers of another one")
+    if labels and len(settings.layers) != 3:
+        layers = show_value(settings.layers)
+        raise RunError(f"{path}: a net with labels has three layers (Figure 4), not {layers}")
     call, digits = _Call(context, path, settings, recipe, seed), context.digits
     with naming(path):
         split = split_of(digits, split_name)
@@ -144,20 +156,27 @@ def pretrain(
         labels=digits.n_classes if labels else 0, cases=settings.cases, translations=translations,
         images=labelled,
     )  # fmt: skip
+    with naming(path):
+        try:
+            check_start(settings, digits.n_pixels, len(settings.layers) - 1 if lower else 0)
+        except ValueError as error:
+            raise RunError(str(error)) from None
     below: tuple[Rbm, ...] = ()
     if lower:
         file = _with_lower_layers(call, lower, lineage)
         theirs, below = file.child(PRETRAINED), file.model[:-1]
         lineage = dataclasses.replace(lineage, parents=theirs.parents, below=theirs.below)
 
-    def learner(train: Cases, _: Cases | None, rng: np.random.Generator) -> GreedyStack:
+    def learner(train: Cases, valid: Cases | None, rng: np.random.Generator) -> GreedyStack:
         targets = one_hot_targets(train.labels, digits.n_classes) if labels else None
         used, a_pass = settings, -(-len(train) // settings.batch)
         if used.updates:  # as many passes as make them
             used = dataclasses.replace(used, passes=max(1, round(used.updates / a_pass)))
-        return GreedyStack(train.images, used, rng, targets, train.labels, below)
+        images = None if valid is None else valid.images
+        return GreedyStack(train.images, used, rng, targets, train.labels, below, images)
 
-    return call.perform("stack", "pretrain", cases.PRETRAINING, lineage, learner)
+    use = Use.PRETRAINING_ON_STACK if lower else Use.PRETRAINING
+    return call.perform("stack", "pretrain", use, lineage, learner)
 
 
 def _with_lower_layers(call: _Call, path: Path, lineage: Lineage) -> RunFile:
@@ -204,7 +223,9 @@ def finetune(
     images, drawn_with = start.lineage.images, start.lineage.seed
     with naming(pretrained):
         if images and labelled > images:
-            raise RunError(f"has learned {images} images, and {labelled} are to be labelled")
+            raise RunError(
+                f"has learned {counted(images, 'image')}, and {labelled} are to be labelled"
+            )
         if images and drawn_with != seed:
             drawn = f"its images were drawn with --seed {drawn_with}"
             raise RunError(f"{drawn}, and their labels would be with {seed}")
@@ -214,7 +235,7 @@ def finetune(
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
     return call.perform(
-        "classifier", "finetune-bp", cases.BACKPROP, lineage,
+        "classifier", "finetune-bp", Use.BACKPROP, lineage,
         lambda train, valid, rng: DiscriminativeFineTuning(
             Classifier.on_stack(start.model, digits.n_classes), train, settings, rng, valid
         ),
@@ -238,7 +259,7 @@ def extend(
     start.check_fits(context.digits)
     lineage = start.child(EXTENDED, **call.own(), target_cost=reached.cost_per_100)
     return call.perform(
-        "classifier", "extend", cases.BACKPROP_ON_ALL, lineage,
+        "classifier", "extend", Use.BACKPROP_ON_ALL, lineage,
         lambda train, valid, rng: DiscriminativeFineTuning(
             start.model, train, settings, rng, valid, lineage.target_cost
         ),
@@ -256,7 +277,7 @@ def _validated(path: Path, kind: str, use: str) -> tuple[RunFile, Score]:
         if file.lineage.role != VALIDATED:
             raise RunError(f"only a net that was stopped by validation {use}")
         if file.lineage.labelled:
-            learned = f"learned {file.lineage.labelled} labels"
+            learned = f"learned {counted(file.lineage.labelled, 'label')}"
             raise RunError(f"{learned}; only a net that learned all of its split's {use}")
     assert file.outcome.train is not None  # or loading had refused it
     return file, file.outcome.train
@@ -287,7 +308,7 @@ def finetune_from_random(
         layers=layers, random_start=False,
         target_cost=float(np.mean([train.cost_per_100 for _, train in stopped_at])),
     )  # fmt: skip
-    return _from_random(call, lineage, settings, cases.RANDOM_NET)
+    return _from_random(call, lineage, settings, Use.RANDOM_NET)
 
 
 def finetune_from_random_on_split(
@@ -315,10 +336,10 @@ def finetune_from_random_on_split(
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
     used = dataclasses.replace(settings, rate=settings.all_cases_rate)
-    return _from_random(call, lineage, used, cases.RANDOM_NET_OF_SPLIT)
+    return _from_random(call, lineage, used, Use.RANDOM_NET_OF_SPLIT)
 
 
-def _from_random(call: _Call, lineage: Lineage, settings: BackpropSettings, use: int) -> Result:
+def _from_random(call: _Call, lineage: Lineage, settings: BackpropSettings, use: Use) -> Result:
     digits = call.context.digits
     sizes = (digits.n_pixels, *lineage.layers, digits.n_classes)
     return call.perform(
@@ -361,8 +382,9 @@ def finetune_generative(
         digest = split_recorded(digits, file.lineage).sha256
         lineage = file.child(VALIDATED, **call.own(), split_sha256=digest)
         cases.rows_learned(digits, lineage)
+    use = Use.WAKE_SLEEP if file.kind.name == "stack" else Use.WAKE_SLEEP_AGAIN
     return call.perform(
-        "generative", "finetune-cws", cases.WAKE_SLEEP, lineage,
+        "generative", "finetune-cws", use, lineage,
         lambda train, valid, rng: GenerativeFineTuning(recogniser.net, train, settings, rng, valid),
     )  # fmt: skip
 
@@ -389,7 +411,7 @@ def extend_generative(
     target = reached.error_rate
     lineage = start.child(EXTENDED, **call.own(), target_error_rate=target, schedule_done=epochs)
     return call.perform(
-        "generative", "extend", cases.WAKE_SLEEP_ON_ALL, lineage,
+        "generative", "extend", Use.WAKE_SLEEP_ON_ALL, lineage,
         lambda train, valid, rng: GenerativeFineTuning(
             start.model, train, used, rng, valid, target, epochs
         ),

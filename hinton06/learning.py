@@ -181,7 +181,13 @@ def pretrain(
     run = _Run.of("pretrain", options, [] if on is None else [on])
     if "passes" in run.given and "updates" not in run.given:
         run = dataclasses.replace(run, given={**run.given, "updates": 0})
-    settings = run.settings(conditions(labels=labels, translations=translations, images=labelled))
+    asked = run.settings()
+    settings = run.settings(
+        conditions(
+            labels=labels, translations=translations, images=labelled, cd=asked.cd,
+            persistent=asked.persistent,
+        )
+    )  # fmt: skip
     return run.make(
         experiments.pretrain, out, split, settings, run.recipe.name, run.common["seed"], labels,
         None if on is None else _path(on), translations, labelled,

@@ -137,14 +137,26 @@ class RunFile:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of the recipe's variants that its settings come from."""
-        gradients = {n: getattr(self.settings, n, None) for n in ("mixed", "generative")}
+        names = ("mixed", "generative", "cd", "persistent")
+        gradients = {name: getattr(self.settings, name, None) for name in names}
         return conditions(**self.lineage.conditions(), **gradients)
 
     @cached_property
     def model(self) -> Any:
         """The model, of the kind's own class; `CheckpointError` if it is not whole."""
+        return self._model(self.held.model)
+
+    @cached_property
+    def learned(self) -> Any:
+        """The model; of a file that is not finished, what is measured of it so far."""
+        if self.complete:
+            return self.model
+        state = self.held.state
+        return self._model(next((state[n] for n in ("stack", "mean", "net") if n in state), {}))
+
+    def _model(self, arrays: records.Tree) -> Any:
         try:
-            return self.kind.model.from_arrays(self.held.model)
+            return self.kind.model.from_arrays(arrays)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{self.path}: does not hold a whole model: {error}") from None
 
@@ -186,9 +198,9 @@ class RunFile:
 
     def check_pixels(self, digits: Digits) -> None:
         """Raise `RunError` unless the model has as many inputs as the images have pixels."""
-        if self.model.n_pixels != digits.n_pixels:
+        if self.learned.n_pixels != digits.n_pixels:
             images = f"images of {digits.name} have {digits.n_pixels} pixels"
-            raise RunError(f"{self.path}: has {self.model.n_pixels} inputs, but {images}")
+            raise RunError(f"{self.path}: has {self.learned.n_pixels} inputs, but {images}")
 
     def check_fits(self, digits: Digits) -> None:
         """As `check_pixels`; also unless the model has, if any, the labels' classes."""

@@ -24,8 +24,9 @@ from hinton06.mnist import DataError
 from hinton06.models import Layer
 from hinton06.numerics import Array, batches_taken, firing_probs
 from hinton06.rbm import free_energy, hidden_probs, parts, visible_probs
-from hinton06.recipes import Settings
+from hinton06.recipes import Settings, counted
 from hinton06.recognition import Score, label_free_energies
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 _BATCH = 1000
@@ -82,7 +83,7 @@ class Net:
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, (self.n_pixels, *(len(bias) for _, bias in self._up))))
-        labels = f", {self.n_classes} labels" if self.n_classes else ""
+        labels = f", {counted(self.n_classes, 'label')}" if self.n_classes else ""
         return f"<{self.path}: {self._file.kind.about}, {sizes}{labels}>"
 
     @property
@@ -243,7 +244,7 @@ class Net:
             clamped = np.full(n, label)
         if n < 1 or rounds < 1:
             raise ValueError(f"at least one image and one round, not {n} and {rounds}")
-        rng = np.random.default_rng(seed)
+        rng = stream(seed, Use.DREAMS)
         with native.threads(self._threads):
             chains = generation.start(generator, n, rng, clamped)
             made = generation.fantasies(generator, chains, 1, rounds, rng)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hinton06 import generation
 from hinton06.generation import Fantasies, Generator
 from hinton06.loading import Context, load
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 MAX_SAMPLES = 100_000
@@ -71,7 +72,7 @@ def sample(context: Context, path: Path, options: SamplingOptions = SamplingOpti
     if n_chains * options.samples > MAX_SAMPLES:
         raise RunError(f"{n_chains * options.samples:,} samples are more than {MAX_SAMPLES:,}")
     labels = None if clamped is None else np.repeat(np.array(clamped, np.intp), chains)
-    rng = np.random.default_rng(options.seed)
+    rng = stream(options.seed, Use.DREAMS)
     with context.shown(f"sample {path.name}", options.samples * options.gibbs) as tick:
         started = generation.start(generator, n_chains, rng, labels)
         made = generation.fantasies(generator, started, options.samples, options.gibbs, rng, tick)

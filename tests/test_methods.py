@@ -25,6 +25,7 @@ from hinton06.models import Classifier, DeepBeliefNet, Rbm
 from hinton06.recipes import RECIPES
 from hinton06.records import to_tree
 from hinton06.report import scores as report
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 SAMPLING = Method("sampling", passes=3, temperatures=1, seed=4)
@@ -95,19 +96,24 @@ def fails(result: Result, code: int, *words: str) -> None:
 # -- the library call ------------------------------------------------------------------------
 
 
+def on_test(use: Use) -> np.random.Generator:
+    """The random numbers of seed 4 for the test cases."""
+    return stream(4, use, evaluation.PARTS.index("test"))
+
+
 def test_each_method_is_its_own_function_with_its_own_values(
     nets: dict[str, Path], context: Context
 ) -> None:
     net, images, labels = some_net(), context.digits.test_images, context.digits.test_labels
-    rng = np.random.default_rng
     expected = {
         Method("free-energy"): recognition.label_log_probs(net, images),
-        Method("stochastic", seed=4): recognition.stochastic_label_log_probs(net, images, rng(4)),
+        Method("stochastic", seed=4):
+            recognition.stochastic_label_log_probs(net, images, on_test(Use.STOCHASTIC)),
         Method("stochastic-mean", passes=3, seed=4):
-            recognition.stochastic_label_log_probs(net, images, rng(4), 3),
+            recognition.stochastic_label_log_probs(net, images, on_test(Use.STOCHASTIC_MEAN), 3),
         Method("label-gibbs", rounds=5, seed=4):
-            recognition.gibbs_label_log_probs(net, images, rng(4), 5),
-        SAMPLING: sample(net, images, rng(4), 3, 1).log_probs(),
+            recognition.gibbs_label_log_probs(net, images, on_test(Use.LABEL_GIBBS), 5),
+        SAMPLING: sample(net, images, on_test(Use.SAMPLING), 3, 1).log_probs(),
     }  # fmt: skip
     assert {method.name for method in expected} == set(evaluation.METHODS)
     found = evaluation.evaluate(
@@ -125,7 +131,7 @@ def test_only_weighted_samples_have_a_spread(nets: dict[str, Path], context: Con
     )
     assert plain.spread is None
     images = context.digits.test_images
-    assert sampled.spread == sample(some_net(), images, np.random.default_rng(4), 3, 1).spread()
+    assert sampled.spread == sample(some_net(), images, on_test(Use.SAMPLING), 3, 1).spread()
     assert sampled.sha256 == checkpoint.load(nets["validated"]).digest()
 
 
@@ -156,14 +162,15 @@ def test_chosen_cases_are_the_same_for_every_method_and_of_the_part(
     assert first.score.cases == 30
     assert first.score == again.score
     cases = recognition.Cases(digits.train_images, np.arange(len(digits.train_labels)))
-    drawn = chosen.draw(cases).labels
+    drawn = chosen.draw(cases, "train").labels
     assert len(set(drawn.tolist())) == 30
     assert sorted(drawn) == list(drawn)
-    other = CaseSelection(cases=30, seed=3).draw(cases).labels
+    other = CaseSelection(cases=30, seed=3).draw(cases, "train").labels
     assert set(other.tolist()) != set(drawn.tolist())
-    np.testing.assert_array_equal(chosen.draw(cases).images, digits.train_images[drawn])
-    assert CaseSelection(cases=len(cases)).draw(cases) is cases
-    assert CaseSelection(cases=1000).draw(cases) is cases
+    assert set(chosen.draw(cases, "test").labels.tolist()) != set(drawn.tolist())
+    np.testing.assert_array_equal(chosen.draw(cases, "train").images, digits.train_images[drawn])
+    assert CaseSelection(cases=len(cases)).draw(cases, "train") is cases
+    assert CaseSelection(cases=1000).draw(cases, "train") is cases
 
 
 def test_everything_is_refused_before_anything_is_measured(
@@ -272,8 +279,9 @@ def test_saved_files_hold_what_was_measured(
         assert row["sha256"] == checkpoint.load(nets["validated"]).digest()
         assert record["method"] == entry["method"]["name"]
         assert int(record["errors"]) == entry["errors"]
-        assert f"| {entry['errors']} ± " in line
-    assert "sampling (2 passes, 1 temperatures)" in "\n".join(table)
+        low, high = entry["errors_95_low"], entry["errors_95_high"]
+        assert f"| {entry['errors']} ({low:.0f}-{high:.0f}) | " in line
+    assert "sampling (2 passes, 1 temperature)" in "\n".join(table)
 
 
 def test_published_figures_stand_beside_test_errors_alone(

@@ -15,6 +15,7 @@ from hinton06.cli.options import (
     page_option,
     print_json,
 )
+from hinton06.recipes import counted
 from hinton06.report.files import save
 
 _DEFAULT = Path("digits")
@@ -57,6 +58,6 @@ def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> No
     for net in made.nets:
         before, after = net.score, net.rounded_score
         click.echo(
-            f"  {net.file.path}: {before.errors} errors of {before.cases:,} test cases, "
+            f"  {net.file.path}: {counted(before.errors, 'error')} of {before.cases:,} test cases, "
             f"{after.errors} with the weights rounded to 1/{1 / made.step:g} of their deviation"
         )

@@ -22,8 +22,9 @@ from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
 from hinton06.learning import settings_of
 from hinton06.loading import Context, RunFile
-from hinton06.recipes import RECIPES, Recipe, parse_layers, show_value
+from hinton06.recipes import RECIPES, Recipe, counted, parse_layers, show_value
 from hinton06.records import Tree, to_tree
+from hinton06.report.files import check_folder
 from hinton06.report.scores import coefficient_curve, scores_line, show_curve
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -128,11 +129,12 @@ save_option = click.option(
 
 
 def page_option(default: str) -> Callable[[Command], Command]:
-    """``--out FILE``, a page."""
+    """``--out FILE``, a page; one that cannot be written is refused before work is done for it."""
 
     def checked(_context: click.Context, _option: click.Parameter, out: Path) -> Path:
         if out.suffix.lower() not in (".html", ".htm"):
             raise click.UsageError(f"--out {out}: a page ends in .html")
+        check_folder(out.parent, out)
         return out
 
     return click.option(
@@ -257,11 +259,18 @@ def measuring_context(
     options: dict[str, Any], paths: Sequence[Path], runs: int | None = 1
 ) -> Context:
     """What commands that look at files share: the data of the files unless others are given."""
-    display = Display(options["quiet"], parts=runs)
+    display = Display(options["quiet"], parts=runs, keep=False)
     files = [loading.load(path) for path in paths]
     digits = loading.digits_of(files, options["data_dir"])
     _say_other_data(display, "uses", digits, files)
     return Context(digits, display, options["threads"] or os.cpu_count() or 1)
+
+
+def settings_for(part: str, options: dict[str, Any], paths: Sequence[Path]) -> Any:
+    """A recipe's settings with the options that were given: the first file's recipe by default."""
+    own = loading.load(paths[0]).recipe
+    name = options["recipe"] or (own if own in RECIPES else "tr2006")
+    return settings_of(RECIPES[name], part, options)
 
 
 def values_for(kind: type[T], options: dict[str, Any]) -> T:
@@ -287,7 +296,7 @@ def print_result(result: Result, as_json: bool) -> None:
         print_json(result_values(result) | made)
         return
     click.echo(
-        f"{file.path}: {file.outcome.epochs_text} epochs, {state_text(result)}: "
+        f"{file.path}: {counted(file.outcome.epochs_text, 'epoch')}, {state_text(result)}: "
         f"{file.outcome.reason}\n{scores_line(file.outcome)}"
     )
     if len(curve) > 1:

@@ -27,9 +27,9 @@ def _table_command(report: Report) -> click.Command:
     @save_option
     def command(runs: Any, form: str, save: Path | None) -> None:
         table = report.make(runs)
+        table.show(form)
         if save is not None:
             table.save(save)
-        table.show(form)
 
     return command
 

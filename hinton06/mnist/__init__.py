@@ -24,6 +24,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from hinton06 import streams
 from hinton06.files import open_plain, printable
 
 SPLITS = ("a", "b", "c")
@@ -41,9 +42,6 @@ _FILES = {
 }
 SHA256 = "b2d8f5bf39174ee5ffeefa97e42d673c35432b411bb5d1f74fbbeddae7f1690a"
 """The identity of the data that ship with the package: `Digits.sha256`."""
-
-# The seed of the shuffle of a set whose files come one class after the other: the chapter's year.
-_SHUFFLE_SEED = 2006
 
 # More than any digit set needs. What a file declares is held against these before memory is
 # taken for it, and no more than it declares is ever unpacked.
@@ -252,7 +250,7 @@ def read(folder: Path | None = None) -> Digits:
     train, labels, test, test_labels = arrays
     order = np.arange(len(labels))
     if np.count_nonzero(np.diff(labels)) <= labels.max():  # one class after the other
-        order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(labels))
+        order = streams.shuffle().permutation(len(labels))
     n, *shape = train.shape
     name = "MNIST" if folder is None else str(folder)
     return Digits(

@@ -65,6 +65,11 @@ def shown(value: Any) -> str:
     return ", ".join(value) if words else show_value(value)
 
 
+def _measured(value: Any) -> str:
+    """As `shown`, seconds without the digits that no clock has."""
+    return f"{value:.1f}" if isinstance(value, float) else shown(value)
+
+
 def settings(file: RunFile) -> list[tuple[str, str, str]]:
     """Name, value and source of each setting of a file, as they are shown."""
     recipe, part = RECIPES.get(file.recipe), file.kind.part
@@ -115,5 +120,5 @@ def _history(file: RunFile) -> Table:
 
 
 def _made_by(file: RunFile) -> Table:
-    rows = [{"made by": name, "value": shown(value)} for name, value in file.provenance.items()]
+    rows = [{"made by": name, "value": _measured(v)} for name, v in file.provenance.items()]
     return Table([*_texts("made by"), Column("", "{value}", left=True)], rows)

@@ -47,30 +47,41 @@ class Panel:
         return belongs and column is not None and bool(np.isfinite(column).any())
 
 
-_NARROW, _LABEL_WIDTH = 24, 30  # characters of a name beside another, and of an axis
-_KEPT = "fine-tuning; dots: the weights that were kept"
+_NARROW, _LABEL_WIDTH = 24, 30  # letters of a name beside another, and of an axis
+_TITLE = 50  # letters in a line above a panel
+_DOTS, _DOTTED = "dots: the weights that were kept", "dotted: the criteria"
 _NET, _BOTH, _ON_ALL = (VALIDATED,), (VALIDATED, EXTENDED), (EXTENDED, NOT_PRETRAINED)
 
 # The quantities of "Details of the discriminative fine-tuning procedure".
 DISCRIMINATIVE = (
     Panel("greedy pretraining", "reconstruction error (squared, per case)", "recon_error", "stack",
           (PRETRAINED,), log=True, xlabel="epochs, layer after layer"),
-    Panel(_KEPT, "validation cost (nats per 100)", "valid_cost", "classifier", _NET),
-    Panel(_KEPT, "validation errors", "valid_errors", "classifier", _NET),
-    Panel("all training cases; dotted: the criteria", "training cost (nats per 100)", "train_cost",
-          "classifier", _ON_ALL, log=True),
+    Panel("fine-tuning", "validation cost (nats per 100)", "valid_cost", "classifier", _NET),
+    Panel("fine-tuning", "validation errors", "valid_errors", "classifier", _NET),
+    Panel("all training cases", "training cost (nats per 100)", "train_cost", "classifier", _ON_ALL,
+          log=True),
 )  # fmt: skip
 
 # "Using contrastive wake-sleep for generative fine-tuning".
 GENERATIVE = (
-    Panel("wake-sleep; dots: the weights that were kept", "validation errors", "valid_errors",
-          "generative", _NET),
-    Panel("wake-sleep; dotted: the criteria", "training errors", "train_errors", "generative",
-          _BOTH),
+    Panel("wake-sleep", "validation errors", "valid_errors", "generative", _NET),
+    Panel("wake-sleep", "training errors", "train_errors", "generative", _BOTH),
     Panel("wake-sleep", "reconstruction cost (nats per case)", "recon_cost", "generative", _BOTH),
     Panel("wake-sleep", "free energy, validation minus training (nats)", "free_energy_gap",
           "generative", _NET),
 )  # fmt: skip
+
+
+# "a lower bound on the log probability", with `pretrain --track`.
+TRACKED = (
+    Panel("greedy pretraining", "bound on log p (nats, validation images)", "valid_log_p", "stack",
+          (PRETRAINED,), xlabel="epochs, layer after layer"),
+    Panel("greedy pretraining", "log Z, from below to above (nats)", "log_z_gap", "stack",
+          (PRETRAINED,), xlabel="epochs, layer after layer"),
+)  # fmt: skip
+
+PANELS = (*DISCRIMINATIVE, *GENERATIVE, *TRACKED)
+"""All that can be drawn of histories."""
 
 
 def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") -> bytes:
@@ -129,7 +140,8 @@ def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
 
 
 def _draw_curves(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
-    axes.set(title=panel.title, xlabel=panel.xlabel, ylabel=panel.ylabel)
+    axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
+    marks: set[str] = set()
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if panel.log:
         axes.set_yscale("log")
@@ -141,20 +153,24 @@ def _draw_curves(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
         # A column that is not measured in every epoch gets a point for each measurement.
         marker = "" if len(measured) == len(values) > 1 else "."
         axes.plot(measured + 1, values[measured], marker=marker, color=colour, label=name)
-        _mark_stop(axes, panel.column, colour, file)
+        marks |= _mark_stop(axes, panel.column, colour, file)
+    axes.set_title(textwrap.fill("; ".join([panel.title, *sorted(marks)]), _TITLE))
 
 
-def _mark_stop(axes: Axes, column: str, colour: str, file: RunFile) -> None:
-    """A dot at the weights that validation chose, a dotted line at a criterion."""
-    kept, values = kept_epoch(file), file.history[column]
+def _mark_stop(axes: Axes, column: str, colour: str, file: RunFile) -> set[str]:
+    """A dot at the weights that validation chose, a dotted line at a criterion; what is drawn."""
+    kept, values, drawn = kept_epoch(file), file.history[column], set()
     if kept is not None and kept <= len(values) and np.isfinite(values[kept - 1]):
         axes.plot(kept, values[kept - 1], "o", color=colour)
+        drawn.add(_DOTS)
     rate, train = file.lineage.target_error_rate, file.outcome.train
     target = file.lineage.target_cost if column == "train_cost" else None
     if column == "train_errors" and rate is not None and train is not None:
         target = rate * train.cases / 100
     if target is not None:
         axes.axhline(target, color=colour, linestyle=":", linewidth=1)
+        drawn.add(_DOTTED)
+    return drawn
 
 
 def kept_epoch(file: RunFile) -> int | None:

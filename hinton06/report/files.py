@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from hinton06 import mnist
 from hinton06.checkpoint import CheckpointError
 from hinton06.loading import RunFile, load
+from hinton06.recipes import counted
 from hinton06.records import Tree, to_tree
 
 LEFT_OUT = "left out: "
@@ -22,6 +25,8 @@ LEFT_OUT = "left out: "
 
 # What some table knows: a table that does not passes such files over in silence.
 _TABULATED = {"labels", "cases", "translations", "images", "labelled", "random_start"}
+
+_CHAPTER = "tr2006"  # the recipe of the chapter's numbers
 
 T = TypeVar("T")
 
@@ -90,7 +95,8 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
                 taken += 1
                 yield file
             elif not unknown:
-                notes.append(f"{path.name}: not finished, {file.epochs_done} epochs done")
+                done = counted(file.epochs_done, "epoch")
+                notes.append(f"{path.name}: not finished, {done} done")
     if left_out:
         notes.append(LEFT_OUT + ", ".join(left_out))
     if not (taken or notes):
@@ -103,6 +109,32 @@ def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:
         other = files[place].path.name
         raise ReportError(f"{file.path}: a second file for one line of the table, beside {other}")
     files[place] = file
+
+
+def made_with(*made: RunFile) -> str | None:
+    """What the chapter did not have that files were made with: another recipe, other data."""
+    recipes = dict.fromkeys(f.recipe for f in made if f.recipe != _CHAPTER)
+    data = {f.lineage.data: f for f in made if f.lineage.data != mnist.SHA256}
+    parts = [f"recipe {name}" for name in recipes] + list(map(_of_data, data.values()))
+    return "; ".join(parts) or None
+
+
+def _of_data(file: RunFile) -> str:
+    """The name of a file's data, and how many of them it is tested on, if on any."""
+    folder, test = file.lineage.data_folder, file.outcome.test
+    name = Path(folder).name if folder else file.lineage.data[:8]
+    return f"data {name}" + (f", {counted(f'{test.cases:,}', 'test case')}" if test else "")
+
+
+def with_made(name: str, row: Mapping[str, Any]) -> str:
+    """A row's name, and what it was `made_with`, if that is to be said."""
+    return f"{name}: {row['made_with']}" if row.get("made_with") else name
+
+
+def training_cases(file: RunFile) -> int:
+    """How many training cases a net has learned, before they were translated."""
+    assert file.outcome.train is not None
+    return file.outcome.train.cases // len(mnist.shifts(file.lineage.translations))
 
 
 def capped_notes(file: RunFile) -> list[str]:
@@ -123,6 +155,19 @@ def file_values(file: RunFile) -> Tree:
         "provenance": file.provenance,
         "reason": file.outcome.reason,
     }
+
+
+def check_folder(folder: Path, file: Path | None = None) -> None:
+    """Raise `ReportError` if nothing can be written into a folder, before work is done for it.
+
+    It names the `file` that is to be written there, if there is one. What is missing is not made.
+    """
+    try:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise ReportError(f"{file or folder}: cannot be written: {error.strerror}") from None
 
 
 def save(path: Path, content: bytes | str) -> None:

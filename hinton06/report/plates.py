@@ -222,7 +222,7 @@ def learning_curves(files: Sequence[RunFile]) -> Plate | None:
     drawn = files[:MOST_CURVES]
     named = [Curve(_name(file), f"C{n}", file) for n, file in enumerate(drawn)]
     pictures = []
-    for panel in (*curves.DISCRIMINATIVE, *curves.GENERATIVE):
+    for panel in curves.PANELS:
         own = [curve for curve in named if panel.shows(curve.file)]
         if own:
             url = pages.data_url(curves.panel(own, panel), "image/svg+xml")

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import click
 from rich.cells import cell_len
 from rich.console import Console
+from rich.segment import Segment, Segments
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -31,7 +32,7 @@ Row: TypeAlias = Mapping[str, Any]
 """Values by name; None where there is none."""
 
 _PROSE_WIDTH = 80
-_TEXT_WIDTH = 16  # to which a column of text may be folded
+_TEXT_WIDTH = 16  # to which a column of text may be folded, or to its longest word
 
 
 @dataclass(frozen=True)
@@ -158,14 +159,14 @@ class Table:
             lines = [self.title, *self._paragraphs()]
             console.width = max(sum(widths) + gap * len(widths), *map(cell_len, lines), 1)
         if self.title:
-            console.print(self.title, style="italic")
+            _print_lines(console, Text(self.title, "italic"))
         if widths:
             head = _grid(shown, widths, gap, "bottom")
             head.add_row(*map(Text, headings), style="bold")
-            console.print(head)
+            _print_lines(console, head)
         for section, rows in groupby(zip(self.rows, cells, strict=True), self._section):
             if section:
-                console.print(section, style="bold", overflow="fold")
+                _print_lines(console, Text(section, "bold", overflow="fold"))
             grid = _grid(shown, widths, gap, "top")
             for row, texts in rows:
                 style = "dim" if self.strong and not self.strong(row) else ""
@@ -174,9 +175,9 @@ class Table:
                 else:
                     _print_record(console, shown, texts, style)
             if widths:
-                console.print(grid)
+                _print_lines(console, grid)
         for paragraph in self._paragraphs():
-            console.print(paragraph, width=min(console.width, _PROSE_WIDTH) if room else None)
+            _print_lines(console, Text(paragraph), _PROSE_WIDTH if room else None)
 
     def _section(self, row: tuple[Row, Any]) -> str:
         return self.columns[0].text(row[0]) if self.sections else ""
@@ -190,9 +191,10 @@ def _widths(
     for number, (column, heading) in enumerate(zip(columns, headings, strict=True)):
         content = max((cell_len(texts[number]) for texts in cells), default=0)
         word = max(map(cell_len, heading.split()), default=0)
+        longest = max((cell_len(w) for texts in cells for w in texts[number].split()), default=0)
         wanted.append(max(content, cell_len(heading)))
         whole.append(max(content, word))
-        folded.append(max(min(content, _TEXT_WIDTH), word) if column.left else whole[-1])
+        folded.append(max(min(longest, _TEXT_WIDTH), word) if column.left else whole[-1])
     if room is None:
         return wanted, 2
     for most, least, gap in ((wanted, whole, 2), (wanted, whole, 1), (whole, folded, 1)):
@@ -211,12 +213,23 @@ def _grid(columns: Sequence[Column], widths: list[int], gap: int, vertical: Any)
     return grid
 
 
+def _print_lines(console: Console, what: Grid | Text, most: int | None = None) -> None:
+    """Without the spaces that lines end with; no wider than the console, or than `most`."""
+    options = console.options.update(width=min(console.width, most or console.width))
+    for line in console.render_lines(what, options, pad=False):
+        while line and not line[-1].text.strip():
+            line.pop()
+        if line:
+            line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
+        console.print(Segments([*line, Segment.line()]), end="")
+
+
 def _print_record(console: Console, columns: Any, texts: list[str], style: str) -> None:
     """A line for each value that there is, and an empty line."""
     for column, text in zip(columns, texts, strict=True):
         if text not in ("", "."):
             line = f"{column.heading}: {text}" if column.heading else text
-            console.print(line, style=style, overflow="fold")
+            _print_lines(console, Text(line, style, overflow="fold"))
     console.print()
 
 

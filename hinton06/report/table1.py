@@ -9,7 +9,7 @@ from typing import Any
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
 from hinton06.records import Tree
-from hinton06.report.files import Selection, each_run, file_values, put
+from hinton06.report.files import Selection, each_run, file_values, made_with, put, with_made
 from hinton06.report.scores import OF_TEST_CASES, interval, score_of_product
 from hinton06.report.table import Column, Row, Table
 
@@ -21,9 +21,10 @@ _NAMES = ("network", "cases", "epochs", *_MEASURES)
 def _row(test_cases: int = 10_000, **numbers: Any) -> Tree:
     """One line of Table 1, with the test errors' interval and rate; None where it is empty."""
     errors = numbers["test_errors"]
-    row = dict.fromkeys(_NAMES) | numbers | {"test_cases": test_cases}
-    rate, half = 100 * errors / test_cases, interval(errors, test_cases)
-    return row | {"test_errors_95_interval": half, "test_error_rate_percent": rate}
+    row = dict.fromkeys((*_NAMES, "made_with")) | numbers | {"test_cases": test_cases}
+    low, high = interval(errors, test_cases)
+    row |= {"test_errors_95_low": low, "test_errors_95_high": high}
+    return row | {"test_error_rate_percent": 100 * errors / test_cases}
 
 
 # The chapter's own numbers: Table 1 of UTML TR 2006-004.
@@ -93,10 +94,11 @@ def _measured_row(nets: list[RunFile], line: int) -> Tree:
     if not nets:
         return {}
     name, numbers, scores = PRINTED[line]["network"], Tree(), nets[0].outcome.scores
+    numbers["made_with"] = made_with(*nets)
     if len(nets) > 1:
         scores = {"test": score_of_product(nets)}
     else:
-        numbers = {"cases": f"{scores['train'].cases:,}", "epochs": nets[0].outcome.epochs_text}
+        numbers |= {"cases": f"{scores['train'].cases:,}", "epochs": nets[0].outcome.epochs_text}
     for part, score in scores.items():
         numbers |= {f"{part}_cost": score.cost_per_100, f"{part}_errors": score.errors}
     return _row(scores["test"].cases, network=name, **numbers)
@@ -133,10 +135,11 @@ def _train_cost(row: Row) -> str:
     return f"{cost:.3f}" if row["source"] == "measured" else str(cost)
 
 
-_TEST_ERRORS = Column("", "{test_errors} ± {test_errors_95_interval}")
+_WHOSE = {"chapter": "chapter", "measured": "ours"}
+_TEST_ERRORS = Column("", "{test_errors} ({test_errors_95_low:.0f}-{test_errors_95_high:.0f})")
 _COLUMNS = (
     Column("network", lambda row: row["network"] if row["source"] == "chapter" else "", left=True),
-    Column("", lambda row: "ours" if row["source"] == "measured" else "chapter", left=True),
+    Column("", lambda row: with_made(_WHOSE[row["source"]], row), left=True),
     Column("backprop training set size", "{cases}", short="cases"),
     Column("train epochs", "{epochs}", short="epochs"),
     Column("train cost per 100", _train_cost, short="train cost"),
@@ -164,7 +167,7 @@ def table(folder: Path) -> Table:
         rows,
         name="table1",
         title="Table 1: the chapter's numbers, and ours below them",
-        legend=[f"Costs in nats per 100 cases; {OF_TEST_CASES}"],
+        legend=[f"Costs in nats per 100 cases. {OF_TEST_CASES}"],
         notes=found.notes,
         strong=lambda row: row["source"] == "measured",
         records=[row for row in rows if "network" in row],
