@@ -74,15 +74,15 @@ def estimate(
     for path in paths:
         file = load(path).finished()
         generators = {layer: file.generator(layer) for layer in _layers(file, layers)}
-        file.check_fits(context.digits)
-        parts_of(file, context.digits, selection)
-        plans.append((file, generators))
-    if layers and not any(file.kind.name == "stack" for file, _ in plans):
+        digits = file.fitted(context.digits)
+        parts_of(file, digits, selection)
+        plans.append((file, generators, digits))
+    if layers and not any(file.kind.name == "stack" for file, *_ in plans):
         raise RunError(f"{paths[0]}: only a stack has layers to choose from")
     found = []
-    for file, generators in plans:
-        every = parts_of(file, context.digits, EVERY_CASE)
-        parts = parts_of(file, context.digits, selection)
+    for file, generators, digits in plans:
+        every = parts_of(file, digits, EVERY_CASE)
+        parts = parts_of(file, digits, selection)
         learned = every.get("train", every["test"])  # of other data nobody can say
         for layer, generator in generators.items():
             title = f"likelihood {file.path.name}" + (f" layer {layer}" if layer else "")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -24,10 +28,11 @@ from hinton06.generation import Fantasies
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Outcome, RunFile
+from hinton06.mnist import Digits
 from hinton06.models import Classifier
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Score
-from hinton06.report import curves, files, grids, samples
+from hinton06.report import curves, figures, files, grids, samples
 from hinton06.report.curves import Curve, Panel
 from hinton06.report.figures import HardCase, _digits_with_guesses, hard_cases
 from hinton06.report.files import ReportError
@@ -581,6 +586,43 @@ def test_epochs_on_an_axis_are_whole_even_where_there_is_one() -> None:
     axes = Figure().subplots()
     curves._draw_panel(axes, panel("valid_cost", "classifier"), [Curve("bp", "C0", NET)])
     assert [n for n in axes.get_xticks() if n != int(n)] == []
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"text.usetex": True},
+        {"font.family": ["No Such Sans"], "font.size": 30.0, "axes.grid": True},
+        {"savefig.bbox": "tight", "figure.dpi": 30.0, "svg.fonttype": "none"},
+    ],
+)
+def test_a_user_s_settings_of_matplotlib_change_no_figure(own: dict[str, Any]) -> None:
+    images = np.arange(70, dtype=np.uint8).reshape(2, 35)
+    digits = Digits(images, images[:, 0], images, images[:, 0], (7, 5), "none", "none")
+    cases = [figures.HardCase(place, place, 0, 0.6, 0.4) for place in (0, 1)]
+    drawn = [Curve(name, "C1", found) for name, found in EVERYTHING.items()]
+
+    def everything() -> list[Any]:
+        curved = [curves.draw(drawn, curves.DISCRIMINATIVE, form) for form in ("png", "svg")]
+        return [*curved, figures._digits_with_guesses(cases, 2, digits)]
+
+    expected = everything()
+    with matplotlib.rc_context(own):
+        assert everything() == expected
+        assert all(matplotlib.rcParams[name] == value for name, value in own.items())
+
+
+def test_settings_of_matplotlib_that_cannot_be_read_cost_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hinton06", "figures", "table1-a", "--only", "3", "-q"]
+    for text, backend, code in ((b"font.family: caf\xe9\n", "agg", 1), (b"", "none such", 0)):
+        (tmp_path / "matplotlibrc").write_bytes(text)
+        environment = os.environ | {"MPLBACKEND": backend, "OPENBLAS_NUM_THREADS": "1"}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        assert ("hinton06: matplotlib cannot be loaded" in done.stderr) == bool(code)
 
 
 def test_histories_as_csv_have_a_record_for_each_epoch_of_each_file() -> None:

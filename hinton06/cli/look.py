@@ -126,7 +126,7 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
 @click.option(
     "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
     help="The picture to make, its ending .png, .svg or .gif; without an ending, in each "
-    "--format. Default: samples-NAME beside CHECKPOINT NAME.h5.",
+    "--format. Default: samples-NAME, or samples-NAME-layerN, beside CHECKPOINT NAME.h5.",
 )  # fmt: skip
 @click.option(
     "--format", "forms", type=click.Choice(samples_report.FORMATS), multiple=True,
@@ -147,7 +147,7 @@ def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any)
     they have in mind is sent down to the pixels by the generative connections. A row of the
     grid is one chain. The last sample of each chain is also shown on the terminal.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
-    files = _pictures(path, out, forms)
+    files = _pictures(path, out, forms, options["layer"])
     for file in files:
         check_folder(file.parent, file)
     wanted = shared.values_for(SamplingOptions, options)
@@ -165,10 +165,13 @@ def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any)
         click.echo(f"{file}: {about}")
 
 
-def _pictures(path: Path, out: Path | None, forms: tuple[str, ...]) -> dict[Path, str]:
+def _pictures(
+    path: Path, out: Path | None, forms: tuple[str, ...], layer: int | None
+) -> dict[Path, str]:
     """The files to make, and the format of each."""
     if out is None or not out.suffix:
-        base = path.with_name(f"samples-{path.stem}") if out is None else out
+        name = f"samples-{path.stem}" + (f"-layer{layer}" if layer else "")
+        base = path.with_name(name) if out is None else out
         return {base.with_name(f"{base.name}.{form}"): form for form in forms or ("png",)}
     form = out.suffix.removeprefix(".").lower()
     if form not in samples_report.FORMATS:

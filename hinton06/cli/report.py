@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hinton06 import native
 from hinton06.cli.display import Display
 from hinton06.cli.options import drawing_options, page_option, print_json
 from hinton06.cli.tables import RUNS
@@ -33,8 +33,8 @@ def report(runs: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> 
     and what is missing. The page needs no network, and can be printed. Nothing is trained.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     wanted = page.PageOptions(
-        options["gibbs"], options["seed"], options["threads"] or os.cpu_count() or 1,
-        options["data_dir"],
+        options["gibbs"], options["seed"], options["threads"] or native.usable_threads(),
+        options["data_dir"], options["transposed"],
     )  # fmt: skip
     made = page.make(runs, Display(options["quiet"], parts=None), wanted)
     save(out, made.html)

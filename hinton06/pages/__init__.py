@@ -11,6 +11,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from hinton06.console import plain
+
 
 def text(package: str, name: str) -> str:
     """A text file that lies in a package."""
@@ -32,4 +34,5 @@ def rendered(package: str, **values: Any) -> str:
         loader=PackageLoader(package, ""), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    return environment.get_template("page.html").render(style=style, zip=zip, **values)
+    page = environment.get_template("page.html").render(style=style, zip=zip, **values)
+    return plain(page, "utf-8")  # names of files may be no text

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from hinton06.checkpoint import history_rows
+from hinton06.files import printable
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
+from hinton06.report.files import ReportError
 from hinton06.report.table import Column, Table
+
+try:
+    import matplotlib
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter, MaxNLocator
+except ValueError as error:  # of a matplotlibrc that is no text
+    raise ReportError(f"matplotlib cannot be loaded: {printable(str(error))}") from None
 
 
 class Curve(NamedTuple):
@@ -84,6 +91,20 @@ PANELS = (*DISCRIMINATIVE, *GENERATIVE, *TRACKED)
 """All that can be drawn of histories."""
 
 
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Matplotlib's own settings, whatever a user's matplotlibrc says: figures are the same."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
+def blank(width: float, height: float) -> Figure:
+    """An empty figure of so many inches."""
+    return Figure(figsize=(width, height))
+
+
+@own_style()
 def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") -> bytes:
     """Draw panels in two columns, as a PNG or SVG file: the same for the same histories.
 
@@ -99,6 +120,7 @@ def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") ->
     return saved(figure, form)
 
 
+@own_style()
 def panel(curves: Sequence[Curve], panel: Panel) -> bytes:
     """One panel alone, narrow and with its legend below, as an SVG file."""
     return saved(_alone(curves, panel), "svg")

@@ -33,13 +33,15 @@ _BEYOND = Section("Beyond the chapter", "")
 class PageOptions:
     """How the figures are drawn: rounds of Gibbs sampling before each sample of Figure 5, a seed.
 
-    The images are those that the files were made with, or those in `data_dir`.
+    The images are those that the files were made with, or those in `data_dir`, there `transposed`
+    or not.
     """
 
     gibbs: int = 1000
     seed: int = 0
     threads: int = 1
     data_dir: Path | None = None
+    transposed: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,13 +159,13 @@ def _draw(
     try:
         from hinton06.report import plates  # noqa: PLC0415  # Matplotlib is slow to import
         from hinton06.report.figures import FigureOptions  # noqa: PLC0415
-    except ImportError as error:
-        troubles.append(f"figures: Matplotlib cannot be imported: {error}")
+    except (ImportError, ReportError) as error:
+        troubles.append(f"figures: {error}")
         return
     wanted = FigureOptions(gibbs=options.gibbs, seed=options.seed)
     shelves = [
         plates.Shelf(files, Context(digits, progress, options.threads), wanted)
-        for files, digits in _by_images(origins, options.data_dir, troubles)
+        for files, digits in _by_images(origins, options, troubles)
     ]
     for part in parts.values():
         for name in part.section.figures:
@@ -182,13 +184,15 @@ def _draw(
 
 
 def _by_images(
-    origins: Origins, given: Path | None, troubles: list[str]
+    origins: Origins, options: PageOptions, troubles: list[str]
 ) -> Iterator[tuple[list[RunFile], Digits]]:
     """Files by the images that they were made with, where these are to be found."""
     by_data: dict[str, list[RunFile]] = {}
     for file in origins.files:
         by_data.setdefault(file.lineage.data, []).append(file)
-    known = None if given is None else digits_of([], given)
+    known, given = None, options.data_dir
+    if given is not None:
+        known = digits_of(origins.files, given, options.transposed)
     for data, files in by_data.items():
         try:
             digits = known or digits_of(files[:1], None)

@@ -84,14 +84,15 @@ def _figure2(shelf: Shelf) -> Plate | None:
     found = shelf.best(*_DREAMERS[:2], _is("classifier", VALIDATED), _is("classifier"))
     if not found:
         return None
-    file, digits = found[0], shelf.context.digits
-    logs, labels = _answers(file, digits)
+    file = found[0]
+    logs, digits = _answers(file, shelf.context)
+    labels, named = digits.test_classes, digits.classes
     cases = hard_cases(logs, labels, _HARD)
     if not cases:
         return None
     pictures = [
-        _digit(digits, case.test_case, case.label, f"{case.label}: {case.probability:.2f}",
-               f"{case.second}: {case.second_probability:.2f}")
+        _digit(digits, case.test_case, f"{named[case.label]}: {case.probability:.2f}",
+               f"{named[case.second]}: {case.second_probability:.2f}")
         for case in cases
     ]  # fmt: skip
     about = (
@@ -169,16 +170,16 @@ def _errors(shelf: Shelf, nets: Sequence[RunFile]) -> Plate | None:
     """The digits that a net, or the product of several, gets wrong."""
     if not nets:
         return None
-    answers = [_answers(net, shelf.context.digits) for net in nets]
-    logs, labels = answers[0]
+    answers = [_answers(net, shelf.context) for net in nets]
+    logs, digits = answers[0]
     if len(answers) > 1:
         logs = product_of_nets([logs for logs, _ in answers])
-    every = mistakes(logs, labels)
+    every, named = mistakes(logs, digits.test_classes), digits.classes
     if not every:
         return None
     cases = every[:_MOST_WRONG]
     pictures = [
-        _digit(shelf.context.digits, case.test_case, case.label, f"{case.label} as {case.guess}",
+        _digit(digits, case.test_case, f"{named[case.label]} as {named[case.guess]}",
                f"{case.probability:.2f}")
         for case in cases
     ]  # fmt: skip
@@ -186,7 +187,7 @@ def _errors(shelf: Shelf, nets: Sequence[RunFile]) -> Plate | None:
     who = who if len(nets) == 1 else f"The product of {who}"
     shown = f"the {len(cases)} of them that it is surest of" if every[len(cases) :] else "all"
     about = (
-        f"{who} gets {len(every):,} of {len(labels):,} test digits wrong. Shown are {shown}, the "
+        f"{who} gets {len(every):,} of {len(logs):,} test digits wrong. Shown are {shown}, the "
         "surest first; below each its class, the one that it is taken for, and the probability of "
         "that."
     )
@@ -203,18 +204,20 @@ DRAWN: Mapping[str, Callable[[Shelf], Plate | None]] = {
 """How each figure is made; None where no file gives it."""
 
 
-def _answers(file: RunFile, digits: Digits) -> tuple[Array, NDArray[Any]]:
-    """The recorded log probabilities of the test cases, and their labels."""
+def _answers(file: RunFile, context: Context) -> tuple[Array, Digits]:
+    """The recorded log probabilities of the test cases; the images, told apart as by the net."""
     logs, labels = file.outcome.test_log_probs, file.outcome.test_labels
-    if logs is None or labels is None or not np.array_equal(labels, digits.test_labels):
+    digits = file.fitted(context.digits)
+    if logs is None or labels is None or not np.array_equal(labels, digits.test_classes):
         raise ReportError(f"{file.path}: was tested on other cases than those of {digits.name}")
-    return logs, labels
+    return logs, digits
 
 
-def _digit(digits: Digits, case: int, label: int, *words: str) -> Picture:
+def _digit(digits: Digits, case: int, *words: str) -> Picture:
     image = digits.test_images[case].reshape(digits.shape) / 255
     url = pages.data_url(grids.png(grids.ink(image)), "image/png")
-    return Picture(url, f"test case {case + 1:,}, of class {label}", words)
+    about = f"test case {case + 1:,}, of class {digits.test_labels[case]}"
+    return Picture(url, about, words)
 
 
 def learning_curves(files: Sequence[RunFile]) -> Plate | None:
