@@ -32,6 +32,8 @@ SHAPE = (28, 28)
 _BOX = 20 / 28
 _LONGEST_SIDE = 1600  # larger pictures are reduced: a digit needs no more pixels than that
 _MOST_PIXELS = 100_000_000
+_EVEN = 1 / 255  # standard deviation of an even ground, at most
+_NEIGHBOURHOOD = 6  # of which there are so many in each direction
 _LEAST_CONTRAST = 0.1  # of black on white
 _FAINT = 0.2  # of the strongest ink: what is fainter is none
 _TOUCHING = 1 / 12  # of the largest digit: pieces nearer than that are one digit
@@ -102,12 +104,19 @@ def _read(path: Path) -> NDArray[Any]:
         with open_plain(path) as file:
             if path.suffix.lower() != ".npy":
                 return _read_picture(file)
-        return np.lib.format.open_memmap(path, mode="r")  # takes no more than there is
+        return _read_array(path)
     except UnidentifiedImageError:
         raise DataError(f"{path}: is no picture that Pillow can read, and no .npy file") from None
     except (OSError, SyntaxError, EOFError, struct.error) as error:  # as Pillow raises them
         said = getattr(error, "strerror", None) or str(error) or "it is damaged"
         raise DataError(f"{path}: cannot be read: {printable(said)}") from None
+
+
+def _read_array(path: Path) -> NDArray[Any]:
+    try:
+        return np.lib.format.open_memmap(path, mode="r")  # takes no more than there is
+    except ValueError as error:
+        raise ValueError(f"is no .npy file of numbers: {error}") from None
 
 
 def _read_picture(file: BinaryIO) -> NDArray[Any]:
@@ -121,7 +130,7 @@ def _read_picture(file: BinaryIO) -> NDArray[Any]:
             return np.asarray(image)
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
         image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.BOX)
-        return np.asarray(image)
+        return np.asarray(image) / np.float32(255)
 
 
 # -- ink and ground ------------------------------------------------------------------------------
@@ -152,10 +161,10 @@ def _colours(array: NDArray[Any]) -> NDArray[np.float64]:
     lowest, highest = levels.min(), levels.max()
     if not np.isfinite(lowest + highest):
         raise ValueError("the picture holds a number that is not finite")
-    if array.dtype == np.uint8 and highest > 1:
-        levels /= 255
-    elif lowest < 0 or highest > 1:
-        levels = (levels - lowest) / max(highest - lowest, 1)
+    if lowest < 0:
+        levels -= lowest
+    white = levels.max()
+    levels /= next((most for most in (1, 255, 65535) if white <= most), white)
     if levels.shape[2] in (1, 3):
         return levels
     return _on_ground(levels[:, :, :-1], levels[:, :, -1:])
@@ -176,29 +185,51 @@ def _on_ground(levels: NDArray[np.float64], opacity: NDArray[np.float64]) -> NDA
 
 
 def _ink(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far each pixel is from the ground, beyond what that varies: (rows, columns), from 0.
-
-    The ground is that of the frame, and a quadratic function of the place: light falls unevenly.
-    """
-    size = levels.shape[:2]
-    frame = np.ones(size, np.bool_)
+    """How far each pixel is from the ground, beyond what that varies: (rows, columns), from 0."""
+    frame = np.ones(levels.shape[:2], np.bool_)
     frame[1:-1, 1:-1] = False
+    ground = np.median(levels[frame], axis=0)
+    # Light falls unevenly: a smooth ground first, then one that follows shadows.
+    for fitted in (_quadratic,) * 4 + (_local,) * 3:
+        off, spread = _distances(levels, ground, frame)
+        if spread < _EVEN:
+            break
+        ground = fitted(levels, off <= 3 * spread)
+    off, spread = _distances(levels, ground, frame)
+    return np.maximum(off - 3 * spread, 0)
+
+
+def _distances(
+    levels: NDArray[np.float64], ground: NDArray[np.float64], frame: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], float]:
+    """Of each pixel from the ground, and their standard deviation in the frame, were it all so."""
+    off = np.sqrt(np.mean((levels - ground) ** 2, axis=2))
+    return off, 1.4826 * float(np.median(off[frame]))
+
+
+def _quadratic(levels: NDArray[np.float64], near: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The quadratic function of the place, in each channel, through the pixels near the ground."""
+    size = near.shape
     y, x = np.ogrid[-1 : 1 : size[0] * 1j, -1 : 1 : size[1] * 1j]
     terms = (np.ones((1, 1)), x, y, x * y, x * x, y * y)
-    ground, near = np.median(levels[frame], axis=0), np.zeros(size, np.bool_)
-    for _ in range(6):
-        off = np.sqrt(np.mean((levels - ground) ** 2, axis=2))
-        spread = 1.4826 * np.median(off[frame])  # a standard deviation of the frame
-        before, near = near, off <= max(3 * spread, 2 / 255)
-        if (before == near).all():
-            break
-        chosen = np.argwhere(near)[:: max(1, int(near.sum()) // 20_000)].T
-        columns = np.stack([np.broadcast_to(term, size)[*chosen] for term in terms], axis=1)
-        fitted = np.linalg.lstsq(columns, levels[*chosen], rcond=None)[0]
-        pairs = zip(terms, fitted, strict=True)
-        ground = sum(term[:, :, np.newaxis] * by_channel for term, by_channel in pairs)
-    ink: NDArray[np.float64] = np.maximum(off - 3 * spread, 0)
-    return ink
+    chosen = np.argwhere(near)[:: max(1, int(near.sum()) // 20_000)].T
+    columns = np.stack([np.broadcast_to(term, size)[*chosen] for term in terms], axis=1)
+    fitted = np.linalg.lstsq(columns, levels[*chosen], rcond=None)[0]
+    ground = np.zeros_like(levels)
+    for term, weights in zip(terms, fitted, strict=True):
+        ground += term[:, :, np.newaxis] * weights
+    return ground
+
+
+def _local(levels: NDArray[np.float64], near: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The mean of the pixels near the ground in each one's neighbourhood."""
+    weight = near[:, :, np.newaxis].astype(np.float64)
+    extent = (*(max(3, n // _NEIGHBOURHOOD) for n in near.shape), 1)
+    sums, counts = levels * weight, weight
+    for _ in range(2):
+        sums, counts = (ndimage.uniform_filter(a, extent) for a in (sums, counts))
+    known = counts > 1e-3
+    return np.where(known, sums / np.where(known, counts, 1), _quadratic(levels, near))
 
 
 # -- digits --------------------------------------------------------------------------------------

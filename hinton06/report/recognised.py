@@ -73,7 +73,8 @@ def recognise(net: Net, pictures: Sequence[Path], note: Callable[[str], None]) -
             failures.append(str(error))
             continue
         if own.specks:
-            note(f"{picture}: left out {own.specks} that are small beside the digits")
+            specks = "a speck" if own.specks == 1 else f"{own.specks} specks"
+            note(f"{picture}: left out {specks}, small beside the digits")
     if found:
         probs = net.predict_proba(np.concatenate([own.images for own in found.values()]))
     return Recognised(net, found, probs, tuple(failures))
@@ -124,8 +125,9 @@ def picture(recognised: Recognised, again: Array | None, form: str) -> bytes:
     for first in range(0, len(rows), columns):
         few = rows[first : first + columns]
         titles = [f"{row['guess']}: {max(row['probabilities']):.2f}" for row in few]
-        both = [(recognised.images, titles), (again, ["reconstruction"] * len(few))]
-        for shown, words in both if again is not None else both[:1]:
+        both = [(recognised.images, titles)]
+        both += [(again, ["reconstruction"] * len(few))] if again is not None else []
+        for shown, words in both:
             rest = columns - len(few)
             images += [*shown[first : first + columns], *[np.zeros(recognised.net.shape)] * rest]
             captions += [[word] for word in words + [""] * rest]
