@@ -32,6 +32,7 @@ SHAPE = (28, 28)
 _BOX = 20 / 28
 _LONGEST_SIDE = 1600  # larger pictures are reduced: a digit needs no more pixels than that
 _MOST_PIXELS = 100_000_000
+_COARSE = 200  # pixels in which the ground is looked for
 _EVEN = 1 / 255  # standard deviation of an even ground, at most
 _NEIGHBOURHOOD = 6  # of which there are so many in each direction
 _LEAST_CONTRAST = 0.1  # of black on white
@@ -122,9 +123,13 @@ def _read_array(path: Path) -> NDArray[Any]:
 def _read_picture(file: BinaryIO) -> NDArray[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, of strange files; sizes are checked here
-        image: Image.Image = Image.open(file)
+        too_large = ValueError(f"has more than {_MOST_PIXELS:,} pixels")
+        try:
+            image: Image.Image = Image.open(file)
+        except Image.DecompressionBombError:
+            raise too_large from None
         if math.prod(image.size) > _MOST_PIXELS:
-            raise ValueError(f"has more than {_MOST_PIXELS:,} pixels")
+            raise too_large
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith(("I", "F")):  # grey, of more than 8 bits
             return np.asarray(image)
@@ -186,25 +191,42 @@ def _on_ground(levels: NDArray[np.float64], opacity: NDArray[np.float64]) -> NDA
 
 def _ink(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far each pixel is from the ground, beyond what that varies: (rows, columns), from 0."""
-    frame = np.ones(levels.shape[:2], np.bool_)
-    frame[1:-1, 1:-1] = False
-    ground = np.median(levels[frame], axis=0)
-    # Light falls unevenly: a smooth ground first, then one that follows shadows.
-    for fitted in (_quadratic,) * 4 + (_local,) * 3:
-        off, spread = _distances(levels, ground, frame)
-        if spread < _EVEN:
-            break
-        ground = fitted(levels, off <= 3 * spread)
-    off, spread = _distances(levels, ground, frame)
+    size, step = levels.shape[:2], max(levels.shape) // _COARSE + 1
+    channels = list(np.moveaxis(_ground(levels[::step, ::step]), 2, 0))
+    if step > 1:
+        scaled: Any = {"output_shape": size, "order": 1, "mode": "nearest"}
+        scale = (1 / step, 1 / step)
+        channels = [ndimage.affine_transform(each, scale, **scaled) for each in channels]
+    off, spread = _distances(levels, np.dstack(channels))
     return np.maximum(off - 3 * spread, 0)
 
 
+def _ground(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the picture would be without ink.
+
+    Light falls unevenly: a smooth ground is found first, then one that follows shadows.
+    """
+    ground = np.median(levels[_frame(levels)], axis=0) * np.ones_like(levels)
+    for fitted in (_quadratic,) * 4 + (_local,) * 3:
+        off, spread = _distances(levels, ground)
+        if spread < _EVEN:
+            break
+        ground = fitted(levels, off <= 3 * spread)
+    return ground
+
+
+def _frame(levels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    frame = np.ones(levels.shape[:2], np.bool_)
+    frame[1:-1, 1:-1] = False
+    return frame
+
+
 def _distances(
-    levels: NDArray[np.float64], ground: NDArray[np.float64], frame: NDArray[np.bool_]
+    levels: NDArray[np.float64], ground: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
     """Of each pixel from the ground, and their standard deviation in the frame, were it all so."""
     off = np.sqrt(np.mean((levels - ground) ** 2, axis=2))
-    return off, 1.4826 * float(np.median(off[frame]))
+    return off, 1.4826 * float(np.median(off[_frame(levels)]))
 
 
 def _quadratic(levels: NDArray[np.float64], near: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -212,9 +234,9 @@ def _quadratic(levels: NDArray[np.float64], near: NDArray[np.bool_]) -> NDArray[
     size = near.shape
     y, x = np.ogrid[-1 : 1 : size[0] * 1j, -1 : 1 : size[1] * 1j]
     terms = (np.ones((1, 1)), x, y, x * y, x * x, y * y)
-    chosen = np.argwhere(near)[:: max(1, int(near.sum()) // 20_000)].T
-    columns = np.stack([np.broadcast_to(term, size)[*chosen] for term in terms], axis=1)
-    fitted = np.linalg.lstsq(columns, levels[*chosen], rcond=None)[0]
+    chosen = np.nonzero(near)
+    columns = np.stack([np.broadcast_to(term, size)[chosen] for term in terms], axis=1)
+    fitted = np.linalg.lstsq(columns, levels[chosen], rcond=None)[0]
     ground = np.zeros_like(levels)
     for term, weights in zip(terms, fitted, strict=True):
         ground += term[:, :, np.newaxis] * weights
@@ -312,7 +334,7 @@ def _cut(ink: NDArray[np.float64], regions: NDArray[Any], group: _Group) -> NDAr
 
 def _widened(ink: NDArray[np.float64]) -> NDArray[np.float64]:
     """Strokes thinner than those of MNIST's digits made as wide as the thinnest of these."""
-    mask, extent = ink > _FAINT, max(ink.shape)
+    mask, extent = np.pad(ink > _FAINT, 1), max(ink.shape)
     width = 4 * ndimage.distance_transform_edt(mask)[mask].mean() - 2
     if width >= _THIN * extent:
         return ink

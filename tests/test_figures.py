@@ -23,9 +23,9 @@ from hinton06.lineage import EXTENDED, PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Outcome, RunFile
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Score
-from hinton06.report import curves, files, grids, samples
+from hinton06.report import captioned, curves, files, grids, samples
 from hinton06.report.curves import Curve, Panel
-from hinton06.report.figures import hard_cases
+from hinton06.report.figures import hard_cases, mistakes
 from hinton06.report.files import ReportError
 from hinton06.sampling import Samples, SamplingOptions
 
@@ -288,6 +288,42 @@ def test_hard_cases_are_the_right_ones_with_the_least_lead_in_the_order_of_their
 def test_a_net_that_gets_nothing_right_has_no_hard_cases() -> None:
     logs = np.log(np.array([[0.9, 0.1], [0.2, 0.8]]))
     assert hard_cases(logs, np.array([1, 0]), 5) == []
+
+
+# -- errors ----------------------------------------------------------------------------------
+
+
+def test_mistakes_are_sorted_by_how_sure_the_net_is_with_guess_and_truth() -> None:
+    rng = np.random.default_rng(8)
+    labels = rng.integers(0, 4, 200).astype(np.uint8)
+    inputs = rng.normal(size=(200, 4)) + np.eye(4)[labels]
+    inputs[50:60], labels[50:60] = inputs[60:70], labels[60:70]  # as sure
+    probs = np.exp(inputs) / np.exp(inputs).sum(axis=1, keepdims=True)
+    expected = []
+    for case in range(200):
+        guess = max(range(4), key=lambda k: probs[case, k])
+        if guess != labels[case]:
+            expected.append((-probs[case, guess], case, guess, int(labels[case])))
+    found = mistakes(np.log(probs), labels)
+    assert len(found) > 20
+    assert [(m.test_case, m.guess, m.label) for m in found] == [e[1:] for e in sorted(expected)]
+    for each in found:
+        # Rounding of exp and log of numbers up to 1.
+        assert each.probability == pytest.approx(probs[each.test_case, each.guess], abs=1e-14)
+        assert each.label_probability == pytest.approx(probs[each.test_case, each.label], abs=1e-14)
+
+
+def test_a_net_that_gets_everything_right_has_no_mistakes() -> None:
+    logs = np.log(np.array([[0.9, 0.1], [0.2, 0.8]]))
+    assert mistakes(logs, np.array([0, 1])) == []
+
+
+@pytest.mark.parametrize(("n", "shape"), [(1, (135, 110)), (10, (135, 1055)), (11, (265, 1055))])
+def test_digits_with_captions_lie_ten_in_a_row(n: int, shape: tuple[int, int]) -> None:
+    images, captions = [np.full((4, 4), 1.0)] * n, [[""]] * n
+    found = pixels(curves.saved(captioned.draw(images, captions), "png"))
+    assert found.shape == shape
+    assert n * 99 * 99 <= (found < 128).sum() <= n * 101 * 101  # an edge may cut through pixels
 
 
 # -- learning curves -------------------------------------------------------------------------

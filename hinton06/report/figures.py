@@ -90,14 +90,13 @@ def draw(
             elif options.only:
                 named = "picture of errors" if number == "errors" else f"Figure {number}"
                 context.progress.note(f"{file.path}: gives no {named}: {why_not}")
-    saved.sort(key=lambda figure: figure.figure)
     contents = _learning_curves(loaded) if "curves" in (options.only or "curves") else {}
     if contents:
         about = f"learning curves of {', '.join(loaded)}"
         saved.append(_saved("curves", about, folder / "learning-curves", contents))
     if not saved:
         raise ReportError("these files give none of the chosen figures")
-    return saved
+    return sorted(saved, key=lambda figure: figure.figure)
 
 
 def _why_not(file: RunFile, number: str) -> str:
@@ -232,8 +231,9 @@ def _errors(context: Context, file: RunFile, options: FigureOptions) -> _Made:
     digits = context.digits
     logs = evaluation.recognise_test_cases(context, file.path)
     everyone = mistakes(logs, digits.test_labels)
+    numbers: Tree = {"cases_in_all": len(logs), "errors": len(everyone), "cases": []}
     if not everyone:
-        raise ReportError(f"{file.path}: gets every test case right")
+        return f"{file.path.name} gets every test digit right", {}, numbers
     cases = everyone[: options.cases or _MOST_ERRORS]
     columns = _ERRORS_ACROSS
     captions = [
@@ -245,11 +245,10 @@ def _errors(context: Context, file: RunFile, options: FigureOptions) -> _Made:
         f"{shown}the {len(everyone):,} test digits that {file.path.name} gets wrong, the "
         "surest first; its guess, and what it is"
     )
-    listed = [
+    numbers["cases"] = [
         (_place(number, columns) if number < len(cases) else {}) | dataclasses.asdict(case)
         for number, case in enumerate(everyone)
     ]
-    numbers: Tree = {"cases_in_all": len(logs), "errors": len(everyone), "cases": listed}
     return about, _test_digits(digits, cases, columns, captions), numbers
 
 
