@@ -62,22 +62,25 @@ def recognise(net: Net, pictures: Sequence[Path], note: Callable[[str], None]) -
     """
     if min(net.shape) < _LEAST_SIDE:
         raise RunError(f"{net.path}: images of {net.shape} pixels have no room for a digit")
-    none = np.zeros((0, *net.shape), np.float32)
-    probs = net.predict_proba(none)  # raises before any picture is read
+    # Of no image, so that a net without labels says so before any picture is read.
+    probs = [net.predict_proba(np.zeros((0, *net.shape), np.float32))]
     found: dict[str, Found] = {}
     failures = []
-    for picture in pictures:
+    for picture in dict.fromkeys(pictures):
         try:
-            own = found[str(picture)] = find(picture, net.shape)
+            own = find(picture, net.shape)
+            probs.append(net.predict_proba(own.images))
         except DataError as error:
             failures.append(str(error))
             continue
+        except ValueError as error:  # images already, but not as the net has learned them
+            failures.append(f"{picture}: {error}")
+            continue
+        found[str(picture)] = own
         if own.specks:
             specks = "a speck" if own.specks == 1 else f"{own.specks} specks"
             note(f"{picture}: left out {specks}, small beside the digits")
-    if found:
-        probs = net.predict_proba(np.concatenate([own.images for own in found.values()]))
-    return Recognised(net, found, probs, tuple(failures))
+    return Recognised(net, found, np.concatenate(probs), tuple(failures))
 
 
 def table(recognised: Recognised) -> Table:
