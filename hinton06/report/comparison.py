@@ -37,7 +37,7 @@ def table(comparison: Comparison, digits: Digits, shown: int) -> Table:
     first, second = comparison.names
     differ = f"The guesses differ in {found['different_guesses']:,} cases"
     if shown < len(records):
-        differ += f", of which the first {shown:,} are shown (CSV and JSON have all)"
+        differ += f": here the first {shown:,}, in CSV and JSON all"
     legend = [
         f"Of {found['cases']:,} test cases {first} gets {found['first_errors']:,} wrong, {second} "
         f"{found['second_errors']:,}. {first} alone gets {found['first_alone_right']:,} right, "

@@ -267,15 +267,16 @@ def _cases(evaluations: Sequence[Evaluation]) -> dict[str, NDArray[Any]]:
     columns: dict[str, list[Any]] = {}
     for each in evaluations:
         if each.log_probs is None:
-            continue
+            continue  # of a product
         method = each.method.name if each.method else "softmax"
         same = {"net": each.name, "method": method, "part": each.part}
         own = {name: np.full(each.score.cases, value) for name, value in same.items()}
         own |= {"case": each.numbers, "label": each.labels, "guess": each.log_probs.argmax(axis=1)}
-        own |= {"probabilities": np.exp(each.log_probs), "log_probabilities": each.log_probs}
+        own["log_probabilities"] = each.log_probs
         for name, column in own.items():
             columns.setdefault(name, []).append(column)
-    return {name: np.concatenate(parts) for name, parts in columns.items()}
+    whole = {name: np.concatenate(parts) for name, parts in columns.items()}
+    return whole | {"probabilities": np.exp(whole["log_probabilities"])}
 
 
 def _cases_npz(evaluations: Sequence[Evaluation]) -> bytes:
