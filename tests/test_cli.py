@@ -24,7 +24,7 @@ from hinton06.cli import main
 COMMANDS = (
     "pretrain", "finetune-bp", "finetune-cws", "evaluate", "combine", "sample", "table1",
     "replicas", "translated", "unlabelled", "generative", "figures", "show",
-    "demo",
+    "demo", "compare", "recognise",
 )  # fmt: skip
 PRETRAIN = ["--layers", "12-10-14", "--passes", "2", "--recipe", "quick", "--threads", "1"]
 BACKPROP = ["--max-epochs", "3", "--patience", "1", "--recipe", "quick", "--threads", "1"]

@@ -212,8 +212,8 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
     Figure 2  test digits that a net gets right but is least sure of, in the order
               of their classes, with its guess and second guess: from nets that
               recognise
-    errors    test digits that a net gets wrong, the surest first, with its guess and
-              what it is: from nets that recognise
+    errors    test digits that a net gets wrong, the surest first, with its guess
+              and what it is: from nets that recognise
     Figure 3  incoming weights of first-layer features, white at +3, black at -3:
               from every file
     Figure 5  samples with one label clamped in each row, 1000 Gibbs rounds apart:
