@@ -144,10 +144,17 @@ _threads_option = click.option(
 )  # fmt: skip
 _quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
-save_option = click.option(
-    "--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
-    help="Also write the table there, as Markdown, CSV and JSON.",
-)  # fmt: skip
+
+
+def saving_option(more: str = "") -> Callable[[Command], Command]:
+    """``--save DIR``, which writes a table and perhaps `more`."""
+    return click.option(
+        "--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+        help=f"Also write the table there, as Markdown, CSV and JSON{more}.",
+    )  # fmt: skip
+
+
+save_option = saving_option()
 
 
 def page_option(default: str) -> Callable[[Command], Command]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hinton06 import pages
 from hinton06.lineage import VALIDATED
@@ -20,7 +19,7 @@ from hinton06.numerics import Array
 from hinton06.recognition import product_of_nets
 from hinton06.report import curves, grids
 from hinton06.report.curves import Curve
-from hinton06.report.figures import FigureOptions, hard_cases, picture
+from hinton06.report.figures import FigureOptions, hard_cases, mistakes, picture
 from hinton06.report.files import ReportError, conditions
 
 MOST_CURVES = 10
@@ -122,32 +121,6 @@ def _grid(shelf: Shelf, number: str, found: Sequence[RunFile], alt: str) -> Plat
     if not about.startswith(found[0].path.name):
         about = about[0].upper() + about[1:]
     return Plate(f"Figure {number}", f"{about}.", found[:1], [Picture(url, alt)])
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A test case, by its place, that is taken for another class; the probabilities of both."""
-
-    test_case: int
-    label: int
-    guess: int
-    probability: float
-    label_probability: float
-
-
-def mistakes(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> list[Mistake]:
-    """The cases that are not recognised, those that the guess is surest of first.
-
-    Of an (n_cases, n_classes) array, in nats, and (n_cases,) labels. Of equally sure ones the
-    earlier case comes first.
-    """
-    probs = np.exp(log_probabilities.astype(np.float64))
-    guesses = log_probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(guesses != labels)
-    wrong = wrong[np.argsort(-probs[wrong, guesses[wrong]], kind="stable")]
-    of = (labels[wrong], guesses[wrong])
-    columns = (wrong, *of, probs[wrong, of[1]], probs[wrong, of[0]])
-    return [Mistake(*(column[n].item() for column in columns)) for n in range(len(wrong))]
 
 
 def _errors_of_classifiers(shelf: Shelf) -> Plate | None:

@@ -176,7 +176,7 @@ def table(folder: Path) -> Table:
             for chapter, ours in pairs
         ],
         extra={"cpu_seconds_of_all_files": seconds, "files": made},
-        pictures={"learning-curves.png": lambda: _learning_curves(found)},
+        beside={"learning-curves.png": lambda: _learning_curves(found)},
         sources=[nets for line in range(len(pairs)) for nets in ([], found.nets_of(line))],
     )
 
