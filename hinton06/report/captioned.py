@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from hinton06.report import curves, grids
+
+if TYPE_CHECKING:  # else by `curves`, which says what is wrong with it
+    from matplotlib.figure import Figure
 
 _WIDE, _HIGH, _GAP, _INSIDE = 1.1, 1.4, 0.1, 0.03  # inches
 
@@ -43,9 +44,7 @@ def _figure(
             continue
         row, column = divmod(number, columns)
         left, bottom, side = _WIDE * column + _GAP, height - _HIGH * (row + 1), _WIDE - _GAP
-        frame = Rectangle((left / width, bottom / height), side / width, (_HIGH - _GAP) / height)
-        frame.set(facecolor="none", edgecolor="silver")
-        figure.add_artist(frame)
+        curves.frame(figure, left, bottom, side, _HIGH - _GAP)
         left, bottom, side = left + _INSIDE, bottom + _INSIDE, side - 2 * _INSIDE
         axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
         axes.set_axis_off()

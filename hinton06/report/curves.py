@@ -22,6 +22,7 @@ try:
     import matplotlib
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
     from matplotlib.ticker import LogFormatter, MaxNLocator
 except ValueError as error:  # of a matplotlibrc that is no text
     raise ReportError(f"matplotlib cannot be loaded: {printable(str(error))}") from None
@@ -102,6 +103,14 @@ def own_style() -> Iterator[None]:
 def blank(width: float, height: float) -> Figure:
     """An empty figure of so many inches."""
     return Figure(figsize=(width, height))
+
+
+def frame(figure: Figure, left: float, bottom: float, width: float, height: float) -> None:
+    """Draw a rectangle, in inches."""
+    across, high = figure.get_size_inches()
+    box = Rectangle((left / across, bottom / high), width / across, height / high)
+    box.set(facecolor="none", edgecolor="silver")
+    figure.add_artist(box)
 
 
 @own_style()
