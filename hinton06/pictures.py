@@ -169,7 +169,7 @@ def _colours(array: NDArray[Any]) -> NDArray[np.float64]:
     if lowest < 0:
         levels -= lowest
     white = levels.max()
-    levels /= next((most for most in (1, 255, 65535) if white <= most), white)
+    levels /= 1 if white <= 1 else max(white, 255)
     if levels.shape[2] in (1, 3):
         return levels
     return _on_ground(levels[:, :, :-1], levels[:, :, -1:])
@@ -207,11 +207,11 @@ def _ground(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     Light falls unevenly: a smooth ground is found first, then one that follows shadows.
     """
     ground = np.median(levels[_frame(levels)], axis=0) * np.ones_like(levels)
-    for fitted in (_quadratic,) * 4 + (_local,) * 3:
+    for fitted, reach in [(_quadratic, 3)] * 4 + [(_local, 5)] * 3:
         off, spread = _distances(levels, ground)
         if spread < _EVEN:
             break
-        ground = fitted(levels, off <= 3 * spread)
+        ground = fitted(levels, off <= reach * spread)
     return ground
 
 
@@ -244,14 +244,15 @@ def _quadratic(levels: NDArray[np.float64], near: NDArray[np.bool_]) -> NDArray[
 
 
 def _local(levels: NDArray[np.float64], near: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The mean of the pixels near the ground in each one's neighbourhood."""
-    weight = near[:, :, np.newaxis].astype(np.float64)
+    """The same, and the mean of what is left over in each pixel's neighbourhood."""
+    smooth, weight = _quadratic(levels, near), near[:, :, np.newaxis].astype(np.float64)
     extent = (*(max(3, n // _NEIGHBOURHOOD) for n in near.shape), 1)
-    sums, counts = levels * weight, weight
+    sums, counts = (levels - smooth) * weight, weight
     for _ in range(2):
         sums, counts = (ndimage.uniform_filter(a, extent) for a in (sums, counts))
     known = counts > 1e-3
-    return np.where(known, sums / np.where(known, counts, 1), _quadratic(levels, near))
+    rest: NDArray[np.float64] = np.where(known, sums / np.where(known, counts, 1), 0)
+    return smooth + rest
 
 
 # -- digits --------------------------------------------------------------------------------------

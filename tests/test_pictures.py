@@ -237,6 +237,8 @@ def saved(path: Path, image: Any, **how: Any) -> Path:
         ("npy", lambda x: x),
         ("npy", lambda x: x / 255),
         ("npy", lambda x: -x.astype(float)),
+        ("npy", lambda x: x.astype(np.int16) * 8 - 2040),
+        ("npy", lambda x: x.astype(np.uint16) * 16),
         ("npy", lambda x: x.astype(">u2") * 100),
         ("npy", lambda x: np.dstack([x, x, 255 - x])),
     ],
