@@ -29,6 +29,7 @@ from hinton06.recipes import RECIPES
 from hinton06.report import page, plates
 from hinton06.report.chapter import SECTIONS
 from hinton06.report.figures import hard_cases
+from hinton06.report.files import made_with
 from hinton06.report.page import PageOptions
 from hinton06.report.table import Column, Table
 from hinton06.report.tables import TABLES, Report
@@ -183,7 +184,8 @@ def test_a_number_leads_to_its_file_and_to_how_that_was_made(whole: Page, runs: 
     assert [row[1] for row in firsts] == [path.name for path in paths]
     numbers = {row[1]: row[0] for row in firsts}
     table1 = next(rows for rows in whole.tables.values() if rows[0][:1] == ["network"])
-    measured = {(row[2], row[-1]) for row in table1[1:] if row[1] == "ours" and row[2]}
+    ours = f"ours: {made_with(loading.load(runs / 'bp-a.h5'))}"
+    measured = {(row[2], row[-1]) for row in table1[1:] if row[1] == ours and row[2]}
     assert measured == {
         ("250", numbers["bp-a.h5"]),
         ("300", numbers["bp-a-extended.h5"]),
@@ -491,10 +493,9 @@ def test_a_table_that_cannot_be_made_is_named_and_the_rest_is_there(
 def test_without_matplotlib_there_is_a_page_without_figures(
     monkeypatch: pytest.MonkeyPatch, progress: Any
 ) -> None:
-    for name in list(sys.modules):
-        if name == "hinton06.report.plates" or name.startswith("hinton06.report.figures"):
-            monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("hinton06.report.plates", raising=False)
+    for name in ("plates", "figures", "captioned", "curves"):
+        monkeypatch.delitem(sys.modules, f"hinton06.report.{name}", raising=False)
+        monkeypatch.delattr(f"hinton06.report.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     result = page.make([OLD], progress, OPTIONS)
@@ -523,7 +524,8 @@ def test_a_file_that_is_finished_while_the_page_is_made_does_no_harm(
     monkeypatch.setattr(page, "TABLES", [dataclasses.replace(table1, make=make)])
     found = made(tmp_path, progress=progress)
     (rows,) = [rows for rows in found.tables.values() if rows[0][:1] == ["network"]]
-    assert [row[-1] for row in rows if row[1] == "ours" and row[2]] == ["1", ""]
+    ours = f"ours: {made_with(loading.load(tmp_path / 'bp-a.h5'))}"
+    assert [row[-1] for row in rows if row[1] == ours and row[2]] == ["1", ""]
 
 
 def test_names_are_no_markup(whole: Page, runs: Path) -> None:

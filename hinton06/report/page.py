@@ -160,7 +160,7 @@ def _draw(
         from hinton06.report import plates  # noqa: PLC0415  # Matplotlib is slow to import
         from hinton06.report.figures import FigureOptions  # noqa: PLC0415
     except (ImportError, ReportError) as error:
-        troubles.append(f"figures: {error}")
+        troubles.append(f"figures, drawn by Matplotlib: {error}")
         return
     wanted = FigureOptions(gibbs=options.gibbs, seed=options.seed)
     shelves = [
