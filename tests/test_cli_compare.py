@@ -44,7 +44,7 @@ def two() -> Comparison:
     for _ in range(2):
         inputs = rng.normal(size=(300, 4)) + 2 * np.eye(4)[labels]
         logs.append(inputs - np.log(np.exp(inputs).sum(axis=1, keepdims=True)))
-    return Comparison(("one", "other"), (logs[0], logs[1]), labels)
+    return Comparison(("one", "other"), (logs[0], logs[1]), labels, (0, 1, 2, 3))
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_everything_is_saved_and_so_many_cases_are_shown(tmp_path: Path) -> None
     assert len(written) == len(document["rows"]) == document["different_guesses"] > 4
     assert [int(row["case"]) for row in written] == [row["case"] for row in document["rows"]]
     with Image.open(tmp_path / "new" / "compare.png") as picture:
-        assert picture.size == (4 * 105 + 5, 135)
+        assert picture.size == (4 * 110 + 10, 150)
     assert len((tmp_path / "new" / "compare.md").read_text().split("\n\n")[0].splitlines()) == 2 + 4
     assert "cases: here the first 4, in CSV and JSON all." in " ".join(result.stdout.split())
     assert max(map(len, on_a_terminal(80, *command))) <= 80

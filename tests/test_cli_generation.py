@@ -404,12 +404,16 @@ def test_a_net_that_gets_nothing_right_still_gives_its_other_figures(
 ) -> None:
     guesses = (mnist.read(made / "digits").test_labels + 1) % N_CLASSES
     wrong = np.log(np.where(np.eye(N_CLASSES)[guesses] == 1, 0.7, 0.1))
-    monkeypatch.setattr(evaluation, "recognise_test_cases", lambda *_: wrong)
+    monkeypatch.setattr(evaluation, "recognise_test_cases", lambda c, _: (wrong, c.digits))
     command = ["figures", made / "bp-a.h5", "--data", made / "digits", *SHORT, "--out", tmp_path]
     result = run(*command)
     assert result.exit_code == 0, result.output
     assert result.stderr.strip().endswith("bp-a.h5: gives no Figure 2: it gets no test case right")
-    assert {path.stem for path in tmp_path.iterdir()} == {"figure3-bp-a", "learning-curves"}
+    assert {path.stem for path in tmp_path.iterdir()} == {
+        "errors-bp-a",
+        "figure3-bp-a",
+        "learning-curves",
+    }
     alone = run(*command, "--only", "2")
     assert alone.exit_code == 1
     assert "none of the chosen figures" in alone.stderr

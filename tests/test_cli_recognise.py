@@ -112,7 +112,7 @@ def test_what_is_seen_is_saved(form: str, folder: Path) -> None:
     content = (folder / "new" / f"seen.{form}").read_bytes()
     assert content.startswith(b"\x89PNG" if form == "png" else b"<?xml")
     if form == "png":  # two rows of three
-        assert size(folder / "new" / "seen.png") == (320, 265)
+        assert size(folder / "new" / "seen.png") == (340, 290)
 
 
 def test_a_classifier_has_no_reconstructions_and_says_so(folder: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_classifier_has_no_reconstructions_and_says_so(folder: Path) -> None:
         "hinton06: table1-a: holds a fine-tuned classifier: it generates nothing"
     )
     assert "reconstruction" not in result.stdout
-    assert size(folder / "seen.png") == (110, 135)
+    assert size(folder / "seen.png") == (120, 150)
 
 
 @pytest.mark.parametrize("name", ["bp-a.h5", "cws-a.h5", "pretrain-labels-a.h5"])
