@@ -107,6 +107,7 @@ def table(folder: Path, study: Study) -> Table:
         put(files, (study.key(file), str(file.lineage.split)), file)
         notes += capped_notes(file)
     rows: list[Tree] = []
+    sources: list[list[RunFile]] = []
     for key, (name, printed) in study.experiments.items():
         nets = {split: files[k, split] for k, split in sorted(files) if k == key}
         if not nets:
@@ -114,30 +115,34 @@ def table(folder: Path, study: Study) -> Table:
             continue
         of_net = {split: f"{training_cases(net):,}" for split, net in nets.items()}
         of_all = ", ".join(dict.fromkeys(of_net.values()))
-        for row in _rows(study, nets):
+        for row, of in _rows(study, nets):
             named = {"experiment": name.format(of_net.get(row["net"], of_all))}
             rows.append(named | row | {"printed_test_percent": printed})
+            sources.append(of)
     made = [file_values(f) | {"coefficients": coefficient_curve(f.history)} for f in files.values()]
     return Table(
         _columns(study), rows, name=study.name, legend=[study.legend], notes=notes, sections=True,
-        extra={"files": made},
+        extra={"files": made}, sources=sources,
     )  # fmt: skip
 
 
-def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[Tree]:
-    """An experiment's nets, their mean where that is printed, and the product of several."""
-    rows, nets = [], list(by_split.values())
+def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[tuple[Tree, list[RunFile]]]:
+    """An experiment's nets, their mean where that is printed, and the product of several.
+
+    Each row with the files that it is of.
+    """
+    nets = list(by_split.values())
+    rows: list[tuple[Tree, list[RunFile]]] = []
     for split, net in by_split.items():
         pretrained, outcome = net.lineage.role == PRETRAINED, net.outcome
         epochs = str(vars(net.settings)["passes"]) if pretrained else outcome.epochs_text
         own = {"epochs": epochs, "bp_weight": outcome.bp_weight or None}
-        rows.append(_row(split, outcome.scores) | own | {"made_with": made_with(net)})
-    of_all = {"made_with": made_with(*nets)}
+        rows.append((_row(split, outcome.scores) | own, [net]))
     if study.averaged:
-        rows.append(_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")} | of_all)
+        rows.append((_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")}, nets))
     if len(nets) > 1:
-        rows.append(_row("product", {"test": score_of_product(nets)}) | of_all)
-    return rows
+        rows.append((_row("product", {"test": score_of_product(nets)}), nets))
+    return [(row | {"made_with": made_with(*of)}, of) for row, of in rows]
 
 
 def _mean_rate(nets: Sequence[RunFile], part: str) -> float:
@@ -211,7 +216,8 @@ def few_labels(folder: Path) -> Table:
         lines.setdefault(variant, []).append(file)
     best = _best(lines, notes)
     records = [_few_row(variant, nets, variant in best) for variant, nets in lines.items()]
-    chosen = [file for variant in lines if variant in best for file in lines[variant]]
+    shown = [nets for variant, nets in lines.items() if variant in best]
+    chosen = [file for nets in shown for file in nets]
     notes += [note for file in chosen for note in capped_notes(file)]
     every = [file for nets in lines.values() for file in nets]
     others = sum(file.outcome.capped for file in every if file not in chosen)
@@ -229,6 +235,7 @@ def few_labels(folder: Path) -> Table:
         notes=notes,
         records=records,
         extra={"files": list(map(file_values, every))},
+        sources=shown,
     )
 
 

@@ -22,6 +22,9 @@ from hinton06.loading import RunFile, load
 from hinton06.recipes import counted
 from hinton06.records import Tree, to_tree
 
+LEFT_OUT = "left out: "
+"""How a note begins that names files with a condition that no table knows."""
+
 # What some table knows: a table that does not passes such files over in silence.
 _TABULATED = {"labels", "cases", "translations", "images", "labelled", "random_start"}
 
@@ -33,6 +36,10 @@ T = TypeVar("T")
 
 class ReportError(Exception):
     """A report that cannot be made; the message is one line."""
+
+
+class NoRunsError(ReportError):
+    """A folder holds no run that the report is of."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +69,20 @@ def conditions(file: RunFile) -> set[str]:
     return named - {"below"}
 
 
+def run_paths(folder: Path) -> list[Path]:
+    """The files in a folder that learning commands made, finished or not, in their order."""
+    return sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")])
+
+
 def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> Iterator[RunFile]:
     """The finished files in a folder that a table takes, by any of its selections.
 
     To the notes is added what cannot be read, is not finished, or is left out for a condition
-    that no table knows. `ReportError`, which names what the folder should hold, if there is
+    that no table knows. `NoRunsError`, which names what the folder should hold, if there is
     nothing of all that.
     """
     left_out, taken = [], 0
-    for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
+    for path in run_paths(folder):
         try:
             file = load(path)
         except CheckpointError as error:
@@ -89,9 +101,9 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
                 done = counted(file.epochs_done, "epoch")
                 notes.append(f"{path.name}: not finished, {done} done")
     if left_out:
-        notes.append(f"left out: {', '.join(left_out)}")
+        notes.append(LEFT_OUT + ", ".join(left_out))
     if not (taken or notes):
-        raise ReportError(f"{folder}: there are no {holds} in it")
+        raise NoRunsError(f"{folder}: there are no {holds} in it")
 
 
 def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:

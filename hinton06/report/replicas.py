@@ -9,9 +9,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from hinton06 import mnist
+from hinton06.loading import RunFile
 from hinton06.recipes import show_value
 from hinton06.records import Tree
-from hinton06.report.files import ReportError, with_made
+from hinton06.report.files import NoRunsError, ReportError, with_made
 from hinton06.report.table import Column, Row, Table
 from hinton06.report.table1 import PRINTED, Table1, read_runs
 
@@ -28,7 +29,8 @@ def table(folders: Sequence[Path]) -> Table:
     """
     notes: list[str] = []
     tables = _tables(folders, notes)
-    rows = _rows(tables)
+    lines = _lines(tables)
+    rows = [row for row, _ in lines]
     seeds = ", ".join(map(str, tables))
     digests = {
         str(seed): {" ".join(filter(None, place)): net.digest for place, net in found.nets.items()}
@@ -57,6 +59,7 @@ def table(folders: Sequence[Path]) -> Table:
         records=records,
         json_rows=rows,
         extra={"sha256_by_seed": digests},
+        sources=[nets for _, nets in lines],
     )
 
 
@@ -79,7 +82,7 @@ def _tables(folders: Sequence[Path], notes: list[str]) -> dict[int, Table1]:
         where[seeds[0]], tables[seeds[0]] = folder, found
     notes += [_note(text, where_said, len(folders)) for text, where_said in said.items()]
     if not tables:
-        raise ReportError(f"no finished net in {', '.join(map(str, folders))}")
+        raise NoRunsError(f"no finished net in {', '.join(map(str, folders))}")
     return dict(sorted(tables.items()))
 
 
@@ -90,19 +93,27 @@ def _note(text: str, folders: Sequence[str], n_folders: int) -> str:
     return f"{named}: {text}" if named else text
 
 
-def _rows(tables: Mapping[int, Table1]) -> list[Tree]:
-    """The nine lines of Table 1; the mean of three nets stands before their product."""
-    rows = []
+def _lines(tables: Mapping[int, Table1]) -> list[tuple[Tree, list[RunFile]]]:
+    """The nine lines of Table 1, and their nets; the mean of three stands before the product."""
+    lines = []
     every = [file for found in tables.values() for file in found.nets.values()]
     of_chapter = all(file.lineage.data == mnist.SHA256 for file in every)
     for number, printed in enumerate(PRINTED):
         one, three = slice(number, number + 1), slice(number - 3, number)
         if printed["network"] == "Combined":  # of the three nets above it
-            rows.append(_row("mean of three", three, three, tables, of_chapter))
-            rows.append(_row("Combined", one, three, tables, of_chapter))
+            lines.append((_row("mean of three", three, three, tables, of_chapter), three))
+            lines.append((_row("Combined", one, three, tables, of_chapter), one))
         else:
-            rows.append(_row(printed["network"], one, one, tables, of_chapter))
-    return [row for row in rows if any(measure in row for measure in MEASURES)]
+            lines.append((_row(printed["network"], one, one, tables, of_chapter), one))
+    measured = [(row, place) for row, place in lines if any(name in row for name in MEASURES)]
+    return [(row, _nets(place, tables)) for row, place in measured]
+
+
+def _nets(place: slice, tables: Mapping[int, Table1]) -> list[RunFile]:
+    """What some lines are measured from, of the replicas that have all of it."""
+    lines = range(place.start, place.stop)
+    by_seed = [[found.nets_of(line) for line in lines] for found in tables.values()]
+    return [net for nets in by_seed if all(nets) for line in nets for net in line]
 
 
 def _row(
