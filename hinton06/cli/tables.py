@@ -34,4 +34,4 @@ def _table_command(report: Report) -> click.Command:
     return command
 
 
-COMMANDS = tuple(map(_table_command, TABLES))
+COMMANDS = tuple(_table_command(report) for report in TABLES if report.command)
