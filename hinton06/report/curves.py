@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hinton06.checkpoint import history_rows
+from hinton06.console import plain
 from hinton06.files import printable
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
@@ -183,9 +184,14 @@ def _draw_curves(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
         measured = np.flatnonzero(np.isfinite(values))
         # A column that is not measured in every epoch gets a point for each measurement.
         marker = "" if len(measured) == len(values) > 1 else "."
-        axes.plot(measured + 1, values[measured], marker=marker, color=colour, label=name)
+        axes.plot(measured + 1, values[measured], marker=marker, color=colour, label=_words(name))
         marks |= _mark_stop(axes, panel.column, colour, file)
     axes.set_title(textwrap.fill("; ".join([panel.title, *sorted(marks)]), _TITLE))
+
+
+def _words(name: str) -> str:
+    """A name that may be no text, and is no formula."""
+    return plain(name, "utf-8").replace("$", r"\$")
 
 
 def _mark_stop(axes: Axes, column: str, colour: str, file: RunFile) -> set[str]:
