@@ -22,8 +22,8 @@ from hinton06.report.table import Column, Table
 try:
     import matplotlib
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
+    from matplotlib.figure import Figure as Figure  # noqa: PLC0414  # for others, as is
+    from matplotlib.patches import Rectangle as Rectangle  # noqa: PLC0414
     from matplotlib.ticker import LogFormatter, MaxNLocator
 except ValueError as error:  # of a matplotlibrc that is no text
     raise ReportError(f"matplotlib cannot be loaded: {printable(str(error))}") from None
@@ -104,14 +104,6 @@ def own_style() -> Iterator[None]:
 def blank(width: float, height: float) -> Figure:
     """An empty figure of so many inches."""
     return Figure(figsize=(width, height))
-
-
-def frame(figure: Figure, left: float, bottom: float, width: float, height: float) -> None:
-    """Draw a rectangle, in inches."""
-    across, high = figure.get_size_inches()
-    box = Rectangle((left / across, bottom / high), width / across, height / high)
-    box.set(facecolor="none", edgecolor="silver")
-    figure.add_artist(box)
 
 
 @own_style()
