@@ -9,6 +9,7 @@ import base64
 import dataclasses
 import io
 import json
+import os
 import re
 import shutil
 import sys
@@ -554,6 +555,20 @@ def test_a_file_that_is_finished_while_the_page_is_made_does_no_harm(
     (rows,) = [rows for rows in found.tables.values() if rows[0][:1] == ["network"]]
     ours = f"ours: {made_with(loading.load(tmp_path / 'bp-a.h5'))}"
     assert [row[-1] for row in rows if row[1] == ours and row[2]] == ["1", ""]
+
+
+def test_names_that_are_no_text_and_formulas_are_shown(tmp_path: Path, progress: Any) -> None:
+    folder = tmp_path / os.fsdecode(b"runs-\xfe")
+    folder.mkdir()
+    for own, name in (("bp-a", os.fsdecode(b"bp-\xff")), ("pretrain-a", r"$\frac$")):
+        shutil.copy(OLD / f"{own}.h5", folder / f"{name}.h5")
+    result = page.make([folder], progress, OPTIONS)
+    assert {"Learning curves", "Errors"} <= set(result.figures)
+    assert r"bp-\udcff.h5" in words(Page(result.html))
+    assert r"runs-\udcfe" in words(Page(result.html))
+    (folder / os.fsdecode(b"\xfd.h5")).touch()
+    TABLES[0].make(folder).save(tmp_path)
+    assert r"\udcfd.h5" in (tmp_path / "table1.md").read_text(encoding="utf-8")
 
 
 def test_names_are_no_markup(whole: Page, runs: Path) -> None:
