@@ -44,6 +44,10 @@ def _may_start_a_thread() -> bool:
 
 def start() -> None:
     """Import everything, which takes a while, then run the command."""
+    if "_HINTON06_COMPLETE" in os.environ:  # a shell asks, and Click answers in bytes
+        from hinton06.cli import main  # noqa: PLC0415
+
+        main(prog_name="hinton06")
     out, errors = console.guard()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, stop)

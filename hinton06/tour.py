@@ -414,8 +414,8 @@ STAGES = (
                     "tour/bp-not-pretrained.h5 tour/bp-a.h5 --part test",
                 ),
                 _compare,
-                "Learning by backpropagation ends at the short recipe's cap of epochs. With the "
-                "chapter's stopping rules the gap is that of the last rows of Table 1.",
+                "The short recipe learns for a few epochs at most. With the chapter's sizes and "
+                "stopping rules the gap is that of the last rows of Table 1.",
             ),
             Step(
                 "Which digits is the pretrained net least sure of, and what else does it take them "

@@ -185,11 +185,52 @@ def test_a_mistake_is_one_line(
 
 
 def test_a_folder_of_other_nets_is_refused_in_one_line(again: Path) -> None:
-    done = take(again, "--threads", "2")
+    done = take(again, "--data", "mnist")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert "made with other arguments: lineage threads" in line or "threads" in line
+    assert line.startswith("hinton06: tour/pretrain-a.h5: made with other arguments: data was ")
     assert "--force" in line
+
+
+def test_nets_that_were_made_with_other_threads_are_kept_and_told_once(again: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (again / "tour").iterdir()}
+    done = take(again, "--threads", "2")
+    assert done.returncode == 0
+    told = [
+        line for line in done.stderr.splitlines() if "was made with threads 1, and not 2" in line
+    ]
+    assert [line.split()[1] for line in told] == [
+        f"tour/{name}.h5:"
+        for name in ("pretrain-a", "pretrain-labels-a", "cws-a", "bp-a", "bp-not-pretrained")
+    ]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_data_as_strangers_have_them(tmp_path: Path, to_idx: Callable[[Any], bytes]) -> None:
+    """Transposed, with labels that leave gaps, one class after the other: which is said once."""
+    names, rng = np.array([3, 5, 200]), np.random.default_rng(7)
+    (tmp_path / "mnist").mkdir()  # no name of the data inside
+    for part, n in (("train", 120), ("t10k", 30)):
+        labels = np.sort(np.arange(n) % 3)
+        pixels = rng.integers(0, 100, (n, 7, 5))
+        pixels[np.arange(n), labels] += 150
+        for kind, array in (
+            ("images-idx3", pixels.transpose(0, 2, 1)), ("labels-idx1", names[labels])
+        ):  # fmt: skip
+            (tmp_path / "mnist" / f"{part}-{kind}-ubyte").write_bytes(to_idx(array))
+    done = take(tmp_path, "--data", "./mnist", "--transposed")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("its cases are shuffled") == 1
+    titles = re.findall(r"guesses: test case \d+, label (\d+)", done.stdout)
+    assert titles
+    assert set(map(int, titles)) <= set(names)
+    for title in titles:
+        (bars_below,) = re.findall(
+            rf"guesses: test case \d+, label {title}\b.*\n((?:.*\n){{4}})", done.stdout
+        )[:1]
+        assert re.findall(r"(?:^|  )(3|5|200) ", bars_below, re.M) == ["3", "5", "200"]
+    assert "--recipe quick --watch --runs tour --data ./mnist --transposed" in done.stdout
+    assert checkpoint.load(tmp_path / "tour" / "bp-a.h5").lineage["classes"] == [3, 5, 200]
 
 
 # -- on a terminal ---------------------------------------------------------------------------

@@ -129,7 +129,7 @@ class _DataPlace(click.Path):
 
 def _with_data(_: click.Context, __: click.Parameter, transposed: bool) -> bool:
     given = click.get_current_context().params.get("data_dir")
-    if transposed and given in (None, loading.MNIST):
+    if transposed and (given is None or given is loading.MNIST):
         raise click.UsageError("--transposed goes with --data DIR")
     return transposed
 
