@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial, wraps
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +13,59 @@ from hinton06.cli.options import save_option
 from hinton06.report import error_rates
 from hinton06.report import replicas as seeds
 from hinton06.report import table1 as first
-from hinton06.report.table import FORMATS, Table
+from hinton06.report.table import FOR_PROGRAMS, FORMATS, Table
 
 
-def _table_command(make: Callable[..., Table], folders: int = 1) -> click.Command:
-    """A command that prints, and saves if asked to, the table of a folder, or of several (-1)."""
+def _printing(*arguments: Callable[..., Any]) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command of these arguments that prints, and saves if asked to, the tables that it makes."""
 
-    @click.command()
-    @click.argument("runs", type=click.Path(exists=True, file_okay=False, path_type=Path),
-                    nargs=folders, required=True)  # fmt: skip
-    @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal",
-                  show_default=True, help="How to print the table.")  # fmt: skip
-    @click.option("--json", "form", flag_value="json", help="Short for --format json.")
-    @save_option
-    @wraps(make)
-    def command(runs: Any, form: str, save: Path | None) -> None:
-        table = make(runs)
+    def decorate(make: Callable[..., Sequence[Table]]) -> click.Command:
+        @wraps(make)
+        def command(form: str, save: Path | None, **given: Any) -> None:
+            made = make(**given)
+            _show(made, form)
+            if save is not None:
+                for table in made:
+                    table.save(save)
+
+        for add in reversed((
+            *arguments,
+            click.option("--format", "form", type=click.Choice(FORMATS), default="terminal",
+                         show_default=True, help="How to print the table."),
+            click.option("--json", "form", flag_value="json", help="Short for --format json."),
+            save_option,
+        )):  # fmt: skip
+            add(command)
+        return click.command()(command)
+
+    return decorate
+
+
+def _show(made: Sequence[Table], form: str) -> None:
+    """Print tables; those for programs one at a time."""
+    if form in FOR_PROGRAMS and len(made) > 1:
+        others = ", ".join(table.extra["table"] for table in made[1:])
+        click.echo(f"{form} of one table; --table for another: {others}", err=True)
+        made = made[:1]
+    for number, table in enumerate(made):
+        if number:
+            click.echo()
         table.show(form)
-        if save is not None:
-            table.save(save)
+
+
+def _runs(count: int) -> Callable[..., Any]:
+    """The folder RUNS, or as many as are given (-1)."""
+    kind = click.Path(exists=True, file_okay=False, path_type=Path)
+    return click.argument("runs", type=kind, nargs=count, required=True)
+
+
+def _table_command(make: Callable[[Path], Table]) -> click.Command:
+    """A command that prints the table of a folder."""
+
+    @_printing(_runs(1))
+    @wraps(make)
+    def command(runs: Path) -> list[Table]:
+        return [make(runs)]
 
     return command
 
@@ -45,14 +79,19 @@ def table1(runs: Path) -> Table:
     return first.table(runs)
 
 
-@partial(_table_command, folders=-1)
-def replicas(runs: tuple[Path, ...]) -> Table:
-    """Table 1 over several replicas, one folder RUNS for each seed: means and spread.
+@_printing(
+    _runs(-1),
+    click.option("--table", "tables", multiple=True, type=click.Choice(list(seeds.TABLES)),
+                 help="Only this table; may be given several times. Default: all that the files "
+                 "allow; as CSV and JSON the first of them."),
+)  # fmt: skip
+def replicas(runs: tuple[Path, ...], tables: tuple[str, ...]) -> list[Table]:
+    """Tables over several replicas, one folder RUNS for each seed: means and spread.
 
-    `make table1 SEED=1` makes the folder runs/table1-seed1, and so on. Says what is missing, and
-    what the replicas do not have in common.
+    `make table1 SEED=1` makes the folder runs/table1-seed1, and so on. Says where the printed
+    numbers lie among the replicas, what is missing, and what the replicas do not have in common.
     """
-    return seeds.table(runs)
+    return seeds.tables(runs, tables)
 
 
 @_table_command

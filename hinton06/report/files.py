@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +31,54 @@ T = TypeVar("T")
 
 class ReportError(Exception):
     """A report that cannot be made; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark on one folder: its `text`; for many folders a `kind`, and the `items` of it."""
+
+    text: str
+    kind: str
+    items: tuple[str, ...]
+
+    @classmethod
+    def of(cls, kind: str, *items: str) -> Note:
+        """With the text ``"kind: item, item"``."""
+        return cls(f"{kind}: {', '.join(items)}", kind, items)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of runs; its files are read once for all tables."""
+
+    path: Path
+
+    @cached_property
+    def held(self) -> list[tuple[Path, RunFile | CheckpointError]]:
+        """Each file, or why it cannot be read, by its path."""
+        paths = [*self.path.glob("*.h5"), *self.path.glob("*.h5.part")]
+        return [(path, _read(path)) for path in sorted(paths)]
+
+    def holds(self, selection: Selection) -> bool:
+        """Whether it has a file, finished or not, that a selection takes."""
+        files = [file for _, file in self.held if isinstance(file, RunFile)]
+        return any(selection.fits(f) and conditions(f) <= selection.knows for f in files)
+
+    def unreadable(self) -> list[Note]:
+        """What is to be said of files that cannot be read."""
+        return [_unreadable(p, file) for p, file in self.held if isinstance(file, CheckpointError)]
+
+
+def _unreadable(path: Path, error: CheckpointError) -> Note:
+    why = str(error).removeprefix(f"{path}: ")
+    return Note(str(error), "cannot be read", (f"{path.name} ({why})",))
+
+
+def _read(path: Path) -> RunFile | CheckpointError:
+    try:
+        return load(path)
+    except CheckpointError as error:
+        return error
 
 
 @dataclass(frozen=True)
@@ -59,7 +108,9 @@ def conditions(file: RunFile) -> set[str]:
     return named - {"below"}
 
 
-def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> Iterator[RunFile]:
+def each_run(
+    folder: Folder, holds: str, notes: list[Note], *wanted: Selection
+) -> Iterator[RunFile]:
     """The finished files in a folder that a table takes, by any of its selections.
 
     To the notes is added what cannot be read, is not finished, or is left out for a condition
@@ -67,11 +118,9 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
     nothing of all that.
     """
     left_out, taken = [], 0
-    for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
-        try:
-            file = load(path)
-        except CheckpointError as error:
-            notes.append(str(error))
+    for path, file in folder.held:
+        if isinstance(file, CheckpointError):
+            notes.append(_unreadable(path, file))
             continue
         for selection in wanted:
             if not selection.fits(file):
@@ -84,11 +133,12 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
                 yield file
             elif not unknown:
                 done = counted(file.epochs_done, "epoch")
-                notes.append(f"{path.name}: not finished, {done} done")
+                text = f"{path.name}: not finished, {done} done"
+                notes.append(Note(text, "not finished", (f"{path.name}, {done} done",)))
     if left_out:
-        notes.append(f"left out: {', '.join(left_out)}")
+        notes.append(Note.of("left out", *left_out))
     if not (taken or notes):
-        raise ReportError(f"{folder}: there are no {holds} in it")
+        raise ReportError(f"{folder.path}: there are no {holds} in it")
 
 
 def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:
@@ -125,9 +175,10 @@ def training_cases(file: RunFile) -> int:
     return file.outcome.train.cases // len(mnist.shifts(file.lineage.translations))
 
 
-def capped_notes(file: RunFile) -> list[str]:
+def capped_notes(file: RunFile) -> list[Note]:
     """That a run ended before its stopping rule was met, if it did."""
-    note = f"{file.path.name}: {file.outcome.reason}, before its rule was met"
+    ended = f"{file.path.name}: {file.outcome.reason}"
+    note = Note(f"{ended}, before its rule was met", "ended before the rule was met", (ended,))
     return [note] if file.outcome.capped else []
 
 

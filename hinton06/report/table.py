@@ -27,6 +27,9 @@ from hinton06.report.files import save
 FORMATS = ("terminal", "markdown", "csv", "json")
 """How a table can be printed."""
 
+FOR_PROGRAMS = FORMATS[2:]
+"""Those of which a document is one table."""
+
 Row: TypeAlias = Mapping[str, Any]
 """Values by name; None where there is none."""
 
@@ -69,7 +72,8 @@ class Table:
     column's text stands, on a terminal, once above the rows that share it. `strong` rows are bold
     in Markdown; on a terminal the others are dim. As CSV the `records` are written, if not the
     rows; as JSON the `json_rows`, if not the records, and the `extra`: how the files were made.
-    `pictures` are saved with the table: bytes, by file name.
+    `pictures` are saved with the table: bytes, by file name. `further` tables say more of the same
+    records: they stand below, each under its title, on a terminal and in Markdown.
     """
 
     columns: Sequence[Column]
@@ -84,6 +88,7 @@ class Table:
     json_rows: Sequence[Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+    further: Sequence[Table] = ()
 
     def show(self, form: str = "terminal") -> None:
         """Print the table on standard output, in one of `FORMATS`."""
@@ -119,7 +124,8 @@ class Table:
             if self.strong and self.strong(row):
                 cells[names:] = [f"**{cell}**" if cell else "" for cell in cells[names:]]
             lines.append(_line(cells, names))
-        return "\n\n".join(["\n".join(lines), *self._paragraphs()])
+        below = [part for table in self.further for part in (table.title, table.markdown())]
+        return "\n\n".join(["\n".join(lines), *self._paragraphs(), *below])
 
     def csv(self) -> str:
         """The records as CSV, empty where a value is None."""
@@ -170,6 +176,9 @@ class Table:
                 _print_lines(console, grid)
         for paragraph in self._paragraphs():
             _print_lines(console, Text(paragraph), _PROSE_WIDTH if room else None)
+        for table in self.further:
+            console.print()
+            table.print(console)
 
     def _section(self, row: tuple[Row, Any]) -> str:
         return self.columns[0].text(row[0]) if self.sections else ""
