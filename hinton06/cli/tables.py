@@ -44,8 +44,8 @@ def _printing(*arguments: Callable[..., Any]) -> Callable[[Callable[..., Any]], 
 def _show(made: Sequence[Table], form: str) -> None:
     """Print tables; those for programs one at a time."""
     if form in FOR_PROGRAMS and len(made) > 1:
-        others = ", ".join(table.extra["table"] for table in made[1:])
-        click.echo(f"{form} of one table; --table for another: {others}", err=True)
+        first, *others = (table.extra["table"] for table in made)
+        click.echo(f"as {form}: {first}; --table for {', '.join(others)}", err=True)
         made = made[:1]
     for number, table in enumerate(made):
         if number:

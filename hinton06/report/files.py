@@ -177,9 +177,13 @@ def training_cases(file: RunFile) -> int:
 
 def capped_notes(file: RunFile) -> list[Note]:
     """That a run ended before its stopping rule was met, if it did."""
-    ended = f"{file.path.name}: {file.outcome.reason}"
-    note = Note(f"{ended}, before its rule was met", "ended before the rule was met", (ended,))
-    return [note] if file.outcome.capped else []
+    return [ended_early(file, file.path.name, "its rule")] if file.outcome.capped else []
+
+
+def ended_early(file: RunFile, name: str, rule: str) -> Note:
+    """That a run, which goes by some name, ended before its rule was met."""
+    reason = f"{file.outcome.reason}, before {rule} was met"
+    return Note(f"{name}: {reason}", reason, (name,))
 
 
 def file_values(file: RunFile) -> Tree:

@@ -142,7 +142,7 @@ def _table(table: Replicated, every: Sequence[_Replica], seeds: Mapping[Path, in
         records=records,
         json_rows=values,
         extra={"table": table.name, "sha256_by_seed": digests},
-        further=_quantiles_table(table, shown),
+        further=_distributions(table, shown),
     )
 
 
@@ -221,7 +221,7 @@ def statistics(by_seed: Mapping[str, float], printed: float | None, whose: str) 
     }
     for name, variance in (("draw", 1 + 1 / n), ("mean", 1 / n)):
         share = None
-        if printed is not None and sd:  # and the replicas are not all the same
+        if printed is not None and sd and min(values) < max(values):
             share = float(stdtr(n - 1, (printed - mean) / (sd * variance**0.5)))
         found[f"{name}_at_or_below_{whose}"] = share
     for name, below in QUANTILES.items():
@@ -309,59 +309,72 @@ def _differences(by_seed: Mapping[int, _Replica]) -> list[str]:
 
 def _legend(table: Replicated, seeds: str) -> str:
     """What the cells are."""
-    what = "Errors" if table is table1.REPLICATED else "Error rates in per cent"
-    said = (
-        f"{what}: means over the replicas of {seeds}, and 95 % intervals for what the draws "
-        "of so many do to a mean; sd is of one replica"
-    )
-    if table.whose:
-        printed = "the chapter" if table.whose == "chapter" else "printed"
-        said += (
-            f"; at or below: replicas with no more test errors than {printed}; P draw, P mean: "
-            "probabilities that one more replica, and that the mean of ever more, has no more than "
-            "that, by Student's t"
-        )
-    said += (
-        ". All are tested on the same cases: the sampling of these (brackets in Table 1) comes on "
-        "top."
-    )
-    return f"{said} {table.source}".strip()
+    counts = f"; at or below: replicas with no more test errors than {_printed(table)}"
+    return (
+        f"{'Errors' if _counts(table) else 'Error rates in per cent'}: means over the replicas of "
+        f"{seeds}, and 95 % intervals for what the draws of so many do to a mean; sd is of one "
+        f"replica{counts if table.whose else ''}. All are tested on the same cases: the sampling "
+        f"of these (brackets in {'Table 1' if _counts(table) else 'the table of one seed'}) comes "
+        f"on top. {table.source}"
+    ).strip()
+
+
+def _printed(table: Replicated) -> str:
+    return "the chapter" if table.whose == "chapter" else table.whose
+
+
+def _counts(table: Replicated) -> bool:
+    """Whether errors are shown, and not their rates."""
+    return table.shown[1].endswith("errors")
 
 
 def _columns(table: Replicated) -> list[Column]:
     valid, test = table.shown
-    whose, digits = table.whose, table.digits
-    columns = [
+    digits, ending = table.digits, " errs" if _counts(table) else ""
+    at_or_below = f"{{{test}[at_or_below_{table.whose}]}}/{{{test}[replicas]}}"
+    return [
         *table.columns,
-        Column("valid. errs" if digits == 1 else "valid.", _mean(valid, digits)),
-        *([Column(whose, f"{{{test}[{whose}]:.4g}}")] if whose else []),
-        Column("test errs" if digits == 1 else "test", _mean(test, digits)),
+        Column(f"valid.{ending}", _mean(valid, digits)),
+        *_printed_column(table),
+        Column(f"test{ending}", _mean(test, digits)),
         Column("sd", lambda row: _short(row, test, "sd", digits)),
         Column("range", f"{{{test}[fewest]:.4g}}-{{{test}[most]:.4g}}"),
+        *([Column("at or below", at_or_below)] if table.whose else []),
     ]
+
+
+def _printed_column(table: Replicated) -> list[Column]:
+    return [Column(table.whose, f"{{{table.shown[1]}[{table.whose}]:.4g}}")] if table.whose else []
+
+
+def _distributions(table: Replicated, rows: Sequence[Row]) -> list[Table]:
+    """Quantiles of test errors as far as there are any, and where the printed numbers lie."""
+    test, whose = table.shown[1], table.whose
+    rows = [row for row in rows if row.get(test, {}).get("median") is not None]
+    names = [name for name in QUANTILES if any(row[test][name] is not None for row in rows)]
+    columns = [
+        *table.columns,
+        *_printed_column(table),
+        *(
+            Column(f"{100 * QUANTILES[name]:g} %", f"{{{test}[{name}]:.{table.digits}f}}")
+            for name in names
+        ),
+    ]
+    legend = []
     if whose:
         columns += [
-            Column("at or below", f"{{{test}[at_or_below_{whose}]}}/{{{test}[replicas]}}"),
             Column("P draw", _probability(test, f"draw_at_or_below_{whose}")),
             Column("P mean", _probability(test, f"mean_at_or_below_{whose}")),
         ]
-    return columns
-
-
-def _quantiles_table(table: Replicated, rows: Sequence[Row]) -> list[Table]:
-    """Of what is shown of test cases, where there are replicas enough for all of them."""
-    test, whose = table.shown[1], table.whose
-    enough = [row for row in rows if row.get(test, {}).get("quantile_05") is not None]
-    columns = [
-        *table.columns,
-        *([Column(whose, f"{{{test}[{whose}]:.4g}}")] if whose else []),
-        *(
-            Column(f"{100 * share:g} %", f"{{{test}[{name}]:.{table.digits}f}}")
-            for name, share in QUANTILES.items()
-        ),
-    ]
-    title = f"Quantiles of {'test errors' if table.digits == 1 else 'test error rates'}"
-    return [Table(columns, enough, title=title, sections=table.sections)] if enough else []
+        legend.append(
+            "Probabilities by Student's t, draws taken as normal: P draw, that one more replica "
+            f"has no more test errors than {_printed(table)}; P mean, that ever more replicas have "
+            "no more in the mean."
+        )
+    title = f"Quantiles of test {'errors' if _counts(table) else 'error rates'}"
+    return (
+        [Table(columns, rows, title=title, legend=legend, sections=table.sections)] if rows else []
+    )
 
 
 def _short(row: Row, measure: str, name: str, digits: int) -> str:
@@ -385,7 +398,7 @@ def _mean(measure: str, digits: int) -> Callable[[Row], str]:
 
 
 def _probability(measure: str, name: str) -> Callable[[Row], str]:
-    """With two digits, and never as 0 or 1."""
+    """With two digits, and as less or more than what would be 0 or 1."""
 
     def text(row: Row) -> str:
         value = row.get(measure, {}).get(name)

@@ -14,6 +14,7 @@ from hinton06.report.files import (
     Note,
     Selection,
     each_run,
+    ended_early,
     file_values,
     made_with,
     put,
@@ -120,9 +121,8 @@ def _notes(found: Table1) -> list[Note]:
     notes = [Note.of("missing", *lacking)] if lacking else []
     for (role, split), file in found.files.items():
         if file.outcome.capped:
-            ended = f"{role} {f'Net{split}' if split else 'net'}: {file.outcome.reason}"
-            text = f"{ended}, before its stopping rule was met"
-            notes.append(Note(text, "ended before the stopping rule was met", (ended,)))
+            name = f"Net{split}" if split else "net"
+            notes.append(ended_early(file, f"{role} {name}", "its stopping rule"))
     files = found.files.values()
     for name, values in (
         ("recipes", {file.recipe for file in files}),
