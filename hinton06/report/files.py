@@ -60,9 +60,10 @@ class Folder:
         return [(path, _read(path)) for path in sorted(paths)]
 
     def holds(self, selection: Selection) -> bool:
-        """Whether it has a file, finished or not, that a selection takes."""
+        """Whether `each_run` takes, or says something of, a file of a selection."""
         files = [file for _, file in self.held if isinstance(file, RunFile)]
-        return any(selection.fits(f) and conditions(f) <= selection.knows for f in files)
+        others = _TABULATED - selection.knows
+        return any(selection.fits(file) and not conditions(file) & others for file in files)
 
     def unreadable(self) -> list[Note]:
         """What is to be said of files that cannot be read."""

@@ -260,9 +260,7 @@ def _whose(places: Sequence[Path], every: Sequence[Path], seeds: Mapping[Path, i
 
 
 def _gathered(every: Sequence[_Replica], seeds: Mapping[Path, int]) -> list[str]:
-    """The notes of all folders, one for each kind; a single folder's as they are."""
-    if len(every) == 1:
-        return [note.text for note in every[0].notes]
+    """The notes of all folders, one for each kind."""
     said: dict[str, dict[str, list[Path]]] = {}
     for replica in every:
         notes = replica.notes
@@ -273,6 +271,8 @@ def _gathered(every: Sequence[_Replica], seeds: Mapping[Path, int]) -> list[str]
                 places = said.setdefault(note.kind, {}).setdefault(item, [])
                 places += [replica.folder] if replica.folder not in places else []
     folders = [replica.folder for replica in every]
+    if len(folders) == 1:
+        return [f"{kind}: {', '.join(items)}" for kind, items in said.items()]
     return [
         f"{kind}: {_joined({i: _whose(p, folders, seeds) for i, p in items.items()})}"
         for kind, items in said.items()
