@@ -519,7 +519,9 @@ def test_a_folder_that_lacks_a_table_is_named_by_its_seed(of_all: Callable[..., 
         run("replicas", *folders, "--table", "generative"), 1, "there are no generative nets in it"
     )
     result = run("replicas", *folders[4:], "--table", "generative", "--table", "translated")
-    fails_in_one_line(result, 1, "no finished net in")
+    fails_in_one_line(result, 1, "there are no finished generative nets in")
+    result = run("replicas", *folders[:4], "--table", "generative", "--table", "translated")
+    fails_in_one_line(result, 1, "there are no finished classifiers of translated images in")
     assert run("replicas", *folders, "--table", "table2").exit_code == 2
 
 

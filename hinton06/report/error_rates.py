@@ -110,17 +110,17 @@ def table(folder: Path, study: Study) -> Table:
 
     Raises `ReportError` if there is no net of the study in the folder, or two for one line.
     """
-    files, rows, notes = _read(Folder(folder), study)
+    files, rows, notes = _read(folder, study)
     made = [file_values(f) | {"coefficients": coefficient_curve(f.history)} for f in files.values()]
     return Table(
         _columns(study), [row for _, row in rows], name=study.name,
         legend=[f"{study.about} {OF_TEST_CASES} {study.source}"],
-        notes=[note.text for note in notes], sections=True, extra={"files": made},
+        notes=notes, sections=True, extra={"files": made},
     )  # fmt: skip
 
 
 def _read(
-    folder: Folder, study: Study
+    folder: Path | Folder, study: Study
 ) -> tuple[dict[tuple[str, str], RunFile], list[tuple[int, Tree]], list[Note]]:
     """A study's files by key and split, its rows with their experiments' numbers, and notes."""
     files: dict[tuple[str, str], RunFile] = {}
@@ -140,7 +140,7 @@ def _read(
         for row in _rows(study, nets):
             named = {"experiment": name.format(of_net.get(row["net"], of_all))}
             rows.append((number, named | row | {"printed_test_percent": printed}))
-    notes += [Note.of("missing", name) for name in lacking]
+    notes += [Note.listing("missing", name) for name in lacking]
     return files, rows, notes
 
 
@@ -279,7 +279,7 @@ def few_labels(folder: Path) -> Table:
     Of several layers and rates those that validation chose are shown; CSV and JSON hold all.
     Raises `ReportError` if there are none, or two for one line and split.
     """
-    found = _read_few(Folder(folder))
+    found = _read_few(folder)
     records = [row for _, row in found.rows]
     every = [file for nets in found.lines.values() for file in nets]
     return Table(
@@ -290,7 +290,7 @@ def few_labels(folder: Path) -> Table:
             "Mean error rates of the nets; of several layers and rates those with the fewest "
             f"validation errors. {OF_TEST_CASES} {_FEW_SOURCE}"
         ],
-        notes=[note.text for note in found.notes],
+        notes=found.notes,
         records=records,
         extra={"files": list(map(file_values, every))},
     )
@@ -299,7 +299,7 @@ def few_labels(folder: Path) -> Table:
 _FEW_SOURCE = "Printed: only that pretraining on unlabeled data helps a lot."
 
 
-def _read_few(folder: Folder) -> _Few:
+def _read_few(folder: Path | Folder) -> _Few:
     notes: list[Note] = []
     places: dict[tuple[Variant, str | None], RunFile] = {}
     for file in each_run(folder, _FEW_HOLDS, notes, _SELECTION):
@@ -315,7 +315,7 @@ def _read_few(folder: Folder) -> _Few:
     if others:
         text = f"of the nets that validation did not choose, {others} ended at a cap"
         kind = "nets that validation did not choose, and that ended at a cap"
-        notes.append(Note(text, kind, (str(others),)))
+        notes.append(Note(text, kind, str(others)))
     return _Few(lines, best, notes)
 
 
@@ -344,7 +344,7 @@ def _best(lines: Lines, notes: list[Note]) -> set[Variant]:
             which = f"{labelled:,} labels, pretrained on {pretrained_on}"
             fewer = f"{which}: {len(own) - len(whole)} of {len(own)}"
             text = f"{fewer} choices have fewer than {most} nets and are left out"
-            notes.append(Note(text, "choices that lack nets and are left out", (fewer,)))
+            notes.append(Note(text, "choices that lack nets and are left out", fewer))
     return best
 
 

@@ -33,18 +33,25 @@ class ReportError(Exception):
     """A report that cannot be made; the message is one line."""
 
 
-@dataclass(frozen=True)
-class Note:
-    """A remark on one folder: its `text`; for many folders a `kind`, and the `items` of it."""
+class NoRunsError(ReportError):
+    """A folder holds no run that the report is of."""
 
-    text: str
+
+class Note(str):
+    """A remark on one folder; of many folders' a `kind` is said once, with its `items`."""
+
     kind: str
     items: tuple[str, ...]
 
+    def __new__(cls, text: str, kind: str, *items: str) -> Note:  # noqa: D102  # as of a str
+        note = super().__new__(cls, text)
+        note.kind, note.items = kind, items
+        return note
+
     @classmethod
-    def of(cls, kind: str, *items: str) -> Note:
-        """With the text ``"kind: item, item"``."""
-        return cls(f"{kind}: {', '.join(items)}", kind, items)
+    def listing(cls, kind: str, *items: str) -> Note:
+        """``"kind: item, item"``."""
+        return cls(f"{kind}: {', '.join(items)}", kind, *items)
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,11 @@ class Folder:
     """A folder of runs; its files are read once for all tables."""
 
     path: Path
+
+    @classmethod
+    def at(cls, place: Path | Folder) -> Folder:
+        """Itself, or the one at a path."""
+        return place if isinstance(place, Folder) else cls(place)
 
     @cached_property
     def held(self) -> list[tuple[Path, RunFile | CheckpointError]]:
@@ -72,7 +84,7 @@ class Folder:
 
 def _unreadable(path: Path, error: CheckpointError) -> Note:
     why = str(error).removeprefix(f"{path}: ")
-    return Note(str(error), "cannot be read", (f"{path.name} ({why})",))
+    return Note(str(error), "cannot be read", f"{path.name} ({why})")
 
 
 def _read(path: Path) -> RunFile | CheckpointError:
@@ -110,15 +122,15 @@ def conditions(file: RunFile) -> set[str]:
 
 
 def each_run(
-    folder: Folder, holds: str, notes: list[Note], *wanted: Selection
+    folder: Path | Folder, holds: str, notes: list[Note], *wanted: Selection
 ) -> Iterator[RunFile]:
     """The finished files in a folder that a table takes, by any of its selections.
 
     To the notes is added what cannot be read, is not finished, or is left out for a condition
-    that no table knows. `ReportError`, which names what the folder should hold, if there is
+    that no table knows. `NoRunsError`, which names what the folder should hold, if there is
     nothing of all that.
     """
-    left_out, taken = [], 0
+    left_out, taken, folder = [], 0, Folder.at(folder)
     for path, file in folder.held:
         if isinstance(file, CheckpointError):
             notes.append(_unreadable(path, file))
@@ -135,11 +147,11 @@ def each_run(
             elif not unknown:
                 done = counted(file.epochs_done, "epoch")
                 text = f"{path.name}: not finished, {done} done"
-                notes.append(Note(text, "not finished", (f"{path.name}, {done} done",)))
+                notes.append(Note(text, "not finished", f"{path.name}, {done} done"))
     if left_out:
-        notes.append(Note.of("left out", *left_out))
+        notes.append(Note.listing("left out", *left_out))
     if not (taken or notes):
-        raise ReportError(f"{folder.path}: there are no {holds} in it")
+        raise NoRunsError(f"{folder.path}: there are no {holds} in it")
 
 
 def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:
@@ -184,7 +196,7 @@ def capped_notes(file: RunFile) -> list[Note]:
 def ended_early(file: RunFile, name: str, rule: str) -> Note:
     """That a run, which goes by some name, ended before its rule was met."""
     reason = f"{file.outcome.reason}, before {rule} was met"
-    return Note(f"{name}: {reason}", reason, (name,))
+    return Note(f"{name}: {reason}", reason, name)
 
 
 def file_values(file: RunFile) -> Tree:

@@ -15,7 +15,7 @@ from hinton06.loading import RunFile
 from hinton06.recipes import counted, show_value
 from hinton06.records import Tree
 from hinton06.report import error_rates, table1
-from hinton06.report.files import Folder, Note, ReportError
+from hinton06.report.files import Folder, NoRunsError, Note, ReportError
 from hinton06.report.lines import Line, Replicated
 from hinton06.report.table import Column, Row, Table
 
@@ -57,6 +57,11 @@ class _Made:
     how: Mapping[str, str]
 
 
+def table(folders: Sequence[Path], name: str = "table1") -> Table:
+    """One of `TABLES` over folders of one seed each; raises `ReportError` as `tables`."""
+    return tables(folders, [name])[0]
+
+
 def tables(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Table]:
     """Tables over folders of one seed each: those of the names, or all that the folders allow.
 
@@ -77,14 +82,28 @@ def tables(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Table]:
         if files and (names or files - told):
             kept.append(table)
             told |= files
-    holds = " or ".join(table.holds for table in wanted) if names else "nets of a table"
-    for number, path in enumerate(folders):
-        if kept and not any(_says_something(every[table.name][number]) for table in kept):
-            raise ReportError(f"{path}: there are no {holds} in it")
-    if not kept:
-        raise ReportError(f"no finished net in {', '.join(map(str, folders))}")
+    _check_kept(folders, kept, wanted if names else [], every)
     seeds = {r.folder: r.seed for found in every.values() for r in found if r.seed is not None}
     return [_table(table, every[table.name], seeds) for table in kept]
+
+
+def _check_kept(
+    folders: Sequence[Path],
+    kept: Sequence[Replicated],
+    named: Sequence[Replicated],
+    every: Mapping[str, Sequence[_Replica]],
+) -> None:
+    """`NoRunsError` if there is nothing for a table that was named, or for any, or in a folder."""
+    listed = ", ".join(map(str, folders))
+    for table in named:
+        if table not in kept:
+            raise NoRunsError(f"there are no finished {table.holds} in {listed}")
+    if not kept:
+        raise NoRunsError(f"no finished net in {listed}")
+    holds = " or ".join(table.holds for table in named) or "nets of a table"
+    for number, path in enumerate(folders):
+        if not any(_says_something(every[table.name][number]) for table in kept):
+            raise NoRunsError(f"{path}: there are no {holds} in it")
 
 
 def _says_something(replica: _Replica) -> bool:
@@ -265,7 +284,7 @@ def _gathered(every: Sequence[_Replica], seeds: Mapping[Path, int]) -> list[str]
     for replica in every:
         notes = replica.notes
         if not _says_something(replica):
-            notes = [Note.of("missing", "all files")]
+            notes = [Note.listing("missing", "all files")]
         for note in notes:
             for item in note.items:
                 places = said.setdefault(note.kind, {}).setdefault(item, [])

@@ -81,7 +81,7 @@ class Table1:
         return {place: file for place, file in self.files.items() if place[0] != PRETRAINED}
 
 
-def read_runs(folder: Folder) -> Table1:
+def read_runs(folder: Path | Folder) -> Table1:
     """Gather Table 1 from the finished files of a folder, whatever their names are.
 
     Raises `ReportError` if there is none in it, or two for one line.
@@ -118,7 +118,7 @@ def _notes(found: Table1) -> list[Note]:
         for role, split in _SOURCES
         if split != _COMBINED and (role, split) not in found.files
     ]
-    notes = [Note.of("missing", *lacking)] if lacking else []
+    notes = [Note.listing("missing", *lacking)] if lacking else []
     for (role, split), file in found.files.items():
         if file.outcome.capped:
             name = f"Net{split}" if split else "net"
@@ -130,7 +130,7 @@ def _notes(found: Table1) -> list[Note]:
         ("data sets", {file.lineage.data for file in files}),
     ):
         if len(values) > 1:
-            notes.append(Note.of(f"the files come from different {name}", *sorted(values)))
+            notes.append(Note.listing(f"the files come from different {name}", *sorted(values)))
     return notes
 
 
@@ -160,7 +160,7 @@ _COLUMNS = (
 
 def table(folder: Path) -> Table:
     """Two rows for each line of the chapter's table: its own and ours. Raises as `read_runs`."""
-    found = read_runs(Folder(folder))
+    found = read_runs(folder)
     pairs = [
         ({"source": "chapter"} | printed, {"source": "measured"} | measured)
         for printed, measured in zip(PRINTED, found.measured, strict=True)
@@ -175,7 +175,7 @@ def table(folder: Path) -> Table:
         name="table1",
         title="Table 1: the chapter's numbers, and ours below them",
         legend=[f"Costs in nats per 100 cases. {OF_TEST_CASES}"],
-        notes=[note.text for note in found.notes],
+        notes=found.notes,
         strong=lambda row: row["source"] == "measured",
         records=[row for row in rows if "network" in row],
         json_rows=[
