@@ -7,6 +7,7 @@
 #   make unlabelled   with few labels: pretrained on images without any, and not pretrained
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
+#   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
 #   make figures      Figures 2, 3 and 5, and learning curves
 #   make nets-inside  the nets inside the package, from those of table1 and of cws
 #   make demo         a page that recognises and dreams in a browser, of two nets
@@ -50,15 +51,18 @@ START     = $(GO_ON) --seed $(SEED) --recipe $(RECIPE) $(if $(DATA),--data $(DAT
 PARALLEL  = @$(MAKE) --no-print-directory -j$(JOBS)
 ALL      := a b c
 NETS      = $(ALL:%=$(RUNS)/bp-%.h5) $(ALL:%=$(RUNS)/bp-%-extended.h5) $(RUNS)/bp-not-pretrained.h5
+LIKELY    = $(RUNS)/likelihood
+ESTIMATED = $(foreach table,rbms layers wake-sleep,$(LIKELY)/$(table)/likelihood.json) $(LIKELY)/starts.json
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
 # The net that dreams, and the greedily learned one that it comes from.
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid figures nets-inside demo test \
-	lint dist torture bench clean
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood figures nets-inside demo \
+	test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
-	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5
+	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5 \
+	$(foreach name,cd-25 persistent random transpose,$(LIKELY)/$(name).h5)
 
 table1: .venv/installed
 	$(PARALLEL) nets
@@ -94,6 +98,9 @@ cws: .venv/installed
 hybrid: cws
 	$(PARALLEL) $(SPLITS:%=$(RUNS)/hybrid-%-extended.h5)
 	@$(HINTON06) generative $(RUNS) --save $(RUNS)/generative
+
+likelihood: .venv/installed
+	$(PARALLEL) $(ESTIMATED)
 
 figures: .venv/installed
 	$(PARALLEL) $(FIGURED)
@@ -143,6 +150,32 @@ $(RUNS)/hybrid-%.h5: $(RUNS)/cws-%.h5
 
 $(ALL:%=$(RUNS)/cws-%-extended.h5) $(ALL:%=$(RUNS)/hybrid-%-extended.h5): %-extended.h5: %.h5
 	$(HINTON06) finetune-cws --extend $< --out $@ $(GO_ON_2)
+
+$(LIKELY)/cd-25.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --layers 500 --cd 25 --track 10 --out $@ $(START)
+
+$(LIKELY)/persistent.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --layers 500 --persistent --track 10 --out $@ $(START)
+
+# Above one first layer, two starts of the second.
+$(LIKELY)/random.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --layers 500-784 --persistent --track 5 --out $@ $(START)
+
+$(LIKELY)/transpose.h5: $(LIKELY)/random.h5
+	$(HINTON06) pretrain --split a --layers 500-784 --persistent --track 5 --start transpose --on $< \
+		--out $@ $(GO_ON)
+
+$(LIKELY)/starts.json: $(LIKELY)/random.h5 $(LIKELY)/transpose.h5
+	$(BIN)/python experiments/likelihood/starts.py $^ --out $(@D)
+
+$(LIKELY)/rbms/likelihood.json: $(RUNS)/pretrain-a.h5 $(LIKELY)/cd-25.h5 $(LIKELY)/persistent.h5
+	$(HINTON06) likelihood $^ --layer 1 --save $(@D) --threads $(or $(THREADS),1)
+
+$(LIKELY)/layers/likelihood.json: $(RUNS)/pretrain-a.h5 $(LIKELY)/random.h5 $(LIKELY)/transpose.h5
+	$(HINTON06) likelihood $^ --save $(@D) --threads $(or $(THREADS),1)
+
+$(LIKELY)/wake-sleep/likelihood.json: $(RUNS)/pretrain-labels-a.h5 $(RUNS)/cws-a.h5
+	$(HINTON06) likelihood $^ --layer 3 --save $(@D) --threads $(or $(THREADS),1)
 
 test: .venv/installed
 	$(BIN)/python -m pytest --cov

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,8 @@ class Evaluation:
 
     `confusion` has a row for each true class and a column for each guess; `method` is None for the
     softmax of a classifier, and for products; `seconds` is wall time, where it was measured;
-    `spread` that of the weights of the method ``"sampling"``; `sha256` the digest of the model.
+    `spread` that of the weights of the method ``"sampling"``; `sha256` the digest of the model;
+    `classes` the labels of the rows and columns.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Evaluation:
     seconds: float | None = None
     spread: Spread | None = None
     sha256: str = ""
+    classes: tuple[int, ...] = ()
 
 
 def evaluate(
@@ -142,12 +144,12 @@ def evaluate(
     """
     nets = []
     for path in [paths] if isinstance(paths, Path) else paths:
-        net = file, recogniser = _recogniser(context.digits, path)
+        net = file, recogniser, digits = _recogniser(context.digits, path)
         if methods and not recogniser.generates:
             alone = f"{path}: is a classifier and has its softmax alone"
             raise RunError(f"{alone}; methods are for generative nets and stacks with labels")
         every: Sequence[Method | None] = methods or [Method() if recogniser.generates else None]
-        nets.append((net, every, _parts(file, context.digits, selection)))
+        nets.append((net, every, parts_of(file, digits, selection)))
     return [
         evaluation
         for net, every, parts in nets
@@ -159,8 +161,8 @@ def evaluate(
 def _asked(
     context: Context, net: Any, method: Method | None, parts: Mapping[str, Cases]
 ) -> Iterator[Evaluation]:
-    """The parts of one net, a file and its recogniser, measured in one way."""
-    file, recogniser = net
+    """The parts of one net, a file, its recogniser and the images, measured in one way."""
+    file, recogniser, digits = net
     title = f"evaluate {file.path.name}" + (f" {method.name}" if method else "")
     with context.shown(title, sum(map(len, parts.values()))) as tick:
         for part, cases in parts.items():
@@ -171,23 +173,21 @@ def _asked(
             started = time.perf_counter()
             answer, spread = (method or Method()).ask(recogniser, cases.images, told, part)
             more = method, time.perf_counter() - started, spread, file.digest
-            yield _evaluation(str(file.path), part, answer, cases.labels, *more)
+            yield _evaluation(digits, str(file.path), part, answer, cases.labels, *more)
 
 
-def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser]:
-    """What in a file can be asked for the labels of these digits."""
+def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser, Digits]:
+    """What in a file can be asked for the labels of these digits, told apart as it does."""
     file = load(path)
-    recogniser = file.recogniser()
-    file.check_fits(digits)
-    return file, recogniser
+    return file, file.recogniser(), file.fitted(digits)
 
 
-def _parts(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[str, Cases]:
+def parts_of(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[str, Cases]:
     """The chosen ones of training, validation and test cases, as far as a net has them.
 
     Of other data nobody can say which a net has learned.
     """
-    parts = {"test": Cases(digits.test_images, digits.test_labels)}
+    parts = {"test": Cases(digits.test_images, digits.test_classes)}
     with naming(file.path):
         if file.lineage.data == digits.sha256:
             if file.lineage.role in (PRETRAINED, VALIDATED):
@@ -207,34 +207,44 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
     ``"product"`` is the nets' geometric mean, renormalised; ``"product, no root"`` is renormalised
     without taking the root. Raises as `evaluate`.
     """
-    digits = context.digits
-    answers = _answers(context, "combine", paths)
+    answers, digits = _answers(context, "combine", paths)
     named = [
         *((str(path), array) for path, array in zip(paths, answers, strict=True)),
         ("product", recognition.product_of_nets(answers)),
         ("product, no root", recognition.product_of_nets(answers, geometric=False)),
     ]
-    return [_evaluation(name, "test", array, digits.test_labels) for name, array in named]
+    return [_evaluation(digits, name, "test", array, digits.test_classes) for name, array in named]
 
 
-def recognise_test_cases(context: Context, path: Path) -> Array:
-    """What a net says of each test case: (n_test, n_classes) log p(class | image), in nats."""
-    return _answers(context, f"recognise {path.name}", [path])[0]
+def recognise_test_cases(context: Context, path: Path) -> tuple[Array, Digits]:
+    """What a net says of each test case: (n_test, n_classes) log p(class | image), in nats.
+
+    And the images, their labels told apart as by the net.
+    """
+    (logs,), digits = _answers(context, f"recognise {path.name}", [path])
+    return logs, digits
 
 
-def _answers(context: Context, title: str, paths: Sequence[Path]) -> list[Array]:
-    """Each net's log p(class | image) of the test cases."""
-    nets, answers = [_recogniser(context.digits, path)[1] for path in paths], []
+def _answers(context: Context, title: str, paths: Sequence[Path]) -> tuple[list[Array], Digits]:
+    """Each net's log p(class | image) of the test cases, and the images; of one set of classes."""
+    nets, answers = [_recogniser(context.digits, path) for path in paths], []
+    digits = nets[0][2]
+    for (_, _, own), path in zip(nets, paths, strict=True):
+        if own.classes != digits.classes:
+            raise RunError(f"{path}: does not know the same classes as {paths[0]}")
     with context.shown(title, len(nets)) as tick:
-        for net in nets:
-            answers.append(net.log_probs(context.digits.test_images))
+        for _, net, _ in nets:
+            answers.append(net.log_probs(digits.test_images))
             tick(1)
-    return answers
+    return answers, digits
 
 
-def _evaluation(name: str, part: str, answer: Any, labels: Any, *more: Any) -> Evaluation:
+def _evaluation(
+    digits: Digits, name: str, part: str, answer: Any, labels: Any, *more: Any
+) -> Evaluation:
     measured = finite_score(name, answer, labels)
-    return Evaluation(name, part, measured, recognition.confusion(answer, labels), *more)
+    found = Evaluation(name, part, measured, recognition.confusion(answer, labels), *more)
+    return replace(found, classes=digits.classes)
 
 
 def finite_score(name: Path | str, log_probabilities: Any, labels: Any) -> Score:

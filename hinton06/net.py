@@ -6,7 +6,6 @@ What it says and does is what the commands print and draw, to the bit: it asks t
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,7 +69,7 @@ class Net:
     file : RunFile
         A file that was loaded; `load` does it.
     threads : int, optional
-        Threads that compute; all cores if not given.
+        Threads that compute; if not given, as many as this process may use.
     polarity : bool
         Whether a net that has learned MNIST refuses images that are dark on light.
     """
@@ -78,7 +77,7 @@ class Net:
     def __init__(self, file: RunFile, threads: int | None = None, polarity: bool = True) -> None:
         self._file = file.finished()
         self._model = file.model
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = threads or native.usable_threads()
         self._dark_ground = polarity and file.lineage.data == mnist.SHA256
 
     def __repr__(self) -> str:
@@ -105,6 +104,11 @@ class Net:
     def n_classes(self) -> int:
         """Labels that it knows, 0 if none."""
         return int(self._model.n_classes)
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The labels that it knows, in the order of the columns of `predict_proba`."""
+        return self._file.classes
 
     @property
     def n_layers(self) -> int:
@@ -169,8 +173,9 @@ class Net:
 
     def predict(self, images: ArrayLike) -> NDArray[np.intp]:
         """The most probable label of each image: (n,)."""
-        found: NDArray[np.intp] = self.predict_log_proba(images).argmax(axis=1)
-        return found
+        found = self.predict_log_proba(images).argmax(axis=1)
+        labels: NDArray[np.intp] = np.array(self.classes, np.intp)[found]
+        return labels
 
     def free_energy(self, images: ArrayLike, layer: int | None = None) -> Array:
         """Free energies in nats, exact: the lower, the better the net likes what it sees.
@@ -238,10 +243,12 @@ class Net:
         generator = self._file.generator(layer)
         clamped = None
         if label is not None:
-            if not 0 <= label < generator.n_labels:
-                known = f"labels 0 to {generator.n_labels - 1}, not {label}"
-                raise RunError(f"{self.path}: has {known if generator.n_labels else 'no labels'}")
-            clamped = np.full(n, label)
+            if not generator.n_labels:
+                raise RunError(f"{self.path}: has no labels")
+            if label not in self.classes:
+                known = f"labels {mnist.shown_classes(self.classes)}, not {label}"
+                raise RunError(f"{self.path}: has {known}")
+            clamped = np.full(n, self.classes.index(label))
         if n < 1 or rounds < 1:
             raise ValueError(f"at least one image and one round, not {n} and {rounds}")
         rng = stream(seed, Use.DREAMS)

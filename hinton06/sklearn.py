@@ -11,7 +11,6 @@ when others are fitted, for which `sklearn.preprocessing.MinMaxScaler` is the re
 from __future__ import annotations
 
 import dataclasses
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -77,7 +76,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not ty
     def _computing(self) -> Iterator[None]:
         """`n_jobs` threads; numbers that overflow are found out where they have a name for it."""
         count = self.n_jobs or 1
-        count = count if count > 0 else max(1, (os.cpu_count() or 1) + 1 + count)
+        count = count if count > 0 else max(1, native.usable_threads() + 1 + count)
         with native.threads(count), np.errstate(all="ignore"):
             yield
 
@@ -121,7 +120,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         Standard deviation of the initial weights.
     random_state : int, RandomState or None
     n_jobs : int or None
-        Threads; None is one, -1 all cores.
+        Threads; None is one, -1 as many as this process may use.
     verbose : bool
         Whether to print the reconstruction error of each pass.
 
@@ -346,7 +345,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     n_iter_no_change : int
     random_state : int, RandomState or None
     n_jobs : int or None
-        Threads; None is one, -1 all cores.
+        Threads; None is one, -1 as many as this process may use.
     verbose : bool
         Whether to print a line for each epoch.
 

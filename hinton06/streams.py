@@ -36,6 +36,10 @@ class Use(IntEnum):
     RBM_ESTIMATOR = 17
     RBM_ESTIMATOR_DREAMS = 18
     CLASSIFIER_ESTIMATOR = 19
+    TRACKING = 20
+    LOG_Z = 21
+    BINARY_PIXELS = 22  # the same for every model
+    UP_PASSES = 23
 
 
 def stream(seed: int, use: Use, *place: int) -> Generator:

@@ -471,7 +471,8 @@ def test_each_table_that_the_folders_allow_is_printed_and_saved(
     for form in ("csv", "json"):
         first = run("replicas", *folders, "--format", form)
         assert first.stdout == (out / f"replicas.{form}").read_text()
-        assert first.stderr == f"as {form}: table1; --table for {', '.join(list(TABLES)[1:])}\n"
+        others = ", ".join(list(TABLES)[1:])
+        assert first.stderr == f"hinton06: {form} of table1 alone; --table for {others}\n"
         for name in list(TABLES)[1:]:
             one = run("replicas", *folders, "--format", form, "--table", name)
             assert one.stdout == (out / f"replicas-{name}.{form}").read_text()

@@ -80,7 +80,7 @@ def assert_same_nets(one: Path, other: Path) -> None:
                 np.testing.assert_array_equal(array, theirs[key], err_msg=f"{seed} {name} {key}")
 
 
-def wait_for(cluster: slurm.Cluster, job: str, *states: str, seconds: float = 120) -> str:
+def wait_for(cluster: slurm.Cluster, job: str, *states: str, seconds: float = 600) -> str:
     """The first of these states of a job, with how often it was queued again, that comes."""
     end = time.monotonic() + seconds
     while (state := cluster.state(job)) not in states:

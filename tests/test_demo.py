@@ -1213,6 +1213,50 @@ def test_images_of_any_shape_and_classes_of_any_number_have_a_page(
     assert page.errors == []
 
 
+def test_the_page_calls_labels_what_the_data_call_them(
+    opened: Callable[..., Browser], tmp_path: Path, progress: Any
+) -> None:
+    names = (3, 5, 200)
+    images = np.random.default_rng(0).integers(0, 256, (30, 35)).astype(np.uint8)
+    labels = np.array(names, np.uint8)[np.arange(30) % 3]
+    digits = Digits(images, labels, images, labels, (7, 5), "none", "others")
+    path = save_net(tmp_path / "net.h5", random_net(6, (35, 9, 8, 23, 3)))
+    held = checkpoint.load(path)
+    held.lineage["classes"] = list(names)
+    checkpoint.save(path, held)
+    page_file = tmp_path / "page.html"
+    page_file.write_text(demo.make(context(digits, progress), [path]).html, encoding="utf-8")
+    page = opened(page_file)
+    page.click("#digits label:nth-child(2)")
+    image = np.array(page.run("[...hinton06.page.image]"))
+    said, guess = verdict(page), guess_of(image, path)
+    assert f"It is a {names[guess]}, says the net" in said
+    own = names[page.run("hinton06.page.label")]
+    assert said.endswith("It is." if own == names[guess] else f"Its label is {own}.")
+    shown = {
+        "#dream-labels label": ["each its own", "3", "5", "200", "free"],
+        "#fill-labels label": ["3", "5", "200", "free"],
+        ".valley b": ["3", "5", "200"],
+        "#bars b": ["3", "5", "200"],
+    }
+    for place, texts in shown.items():
+        found = f"[...document.querySelectorAll({place!r})].map((e) => e.textContent)"
+        assert page.run(found)[: len(texts)] == texts, place
+    described = page.run("document.querySelector('#digits input').getAttribute('aria-label')")
+    assert re.fullmatch(r"Test digit \d+, a (3|5|200)", described)
+    for player in ("dream", "fill"):
+        page.click(f"#{player}-player button:nth-of-type(2)")
+    captions = page.run(
+        "[...document.querySelectorAll('#dreams small, #fills small')].map((e) => e.textContent)"
+    )
+    words = {word for caption in captions for word in re.findall(r"\d+", caption)}
+    assert len(captions) == 20
+    assert words
+    assert words <= {"3", "5", "200"}
+    heard = page.run("document.querySelector('.valleys').getAttribute('aria-label')")
+    assert re.search(r"3: [+.\d]+, 5: [+.\d]+, 200: ", heard)
+
+
 def test_without_scripts_and_in_an_old_browser_the_page_says_so(
     chromium: Browser, two: Path, tmp_path: Path
 ) -> None:

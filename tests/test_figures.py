@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -24,10 +28,11 @@ from hinton06.generation import Fantasies
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Outcome, RunFile
+from hinton06.mnist import Digits
 from hinton06.models import Classifier
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Score
-from hinton06.report import curves, files, grids, samples
+from hinton06.report import curves, figures, files, grids, samples
 from hinton06.report.curves import Curve, Panel
 from hinton06.report.figures import HardCase, _digits_with_guesses, hard_cases
 from hinton06.report.files import ReportError
@@ -454,20 +459,29 @@ CWS = run_file(
 CWS_EXTENDED = run_file("generative", {"train_errors": [30, 25]}, EXTENDED,
                         outcome=ended(2, 300, 25), target_error_rate=10.0)  # fmt: skip
 STACK = run_file("stack", {"recon_error": [9, 8, 7, 6]})
+TRACKED = run_file("stack", {"valid_log_p": [np.nan, -9, np.nan, -8], "log_z_gap": [np.nan, 1] * 2})
 NET = run_file("classifier", {"valid_cost": [9.0], "train_cost": [1.0]}, VALIDATED,
                outcome=ended(1))  # fmt: skip
 X = run_file("classifier", {"train_cost": [3, 2]}, EXTENDED, outcome=ended(2), target_cost=2.5)
-EVERYTHING = {"cws": CWS, "cws-extended": CWS_EXTENDED, "stack": STACK, "bp": NET, "x": X}
+EVERYTHING = {
+    "cws": CWS,
+    "cws-extended": CWS_EXTENDED,
+    "stack": STACK,
+    "tracked": TRACKED,
+    "bp": NET,
+    "x": X,
+}
 
 
 def panel(column: str, kind: str) -> Panel:
-    panels = (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
+    panels = (*curves.DISCRIMINATIVE, *curves.GENERATIVE, *curves.TRACKED)
     return next(p for p in panels if (p.column, p.kind) == (column, kind))
 
 
 @pytest.mark.parametrize(
     ("column", "kind_of_file", "shown"),
-    [("recon_error", "stack", {"stack"}), ("valid_cost", "classifier", {"bp"}),
+    [("recon_error", "stack", {"stack"}), ("valid_log_p", "stack", {"tracked"}),
+     ("log_z_gap", "stack", {"tracked"}), ("valid_cost", "classifier", {"bp"}),
      ("train_cost", "classifier", {"x"}), ("valid_errors", "classifier", set()),
      ("valid_errors", "generative", {"cws"}),
      ("train_errors", "generative", {"cws", "cws-extended"}),
@@ -497,6 +511,7 @@ def test_a_dot_marks_the_weights_that_were_kept() -> None:
 
 
 def test_epochs_that_measured_nothing_are_left_out() -> None:
+    assert lines_of(panel("valid_log_p", "stack"), TRACKED) == [([2, 4], [-9, -8], ".")]
     assert lines_of(panel("train_errors", "generative"), CWS)[0] == ([1, 2], [40, 20], ".")
 
 
@@ -549,6 +564,43 @@ def test_curves_are_drawn_alike_each_time_as_png_and_svg() -> None:
     svg = curves.draw(drawn, panels, "svg")
     assert ET.fromstring(svg).tag.endswith("svg")
     assert curves.draw(drawn, panels, "svg") == svg
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"text.usetex": True},
+        {"font.family": ["No Such Sans"], "font.size": 30.0, "axes.grid": True},
+        {"savefig.bbox": "tight", "figure.dpi": 30.0, "svg.fonttype": "none"},
+    ],
+)
+def test_a_user_s_settings_of_matplotlib_change_no_figure(own: dict[str, Any]) -> None:
+    images = np.arange(70, dtype=np.uint8).reshape(2, 35)
+    digits = Digits(images, images[:, 0], images, images[:, 0], (7, 5), "none", "none")
+    cases = [figures.HardCase(place, place, 0, 0.6, 0.4) for place in (0, 1)]
+    drawn = [Curve(name, "C1", found) for name, found in EVERYTHING.items()]
+
+    def everything() -> list[Any]:
+        curved = [curves.draw(drawn, curves.DISCRIMINATIVE, form) for form in ("png", "svg")]
+        return [*curved, figures._digits_with_guesses(cases, 2, digits)]
+
+    expected = everything()
+    with matplotlib.rc_context(own):
+        assert everything() == expected
+        assert all(matplotlib.rcParams[name] == value for name, value in own.items())
+
+
+def test_settings_of_matplotlib_that_cannot_be_read_cost_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hinton06", "figures", "table1-a", "--only", "3", "-q"]
+    for text, backend, code in ((b"font.family: caf\xe9\n", "agg", 1), (b"", "none such", 0)):
+        (tmp_path / "matplotlibrc").write_bytes(text)
+        environment = os.environ | {"MPLBACKEND": backend, "OPENBLAS_NUM_THREADS": "1"}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        assert ("hinton06: matplotlib cannot be loaded" in done.stderr) == bool(code)
 
 
 def test_histories_as_csv_have_a_record_for_each_epoch_of_each_file() -> None:

@@ -433,6 +433,44 @@ def test_cases_that_lie_otherwise_are_left_to_numpy() -> None:
         assert not take(*other)
 
 
+# -- how many threads ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "cores", "expected"),
+    [
+        ({}, 6, 6),
+        ({"SLURM_CPUS_PER_TASK": "4"}, 6, 4),
+        ({"SLURM_CPUS_PER_TASK": "8"}, 6, 6),
+        ({"OMP_NUM_THREADS": "2", "SLURM_CPUS_PER_TASK": "4"}, 6, 2),
+        ({"OMP_NUM_THREADS": "3,1"}, 6, 3),
+        ({"OMP_NUM_THREADS": " 3 "}, 6, 3),
+        ({"OMP_NUM_THREADS": "0", "SLURM_CPUS_PER_TASK": "many"}, 6, 6),
+        ({"OMP_NUM_THREADS": "", "SLURM_CPUS_PER_TASK": "-1"}, 6, 6),
+    ],
+)
+def test_threads_are_by_default_as_many_as_the_process_may_use(
+    environment: dict[str, str], cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(native.os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(native.os, "cpu_count", lambda: 64)
+    assert native.usable_threads() == expected
+
+
+def test_where_a_system_does_not_say_which_cores_all_of_them_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delattr(native.os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(native.os, "cpu_count", lambda: 64)
+    assert native.usable_threads() == 64
+
+
 # -- several threads, and products ---------------------------------------------------------------
 
 LAYOUTS = {

@@ -65,6 +65,12 @@ class Command:
 COMMANDS = (
     Command("pretrain", (), ("pretrain", "--split", "a", *PRETRAIN), "pretrain-a.h5"),
     Command(
+        "pretrain --persistent", (),
+        ("pretrain", "--split", "a", *PRETRAIN, "--layers", "12-784-12", "--persistent",
+         "--cd", "2", "--start", "transpose", "--track", "2", "--out", "persistent-a.h5"),
+        "persistent-a.h5",
+    ),
+    Command(
         "pretrain --labels", (), ("pretrain", "--labels", "--split", "a", *PRETRAIN),
         "pretrain-labels-a.h5",
     ),

@@ -15,6 +15,8 @@ from hinton06.recipes import counted
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 _SHOWN = {
     "recon_error": "recon. error {:.3f}",
+    "train_log_p": "train log p {:.2f}",
+    "valid_log_p": "valid. log p {:.2f}",
     "recon_cost": "recon. cost {:.2f}",
     "sampled_cost": "sampled cost {:.3f}",
     "train_cost": "train cost {:.4f}",

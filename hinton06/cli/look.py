@@ -1,4 +1,4 @@
-"""The commands that look at finished files: evaluate, combine, sample, figures, show."""
+"""The commands that look at finished files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from hinton06 import evaluation, loading, sampling
+from hinton06 import estimation, evaluation, loading, sampling
 from hinton06.cli import options as shared
 from hinton06.cli.options import EXISTING_FILE, Command, measuring_context, print_json
 from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
-from hinton06.report import contents, scores
+from hinton06.report import contents, likelihoods, scores
 from hinton06.report import samples as samples_report
 from hinton06.report.files import check_folder
 from hinton06.sampling import SamplingOptions
@@ -28,6 +28,16 @@ def _count(
     """An option that takes a number from 1, and shows what holds where it is not given."""
     kind = click.IntRange(1, most)
     return click.option(name, type=kind, default=default, show_default=show, help=about)
+
+
+_part_option = click.option(
+    "--part", "parts", multiple=True, type=click.Choice(PARTS),
+    help="Measure only these cases. May be given again.",
+)  # fmt: skip
+_cases_option = click.option(
+    "--cases", type=click.IntRange(min=1), metavar="N",
+    help="Measure only N cases of each part, drawn with --seed.",
+)  # fmt: skip
 
 
 @click.command()
@@ -46,10 +56,8 @@ def _count(
     help="Distributions of sampling between those of the up-pass and of the generative model; "
     "0 only weighs the up-passes.",
 )  # fmt: skip
-@click.option("--part", "parts", multiple=True, type=click.Choice(PARTS),
-              help="Measure only these cases. May be given again.")  # fmt: skip
-@click.option("--cases", type=click.IntRange(min=1), metavar="N",
-              help="Measure only N cases of each part, drawn with --seed.")  # fmt: skip
+@_part_option
+@_cases_option
 @click.option("--seed", type=shared.SEED, show_default="0",
               help="Seed of the methods that sample and of --cases.")  # fmt: skip
 @shared.save_option
@@ -118,7 +126,7 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
 @click.option(
     "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
     help="The picture to make, its ending .png, .svg or .gif; without an ending, in each "
-    "--format. Default: samples-NAME beside CHECKPOINT NAME.h5.",
+    "--format. Default: samples-NAME, or samples-NAME-layerN, beside CHECKPOINT NAME.h5.",
 )  # fmt: skip
 @click.option(
     "--format", "forms", type=click.Choice(samples_report.FORMATS), multiple=True,
@@ -139,7 +147,7 @@ def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any)
     they have in mind is sent down to the pixels by the generative connections. A row of the
     grid is one chain. The last sample of each chain is also shown on the terminal.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
-    files = _pictures(path, out, forms)
+    files = _pictures(path, out, forms, options["layer"])
     for file in files:
         check_folder(file.parent, file)
     wanted = shared.values_for(SamplingOptions, options)
@@ -157,10 +165,13 @@ def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any)
         click.echo(f"{file}: {about}")
 
 
-def _pictures(path: Path, out: Path | None, forms: tuple[str, ...]) -> dict[Path, str]:
+def _pictures(
+    path: Path, out: Path | None, forms: tuple[str, ...], layer: int | None
+) -> dict[Path, str]:
     """The files to make, and the format of each."""
     if out is None or not out.suffix:
-        base = path.with_name(f"samples-{path.stem}") if out is None else out
+        name = f"samples-{path.stem}" + (f"-layer{layer}" if layer else "")
+        base = path.with_name(name) if out is None else out
         return {base.with_name(f"{base.name}.{form}"): form for form in forms or ("png",)}
     form = out.suffix.removeprefix(".").lower()
     if form not in samples_report.FORMATS:
@@ -225,6 +236,44 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
 
 
 @click.command()
+@click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)
+@click.option("--layer", "layers", multiple=True, type=click.IntRange(1),
+              help="Of stacks, only so many layers from the bottom. May be given again. Default: "
+              "one, two, and so on to all.")  # fmt: skip
+@_part_option
+@_cases_option
+@click.option("--seed", type=shared.SEED, default=0, show_default=True,
+              help="Seed of the chains, of binary pixels and of --cases.")  # fmt: skip
+@shared.save_option
+@shared.looking_options
+@shared.recipe_options("likelihood")
+def likelihood(
+    checkpoints: tuple[Path, ...], layers: tuple[int, ...], save: Path | None, **options: Any
+) -> None:
+    """Log Z and the log probability of images, from stacks and generative nets.
+
+    \b
+    hinton06 likelihood runs/pretrain-a.h5            layer by layer
+    hinton06 likelihood runs/pretrain-a.h5 --layer 1  of its first RBM
+    hinton06 likelihood digits --part test
+
+    Log Z of the top RBM is exact where one side has at most 20 units; else it is estimated by
+    annealed importance sampling, from below, and by the way back, from above. Above one layer,
+    log p is the variational bound that "adding an extra layer is guaranteed to raise".
+    """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    settings = shared.settings_for("likelihood", options, checkpoints)
+    selection = CaseSelection(options["parts"], options["cases"], options["seed"])
+    context = measuring_context(options, checkpoints, None)
+    found = estimation.estimate(
+        context, checkpoints, settings, layers, selection, options["seed"]
+    )  # fmt: skip
+    table = likelihoods.table(found, settings, selection, options["seed"], context.threads)
+    if save is not None:
+        table.save(save)
+    table.show("json" if options["as_json"] else "terminal")
+
+
+@click.command()
 @click.argument("path", metavar="CHECKPOINT", type=EXISTING_FILE)
 @shared.json_option
 def show(path: Path, as_json: bool) -> None:
@@ -239,4 +288,4 @@ def show(path: Path, as_json: bool) -> None:
         contents.show(file)
 
 
-COMMANDS = (evaluate, combine, sample, figures, show)
+COMMANDS = (evaluate, combine, likelihood, sample, figures, show)

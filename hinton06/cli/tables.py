@@ -45,7 +45,8 @@ def _show(made: Sequence[Table], form: str) -> None:
     """Print tables; those for programs one at a time."""
     if form in FOR_PROGRAMS and len(made) > 1:
         first, *others = (table.extra["table"] for table in made)
-        click.echo(f"as {form}: {first}; --table for {', '.join(others)}", err=True)
+        others_listed = ", ".join(others)
+        click.echo(f"hinton06: {form} of {first} alone; --table for {others_listed}", err=True)
         made = made[:1]
     for number, table in enumerate(made):
         if number:

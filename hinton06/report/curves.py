@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from hinton06.checkpoint import history_rows
+from hinton06.files import printable
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
+from hinton06.report.files import ReportError
 from hinton06.report.table import Column, Table
+
+try:
+    import matplotlib
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter, MaxNLocator
+except ValueError as error:  # of a matplotlibrc that is no text
+    raise ReportError(f"matplotlib cannot be loaded: {printable(str(error))}") from None
 
 
 class Curve(NamedTuple):
@@ -71,6 +78,29 @@ GENERATIVE = (
 )  # fmt: skip
 
 
+# "a lower bound on the log probability", with `pretrain --track`.
+TRACKED = (
+    Panel("greedy pretraining", "bound on log p (nats, validation images)", "valid_log_p", "stack",
+          (PRETRAINED,), xlabel="epochs, layer after layer"),
+    Panel("greedy pretraining", "log Z, from below to above (nats)", "log_z_gap", "stack",
+          (PRETRAINED,), xlabel="epochs, layer after layer"),
+)  # fmt: skip
+
+
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Matplotlib's own settings, whatever a user's matplotlibrc says: figures are the same."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
+def blank(width: float, height: float) -> Figure:
+    """An empty figure of so many inches."""
+    return Figure(figsize=(width, height))
+
+
+@own_style()
 def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") -> bytes:
     """Draw panels in two columns, as a PNG or SVG file: the same for the same histories.
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
@@ -197,14 +196,17 @@ def hard_cases(
 
 
 def _figure2(context: Context, file: RunFile, options: FigureOptions) -> _Made:
-    digits = context.digits
-    logs = evaluation.recognise_test_cases(context, file.path)
-    everyone = hard_cases(logs, digits.test_labels, len(logs))
+    logs, digits = evaluation.recognise_test_cases(context, file.path)
+    everyone = hard_cases(logs, digits.test_classes, len(logs))
     if not everyone:
         raise _NoFigure("it gets no test case right", surprising=True)
-    cases = hard_cases(logs, digits.test_labels, options.cases)
+    named = digits.classes
+    cases = [
+        dataclasses.replace(case, label=named[case.label], second=named[case.second])
+        for case in hard_cases(logs, digits.test_classes, options.cases)
+    ]
     columns = grids.columns_for(len(cases))
-    figure = _digits_with_guesses(cases, columns, digits)
+    pictures = _digits_with_guesses(cases, columns, digits)
     about = (
         f"{len(cases)} of the {len(everyone):,} test cases that {file.path.name} gets right, "
         "those it is least sure of; its guess and its second guess"
@@ -215,16 +217,18 @@ def _figure2(context: Context, file: RunFile, options: FigureOptions) -> _Made:
         probs = np.exp(logs[case.test_case].astype(np.float64)).tolist()
         shown.append(values | {"probabilities": probs})
     numbers: Tree = {"right": len(everyone), "errors": len(logs) - len(everyone)}
+    numbers["classes"] = list(named)
     numbers["right_with_lead_below_0.3"] = sum(case.margin < 0.3 for case in everyone)
     numbers["cases"] = shown
-    return about, {f".{form}": curves.saved(figure, form) for form in ("png", "svg")}, numbers
+    return about, pictures, numbers
 
 
 def _place(number: int, columns: int) -> Tree:
     return {"row": number // columns + 1, "column": number % columns + 1}
 
 
-def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits) -> Figure:
+@curves.own_style()
+def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits) -> _Contents:
     """Each digit with its class, the second guess, and the probabilities of both above it.
 
     In a frame of its own, so that they are not taken for those of the digit above.
@@ -232,7 +236,7 @@ def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits
     wide, high, gap, inside = 1.1, 1.4, 0.1, 0.03  # inches
     rows = -(-len(cases) // columns)
     width, height = wide * columns + gap, high * rows + gap
-    figure = Figure(figsize=(width, height))
+    figure = curves.blank(width, height)
     for number, case in enumerate(cases):
         row, column = divmod(number, columns)
         left, bottom, side = wide * column + gap, height - high * (row + 1), wide - gap
@@ -247,7 +251,7 @@ def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits
         guesses = ((case.label, case.probability), (case.second, case.second_probability))
         title = "\n".join(f"{guess}: {probability:.2f}" for guess, probability in guesses)
         axes.set_title(title, fontsize=8, pad=1)
-    return figure
+    return {f".{form}": curves.saved(figure, form) for form in ("png", "svg")}
 
 
 def _figure3(context: Context, file: RunFile, options: FigureOptions) -> _Made:
@@ -314,7 +318,7 @@ def _figure5(context: Context, file: RunFile, options: FigureOptions) -> _Made:
 def _curves(files: Mapping[str, RunFile], folder: Path) -> list[SavedFigure]:
     """Of the panels that some file has something to show in; nothing if there are none."""
     drawn = [curves.Curve(name, f"C{n % 10}", file) for n, (name, file) in enumerate(files.items())]
-    every = (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
+    every = (*curves.DISCRIMINATIVE, *curves.GENERATIVE, *curves.TRACKED)
     panels = [panel for panel in every if any(map(panel.shows, files.values()))]
     if not panels:
         return []

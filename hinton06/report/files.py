@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import click
+
 from hinton06 import mnist
 from hinton06.checkpoint import CheckpointError
 from hinton06.loading import RunFile, load
@@ -25,6 +27,7 @@ from hinton06.records import Tree, to_tree
 _TABULATED = {"labels", "cases", "translations", "images", "labelled", "random_start"}
 
 _CHAPTER = "tr2006"  # the recipe of the chapter's numbers
+_PICTURES = (".png", ".svg", ".gif")
 
 T = TypeVar("T")
 
@@ -229,14 +232,19 @@ def check_folder(folder: Path, file: Path | None = None) -> None:
 def save(path: Path, content: bytes | str) -> None:
     """Write a file, a str as UTF-8; its folder is made if need be.
 
-    Raises `ReportError` if that fails; what was at `path` is then untouched.
+    Another picture that was there is not replaced in silence. Raises `ReportError` if the file
+    cannot be written; what was at `path` is then untouched.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        written = content.encode() if isinstance(content, str) else content
+        temporary.write_bytes(written)
+        replaces = path.suffix in _PICTURES and path.is_file() and path.read_bytes() != written
         os.replace(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise ReportError(f"{path}: cannot be written: {error.strerror}") from None
+    if replaces:
+        click.echo(f"hinton06: {path}: takes the place of another picture", err=True)

@@ -128,7 +128,8 @@ def show(
     if as_json:
         values = [evaluation_values(evaluation, selection) for evaluation in evaluations]
         for evaluation in confusions:
-            values[evaluations.index(evaluation)]["confusion"] = evaluation.confusion.tolist()
+            told = {"classes": list(evaluation.classes), "confusion": evaluation.confusion.tolist()}
+            values[evaluations.index(evaluation)] |= told
         click.echo(json.dumps(values, indent=2, allow_nan=False))
         return
     _scores_table(evaluations, selection).show()
@@ -216,12 +217,14 @@ def _remarks(evaluations: Sequence[Evaluation], selection: CaseSelection) -> lis
 def _confusion_table(evaluation: Evaluation) -> Table:
     """How often each class was taken for each other."""
 
-    def guessed(label: int) -> Callable[[Row], str]:
-        return lambda row: str(row["counts"][label] or ".")
+    def guessed(place: int) -> Callable[[Row], str]:
+        return lambda row: str(row["counts"][place] or ".")
 
-    labels = range(len(evaluation.confusion))
-    columns = [Column("label", "{label}"), *(Column(str(n), guessed(n)) for n in labels)]
-    rows = [{"label": n, "counts": counts} for n, counts in enumerate(evaluation.confusion)]
+    labels = evaluation.classes or range(len(evaluation.confusion))
+    columns = [Column(str(label), guessed(n)) for n, label in enumerate(labels)]
+    columns = [Column("label", "{label}"), *columns]
+    counted = zip(labels, evaluation.confusion, strict=True)
+    rows = [{"label": label, "counts": counts} for label, counts in counted]
     title = f"{evaluation.name}, {evaluation.part}: row the label, column the guess"
     return Table(columns, rows, title=title)
 

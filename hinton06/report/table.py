@@ -22,6 +22,7 @@ from rich.segment import Segment, Segments
 from rich.table import Table as Grid
 from rich.text import Text
 
+from hinton06.console import plain
 from hinton06.report.files import save
 
 FORMATS = ("terminal", "markdown", "csv", "json")
@@ -149,8 +150,8 @@ class Table:
         becomes a record of "heading: value" lines. No number or name loses anything.
         """
         shown = self.columns[1:] if self.sections else self.columns
-        headings = [column.short or column.heading for column in shown]
-        cells = [[column.text(row) for column in shown] for row in self.rows]
+        headings = [plain(column.short or column.heading, console.encoding) for column in shown]
+        cells = [[plain(c.text(row), console.encoding) for c in shown] for row in self.rows]
         room = console.width if console.is_terminal else None
         widths, gap = _widths(shown, headings, cells, room)
         if room is None:
