@@ -397,7 +397,7 @@ def test_the_generative_half_is_tabulated_over_seeds(of_all: Callable[..., Path]
         "pretrained a", "wake-sleep validated a", "mixed validated a",
     }  # fmt: skip
     assert document["notes"] == [
-        "missing: contrastive wake-sleep, continued on all training cases, mixed gradient, "
+        "missing: contrastive wake-sleep continued on all training cases, mixed gradient "
         "continued on all training cases, BP with the pretraining's gradient (all 3 folders)"
     ]
     text = run("replicas", *folders, "--format", "markdown").stdout
@@ -542,7 +542,7 @@ def test_one_line_a_kind_of_note_however_many_seeds(of_all: Callable[..., Path])
     kinds = [note.partition(":")[0] for note in notes]
     assert len(kinds) == len(set(kinds)) == 5
     assert unread[0].endswith(" (seeds 3, 18, 19)")
-    assert "not finished: bp-a-again.h5.part, 2 epochs done (seeds 3, 18, 19)" in notes
+    assert "not finished: bp-a-again.h5.part after 2 epochs (seeds 3, 18, 19)" in notes
     assert (
         "stopped by the cap, before its stopping rule was met: validated Neta, validated Netb "
         "(seeds 0-2, 4, 7)"

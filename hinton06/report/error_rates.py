@@ -140,7 +140,7 @@ def _read(
         for row in _rows(study, nets):
             named = {"experiment": name.format(of_net.get(row["net"], of_all))}
             rows.append((number, named | row | {"printed_test_percent": printed}))
-    notes += [Note.listing("missing", name) for name in lacking]
+    notes += [Note(f"missing: {name}", "missing", name.replace(",", "")) for name in lacking]
     return files, rows, notes
 
 

@@ -150,7 +150,7 @@ def each_run(
             elif not unknown:
                 done = counted(file.epochs_done, "epoch")
                 text = f"{path.name}: not finished, {done} done"
-                notes.append(Note(text, "not finished", f"{path.name}, {done} done"))
+                notes.append(Note(text, "not finished", f"{path.name} after {done}"))
     if left_out:
         notes.append(Note.listing("left out", *left_out))
     if not (taken or notes):
