@@ -526,6 +526,23 @@ def test_a_folder_that_lacks_a_table_is_named_by_its_seed(of_all: Callable[..., 
     assert run("replicas", *folders, "--table", "table2").exit_code == 2
 
 
+def test_what_would_stop_a_further_table_is_a_note_below_the_first(
+    of_all: Callable[..., Path],
+) -> None:
+    folders = [of_all(seed, {"bp a": 120, "cws a": 130}) for seed in range(2)]
+    shutil.copy(folders[1] / "cws-a.h5", folders[1] / "cws-other.h5")
+    why = f"{folders[1] / 'cws-other.h5'}: a second file for one line of the table, beside cws-a.h5"
+    result = run("replicas", *folders, "--json")
+    document = json.loads(result.stdout)
+    assert (document["table"], result.stderr) == ("table1", "")
+    assert document["rows"][0]["test_errors"]["replicas"] == 2
+    assert document["notes"][-1] == f"The generative half: {why}"
+    fails_in_one_line(run("replicas", *folders, "--table", "generative"), 1, why)
+    for folder in folders:
+        (folder / "bp-a.h5").unlink()
+    fails_in_one_line(run("replicas", *folders), 1, why)
+
+
 def test_one_line_a_kind_of_note_however_many_seeds(of_all: Callable[..., Path]) -> None:
     folders = []
     for seed in range(20):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,26 +65,48 @@ def table(folders: Sequence[Path], name: str = "table1") -> Table:
 def tables(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Table]:
     """Tables over folders of one seed each: those of the names, or all that the folders allow.
 
-    Not named, a table is left out if every file that it takes stands in one before it. CSV and
-    JSON have all measures. Raises `ReportError` if a folder holds nothing for these tables, or
-    files of several seeds, or two for one line; if two folders are of the same seed; or if none has
-    a finished net.
+    Not named, a table is left out if every file that it takes stands in one before it, or, with a
+    note below the first, for what is an error else. CSV and JSON have all measures. Raises
+    `ReportError` if a folder holds nothing for these tables, or files of several seeds, or two for
+    one line; if two folders are of the same seed; or if none has a finished net.
     """
     wanted = [TABLES[name] for name in dict.fromkeys(names)] or list(TABLES.values())
-    every: dict[str, list[_Replica]] = {table.name: [] for table in wanted}
-    for path in folders:
-        folder = Folder(path)
-        for table in wanted:
-            every[table.name].append(_replica(table, folder))
-    kept, told = [], set[Path]()
+    every, errors = _read(folders, wanted)
+    kept, told, notes = list[Replicated](), set[Path](), list[str]()
     for table in wanted:
+        if table.name in errors and (names or not kept):
+            raise errors[table.name]
+        if table.name in errors:
+            notes.append(f"{table.title}: {errors[table.name]}")
+            continue
         files = {m.path for r in every[table.name] if r.lines for m in r.made.values()}
         if files and (names or files - told):
             kept.append(table)
             told |= files
-    _check_kept(folders, kept, wanted if names else [], every)
+    try:
+        _check_kept(folders, kept, wanted if names else [], every)
+    except NoRunsError as nothing:  # perhaps for a folder's files cannot be tabulated
+        raise next(iter(errors.values()), nothing) from None
     seeds = {r.folder: r.seed for found in every.values() for r in found if r.seed is not None}
-    return [_table(table, every[table.name], seeds) for table in kept]
+    made = [_table(table, every[table.name], seeds) for table in kept]
+    return [replace(made[0], notes=[*made[0].notes, *notes]), *made[1:]]
+
+
+def _read(
+    folders: Sequence[Path], wanted: Sequence[Replicated]
+) -> tuple[dict[str, list[_Replica]], dict[str, ReportError]]:
+    """What each table has of each folder, and why a table cannot be made; one folder at a time."""
+    every: dict[str, list[_Replica]] = {table.name: [] for table in wanted}
+    errors: dict[str, ReportError] = {}
+    for path in folders:
+        folder = Folder(path)
+        for table in wanted:
+            try:
+                every[table.name].append(_replica(table, folder))
+                _by_seed(every[table.name])
+            except ReportError as error:
+                errors.setdefault(table.name, error)
+    return every, errors
 
 
 def _check_kept(
