@@ -113,22 +113,23 @@ def table(folder: Path, study: Study) -> Table:
     files, rows, notes = _read(folder, study)
     made = [file_values(f) | {"coefficients": coefficient_curve(f.history)} for f in files.values()]
     return Table(
-        _columns(study), [row for _, row in rows], name=study.name,
+        _columns(study), [row for _, row, _ in rows], name=study.name,
         legend=[f"{study.about} {OF_TEST_CASES} {study.source}"],
         notes=notes, sections=True, extra={"files": made},
+        sources=[of for _, _, of in rows],
     )  # fmt: skip
 
 
 def _read(
     folder: Path | Folder, study: Study
-) -> tuple[dict[tuple[str, str], RunFile], list[tuple[int, Tree]], list[Note]]:
-    """A study's files by key and split, its rows with their experiments' numbers, and notes."""
+) -> tuple[dict[tuple[str, str], RunFile], list[tuple[int, Tree, list[RunFile]]], list[Note]]:
+    """A study's files, its rows with their experiments' numbers and their files, and notes."""
     files: dict[tuple[str, str], RunFile] = {}
     notes: list[Note] = []
     for file in each_run(folder, study.holds, notes, *study.selections):
         put(files, (study.key(file), str(file.lineage.split)), file)
         notes += capped_notes(file)
-    rows: list[tuple[int, Tree]] = []
+    rows: list[tuple[int, Tree, list[RunFile]]] = []
     lacking = []
     for number, (key, (name, printed)) in enumerate(study.experiments.items()):
         nets = {split: files[k, split] for k, split in sorted(files) if k == key}
@@ -137,27 +138,30 @@ def _read(
             continue
         of_net = {split: f"{training_cases(net):,}" for split, net in nets.items()}
         of_all = ", ".join(dict.fromkeys(of_net.values()))
-        for row in _rows(study, nets):
+        for row, of in _rows(study, nets):
             named = {"experiment": name.format(of_net.get(row["net"], of_all))}
-            rows.append((number, named | row | {"printed_test_percent": printed}))
+            rows.append((number, named | row | {"printed_test_percent": printed}, of))
     notes += [Note(f"missing: {name}", "missing", name.replace(",", "")) for name in lacking]
     return files, rows, notes
 
 
-def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[Tree]:
-    """An experiment's nets, their mean where that is printed, and the product of several."""
-    rows, nets = [], list(by_split.values())
+def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[tuple[Tree, list[RunFile]]]:
+    """An experiment's nets, their mean where that is printed, and the product of several.
+
+    Each row with the files that it is of.
+    """
+    nets = list(by_split.values())
+    rows: list[tuple[Tree, list[RunFile]]] = []
     for split, net in by_split.items():
         pretrained, outcome = net.lineage.role == PRETRAINED, net.outcome
         epochs = str(vars(net.settings)["passes"]) if pretrained else outcome.epochs_text
         own = {"epochs": epochs, "bp_weight": outcome.bp_weight or None}
-        rows.append(_row(split, outcome.scores) | own | {"made_with": made_with(net)})
-    of_all = {"made_with": made_with(*nets)}
+        rows.append((_row(split, outcome.scores) | own, [net]))
     if study.averaged:
-        rows.append(_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")} | of_all)
+        rows.append((_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")}, nets))
     if len(nets) > 1:
-        rows.append(_row("product", {"test": score_of_product(nets)}) | of_all)
-    return rows
+        rows.append((_row("product", {"test": score_of_product(nets)}), nets))
+    return [(row | {"made_with": made_with(*of)}, of) for row, of in rows]
 
 
 def _mean_rate(nets: Sequence[RunFile], part: str) -> float:
@@ -213,7 +217,7 @@ def replicated(study: Study) -> Replicated:
         if not any(map(folder.holds, study.selections)):
             return Found()
         files, rows, notes = _read(folder, study)
-        lines = [_line(study, number, row) for number, row in rows]
+        lines = [_line(study, *row) for row in rows]
         return Found({" ".join(place): file for place, file in files.items()}, lines, notes)
 
     return Replicated(
@@ -229,7 +233,7 @@ _REPLICA_COLUMNS = (
 )
 
 
-def _line(study: Study, number: int, row: Tree) -> Line:
+def _line(study: Study, number: int, row: Tree, files: Sequence[RunFile]) -> Line:
     """A row of so manieth an experiment of a study."""
     printed = row["printed_test_percent"] if _is_of_printed(study, row) else None
     return Line(
@@ -238,6 +242,7 @@ def _line(study: Study, number: int, row: Tree) -> Line:
         {name: row[name] for name in (*_MEASURED, "bp_weight")},
         {"test_percent": printed},
         row["made_with"],
+        files=files,
     )
 
 
@@ -293,6 +298,7 @@ def few_labels(folder: Path) -> Table:
         notes=found.notes,
         records=records,
         extra={"files": list(map(file_values, every))},
+        sources=[nets for variant, nets in found.lines.items() if variant in found.best],
     )
 
 
@@ -391,7 +397,8 @@ def _found_few(folder: Folder) -> Found:
             key = variant[:2] if shown else variant
             measured = {name: row[name] for name in ("valid_percent", "test_percent")}
             names["fewest_validation_errors"] = shown
-            lines.append(Line(key, names, measured, {}, row["made_with"], shown))
+            nets = found.lines[variant]
+            lines.append(Line(key, names, measured, {}, row["made_with"], shown, nets))
     return Found(files, lines, found.notes)
 
 

@@ -23,6 +23,9 @@ from hinton06.loading import RunFile, load
 from hinton06.recipes import counted
 from hinton06.records import Tree, to_tree
 
+LEFT_OUT = "left out: "
+"""How a note begins that names files with a condition that no table knows."""
+
 # What some table knows: a table that does not passes such files over in silence.
 _TABULATED = {"labels", "cases", "translations", "images", "labelled", "random_start"}
 
@@ -71,8 +74,7 @@ class Folder:
     @cached_property
     def held(self) -> list[tuple[Path, RunFile | CheckpointError]]:
         """Each file, or why it cannot be read, by its path."""
-        paths = [*self.path.glob("*.h5"), *self.path.glob("*.h5.part")]
-        return [(path, _read(path)) for path in sorted(paths)]
+        return [(path, _read(path)) for path in run_paths(self.path)]
 
     def holds(self, selection: Selection) -> bool:
         """Whether `each_run` takes, or says something of, a file of a selection."""
@@ -124,6 +126,11 @@ def conditions(file: RunFile) -> set[str]:
     return named - {"below"}
 
 
+def run_paths(folder: Path) -> list[Path]:
+    """The files in a folder that learning commands made, finished or not, in their order."""
+    return sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")])
+
+
 def each_run(
     folder: Path | Folder, holds: str, notes: list[Note], *wanted: Selection
 ) -> Iterator[RunFile]:
@@ -152,7 +159,7 @@ def each_run(
                 text = f"{path.name}: not finished, {done} done"
                 notes.append(Note(text, "not finished", f"{path.name} after {done}"))
     if left_out:
-        notes.append(Note.listing("left out", *left_out))
+        notes.append(Note(LEFT_OUT + ", ".join(left_out), LEFT_OUT.removesuffix(": "), *left_out))
     if not (taken or notes):
         raise NoRunsError(f"{folder.path}: there are no {holds} in it")
 

@@ -19,8 +19,9 @@ class Line:
     """One line of a table in one folder.
 
     The same lines of several folders have the same `key`, which puts them in order; `names` are
-    what they are called, `printed` the numbers in print beside those that were `measured`, by the
-    same names (None where there is none). Lines that are not `shown` are for CSV and JSON.
+    what they are called, `files` what they are measured from, `printed` the numbers in print beside
+    those that were `measured`, by the same names (None where there is none). Lines that are not
+    `shown` are for CSV and JSON.
     """
 
     key: tuple[Any, ...]
@@ -29,6 +30,7 @@ class Line:
     printed: Mapping[str, float | None] = field(default_factory=dict)
     made_with: str | None = None
     shown: bool = True
+    files: Sequence[RunFile] = ()
 
 
 @dataclass(frozen=True)

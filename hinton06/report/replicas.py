@@ -140,7 +140,13 @@ def _replica(table: Replicated, folder: Folder) -> _Replica:
         raise ReportError(f"{folder.path}: its files have the seeds {listed}, not one")
     made = {place: _made(file) for place, file in found.files.items()}
     notes = found.notes if found.files or found.notes else folder.unreadable()
-    return _Replica(folder.path, seeds[0] if seeds else None, found.lines, notes, made)
+    lines = [replace(line, files=list(map(_light, line.files))) for line in found.lines]
+    return _Replica(folder.path, seeds[0] if seeds else None, lines, notes, made)
+
+
+def _light(file: RunFile) -> RunFile:
+    """A file without its model."""
+    return replace(file, held=replace(file.held, model={}))
 
 
 def _made(file: RunFile) -> _Made:
@@ -160,7 +166,7 @@ def _table(table: Replicated, every: Sequence[_Replica], seeds: Mapping[Path, in
         str(seed): {place: made.digest for place, made in replica.made.items()}
         for seed, replica in by_seed.items()
     }
-    values = [{n: v for n, v in row.items() if n != "shown"} for row in rows]
+    values = [{n: v for n, v in row.items() if n not in ("shown", "files")} for row in rows]
     measures = dict.fromkeys(name for row in rows for name in row if isinstance(row[name], dict))
     records = [
         {name: value for name, value in row.items() if not isinstance(value, dict)}
@@ -183,6 +189,7 @@ def _table(table: Replicated, every: Sequence[_Replica], seeds: Mapping[Path, in
         records=records,
         json_rows=values,
         extra={"table": table.name, "sha256_by_seed": digests},
+        sources=[row["files"] for row in shown],
         further=_distributions(table, shown),
     )
 
@@ -221,6 +228,7 @@ def _row(table: Replicated, lines: Mapping[int, Line], of_chapter: bool) -> Tree
     made = "; ".join(dict.fromkeys(line.made_with for line in lines.values() if line.made_with))
     row: Tree = {name: _common([line.names[name] for line in lines.values()]) for name in one.names}
     row |= {"made_with": made or None, "shown": one.shown}
+    row["files"] = [file for line in lines.values() for file in line.files]
     for name in one.measured:
         of_seeds = {str(seed): line.measured[name] for seed, line in lines.items()}
         values = {seed: value for seed, value in of_seeds.items() if value is not None}

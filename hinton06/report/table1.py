@@ -75,6 +75,12 @@ class Table1:
     measured: list[Tree] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
+    def nets_of(self, line: int) -> list[RunFile]:
+        """The nets of one line: a single one, or those of a product; none if not all are there."""
+        role, splits = _SOURCES[line]
+        nets = [net for s in splits or [None] if (net := self.files.get((role, s)))]
+        return nets if len(nets) == len(splits or [None]) else []
+
     @property
     def nets(self) -> dict[tuple[str, str | None], RunFile]:
         """The files but for the stacks."""
@@ -89,22 +95,20 @@ def read_runs(folder: Path | Folder) -> Table1:
     found = Table1()
     for file in each_run(folder, "nets of Table 1", found.notes, *_SELECTIONS):
         put(found.files, (file.lineage.role, file.lineage.split), file)
-    found.measured = [_measured_row(found, *source) for source in _SOURCES]
+    found.measured = [_measured_row(found.nets_of(line), line) for line in range(len(PRINTED))]
     found.notes += _notes(found)
     return found
 
 
-def _measured_row(found: Table1, role: str, splits: str | None) -> Tree:
-    """Of one net, or of the product of three; empty if not all are there."""
-    nets = [net for split in splits or [None] if (net := found.files.get((role, split)))]
-    if len(nets) < len(splits or [None]):
+def _measured_row(nets: list[RunFile], line: int) -> Tree:
+    """Of one net, or of the product of three; empty without any."""
+    if not nets:
         return {}
-    name, numbers, scores = "Combined", Tree(), nets[0].outcome.scores
+    name, numbers, scores = PRINTED[line]["network"], Tree(), nets[0].outcome.scores
     numbers["made_with"] = made_with(*nets)
     if len(nets) > 1:
         scores = {"test": score_of_product(nets)}
     else:
-        name = f"Net{splits}" if splits else "not pre-trained"
         numbers |= {"cases": f"{scores['train'].cases:,}", "epochs": nets[0].outcome.epochs_text}
     for part, score in scores.items():
         numbers |= {f"{part}_cost": score.cost_per_100, f"{part}_errors": score.errors}
@@ -183,7 +187,8 @@ def table(folder: Path) -> Table:
             for chapter, ours in pairs
         ],
         extra={"cpu_seconds_of_all_files": seconds, "files": made},
-        pictures={"learning-curves.png": lambda: _learning_curves(found)},
+        beside={"learning-curves.png": lambda: _learning_curves(found)},
+        sources=[nets for line in range(len(pairs)) for nets in ([], found.nets_of(line))],
     )
 
 
@@ -236,6 +241,7 @@ def _line(
         {name: measured_mean(found.measured[place], name) for name in _COMPARED},
         {name: measured_mean(PRINTED[place], name) for name in _COMPARED},
         made or None,
+        files=[net for line in range(place.start, place.stop) for net in found.nets_of(line)],
     )
 
 
