@@ -4,21 +4,57 @@
 
 Each page's commands run in order in an empty folder of their own. A block of ``sh`` that a block
 of ``text`` follows is run, and what it prints on standard output replaces the text. Pictures that
-the page shows from a folder of the page's name are taken from what the commands made.
+the page shows from a folder of the page's name are taken from what the commands made. Between its
+marks the tour's page is first made anew from the stages of ``hinton06 tour``; where a stage has no
+command, the text is what the tour prints.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
+
+from rich.console import Console
+
+from hinton06.tour import ABOUT, STAGES, Step, Tour
 
 RUN = re.compile(r"```sh\n(?P<commands>[^`]*?)```(?P<between>\s*)```text\n(?P<output>[^`]*?)```")
 PICTURE = re.compile(r"!\[[^]]*\]\((?P<path>[^)]+)\)")
+MADE = re.compile(r"(?<=<!-- stages -->\n).*?(?=<!-- /stages -->)", re.S)
+SHOWN = re.compile(r"<!-- (?P<number>\d+) -->\n```text\n[^`]*?```")
+
+
+def stages() -> str:
+    """The tour's stages for its page; what commands print is still to come."""
+    parts, number = [_wrapped(ABOUT)], 0
+    for stage in STAGES:
+        quoted = f'"{stage.sentence}" ({stage.section})'
+        parts += [f"## {stage.title}", textwrap.indent(_wrapped(quoted), "> ")]
+        for step in stage.steps:
+            number += 1
+            commands = "\n".join(step.commands)
+            shown = f"```sh\n{commands}\n```\n\n" if commands else f"<!-- {number} -->\n"
+            parts += [_wrapped(step.words), f"{shown}```text\n```"]
+            about, picture = step.picture
+            parts += [f"![{about}](tour/{picture})"] if picture else []
+            parts += [_wrapped(step.after)] if step.after else []
+    return "\n" + "\n\n".join(parts) + "\n\n"
+
+
+def _wrapped(words: str) -> str:
+    linked = words.replace("Table 1", "[Table 1](../README.md#table-1)")
+    return textwrap.fill(linked, 120, break_long_words=False, break_on_hyphens=False)
+
+
+def _step(number: int) -> Step:
+    return [step for stage in STAGES for step in stage.steps][number - 1]
 
 
 def refresh(page: Path) -> None:
@@ -31,16 +67,33 @@ def refresh(page: Path) -> None:
                 ["bash", "-ec", found["commands"]], cwd=scratch, env=_environment(), check=True,
                 stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
-            printed = "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
-            return f"```sh\n{found['commands']}```{found['between']}```text\n{printed}```"
+            return (
+                f"```sh\n{found['commands']}```{found['between']}```text\n{_lines(done.stdout)}```"
+            )
 
-        page.write_text(RUN.sub(run, page.read_text(encoding="utf-8")), encoding="utf-8")
-        for found in PICTURE.finditer(page.read_text(encoding="utf-8")):
+        def show(found: re.Match[str]) -> str:
+            printed, show = io.StringIO(), _step(int(found["number"])).show
+            assert show is not None
+            os.chdir(scratch)
+            show(Tour(Path("tour"), Console(file=printed, width=80)))
+            os.chdir(here)
+            number = found["number"]
+            return f"<!-- {number} -->\n```text\n{_lines(printed.getvalue())}```"
+
+        here, written = Path.cwd(), page.read_text(encoding="utf-8")
+        written = RUN.sub(run, MADE.sub(lambda _: stages(), written))
+        written = SHOWN.sub(show, written)
+        page.write_text(written, encoding="utf-8")
+        for found in PICTURE.finditer(written):
             target = page.parent / found["path"]
             if target.parent == page.with_suffix(""):
                 target.parent.mkdir(exist_ok=True)
                 (made,) = Path(scratch).rglob(target.name)
                 shutil.copyfile(made, target)
+
+
+def _lines(printed: str) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
 
 
 def _environment() -> dict[str, str]:
@@ -51,4 +104,4 @@ def _environment() -> dict[str, str]:
 
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
-        refresh(Path(argument))
+        refresh(Path(argument).resolve())

@@ -40,7 +40,7 @@ from hinton06.recipes import (
 from hinton06.recognition import Cases, Score
 from hinton06.stacking import GreedyStack, check_start
 from hinton06.streams import Use
-from hinton06.training import Run, RunError, partial_path
+from hinton06.training import Run, RunError, Watcher, partial_path
 from hinton06.wakesleep import GenerativeFineTuning
 
 _Start = Callable[[Cases, Cases | None, np.random.Generator], Any]
@@ -121,6 +121,9 @@ class _Call:
                 self._say_unlearned(train, valid)
                 rng = random_stream(self.seed, use, lineage.split, again)
                 started = start(train, valid, rng)
+                if isinstance(context.progress, Watcher):
+                    up = KINDS[kind].up
+                    context.progress.watch(lambda: up(started.net)[0][0], context.digits.shape)
                 run.train(started, context.progress)
                 outcome = _outcome(context.digits, kind, started, train, valid, run.name)
             if outcome.capped:

@@ -12,7 +12,8 @@ data : str, Path or Digits, optional
 force : bool
     Start anew and replace the file that is there.
 progress : bool or Progress
-    True shows what the commands show, on standard error; or an object that is told of each epoch.
+    True shows what the commands show, on standard error; or an object that is told of each epoch,
+    and that sees the features while they are learned if it is a `training.Watcher`.
 
 and every setting of its part of the recipe by its name (docs/assumptions.md): ``passes=5``,
 ``layers=(200, 200, 500)``. They raise `RunError`, `CheckpointError` or `DataError` with one line

@@ -258,6 +258,11 @@ class GreedyStack:
         """The layers that are learned, and the one that is being learned."""
         return Stack(tuple(self.stack))
 
+    @property
+    def net(self) -> Stack:
+        """As `result`: what is being learned."""
+        return self.result()
+
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on exactly from here."""
         return {

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -96,6 +96,17 @@ class Progress(Protocol):
 
     def end(self) -> None:
         """The run ended, one way or another."""
+
+
+@runtime_checkable
+class Watcher(Progress, Protocol):
+    """A `Progress` that also looks at what is being learned."""
+
+    def watch(self, weights: Callable[[], Array], shape: tuple[int, int]) -> None:
+        """The (n_pixels, n_features) weights now, whenever it asks; images are of that shape.
+
+        Told before the run begins.
+        """
 
 
 def partial_path(path: Path) -> Path:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import doctest
 import importlib
+import importlib.util
 import inspect
 import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
@@ -24,6 +26,7 @@ from hinton06 import checkpoint, mnist, nets
 from hinton06.cli import main
 from hinton06.lineage import Lineage
 from hinton06.recipes import RECIPES, show_value
+from hinton06.tour import STAGES
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"
@@ -237,7 +240,9 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder, runner = tmp_path_factory.mktemp("tour"), CliRunner()
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
-        commands = [line for block in fenced("docs/tour.md", "sh") for line in block.splitlines()]
+        first, *blocks = fenced("docs/tour.md", "sh")
+        assert first == "hinton06 tour\n"  # which has tests of its own
+        commands = [line for block in blocks for line in block.splitlines()]
         for number, command in enumerate(commands):
             words = shlex.split(command.partition("|")[0])[1:]
             if number == 0:
@@ -248,7 +253,7 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_the_tour_runs_as_written_and_carries_on_what_its_first_command_says(toured: Path) -> None:
-    made = {path.name: checkpoint.load(path) for path in (toured / "runs").glob("*.h5")}
+    made = {path.name: checkpoint.load(path) for path in (toured / "tour").glob("*.h5")}
     assert set(made) == {
         "pretrain-a.h5", "pretrain-labels-a.h5", "cws-a.h5", "bp-a.h5", "bp-not-pretrained.h5",
     }  # fmt: skip
@@ -257,12 +262,49 @@ def test_the_tour_runs_as_written_and_carries_on_what_its_first_command_says(tou
     shown = re.findall(r"!\[[^]]*\]\(tour/([^)]+)\)", read("docs/tour.md"))
     assert shown
     for picture in shown:
-        assert list(toured.rglob(picture)), picture
+        assert list(toured.rglob(picture)) or picture == "energies.png", picture
+
+
+def test_the_tour_s_page_is_made_of_its_stages() -> None:
+    spec = importlib.util.spec_from_file_location("refresh", ROOT / "docs" / "refresh.py")
+    assert spec is not None
+    assert spec.loader is not None
+    refresh = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(refresh)
+    page = between("docs/tour.md", "stages")
+    printed = re.compile(r"(?<=```text\n)([^`]+)(?=```)")
+    assert printed.sub("", page) == refresh.stages().strip()
+    every = [step for stage in STAGES for step in stage.steps]
+    assert len(printed.findall(page)) == len(every)
+    for step in every:
+        if not step.commands:  # what the tour itself prints
+            assert step.show is not None
+
+
+def test_the_citation_is_that_of_readme_and_of_the_package() -> None:
+    """Of a file that is YAML, read as lines: no other reader of it is needed."""
+    lines = [line.strip(" -") for line in read("CITATION.cff").splitlines()]
+    cited = [line.partition(": ") for line in lines]
+    values: dict[str, list[str]] = {}
+    for name, _, value in cited:
+        values.setdefault(name, []).append(value.strip('"'))
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert values["version"] == [project["version"]]
+    assert values["name"][0] == re.search(r"Copyright \(c\) \d+ (.*)", read("LICENSE"))[1]  # type: ignore[index]
+    bibtex = dict(re.findall(r"^  (\w+) *= \{?(.*?)\}?,?$", fenced("README.md", "bibtex")[0], re.M))
+    assert values["title"][1] == bibtex["title"]
+    assert f"{values['given-names'][0]} {values['family-names'][0]}" == bibtex["author"]
+    assert values["name"][1] == bibtex["institution"]
+    assert values["number"] == [bibtex["number"]]
+    assert values["year"] == [bibtex["year"]]
+    assert (values["month"], bibtex["month"]) == (["10"], "oct")
+    assert values["type"] == ["software", "report"]
 
 
 def test_a_file_is_read_by_plain_h5py_as_described(
     toured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (toured / "runs").symlink_to(toured / "tour")
     monkeypatch.chdir(toured)
     names: dict[str, Any] = {}
     exec(fenced("docs/files.md", "python")[0], names)

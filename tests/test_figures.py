@@ -16,6 +16,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pyte
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -187,6 +188,34 @@ def test_on_a_terminal_of_many_colours_the_preview_is_half_blocks_in_grey() -> N
 def test_a_terminal_of_few_colours_gets_plain_characters(terminal: dict[str, Any]) -> None:
     lines = printed(np.ones((1, 4, 3)), ["7"], force_terminal=True, width=80, **terminal)
     assert [line.rstrip() for line in lines] == ["7", "@@@", "@@@"]
+
+
+def test_chains_are_played_sample_after_sample_and_leave_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = np.zeros((2, 3, 8))
+    for number in range(3):
+        images[:, number, number] = 1
+    labels = np.array([[4, 5, 6], [7, 8, 9]])
+    screen, seen, slept = io.StringIO(), [], []
+    console = Console(file=screen, force_terminal=True, color_system=None, width=30, height=10)
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        terminal = pyte.Screen(30, 10)
+        pyte.Stream(terminal).feed(screen.getvalue().replace("\n", "\r\n"))
+        seen.append([line.rstrip() for line in terminal.display[:2]])
+        assert not terminal.cursor.hidden
+
+    monkeypatch.setattr("hinton06.report.samples.time.sleep", sleep)
+    samples.play(Samples(Fantasies(images, labels), None, 2, (2, 4)), console)
+    assert seen == [
+        ["4    7", "=    ="], ["5    8", " =    ="], ["6    9", "  =    ="],
+    ]  # fmt: skip
+    assert slept == [grids.FRAME_MS / 1000] * 3
+    terminal = pyte.Screen(30, 10)
+    pyte.Stream(terminal).feed(screen.getvalue().replace("\n", "\r\n"))
+    assert not any(line.strip() for line in terminal.display)
 
 
 @pytest.mark.parametrize("width", [10, 30, 79, 80, 300])

@@ -9,6 +9,7 @@ import base64
 import dataclasses
 import io
 import json
+import os
 import re
 import shutil
 import sys
@@ -34,7 +35,8 @@ from hinton06.report.page import PageOptions
 from hinton06.report.table import Column, Table
 from hinton06.report.tables import TABLES, Report
 
-OLD = Path(__file__).parent / "data" / "version-1"
+ROOT = Path(__file__).parents[1]
+OLD = ROOT / "tests" / "data" / "version-1"
 DATA = OLD / "digits"
 OPTIONS = PageOptions(gibbs=3, data_dir=DATA)
 
@@ -139,7 +141,11 @@ def whole(written: Path) -> Page:
 # -- tables ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("report", [r for r in TABLES if not r.several], ids=lambda r: r.command)
+OF_FILES = [report for report in TABLES if report.command]
+"""The tables that are measured from files of runs, each by its command."""
+
+
+@pytest.mark.parametrize("report", [r for r in OF_FILES if not r.several], ids=lambda r: r.command)
 def test_a_table_has_every_cell_that_its_command_prints(report: Report, whole: Page) -> None:
     table = report.make(OLD)
     shown = [rows for name, rows in whole.tables.items() if "-table-" in name]
@@ -155,7 +161,7 @@ def test_a_table_has_every_cell_that_its_command_prints(report: Report, whole: P
         assert " ".join(paragraph.replace(str(OLD), "").split()) in words(whole)
 
 
-@pytest.mark.parametrize("report", TABLES, ids=lambda report: report.command)
+@pytest.mark.parametrize("report", OF_FILES, ids=lambda report: report.command)
 def test_a_row_is_measured_from_the_files_that_it_names(report: Report) -> None:
     table = report.make([OLD] if report.several else OLD)
     assert table.sources is not None
@@ -174,6 +180,29 @@ def test_a_row_is_measured_from_the_files_that_it_names(report: Report) -> None:
             )
     measured = [files for files in table.sources if files]
     assert len(measured) > 1
+
+
+def test_likelihoods_that_were_saved_in_the_runs_are_there(tmp_path: Path, progress: Any) -> None:
+    runs = few(tmp_path / "runs", "pretrain-a.h5")
+    recorded = ROOT / "experiments" / "likelihood" / "layers"
+    shutil.copytree(recorded, runs / "likelihood" / "layers")
+    found = made(runs, progress=progress)
+    table = next(t for name, t in found.tables.items() if "-table-" in name and "log Z" in t[0])
+    printed = [
+        re.split(r" *\| *", line)[1:-1]
+        for line in (recorded / "likelihood.md").read_text("utf-8").splitlines()
+        if line.startswith("| ")
+    ]
+    assert table == printed
+    assert "Log-likelihoods and the bound" in words(found)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"rows": [{}], "seed": 0}', '{"rows": 3}'])
+def test_likelihoods_that_are_none_are_named(text: str, tmp_path: Path, progress: Any) -> None:
+    runs = few(tmp_path / "runs", "pretrain-a.h5")
+    (runs / "likelihood.json").write_text(text)
+    found = made(runs, progress=progress)
+    assert "runs/likelihood.json: not a table of likelihoods" in words(found)
 
 
 def test_a_number_leads_to_its_file_and_to_how_that_was_made(whole: Page, runs: Path) -> None:
@@ -526,6 +555,20 @@ def test_a_file_that_is_finished_while_the_page_is_made_does_no_harm(
     (rows,) = [rows for rows in found.tables.values() if rows[0][:1] == ["network"]]
     ours = f"ours: {made_with(loading.load(tmp_path / 'bp-a.h5'))}"
     assert [row[-1] for row in rows if row[1] == ours and row[2]] == ["1", ""]
+
+
+def test_names_that_are_no_text_and_formulas_are_shown(tmp_path: Path, progress: Any) -> None:
+    folder = tmp_path / os.fsdecode(b"runs-\xfe")
+    folder.mkdir()
+    for own, name in (("bp-a", os.fsdecode(b"bp-\xff")), ("pretrain-a", r"$\frac$")):
+        shutil.copy(OLD / f"{own}.h5", folder / f"{name}.h5")
+    result = page.make([folder], progress, OPTIONS)
+    assert {"Learning curves", "Errors"} <= set(result.figures)
+    assert r"bp-\udcff.h5" in words(Page(result.html))
+    assert r"runs-\udcfe" in words(Page(result.html))
+    (folder / os.fsdecode(b"\xfd.h5")).touch()
+    TABLES[0].make(folder).save(tmp_path)
+    assert r"\udcfd.h5" in (tmp_path / "table1.md").read_text(encoding="utf-8")
 
 
 def test_names_are_no_markup(whole: Page, runs: Path) -> None:

@@ -82,6 +82,7 @@ def test_evaluating_several_nets_leaves_no_bars(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("command", "words"),
     [("pretrain", "start again to go on"), ("finetune-cws", "start again to go on"),
+     ("tour", "start again to go on"),
      ("sample", "started again, it starts over"), ("evaluate", "started again, it starts over")],
 )  # fmt: skip
 def test_only_what_goes_on_is_said_to_go_on(command: str, words: str) -> None:

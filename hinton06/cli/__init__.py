@@ -16,6 +16,8 @@ from hinton06.cli.export import export
 from hinton06.cli.options import OneLine
 from hinton06.cli.recognise import recognise
 from hinton06.cli.report import report
+from hinton06.cli.shell import completion, help_command, show_all_help
+from hinton06.cli.tour import tour
 from hinton06.mnist import DataError
 from hinton06.report.files import ReportError
 from hinton06.training import Interrupted, RunError
@@ -24,9 +26,11 @@ _LEARNING = ["pretrain", *(m.name for m in pkgutil.iter_modules(__path__) if "fi
 """Modules with a learning command each, of their own name."""
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "Begin": (tour,),
     "Learn": tuple(getattr(import_module(f"{__name__}.{name}"), name) for name in _LEARNING),
     "Look": (*look.COMMANDS, recognise, demo, export),
     "Report": (*tables.COMMANDS, report),
+    "Shell": (help_command, completion),
 }
 """The commands, by what they are for."""
 
@@ -55,15 +59,19 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(provenance.version(), prog_name="hinton06")
+@click.option("--help-all", is_flag=True, is_eager=True, expose_value=False,
+              callback=show_all_help, help="Show the help of every command and exit.")  # fmt: skip
 def main() -> None:
     """Rerun the experiments of Hinton's "To Recognize Shapes, First Learn to Generate Images".
 
-    Start with:  hinton06 pretrain --split a --recipe quick
+    Start with:  hinton06 tour
 
-    It learns a small net in less than a minute, and says where it is. Then `hinton06 sample` lets
-    it generate, and `hinton06 finetune-bp` teaches it to recognise; `make table1` makes the whole
-    of Table 1. Every long command can be stopped at any time and goes on where it was when it is
-    started again. (G. E. Hinton, UTML TR 2006-004, University of Toronto, October 2006.)
+    It shows in five minutes what the chapter is about. Or step by step: `hinton06 pretrain --split
+    a --recipe quick` learns a small net in less than a minute, and says where it is; then
+    `hinton06 sample` lets it generate, and `hinton06 finetune-bp` teaches it to recognise. `make
+    table1` makes the whole of Table 1. Every long command can be stopped at any time and goes on
+    where it was when it is started again. (G. E. Hinton, UTML TR 2006-004, University of Toronto,
+    October 2006.)
     """
 
 

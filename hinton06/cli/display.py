@@ -46,6 +46,7 @@ class Display:
         self._bar: tqdm[Any] | None = None
         self._title, self._started, self._fraction_before = "", 0.0, 0.0
         self._waiting: list[str] = []
+        self._noted: set[str] = set()
 
     def begin(self, title: str, done: float, expected: float) -> None:
         """A run starts, or goes on with some of its work done."""
@@ -76,7 +77,7 @@ class Display:
             self._bar.total = expected * self._parts
             self._bar.n = done + expected * self._part
             self._bar.set_description(f"{self._title} {where}", refresh=False)
-            self._bar.set_postfix_str(_briefly(row))
+            self._bar.set_postfix_str(briefly(row))
         elif not self._quiet:
             shown = ", ".join(form.format(row[key]) for key, form in _SHOWN.items() if key in row)
             fraction = self._fraction(done, expected)
@@ -92,7 +93,12 @@ class Display:
             self._waiting.append(message)
 
     def note(self, message: str) -> None:
-        """Something that the user should know."""
+        """Something that the user should know, and is told once."""
+        if message not in self._noted:
+            self._noted.add(message)
+            self._tell(message)
+
+    def _tell(self, message: str) -> None:
         if self._bar is not None:
             self._bar.clear()
         click.echo(f"hinton06: {message}", err=True)
@@ -110,7 +116,7 @@ class Display:
         return (self._part + done / expected) / self._parts
 
 
-def _briefly(row: Mapping[str, float]) -> str:
+def briefly(row: Mapping[str, float]) -> str:
     """The measurements that matter most, short enough for the end of a bar."""
     if "valid_cost" in row:
         return f"valid. {row['valid_cost']:.2f}, {counted(round(row['valid_errors']), 'error')}"

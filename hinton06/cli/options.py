@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from hinton06 import loading, native, nets
 from hinton06.checkpoint import CheckpointError
+from hinton06.cli import watch
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
 from hinton06.learning import settings_of
@@ -55,6 +57,11 @@ class _NetFile(click.Path):
         except CheckpointError as error:
             raise _NoSuchNet(str(error)) from None
         return path if inside else super().convert(value, param, ctx)
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """Files, and names of nets that begin so."""
+        names = [name for name in nets.names() if incomplete and name.startswith(incomplete)]
+        return [*super().shell_complete(ctx, param, incomplete), *map(CompletionItem, names)]
 
 
 EXISTING_FILE = _NetFile(exists=True, dir_okay=False, path_type=Path)
@@ -182,6 +189,8 @@ long_run_options = _together(
     click.option("--force", is_flag=True, help="Start anew and replace the file that is there."),
     click.option("--plain", is_flag=True,
                  help="A line an epoch instead of a bar, on a terminal too."),
+    click.option("--watch", is_flag=True,
+                 help="On a terminal: draw features and curves while they are learned."),
     _quiet_option,
     json_option,
 )  # fmt: skip
@@ -189,6 +198,9 @@ long_run_options = _together(
 
 looking_options = _together(_data_option, _threads_option, _quiet_option, json_option)
 """What a command that looks at finished files takes."""
+
+tour_options = _together(_data_option, _threads_option, _quiet_option)
+"""What the tour takes."""
 
 measuring_options = _together(
     click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE),
@@ -256,7 +268,7 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
     What is taken from that file is said in the first line. Raises `RunError` where its data are not
     to be found again and none are given.
     """
-    display = Display(options["quiet"], options["plain"], runs)
+    display = _display(options, runs)
     files = [loading.load(path) for path in starts]
     start = files[0] if files else None
     digits, usable = _digits(options, files), native.usable_threads()
@@ -281,6 +293,19 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
     values |= given
     context = Context(digits, display, values["threads"], options["force"])
     return Setup(context, display, RECIPES[values["recipe"]], values["seed"], start)
+
+
+def _display(options: dict[str, Any], runs: int) -> Display:
+    quiet, plain = options["quiet"], options["plain"]
+    if not options["watch"]:
+        return Display(quiet, plain, runs)
+    if quiet or plain:
+        raise click.UsageError("--watch goes without --quiet and --plain")
+    if watch.possible():
+        return watch.Watch(runs)
+    display = Display(parts=runs)
+    display.say("--watch draws where standard error is a terminal: a line an epoch instead")
+    return display
 
 
 def _digits(options: dict[str, Any], files: Sequence[RunFile]) -> Digits:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from hinton06.report import curves, grids
-
-if TYPE_CHECKING:  # else by `curves`, which says what is wrong with it
-    from matplotlib.figure import Figure
 
 _WIDE, _HIGH, _GAP, _INSIDE = 1.1, 1.4, 0.1, 0.03  # inches
 
@@ -33,7 +30,7 @@ def draw(
 
 def _figure(
     images: Sequence[NDArray[Any] | None], captions: Sequence[Sequence[str]], columns: int
-) -> Figure:
+) -> curves.Figure:
     """Each in a frame of its own, so that no caption is taken for that of the digit above."""
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
@@ -44,7 +41,8 @@ def _figure(
             continue
         row, column = divmod(number, columns)
         left, bottom, side = _WIDE * column + _GAP, height - _HIGH * (row + 1), _WIDE - _GAP
-        curves.frame(figure, left, bottom, side, _HIGH - _GAP)
+        frame = ((left / width, bottom / height), side / width, (_HIGH - _GAP) / height)
+        figure.add_artist(curves.Rectangle(*frame, facecolor="none", edgecolor="silver"))
         left, bottom, side = left + _INSIDE, bottom + _INSIDE, side - 2 * _INSIDE
         axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
         axes.set_axis_off()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hinton06.checkpoint import history_rows
+from hinton06.console import plain
 from hinton06.files import printable
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
@@ -21,8 +22,8 @@ from hinton06.report.table import Column, Table
 try:
     import matplotlib
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
+    from matplotlib.figure import Figure as Figure  # noqa: PLC0414  # for others, as is
+    from matplotlib.patches import Rectangle as Rectangle  # noqa: PLC0414
     from matplotlib.ticker import LogFormatter, MaxNLocator
 except ValueError as error:  # of a matplotlibrc that is no text
     raise ReportError(f"matplotlib cannot be loaded: {printable(str(error))}") from None
@@ -105,14 +106,6 @@ def blank(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height))
 
 
-def frame(figure: Figure, left: float, bottom: float, width: float, height: float) -> None:
-    """Draw a rectangle, in inches."""
-    across, high = figure.get_size_inches()
-    box = Rectangle((left / across, bottom / high), width / across, height / high)
-    box.set(facecolor="none", edgecolor="silver")
-    figure.add_artist(box)
-
-
 @own_style()
 def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") -> bytes:
     """Draw panels in two columns, as a PNG or SVG file: the same for the same histories.
@@ -183,9 +176,14 @@ def _draw_curves(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
         measured = np.flatnonzero(np.isfinite(values))
         # A column that is not measured in every epoch gets a point for each measurement.
         marker = "" if len(measured) == len(values) > 1 else "."
-        axes.plot(measured + 1, values[measured], marker=marker, color=colour, label=name)
+        axes.plot(measured + 1, values[measured], marker=marker, color=colour, label=_words(name))
         marks |= _mark_stop(axes, panel.column, colour, file)
     axes.set_title(textwrap.fill("; ".join([panel.title, *sorted(marks)]), _TITLE))
+
+
+def _words(name: str) -> str:
+    """A name that may be no text, and is no formula."""
+    return plain(name, "utf-8").replace("$", r"\$")
 
 
 def _mark_stop(axes: Axes, column: str, colour: str, file: RunFile) -> set[str]:

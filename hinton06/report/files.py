@@ -19,6 +19,7 @@ import click
 
 from hinton06 import mnist
 from hinton06.checkpoint import CheckpointError
+from hinton06.console import plain
 from hinton06.loading import RunFile, load
 from hinton06.recipes import counted
 from hinton06.records import Tree, to_tree
@@ -245,7 +246,8 @@ def save(path: Path, content: bytes | str) -> None:
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = content.encode() if isinstance(content, str) else content
+        # Names of files in it may be no text.
+        written = plain(content, "utf-8").encode() if isinstance(content, str) else content
         temporary.write_bytes(written)
         replaces = path.suffix in _PICTURES and path.is_file() and path.read_bytes() != written
         os.replace(temporary, path)

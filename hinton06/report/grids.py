@@ -6,6 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,7 +25,8 @@ INK_GAP, FIELD_GAP = 208, 255
 
 _WIDTH = 1000
 _MAX_SCALE = 4
-_FRAME_MS = 120
+FRAME_MS = 120
+"""For how long a frame of an animation is shown."""
 _FONT = ImageFont.load_default(15)
 _LINE = 22  # pixels that a line of text takes
 
@@ -150,7 +152,7 @@ def gif(frames: Sequence[Grey]) -> bytes:
     """Pictures of one size, one after the other, as the bytes of a GIF file that starts anew."""
     written = io.BytesIO()
     first, *others = (Image.fromarray(frame) for frame in frames)
-    each = {"append_images": others, "duration": _FRAME_MS, "loop": 0, "optimize": False}
+    each = {"append_images": others, "duration": FRAME_MS, "loop": 0, "optimize": False}
     first.save(written, "GIF", save_all=True, **each)
     return written.getvalue()
 
@@ -158,6 +160,7 @@ def gif(frames: Sequence[Grey]) -> bytes:
 _PREVIEW_WIDTH = 80
 _PICTURE_WIDTH = 15
 _SHADES = " .:-=+*#%@"
+_SIGNED_SHADES = "=- +#"
 
 
 def preview(images: NDArray[np.floating[Any]], titles: Sequence[str], console: Console) -> None:
@@ -166,19 +169,57 @@ def preview(images: NDArray[np.floating[Any]], titles: Sequence[str], console: C
     Side by side, each below its short title: half blocks in grey levels where the console is a
     terminal of many colours, else plain characters.
     """
+    for line in preview_lines(images, titles, console):
+        console.print(line, no_wrap=True, crop=True)
+
+
+def preview_lines(
+    images: NDArray[np.floating[Any]], titles: Sequence[str], console: Console,
+    shades: str = _SHADES,
+) -> list[Text]:  # fmt: skip
+    """What `preview` prints; `shades` are the plain characters from 0 to 1."""
     many_colours = console.is_terminal and not console.no_color and console.encoding == "utf-8"
     blocks = many_colours and console.color_system in ("256", "truecolor")
     small = [_shrunk(image) for image in images]
     width = small[0].shape[1]
     room = max(width, min(_PREVIEW_WIDTH, console.width))
     across = (room + 1) // (width + 1)
+    lines = []
     for first in range(0, len(small), across):
         row = small[first : first + across]
         heads = [title.ljust(width) for title in titles[first : first + across]]
         if any(head.strip() for head in heads):
-            console.print(Text(" ".join(heads).rstrip()), no_wrap=True)
-        for line in _lines(np.hstack([np.pad(image, ((0, 0), (0, 1))) for image in row]), blocks):
-            console.print(line, no_wrap=True, crop=True)
+            lines.append(Text(" ".join(heads).rstrip()))
+        lines += _side_by_side(row, shades, blocks)
+    return lines
+
+
+def preview_size(shape: tuple[int, int], console: Console) -> tuple[int, int]:
+    """How many images of a shape stand side by side in a preview, and the lines that they take."""
+    small = _shrunk(np.zeros(shape))
+    room = max(small.shape[1], min(_PREVIEW_WIDTH, console.width))
+    return (room + 1) // (small.shape[1] + 1), len(small) // 2
+
+
+def field_lines(
+    weights: NDArray[np.floating[Any]], shape: tuple[int, int], console: Console
+) -> tuple[list[Text], float]:
+    """Receptive fields, (n_pixels, n) `weights`, as `preview_lines`, and the weight that is white.
+
+    One of a hundred is larger, on the small pictures; black is as far below zero. In plain
+    characters weights near zero are blank. A line is empty between two rows of pictures.
+    """
+    finite = np.nan_to_num(np.asarray(weights, np.float64).T, posinf=0, neginf=0)
+    fields = np.stack([_shrunk(field) for field in finite.reshape(-1, *shape)])
+    white = float(np.quantile(abs(fields), 0.99))
+    shown = np.clip(fields / (2 * white or 1) + 0.5, 0, 1)
+    across, _ = preview_size(shape, console)
+    lines: list[Text] = []
+    for first in range(0, len(shown), across):
+        row = shown[first : first + across]
+        lines += [Text()] if first else []
+        lines += preview_lines(row, [""] * len(row), console, _SIGNED_SHADES)
+    return lines, white
 
 
 def _shrunk(image: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -191,15 +232,29 @@ def _shrunk(image: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return np.asarray(padded.reshape(height, k, -1, k).mean(axis=(1, 3)))
 
 
-def _lines(picture: NDArray[np.float64], blocks: bool) -> list[Text]:
-    """One line of text for each two rows of pixels."""
-    upper, lower = picture[::2], picture[1::2]
+def _side_by_side(row: Sequence[NDArray[np.float64]], shades: str, blocks: bool) -> list[Text]:
+    """One line of text for each two rows of pixels of some pictures, a column apart."""
+    cells = [_blocks(picture) if blocks else _characters(picture, shades) for picture in row]
+    lines = [Text(" ").join(parts) for parts in zip(*cells, strict=True)]
     if not blocks:
-        shade = np.rint((upper + lower) / 2 * (len(_SHADES) - 1)).astype(int)
-        return [Text("".join(_SHADES[s] for s in row).rstrip()) for row in shade]
-    lines = []
-    for row in np.stack([upper, lower], axis=2).tolist():
-        grey = [[Color.from_rgb(*[round(255 * value)] * 3) for value in pair] for pair in row]
-        line = (("▀", Style(color=above, bgcolor=below)) for above, below in grey)
-        lines.append(Text.assemble(*line))
+        for line in lines:
+            line.rstrip()
     return lines
+
+
+def _characters(picture: NDArray[np.float64], shades: str) -> list[Text]:
+    shade = np.rint((picture[::2] + picture[1::2]) / 2 * (len(shades) - 1)).astype(int)
+    return [Text("".join(shades[s] for s in row)) for row in shade]
+
+
+def _blocks(picture: NDArray[np.float64]) -> list[Text]:
+    lines = []
+    for row in np.rint(255 * np.stack([picture[::2], picture[1::2]], axis=2)).astype(int).tolist():
+        lines.append(Text.assemble(*(("▀", _half_block(*pair)) for pair in row)))
+    return lines
+
+
+@cache
+def _half_block(upper: int, lower: int) -> Style:
+    above, below = (Color.from_rgb(level, level, level) for level in (upper, lower))
+    return Style(color=above, bgcolor=below)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rich.console import Console
+from numpy.typing import NDArray
+from rich.console import Console, Group
+from rich.live import Live
 
 from hinton06.recipes import counted
 from hinton06.records import Tree
@@ -129,6 +133,21 @@ def values(samples: Samples, options: SamplingOptions, path: Path, made: Sequenc
 
 def preview(samples: Samples) -> None:
     """Print the last sample of each of the first chains, small, on standard output."""
-    last, labels = samples.images[:_MAX_PREVIEWS, -1], samples.fantasies.labels
-    titles = [""] * len(last) if labels is None else [str(label) for label in labels[:, -1]]
-    grids.preview(last, titles[: len(last)], Console(highlight=False))
+    grids.preview(*_previewed(samples, -1), Console(highlight=False))
+
+
+def _previewed(samples: Samples, number: int) -> tuple[NDArray[np.floating[Any]], list[str]]:
+    """One sample of each of the first chains, and the labels that were on."""
+    shown, labels = samples.images[:_MAX_PREVIEWS, number], samples.fantasies.labels
+    titles = [""] * len(shown) if labels is None else [str(label) for label in labels[:, number]]
+    return shown, titles[: len(shown)]
+
+
+def play(samples: Samples, console: Console) -> None:
+    """Show the chains' samples one after the other, small, in one place of a terminal."""
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        console.show_cursor(True)  # whatever may end the process
+        for number in range(samples.images.shape[1]):
+            lines = grids.preview_lines(*_previewed(samples, number), console)
+            live.update(Group(*lines), refresh=True)
+            time.sleep(grids.FRAME_MS / 1000)

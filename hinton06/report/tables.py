@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hinton06.report import error_rates, replicas, table1
+from hinton06.report import error_rates, likelihoods, replicas, table1
 from hinton06.report.table import Table
 
 
 @dataclass(frozen=True)
 class Report:
     """A table: the command that prints it, its help text, and its heading on a page.
+
+    Without a `command` it is of what another one has saved.
 
     `make` takes a folder or, if `several`, a sequence of them, and raises `NoRunsError` where
     there is nothing for it. `section` is the chapter's that tells of its numbers, none if it is of
@@ -98,5 +100,13 @@ TABLES = (
         "Using extra unlabeled data",
         "unlabelled",
         of=frozenset({"labelled", "images", "random_start"}),
+    ),
+    Report(
+        "",
+        likelihoods.saved,
+        "Log-likelihoods and the bound",
+        "",
+        "A greedy learning algorithm for multiple hidden layers",
+        "likelihood",
     ),
 )
