@@ -2,7 +2,7 @@
 #
 #   make quick        all of Table 1 on all of MNIST with a short recipe, in minutes
 #   make table1       all of Table 1: trains every net, prints the table
-#   make replicas     that with every seed of SEEDS, and how far its numbers move
+#   make replicas     that, or what EACH says, with every seed of SEEDS: how far its numbers move
 #   make translated   with 12 translations of each image as well (0.65 %)
 #   make unlabelled   with few labels: pretrained on images without any, and not pretrained
 #   make cws          contrastive wake-sleep, on the stacks of table1
@@ -41,6 +41,8 @@ THREADS ?=
 PYTHON  ?= python3
 
 of_seed   = $(if $(filter-out 0,$(1)),-seed$(1))
+# Where in a replica's folder its nets are.
+OF_EACH   = $(if $(filter unlabelled,$(EACH)),/unlabelled)
 BIN      := .venv/bin
 HINTON06 := $(BIN)/hinton06
 # What starts from a file takes seed, recipe and data from it.
@@ -74,7 +76,8 @@ quick: .venv/installed
 
 replicas: .venv/installed
 	$(PARALLEL) $(SEEDS:%=replica-%)
-	@$(HINTON06) replicas $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) --save $(RUNS)/replicas
+	@$(HINTON06) replicas $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))$(OF_EACH)) \
+		--save $(RUNS)/replicas
 
 replica-%:
 	@$(MAKE) --no-print-directory $(EACH) SEED=$* RUNS=$(RUNS)$(call of_seed,$*)

@@ -139,7 +139,7 @@ def test_a_table_is_printed_in_any_encoding(encoding: str, interval: str, folder
         replicas = ["replicas", "seed-0", "seed-1", *form]
         done = command(folder, replicas, PYTHONIOENCODING=encoding)
         assert (done.returncode, done.stderr) == (0, b"")
-        heads, row, *_ = done.stdout.decode(encoding).splitlines()
+        _, heads, row, *_ = done.stdout.decode(encoding).splitlines()  # below the title
         end = heads.index("test errs") + len("test errs")
         assert row[:end].endswith(interval)  # still below their headings
     assert "50.0 ± 0.0" in (folder / "table" / "replicas.md").read_text("utf-8")

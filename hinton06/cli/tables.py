@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hinton06.cli.options import save_option
-from hinton06.report.table import FORMATS
+from hinton06.report import replicas
+from hinton06.report.table import FOR_PROGRAMS, FORMATS, Table
 from hinton06.report.tables import TABLES, Report
 
 RUNS = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -25,13 +27,34 @@ def _table_command(report: Report) -> click.Command:
                   show_default=True, help="How to print the table.")  # fmt: skip
     @click.option("--json", "form", flag_value="json", help="Short for --format json.")
     @save_option
-    def command(runs: Any, form: str, save: Path | None) -> None:
-        table = report.make(runs)
-        table.show(form)
+    def command(runs: Any, form: str, save: Path | None, **names: Any) -> None:
+        made = report.every(runs, **names) if report.every else [report.make(runs)]
+        _show(made, form)
         if save is not None:
-            table.save(save)
+            for table in made:
+                table.save(save)
 
-    return command
+    return _table_option(command) if report.every else command
+
+
+_table_option = click.option(
+    "--table", "names", multiple=True, type=click.Choice(list(replicas.TABLES)),
+    help="Only this table; may be given several times. Default: all that the files allow; as CSV "
+    "and JSON the first of them.",
+)  # fmt: skip
+
+
+def _show(made: Sequence[Table], form: str) -> None:
+    """Print tables; those for programs one at a time."""
+    if form in FOR_PROGRAMS and len(made) > 1:
+        first, *others = (table.extra["table"] for table in made)
+        listed = ", ".join(others)
+        click.echo(f"hinton06: {form} of {first} alone; --table for {listed}", err=True)
+        made = made[:1]
+    for number, table in enumerate(made):
+        if number:
+            click.echo()
+        table.show(form)
 
 
 COMMANDS = tuple(_table_command(report) for report in TABLES if report.command)

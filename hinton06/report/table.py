@@ -29,6 +29,9 @@ from hinton06.report.files import save
 FORMATS = ("terminal", "markdown", "csv", "json")
 """How a table can be printed."""
 
+FOR_PROGRAMS = FORMATS[2:]
+"""Those of which a document is one table."""
+
 Row: TypeAlias = Mapping[str, Any]
 """Values by name; None where there is none."""
 
@@ -73,6 +76,8 @@ class Table:
     rows; as JSON the `json_rows`, if not the records, and the `extra`: how the files were made.
     Files `beside` it are saved with the table: their content, by name. `sources` are the files that
     each row is measured from, none for a row in print; None where the table does not say.
+    `further` tables say more of the same
+    records: they stand below, each under its title, on a terminal and in Markdown.
     """
 
     columns: Sequence[Column]
@@ -88,6 +93,7 @@ class Table:
     extra: Mapping[str, Any] = field(default_factory=dict)
     beside: Mapping[str, Callable[[], bytes | str]] = field(default_factory=dict)
     sources: Sequence[Sequence[RunFile]] | None = None
+    further: Sequence[Table] = ()
 
     def show(self, form: str = "terminal") -> None:
         """Print the table on standard output, in one of `FORMATS`."""
@@ -128,7 +134,8 @@ class Table:
             if self.strong and self.strong(row):
                 cells[names:] = [f"**{cell}**" if cell else "" for cell in cells[names:]]
             lines.append(_line(cells, names))
-        return "\n\n".join(["\n".join(lines), *self._paragraphs()])
+        below = [part for table in self.further for part in (table.title, table.markdown())]
+        return "\n\n".join(["\n".join(lines), *self._paragraphs(), *below])
 
     def csv(self) -> str:
         """The records as CSV, empty where a value is None."""
@@ -179,6 +186,9 @@ class Table:
                 _print_lines(console, grid)
         for paragraph in self._paragraphs():
             _print_lines(console, Text(paragraph), _PROSE_WIDTH if room else None)
+        for table in self.further:
+            console.print()
+            table.print(console)
 
     def _section(self, row: tuple[Row, Any]) -> str:
         return self.columns[0].text(row[0]) if self.sections else ""

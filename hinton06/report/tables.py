@@ -22,7 +22,8 @@ class Report:
 
     `make` takes a folder or, if `several`, a sequence of them, and raises `NoRunsError` where
     there is nothing for it. `section` is the chapter's that tells of its numbers, none if it is of
-    something beyond the chapter; `target` what Make makes its files by. Unless a file of it has one
+    something beyond the chapter; `target` what Make makes its files by. `every` makes,
+    for the command, what there is of it, or of those that are named. Unless a file of it has one
     of the conditions that it is `of`, if any, it has nothing to say on a page.
     """
 
@@ -34,6 +35,7 @@ class Report:
     target: str = ""
     several: bool = False
     of: frozenset[str] = frozenset()
+    every: Callable[..., list[Table]] | None = None
 
 
 TABLES = (
@@ -52,14 +54,16 @@ TABLES = (
         "replicas",
         replicas.table,
         "Table 1 over several seeds",
-        """Table 1 over several replicas, one folder RUNS for each seed: means and spread.
+        """Tables over several replicas, one folder RUNS for each seed: means and spread.
 
-        `make table1 SEED=1` makes the folder runs/table1-seed1, and so on. Says what is missing,
-        and what the replicas do not have in common.
+        `make table1 SEED=1` makes the folder runs/table1-seed1, and so on. Says where the printed
+        numbers lie among the replicas, what is missing, and what the replicas do not have in
+        common.
         """,
         "Details of the discriminative fine-tuning procedure",
         "replicas",
         several=True,
+        every=replicas.tables,
     ),
     Report(
         "generative",
