@@ -2,13 +2,14 @@
 #
 #   make quick        all of Table 1 on all of MNIST with a short recipe, in minutes
 #   make table1       all of Table 1: trains every net, prints the table
-#   make replicas     that with every seed of SEEDS, and how far its numbers move
+#   make replicas     that, or what EACH says, with every seed of SEEDS: how far its numbers move
 #   make translated   with 12 translations of each image as well (0.65 %)
 #   make unlabelled   with few labels: pretrained on images without any, and not pretrained
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
 #   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
 #   make figures      Figures 2, 3 and 5, and learning curves
+#   make report       a page of all that table1, replicas and unlabelled have made so far
 #   make nets-inside  the nets inside the package, from those of table1 and of cws
 #   make demo         a page that recognises and dreams in a browser, of two nets
 #   make test lint    the tests; types and style
@@ -40,6 +41,8 @@ THREADS ?=
 PYTHON  ?= python3
 
 of_seed   = $(if $(filter-out 0,$(1)),-seed$(1))
+# Where in a replica's folder its nets are.
+OF_EACH   = $(if $(filter unlabelled,$(EACH)),/unlabelled)
 BIN      := .venv/bin
 HINTON06 := $(BIN)/hinton06
 # What starts from a file takes seed, recipe and data from it.
@@ -52,11 +55,13 @@ NETS      = $(ALL:%=$(RUNS)/bp-%.h5) $(ALL:%=$(RUNS)/bp-%-extended.h5) $(RUNS)/b
 LIKELY    = $(RUNS)/likelihood
 ESTIMATED = $(foreach table,rbms layers wake-sleep,$(LIKELY)/$(table)/likelihood.json) $(LIKELY)/starts.json
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
+# Folders of runs that are there.
+REPORTED  = $(wildcard $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) $(RUNS)/unlabelled)
 # The net that dreams, and the greedily learned one that it comes from.
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood figures nets-inside demo \
-	test lint dist torture bench clean
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood figures report \
+	nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5 \
@@ -71,7 +76,8 @@ quick: .venv/installed
 
 replicas: .venv/installed
 	$(PARALLEL) $(SEEDS:%=replica-%)
-	@$(HINTON06) replicas $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) --save $(RUNS)/replicas
+	@$(HINTON06) replicas $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))$(OF_EACH)) \
+		--save $(RUNS)/replicas
 
 replica-%:
 	@$(MAKE) --no-print-directory $(EACH) SEED=$* RUNS=$(RUNS)$(call of_seed,$*)
@@ -102,6 +108,9 @@ likelihood: .venv/installed
 figures: .venv/installed
 	$(PARALLEL) $(FIGURED)
 	@$(HINTON06) figures $(FIGURED) --out $(RUNS)/figures --threads 1
+
+report: .venv/installed
+	@$(HINTON06) report $(or $(REPORTED),$(RUNS)) --out $(RUNS)/report.html --threads 1
 
 nets-inside: $(RUNS)/bp-a.h5 $(DREAMER)
 	$(BIN)/python experiments/nets/make.py --record experiments/nets \

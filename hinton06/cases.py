@@ -91,13 +91,15 @@ def cases_at(digits: Digits, rows: Any = slice(None), translations: int = 0) -> 
     Raises `UnfitDataError` if images could leave their frame. See `mnist.translated`.
     """
     images, labels = digits.train_images[rows], digits.train_classes[rows]
+    numbers = np.arange(len(digits.train_labels))[rows]
     if not translations:
-        return Cases(images, labels)
+        return Cases(images, labels, numbers)
     try:
         moved = mnist.translated(images, digits.shape, translations)
     except ValueError as error:
         raise UnfitDataError(f"{digits.name}: {error}") from None
-    return Cases(moved, np.tile(labels, len(moved) // len(images)))
+    n_shifts = len(moved) // len(images)
+    return Cases(moved, np.tile(labels, n_shifts), np.tile(numbers, n_shifts))
 
 
 def cases_learned(digits: Digits, lineage: Lineage) -> Cases:

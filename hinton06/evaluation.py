@@ -102,7 +102,8 @@ class CaseSelection:
             return cases
         rng = stream(self.seed, Use.CASES_MEASURED, PARTS.index(part))
         rows = np.sort(rng.choice(len(cases), self.cases, replace=False))
-        return Cases(cases.images[rows], cases.labels[rows])
+        numbers = None if cases.numbers is None else cases.numbers[rows]
+        return Cases(cases.images[rows], cases.labels[rows], numbers)
 
 
 EVERY_CASE = CaseSelection()
@@ -115,7 +116,8 @@ class Evaluation:
     `confusion` has a row for each true class and a column for each guess; `method` is None for the
     softmax of a classifier, and for products; `seconds` is wall time, where it was measured;
     `spread` that of the weights of the method ``"sampling"``; `sha256` the digest of the model;
-    `classes` the labels of the rows and columns.
+    `log_probs` are (n, n_classes), in nats, of the cases of these `numbers` and `labels`, places
+    among the `classes`: the labels of their columns, and of the confusion's rows and columns.
     """
 
     name: str
@@ -126,6 +128,9 @@ class Evaluation:
     seconds: float | None = None
     spread: Spread | None = None
     sha256: str = ""
+    log_probs: Array | None = None
+    labels: Any = None
+    numbers: Any = None
     classes: tuple[int, ...] = ()
 
 
@@ -173,7 +178,8 @@ def _asked(
             started = time.perf_counter()
             answer, spread = (method or Method()).ask(recogniser, cases.images, told, part)
             more = method, time.perf_counter() - started, spread, file.digest
-            yield _evaluation(digits, str(file.path), part, answer, cases.labels, *more)
+            of_each = answer, cases.labels, cases.numbers
+            yield _evaluation(digits, str(file.path), part, answer, cases.labels, *more, *of_each)
 
 
 def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser, Digits]:
@@ -187,7 +193,8 @@ def parts_of(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[st
 
     Of other data nobody can say which a net has learned.
     """
-    parts = {"test": Cases(digits.test_images, digits.test_classes)}
+    every_test_case = np.arange(len(digits.test_labels))
+    parts = {"test": Cases(digits.test_images, digits.test_classes, every_test_case)}
     with naming(file.path):
         if file.lineage.data == digits.sha256:
             if file.lineage.role in (PRETRAINED, VALIDATED):
@@ -214,6 +221,52 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
         ("product, no root", recognition.product_of_nets(answers, geometric=False)),
     ]
     return [_evaluation(digits, name, "test", array, digits.test_classes) for name, array in named]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What two nets say of each test case: (n_test, n_classes) log probabilities, in nats.
+
+    Of cases of these `labels`: places among the `classes`.
+    """
+
+    names: tuple[str, str]
+    log_probs: tuple[Array, Array]
+    labels: Any
+    classes: tuple[int, ...]
+
+    @property
+    def guesses(self) -> tuple[Any, Any]:
+        """(n_test,) of each."""
+        one, other = (array.argmax(axis=1) for array in self.log_probs)
+        return one, other
+
+    @property
+    def right(self) -> tuple[Any, Any]:
+        """Whether each case is recognised by each: (n_test,)."""
+        one, other = (guesses == self.labels for guesses in self.guesses)
+        return one, other
+
+
+def mcnemar(first_alone: int, second_alone: int) -> float:
+    """McNemar's test, exact: how often chance parts as unevenly what one net alone gets right.
+
+    The two-sided p-value of the binomial distribution with probability 1/2. Source: McNemar (1947),
+    "Note on the sampling error of the difference between correlated proportions or percentages".
+    """
+    from scipy.stats import binomtest  # noqa: PLC0415  # slow to import
+
+    either = first_alone + second_alone
+    return float(binomtest(first_alone, either).pvalue) if either else 1.0
+
+
+def compare(context: Context, one: Path, other: Path) -> Comparison:
+    """Two nets on the same test cases; raises as `evaluate`."""
+    (first, second), digits = _answers(context, "compare", [one, other])
+    for path, array in ((one, first), (other, second)):
+        finite_score(path, array, digits.test_classes)
+    names = str(one), str(other)
+    return Comparison(names, (first, second), digits.test_classes, digits.classes)
 
 
 def recognise_test_cases(context: Context, path: Path) -> tuple[Array, Digits]:

@@ -266,6 +266,7 @@ def test_each_file_gives_the_figures_that_it_can(made: Path, tmp_path: Path) -> 
         "figure2-bp-a", "figure2-cws-a", "figure2-pretrain-labels-a",
         *(f"figure3-{name}" for name in names[:-1]), "figure3-unfinished-epoch6",
         "figure5-cws-a", "figure5-pretrain-labels-a", "figure5-two-labels",
+        "errors-bp-a", "errors-cws-a", "errors-pretrain-labels-a",
         "learning-curves",
     }  # fmt: skip
     assert [entry["figure"] for entry in document] == sorted(e["figure"] for e in document)
@@ -298,6 +299,33 @@ def test_figure_2_s_numbers_are_the_net_s_own(made: Path, tmp_path: Path) -> Non
         assert case["label"] == digits.test_labels[case["test_case"]]
         assert case["probability"] == max(case["probabilities"])
         assert case["second_probability"] == sorted(case["probabilities"])[-2]
+
+
+def test_errors_are_all_that_a_net_gets_wrong_the_surest_first(made: Path, tmp_path: Path) -> None:
+    (entry,) = drawn(made, tmp_path, "cws-a", "--only", "errors", "--cases", "3")
+    document = json.loads((tmp_path / "errors-cws-a.json").read_text())
+    digits, found = mnist.read(made / "digits"), checkpoint.load(made / "cws-a.h5")
+    probs = np.exp(label_log_probs(DeepBeliefNet.from_arrays(found.model), digits.test_images))
+    wrong = set(np.flatnonzero(probs.argmax(axis=1) != digits.test_labels).tolist())
+    assert len(wrong) > 3
+    assert {case["test_case"] for case in document["cases"]} == wrong
+    assert (document["errors"], document["cases_in_all"]) == (len(wrong), 40)
+    assert entry["about"].startswith(f"3 of the {len(wrong)} test cases that cws-a.h5 gets wrong")
+    assert ["row" in case for case in document["cases"]] == [True] * 3 + [False] * (len(wrong) - 3)
+    # Three digits side by side, 1.1 inches each of 100 points, as Figure 2 has them.
+    assert read(tmp_path / "errors-cws-a.png").shape == (150, 340)
+
+
+def test_a_net_without_errors_says_so_and_the_other_figures_are_drawn(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sure = np.log(np.eye(N_CLASSES)[np.arange(40) % N_CLASSES] * 0.8 + 0.05)
+    monkeypatch.setattr(evaluation, "recognise_test_cases", lambda c, _path: (sure, c.digits))
+    document = drawn(made, tmp_path, "bp-a")
+    (errors,) = (entry for entry in document if entry["figure"] == "errors")
+    assert errors["about"] == "bp-a.h5 gets every test case right"
+    assert [Path(file).suffix for file in errors["files"]] == [".json"]
+    assert {entry["figure"] for entry in document} == {"2", "3", "curves", "errors"}
 
 
 def test_figure_3_shows_the_chosen_features_incoming_weights(made: Path, tmp_path: Path) -> None:
@@ -376,12 +404,16 @@ def test_a_net_that_gets_nothing_right_still_gives_its_other_figures(
 ) -> None:
     guesses = (mnist.read(made / "digits").test_labels + 1) % N_CLASSES
     wrong = np.log(np.where(np.eye(N_CLASSES)[guesses] == 1, 0.7, 0.1))
-    monkeypatch.setattr(evaluation, "recognise_test_cases", lambda *_: wrong)
+    monkeypatch.setattr(evaluation, "recognise_test_cases", lambda c, _: (wrong, c.digits))
     command = ["figures", made / "bp-a.h5", "--data", made / "digits", *SHORT, "--out", tmp_path]
     result = run(*command)
     assert result.exit_code == 0, result.output
     assert result.stderr.strip().endswith("bp-a.h5: gives no Figure 2: it gets no test case right")
-    assert {path.stem for path in tmp_path.iterdir()} == {"figure3-bp-a", "learning-curves"}
+    assert {path.stem for path in tmp_path.iterdir()} == {
+        "errors-bp-a",
+        "figure3-bp-a",
+        "learning-curves",
+    }
     alone = run(*command, "--only", "2")
     assert alone.exit_code == 1
     assert "none of the chosen figures" in alone.stderr
@@ -452,6 +484,7 @@ def test_features_outside_the_layer_are_refused(
     ("name", "figure", "reason"),
     [
         ("pretrain-a", "2", "learned without labels"),
+        ("pretrain-a", "errors", "learned without labels"),
         ("pretrain-a", "5", "learned without labels"),
         ("bp-a", "5", "a fine-tuned classifier: it generates nothing"),
         ("two-labels", "2", "a stack of 2 RBMs, the net of Figure 4 has three"),
@@ -466,7 +499,8 @@ def test_a_chosen_figure_that_a_file_cannot_give_is_noted(
     result = run(*command, "--only", figure)
     assert result.exit_code == 1
     note, last = result.stderr.strip().splitlines()
-    assert f"{name}.h5: gives no Figure {figure}: " in note
+    named = "picture of errors" if figure == "errors" else f"Figure {figure}"
+    assert f"{name}.h5: gives no {named}: " in note
     assert reason in note
     assert "none of the chosen figures" in last
     assert not list(tmp_path.iterdir())

@@ -1,19 +1,25 @@
-"""``hinton06 replicas``: Table 1 of several seeds."""
+"""``hinton06 replicas``: Table 1, and every other table, of several seeds."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 
 from hinton06 import checkpoint, mnist
+from hinton06.cli import tables as cli_tables
+from hinton06.report import error_rates
+from hinton06.report.replicas import QUANTILES, TABLES, statistics
 
 ERRORS = {
     0: {"a": 120, "b": 118, "c": 124},
@@ -109,27 +115,32 @@ def test_a_net_that_is_missing_is_left_out_of_its_own_lines_alone(
     assert (alone["mean"], alone["sd"], alone["mean_95_interval"]) == (124, None, None)
     assert list(rows["mean of three", "50,000"]["test_errors"]["by_seed"]) == ["0"]
     assert ("not pre-trained", "60,000") not in rows
-    assert document["notes"][:2] == [
-        f"{folders[0]}: missing: the not pre-trained net",
-        f"{folders[1]}: missing: validated Netc, extended Netc, the not pre-trained net",
+    assert document["notes"] == [
+        "missing: the not pre-trained net (both folders); validated Netc, extended Netc (seed 3)"
     ]
 
 
 def test_replicas_that_are_not_of_one_recipe_are_named(replica: Callable[..., Path]) -> None:
     folders = [replica(0, ERRORS[0]), replica(3, ERRORS[3], rate=0.7)]
     notes = json.loads(run("replicas", *folders, "--json").stdout)["notes"]
-    assert notes[-1] == "the replicas differ in rate: 0.2, 0.7"
+    assert notes[-1] == "the replicas differ in rate: 0.2 (seed 0), 0.7 (seed 3)"
 
 
 def test_a_note_of_several_folders_stands_once(replica: Callable[..., Path]) -> None:
     folders = [replica(seed, {"a": 120 + seed}) for seed in range(20)]
     notes = json.loads(run("replicas", *folders, "--json").stdout)["notes"]
-    lacking = "missing: validated Netb, validated Netc, extended Netb, extended Netc"
-    assert notes == [f"all 20 folders: {lacking}, the not pre-trained net"]
+    lacking = "validated Netc, extended Netc, the not pre-trained net"
+    others = "validated Netb, extended Netb"
+    assert notes == [
+        "missing: validated Netb, validated Netc, extended Netb, extended Netc, the not "
+        "pre-trained net (all 20 folders)"
+    ]
     folders = [*folders[:2], replica(20, {"b": 100})]
     notes = json.loads(run("replicas", *folders, "--json").stdout)["notes"]
-    assert notes[0] == f"{folders[0]}, {folders[1]}: {lacking}, the not pre-trained net"
-    assert len(notes) == 2
+    assert notes == [
+        f"missing: {others} (seeds 0, 1); {lacking} (all 3 folders); validated Neta, extended Neta "
+        "(seed 20)"
+    ]
 
 
 def test_other_data_have_their_own_counts_and_nothing_of_the_chapter_beside_them(
@@ -238,3 +249,322 @@ def test_costs_are_averaged_before_they_are_rounded(
         if (row["network"], row["cases"], row["measure"]) == ("Neta", "50,000", "test_cost")
     )
     assert (record["seed_0"], record["seed_3"]) == ("6.014", "6.0149")
+
+
+# -- distributions -------------------------------------------------------------------------------
+
+
+def test_the_printed_number_lies_where_students_t_says(three: list[Path]) -> None:
+    """Of 120, 130 and 122; with 2 degrees of freedom the t distribution has a closed form."""
+    errors = rows_of(*three)["Neta", "50,000"]["test_errors"]
+
+    def below(t: float) -> float:
+        return 0.5 + t / (2 * (2 + t * t) ** 0.5)
+
+    assert errors["draw_at_or_below_chapter"] == pytest.approx(
+        below(-2 / (28 * 4 / 3) ** 0.5), rel=1e-12
+    )
+    assert errors["mean_at_or_below_chapter"] == pytest.approx(
+        below(-2 / (28 / 3) ** 0.5), rel=1e-12
+    )
+    # A replica in the mean on each side of the median alone.
+    assert errors["median"] == 122
+    ends = [errors[f"quantile_{share}"] for share in ("05", "25", "75", "95")]
+    assert ends == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("n", "wanted"),
+    [
+        (3, [None, None, 101, None, None]),
+        (4, [None, 100.75, 101.5, 102.25, None]),
+        (19, [None, 104.5, 109, 113.5, None]),
+        (20, [100.95, 104.75, 109.5, 114.25, 118.05]),
+        (21, [101, 105, 110, 115, 119]),
+    ],
+)
+def test_quantiles_are_there_when_a_replica_lies_beyond_them(
+    n: int, wanted: list[float | None]
+) -> None:
+    """Errors 100, 101 and so on, in another order."""
+    by_seed = {str(seed): 100 + (7 * seed + 3) % n if n % 7 else 100 + seed for seed in range(n)}
+    assert sorted(by_seed.values()) == list(range(100, 100 + n))
+    found = statistics(by_seed, 110.0, "printed")
+    values = [found[name] for name in QUANTILES]
+    assert [value is None for value in values] == [value is None for value in wanted]
+    for value, expected in zip(values, wanted, strict=True):
+        assert value is None or value == pytest.approx(expected, rel=1e-12)
+    assert found["at_or_below_printed"] == min(n, 11)
+
+
+def test_replicas_that_are_all_the_same_have_no_probabilities() -> None:
+    third = 1 / 3
+    for value in (120, 360 * third, 0.1 + 0.2):
+        found = statistics(dict.fromkeys("0123456", value), 121.0, "chapter")
+        assert found["at_or_below_chapter"] == 7
+        assert found["draw_at_or_below_chapter"] is found["mean_at_or_below_chapter"] is None
+
+
+def test_quantiles_and_probabilities_stand_below_the_table(replica: Callable[..., Path]) -> None:
+    """Of 100, 120 and so on to 480, in another order: of mean 290 and variance 14,000."""
+    folders = [replica(seed, {"a": 100 + 20 * (7 * seed % 20)}) for seed in range(20)]
+    lines = on_a_terminal(80, "replicas", *folders)
+    assert max(map(len, lines)) <= 80
+    below = lines[lines.index("Quantiles of test errors") :]
+    heads = "network cases chapter 5 % 25 % 50 % 75 % 95 % P draw P mean"
+    assert below[1].split() == heads.split()
+    cells = ["Neta", "50,000", "122", "119.0", "195.0", "290.0", "385.0", "461.0", "0.09", "<0.01"]
+    assert below[2].split() == cells
+    assert scipy.stats.t.cdf(-168 / (14_000 * 1.05) ** 0.5, 19) == pytest.approx(0.09, abs=0.005)
+    assert scipy.stats.t.cdf(-168 / 700**0.5, 19) < 0.01
+    text = run("replicas", *folders, "--format", "markdown").stdout
+    assert f"| {' | '.join(cells)} |" in text
+
+
+# -- every table ---------------------------------------------------------------------------------
+
+OLD = Path(__file__).parent / "data" / "version-1"
+KINDS = {
+    "pretrain-labels": 50_000, "cws": 50_000, "cws-extended": 60_000, "hybrid": 50_000,
+    "bp-translated": 13 * 50_000, "bp-translated-extended": 13 * 60_000,
+    "bp-labelled": 1000, "bp-images": 1000, "bp": 50_000,
+}  # fmt: skip
+"""What the folders of all tables may have, and the training cases of it."""
+SOURCES = {
+    "cws-extended": "cws-a-extended", "bp-labelled": "bp-a-50-labelled",
+    "bp-images": "bp-50-images-a", "bp-translated-extended": "bp-translated-a",
+}  # fmt: skip
+
+
+@pytest.fixture
+def of_all(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a folder of a seed: test errors by kind and split, as ``{"cws a": 135}``."""
+
+    def make(seed: int, errors: Mapping[str, int], name: str = "", **outcome: Any) -> Path:
+        folder = tmp_path / (name or f"all-{seed}")
+        folder.mkdir(exist_ok=True)
+        for place, count in errors.items():
+            kind, split = place.split()
+            found = checkpoint.load(OLD / f"{SOURCES.get(kind, f'{kind}-a')}.h5")
+            found.recipe = "tr2006"
+            found.lineage |= {"seed": seed, "split": split, "data": mnist.SHA256}
+            if kind.endswith("extended"):
+                found.lineage["role"] = "extended"
+            found.outcome["train"] |= {"cases": KINDS[kind]}
+            found.outcome["test"] |= {"cases": 10_000, "errors": count}
+            if "valid" in found.outcome:
+                found.outcome["valid"] |= {"cases": 10_000, "errors": count + 10}
+            if "capped" in found.outcome:
+                found.outcome |= {"capped": False} | outcome
+            checkpoint.save(folder / f"{kind}-{split}.h5", found)
+        return folder
+
+    return make
+
+
+def table_of(name: str, *folders: Path) -> Any:
+    return json.loads(run("replicas", *folders, "--table", name, "--json").stdout)
+
+
+def test_the_generative_half_is_tabulated_over_seeds(of_all: Callable[..., Path]) -> None:
+    errors = {0: (130, 95), 1: (140, 97), 2: (135, 93)}
+    folders = [
+        of_all(seed, {"pretrain-labels a": 250, "cws a": cws, "hybrid a": mixed})
+        for seed, (cws, mixed) in errors.items()
+    ]
+    document = table_of("generative", *folders)
+    rows = {(row["experiment"], row["net"]): row for row in document["rows"]}
+    assert list(rows) == [
+        ("greedy pretraining with labels", "a"), ("contrastive wake-sleep, 50,000", "a"),
+        ("mixed gradient, 50,000", "a"),
+    ]  # fmt: skip
+    rate = rows["contrastive wake-sleep, 50,000", "a"]["test_percent"]
+    assert rate["by_seed"] == {"0": 1.3, "1": 1.4, "2": 1.35}
+    assert rate["printed"] == 1.39
+    assert rate["mean"] == pytest.approx(1.35, rel=1e-12)
+    assert rate["sd"] == pytest.approx(0.05, rel=1e-12)
+    assert rate["mean_95_interval"] == pytest.approx(4.302653 * 0.05 / 3**0.5, rel=2e-7)
+    assert rate["at_or_below_printed"] == 2
+    t = 0.04 / (0.05 * (4 / 3) ** 0.5)
+    assert rate["draw_at_or_below_printed"] == pytest.approx(
+        0.5 + t / (2 * (2 + t * t) ** 0.5), rel=1e-9
+    )
+    mixed = rows["mixed gradient, 50,000", "a"]
+    assert mixed["test_percent"]["printed"] is None
+    assert mixed["test_errors"]["mean"] == 95
+    assert mixed["bp_weight"]["replicas"] == 3
+    assert set(document["sha256_by_seed"]["1"]) == {
+        "pretrained a", "wake-sleep validated a", "mixed validated a",
+    }  # fmt: skip
+    assert document["notes"] == [
+        "missing: contrastive wake-sleep continued on all training cases, mixed gradient "
+        "continued on all training cases, BP with the pretraining's gradient (all 3 folders)"
+    ]
+    text = run("replicas", *folders, "--format", "markdown").stdout
+    assert (
+        "| contrastive wake-sleep, 50,000 | a | 1.450 ± 0.124 | 1.39 | 1.350 ± 0.124 | 0.050 "
+        "| 1.3-1.4 | 2/3 |"
+    ) in text
+
+
+def test_an_average_in_print_stands_beside_the_averages_of_the_seeds(
+    of_all: Callable[..., Path],
+) -> None:
+    folders = []
+    for seed in (0, 6):
+        errors = {f"bp-translated-extended {s}": 60 + seed + n for n, s in enumerate("abc")}
+        folders.append(of_all(seed, errors))
+    document = table_of("translated", *folders)
+    rows = {row["net"]: row for row in document["rows"]}
+    assert list(rows) == ["a", "b", "c", "mean", "product"]
+    means = rows["mean"]["test_percent"]
+    assert means["by_seed"] == pytest.approx({"0": 0.61, "6": 0.67}, rel=1e-12)
+    assert (means["printed"], means["at_or_below_printed"]) == (0.65, 1)
+    assert rows["a"]["test_percent"]["printed"] is None
+
+
+def test_few_labels_over_seeds_are_what_validation_chose_in_each(
+    of_all: Callable[..., Path],
+) -> None:
+    folders = []
+    for seed, fewest in ((0, 0.2), (1, 0.05), (2, 0.05)):
+        folder = of_all(seed, {"bp-labelled a": 600 + seed})
+        found = checkpoint.load(folder / "bp-labelled-a.h5")
+        found.settings["rate"] = 0.3 - fewest if fewest == 0.2 else 0.2
+        found.outcome["valid"]["errors"] += 50
+        found.outcome["test"]["errors"] = 900
+        checkpoint.save(folder / "other.h5", found)
+        better = checkpoint.load(folder / "bp-labelled-a.h5")
+        better.settings["rate"] = fewest
+        checkpoint.save(folder / "bp-labelled-a.h5", better)
+        folders.append(folder)
+    document = table_of("unlabelled", *folders)
+    chosen, *each = document["rows"]
+    assert chosen["fewest_validation_errors"] is True
+    assert chosen["test_percent"]["by_seed"] == {"0": 6.0, "1": 6.01, "2": 6.02}
+    assert chosen["rate"] == "0.2, 0.05"
+    assert [(row["rate"], list(row["test_percent"]["by_seed"])) for row in each] == [
+        (0.05, ["1", "2"]), (pytest.approx(0.1), ["0"]), (0.2, ["0", "1", "2"]),
+    ]  # fmt: skip
+    shown = run("replicas", *folders, "--format", "markdown").stdout
+    (line,) = (line for line in shown.splitlines() if "± " in line)
+    assert line.startswith(
+        "| 1,000 | all images | 12-12-20 | 0.2, 0.05 | 6.11 ± 0.02 | 6.01 ± 0.02 "
+    )
+
+
+def test_each_table_that_the_folders_allow_is_printed_and_saved(
+    of_all: Callable[..., Path], tmp_path: Path
+) -> None:
+    kinds = {f"{kind} a": 100 for kind in KINDS}
+    folders = [of_all(seed, {kind: n + seed for kind, n in kinds.items()}) for seed in range(2)]
+    out = tmp_path / "out"
+    lines = on_a_terminal(80, "replicas", *folders, "--save", out)
+    assert max(map(len, lines)) <= 80
+    titles = [line for line in lines if line.endswith(" over 2 seeds")]
+    assert titles == [f"{table.title} over 2 seeds" for table in TABLES.values()]
+    names = ("replicas", "replicas-generative", "replicas-translated", "replicas-unlabelled")
+    assert {path.name for path in out.iterdir()} == {
+        f"{name}.{suffix}" for name in names for suffix in ("md", "csv", "json")
+    }
+    # Documents for programs hold one table.
+    for form in ("csv", "json"):
+        first = run("replicas", *folders, "--format", form)
+        assert first.stdout == (out / f"replicas.{form}").read_text()
+        others = ", ".join(list(TABLES)[1:])
+        assert first.stderr == f"hinton06: {form} of table1 alone; --table for {others}\n"
+        for name in list(TABLES)[1:]:
+            one = run("replicas", *folders, "--format", form, "--table", name)
+            assert one.stdout == (out / f"replicas-{name}.{form}").read_text()
+            assert one.stderr == ""
+
+
+def test_an_experiment_that_is_added_to_a_study_is_tabulated_over_seeds_too(
+    of_all: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [of_all(seed, {"cws a": 100 + seed}) for seed in range(2)]
+    added = {"wake-sleep validated": ("a new one, {}", 1.01)}
+    study = dataclasses.replace(error_rates.GENERATIVE, experiments=added)
+    monkeypatch.setitem(TABLES, "generative", error_rates.replicated(study))  # type: ignore[misc]
+    (row,) = table_of("generative", *folders)["rows"]
+    assert row["experiment"] == "a new one, 50,000"
+    assert (row["test_percent"]["printed"], row["test_percent"]["mean"]) == (1.01, 1.005)
+
+
+def test_every_table_of_a_folder_is_one_over_seeds_too() -> None:
+    commands = {command.name for command in cli_tables.COMMANDS} - {"replicas"}
+    assert commands == set(TABLES)
+
+
+def test_files_of_table_1_alone_make_no_table_of_few_labels(
+    three: list[Path], of_all: Callable[..., Path]
+) -> None:
+    """It would take those that validation stopped, too."""
+    assert run("replicas", *three, "--json").stderr == ""
+    assert table_of("unlabelled", *three)["rows"]
+    few = of_all(0, {"bp-labelled a": 600}, name="few")
+    result = run("replicas", *three, few, "--json")
+    fails_in_one_line(result, 1, "of seed 0, as")  # few labels of seed 0 in two folders
+
+
+def test_a_folder_that_lacks_a_table_is_named_by_its_seed(of_all: Callable[..., Path]) -> None:
+    folders = [of_all(seed, {"bp a": 120, "cws a": 130}) for seed in range(4)]
+    folders += [of_all(seed, {"bp a": 120}) for seed in (5, 6, 7, 9)]
+    document = table_of("generative", *folders[:1])
+    assert document["rows"][0]["test_percent"]["replicas"] == 1
+    saved = json.loads(run("replicas", *folders, "--json").stdout)
+    assert saved["notes"][0].endswith("the not pre-trained net (all 8 folders)")
+    text = run("replicas", *folders, "--format", "markdown").stdout
+    assert "all files (seeds 5-7, 9)" in text
+    fails_in_one_line(
+        run("replicas", *folders, "--table", "generative"), 1, "there are no generative nets in it"
+    )
+    result = run("replicas", *folders[4:], "--table", "generative", "--table", "translated")
+    fails_in_one_line(result, 1, "there are no finished generative nets in")
+    result = run("replicas", *folders[:4], "--table", "generative", "--table", "translated")
+    fails_in_one_line(result, 1, "there are no finished classifiers of translated images in")
+    assert run("replicas", *folders, "--table", "table2").exit_code == 2
+
+
+def test_what_would_stop_a_further_table_is_a_note_below_the_first(
+    of_all: Callable[..., Path],
+) -> None:
+    folders = [of_all(seed, {"bp a": 120, "cws a": 130}) for seed in range(2)]
+    shutil.copy(folders[1] / "cws-a.h5", folders[1] / "cws-other.h5")
+    why = f"{folders[1] / 'cws-other.h5'}: a second file for one line of the table, beside cws-a.h5"
+    result = run("replicas", *folders, "--json")
+    document = json.loads(result.stdout)
+    assert (document["table"], result.stderr) == ("table1", "")
+    assert document["rows"][0]["test_errors"]["replicas"] == 2
+    assert document["notes"][-1] == f"The generative half: {why}"
+    fails_in_one_line(run("replicas", *folders, "--table", "generative"), 1, why)
+    for folder in folders:
+        (folder / "bp-a.h5").unlink()
+    fails_in_one_line(run("replicas", *folders), 1, why)
+
+
+def test_one_line_a_kind_of_note_however_many_seeds(of_all: Callable[..., Path]) -> None:
+    folders = []
+    for seed in range(20):
+        capped = {"capped": True, "reason": "stopped by the cap"} if seed in (0, 1, 2, 4, 7) else {}
+        folders.append(of_all(seed, {"bp a": 120, "bp b": 121}, **capped))
+    for seed in (3, 18, 19):
+        (folders[seed] / "bp-c.h5").write_bytes(b"no net")
+        shutil.copy(OLD / "bp-a-again.h5.part", folders[seed])
+        found = checkpoint.load(folders[seed] / "bp-b.h5")
+        found.settings |= {"rate": 0.5 + seed, "patience": 3}
+        checkpoint.save(folders[seed] / "bp-b.h5", found)
+    notes = json.loads(run("replicas", *folders, "--json").stdout)["notes"]
+    unread = [note for note in notes if note.startswith("cannot be read: bp-c.h5 (")]
+    kinds = [note.partition(":")[0] for note in notes]
+    assert len(kinds) == len(set(kinds)) == 5
+    assert unread[0].endswith(" (seeds 3, 18, 19)")
+    assert "not finished: bp-a-again.h5.part after 2 epochs (seeds 3, 18, 19)" in notes
+    assert (
+        "stopped by the cap, before its stopping rule was met: validated Neta, validated Netb "
+        "(seeds 0-2, 4, 7)"
+    ) in notes
+    assert notes[-1] == (
+        "the replicas differ in rate: 0.2 (seeds 0-2, 4-17), 18.5 (seed 18), 19.5 (seed 19), 3.5 "
+        "(seed 3); in patience: 1 (seeds 0-2, 4-17), 3 (seeds 3, 18, 19)"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import errno
 import io
 import os
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from hinton06 import console
+from hinton06 import checkpoint, console
 from hinton06.checkpoint import load
 
 NET, DREAMER = "table1-a", "digits"
@@ -126,17 +127,22 @@ def _read_by_nobody() -> int:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "interval"), [("ascii", "+- 22"), ("latin-1", "± 22"), ("utf-8", "± 22")]
+    ("encoding", "interval"),
+    [("ascii", "50.0 +- 0.0"), ("latin-1", "50.0 ± 0.0"), ("utf-8", "50.0 ± 0.0")],
 )
 def test_a_table_is_printed_in_any_encoding(encoding: str, interval: str, folder: Path) -> None:
+    for seed in (0, 1):
+        net = checkpoint.load(OLD / "bp-a.h5")
+        again = dataclasses.replace(net, lineage={**net.lineage, "seed": seed})
+        checkpoint.save(folder / f"seed-{seed}" / "bp-a.h5", again)
     for form in ([], ["--save", "table"]):
-        evaluate = ["evaluate", NET, "--part", "test", "--threads", "1", *form]
-        done = command(folder, evaluate, PYTHONIOENCODING=encoding)
+        replicas = ["replicas", "seed-0", "seed-1", *form]
+        done = command(folder, replicas, PYTHONIOENCODING=encoding)
         assert (done.returncode, done.stderr) == (0, b"")
-        heads, row = done.stdout.decode(encoding).splitlines()
-        assert interval in row
-        assert row.index("1.24 %") + len("1.24 %") == len(heads)  # still below their headings
-    assert "124 ± 22" in (folder / "table" / "methods.md").read_text("utf-8")
+        _, heads, row, *_ = done.stdout.decode(encoding).splitlines()  # below the title
+        end = heads.index("test errs") + len("test errs")
+        assert row[:end].endswith(interval)  # still below their headings
+    assert "50.0 ± 0.0" in (folder / "table" / "replicas.md").read_text("utf-8")
 
 
 def test_characters_that_an_encoding_lacks_come_out_in_others() -> None:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import browser
 import numpy as np
 import pytest
 import reference
@@ -288,16 +287,6 @@ def test_nets_of_one_kind_are_told_apart_by_their_files(tmp_path: Path) -> None:
 
 
 # -- in the browser --------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    executable = browser.found()
-    if executable is None:
-        pytest.skip("no Chromium here: what the page does in a browser is not tested")
-    opened = Browser(executable)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -1103,11 +1092,7 @@ def test_nothing_is_wider_than_the_window(
     opened: Callable[..., Browser], two: Path, size: tuple[int, int]
 ) -> None:
     page = opened(two, size)
-    out = page.run("""[...document.querySelectorAll("body *")].filter((element) => {
-        const box = element.getBoundingClientRect();
-        return box.width && (box.right > innerWidth + 0.5 || box.left < -0.5);
-    }).map((element) => `${element.tagName} ${element.id} ${element.className}`)""")
-    assert out == []
+    assert page.outside() == []
     assert page.run("document.documentElement.scrollWidth") == size[0]
 
 
@@ -1117,32 +1102,8 @@ def test_all_text_stands_out_and_the_button_changes_the_colours(
 ) -> None:
     """WCAG 2.1, level AA: 4.5 to 1."""
     page = opened(two, dark=dark)
-    contrasts = """(() => {
-        const luminance = (colour) => {
-            const linear = colour.map((c) => c / 255).map((c) =>
-                c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-            return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-        };
-        const parsed = (text) => text.match(/[0-9.]+/g).map(Number);
-        const behind = (element) => {
-            for (let e = element; e; e = e.parentElement) {
-                const colour = parsed(getComputedStyle(e).backgroundColor);
-                if (colour.length === 3 || colour[3] === 1) return colour.slice(0, 3);
-            }
-            return [255, 255, 255];
-        };
-        const own = (element) => [...element.childNodes].some((node) =>
-            node.nodeType === 3 && node.data.trim());
-        return [...document.querySelectorAll("body *")].filter((element) =>
-            own(element) && element.offsetParent && !["SCRIPT"].includes(element.tagName))
-        .map((element) => {
-            const colours = [parsed(getComputedStyle(element).color), behind(element)];
-            const [a, b] = colours.map(luminance).sort((one, other) => one - other);
-            return [(b + 0.05) / (a + 0.05), element.textContent.slice(0, 40)];
-        });
-    })()"""
     for _ in range(2):
-        found = page.run(contrasts)
+        found = page.contrasts()
         assert len(found) > 100
         assert [each for each in found if each[0] < 4.5] == []
         background = page.run("getComputedStyle(document.body).backgroundColor")

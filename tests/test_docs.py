@@ -12,6 +12,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,10 @@ def between(page: str, name: str) -> str:
 
 
 def rows(markdown: str) -> list[dict[str, str]]:
-    """The rows of a Markdown table, by the names of its columns."""
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    """The rows of the first table in Markdown, by the names of its columns."""
+    lines = takewhile(
+        lambda line: line.startswith("|"), markdown[markdown.index("|") :].splitlines()
+    )
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
 

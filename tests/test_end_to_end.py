@@ -168,6 +168,15 @@ def test_make_hybrid_goes_on_from_the_stacks_of_table_1(folder: Path) -> None:
     cws = load(folder / "runs" / "quick" / "cws-a-extended.h5")
     assert cws.lineage.parents == (files[2].digest,)
     assert train(cws).cases == train(files[-1]).cases == 600
+    replicas = make(folder, "replicas", "EACH=hybrid", "RECIPE=quick", "RUNS=runs/quick", "SEEDS=0")
+    assert "Table 1 over 1 seed\n" in replicas
+    assert "The generative half over 1 seed\n" in replicas
+    saved = folder / "runs/quick/replicas/replicas-generative.json"
+    (row,) = (r for r in json.loads(saved.read_text())["rows"] if r["experiment"][:5] == "mixed"
+              and "600" in r["experiment"])  # fmt: skip
+    test = files[-1].outcome.test
+    assert test is not None
+    assert row["test_errors"]["by_seed"] == {"0": test.errors}
 
 
 @pytest.mark.parametrize("net", ["cws", "hybrid", "bp-translated"])
@@ -183,9 +192,12 @@ def test_the_extension_of_any_split_can_be_asked_for_by_name(folder: Path, net: 
 
 def test_make_unlabelled_trains_nets_of_few_labels_and_prints_their_table(folder: Path) -> None:
     few = ("RECIPE=quick", "RUNS=runs/few")
-    printed = make(folder, "unlabelled", *few, data="more-digits")
-    assert "nothing" in printed
-    assert "labelled images" in printed
+    both = make(folder, "replicas", "EACH=unlabelled", "SEEDS=0", *few, data="more-digits")
+    printed, _, replicas = both.partition("Few labels over 1 seed\n")
+    for part in (printed, replicas):
+        assert "nothing" in part
+        assert "labelled images" in part
+    assert "over 1 seed" not in printed + replicas  # no other table
     searches = RECIPES["quick"].searches
     sizes, labels, rates, random_rates = (
         len(searches[name])

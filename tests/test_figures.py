@@ -23,7 +23,6 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 from rich.console import Console
 
-from hinton06 import mnist
 from hinton06.checkpoint import Checkpoint
 from hinton06.generation import Fantasies
 from hinton06.kinds import KINDS
@@ -33,9 +32,9 @@ from hinton06.mnist import Digits
 from hinton06.models import Classifier
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Score
-from hinton06.report import curves, figures, files, grids, samples
+from hinton06.report import captioned, curves, figures, files, grids, samples
 from hinton06.report.curves import Curve, Panel
-from hinton06.report.figures import HardCase, _digits_with_guesses, hard_cases
+from hinton06.report.figures import HardCase, hard_cases, mistakes
 from hinton06.report.files import ReportError
 from hinton06.sampling import Samples, SamplingOptions
 
@@ -409,10 +408,9 @@ def test_hard_cases_are_the_right_ones_with_the_least_lead_in_the_order_of_their
 def test_a_digit_and_its_guesses_are_in_one_frame_apart_from_all_others(n: int) -> None:
     rng = np.random.default_rng(9)
     images = rng.integers(0, 256, (n, 28 * 28), np.uint8)
-    labels = np.zeros(n, np.uint8)
-    digits = mnist.Digits(images, labels, images, labels, (28, 28), "", "")
     cases = [HardCase(number, 9, 8, 0.61, 0.39) for number in range(n)]
-    figure = _digits_with_guesses(cases, grids.columns_for(n), digits)
+    shown = [image.reshape(28, 28) / 255 for image in images]
+    figure = captioned._figure(shown, figures._guesses(cases), grids.columns_for(n))
     frames = [artist.get_window_extent() for artist in figure.get_children()
               if isinstance(artist, Rectangle) and artist is not figure.patch]  # fmt: skip
     assert len(frames) == len(figure.axes) == n
@@ -454,6 +452,42 @@ def test_the_key_of_figure_3_goes_from_black_to_white(writing: Writing) -> None:
     # Of the levels of weights between -3 and +3, each once at least in so long a bar.
     levels = grids.receptive_fields(np.linspace(-3, 3, 128)[None])[0]
     assert (np.abs(bar[1:129].astype(int) - levels) <= 1).all()
+
+
+# -- errors ----------------------------------------------------------------------------------
+
+
+def test_mistakes_are_sorted_by_how_sure_the_net_is_with_guess_and_truth() -> None:
+    rng = np.random.default_rng(8)
+    labels = rng.integers(0, 4, 200).astype(np.uint8)
+    inputs = rng.normal(size=(200, 4)) + np.eye(4)[labels]
+    inputs[50:60], labels[50:60] = inputs[60:70], labels[60:70]  # as sure
+    probs = np.exp(inputs) / np.exp(inputs).sum(axis=1, keepdims=True)
+    expected = []
+    for case in range(200):
+        guess = max(range(4), key=lambda k: probs[case, k])
+        if guess != labels[case]:
+            expected.append((-probs[case, guess], case, guess, int(labels[case])))
+    found = mistakes(np.log(probs), labels)
+    assert len(found) > 20
+    assert [(m.test_case, m.guess, m.label) for m in found] == [e[1:] for e in sorted(expected)]
+    for each in found:
+        # Rounding of exp and log of numbers up to 1.
+        assert each.probability == pytest.approx(probs[each.test_case, each.guess], abs=1e-14)
+        assert each.label_probability == pytest.approx(probs[each.test_case, each.label], abs=1e-14)
+
+
+def test_a_net_that_gets_everything_right_has_no_mistakes() -> None:
+    logs = np.log(np.array([[0.9, 0.1], [0.2, 0.8]]))
+    assert mistakes(logs, np.array([0, 1])) == []
+
+
+@pytest.mark.parametrize(("n", "shape"), [(1, (150, 120)), (10, (150, 1110)), (11, (290, 1110))])
+def test_digits_with_captions_lie_ten_in_a_row(n: int, shape: tuple[int, int]) -> None:
+    images, captions = [np.full((4, 4), 1.0)] * n, [[""]] * n
+    found = pixels(captioned.draw(images, captions)[".png"])
+    assert found.shape == shape
+    assert n * 93 * 93 <= (found < 128).sum() <= n * 95 * 95  # an edge may cut through pixels
 
 
 # -- learning curves -------------------------------------------------------------------------
@@ -595,6 +629,28 @@ def test_curves_are_drawn_alike_each_time_as_png_and_svg() -> None:
     assert curves.draw(drawn, panels, "svg") == svg
 
 
+@pytest.mark.parametrize("name", ["bp-{}", "bp-not-pretrained-a-1000-labelled-{} (not finished)"])
+@pytest.mark.parametrize(
+    "own", [*curves.DISCRIMINATIVE, *curves.GENERATIVE], ids=lambda p: p.column
+)
+def test_a_panel_that_stands_alone_has_all_its_words_in_the_picture(own: Panel, name: str) -> None:
+    history = {own.column: [float(n) for n in range(1, 40)]}
+    found = run_file(own.kind, history, own.roles[0])
+    drawn = [Curve(name.format(n), f"C{n}", found) for n in range(10)]
+    figure = curves._alone(drawn, own)
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches()
+    box = figure.get_tightbbox()
+    assert min(box.x0, box.y0, width - box.x1, height - box.y1) >= 0, box
+    assert ET.fromstring(curves.panel(drawn, own)).tag.endswith("svg")
+
+
+def test_epochs_on_an_axis_are_whole_even_where_there_is_one() -> None:
+    axes = Figure().subplots()
+    curves._draw_panel(axes, panel("valid_cost", "classifier"), [Curve("bp", "C0", NET)])
+    assert [n for n in axes.get_xticks() if n != int(n)] == []
+
+
 @pytest.mark.parametrize(
     "own",
     [
@@ -611,7 +667,7 @@ def test_a_user_s_settings_of_matplotlib_change_no_figure(own: dict[str, Any]) -
 
     def everything() -> list[Any]:
         curved = [curves.draw(drawn, curves.DISCRIMINATIVE, form) for form in ("png", "svg")]
-        return [*curved, figures._digits_with_guesses(cases, 2, digits)]
+        return [*curved, figures._test_digits(digits, cases, 2, figures._guesses(cases))]
 
     expected = everything()
     with matplotlib.rc_context(own):

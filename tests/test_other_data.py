@@ -171,6 +171,52 @@ def test_figures_have_the_names(odd: Path) -> None:
     assert "labels 3, 5, 7, 200 clamped" in svg
 
 
+def test_errors_and_what_is_said_of_each_case_have_the_names(odd: Path) -> None:
+    must("figures", "bp-a.h5", "--only", "errors", "-q")
+    errors = json.loads((odd / "figures" / "errors-bp-a.json").read_text())
+    net = hinton06.load(odd / "bp-a.h5")
+    digits = mnist.read(Path(str(load(odd / "bp-a.h5").lineage.data_folder)), transposed=True)
+    guesses, labels = net.predict(digits.test_images), digits.test_labels
+    assert {(case["test_case"], case["guess"], case["label"]) for case in errors["cases"]} == {
+        (case, guesses[case], labels[case]) for case in np.flatnonzero(guesses != labels)
+    }
+    must("evaluate", "bp-a.h5", "--part", "test", "--save", "cases", "-q")
+    with np.load(odd / "cases" / "cases.npz") as cases:
+        assert cases["classes"].tolist() == list(NAMES)
+        np.testing.assert_array_equal(cases["label"], labels)
+        np.testing.assert_array_equal(cases["guess"], guesses)
+    first = (odd / "cases" / "cases.csv").read_text().partition("\n")[0]
+    assert first.endswith("guess,p3,p5,p7,p200")
+    compared = must("compare", "bp-a.h5", "cws-a.h5", "--save", "compared", "--json", "-q")
+    other, rows = hinton06.load(odd / "cws-a.h5"), json.loads(compared.stdout)["rows"]
+    assert {(r["case"], r["label"], r["first"], r["second"]) for r in rows} == {
+        (case, labels[case], guesses[case], guess)
+        for case, guess in enumerate(other.predict(digits.test_images))
+        if guess != guesses[case]
+    }
+    np.save("own.npy", digits.test_images[:9].reshape(-1, 7, 5))
+    found = json.loads(must("recognise", "own.npy", "--net", "bp-a.h5", "--json").stdout)
+    assert [digit["guess"] for digit in found] == guesses[:9].tolist()
+    heads = must("recognise", "own.npy", "--net", "bp-a.h5").stdout.splitlines()[0].split()
+    assert heads[-4:] == list(map(str, NAMES))
+
+
+def test_the_page_of_all_files_has_the_names(odd: Path) -> None:
+    few = odd / "few"
+    few.mkdir()
+    shutil.copy(odd / "cws-a.h5", few)
+    must("report", "few", "--gibbs", "2", "-q")
+    html = (odd / "report.html").read_text(encoding="utf-8")
+    digits = mnist.read(Path(str(load(odd / "cws-a.h5").lineage.data_folder)), transposed=True)
+    guesses = hinton06.load(odd / "cws-a.h5").predict(digits.test_images)
+    shown = re.findall(r"test case (\d+), of class (\d+)\"><span>(\d+)( as (\d+)|: )", html)
+    assert len(shown) > 20
+    for case, named, first, _, guess in shown:
+        label = digits.test_labels[int(case) - 1]
+        assert (int(named), int(first)) == (label, label)
+        assert int(guess or first) == guesses[int(case) - 1]
+
+
 def test_the_page_and_what_is_exported_know_the_names(odd: Path) -> None:
     must("demo", "cws-a.h5", "labels.h5", "-o", "page.html", "-q")
     html = (odd / "page.html").read_text(encoding="utf-8")

@@ -110,7 +110,7 @@ def test_csv_and_json_hold_the_numbers_as_they_are() -> None:
 
 
 def test_what_is_saved_is_what_is_printed(tmp_path: Path, capsys: Any) -> None:
-    table = dataclasses.replace(TABLE, pictures={"x.png": lambda: b"a picture"})
+    table = dataclasses.replace(TABLE, beside={"x.png": lambda: b"a picture"})
     table.save(tmp_path / "new")
     for form, suffix in (("markdown", "md"), ("csv", "csv"), ("json", "json")):
         table.show(form)

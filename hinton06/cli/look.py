@@ -13,7 +13,7 @@ from hinton06 import estimation, evaluation, loading, sampling
 from hinton06.cli import options as shared
 from hinton06.cli.options import EXISTING_FILE, Command, measuring_context, print_json
 from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
-from hinton06.report import contents, likelihoods, scores
+from hinton06.report import comparison, contents, likelihoods, scores
 from hinton06.report import samples as samples_report
 from hinton06.report.files import check_folder
 from hinton06.sampling import SamplingOptions
@@ -60,7 +60,7 @@ _cases_option = click.option(
 @_cases_option
 @click.option("--seed", type=shared.SEED, show_default="0",
               help="Seed of the methods that sample and of --cases.")  # fmt: skip
-@shared.save_option
+@shared.saving_option(", and each case's probabilities (cases.csv, cases.npz)")
 @shared.measuring_options
 def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -> None:
     """Cost and errors of nets on their training, validation and test cases.
@@ -107,6 +107,32 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
     results = evaluation.combine(context, checkpoints)
     product = [result for result in results if result.name == "product"]
     scores.show(results, as_json, product if confusion else [])
+
+
+@click.command()
+@click.argument("one", metavar="A", type=EXISTING_FILE)
+@click.argument("other", metavar="B", type=EXISTING_FILE)
+@_count("--cases", 10_000, "Cases to show, of those in which the guesses differ.", 20)
+@shared.saving_option(", and a picture of the cases shown")
+@shared.looking_options
+def compare(one: Path, other: Path, cases: int, save: Path | None, **options: Any) -> None:
+    """Two nets case by case, on the test cases: McNemar's test, and where they differ.
+
+    \b
+    hinton06 compare digits table1-a
+    hinton06 compare runs/bp-a.h5 runs/bp-not-pretrained.h5 --save compared
+
+    Takes fine-tuned classifiers and generative nets, and stacks that learned labels. The test asks
+    of the cases that one net alone gets right whether they part between the two as chance would
+    part them: whether one of the nets is better than the other on such images.
+    """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    if save is not None:
+        check_folder(save)
+    context = measuring_context(options, [one, other])
+    table = comparison.table(evaluation.compare(context, one, other), context.digits, cases)
+    table.show("json" if options["as_json"] else "terminal")
+    if save is not None:
+        table.save(save)
 
 
 @click.command()
@@ -188,11 +214,11 @@ def _pictures(
     show_default=True, help="Folder for the pictures and their numbers.",
 )  # fmt: skip
 @click.option(
-    "--only", type=click.Choice(["2", "3", "5", "curves"]), multiple=True,
+    "--only", type=click.Choice(["2", "errors", "3", "5", "curves"]), multiple=True,
     help="Draw this figure only. Can be given several times. Default: all that the files can "
     "give.",
 )  # fmt: skip
-@_count("--cases", 1000, "Digits in Figure 2.", 49)
+@_count("--cases", 1000, "Digits in Figure 2 (49), and among the errors (at most 200).", show=False)
 @click.option("--features", metavar="N,N-N", type=shared.NUMBERS,
               help="Feature detectors in Figure 3, from 1. Default: random ones.")  # fmt: skip
 @_count("--random-features", 10_000, "How many random ones.", 100)
@@ -201,12 +227,14 @@ def _pictures(
 @_count("--gibbs", _ROUNDS, "Rounds of Gibbs sampling between the samples of Figure 5.", 1000)
 @shared.drawing_options
 def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
-    """Draw the chapter's Figures 2, 3 and 5 and learning curves from files.
+    """Draw the chapter's Figures 2, 3 and 5, errors and learning curves from files.
 
     \b
     Figure 2  test cases that a net gets right but is least sure of, in the order
               of their classes, with its guess and second guess: from nets that
               recognise
+    errors    test cases that a net gets wrong, the surest first, with its guess
+              and what it is: from nets that recognise
     Figure 3  incoming weights of features, those of the first layer white at +3,
               black at -3: from every file, also while it is learned (.h5.part)
     Figure 5  samples with one label clamped in each row, 1000 Gibbs rounds apart:
@@ -288,4 +316,4 @@ def show(path: Path, as_json: bool) -> None:
         contents.show(file)
 
 
-COMMANDS = (evaluate, combine, likelihood, sample, figures, show)
+COMMANDS = (evaluate, combine, compare, likelihood, sample, figures, show)

@@ -27,6 +27,7 @@ from hinton06.loading import Context, RunFile
 from hinton06.mnist import Digits
 from hinton06.recipes import RECIPES, Recipe, counted, parse_layers, show_value
 from hinton06.records import Tree, to_tree
+from hinton06.report.files import check_folder
 from hinton06.report.scores import coefficient_curve, scores_line, show_curve
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -150,10 +151,33 @@ _threads_option = click.option(
 )  # fmt: skip
 _quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
-save_option = click.option(
-    "--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
-    help="Also write the table there, as Markdown, CSV and JSON.",
-)  # fmt: skip
+
+
+def saving_option(more: str = "") -> Callable[[Command], Command]:
+    """``--save DIR``, which writes a table and perhaps `more`."""
+    return click.option(
+        "--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+        help=f"Also write the table there, as Markdown, CSV and JSON{more}.",
+    )  # fmt: skip
+
+
+save_option = saving_option()
+
+
+def page_option(default: str) -> Callable[[Command], Command]:
+    """``--out FILE``, a page; one that cannot be written is refused before work is done for it."""
+
+    def checked(_context: click.Context, _option: click.Parameter, out: Path) -> Path:
+        if out.suffix.lower() not in (".html", ".htm"):
+            raise click.UsageError(f"--out {out}: a page ends in .html")
+        check_folder(out.parent, out)
+        return out
+
+    return click.option(
+        "--out", "-o", metavar="FILE", default=default, show_default=True, callback=checked,
+        type=click.Path(dir_okay=False, path_type=Path), help="The page to make, ending in .html.",
+    )  # fmt: skip
+
 
 long_run_options = _together(
     click.option("--out", type=click.Path(dir_okay=False, path_type=Path),

@@ -8,16 +8,14 @@ programs, the nets and some test digits put in; it asks for nothing from anywher
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06 import provenance
+from hinton06 import pages, provenance
 from hinton06.demo.weights import STEPS, RoundedNet, packed
 from hinton06.evaluation import finite_score
 from hinton06.lineage import ROLES
@@ -213,19 +211,11 @@ def values(net: PageNet) -> Tree:
 
 def _page(about: Tree, texts: Sequence[str]) -> str:
     """The template with everything in its place."""
-
-    def read(name: str) -> str:
-        return (resources.files(__name__) / name).read_text(encoding="utf-8")
-
     said = json.dumps(about, allow_nan=False).replace("<", "\\u003c")
     data = [f'<script type="application/json" id="about">{said}</script>']
     data += [
         f'<script type="text/plain" id="{name}">{text}</script>'
         for name, text in zip(("digits-data", "net-0", "net-1"), texts, strict=False)
     ]
-    parts = {
-        "style": read("page.css"),
-        "data": "\n".join(data),
-        "program": "\n".join(read(name) for name in _PROGRAMS),
-    }
-    return re.sub(r"{{ (\w+) }}", lambda place: parts[place[1]], read("page.html"))
+    program = "\n".join(pages.text(__name__, name) for name in _PROGRAMS)
+    return pages.rendered(__name__, data="\n".join(data), program=program)

@@ -57,7 +57,8 @@ def _texts(*headings: str) -> list[Column]:
     return [Column(heading, f"{{{heading}}}", left=True) for heading in headings]
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value of a lineage or a provenance, as it is shown."""
     if value is None:
         return "not recorded"
     words = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
@@ -65,19 +66,26 @@ def _shown(value: Any) -> str:
 
 
 def _measured(value: Any) -> str:
-    """As `_shown`, seconds without the digits that no clock has."""
-    return f"{value:.1f}" if isinstance(value, float) else _shown(value)
+    """As `shown`, seconds without the digits that no clock has."""
+    return f"{value:.1f}" if isinstance(value, float) else shown(value)
+
+
+def settings(file: RunFile) -> list[tuple[str, str, str]]:
+    """Name, value and source of each setting of a file, as they are shown."""
+    recipe, part = RECIPES.get(file.recipe), file.kind.part
+    found = []
+    for name, value in vars(file.settings).items():
+        source = recipe.source(part, name, value, file.conditions) if recipe else "option"
+        found.append((name, show_value(value), source))
+    return found
 
 
 def _settings(file: RunFile) -> Table:
     """What determined the result, and where the value of each setting comes from."""
-    recipe, part = RECIPES.get(file.recipe), file.kind.part
     descent = [("recipe", file.recipe), *file.lineage.rows()]
-    rows = [{"argument": name, "value": _shown(value)} for name, value in descent]
-    for name, value in vars(file.settings).items():
-        source = recipe.source(part, name, value, file.conditions) if recipe else "option"
-        rows.append({"argument": name, "value": show_value(value), "source": source})
-    return Table(_texts("argument", "value", "source"), rows)
+    rows = [(name, shown(value), "") for name, value in descent] + settings(file)
+    names = ("argument", "value", "source")
+    return Table(_texts(*names), [dict(zip(names, row, strict=True)) for row in rows])
 
 
 def _arrays(file: RunFile) -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hinton06.checkpoint import history_rows
+from hinton06.console import plain
 from hinton06.files import printable
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
@@ -21,7 +22,8 @@ from hinton06.report.table import Column, Table
 try:
     import matplotlib
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure  # noqa: PLC0414  # for others, as is
+    from matplotlib.patches import Rectangle as Rectangle  # noqa: PLC0414
     from matplotlib.ticker import LogFormatter, MaxNLocator
 except ValueError as error:  # of a matplotlibrc that is no text
     raise ReportError(f"matplotlib cannot be loaded: {printable(str(error))}") from None
@@ -54,6 +56,7 @@ class Panel:
         return belongs and column is not None and bool(np.isfinite(column).any())
 
 
+_NARROW, _LABEL_WIDTH = 24, 30  # letters of a name beside another, and of an axis
 _TITLE = 50  # letters in a line above a panel
 _DOTS, _DOTTED = "dots: the weights that were kept", "dotted: the criteria"
 _NET, _BOTH, _ON_ALL = (VALIDATED,), (VALIDATED, EXTENDED), (EXTENDED, NOT_PRETRAINED)
@@ -86,6 +89,9 @@ TRACKED = (
           (PRETRAINED,), xlabel="epochs, layer after layer"),
 )  # fmt: skip
 
+PANELS = (*DISCRIMINATIVE, *GENERATIVE, *TRACKED)
+"""All that can be drawn of histories."""
+
 
 @contextmanager
 def own_style() -> Iterator[None]:
@@ -116,6 +122,32 @@ def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") ->
     return saved(figure, form)
 
 
+@own_style()
+def panel(curves: Sequence[Curve], panel: Panel) -> bytes:
+    """One panel alone, narrow and with its legend below, as an SVG file."""
+    return saved(_alone(curves, panel), "svg")
+
+
+def _alone(curves: Sequence[Curve], panel: Panel) -> Figure:
+    columns = 2 if max(len(curve.name) for curve in curves) <= _NARROW else 1
+    figure = Figure(figsize=(5, 3.4 + 0.2 * -(-len(curves) // columns)), layout="constrained")
+    axes = figure.subplots()
+    _draw_curves(axes, panel, curves)
+    axes.set_ylabel(textwrap.fill(panel.ylabel, _LABEL_WIDTH))
+    figure.legend(loc="outside lower left", ncols=columns, frameon=False)
+    return figure
+
+
+def described(curves: Sequence[Curve], panel: Panel) -> str:
+    """A panel in words, for who cannot see it: where each curve begins and ends."""
+    told = []
+    for name, _, file in curves:
+        values = file.history[panel.column]
+        ends = values[np.isfinite(values)][[0, -1]]
+        told.append(f"{name} from {ends[0]:.4g} to {ends[1]:.4g} in {len(values)} epochs")
+    return f"{panel.ylabel} by {panel.xlabel}: {'; '.join(told)}."
+
+
 def saved(figure: Figure, form: str) -> bytes:
     """A figure as the bytes of a PNG or SVG file: the same for the same figure."""
     written = io.BytesIO()
@@ -126,9 +158,15 @@ def saved(figure: Figure, form: str) -> bytes:
 
 
 def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
+    _draw_curves(axes, panel, curves)
+    if curves:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)  # beside the curves
+
+
+def _draw_curves(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
     axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
     marks: set[str] = set()
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if panel.log:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")  # numbers instead of powers of ten
@@ -138,11 +176,14 @@ def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
         measured = np.flatnonzero(np.isfinite(values))
         # A column that is not measured in every epoch gets a point for each measurement.
         marker = "" if len(measured) == len(values) > 1 else "."
-        axes.plot(measured + 1, values[measured], marker=marker, color=colour, label=name)
+        axes.plot(measured + 1, values[measured], marker=marker, color=colour, label=_words(name))
         marks |= _mark_stop(axes, panel.column, colour, file)
     axes.set_title(textwrap.fill("; ".join([panel.title, *sorted(marks)]), _TITLE))
-    if curves:
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)  # beside the curves
+
+
+def _words(name: str) -> str:
+    """A name that may be no text, and is no formula."""
+    return plain(name, "utf-8").replace("$", r"\$")
 
 
 def _mark_stop(axes: Axes, column: str, colour: str, file: RunFile) -> set[str]:

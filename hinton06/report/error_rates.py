@@ -13,6 +13,8 @@ from hinton06.recipes import show_value
 from hinton06.recognition import Score
 from hinton06.records import Tree
 from hinton06.report.files import (
+    Folder,
+    Note,
     Selection,
     capped_notes,
     each_run,
@@ -22,6 +24,7 @@ from hinton06.report.files import (
     training_cases,
     with_made,
 )
+from hinton06.report.lines import Found, Line, Replicated
 from hinton06.report.scores import (
     ENDS,
     OF_TEST_CASES,
@@ -39,15 +42,18 @@ class Study:
     Each has a name, with a place for how many cases were learned, and, perhaps, a test error rate
     in print, in per cent; `key`, which ends in a role, says to which a file belongs. `averaged`:
     what is printed is the mean of an experiment's nets, which then has a line; else there is a
-    column for backpropagation's coefficient.
+    column for backpropagation's coefficient. What is said below the table is `about` its cells, and
+    the `source` of what is printed.
     """
 
     name: str
+    title: str
     holds: str
     experiments: Mapping[str, tuple[str, float | None]]
     selections: tuple[Selection, ...]
     key: Callable[[RunFile], str]
-    legend: str
+    about: str
+    source: str
     averaged: bool = False
 
 
@@ -61,6 +67,7 @@ def _gradient_and_role(file: RunFile) -> str:
 # Hinton, Osindero and Teh (2006).
 GENERATIVE = Study(
     "generative",
+    "The generative half",
     "generative nets",
     {
         PRETRAINED: ("greedy pretraining with labels", 2.49),
@@ -75,14 +82,15 @@ GENERATIVE = Study(
         Selection("generative", (VALIDATED, EXTENDED), frozenset({"cases"})),
     ),
     _gradient_and_role,
-    f"Free-energy recognition; BP is backpropagation's coefficient. {OF_TEST_CASES} Printed: "
-    "greedy pretraining and 50,000 cases, Hinton, Osindero and Teh (2006), who had 44,000; the "
-    "others, the chapter.",
+    "Free-energy recognition; BP is backpropagation's coefficient.",
+    "Printed: greedy pretraining and 50,000 cases, Hinton, Osindero and Teh (2006), who had "
+    "44,000; the others, the chapter.",
 )
 # "Using geometric prior knowledge".
 _TRANSLATIONS = frozenset({"translations"})
 TRANSLATED = Study(
     "translated",
+    "Translated images",
     "classifiers of translated images",
     {
         VALIDATED: ("translated images, {}", None),
@@ -90,10 +98,11 @@ TRANSLATED = Study(
     },
     (Selection("classifier", (VALIDATED, EXTENDED), _TRANSLATIONS | {"cases"}, _TRANSLATIONS),),
     lambda file: file.lineage.role,
-    f"Training cases are counted before they are translated. {OF_TEST_CASES} Printed: the "
-    "chapter's average.",
+    "Training cases are counted before they are translated.",
+    "Printed: the chapter's average.",
     averaged=True,
 )
+STUDIES = (GENERATIVE, TRANSLATED)
 
 
 def table(folder: Path, study: Study) -> Table:
@@ -101,43 +110,58 @@ def table(folder: Path, study: Study) -> Table:
 
     Raises `ReportError` if there is no net of the study in the folder, or two for one line.
     """
-    files: dict[tuple[str, str], RunFile] = {}
-    notes: list[str] = []
-    for file in each_run(folder, study.holds, notes, *study.selections):
-        put(files, (study.key(file), str(file.lineage.split)), file)
-        notes += capped_notes(file)
-    rows: list[Tree] = []
-    for key, (name, printed) in study.experiments.items():
-        nets = {split: files[k, split] for k, split in sorted(files) if k == key}
-        if not nets:
-            notes.append(f"missing: {name.format(ROLES[key.split()[-1]])}")
-            continue
-        of_net = {split: f"{training_cases(net):,}" for split, net in nets.items()}
-        of_all = ", ".join(dict.fromkeys(of_net.values()))
-        for row in _rows(study, nets):
-            named = {"experiment": name.format(of_net.get(row["net"], of_all))}
-            rows.append(named | row | {"printed_test_percent": printed})
+    files, rows, notes = _read(folder, study)
     made = [file_values(f) | {"coefficients": coefficient_curve(f.history)} for f in files.values()]
     return Table(
-        _columns(study), rows, name=study.name, legend=[study.legend], notes=notes, sections=True,
-        extra={"files": made},
+        _columns(study), [row for _, row, _ in rows], name=study.name,
+        legend=[f"{study.about} {OF_TEST_CASES} {study.source}"],
+        notes=notes, sections=True, extra={"files": made},
+        sources=[of for _, _, of in rows],
     )  # fmt: skip
 
 
-def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[Tree]:
-    """An experiment's nets, their mean where that is printed, and the product of several."""
-    rows, nets = [], list(by_split.values())
+def _read(
+    folder: Path | Folder, study: Study
+) -> tuple[dict[tuple[str, str], RunFile], list[tuple[int, Tree, list[RunFile]]], list[Note]]:
+    """A study's files, its rows with their experiments' numbers and their files, and notes."""
+    files: dict[tuple[str, str], RunFile] = {}
+    notes: list[Note] = []
+    for file in each_run(folder, study.holds, notes, *study.selections):
+        put(files, (study.key(file), str(file.lineage.split)), file)
+        notes += capped_notes(file)
+    rows: list[tuple[int, Tree, list[RunFile]]] = []
+    lacking = []
+    for number, (key, (name, printed)) in enumerate(study.experiments.items()):
+        nets = {split: files[k, split] for k, split in sorted(files) if k == key}
+        if not nets:
+            lacking.append(name.format(ROLES[key.split()[-1]]))
+            continue
+        of_net = {split: f"{training_cases(net):,}" for split, net in nets.items()}
+        of_all = ", ".join(dict.fromkeys(of_net.values()))
+        for row, of in _rows(study, nets):
+            named = {"experiment": name.format(of_net.get(row["net"], of_all))}
+            rows.append((number, named | row | {"printed_test_percent": printed}, of))
+    notes += [Note(f"missing: {name}", "missing", name.replace(",", "")) for name in lacking]
+    return files, rows, notes
+
+
+def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[tuple[Tree, list[RunFile]]]:
+    """An experiment's nets, their mean where that is printed, and the product of several.
+
+    Each row with the files that it is of.
+    """
+    nets = list(by_split.values())
+    rows: list[tuple[Tree, list[RunFile]]] = []
     for split, net in by_split.items():
         pretrained, outcome = net.lineage.role == PRETRAINED, net.outcome
         epochs = str(vars(net.settings)["passes"]) if pretrained else outcome.epochs_text
         own = {"epochs": epochs, "bp_weight": outcome.bp_weight or None}
-        rows.append(_row(split, outcome.scores) | own | {"made_with": made_with(net)})
-    of_all = {"made_with": made_with(*nets)}
+        rows.append((_row(split, outcome.scores) | own, [net]))
     if study.averaged:
-        rows.append(_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")} | of_all)
+        rows.append((_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")}, nets))
     if len(nets) > 1:
-        rows.append(_row("product", {"test": score_of_product(nets)}) | of_all)
-    return rows
+        rows.append((_row("product", {"test": score_of_product(nets)}), nets))
+    return [(row | {"made_with": made_with(*of)}, of) for row, of in rows]
 
 
 def _mean_rate(nets: Sequence[RunFile], part: str) -> float:
@@ -160,12 +184,6 @@ def _row(net: str, scores: Mapping[str, Score]) -> Tree:
 
 def _columns(study: Study) -> list[Column]:
     printed = Column("printed", "{printed_test_percent:.2f} %")
-
-    def printed_text(row: Row) -> str:
-        """What is printed is of single nets, or of their mean."""
-        is_of_it = row["net"] == "mean" if study.averaged else row["net"] != "product"
-        return printed.text(row) if is_of_it else ""
-
     return [
         Column("experiment", "{experiment}", left=True),
         Column("net", lambda row: with_made(row["net"], row), left=True),
@@ -175,12 +193,62 @@ def _columns(study: Study) -> list[Column]:
         Column("valid.", "{valid_percent:.2f} %"),
         Column("test errs", "{test_errors} ({test_errors_95_low:.0f}-{test_errors_95_high:.0f})"),
         Column("test", "{test_percent:.2f} %"),
-        Column("printed", printed_text),
+        Column("printed", lambda row: printed.text(row) if _is_of_printed(study, row) else ""),
     ]
+
+
+def _is_of_printed(study: Study, row: Row) -> bool:
+    """Whether what is printed is of such a row: of single nets, or of their mean."""
+    net: str = row["net"]
+    return net == "mean" if study.averaged else net != "product"
+
+
+_MEASURED = tuple(
+    f"{part}_{what}"
+    for part in ("train", "valid", "test")
+    for what in ("cost_per_100", "errors", "percent")
+)
+
+
+def replicated(study: Study) -> Replicated:
+    """How a study is tabulated over several seeds."""
+
+    def found(folder: Folder) -> Found:
+        if not any(map(folder.holds, study.selections)):
+            return Found()
+        files, rows, notes = _read(folder, study)
+        lines = [_line(study, *row) for row in rows]
+        return Found({" ".join(place): file for place, file in files.items()}, lines, notes)
+
+    return Replicated(
+        study.name, study.title, study.holds, found, _REPLICA_COLUMNS,
+        ("valid_percent", "test_percent"), digits=3, whose="printed", source=study.source,
+        sections=True,
+    )  # fmt: skip
+
+
+_REPLICA_COLUMNS = (
+    Column("experiment", "{experiment}", left=True),
+    Column("net", lambda row: with_made(row["net"], row), left=True),
+)
+
+
+def _line(study: Study, number: int, row: Tree, files: Sequence[RunFile]) -> Line:
+    """A row of so manieth an experiment of a study."""
+    printed = row["printed_test_percent"] if _is_of_printed(study, row) else None
+    return Line(
+        (number, row["net"]),  # their names' order is that of the rows
+        {name: row[name] for name in ("experiment", "net")},
+        {name: row[name] for name in (*_MEASURED, "bp_weight")},
+        {"test_percent": printed},
+        row["made_with"],
+        files=files,
+    )
 
 
 _KNOWS = frozenset({"labelled", "images", "random_start", "cases"})
 _SELECTION = Selection("classifier", (VALIDATED,), _KNOWS)
+_FEW_HOLDS = "classifiers that validation stopped"
 
 
 class Variant(NamedTuple):
@@ -196,40 +264,65 @@ Lines = dict[Variant, list[RunFile]]
 """The nets of each line."""
 
 
+@dataclass(frozen=True)
+class _Few:
+    """The nets of few labels in a folder: those of each line, and which of these are the best."""
+
+    lines: Lines
+    best: set[Variant]
+    notes: list[Note]
+
+    @property
+    def rows(self) -> list[tuple[Variant, Tree]]:
+        """Of all lines."""
+        return [(v, _few_row(v, nets, v in self.best)) for v, nets in self.lines.items()]
+
+
 def few_labels(folder: Path) -> Table:
     """The classifiers of a folder that validation stopped: "Using extra unlabeled data".
 
     Of several layers and rates those that validation chose are shown; CSV and JSON hold all.
     Raises `ReportError` if there are none, or two for one line and split.
     """
-    notes: list[str] = []
-    places: dict[tuple[Variant, str | None], RunFile] = {}
-    for file in each_run(folder, "classifiers that validation stopped", notes, _SELECTION):
-        put(places, (_variant(file), file.lineage.split), file)
-    lines: Lines = {}
-    for (variant, _), file in sorted(places.items(), key=lambda item: item[0][0]):
-        lines.setdefault(variant, []).append(file)
-    best = _best(lines, notes)
-    records = [_few_row(variant, nets, variant in best) for variant, nets in lines.items()]
-    chosen = [file for variant in lines if variant in best for file in lines[variant]]
-    notes += [note for file in chosen for note in capped_notes(file)]
-    every = [file for nets in lines.values() for file in nets]
-    others = sum(file.outcome.capped for file in every if file not in chosen)
-    if others:
-        notes.append(f"of the nets that validation did not choose, {others} ended at a cap")
+    found = _read_few(folder)
+    records = [row for _, row in found.rows]
+    every = [file for nets in found.lines.values() for file in nets]
     return Table(
         _FEW_COLUMNS,
         [row for row in records if row["fewest_validation_errors"]],
         name="unlabelled",
         legend=[
             "Mean error rates of the nets; of several layers and rates those with the fewest "
-            f"validation errors. {OF_TEST_CASES} Printed: only that pretraining on unlabeled data "
-            "helps a lot."
+            f"validation errors. {OF_TEST_CASES} {_FEW_SOURCE}"
         ],
-        notes=notes,
+        notes=found.notes,
         records=records,
         extra={"files": list(map(file_values, every))},
+        sources=[nets for variant, nets in found.lines.items() if variant in found.best],
     )
+
+
+_FEW_SOURCE = "Printed: only that pretraining on unlabeled data helps a lot."
+
+
+def _read_few(folder: Path | Folder) -> _Few:
+    notes: list[Note] = []
+    places: dict[tuple[Variant, str | None], RunFile] = {}
+    for file in each_run(folder, _FEW_HOLDS, notes, _SELECTION):
+        put(places, (_variant(file), file.lineage.split), file)
+    lines: Lines = {}
+    for (variant, _), file in sorted(places.items(), key=lambda item: item[0][0]):
+        lines.setdefault(variant, []).append(file)
+    best = _best(lines, notes)
+    chosen = [file for variant in lines if variant in best for file in lines[variant]]
+    notes += [note for file in chosen for note in capped_notes(file)]
+    every = [file for nets in lines.values() for file in nets]
+    others = sum(file.outcome.capped for file in every if file not in chosen)
+    if others:
+        text = f"of the nets that validation did not choose, {others} ended at a cap"
+        kind = "nets that validation did not choose, and that ended at a cap"
+        notes.append(Note(text, kind, str(others)))
+    return _Few(lines, best, notes)
 
 
 def _variant(file: RunFile) -> Variant:
@@ -245,7 +338,7 @@ def _variant(file: RunFile) -> Variant:
     return Variant(labelled, pretrained_on, file.model.sizes[1:-1], rate)
 
 
-def _best(lines: Lines, notes: list[str]) -> set[Variant]:
+def _best(lines: Lines, notes: list[Note]) -> set[Variant]:
     """Those of the fewest validation errors among layers and rates for which all nets are there."""
     best = set()
     for labelled, pretrained_on in dict.fromkeys(variant[:2] for variant in lines):
@@ -254,10 +347,10 @@ def _best(lines: Lines, notes: list[str]) -> set[Variant]:
         whole = [variant for variant, nets in own.items() if len(nets) == most]
         best.add(min(whole, key=lambda variant: _mean_rate(own[variant], "valid")))
         if len(whole) < len(own):
-            notes.append(
-                f"{labelled:,} labels, pretrained on {pretrained_on}: {len(own) - len(whole)} of "
-                f"{len(own)} choices have fewer than {most} nets and are left out"
-            )
+            which = f"{labelled:,} labels, pretrained on {pretrained_on}"
+            fewer = f"{which}: {len(own) - len(whole)} of {len(own)}"
+            text = f"{fewer} choices have fewer than {most} nets and are left out"
+            notes.append(Note(text, "choices that lack nets and are left out", fewer))
     return best
 
 
@@ -284,4 +377,44 @@ _FEW_COLUMNS = (
     Column("nets", lambda row: with_made(row["splits"], row), left=True),
     Column("valid.", "{valid_percent:.2f} %"),
     Column("test", "{test_percent:.2f} ({test_percent_95_low:.2f}-{test_percent_95_high:.2f}) %"),
+)
+
+
+def _found_few(folder: Folder) -> Found:
+    """What validation chose in a folder, whatever it was, and for CSV and JSON every choice."""
+    if not folder.holds(_SELECTION):
+        return Found()
+    found = _read_few(folder)
+    files = {
+        " ".join(map(show_value, (*variant, file.lineage.split))): file
+        for variant, nets in found.lines.items()
+        for file in nets
+    }
+    lines = []
+    for variant, row in found.rows:
+        for shown in [True, False] if variant in found.best else [False]:
+            names = {n: row[n] for n in ("labelled", "pretrained_on", "layers", "rate")}
+            key = variant[:2] if shown else variant
+            measured = {name: row[name] for name in ("valid_percent", "test_percent")}
+            names["fewest_validation_errors"] = shown
+            nets = found.lines[variant]
+            lines.append(Line(key, names, measured, {}, row["made_with"], shown, nets))
+    return Found(files, lines, found.notes)
+
+
+FEW_LABELS = Replicated(
+    "unlabelled",
+    "Few labels",
+    _FEW_HOLDS,
+    _found_few,
+    (
+        Column("labels", "{labelled:,}"),
+        Column("pretrained on", lambda row: with_made(row["pretrained_on"], row), left=True),
+        Column("layers", "{layers}", left=True),
+        Column("rate", "{rate}"),
+    ),
+    ("valid_percent", "test_percent"),
+    digits=2,
+    source="Of several layers and rates each seed has those with the fewest validation errors. "
+    + _FEW_SOURCE,
 )

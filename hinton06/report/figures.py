@@ -1,4 +1,4 @@
-"""The chapter's Figures 2, 3 and 5 and learning curves, drawn from finished files.
+"""The chapter's Figures 2, 3 and 5, errors and learning curves, drawn from finished files.
 
 Reads files and trains nothing. Beside each picture lie the numbers it was drawn from.
 """
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from hinton06 import evaluation, sampling
@@ -22,7 +21,7 @@ from hinton06.mnist import Digits
 from hinton06.numerics import Array
 from hinton06.recipes import counted
 from hinton06.records import Tree
-from hinton06.report import curves, files, grids
+from hinton06.report import captioned, curves, files, grids
 from hinton06.report import samples as samples_report
 from hinton06.report.files import ReportError
 from hinton06.streams import Use, stream
@@ -30,6 +29,8 @@ from hinton06.training import RunError
 
 _Contents: TypeAlias = dict[str, bytes | str]
 """Of files that differ in their endings alone, by ending."""
+
+_HARD_CASES, _MOST_ERRORS, _ERRORS_ACROSS = 49, 200, 10
 
 _Made: TypeAlias = tuple[str, _Contents, Tree]
 """A figure: what it shows, its pictures, and the numbers that they are drawn from."""
@@ -39,13 +40,13 @@ _Made: TypeAlias = tuple[str, _Contents, Tree]
 class FigureOptions:
     """Which figures (all that the files can give when none is named), and what is in them.
 
-    `cases` digits in Figure 2; in Figure 3 these feature detectors, from 1, or so many random
-    ones, of a `layer`, from 1; `gibbs` rounds between the samples of Figure 5; a seed of the
-    features and of the samples.
+    `cases` digits in Figure 2 (49 if not given) and among the errors (at most 200); in Figure 3
+    these feature detectors, from 1, or so many random ones, of a `layer`, from 1; `gibbs` rounds
+    between the samples of Figure 5; a seed of the features and of the samples.
     """
 
     only: tuple[str, ...] = ()
-    cases: int = 49
+    cases: int | None = None
     features: tuple[int, ...] | None = None
     random_features: int = 100
     layer: int = 1
@@ -75,22 +76,24 @@ def draw(
     """
     loaded, saved = _loaded(paths), []
     # Figure 3 first: it takes no time, and looks whether the chosen features exist.
-    for number, make in (("3", _figure3), ("2", _figure2), ("5", _figure5)):
-        for name, file in loaded.items() if number in (options.only or number) else ():
+    makers = {"3": _figure3, "2": _figure2, "errors": _errors, "5": _figure5}
+    for number, make in makers.items():
+        for name, file in loaded.items() if number in (options.only or makers) else ():
             try:
                 _check(file, number)
                 about, contents, numbers = make(context, file, options)
             except _NoFigure as why_not:
                 if options.only or why_not.surprising:
-                    context.progress.note(f"{file.path}: gives no Figure {number}: {why_not}")
+                    named = "picture of errors" if number == "errors" else f"Figure {number}"
+                    context.progress.note(f"{file.path}: gives no {named}: {why_not}")
                 continue
             head: Tree = {"figure": number, "about": about, "checkpoint": str(file.path)}
             head["sha256"] = file.digest if file.complete else None
             head["data"] = context.digits.sha256
             contents[".json"] = json.dumps(head | numbers, indent=1, allow_nan=False) + "\n"
-            target = folder / f"figure{number}-{name}{_what_of(file, number, options)}"
+            stem = number if number == "errors" else f"figure{number}"
+            target = folder / f"{stem}-{name}{_what_of(file, number, options)}"
             saved.append(_saved(number, about, target, contents))
-    saved.sort(key=lambda figure: figure.figure)
     if "curves" in (options.only or "curves"):
         saved += _curves(loaded, folder)
     return _some(saved)
@@ -113,7 +116,17 @@ def _loaded(paths: Sequence[Path]) -> dict[str, RunFile]:
 def _some(saved: list[SavedFigure]) -> list[SavedFigure]:
     if not saved:
         raise ReportError("these files give none of the chosen figures")
-    return saved
+    return sorted(saved, key=lambda figure: figure.figure)
+
+
+def picture(
+    context: Context, file: RunFile, number: str, options: FigureOptions
+) -> tuple[str, bytes]:
+    """What a file's Figure 3 or 5 shows, in words, and as a PNG file. Raises as `draw`."""
+    about, contents, _ = {"3": _figure3, "5": _figure5}[number](context, file, options)
+    content = contents[".png"]
+    assert isinstance(content, bytes)
+    return about, content
 
 
 class _NoFigure(Exception):  # noqa: N818  # not an error: other figures are drawn
@@ -130,7 +143,7 @@ def _check(file: RunFile, number: str) -> None:
         return
     try:
         file.finished()
-        if number == "2":
+        if number in ("2", "errors"):
             file.recogniser()
         elif number == "5" and not file.generator().n_labels:
             raise _NoFigure("it was learned without labels")
@@ -203,10 +216,9 @@ def _figure2(context: Context, file: RunFile, options: FigureOptions) -> _Made:
     named = digits.classes
     cases = [
         dataclasses.replace(case, label=named[case.label], second=named[case.second])
-        for case in hard_cases(logs, digits.test_classes, options.cases)
+        for case in hard_cases(logs, digits.test_classes, options.cases or _HARD_CASES)
     ]
     columns = grids.columns_for(len(cases))
-    pictures = _digits_with_guesses(cases, columns, digits)
     about = (
         f"{len(cases)} of the {len(everyone):,} test cases that {file.path.name} gets right, "
         "those it is least sure of; its guess and its second guess"
@@ -220,38 +232,81 @@ def _figure2(context: Context, file: RunFile, options: FigureOptions) -> _Made:
     numbers["classes"] = list(named)
     numbers["right_with_lead_below_0.3"] = sum(case.margin < 0.3 for case in everyone)
     numbers["cases"] = shown
-    return about, pictures, numbers
+    return about, _test_digits(digits, cases, columns, _guesses(cases)), numbers
 
 
 def _place(number: int, columns: int) -> Tree:
     return {"row": number // columns + 1, "column": number % columns + 1}
 
 
-@curves.own_style()
-def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits) -> _Contents:
-    """Each digit with its class, the second guess, and the probabilities of both above it.
+def _guesses(cases: Sequence[HardCase]) -> list[tuple[str, str]]:
+    """Each guess and second guess, with the probabilities."""
+    return [
+        (f"{case.label}: {case.probability:.2f}", f"{case.second}: {case.second_probability:.2f}")
+        for case in cases
+    ]
 
-    In a frame of its own, so that they are not taken for those of the digit above.
+
+def _test_digits(
+    digits: Digits, cases: Sequence[Any], columns: int, captions: Sequence[Sequence[str]]
+) -> _Contents:
+    """Test cases in scan order, each with its caption."""
+    images = digits.test_images.reshape(-1, *digits.shape)
+    shown = [images[case.test_case] / 255 for case in cases]
+    return {**captioned.draw(shown, captions, columns, ("png", "svg"))}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test case, by its place, that a net takes for another class; what it says of both."""
+
+    test_case: int
+    label: int
+    guess: int
+    probability: float
+    label_probability: float
+
+
+def mistakes(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> list[Mistake]:
+    """The cases that are not recognised, the surest guess first; of equal ones the earlier case.
+
+    Of an (n_cases, n_classes) array, in nats, and (n_cases,) labels. Not in the chapter.
     """
-    wide, high, gap, inside = 1.1, 1.4, 0.1, 0.03  # inches
-    rows = -(-len(cases) // columns)
-    width, height = wide * columns + gap, high * rows + gap
-    figure = curves.blank(width, height)
-    for number, case in enumerate(cases):
-        row, column = divmod(number, columns)
-        left, bottom, side = wide * column + gap, height - high * (row + 1), wide - gap
-        frame = Rectangle((left / width, bottom / height), side / width, (high - gap) / height)
-        frame.set(facecolor="none", edgecolor="silver")
-        figure.add_artist(frame)
-        left, bottom, side = left + inside, bottom + inside, side - 2 * inside
-        axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
-        axes.set_axis_off()
-        image = digits.test_images[case.test_case].reshape(digits.shape) / 255
-        axes.imshow(grids.ink(image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        guesses = ((case.label, case.probability), (case.second, case.second_probability))
-        title = "\n".join(f"{guess}: {probability:.2f}" for guess, probability in guesses)
-        axes.set_title(title, fontsize=8, pad=1)
-    return {f".{form}": curves.saved(figure, form) for form in ("png", "svg")}
+    probs = np.exp(log_probabilities.astype(np.float64))
+    guesses = log_probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(guesses != labels)
+    wrong = wrong[np.argsort(-probs[wrong, guesses[wrong]], kind="stable")]
+    guess, label = guesses[wrong], labels[wrong]
+    columns = (wrong, label, guess, probs[wrong, guess], probs[wrong, label])
+    return [Mistake(*(column[i].item() for column in columns)) for i in range(len(wrong))]
+
+
+def _errors(context: Context, file: RunFile, options: FigureOptions) -> _Made:
+    logs, digits = evaluation.recognise_test_cases(context, file.path)
+    named = digits.classes
+    everyone = [
+        dataclasses.replace(case, label=named[case.label], guess=named[case.guess])
+        for case in mistakes(logs, digits.test_classes)
+    ]
+    numbers: Tree = {"cases_in_all": len(logs), "errors": len(everyone), "cases": []}
+    if not everyone:
+        return f"{file.path.name} gets every test case right", {}, numbers
+    cases = everyone[: options.cases or _MOST_ERRORS]
+    columns = _ERRORS_ACROSS
+    captions = [
+        (f"{case.guess}: {case.probability:.2f}", f"is {case.label}: {case.label_probability:.2f}")
+        for case in cases
+    ]
+    shown = "" if len(cases) == len(everyone) else f"{len(cases)} of "
+    about = (
+        f"{shown}the {len(everyone):,} test cases that {file.path.name} gets wrong, the "
+        "surest first; its guess, and what it is"
+    )
+    numbers["cases"] = [
+        (_place(number, columns) if number < len(cases) else {}) | dataclasses.asdict(case)
+        for number, case in enumerate(everyone)
+    ]
+    return about, _test_digits(digits, cases, columns, captions), numbers
 
 
 def _figure3(context: Context, file: RunFile, options: FigureOptions) -> _Made:
@@ -318,8 +373,7 @@ def _figure5(context: Context, file: RunFile, options: FigureOptions) -> _Made:
 def _curves(files: Mapping[str, RunFile], folder: Path) -> list[SavedFigure]:
     """Of the panels that some file has something to show in; nothing if there are none."""
     drawn = [curves.Curve(name, f"C{n % 10}", file) for n, (name, file) in enumerate(files.items())]
-    every = (*curves.DISCRIMINATIVE, *curves.GENERATIVE, *curves.TRACKED)
-    panels = [panel for panel in every if any(map(panel.shows, files.values()))]
+    panels = [panel for panel in curves.PANELS if any(map(panel.shows, files.values()))]
     if not panels:
         return []
     contents: _Contents = {f".{form}": curves.draw(drawn, panels, form) for form in ("png", "svg")}

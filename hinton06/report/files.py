@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,9 +19,13 @@ import click
 
 from hinton06 import mnist
 from hinton06.checkpoint import CheckpointError
+from hinton06.console import plain
 from hinton06.loading import RunFile, load
 from hinton06.recipes import counted
 from hinton06.records import Tree, to_tree
+
+LEFT_OUT = "left out: "
+"""How a note begins that names files with a condition that no table knows."""
 
 # What some table knows: a table that does not passes such files over in silence.
 _TABULATED = {"labels", "cases", "translations", "images", "labelled", "random_start"}
@@ -33,6 +38,66 @@ T = TypeVar("T")
 
 class ReportError(Exception):
     """A report that cannot be made; the message is one line."""
+
+
+class NoRunsError(ReportError):
+    """A folder holds no run that the report is of."""
+
+
+class Note(str):
+    """A remark on one folder; of many folders' a `kind` is said once, with its `items`."""
+
+    kind: str
+    items: tuple[str, ...]
+
+    def __new__(cls, text: str, kind: str, *items: str) -> Note:  # noqa: D102  # as of a str
+        note = super().__new__(cls, text)
+        note.kind, note.items = kind, items
+        return note
+
+    @classmethod
+    def listing(cls, kind: str, *items: str) -> Note:
+        """``"kind: item, item"``."""
+        return cls(f"{kind}: {', '.join(items)}", kind, *items)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of runs; its files are read once for all tables."""
+
+    path: Path
+
+    @classmethod
+    def at(cls, place: Path | Folder) -> Folder:
+        """Itself, or the one at a path."""
+        return place if isinstance(place, Folder) else cls(place)
+
+    @cached_property
+    def held(self) -> list[tuple[Path, RunFile | CheckpointError]]:
+        """Each file, or why it cannot be read, by its path."""
+        return [(path, _read(path)) for path in run_paths(self.path)]
+
+    def holds(self, selection: Selection) -> bool:
+        """Whether `each_run` takes, or says something of, a file of a selection."""
+        files = [file for _, file in self.held if isinstance(file, RunFile)]
+        others = _TABULATED - selection.knows
+        return any(selection.fits(file) and not conditions(file) & others for file in files)
+
+    def unreadable(self) -> list[Note]:
+        """What is to be said of files that cannot be read."""
+        return [_unreadable(p, file) for p, file in self.held if isinstance(file, CheckpointError)]
+
+
+def _unreadable(path: Path, error: CheckpointError) -> Note:
+    why = str(error).removeprefix(f"{path}: ")
+    return Note(str(error), "cannot be read", f"{path.name} ({why})")
+
+
+def _read(path: Path) -> RunFile | CheckpointError:
+    try:
+        return load(path)
+    except CheckpointError as error:
+        return error
 
 
 @dataclass(frozen=True)
@@ -62,19 +127,24 @@ def conditions(file: RunFile) -> set[str]:
     return named - {"below"}
 
 
-def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> Iterator[RunFile]:
+def run_paths(folder: Path) -> list[Path]:
+    """The files in a folder that learning commands made, finished or not, in their order."""
+    return sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")])
+
+
+def each_run(
+    folder: Path | Folder, holds: str, notes: list[Note], *wanted: Selection
+) -> Iterator[RunFile]:
     """The finished files in a folder that a table takes, by any of its selections.
 
     To the notes is added what cannot be read, is not finished, or is left out for a condition
-    that no table knows. `ReportError`, which names what the folder should hold, if there is
+    that no table knows. `NoRunsError`, which names what the folder should hold, if there is
     nothing of all that.
     """
-    left_out, taken = [], 0
-    for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
-        try:
-            file = load(path)
-        except CheckpointError as error:
-            notes.append(str(error))
+    left_out, taken, folder = [], 0, Folder.at(folder)
+    for path, file in folder.held:
+        if isinstance(file, CheckpointError):
+            notes.append(_unreadable(path, file))
             continue
         for selection in wanted:
             if not selection.fits(file):
@@ -87,11 +157,12 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
                 yield file
             elif not unknown:
                 done = counted(file.epochs_done, "epoch")
-                notes.append(f"{path.name}: not finished, {done} done")
+                text = f"{path.name}: not finished, {done} done"
+                notes.append(Note(text, "not finished", f"{path.name} after {done}"))
     if left_out:
-        notes.append(f"left out: {', '.join(left_out)}")
+        notes.append(Note(LEFT_OUT + ", ".join(left_out), LEFT_OUT.removesuffix(": "), *left_out))
     if not (taken or notes):
-        raise ReportError(f"{folder}: there are no {holds} in it")
+        raise NoRunsError(f"{folder.path}: there are no {holds} in it")
 
 
 def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:
@@ -128,10 +199,15 @@ def training_cases(file: RunFile) -> int:
     return file.outcome.train.cases // len(mnist.shifts(file.lineage.translations))
 
 
-def capped_notes(file: RunFile) -> list[str]:
+def capped_notes(file: RunFile) -> list[Note]:
     """That a run ended before its stopping rule was met, if it did."""
-    note = f"{file.path.name}: {file.outcome.reason}, before its rule was met"
-    return [note] if file.outcome.capped else []
+    return [ended_early(file, file.path.name, "its rule")] if file.outcome.capped else []
+
+
+def ended_early(file: RunFile, name: str, rule: str) -> Note:
+    """That a run, which goes by some name, ended before its rule was met."""
+    reason = f"{file.outcome.reason}, before {rule} was met"
+    return Note(f"{name}: {reason}", reason, name)
 
 
 def file_values(file: RunFile) -> Tree:
@@ -170,7 +246,8 @@ def save(path: Path, content: bytes | str) -> None:
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = content.encode() if isinstance(content, str) else content
+        # Names of files in it may be no text.
+        written = plain(content, "utf-8").encode() if isinstance(content, str) else content
         temporary.write_bytes(written)
         replaces = path.suffix in _PICTURES and path.is_file() and path.read_bytes() != written
         os.replace(temporary, path)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from hinton06 import mnist, provenance
+from hinton06 import mnist, provenance, records
 from hinton06.estimation import Likelihood
 from hinton06.evaluation import PARTS, CaseSelection
 from hinton06.likelihood import Estimate
 from hinton06.recipes import LikelihoodSettings, PretrainSettings
 from hinton06.records import Tree
+from hinton06.report.files import NoRunsError, ReportError
 from hinton06.report.table import Column, Row, Table
 
 WIDE_GAP = 3.0
@@ -19,6 +22,8 @@ WIDE_GAP = 3.0
 PUBLISHED_TEST = {("CD-25", 500): -86.34}
 """Mean log p of MNIST's test images, by how an RBM was learned and its features: Salakhutdinov and
 Murray (2008)."""
+
+_LAST = "published, test"
 
 
 def _log_z(name: str) -> Callable[[Row], str]:
@@ -43,7 +48,7 @@ _COLUMNS = (
     Column("from above", _log_z("log_z_above")),
     Column("gap", "{gap:.2f}"),
     *(Column(part, f"{{{part}_log_p:.2f}} ({{{part}_standard_error:.2f}})") for part in PARTS),
-    Column("published, test", "{published_test:.2f}"),
+    Column(_LAST, "{published_test:.2f}"),
 )
 
 
@@ -56,22 +61,44 @@ def table(
 ) -> Table:
     """A row for each model; saved with the settings, and the versions of this installation."""
     made = {"settings": dataclasses.asdict(settings), "seed": seed, "threads": threads}
-    rows = list(map(_row, found))
-    missing = {part for part in PARTS if not any(part in each.log_ps for each in found)}
-    if not any(row["published_test"] for row in rows):
-        missing.add("published, test")
-    columns = [column for column in _COLUMNS if column.heading not in missing]
-    return Table(
-        columns,
-        rows,
-        name="likelihood",
-        legend=_legend(settings, selection, seed),
-        notes=list(dict.fromkeys(filter(None, map(_note, rows)))),
-        extra=made | {"provenance": provenance.describe()},
-    )
+    made |= {"cases": selection.cases, "provenance": provenance.describe()}
+    return _table(list(map(_row, found)), _legend(settings, selection.cases, seed), made)
 
 
-def _legend(settings: LikelihoodSettings, selection: CaseSelection, seed: int) -> list[str]:
+def saved(folder: Path) -> Table:
+    """What `likelihood --save` wrote into a folder of runs, or where `make likelihood` has it.
+
+    Raises `NoRunsError` if there is nothing, `ReportError` if it is not what this package writes.
+    """
+    places = [folder, *sorted(folder.glob("*/")), *sorted(folder.glob("likelihood/*/"))]
+    rows, legend = [], list[str]()
+    for path in (place / "likelihood.json" for place in places):
+        try:
+            document = json.loads(path.read_text("utf-8"))
+            settings = records.from_tree(LikelihoodSettings, document["settings"], "setting")
+            rows += document["rows"]
+            legend += _legend(settings, document.get("cases"), document["seed"])
+            _table(rows, legend, {}).markdown()  # all that a row must have is there
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ReportError(f"{path}: not a table of likelihoods ({error})") from None
+    if not rows:
+        raise NoRunsError(f"no likelihood.json in {folder}")
+    return _table(rows, list(dict.fromkeys(legend)), {})
+
+
+def _table(rows: list[Tree], legend: list[str], made: Tree) -> Table:
+    """Without the columns that are empty."""
+    filled = {part for part in PARTS if any(row[f"{part}_log_p"] is not None for row in rows)}
+    if any(row["published_test"] for row in rows):
+        filled.add(_LAST)
+    columns = [c for c in _COLUMNS if c.heading in filled or c.heading not in (*PARTS, _LAST)]
+    notes = list(dict.fromkeys(filter(None, map(_note, rows))))
+    return Table(columns, rows, name="likelihood", legend=legend, notes=notes, extra=made)
+
+
+def _legend(settings: LikelihoodSettings, cases: int | None, seed: int) -> list[str]:
     grey = "drawn with their grey values as probabilities" if settings.binary == "drawn" else (
         "on from a grey value of one half"
     )  # fmt: skip
@@ -88,8 +115,8 @@ def _legend(settings: LikelihoodSettings, selection: CaseSelection, seed: int) -
         f"log Z: exact, or {sampled}. From above: {back}, as far as these are the model's samples.",
         f"Pixels are binary: {grey}, by seed {seed}.",
     ]
-    if selection.cases is not None:
-        lines.append(f"At most {selection.cases:,} cases of each part, drawn with seed {seed}.")
+    if cases is not None:
+        lines.append(f"At most {cases:,} cases of each part, drawn with seed {seed}.")
     return lines
 
 

@@ -1,195 +1,458 @@
-"""Table 1 over several replicas: how far its numbers move with the draws of a seed."""
+"""Tables over several replicas: how far their numbers move with the draws of a seed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from hinton06 import mnist
-from hinton06.recipes import show_value
+from hinton06.lineage import EXTENDED
+from hinton06.loading import RunFile
+from hinton06.recipes import counted, show_value
 from hinton06.records import Tree
-from hinton06.report.files import ReportError, with_made
+from hinton06.report import error_rates, table1
+from hinton06.report.files import Folder, NoRunsError, Note, ReportError
+from hinton06.report.lines import Line, Replicated
 from hinton06.report.table import Column, Row, Table
-from hinton06.report.table1 import PRINTED, Table1, read_runs
 
-MEASURES = ("valid_cost", "valid_errors", "test_cost", "test_errors")
-"""What is compared; costs in nats per 100 cases."""
+TABLES: Mapping[str, Replicated] = {
+    table.name: table
+    for table in (
+        table1.REPLICATED,
+        *map(error_rates.replicated, error_rates.STUDIES),
+        error_rates.FEW_LABELS,
+    )
+}
+"""What can be tabulated over seeds."""
+
+QUANTILES = {
+    "quantile_05": 0.05, "quantile_25": 0.25, "median": 0.5, "quantile_75": 0.75,
+    "quantile_95": 0.95,
+}  # fmt: skip
+"""Those of a measure, by their names."""
 
 
-def table(folders: Sequence[Path]) -> Table:
-    """A row for each line of Table 1, from several folders of one seed each.
+@dataclass(frozen=True)
+class _Replica:
+    """What a table has of one folder; without the models, of which there may be hundreds."""
 
-    CSV and JSON have all measures. Raises `ReportError` as `table1.read_runs`; and if a folder
-    holds files of several seeds, if two folders are of the same seed, or if no folder has a
-    finished net.
+    folder: Path
+    seed: int | None
+    lines: Sequence[Line]
+    notes: Sequence[Note]
+    made: Mapping[str, _Made]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A file: how it was made, in words, by what of it."""
+
+    path: Path
+    data: str
+    digest: str
+    how: Mapping[str, str]
+
+
+def table(folders: Sequence[Path], name: str = "table1") -> Table:
+    """One of `TABLES` over folders of one seed each; raises `ReportError` as `tables`."""
+    return tables(folders, [name])[0]
+
+
+def tables(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Table]:
+    """Tables over folders of one seed each: those of the names, or all that the folders allow.
+
+    Not named, a table is left out if every file that it takes stands in one before it, or, with a
+    note below the first, for what is an error else. CSV and JSON have all measures. Raises
+    `ReportError` if a folder holds nothing for these tables, or files of several seeds, or two for
+    one line; if two folders are of the same seed; or if none has a finished net.
     """
-    notes: list[str] = []
-    tables = _tables(folders, notes)
-    rows = _rows(tables)
-    seeds = ", ".join(map(str, tables))
+    wanted = [TABLES[name] for name in dict.fromkeys(names)] or list(TABLES.values())
+    every, errors = _read(folders, wanted)
+    kept, told, notes = list[Replicated](), set[Path](), list[str]()
+    for table in wanted:
+        if table.name in errors and (names or not kept):
+            raise errors[table.name]
+        if table.name in errors:
+            notes.append(f"{table.title}: {errors[table.name]}")
+            continue
+        files = {m.path for r in every[table.name] if r.lines for m in r.made.values()}
+        if files and (names or files - told):
+            kept.append(table)
+            told |= files
+    try:
+        _check_kept(folders, kept, wanted if names else [], every)
+    except NoRunsError as nothing:  # perhaps for a folder's files cannot be tabulated
+        raise next(iter(errors.values()), nothing) from None
+    seeds = {r.folder: r.seed for found in every.values() for r in found if r.seed is not None}
+    made = [_table(table, every[table.name], seeds) for table in kept]
+    return [replace(made[0], notes=[*made[0].notes, *notes]), *made[1:]]
+
+
+def _read(
+    folders: Sequence[Path], wanted: Sequence[Replicated]
+) -> tuple[dict[str, list[_Replica]], dict[str, ReportError]]:
+    """What each table has of each folder, and why a table cannot be made; one folder at a time."""
+    every: dict[str, list[_Replica]] = {table.name: [] for table in wanted}
+    errors: dict[str, ReportError] = {}
+    for path in folders:
+        folder = Folder(path)
+        for table in wanted:
+            try:
+                every[table.name].append(_replica(table, folder))
+                _by_seed(every[table.name])
+            except ReportError as error:
+                errors.setdefault(table.name, error)
+    return every, errors
+
+
+def _check_kept(
+    folders: Sequence[Path],
+    kept: Sequence[Replicated],
+    named: Sequence[Replicated],
+    every: Mapping[str, Sequence[_Replica]],
+) -> None:
+    """`NoRunsError` if there is nothing for a table that was named, or for any, or in a folder."""
+    listed = ", ".join(map(str, folders))
+    for table in named:
+        if table not in kept:
+            raise NoRunsError(f"there are no finished {table.holds} in {listed}")
+    if not kept:
+        raise NoRunsError(f"no finished net in {listed}")
+    holds = " or ".join(table.holds for table in named) or "nets of a table"
+    for number, path in enumerate(folders):
+        if not any(_says_something(every[table.name][number]) for table in kept):
+            raise NoRunsError(f"{path}: there are no {holds} in it")
+
+
+def _says_something(replica: _Replica) -> bool:
+    return bool(replica.made or replica.notes)
+
+
+def _replica(table: Replicated, folder: Folder) -> _Replica:
+    found = table.found(folder)
+    seeds = sorted({file.lineage.seed for file in found.files.values()})
+    if len(seeds) > 1:
+        listed = ", ".join(map(str, seeds))
+        raise ReportError(f"{folder.path}: its files have the seeds {listed}, not one")
+    made = {place: _made(file) for place, file in found.files.items()}
+    notes = found.notes if found.files or found.notes else folder.unreadable()
+    lines = [replace(line, files=list(map(_light, line.files))) for line in found.lines]
+    return _Replica(folder.path, seeds[0] if seeds else None, lines, notes, made)
+
+
+def _light(file: RunFile) -> RunFile:
+    """A file without its model."""
+    return replace(file, held=replace(file.held, model={}))
+
+
+def _made(file: RunFile) -> _Made:
+    """The coefficient of an extension is no setting: the search before it found it."""
+    how = {name: show_value(value) for name, value in vars(file.settings).items()}
+    if file.lineage.role == EXTENDED:
+        how.pop("bp_weight", None)
+    how |= {name: show_value(value) for name, value in file.lineage.conditions().items()}
+    how |= {"recipe": file.recipe, "data": file.lineage.data[:8]}
+    return _Made(file.path, file.lineage.data, file.digest, how)
+
+
+def _table(table: Replicated, every: Sequence[_Replica], seeds: Mapping[Path, int]) -> Table:
+    by_seed = _by_seed(every)
+    rows = _rows(table, by_seed)
     digests = {
-        str(seed): {" ".join(filter(None, place)): net.digest for place, net in found.nets.items()}
-        for seed, found in tables.items()
+        str(seed): {place: made.digest for place, made in replica.made.items()}
+        for seed, replica in by_seed.items()
     }
+    values = [{n: v for n, v in row.items() if n not in ("shown", "files")} for row in rows]
+    measures = dict.fromkeys(name for row in rows for name in row if isinstance(row[name], dict))
     records = [
-        {name: row[name] for name in ("network", "cases", "made_with")}
+        {name: value for name, value in row.items() if not isinstance(value, dict)}
         | {"measure": measure}
         | {name: value for name, value in row[measure].items() if name != "by_seed"}
-        | {f"seed_{seed}": row[measure]["by_seed"].get(str(seed)) for seed in tables}
-        for row in rows
-        for measure in MEASURES
+        | {f"seed_{seed}": row[measure]["by_seed"].get(str(seed)) for seed in by_seed}
+        for row in values
+        for measure in measures
         if measure in row
     ]
+    shown = [row for row in rows if row["shown"]]
     return Table(
-        _COLUMNS,
-        rows,
-        name="replicas",
-        legend=[
-            f"Errors: means over the replicas of seeds {seeds}, and 95 % intervals for what the "
-            "draws of so many do to a mean; sd is of one replica; at or below: replicas with no "
-            "more test errors than the chapter. All are tested on the same cases: the sampling of "
-            "these (brackets in Table 1) comes on top."
-        ],
-        notes=[*notes, *_differences(tables)],
+        _columns(table),
+        shown,
+        name="replicas" if table is table1.REPLICATED else f"replicas-{table.name}",
+        title=f"{table.title} over {counted(len(by_seed), 'seed')}",
+        legend=[_legend(table, _seeds(by_seed))],
+        notes=[*_gathered(every, seeds), *_differences(by_seed)],
+        sections=table.sections,
         records=records,
-        json_rows=rows,
-        extra={"sha256_by_seed": digests},
+        json_rows=values,
+        extra={"table": table.name, "sha256_by_seed": digests},
+        sources=[row["files"] for row in shown],
+        further=_distributions(table, shown),
     )
 
 
-def _tables(folders: Sequence[Path], notes: list[str]) -> dict[int, Table1]:
-    """The Table 1 of each seed, in ascending order."""
-    where, tables, said = dict[int, Path](), dict[int, Table1](), dict[str, list[str]]()
-    for folder in folders:
-        found = read_runs(folder)
-        for note in found.notes:
-            of_one = note.startswith(str(folder))  # it names its file, and so the folder
-            said.setdefault(note, []).extend([] if of_one else [str(folder)])
-        seeds = sorted({file.lineage.seed for file in found.files.values()})
-        if len(seeds) > 1:
-            listed = ", ".join(map(str, seeds))
-            raise ReportError(f"{folder}: its files have the seeds {listed}, not one")
-        if not found.nets:
+def _by_seed(every: Sequence[_Replica]) -> dict[int, _Replica]:
+    """Those that have a line, in ascending order of their seeds."""
+    found: dict[int, _Replica] = {}
+    for replica in every:
+        if not replica.lines:
             continue
-        if seeds[0] in where:
-            raise ReportError(f"{folder}: of seed {seeds[0]}, as {where[seeds[0]]}")
-        where[seeds[0]], tables[seeds[0]] = folder, found
-    notes += [_note(text, where_said, len(folders)) for text, where_said in said.items()]
-    if not tables:
-        raise ReportError(f"no finished net in {', '.join(map(str, folders))}")
-    return dict(sorted(tables.items()))
+        assert replica.seed is not None  # a line is made from files
+        if replica.seed in found:
+            other = found[replica.seed].folder
+            raise ReportError(f"{replica.folder}: of seed {replica.seed}, as {other}")
+        found[replica.seed] = replica
+    return dict(sorted(found.items()))
 
 
-def _note(text: str, folders: Sequence[str], n_folders: int) -> str:
-    """Once what is to be said of several folders."""
-    every = len(folders) == n_folders > 1
-    named = f"all {n_folders} folders" if every else ", ".join(folders)
-    return f"{named}: {text}" if named else text
+# -- numbers -------------------------------------------------------------------------------------
 
 
-def _rows(tables: Mapping[int, Table1]) -> list[Tree]:
-    """The nine lines of Table 1; the mean of three nets stands before their product."""
-    rows = []
-    every = [file for found in tables.values() for file in found.nets.values()]
-    of_chapter = all(file.lineage.data == mnist.SHA256 for file in every)
-    for number, printed in enumerate(PRINTED):
-        one, three = slice(number, number + 1), slice(number - 3, number)
-        if printed["network"] == "Combined":  # of the three nets above it
-            rows.append(_row("mean of three", three, three, tables, of_chapter))
-            rows.append(_row("Combined", one, three, tables, of_chapter))
-        else:
-            rows.append(_row(printed["network"], one, one, tables, of_chapter))
-    return [row for row in rows if any(measure in row for measure in MEASURES)]
+def _rows(table: Replicated, by_seed: Mapping[int, _Replica]) -> list[Tree]:
+    """A row for each line that some replica has; numbers in print are for the chapter's data."""
+    lines: dict[tuple[object, ...], dict[int, Line]] = {}
+    for seed, replica in by_seed.items():
+        for line in replica.lines:
+            lines.setdefault(line.key, {})[seed] = line
+    every = [made for replica in by_seed.values() for made in replica.made.values()]
+    of_chapter = all(made.data == mnist.SHA256 for made in every)
+    return [_row(table, lines[key], of_chapter) for key in sorted(lines)]
 
 
-def _row(
-    network: str, place: slice, nets: slice, tables: Mapping[int, Table1], of_chapter: bool
-) -> Tree:
-    """Statistics of each measure that some replica has, of one line or the mean of several.
-
-    `nets`: the lines of what was trained for it; `of_chapter`: that its data are the chapter's,
-    whose numbers then stand beside ours.
-    """
-    lines = [line for found in tables.values() for line in found.measured[nets] if line]
-    made = "; ".join(dict.fromkeys(line["made_with"] for line in lines if line["made_with"]))
-    cases = ", ".join(dict.fromkeys(line["cases"] for line in lines))
-    row: Tree = {"network": network, "cases": cases, "made_with": made or None}
-    for name in MEASURES:
-        means = {seed: _mean_of(found.measured[place], name) for seed, found in tables.items()}
-        by_seed = {str(seed): value for seed, value in means.items() if value is not None}
-        if by_seed:
-            printed = _mean_of(PRINTED[place], name) if of_chapter else None
-            row[name] = statistics(by_seed, printed)
+def _row(table: Replicated, lines: Mapping[int, Line], of_chapter: bool) -> Tree:
+    """The names of one line, and the statistics of each measure that some replica has of it."""
+    one = next(iter(lines.values()))
+    made = "; ".join(dict.fromkeys(line.made_with for line in lines.values() if line.made_with))
+    row: Tree = {name: _common([line.names[name] for line in lines.values()]) for name in one.names}
+    row |= {"made_with": made or None, "shown": one.shown}
+    row["files"] = [file for line in lines.values() for file in line.files]
+    for name in one.measured:
+        of_seeds = {str(seed): line.measured[name] for seed, line in lines.items()}
+        values = {seed: value for seed, value in of_seeds.items() if value is not None}
+        if values:
+            printed = one.printed.get(name) if of_chapter else None
+            row[name] = statistics(values, printed, table.whose or "printed")
     return row
 
 
-def _mean_of(lines: Sequence[Tree], name: str) -> float | None:
-    """Of one column of some lines, if all have it; of a single line as it is."""
-    numbers = [value for line in lines if (value := line.get(name)) is not None]
-    if len(numbers) < len(lines):
-        return None
-    return float(np.mean(numbers)) if len(numbers) > 1 else numbers[0]
+def _common(values: Sequence[object]) -> object:
+    """What is the same in all, or all of it."""
+    different = dict.fromkeys(values)
+    return values[0] if len(different) == 1 else ", ".join(map(show_value, different))
 
 
-def statistics(by_seed: Mapping[str, float], printed: float | None) -> Tree:
-    """Of one number in every replica that has it, beside the chapter's.
+def statistics(by_seed: Mapping[str, float], printed: float | None, whose: str) -> Tree:
+    """Of one number in every replica that has it, beside the one that is printed.
 
     ``sd`` is of one replica, estimated from all; ``mean_95_interval`` is half of one on the mean,
-    by Student's t. None where there are none.
+    by Student's t. A quantile is interpolated between replicas, and there is none unless at least
+    one replica in the mean lies on each side of it. ``draw_at_or_below_…`` is the probability that
+    one replica more has no more than is printed, by the predictive t distribution for normal
+    draws, ``mean_at_or_below_…`` that the mean of ever more has, by Student's t. The share of
+    replicas, ``at_or_below_…``, could say nothing between 0 and one replica. None where there are
+    none.
     """
     values, n = list(by_seed.values()), len(by_seed)
+    mean = float(np.mean(values))
     sd = float(np.std(values, ddof=1)) if n > 1 else None
-    return {
-        "chapter": printed,
+    found = {
+        whose: printed,
         "replicas": n,
-        "mean": float(np.mean(values)),
+        "mean": mean,
         "sd": sd,
         "mean_95_interval": None if sd is None else float(stdtrit(n - 1, 0.975)) * sd / n**0.5,
         "fewest": min(values),
         "most": max(values),
-        "at_or_below_chapter": None if printed is None else sum(v <= printed for v in values),
-        "by_seed": dict(by_seed),
+        f"at_or_below_{whose}": None if printed is None else sum(v <= printed for v in values),
     }
+    for name, variance in (("draw", 1 + 1 / n), ("mean", 1 / n)):
+        share = None
+        if printed is not None and sd and min(values) < max(values):
+            share = float(stdtr(n - 1, (printed - mean) / (sd * variance**0.5)))
+        found[f"{name}_at_or_below_{whose}"] = share
+    for name, below in QUANTILES.items():
+        enough = n * min(below, 1 - below) >= 1 - 1e-9  # 1 - 0.95 is rounded
+        found[name] = float(np.quantile(values, below)) if enough else None
+    return found | {"by_seed": dict(by_seed)}
 
 
-def _differences(tables: Mapping[int, Table1]) -> list[str]:
-    """Settings and data that are not the same in all replicas."""
-    found: dict[str, set[str]] = {}
-    for table1 in tables.values():
-        for net in table1.nets.values():
-            common = {"recipe": net.recipe, "data": net.lineage.data}
-            for name, value in {**vars(net.settings), **common}.items():
-                found.setdefault(name, set()).add(show_value(value))
-    differing = [(name, ", ".join(sorted(found[name]))) for name in found if len(found[name]) > 1]
-    return [f"the replicas differ in {name}: {values}" for name, values in differing]
+# -- remarks -------------------------------------------------------------------------------------
 
 
-def _short(row: Row, measure: str, name: str) -> str:
+def _listed(seeds: Iterable[int]) -> str:
+    """``"0-4, 7"``; of two that follow one another, ``"0, 1"``."""
+    parts: list[list[int]] = []
+    for seed in sorted(seeds):
+        if parts and parts[-1][-1] == seed - 1:
+            parts[-1].append(seed)
+        else:
+            parts.append([seed])
+    return ", ".join(
+        f"{part[0]}-{part[-1]}" if len(part) > 2 else ", ".join(map(str, part)) for part in parts
+    )
+
+
+def _seeds(seeds: Collection[int]) -> str:
+    return f"{'seeds' if len(seeds) > 1 else 'seed'} {_listed(seeds)}"
+
+
+def _whose(places: Sequence[Path], every: Sequence[Path], seeds: Mapping[Path, int]) -> str:
+    """Folders by their seeds, where they have any."""
+    if len(places) == len(every):
+        return f"all {len(every)} folders" if len(every) > 2 else "both folders"
+    known = [seeds[place] for place in places if place in seeds]
+    named = [_seeds(known)] if known else []
+    return ", ".join([*named, *(str(place) for place in places if place not in seeds)])
+
+
+def _gathered(every: Sequence[_Replica], seeds: Mapping[Path, int]) -> list[str]:
+    """The notes of all folders, one for each kind."""
+    said: dict[str, dict[str, list[Path]]] = {}
+    for replica in every:
+        notes = replica.notes
+        if not _says_something(replica):
+            notes = [Note.listing("missing", "all files")]
+        for note in notes:
+            for item in note.items:
+                places = said.setdefault(note.kind, {}).setdefault(item, [])
+                places += [replica.folder] if replica.folder not in places else []
+    folders = [replica.folder for replica in every]
+    if len(folders) == 1:
+        return [f"{kind}: {', '.join(items)}" for kind, items in said.items()]
+    return [
+        f"{kind}: {_joined({i: _whose(p, folders, seeds) for i, p in items.items()})}"
+        for kind, items in said.items()
+    ]
+
+
+def _joined(whose: Mapping[str, str]) -> str:
+    """Things and, in brackets, whose they are, once for those that follow one another."""
+    groups: dict[str, list[str]] = {}
+    for thing, owners in whose.items():
+        groups.setdefault(owners, []).append(thing)
+    return "; ".join(f"{', '.join(things)} ({owners})" for owners, things in groups.items())
+
+
+def _differences(by_seed: Mapping[int, _Replica]) -> list[str]:
+    """Settings, data and the like that are not the same in all replicas, of one file or more."""
+    found: dict[str, dict[str, dict[int, None]]] = {}
+    for place in dict.fromkeys(place for replica in by_seed.values() for place in replica.made):
+        made = {seed: r.made[place].how for seed, r in by_seed.items() if place in r.made}
+        for name in dict.fromkeys(name for how in made.values() for name in how):
+            values = {seed: how.get(name, "none") for seed, how in made.items()}
+            if len(set(values.values())) > 1:
+                for seed, value in values.items():
+                    found.setdefault(name, {}).setdefault(value, {})[seed] = None
+    parts = [
+        f"{name}: {', '.join(f'{value} ({_seeds(values[value])})' for value in sorted(values))}"
+        for name, values in found.items()
+    ]
+    return [f"the replicas differ in {'; in '.join(parts)}"] if parts else []
+
+
+# -- columns -------------------------------------------------------------------------------------
+
+
+def _legend(table: Replicated, seeds: str) -> str:
+    """What the cells are."""
+    counts = f"; at or below: replicas with no more test errors than {_printed(table)}"
+    return (
+        f"{'Errors' if _counts(table) else 'Error rates in per cent'}: means over the replicas of "
+        f"{seeds}, and 95 % intervals for what the draws of so many do to a mean; sd is of one "
+        f"replica{counts if table.whose else ''}. All are tested on the same cases: the sampling "
+        f"of these (brackets in {'Table 1' if _counts(table) else 'the table of one seed'}) comes "
+        f"on top. {table.source}"
+    ).strip()
+
+
+def _printed(table: Replicated) -> str:
+    return "the chapter" if table.whose == "chapter" else table.whose
+
+
+def _counts(table: Replicated) -> bool:
+    """Whether errors are shown, and not their rates."""
+    return table.shown[1].endswith("errors")
+
+
+def _columns(table: Replicated) -> list[Column]:
+    valid, test = table.shown
+    digits, ending = table.digits, " errs" if _counts(table) else ""
+    at_or_below = f"{{{test}[at_or_below_{table.whose}]}}/{{{test}[replicas]}}"
+    return [
+        *table.columns,
+        Column(f"valid.{ending}", _mean(valid, digits)),
+        *_printed_column(table),
+        Column(f"test{ending}", _mean(test, digits)),
+        Column("sd", lambda row: _short(row, test, "sd", digits)),
+        Column("range", f"{{{test}[fewest]:.4g}}-{{{test}[most]:.4g}}"),
+        *([Column("at or below", at_or_below)] if table.whose else []),
+    ]
+
+
+def _printed_column(table: Replicated) -> list[Column]:
+    return [Column(table.whose, f"{{{table.shown[1]}[{table.whose}]:.4g}}")] if table.whose else []
+
+
+def _distributions(table: Replicated, rows: Sequence[Row]) -> list[Table]:
+    """Quantiles of test errors as far as there are any, and where the printed numbers lie."""
+    test, whose = table.shown[1], table.whose
+    rows = [row for row in rows if row.get(test, {}).get("median") is not None]
+    names = [name for name in QUANTILES if any(row[test][name] is not None for row in rows)]
+    columns = [
+        *table.columns,
+        *_printed_column(table),
+        *(
+            Column(f"{100 * QUANTILES[name]:g} %", f"{{{test}[{name}]:.{table.digits}f}}")
+            for name in names
+        ),
+    ]
+    legend = []
+    if whose:
+        columns += [
+            Column("P draw", _probability(test, f"draw_at_or_below_{whose}")),
+            Column("P mean", _probability(test, f"mean_at_or_below_{whose}")),
+        ]
+        legend.append(
+            "Probabilities by Student's t, draws taken as normal: P draw, that one more replica "
+            f"has no more test errors than {_printed(table)}; P mean, that ever more replicas have "
+            "no more in the mean."
+        )
+    title = f"Quantiles of test {'errors' if _counts(table) else 'error rates'}"
+    return (
+        [Table(columns, rows, title=title, legend=legend, sections=table.sections)] if rows else []
+    )
+
+
+def _short(row: Row, measure: str, name: str, digits: int) -> str:
     """A spread in a narrow column: of two replicas that differ much, without tenths."""
     spread = row.get(measure, {}).get(name)
     if spread is None:
         return ""
-    return f"{spread:.1f}" if spread < 100 else f"{spread:.0f}"
+    return f"{spread:.{digits}f}" if spread < 100 else f"{spread:.0f}"
 
 
-def _mean(row: Row, measure: str) -> str:
+def _mean(measure: str, digits: int) -> Callable[[Row], str]:
     """The mean of a measure with its interval, where there are any."""
-    if measure not in row:
-        return ""
-    half = _short(row, measure, "mean_95_interval")
-    return f"{row[measure]['mean']:.1f}" + (f" ± {half}" if half else "")
+
+    def text(row: Row) -> str:
+        if measure not in row:
+            return ""
+        half = _short(row, measure, "mean_95_interval", digits)
+        return f"{row[measure]['mean']:.{digits}f}" + (f" ± {half}" if half else "")
+
+    return text
 
 
-_COLUMNS = (
-    Column("network", lambda row: with_made(row["network"], row), left=True),
-    Column("cases", "{cases}"),
-    Column("valid. errs", lambda row: _mean(row, "valid_errors")),
-    Column("chapter", "{test_errors[chapter]:.4g}"),
-    Column("test errs", lambda row: _mean(row, "test_errors")),
-    Column("sd", lambda row: _short(row, "test_errors", "sd")),
-    Column("range", "{test_errors[fewest]:.4g}-{test_errors[most]:.4g}"),
-    Column("at or below", "{test_errors[at_or_below_chapter]}/{test_errors[replicas]}"),
-)
+def _probability(measure: str, name: str) -> Callable[[Row], str]:
+    """With two digits, and as less or more than what would be 0 or 1."""
+
+    def text(row: Row) -> str:
+        value = row.get(measure, {}).get(name)
+        if value is None:
+            return ""
+        return "<0.01" if value < 0.01 else ">0.99" if value > 0.99 else f"{value:.2f}"
+
+    return text

@@ -6,7 +6,9 @@ chapter's "There are several different ways of using the generative model for di
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -270,4 +272,45 @@ def methods_table(
         records=[{"net": r["stem"]} | {n: r.get(n) for n in _METHODS_WRITTEN} for r in rows],
         json_rows=json_rows,
         extra={"threads": threads, "provenance": provenance.describe()},
+        beside={
+            "cases.csv": lambda: _cases_csv(evaluations),
+            "cases.npz": lambda: _cases_npz(evaluations),
+        },
     )
+
+
+def _cases(evaluations: Sequence[Evaluation]) -> dict[str, NDArray[Any]]:
+    """What was said of every case, a row for each: columns by name, docs/commands.md."""
+    columns: dict[str, list[Any]] = {}
+    measured = [each for each in evaluations if each.log_probs is not None]  # not of a product
+    classes = np.unique([label for each in measured for label in each.classes])
+    for each in measured:
+        method = each.method.name if each.method else "softmax"
+        same = {"net": each.name, "method": method, "part": each.part}
+        own = {name: np.full(each.score.cases, value) for name, value in same.items()}
+        known, logs = np.array(each.classes), np.asarray(each.log_probs)
+        own |= {"case": each.numbers, "label": known[each.labels], "guess": known[logs.argmax(1)]}
+        own["log_probabilities"] = np.full((len(logs), len(classes)), -np.inf, logs.dtype)
+        own["log_probabilities"][:, np.searchsorted(classes, known)] = logs
+        for name, column in own.items():
+            columns.setdefault(name, []).append(column)
+    whole = {name: np.concatenate(parts) for name, parts in columns.items()}
+    return whole | {"probabilities": np.exp(whole["log_probabilities"]), "classes": classes}
+
+
+def _cases_npz(evaluations: Sequence[Evaluation]) -> bytes:
+    written, columns = io.BytesIO(), _cases(evaluations)
+    np.savez_compressed(written, **columns)  # type: ignore[arg-type]  # of names and arrays
+    return written.getvalue()
+
+
+def _cases_csv(evaluations: Sequence[Evaluation]) -> str:
+    """With the probabilities in a column for each class, in as many digits as tell them apart."""
+    columns = _cases(evaluations)
+    del columns["log_probabilities"]
+    probs, classes, written = columns.pop("probabilities"), columns.pop("classes"), io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow([*columns, *(f"p{label}" for label in classes)])
+    lists = [column.tolist() for column in columns.values()]
+    writer.writerows((*row, *p) for *row, p in zip(*lists, probs.astype(str).tolist(), strict=True))
+    return written.getvalue()

@@ -23,10 +23,14 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from hinton06.console import plain
+from hinton06.loading import RunFile
 from hinton06.report.files import save
 
 FORMATS = ("terminal", "markdown", "csv", "json")
 """How a table can be printed."""
+
+FOR_PROGRAMS = FORMATS[2:]
+"""Those of which a document is one table."""
 
 Row: TypeAlias = Mapping[str, Any]
 """Values by name; None where there is none."""
@@ -70,7 +74,10 @@ class Table:
     column's text stands, on a terminal, once above the rows that share it. `strong` rows are bold
     in Markdown; on a terminal the others are dim. As CSV the `records` are written, if not the
     rows; as JSON the `json_rows`, if not the records, and the `extra`: how the files were made.
-    `pictures` are saved with the table: bytes, by file name.
+    Files `beside` it are saved with the table: their content, by name. `sources` are the files that
+    each row is measured from, none for a row in print; None where the table does not say.
+    `further` tables say more of the same
+    records: they stand below, each under its title, on a terminal and in Markdown.
     """
 
     columns: Sequence[Column]
@@ -84,7 +91,9 @@ class Table:
     records: Sequence[Row] | None = None
     json_rows: Sequence[Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-    pictures: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+    beside: Mapping[str, Callable[[], bytes | str]] = field(default_factory=dict)
+    sources: Sequence[Sequence[RunFile]] | None = None
+    further: Sequence[Table] = ()
 
     def show(self, form: str = "terminal") -> None:
         """Print the table on standard output, in one of `FORMATS`."""
@@ -94,17 +103,22 @@ class Table:
             click.echo({"markdown": self.markdown, "csv": self.csv, "json": self.json}[form]())
 
     def save(self, folder: Path) -> None:
-        """Write the table into a folder as .md, .csv and .json, and its pictures.
+        """Write the table into a folder as .md, .csv and .json, and what is beside it.
 
         Raises `ReportError` if a file cannot be written; what was at its path is then untouched.
         """
         for suffix, text in (("md", self.markdown), ("csv", self.csv), ("json", self.json)):
             save(folder / f"{self.name}.{suffix}", text() + "\n")
-        for name, draw in self.pictures.items():
-            save(folder / name, draw())
+        for name, content in self.beside.items():
+            save(folder / name, content())
 
     def _paragraphs(self) -> list[str]:
         return [*self.legend, *(f"Note: {note}" for note in self.notes)]
+
+    @property
+    def measured(self) -> bool:
+        """Whether any row is more than what is in print."""
+        return bool(self.rows) if self.sources is None else any(self.sources)
 
     @property
     def _records(self) -> Sequence[Row]:
@@ -120,7 +134,8 @@ class Table:
             if self.strong and self.strong(row):
                 cells[names:] = [f"**{cell}**" if cell else "" for cell in cells[names:]]
             lines.append(_line(cells, names))
-        return "\n\n".join(["\n".join(lines), *self._paragraphs()])
+        below = [part for table in self.further for part in (table.title, table.markdown())]
+        return "\n\n".join(["\n".join(lines), *self._paragraphs(), *below])
 
     def csv(self) -> str:
         """The records as CSV, empty where a value is None."""
@@ -171,6 +186,9 @@ class Table:
                 _print_lines(console, grid)
         for paragraph in self._paragraphs():
             _print_lines(console, Text(paragraph), _PROSE_WIDTH if room else None)
+        for table in self.further:
+            console.print()
+            table.print(console)
 
     def _section(self, row: tuple[Row, Any]) -> str:
         return self.columns[0].text(row[0]) if self.sections else ""

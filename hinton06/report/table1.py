@@ -9,7 +9,18 @@ from typing import Any
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
 from hinton06.records import Tree
-from hinton06.report.files import Selection, each_run, file_values, made_with, put, with_made
+from hinton06.report.files import (
+    Folder,
+    Note,
+    Selection,
+    each_run,
+    ended_early,
+    file_values,
+    made_with,
+    put,
+    with_made,
+)
+from hinton06.report.lines import Found, Line, Replicated, measured_mean
 from hinton06.report.scores import OF_TEST_CASES, interval, score_of_product
 from hinton06.report.table import Column, Row, Table
 
@@ -62,7 +73,13 @@ class Table1:
 
     files: dict[tuple[str, str | None], RunFile] = field(default_factory=dict)
     measured: list[Tree] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def nets_of(self, line: int) -> list[RunFile]:
+        """The nets of one line: a single one, or those of a product; none if not all are there."""
+        role, splits = _SOURCES[line]
+        nets = [net for s in splits or [None] if (net := self.files.get((role, s)))]
+        return nets if len(nets) == len(splits or [None]) else []
 
     @property
     def nets(self) -> dict[tuple[str, str | None], RunFile]:
@@ -70,7 +87,7 @@ class Table1:
         return {place: file for place, file in self.files.items() if place[0] != PRETRAINED}
 
 
-def read_runs(folder: Path) -> Table1:
+def read_runs(folder: Path | Folder) -> Table1:
     """Gather Table 1 from the finished files of a folder, whatever their names are.
 
     Raises `ReportError` if there is none in it, or two for one line.
@@ -78,40 +95,38 @@ def read_runs(folder: Path) -> Table1:
     found = Table1()
     for file in each_run(folder, "nets of Table 1", found.notes, *_SELECTIONS):
         put(found.files, (file.lineage.role, file.lineage.split), file)
-    found.measured = [_measured_row(found, *source) for source in _SOURCES]
+    found.measured = [_measured_row(found.nets_of(line), line) for line in range(len(PRINTED))]
     found.notes += _notes(found)
     return found
 
 
-def _measured_row(found: Table1, role: str, splits: str | None) -> Tree:
-    """Of one net, or of the product of three; empty if not all are there."""
-    nets = [net for split in splits or [None] if (net := found.files.get((role, split)))]
-    if len(nets) < len(splits or [None]):
+def _measured_row(nets: list[RunFile], line: int) -> Tree:
+    """Of one net, or of the product of three; empty without any."""
+    if not nets:
         return {}
-    name, numbers, scores = "Combined", Tree(), nets[0].outcome.scores
+    name, numbers, scores = PRINTED[line]["network"], Tree(), nets[0].outcome.scores
     numbers["made_with"] = made_with(*nets)
     if len(nets) > 1:
         scores = {"test": score_of_product(nets)}
     else:
-        name = f"Net{splits}" if splits else "not pre-trained"
         numbers |= {"cases": f"{scores['train'].cases:,}", "epochs": nets[0].outcome.epochs_text}
     for part, score in scores.items():
         numbers |= {f"{part}_cost": score.cost_per_100, f"{part}_errors": score.errors}
     return _row(scores["test"].cases, network=name, **numbers)
 
 
-def _notes(found: Table1) -> list[str]:
+def _notes(found: Table1) -> list[Note]:
     """Which nets are missing or ended at a cap, and what the files do not have in common."""
     lacking = [
         f"{role} Net{split}" if split else "the not pre-trained net"
         for role, split in _SOURCES
         if split != _COMBINED and (role, split) not in found.files
     ]
-    notes = [f"missing: {', '.join(lacking)}"] if lacking else []
+    notes = [Note.listing("missing", *lacking)] if lacking else []
     for (role, split), file in found.files.items():
         if file.outcome.capped:
             name = f"Net{split}" if split else "net"
-            notes.append(f"{role} {name}: {file.outcome.reason}, before its stopping rule was met")
+            notes.append(ended_early(file, f"{role} {name}", "its stopping rule"))
     files = found.files.values()
     for name, values in (
         ("recipes", {file.recipe for file in files}),
@@ -119,7 +134,7 @@ def _notes(found: Table1) -> list[str]:
         ("data sets", {file.lineage.data for file in files}),
     ):
         if len(values) > 1:
-            notes.append(f"the files come from different {name}: {', '.join(sorted(values))}")
+            notes.append(Note.listing(f"the files come from different {name}", *sorted(values)))
     return notes
 
 
@@ -172,7 +187,8 @@ def table(folder: Path) -> Table:
             for chapter, ours in pairs
         ],
         extra={"cpu_seconds_of_all_files": seconds, "files": made},
-        pictures={"learning-curves.png": lambda: _learning_curves(found)},
+        beside={"learning-curves.png": lambda: _learning_curves(found)},
+        sources=[nets for line in range(len(pairs)) for nets in ([], found.nets_of(line))],
     )
 
 
@@ -188,3 +204,59 @@ def _learning_curves(found: Table1) -> bytes:
         name += " extended" if role == EXTENDED else ""
         drawn.append(curves.Curve(name, _COLOURS[split], file))
     return curves.draw(drawn, curves.DISCRIMINATIVE)
+
+
+# -- over several seeds --------------------------------------------------------------------------
+
+
+def _found(folder: Folder) -> Found:
+    """The lines of Table 1; the mean of three nets stands before their product."""
+    if not folder.holds(_SELECTIONS[1]):  # stacks alone make no line
+        return Found()
+    found = read_runs(folder)
+    lines: list[Line | None] = []
+    for number, printed in enumerate(PRINTED):
+        one, three = slice(number, number + 1), slice(number - 3, number)
+        if printed["network"] == "Combined":  # of the three nets above it
+            lines.append(_line("mean of three", (number, 0), three, three, found))
+            lines.append(_line("Combined", (number, 1), one, three, found))
+        else:
+            lines.append(_line(printed["network"], (number, 0), one, one, found))
+    files = {" ".join(filter(None, place)): file for place, file in found.files.items()}
+    return Found(files, [line for line in lines if line], found.notes)
+
+
+def _line(
+    network: str, key: tuple[int, int], place: slice, nets: slice, found: Table1
+) -> Line | None:
+    """One line, or the mean of several; `nets`: the lines of what was trained for it."""
+    of_nets = found.measured[nets]
+    if not all(found.measured[place]):
+        return None
+    made = "; ".join(dict.fromkeys(line["made_with"] for line in of_nets if line["made_with"]))
+    cases = ", ".join(dict.fromkeys(line["cases"] for line in of_nets))
+    return Line(
+        key,
+        {"network": network, "cases": cases},
+        {name: measured_mean(found.measured[place], name) for name in _COMPARED},
+        {name: measured_mean(PRINTED[place], name) for name in _COMPARED},
+        made or None,
+        files=[net for line in range(place.start, place.stop) for net in found.nets_of(line)],
+    )
+
+
+_COMPARED = ("valid_cost", "valid_errors", "test_cost", "test_errors")
+
+REPLICATED = Replicated(
+    "table1",
+    "Table 1",
+    "nets of Table 1",
+    _found,
+    (
+        Column("network", lambda row: with_made(row["network"], row), left=True),
+        Column("cases", "{cases}"),
+    ),
+    ("valid_errors", "test_errors"),
+    digits=1,
+    whose="chapter",
+)
