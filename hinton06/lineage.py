@@ -47,7 +47,9 @@ class Lineage:
     validation stopped a `random_start`, or what was extended from one; settings `below`, of what
     it descends from, that were added later and are not at what held before. 0: all, or none.
     `rounded_from` is the digest of the model whose numbers were rounded to so many significant
-    `bits`; all else is then said of that model.
+    `bits`; all else is then said of that model. `device` is where PyTorch learned it among other
+    nets (`hinton06.many`), ``""`` where this package's own learners did: there equal lineages give
+    equal draws, and bits that depend on how many nets learned together.
     """
 
     data: str
@@ -70,6 +72,7 @@ class Lineage:
     below: tuple[str, ...] = ()
     rounded_from: str = ""
     bits: int = 0
+    device: str = ""
     data_folder: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

@@ -70,6 +70,20 @@ class Learner(Protocol):
         """Go on exactly from a `state`."""
 
 
+class _Restored(Protocol):
+    def restore(self, state: Mapping[str, Any]) -> None: ...
+
+
+class _Kept:
+    """Takes a state as it is."""
+
+    def __init__(self) -> None:
+        self.state: Tree = {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.state = dict(state)
+
+
 class Progress(Protocol):
     """Who is told how far a run is."""
 
@@ -247,8 +261,7 @@ class Run:
         both with the last good epoch saved; `RunError` if the unfinished file is of other
         arguments; `CheckpointError` if a file cannot be read or written.
         """
-        times = {"started": _now(), "seconds": 0.0, "cpu_seconds": 0.0, "resumed": 0}
-        self.provenance = times | describe()
+        self.provenance = _no_time() | describe()
         self._go_on_from_file(learner)
         done, expected = learner.work()
         progress.begin(self.title, done, expected)
@@ -264,7 +277,7 @@ class Run:
         finally:
             progress.end()
 
-    def _go_on_from_file(self, learner: Learner) -> None:
+    def _go_on_from_file(self, learner: _Restored) -> None:
         partial = self._existing(self.partial_path)
         if partial is None:
             return
@@ -301,7 +314,7 @@ class Run:
             self.provenance["cpu_seconds"] += time.process_time() - cpu_started
             progress.epoch(where, row, *learner.work())
             if interrupt.signal_number or time.monotonic() - saved_at >= self.save_every_s:
-                self._save_partial(learner.state(), self.provenance, len(self.history))
+                self.save(learner.state(), self.provenance, len(self.history))
                 saved_at = time.monotonic()
             else:
                 state = copy.deepcopy(learner.state())
@@ -312,7 +325,15 @@ class Run:
         # measurements may take a while, and may be interrupted.
         self._save_last_good()
 
-    def _save_partial(self, state: Tree, provenance: Tree, epochs: int) -> None:
+    def saved(self) -> Tree:
+        """The state in an unfinished file, and its history and times taken over; empty if none."""
+        self.provenance = _no_time() | describe()
+        found = _Kept()
+        self._go_on_from_file(found)
+        return found.state
+
+    def save(self, state: Tree, provenance: Tree, epochs: int) -> None:
+        """Keep a state of so many epochs, to go on from it."""
         self._write(False, provenance, epochs, state=state)
         self._good = None
 
@@ -329,7 +350,7 @@ class Run:
     def _save_last_good(self) -> None:
         """Save the epoch before the one that failed, if it is not saved yet."""
         if self._good is not None:
-            self._save_partial(*self._good)
+            self.save(*self._good)
 
     def finish(self, model: Tree, outcome: Tree) -> Checkpoint:
         """Write the finished file in place of the unfinished one, then give it its name.
@@ -363,6 +384,10 @@ def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, 
     if bad:
         kept = "what was good before is kept (a smaller rate?)"
         raise RunError(f"{where}: {bad[0]} no longer finite; {kept}")
+
+
+def _no_time() -> Tree:
+    return {"started": _now(), "seconds": 0.0, "cpu_seconds": 0.0, "resumed": 0}
 
 
 def _now() -> str:

@@ -14,6 +14,7 @@ from hinton06.cli import look, tables
 from hinton06.cli.demo import demo
 from hinton06.cli.export import export
 from hinton06.cli.options import OneLine
+from hinton06.cli.replicate import replicate
 from hinton06.mnist import DataError
 from hinton06.report.files import ReportError
 from hinton06.training import Interrupted, RunError
@@ -22,7 +23,10 @@ _LEARNING = ["pretrain", *(m.name for m in pkgutil.iter_modules(__path__) if "fi
 """Modules with a learning command each, of their own name."""
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Learn": tuple(getattr(import_module(f"{__name__}.{name}"), name) for name in _LEARNING),
+    "Learn": (
+        *(getattr(import_module(f"{__name__}.{name}"), name) for name in _LEARNING),
+        replicate,
+    ),
     "Look": (*look.COMMANDS, demo, export),
     "Report": tables.COMMANDS,
 }
