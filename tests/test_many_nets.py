@@ -57,7 +57,7 @@ class Pretended(Place):
         from hinton06.many import fused  # noqa: PLC0415
 
         self.on_card, self.records, self.loops = True, False, fused
-        self.device = torch.device("cuda" if CARD else "cpu")
+        self.device, self._threads = torch.device("cuda" if CARD else "cpu"), 1
 
     name = "pretended"
 
@@ -66,7 +66,7 @@ class Pretended(Place):
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """Either implementation."""
     made = Place("cpu") if request.param == "plain" else Pretended()
-    with made.used():
+    with made.used(), made.exactly():
         yield made
 
 
@@ -265,7 +265,7 @@ def test_weights_after_updates_are_those_of_backpropagation(place: Place, digits
             labels = digits.train_labels[own].astype(np.intp)
             learner.learn(digits.train_images, own, labels, factors, step)
     # Sums of at most 10 products of numbers below 10, in three layers and three updates.
-    atol = 3 * 3 * 100 * (TF32 if CARD else 2.0**-22)
+    atol = 3 * 3 * 100 * 2.0**-22
     for net, one in enumerate(ours):
         for name, array in one.arrays().items():
             np.testing.assert_allclose(on_host(theirs.nets.arrays()[name][net]), array, atol=atol)

@@ -64,7 +64,7 @@ def replicate(
     digits = mnist.read(None if data_dir in (None, MNIST) else data_dir)
     context = Context(digits, display, threads or os.cpu_count() or 1, force)
     chosen = sorted(set(seeds))
-    made = learn(context, Place(device), out, RECIPES[recipe], chosen, together)
+    made = learn(context, Place(device, context.threads), out, RECIPES[recipe], chosen, together)
     took = time.monotonic() - began
     if as_json:
         files: Tree = {

@@ -337,7 +337,13 @@ def _grow_kernel(
     tl.store(velocity + at, tl.where(momentum > 0, new, 0.0), mask=own)
 
 
-TILE = (64, 128, 32, 4, 3)
+TILE = (64, 128, 32, 8, 3)
+"""Of `grow`: rows and columns of weights, cases at a time, warps, stages of loading."""
+
+
+def _precision() -> str:
+    """As PyTorch's products have it: see `Place.exactly`."""
+    return "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
 
 
 def grow(
@@ -348,7 +354,7 @@ def grow(
     grid = triton.cdiv(n_in, TILE[0]) * triton.cdiv(n_out, tile_out), n_nets
     _grow_kernel[grid](
         left, left.stride(0), right, right.stride(0), weights, velocity, step, n, left.shape[1],
-        n_in, n_out, IN=TILE[0], OUT=tile_out, CASES=TILE[2], PRECISION="tf32", num_warps=TILE[3],
+        n_in, n_out, IN=TILE[0], OUT=tile_out, CASES=TILE[2], PRECISION=_precision(), num_warps=TILE[3],
         num_stages=TILE[4],
     )  # fmt: skip
 

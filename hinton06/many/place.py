@@ -27,14 +27,15 @@ _WARM = 2
 class Place:
     """A device of PyTorch: ``"cuda"`` for the first graphics card, or ``"cpu"``.
 
-    Products are TF32 on a card, but those of measurements (`exactly`). RunError without a card.
+    Products are TF32 on a card, but those of measurements (`exactly`); so many `threads` compute on
+    the processor. RunError without a card.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, threads: int = 1) -> None:
         if name == "cuda" and not torch.cuda.is_available():
             raise RunError("PyTorch finds no graphics card here; --device cpu does without")
         self.on_card = self.records = name == "cuda"
-        self.device = torch.device(name)
+        self.device, self._threads = torch.device(name), threads
         self.loops: Any = plain
         if self.on_card:
             from hinton06.many import fused  # noqa: PLC0415  # Triton is for cards alone
@@ -62,7 +63,12 @@ class Place:
         """Compute in a block; PyTorch's own settings are as before after it."""
         with torch.inference_mode(), _products("high" if self.on_card else "highest"):
             if not self.records:
-                yield
+                before = torch.get_num_threads()
+                torch.set_num_threads(self._threads)
+                try:
+                    yield
+                finally:
+                    torch.set_num_threads(before)
                 return
             with torch.cuda.stream(torch.cuda.Stream(self.device)):  # one that can be recorded
                 yield
