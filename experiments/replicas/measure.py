@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hinton06.many import products
 from hinton06.many.classifiers import Classifiers, gathered
 from hinton06.many.place import Draws, Place, Updates
 from hinton06.many.rbms import Rbms, steps_of
@@ -78,41 +79,78 @@ def of_rbms(place: Place, n_nets: int, sizes: tuple[int, int], repeats: int) -> 
         rbms.learn(n, step)
 
     update = Updates(place, learn, BATCH)
+    first, second = visible[:, upper], visible[:, lower]
     parts: dict[str, Callable[[], object]] = {
         "update": lambda: update(BATCH),
         "take": lambda: loops.take(data, rows, rbms.data_buffer(BATCH)),
-        "up": lambda: torch.bmm(visible[:, upper], own, out=hidden[:, upper]),
-        "fire": lambda: loops.fire(hidden[:, upper], hidden_bias, draws, states),
-        "down": lambda: torch.bmm(states, own.mT, out=visible[:, lower]),
-        "visible": lambda: loops.visible(
-            visible, visible_bias, speed["visible_bias"], step, rbms.errors, None
+        "bmm up": lambda: torch.bmm(first, own, out=hidden[:, upper]),
+        "bmm down": lambda: torch.bmm(states, own.mT, out=second),
+        "fire": lambda: products.fire(
+            loops, first, own, hidden_bias, hidden[:, upper], draws, states
         ),
-        "up again": lambda: torch.bmm(visible[:, lower], own, out=hidden[:, lower]),
-        "hidden": lambda: loops.hidden(hidden, hidden_bias, speed["hidden_bias"], step),
+        "reconstruct": lambda: products.reconstruct(
+            loops,
+            states,
+            own,
+            visible,
+            visible_bias,
+            speed["visible_bias"],
+            step,
+            rbms.errors,
+            None,
+        ),
+        "hide": lambda: products.hide(
+            loops, second, own, hidden, hidden_bias, speed["hidden_bias"], step
+        ),
         "grow": lambda: loops.grow(visible, hidden, BATCH, own, speed["weights"], step),
     }
+    found = {name: microseconds(place, part, repeats) for name, part in parts.items()}
     if place.device.type == "cuda":
-        for tile in TILES:
-            parts[f"grow {'x'.join(map(str, tile))}"] = lambda tile=tile: tiled(
-                loops, tile, visible, hidden, own, speed["weights"], step
-            )
-        parts["baddbmm"] = lambda: speed["weights"].baddbmm_(
-            visible.mT, hidden, beta=0.9, alpha=0.001
-        )
-    return {name: microseconds(place, part, repeats) for name, part in parts.items()}
+        found |= ways(place, parts, visible, hidden, own, speed["weights"], step, repeats)
+    return found
+
+
+def ways(
+    place: Place, parts: Any, visible: Any, hidden: Any, weights: Any, velocity: Any, step: Any,
+    repeats: int,
+) -> dict[str, float]:  # fmt: skip
+    """Other ways of doing the parts."""
+    from hinton06.many import whole  # noqa: PLC0415  # of Triton
+
+    def tried(name: str, work: Callable[[], object]) -> None:
+        try:
+            found[name] = microseconds(place, work, repeats)
+        except Exception as error:  # a tile that does not fit there
+            print(name, repr(error)[:200])
+
+    found: dict[str, float] = {}
+    tried("baddbmm", lambda: velocity.baddbmm_(visible.mT, hidden, beta=0.9, alpha=0.001))
+    for tile in TILES:
+        place.loops.TILE, before = tile, place.loops.TILE
+        tried(f"grow {tile}", parts["grow"])
+        place.loops.TILE = before
+    modes = {"fire": whole.FIRE, "reconstruct": whole.VISIBLE, "hide": whole.HIDDEN}
+    own, usual = set(products.OWN), dict(whole.TILES)
+    for name, mode in modes.items():
+        products.OWN.discard(name)
+        tried(f"{name} in two", parts[name])
+        products.OWN.add(name)
+        for tile in WHOLE_TILES:
+            whole.TILES[mode] = tile
+            tried(f"{name} {tile}", parts[name])
+    products.OWN.clear()
+    products.OWN.update(own)
+    whole.TILES.update(usual)
+    return found
 
 
 TILES = [(64, 64, 32, 4, 3), (64, 128, 32, 8, 3), (128, 64, 32, 8, 3), (128, 128, 32, 8, 3),
          (64, 64, 64, 4, 2), (64, 128, 32, 8, 2)]  # fmt: skip
 
 
-def tiled(loops: Any, tile: Any, *arrays: Any) -> None:
-    """`grow` with other tiles."""
-    before, loops.TILE = loops.TILE, tile
-    try:
-        loops.grow(*arrays[:2], BATCH, *arrays[2:])
-    finally:
-        loops.TILE = before
+WHOLE_TILES = [(64, 32, 4, 3, False), (64, 32, 8, 3, False), (128, 32, 8, 3, False),
+               (64, 32, 4, 3, True), (128, 32, 8, 3, True), (64, 64, 4, 2, False),
+               (64, 32, 4, 4, False)]  # fmt: skip
 
 
 def of_classifiers(place: Place, n_nets: int, sizes: tuple[int, ...], repeats: int) -> float:
@@ -127,6 +165,29 @@ def of_classifiers(place: Place, n_nets: int, sizes: tuple[int, ...], repeats: i
     settings = [RECIPES["tr2006"].backprop] * n_nets
     group = Classifiers(place, draws, settings, nets, images, labels, rows, targets=[0.1] * n_nets)
     return microseconds(place, lambda: group._update(BATCH), repeats)
+
+
+def of_backpropagation(
+    place: Place, n_nets: int, sizes: tuple[int, ...], repeats: int
+) -> dict[str, float]:
+    """In the usual way and, on a card, with all products in kernels of their own, and with none."""
+    found, own = {"update": of_classifiers(place, n_nets, sizes, repeats)}, set(products.OWN)
+    if place.device.type == "cuda":
+        for name, used in (("cuBLAS", ()), ("own up", ("up",)), ("own up, back", ("up", "back"))):
+            products.OWN.clear()
+            products.OWN.update(used)
+            place.release()
+            found[name] = of_classifiers(place, n_nets, sizes, repeats)
+        products.OWN.clear()
+        products.OWN.update(own)
+    return found
+
+
+def show(name: str, took: dict[str, float], floor: float) -> None:
+    """A line."""
+    share = f"{took['update']:.0f} us, floor {floor:.0f}, {floor / took['update']:.2f}"
+    parts = ", ".join(f"{part} {us:.0f}" for part, us in took.items())
+    print(f"{name}: {share} ({parts})", flush=True)
 
 
 def main() -> None:
@@ -152,16 +213,13 @@ def main() -> None:
                 floor = 7 * 4 * n_nets * weights[layer - 1] / rate
                 name = f"{n_nets} nets, {pair[0]}-{pair[1]}"
                 found[name] = took | {"floor": floor}
-                share = f"{took['update']:.0f} us, floor {floor:.0f}, {floor / took['update']:.2f}"
-                parts = ", ".join(f"{part} {us:.0f}" for part, us in took.items())
-                print(f"{name}: {share} ({parts})", flush=True)
+                show(name, took, floor)
                 place.release()
-            took_bp = of_classifiers(place, n_nets, sizes, given.repeats)
+            took = of_backpropagation(place, n_nets, sizes, given.repeats)
             passes = 5 * weights[0] + 6 * sum(weights[1:])
             floor = 4 * n_nets * passes / rate
-            found[f"{n_nets} nets, backpropagation"] = {"update": took_bp, "floor": floor}
-            share = f"{took_bp:.0f} us, floor {floor:.0f}, {floor / took_bp:.2f}"
-            print(f"{n_nets} nets, backpropagation: {share}", flush=True)
+            found[f"{n_nets} nets, backpropagation"] = took | {"floor": floor}
+            show(f"{n_nets} nets, backpropagation", took, floor)
             place.release()
             given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
