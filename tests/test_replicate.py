@@ -64,11 +64,13 @@ def context(digits: Digits, progress: Any, **more: Any) -> Context:
     return Context(digits, progress, **more)
 
 
-def learn(digits: Digits, progress: Any, out: Path, seeds: Any = (0, 1), **more: Any) -> Any:
+def learn(
+    digits: Digits, progress: Any, out: Path, seeds: Any = (0, 1), device: str = "cpu", **more: Any
+) -> Any:
     recipe = more.pop("recipe", None) or tiny()
     together = more.pop("together", None)
     given = context(digits, progress, **more)
-    return replicas.replicate(given, Place("cpu"), out, recipe, seeds, together)
+    return replicas.replicate(given, Place(device), out, recipe, seeds, together)
 
 
 @pytest.fixture(scope="module")
@@ -314,6 +316,28 @@ def test_a_net_above_a_stack_of_a_card_is_told_from_others(
     experiments.finetune(given, tmp_path / "bp.h5", stack, tiny().backprop, "tiny", 0)
     lineage = load(tmp_path / "bp.h5").lineage
     assert (lineage.device, lineage.below) == ("", ("device",))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card")
+def test_a_card_makes_such_files(digits: Digits, make_progress: Any, tmp_path: Path) -> None:
+    def killed(epochs: int) -> None:
+        if epochs in (3, 9):
+            raise Stop
+
+    for _ in range(2):  # in the stacks, then in the nets or beyond
+        with pytest.raises(Stop):
+            learn(digits, make_progress(killed), tmp_path, device="cuda", save_every_s=0.0)
+    learn(digits, make_progress(), tmp_path, device="cuda")
+    assert all(table1.read_runs(tmp_path / "seed-1").measured)
+    given = context(digits, make_progress())
+    for path in sorted(tmp_path.glob("*/bp*.h5")):
+        file = load(path)
+        assert file.lineage.device == torch.cuda.get_device_name()
+        assert file.provenance["products"] == "TF32"
+        for found in evaluation.evaluate(given, path):
+            mine = file.outcome.scores[found.part.replace("validation", "valid")]
+            assert abs(mine.errors - found.score.errors) <= 1  # of a tie, within rounding
+            assert mine.cost_per_100 == pytest.approx(found.score.cost_per_100, rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,10 @@ class Classifiers:
         ]
         self._make_buffers()
 
-    n_nets = property(lambda self: len(self.courses))
+    @property
+    def n_nets(self) -> int:
+        """How many nets are learning."""
+        return len(self.courses)
 
     def _make_buffers(self) -> None:
         place, shape = self.place, (self.n_nets, self.batch)
@@ -207,7 +210,7 @@ class Classifiers:
     def work_of_epoch(self) -> float:
         """Multiply-adds of an epoch, of all nets, as ``DiscriminativeFineTuning`` counts them."""
         rows = self.samplers.all_rows
-        return 3.0 * sum(w[0].numel() for w in self.nets.weights) * rows.numel()
+        return 3.0 * sum(int(w[0].numel()) for w in self.nets.weights) * int(rows.numel())
 
     def work_left(self) -> float:
         """Multiply-adds that are expected: see ``DiscriminativeFineTuning.expected_epochs``."""

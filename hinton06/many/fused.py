@@ -6,7 +6,7 @@ hand, and the gradient's product (`grow`) moves the weights as it leaves the reg
 those of Philox (Salmon et al., 2011), of each net's key, the update, the use and the place.
 """
 
-# ruff: noqa: N803, N806, PLR0915, D103  # as Triton's users write constants
+# ruff: noqa: D103  # as Triton's users write constants
 
 from __future__ import annotations
 
@@ -120,13 +120,13 @@ def _fire_kernel(
         tl.store(states + net * states_net + place, fires, mask=own)
 
 
-def fire(inputs: Tensor, bias: Tensor, draws: Any, states: Tensor, use: int = _FIRE) -> None:
+def fire(inputs: Tensor, bias: Tensor, draws: Any, states: Tensor) -> None:
     n_nets, n, n_units = inputs.shape
     size, block = n * n_units, 512
     grid = triton.cdiv(size, 4 * block), n_nets
     _fire_kernel[grid](
         inputs, inputs.stride(0), bias, states, states.stride(0), draws.keys, draws.clock, n_units,
-        size, USE=use, BLOCK=block, num_warps=4,
+        size, USE=_FIRE, BLOCK=block, num_warps=4,
     )  # fmt: skip
 
 
@@ -247,8 +247,8 @@ def slope(delta: Tensor, probs: Tensor, bias: Tensor, velocity: Tensor, step: Te
 @triton.jit
 def _label_kernel(
     inputs, inputs_net, bias, velocity, step, labels, factors, batch_net, costs, costs_net, sums,
-    easy, easy_net, cases, limits, n: tl.constexpr, n_classes: tl.constexpr, SAMPLED: tl.constexpr, ROWS: tl.constexpr,
-    CLASSES: tl.constexpr,
+    easy, easy_net, cases, limits, n: tl.constexpr, n_classes: tl.constexpr,
+    SAMPLED: tl.constexpr, ROWS: tl.constexpr, CLASSES: tl.constexpr,
 ):  # fmt: skip
     net = tl.program_id(0).to(tl.int64)
     classes = tl.arange(0, CLASSES)
@@ -304,8 +304,9 @@ def label_errors(
 
 @triton.jit
 def _grow_kernel(
-    left, left_net, right, right_net, weights, velocity, step, n: tl.constexpr, count: tl.constexpr, n_in: tl.constexpr,
-    n_out: tl.constexpr, IN: tl.constexpr, OUT: tl.constexpr, CASES: tl.constexpr, PRECISION: tl.constexpr,
+    left, left_net, right, right_net, weights, velocity, step, n: tl.constexpr,
+    count: tl.constexpr, n_in: tl.constexpr, n_out: tl.constexpr, IN: tl.constexpr,
+    OUT: tl.constexpr, CASES: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     net = tl.program_id(1).to(tl.int64)
     tile = tl.program_id(0)
@@ -441,10 +442,11 @@ def sweep(samplers: Any, size: int) -> None:
     """As many sweeps as it takes until each net's queue has so many cases."""
     n_nets, n_cases = samplers.easy.shape
     half = (max(2, (n_cases - 1).bit_length()) + 1) // 2
+    block = min(4096, 1 << (2 * half))
     _sweep_kernel[n_nets,](
         samplers.easy, samplers.queue, samplers.queue_factors, samplers.ends, samplers.limits,
         samplers.keys, n_cases, samplers.queue.shape[1], size, HALF=half,
-        FRONT=_padded(size), BLOCK=min(4096, 1 << (2 * half)), num_warps=8,
+        FRONT=_padded(size), BLOCK=block, num_warps=max(1, min(8, block // 64)),
     )  # fmt: skip
 
 

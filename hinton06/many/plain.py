@@ -27,7 +27,7 @@ def squash(inputs: Tensor, bias: Tensor) -> None:
     inputs.add_(bias[:, None]).sigmoid_()
 
 
-def fire(inputs: Tensor, bias: Tensor, draws: Any, states: Tensor, use: int = 0) -> None:
+def fire(inputs: Tensor, bias: Tensor, draws: Any, states: Tensor) -> None:
     """`squash`, and states that are drawn from the probabilities."""
     squash(inputs, bias)
     states.copy_(draws.uniforms(*inputs.shape[1:]) < inputs)

@@ -94,7 +94,7 @@ class Stacks:
     ) -> None:
         self.place, self.draws, self.settings = place, draws, settings
         self._images, self._rows, first = images, rows, settings[0][0]
-        self.sizes = (images.shape[1], *first.layers)
+        self.sizes: tuple[int, ...] = (int(images.shape[1]), *first.layers)
         self.passes = [own.passes for own in settings[0]]
         self.batch = min(first.batch, rows.shape[1])
         self.samplers = Samplers(place, draws, rows, labels, self.batch, balanced=first.balanced)
@@ -104,8 +104,15 @@ class Stacks:
         self._data: Tensor | None = None
         self._begin_layer()
 
-    n_nets = property(lambda self: len(self.settings))
-    n_layers = property(lambda self: len(self.sizes) - 1)
+    @property
+    def n_nets(self) -> int:
+        """How many nets."""
+        return len(self.settings)
+
+    @property
+    def n_layers(self) -> int:
+        """Of each stack."""
+        return len(self.sizes) - 1
 
     def _begin_layer(self) -> None:
         """Learn the layer above those that are learned, of random weights."""
@@ -162,7 +169,8 @@ class Stacks:
         sizes = [a * b for a, b in pairwise(self.sizes)]
         left = [size * n for size, n in zip(sizes, self.passes, strict=True)][layer:]
         done = sizes[layer] * epoch if left else 0
-        return 5.0 * self._rows.numel() * (sum(left) - done)
+        n_rows = int(self._rows.numel())
+        return 5.0 * n_rows * (sum(left) - done)
 
     def done(self) -> list[int]:
         """All of them are at once."""
@@ -193,8 +201,8 @@ class Stacks:
     def work_of_epoch(self) -> float:
         """Multiply-adds of the next epoch, of all nets."""
         layer, _ = self.where()
-        n_nets, n_cases = self._rows.shape
-        return 5.0 * self.sizes[layer] * self.sizes[layer + 1] * n_cases * n_nets
+        n_rows = int(self._rows.numel())
+        return 5.0 * self.sizes[layer] * self.sizes[layer + 1] * n_rows
 
     def run_epoch(self, tick: Callable[[float], None]) -> list[dict[str, float]]:
         """One epoch of all nets; a row of measurements of each, as ``GreedyStack.run_epoch``."""

@@ -27,7 +27,7 @@ from hinton06.many.place import Draws, Place
 from hinton06.many.rbms import Stacks
 from hinton06.mnist import SPLITS
 from hinton06.models import Classifier
-from hinton06.recipes import Recipe
+from hinton06.recipes import BackpropSettings, PretrainSettings, Recipe
 from hinton06.recognition import Score
 from hinton06.training import Run, RunError
 
@@ -44,12 +44,15 @@ class _Table1:
     out: Path
     recipe: Recipe
     seeds: Sequence[int]
+    pretrain: PretrainSettings = field(init=False)
+    backprop: BackpropSettings = field(init=False)
 
     def __post_init__(self) -> None:
         digits, place = self.context.digits, self.place
         self.pretrain, self.backprop = self.recipe.pretrain, self.recipe.backprop
         self._check()
         self.images = place.put(digits.train_images)
+        self.n_pixels = digits.n_pixels
         self.labels = place.put(digits.train_labels.astype(np.int64))
         self.test_images = place.put(digits.test_images)
         self.test_labels = place.put(digits.test_labels.astype(np.int64))
@@ -129,7 +132,7 @@ class _StackStage:
 
     def guess(self, _: Member) -> float:
         """As `Stage`."""
-        sizes = (self.table.images.shape[1], *self.table.pretrain.layers)
+        sizes = (self.table.n_pixels, *self.table.pretrain.layers)
         n_cases = self.table.pretrain.cases or len(self.table.labels) * 5 // 6
         return 5.0 * sum(a * b for a, b in pairwise(sizes)) * n_cases * self.table.pretrain.passes
 
@@ -138,7 +141,7 @@ class _StackStage:
         sizes = (0, *self.table.pretrain.layers[:-1])
         features = max(a + b for a, b in pairwise(sizes)) if len(sizes) > 1 else 0
         n_cases = self.table.pretrain.cases or len(self.table.labels) * 5 // 6
-        layers = (self.table.images.shape[1], *self.table.pretrain.layers)
+        layers = (self.table.n_pixels, *self.table.pretrain.layers)
         weights = sum(a * b for a, b in pairwise(layers))
         buffers = 5 * self.table.pretrain.batch + 2000
         return 4 * (n_cases * (features + 8) + 3 * weights + buffers * max(layers))
@@ -216,7 +219,7 @@ class _NetStage:
         """Multiply-adds that a net is expected to take."""
         table, n_cases = self.table, len(self.table.labels)
         epochs = float(np.mean(self.epochs_seen)) if self.epochs_seen else self.first_guess
-        sizes = (table.images.shape[1], *table.pretrain.layers, table.context.digits.n_classes)
+        sizes = (table.n_pixels, *table.pretrain.layers, table.context.digits.n_classes)
         share = 5 / 6 if role == VALIDATED else 1.0
         epochs = min(epochs, table.backprop.max_epochs)
         return 3.0 * sum(a * b for a, b in pairwise(sizes)) * n_cases * share * epochs
@@ -274,7 +277,7 @@ class _Random(_NetStage):
     def nets(self, members: Sequence[Member], draws: Draws) -> Nets:
         """Of random weights, each by its own draws."""
         table = self.table
-        sizes = (table.images.shape[1], *table.pretrain.layers, table.context.digits.n_classes)
+        sizes = (table.n_pixels, *table.pretrain.layers, table.context.digits.n_classes)
         scale = table.backprop.initial_scale
         made = [Classifier.random(sizes, scale, draws.rngs[net]) for net in range(len(members))]
         return gathered(table.place, made)

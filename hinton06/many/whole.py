@@ -4,7 +4,7 @@ Each program has all cases of a batch and some units of one net. What `fused` do
 products of cuBLAS is done here to the sums at hand, so that they are neither written nor read.
 """
 
-# ruff: noqa: D103, N803, N806, PLR0915
+# ruff: noqa: PLR0912, PLR0915, SIM108
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ import triton.language as tl
 from torch import Tensor
 
 from hinton06.many.fused import (
-    _FIRE, _RECON, _logistic, _move_bias, _padded, _precision, _uniform, _words,
+    _FIRE,
+    _RECON,
+    _logistic,
+    _move_bias,
+    _padded,
+    _precision,
+    _uniform,
+    _words,
 )  # fmt: skip
 
 SQUASH, FIRE, HIDDEN, VISIBLE, SLOPE = range(5)
