@@ -355,8 +355,8 @@ def grow(
     grid = triton.cdiv(n_in, TILE[0]) * triton.cdiv(n_out, tile_out), n_nets
     _grow_kernel[grid](
         left, left.stride(0), right, right.stride(0), weights, velocity, step, n, left.shape[1],
-        n_in, n_out, IN=TILE[0], OUT=tile_out, CASES=TILE[2], PRECISION=_precision(), num_warps=TILE[3],
-        num_stages=TILE[4],
+        n_in, n_out, IN=TILE[0], OUT=tile_out, CASES=TILE[2], PRECISION=_precision(),
+        num_warps=TILE[3], num_stages=TILE[4],
     )  # fmt: skip
 
 
