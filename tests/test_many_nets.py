@@ -34,7 +34,7 @@ CARD = torch.cuda.is_available()
 if not CARD:  # before Triton's kernels are imported
     os.environ["TRITON_INTERPRET"] = "1"
 from hinton06.many import place as places  # noqa: E402
-from hinton06.many import plain, products  # noqa: E402
+from hinton06.many import plain  # noqa: E402
 from hinton06.many.classifiers import Classifiers, gathered, log_probs, scores  # noqa: E402
 from hinton06.many.place import Draws, Place  # noqa: E402
 from hinton06.many.rbms import Rbms, Stacks, steps_of  # noqa: E402
@@ -497,8 +497,12 @@ def test_kernels_reconstruct_as_pytorch_does(card: Place, n: int, units: int) ->
         close(getattr(there, name), getattr(here, name), n, 4)
 
 
+@pytest.mark.parametrize("at_a_time", [1, 2, 100])
 @pytest.mark.parametrize(("n", "n_in", "n_out"), [(8, 9, 6), (200, 130, 70), (100, 64, 10)])
-def test_kernels_move_weights_as_pytorch_does(card: Place, n: int, n_in: int, n_out: int) -> None:
+def test_kernels_move_weights_as_pytorch_does(
+    card: Place, monkeypatch: pytest.MonkeyPatch, n: int, n_in: int, n_out: int, at_a_time: int
+) -> None:
+    monkeypatch.setattr(card.loops, "GRADIENTS", 4 * n_in * n_out * at_a_time)
     here, there = pairs(
         card, left=(3, n, n_in), right=(3, n, n_out), weights=(3, n_in, n_out),
         velocity=(3, n_in, n_out),
@@ -543,53 +547,6 @@ def test_kernels_have_the_errors_of_labels_that_pytorch_has(card: Place, n: int)
         clear = np.abs(costs[net] - limits[net, 0]) > 1e-4
         found = easy[net, cases[net]]
         np.testing.assert_array_equal(found[clear], (costs[net] < limits[net, 0])[clear])
-
-
-@pytest.mark.parametrize("drawn", [False, True])
-@pytest.mark.parametrize(("n", "n_in", "n_out"), [(4, 9, 6), (100, 70, 130)])
-def test_whole_kernels_do_what_the_parts_do(
-    card: Place, monkeypatch: pytest.MonkeyPatch, n: int, n_in: int, n_out: int, drawn: bool
-) -> None:
-    """With both products and what comes after them in one kernel, the same is computed."""
-    found = []
-    for own in (set(), {"up", "fire", "reconstruct", "hide", "back"}):
-        monkeypatch.setattr(products, "OWN", own)
-        _, there = pairs(
-            card, visible=(3, 2 * n, n_in), hidden=(3, 2 * n, n_out), weights=(3, n_in, n_out),
-            upper=(3, n_out), velocity=(3, n_out), lower=(3, n_in), speed=(3, n_in),
-            errors=(3, n_in), probs=(3, n, n_in), delta=(3, n, n_in), states=(3, n, n_out),
-        )  # fmt: skip
-        there.weights /= 10
-        visible, hidden, draws = there.visible, there.hidden, draws_of(card, 3)
-        loops, weights, step = card.loops, there.weights, there.step
-        products.up(loops, visible[:, :n], weights, there.upper, hidden[:, n:])
-        up = on_host(hidden)
-        products.fire(loops, visible[:, :n], weights, there.upper, hidden[:, :n], draws,
-                      there.states)  # fmt: skip
-        states = on_host(there.states)
-        there.states[...] = (hidden[:, :n] > 0.5).float()
-        products.reconstruct(
-            loops, there.states, weights, visible, there.lower, there.speed, step, there.errors,
-            draws if drawn else None,
-        )  # fmt: skip
-        recon = on_host(visible)
-        visible[:, n:] = (visible[:, n:] > 0.5).float()
-        if drawn:  # of other draws
-            recon[:, n:] = 0
-            for array in (there.lower, there.speed):
-                array.zero_()
-        products.hide(loops, visible[:, n:] * 0 + 1, weights, hidden, there.upper,
-                      there.velocity, step)  # fmt: skip
-        products.back(loops, hidden[:, :n].contiguous(), weights, there.probs, there.delta,
-                      there.lower, there.speed, step)  # fmt: skip
-        names = ("hidden", "upper", "velocity", "lower", "speed", "errors", "delta")
-        every = {name: on_host(getattr(there, name)) for name in names}
-        found.append({"up": up, "states": states, "recon": recon, **every})
-    mine, theirs = found
-    p = mine["hidden"][:, :n]
-    assert abs(np.mean(theirs["states"] - p)) < 5 * 0.5 / np.sqrt(p.size)
-    for name in mine.keys() - {"states"}:
-        close(torch.from_numpy(theirs[name]), torch.from_numpy(mine[name]), 8 * n_out, 8)
 
 
 # -- draws ---------------------------------------------------------------------------------------

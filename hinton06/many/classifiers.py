@@ -12,7 +12,6 @@ from torch import Tensor
 
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.finetuning import Selected
-from hinton06.many import products
 from hinton06.many.place import Draws, Place, Updates
 from hinton06.many.rbms import steps_of
 from hinton06.many.sampling import Samplers
@@ -188,9 +187,8 @@ class Classifiers:
         samplers.draw(n)
         loops.take(self._images, samplers.rows, layers[0])
         for number in range(top):
-            products.up(
-                loops, layers[number], nets.weights[number], nets.biases[number], layers[number + 1]
-            )
+            torch.bmm(layers[number], nets.weights[number], out=layers[number + 1])
+            loops.squash(layers[number + 1], nets.biases[number])
         torch.bmm(layers[top], nets.weights[top], out=deltas[top])
         loops.label_errors(
             deltas[top], nets.biases[top], speed.biases[top], steps[top], samplers,
@@ -200,9 +198,10 @@ class Classifiers:
         for number in range(top, -1, -1):
             weights, velocity = nets.weights[number], speed.weights[number]
             if number:
-                products.back(
-                    loops, deltas[number], weights, layers[number], deltas[number - 1],
-                    nets.biases[number - 1], speed.biases[number - 1], steps[number - 1],
+                torch.bmm(deltas[number], weights.mT, out=deltas[number - 1])
+                loops.slope(
+                    deltas[number - 1], layers[number], nets.biases[number - 1],
+                    speed.biases[number - 1], steps[number - 1],
                 )  # fmt: skip
             loops.grow(layers[number], deltas[number], n, weights, velocity, steps[number])
         self.draws.tick()

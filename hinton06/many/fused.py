@@ -2,8 +2,8 @@
 
 What bounds many nets on a card is memory, so the arrays are gone over as seldom as can be: draws
 are computed where they are compared, biases learn in the kernel that has their units' numbers at
-hand, and the gradient's product (`grow`) moves the weights as it leaves the registers. Draws are
-those of Philox (Salmon et al., 2011), of each net's key, the update, the use and the place.
+hand, and weights move (`grow`) while their gradients are in the card's cache. Products are those
+of cuBLAS: kernels that do a product and what follows it took longer. Draws are those of Philox (Salmon et al., 2011), of each net's key, the update, the use and the place.
 """
 
 # ruff: noqa: D103  # as Triton's users write constants
@@ -16,6 +16,8 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+
+from hinton06.numerics import batches
 
 _FIRE, _RECON, _SELECT, _ORDER = 0, 1, 2, 3
 """Uses of draws."""
@@ -303,61 +305,40 @@ def label_errors(
 
 
 @triton.jit
-def _grow_kernel(
-    left, left_net, right, right_net, weights, velocity, step, n: tl.constexpr,
-    count: tl.constexpr, n_in: tl.constexpr, n_out: tl.constexpr, IN: tl.constexpr,
-    OUT: tl.constexpr, CASES: tl.constexpr, PRECISION: tl.constexpr,
-):  # fmt: skip
+def _move_kernel(gradient, weights, velocity, step, n, size, BLOCK: tl.constexpr):
     net = tl.program_id(1).to(tl.int64)
-    tile = tl.program_id(0)
-    across = tl.cdiv(n_out, OUT)
-    rows = (tile // across) * IN + tl.arange(0, IN)
-    columns = (tile % across) * OUT + tl.arange(0, OUT)
-    real_rows, real_columns = rows < n_in, columns < n_out
-    at = net * n_in * n_out + rows[:, None] * n_out + columns[None, :]
-    own = real_rows[:, None] & real_columns[None, :]
-    now = tl.load(weights + at, mask=own, other=0.0)
-    before = tl.load(velocity + at, mask=own, other=0.0)
-    total = tl.zeros((IN, OUT), tl.float32)
-    for begin in range(0, count, CASES):
-        cases = begin + tl.arange(0, CASES)
-        there = cases < count
-        from_left = tl.load(
-            left + net * left_net + cases[:, None] * n_in + rows[None, :],
-            mask=there[:, None] & real_rows[None, :], other=0.0,
-        )  # fmt: skip
-        from_right = tl.load(
-            right + net * right_net + cases[:, None] * n_out + columns[None, :],
-            mask=there[:, None] & real_columns[None, :], other=0.0,
-        )  # fmt: skip
-        total = tl.dot(tl.trans(from_left), from_right, total, input_precision=PRECISION)
+    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    own = place < size
+    at = net * size + place
     rate, momentum = tl.load(step + net * 3) / n, tl.load(step + net * 3 + 1)
     shrink = tl.load(step + net * 3 + 2)
-    new = momentum * before + rate * total - shrink * now
-    tl.store(weights + at, now + new, mask=own)
-    tl.store(velocity + at, tl.where(momentum > 0, new, 0.0), mask=own)
+    by = tl.load(gradient + at, mask=own)
+    # Not to drive the gradients of the next nets out of the cache.
+    now = tl.load(weights + at, mask=own, eviction_policy="evict_first")
+    before = tl.load(velocity + at, mask=own, eviction_policy="evict_first")
+    new = momentum * before + rate * by - shrink * now
+    tl.store(weights + at, now + new, mask=own, eviction_policy="evict_first")
+    still = tl.where(momentum > 0, new, 0.0)
+    tl.store(velocity + at, still, mask=own, eviction_policy="evict_first")
 
 
-TILE = (64, 128, 32, 8, 3)
-"""Of `grow`: rows and columns of weights, cases at a time, warps, stages of loading."""
+GRADIENTS = 24 << 20
+"""Bytes of gradients, of some nets, that are computed before weights move by them.
 
-
-def _precision() -> str:
-    """As PyTorch's products have it: see `Place.exactly`."""
-    return "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
+What a card's cache holds is neither written to its memory nor read from there.
+"""
 
 
 def grow(
     left: Tensor, right: Tensor, n: int, weights: Tensor, velocity: Tensor, step: Tensor
 ) -> None:
     n_nets, n_in, n_out = weights.shape
-    tile_out = min(TILE[1], _padded(n_out))
-    grid = triton.cdiv(n_in, TILE[0]) * triton.cdiv(n_out, tile_out), n_nets
-    _grow_kernel[grid](
-        left, left.stride(0), right, right.stride(0), weights, velocity, step, n, left.shape[1],
-        n_in, n_out, IN=TILE[0], OUT=tile_out, CASES=TILE[2], PRECISION=_precision(),
-        num_warps=TILE[3], num_stages=TILE[4],
-    )  # fmt: skip
+    size, block = n_in * n_out, 2048
+    for some in batches(n_nets, max(1, GRADIENTS // (4 * size))):
+        gradient = torch.bmm(left[some].mT, right[some])
+        _move_kernel[triton.cdiv(size, block), len(gradient)](
+            gradient, weights[some], velocity[some], step[some], n, size, BLOCK=block, num_warps=8
+        )
 
 
 # -- importance sampling -------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hinton06.many import products
 from hinton06.many.place import Draws, Place, Updates
 from hinton06.many.sampling import Samplers
 from hinton06.models import Rbm, Stack
@@ -63,16 +62,15 @@ class Rbms:
         loops, speed, states = self._place.loops, self.velocities, self._states[:, :n]
         weights, visible_bias, hidden_bias = self.arrays.values()
         visible, hidden = self._visible[:, : 2 * n], self._hidden[:, : 2 * n]
-        products.fire(
-            loops, visible[:, :n], weights, hidden_bias, hidden[:, :n], self._draws, states
-        )
-        products.reconstruct(
-            loops, states, weights, visible, visible_bias, speed["visible_bias"], step, self.errors,
+        torch.bmm(visible[:, :n], weights, out=hidden[:, :n])
+        loops.fire(hidden[:, :n], hidden_bias, self._draws, states)
+        torch.bmm(states, weights.mT, out=visible[:, n:])
+        loops.visible(
+            visible, visible_bias, speed["visible_bias"], step, self.errors,
             self._draws if self._recon_states else None,
         )  # fmt: skip
-        products.hide(
-            loops, visible[:, n:], weights, hidden, hidden_bias, speed["hidden_bias"], step
-        )
+        torch.bmm(visible[:, n:], weights, out=hidden[:, n:])
+        loops.hidden(hidden, hidden_bias, speed["hidden_bias"], step)
         loops.grow(visible, hidden, n, weights, speed["weights"], step)
         self._draws.tick()
 
