@@ -2,8 +2,9 @@
 
 What bounds many nets on a card is memory, so the arrays are gone over as seldom as can be: draws
 are computed where they are compared, biases learn in the kernel that has their units' numbers at
-hand, and weights move (`grow`) while their gradients are in the card's cache. Products are those
-of cuBLAS: kernels that do a product and what follows it took longer. Draws are those of Philox (Salmon et al., 2011), of each net's key, the update, the use and the place.
+hand, and weights move (`grow`) while their gradients are in the card's cache. Products are those of
+cuBLAS: kernels that did a product and what follows it took longer. Draws are those of Philox
+(Salmon et al., 2011), of each net's key, the update, the use and the place.
 """
 
 # ruff: noqa: D103  # as Triton's users write constants
