@@ -10,7 +10,7 @@ passed() { echo "$1: $(($(date +%s) - began)) s since the start" | tee -a "$out/
 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader > "$out/first.txt" 2>&1
 # Kernels of all shapes are compiled meanwhile.
 timeout 45 python3 experiments/replicas/measure.py --nets 1 --repeats 1 > /dev/null 2>&1 &
-OMP_NUM_THREADS=1 timeout 45 python3 -m pytest -q -n 10 -p no:cacheprovider --tb=short \
+OMP_NUM_THREADS=1 timeout 45 python3 -m pytest -q -n 10 -p no:cacheprovider --tb=short -o filterwarnings=default \
     tests/test_replicate.py tests/test_lineage.py \
     tests/test_many_nets.py::test_kernels_move_weights_as_pytorch_does >> "$out/first.txt" 2>&1
 wait
