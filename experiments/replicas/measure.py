@@ -6,9 +6,8 @@ What bounds them is reading and writing the weights. The floor of an update is t
 these over the rate at which the card copies: contrastive divergence reads weights in each of its
 three products, and reads and writes them and their velocities once to move them (7 passes);
 backpropagation reads them on the way up and, above the first layer, on the way down (5 and 6).
-Data, states and probabilities come on top, and are not counted. Parts are
-timed as an update is: recorded once, then replayed. Gradients are computed for some nets at a time;
-`--chunks` tries several sizes, in MiB, and says with which the weights of all layers move fastest.
+Data, states, probabilities and gradients come on top, and are not counted. Parts are timed as an
+update is: recorded once, then replayed.
 """
 
 from __future__ import annotations
@@ -68,9 +67,7 @@ def copying(place: Place, size: int) -> float:
     return 2 * size / microseconds(place, lambda: target.copy_(source), 20)
 
 
-def of_rbms(
-    place: Place, n_nets: int, sizes: tuple[int, int], repeats: int, chunks: list[int]
-) -> dict[str, float]:
+def of_rbms(place: Place, n_nets: int, sizes: tuple[int, int], repeats: int) -> dict[str, float]:
     """An update of contrastive divergence of one layer, and each of its parts."""
     n_visible, n_hidden = sizes
     draws = Draws(place, [(seed, 0, "a") for seed in range(n_nets)])
@@ -103,13 +100,7 @@ def of_rbms(
         "gradients": lambda: torch.bmm(visible.mT, hidden),
         "grow": lambda: loops.grow(visible, hidden, BATCH, own, speed["weights"], step),
     }
-    found = {name: microseconds(place, part, repeats) for name, part in parts.items()}
-    usual = getattr(loops, "GRADIENTS", 0)
-    for chunk in chunks:
-        loops.GRADIENTS = chunk << 20
-        found[f"grow by {chunk} MiB"] = microseconds(place, parts["grow"], repeats)
-    loops.GRADIENTS = usual
-    return found
+    return {name: microseconds(place, part, repeats) for name, part in parts.items()}
 
 
 def of_classifiers(place: Place, n_nets: int, sizes: tuple[int, ...], repeats: int) -> float:
@@ -140,11 +131,9 @@ def main() -> None:
     parser.add_argument("--nets", default="3,33,99")
     parser.add_argument("--layers", default="784-500-500-2000-10")
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--chunks", default="", help="as 8,16,32")
     parser.add_argument("--out", type=Path, help="a JSON file of all numbers")
     given = parser.parse_args()
     place = Place(given.device)
-    chunks = [int(chunk) for chunk in given.chunks.split(",") if chunk]
     sizes = tuple(map(int, given.layers.split("-")))
     weights = [a * b for a, b in pairwise(sizes)]
     found: dict[str, Any] = {"place": place.described(), "batch": BATCH, "layers": sizes}
@@ -153,24 +142,19 @@ def main() -> None:
         found["copied_bytes_per_us"] = rate
         print(f"{place.name}: copies {rate / 1e6:.2f} TB/s")
         for n_nets in map(int, given.nets.split(",")):
-            by_chunk = dict.fromkeys(chunks, 0.0)
             for layer, pair in enumerate(pairwise(sizes[:-1])):
-                took = of_rbms(place, n_nets, pair, given.repeats, chunks)
+                took = of_rbms(place, n_nets, pair, given.repeats)
                 floor = 7 * 4 * n_nets * weights[layer] / rate
                 name = f"{n_nets} nets, {pair[0]}-{pair[1]}"
                 found[name] = took | {"floor": floor}
                 show(name, took, floor)
                 place.release()
-                for chunk in chunks:
-                    by_chunk[chunk] += took[f"grow by {chunk} MiB"]
             took = {"update": of_classifiers(place, n_nets, sizes, given.repeats)}
             passes = 5 * weights[0] + 6 * sum(weights[1:])
             floor = 4 * n_nets * passes / rate
             found[f"{n_nets} nets, backpropagation"] = took | {"floor": floor}
             show(f"{n_nets} nets, backpropagation", took, floor)
             place.release()
-            if by_chunk:
-                print(f"best for {n_nets}: {min(by_chunk, key=by_chunk.__getitem__)}", flush=True)
     if given.out:
         given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

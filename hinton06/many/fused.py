@@ -2,9 +2,9 @@
 
 What bounds many nets on a card is memory, so the arrays are gone over as seldom as can be: draws
 are computed where they are compared, biases learn in the kernel that has their units' numbers at
-hand, and weights move (`grow`) while their gradients are in the card's cache. Products are those of
-cuBLAS: kernels that did a product and what follows it took longer. Draws are those of Philox
-(Salmon et al., 2011), of each net's key, the update, the use and the place.
+hand, and weights move (`grow`) in one pass. Products are those of cuBLAS: kernels that did a
+product and what follows it took longer, as did gradients of a few nets at a time. Draws are those
+of Philox (Salmon et al., 2011), of each net's key, the update, the use and the place.
 """
 
 # ruff: noqa: D103  # as Triton's users write constants
@@ -17,8 +17,6 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-
-from hinton06.numerics import batches
 
 _FIRE, _RECON, _SELECT, _ORDER = 0, 1, 2, 3
 """Uses of draws."""
@@ -314,7 +312,7 @@ def _move_kernel(gradient, weights, velocity, step, n, size, BLOCK: tl.constexpr
     rate, momentum = tl.load(step + net * 3) / n, tl.load(step + net * 3 + 1)
     shrink = tl.load(step + net * 3 + 2)
     by = tl.load(gradient + at, mask=own)
-    # Not to drive the gradients of the next nets out of the cache.
+    # Not to drive gradients that were just computed out of the cache.
     now = tl.load(weights + at, mask=own, eviction_policy="evict_first")
     before = tl.load(velocity + at, mask=own, eviction_policy="evict_first")
     new = momentum * before + rate * by - shrink * now
@@ -323,23 +321,15 @@ def _move_kernel(gradient, weights, velocity, step, n, size, BLOCK: tl.constexpr
     tl.store(velocity + at, still, mask=own, eviction_policy="evict_first")
 
 
-GRADIENTS = 24 << 20
-"""Bytes of gradients, of some nets, that are computed before weights move by them.
-
-What a card's cache holds is neither written to its memory nor read from there.
-"""
-
-
 def grow(
     left: Tensor, right: Tensor, n: int, weights: Tensor, velocity: Tensor, step: Tensor
 ) -> None:
     n_nets, n_in, n_out = weights.shape
     size, block = n_in * n_out, 2048
-    for some in batches(n_nets, max(1, GRADIENTS // (4 * size))):
-        gradient = torch.bmm(left[some].mT, right[some])
-        _move_kernel[triton.cdiv(size, block), len(gradient)](
-            gradient, weights[some], velocity[some], step[some], n, size, BLOCK=block, num_warps=8
-        )
+    gradient = torch.bmm(left.mT, right)
+    _move_kernel[triton.cdiv(size, block), n_nets](
+        gradient, weights, velocity, step, n, size, BLOCK=block, num_warps=8
+    )
 
 
 # -- importance sampling -------------------------------------------------------------------------
