@@ -19,11 +19,14 @@ learn() { # LOG SECONDS FOLDER SEEDS ...
     timeout -s TERM -k 25 "$most" python3 -u -m hinton06 replicate --seeds "$chosen" --plain \
         --out "$folder" "$@" 2>&1 |
         while read -r line; do echo "$(($(since) - began)) s: $line"; done > "$log"
-    echo "seeds $chosen: $(($(since) - began)) s"
+    took=$(($(since) - began))
+    echo "seeds $chosen: $took s"
+    echo "$chosen,$took" >> "$out/times.csv"
     tail -2 "$log" | cut -c1-200
     awk '$3 == "replicate" && $4 $5 != last { print; last = $4 $5 }' "$log" | cut -c1-90
 }
 
+echo seeds,seconds > "$out/times.csv"
 TRITON_CACHE_DIR=$runs/compiled learn "$out/one.txt" 90 "$runs/one" 0
 python3 experiments/replicas/files.py "$runs/one" "$runs/one.csv" && cat "$runs/one.csv" >> "$out/one.txt"
 cut -d, -f2,4-12,14 "$runs/one.csv"
