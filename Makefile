@@ -7,7 +7,9 @@
 #   make unlabelled   with few labels: pretrained on images without any, and not pretrained
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
+#   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
 #   make figures      Figures 2, 3 and 5, and learning curves
+#   make report       a page of all that table1, replicas and unlabelled have made so far
 #   make nets-inside  the nets inside the package, from those of table1 and of cws
 #   make demo         a page that recognises and dreams in a browser, of two nets
 #   make test lint    the tests; types and style
@@ -24,8 +26,10 @@ RECIPE ?= tr2006
 # A folder of other IDX files; the MNIST files inside the package when empty.
 DATA   ?=
 RUNS   ?= runs/table1$(call of_seed,$(SEED))
-# Of the replicas, each in a folder of its own.
+# Of the replicas, each in a folder of its own, and what is made of each: nets (those of Table 1),
+# cws, hybrid, translated or unlabelled.
 SEEDS  ?= 0 1 2 3 4
+EACH   ?= nets
 # Splits that translated, unlabelled, cws and hybrid train nets of.
 SPLITS ?= a
 # The generative net inside the package.
@@ -46,15 +50,20 @@ START     = $(GO_ON) --seed $(SEED) --recipe $(RECIPE) $(if $(DATA),--data $(DAT
 PARALLEL  = @$(MAKE) --no-print-directory -j$(JOBS)
 ALL      := a b c
 NETS      = $(ALL:%=$(RUNS)/bp-%.h5) $(ALL:%=$(RUNS)/bp-%-extended.h5) $(RUNS)/bp-not-pretrained.h5
+LIKELY    = $(RUNS)/likelihood
+ESTIMATED = $(foreach table,rbms layers wake-sleep,$(LIKELY)/$(table)/likelihood.json) $(LIKELY)/starts.json
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
+# Folders of runs that are there.
+REPORTED  = $(wildcard $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) $(RUNS)/unlabelled)
 # The net that dreams, and the greedily learned one that it comes from.
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid figures nets-inside demo test \
-	lint dist torture bench clean
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood figures report \
+	nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
-	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5
+	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5 \
+	$(foreach name,cd-25 persistent random transpose,$(LIKELY)/$(name).h5)
 
 table1: .venv/installed
 	$(PARALLEL) nets
@@ -68,7 +77,7 @@ replicas: .venv/installed
 	@$(HINTON06) replicas $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) --save $(RUNS)/replicas
 
 replica-%:
-	@$(MAKE) --no-print-directory nets SEED=$* RUNS=$(RUNS)$(call of_seed,$*)
+	@$(MAKE) --no-print-directory $(EACH) SEED=$* RUNS=$(RUNS)$(call of_seed,$*)
 
 translated: .venv/installed
 	$(PARALLEL) $(SPLITS:%=$(RUNS)/bp-translated-%-extended.h5)
@@ -90,9 +99,15 @@ hybrid: cws
 	$(PARALLEL) $(SPLITS:%=$(RUNS)/hybrid-%-extended.h5)
 	@$(HINTON06) generative $(RUNS) --save $(RUNS)/generative
 
+likelihood: .venv/installed
+	$(PARALLEL) $(ESTIMATED)
+
 figures: .venv/installed
 	$(PARALLEL) $(FIGURED)
 	@$(HINTON06) figures $(FIGURED) --out $(RUNS)/figures --threads 1
+
+report: .venv/installed
+	@$(HINTON06) report $(or $(REPORTED),$(RUNS)) --out $(RUNS)/report.html --threads 1
 
 nets-inside: $(RUNS)/bp-a.h5 $(DREAMER)
 	$(BIN)/python experiments/nets/make.py --record experiments/nets \
@@ -139,6 +154,32 @@ $(RUNS)/hybrid-%.h5: $(RUNS)/cws-%.h5
 $(ALL:%=$(RUNS)/cws-%-extended.h5) $(ALL:%=$(RUNS)/hybrid-%-extended.h5): %-extended.h5: %.h5
 	$(HINTON06) finetune-cws --extend $< --out $@ $(GO_ON_2)
 
+$(LIKELY)/cd-25.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --layers 500 --cd 25 --track 10 --out $@ $(START)
+
+$(LIKELY)/persistent.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --layers 500 --persistent --track 10 --out $@ $(START)
+
+# Above one first layer, two starts of the second.
+$(LIKELY)/random.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --layers 500-784 --persistent --track 5 --out $@ $(START)
+
+$(LIKELY)/transpose.h5: $(LIKELY)/random.h5
+	$(HINTON06) pretrain --split a --layers 500-784 --persistent --track 5 --start transpose --on $< \
+		--out $@ $(GO_ON)
+
+$(LIKELY)/starts.json: $(LIKELY)/random.h5 $(LIKELY)/transpose.h5
+	$(BIN)/python experiments/likelihood/starts.py $^ --out $(@D)
+
+$(LIKELY)/rbms/likelihood.json: $(RUNS)/pretrain-a.h5 $(LIKELY)/cd-25.h5 $(LIKELY)/persistent.h5
+	$(HINTON06) likelihood $^ --layer 1 --save $(@D) --threads $(or $(THREADS),1)
+
+$(LIKELY)/layers/likelihood.json: $(RUNS)/pretrain-a.h5 $(LIKELY)/random.h5 $(LIKELY)/transpose.h5
+	$(HINTON06) likelihood $^ --save $(@D) --threads $(or $(THREADS),1)
+
+$(LIKELY)/wake-sleep/likelihood.json: $(RUNS)/pretrain-labels-a.h5 $(RUNS)/cws-a.h5
+	$(HINTON06) likelihood $^ --layer 3 --save $(@D) --threads $(or $(THREADS),1)
+
 test: .venv/installed
 	$(BIN)/python -m pytest --cov
 
@@ -158,7 +199,8 @@ torture: .venv/installed
 bench: .venv/installed-bench
 	$(BIN)/python experiments/speed/bench.py --record experiments/speed
 
-.venv/installed: pyproject.toml hinton06/native.c
+# With ON_NODE (as on a cluster's nodes) what is installed stays, however old: nothing is fetched.
+.venv/installed: $(if $(ON_NODE),,pyproject.toml hinton06/native.c)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from hinton06.mnist import DataError
     from hinton06.net import Net, load
+    from hinton06.pictures import prepare
     from hinton06.report.files import ReportError
     from hinton06.training import RunError
 
@@ -37,6 +38,7 @@ _MODULES = ("mnist", "nets", "sklearn")
 _FROM = {
     "load": "net",
     "Net": "net",
+    "prepare": "pictures",
     "pretrain": "learning",
     "finetune_bp": "learning",
     "finetune_cws": "learning",
@@ -61,6 +63,7 @@ __all__ = [
     "load",
     "mnist",
     "nets",
+    "prepare",
     "pretrain",
 ]
 

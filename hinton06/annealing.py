@@ -27,7 +27,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.random import Generator
@@ -135,8 +135,21 @@ def sample(
     return Samples(log_weights.reshape(shape), log_probs.reshape(*shape, net.n_labels))
 
 
+class Annealed(Protocol):
+    """Chains that can be led through distributions f_b."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def log_ratio(self, before: float, after: float) -> NDArray[np.float64]:
+        """Log of f_after / f_before of each chain: (n,) nats."""
+
+    def move(self, beta: float, rng: Generator) -> None:
+        """Change the states by chance; if they are distributed as f_b, they stay so."""
+
+
 def anneal(
-    chains: Chains,
+    chains: Annealed,
     betas: Sequence[float],
     rng: Generator,
     tick: Callable[[float], None] = lambda _share: None,
@@ -144,13 +157,13 @@ def anneal(
 ) -> NDArray[np.float64]:
     """Lead chains from the first distribution towards the last, and weigh them: Neal (2001).
 
-    They are distributed as f_b of the first of the increasing `betas`, and moved at each but the
+    They are distributed as f_b of the first of the monotonic `betas`, and moved at each but the
     first and the last. Returns (n,) log weights in nats, of expectation sum of the last f_b / sum
     of the first; weighted so, they are distributed as the last. `tick` gets shares of `work`.
     """
-    log_weights = np.zeros(len(chains.hid_states))
+    log_weights = np.zeros(len(chains))
     for before, beta in pairwise(betas):
-        log_weights += chains.log_density(beta) - chains.log_density(before)
+        log_weights += chains.log_ratio(before, beta)
         if beta != betas[-1]:
             chains.move(beta, rng)
         tick(work / (len(betas) - 1))
@@ -172,6 +185,9 @@ class Chains:
         pen_inputs = numerics.affine(self.hid_states, net.hidpen, net.pen_rec_bias)
         self.pen_states = numerics.bernoulli(numerics.logistic(pen_inputs), rng)
         self.refresh()
+
+    def __len__(self) -> int:
+        return len(self.hid_states)
 
     def refresh(self) -> None:
         """Compute anew all that depends on the states: after they were set, or moved."""
@@ -196,6 +212,10 @@ class Chains:
         density: NDArray[np.float64] = (1 - beta) * (up - math.log(self.net.n_labels))
         density += beta * down + memory
         return density
+
+    def log_ratio(self, before: float, after: float) -> NDArray[np.float64]:
+        """Log of f_after / f_before: (n,) nats."""
+        return self.log_density(after) - self.log_density(before)
 
     def move(self, beta: float, rng: Generator) -> None:
         """Change the states by chance; if they are distributed as f_b, they stay so.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hinton06.finetuning import FineTuning
 from hinton06.models import Classifier
 from hinton06.numerics import Array, Labels, batches, label_errors, product, take_batch, times_slope
-from hinton06.recipes import BackpropSettings
+from hinton06.recipes import BackpropSettings, counted
 from hinton06.recognition import case_costs, log_probs, up_pass
 from hinton06.updates import Momentum, Step, conjugate_gradient
 
@@ -166,14 +166,14 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
             met = self.selected.train.cost_per_100 <= self._target
             return f"training cost down to {self._target:.4g} per 100" if met else None
         patience = self.settings.patience
-        waited = f"no fewer validation errors for {patience} epochs"
+        waited = f"no fewer validation errors for {counted(patience, 'epoch')}"
         met = should_stop(self.valid_costs, self.valid_errors, patience)
         return f"past the minimum of the validation cost, and {waited}" if met else None
 
     def cap(self) -> tuple[int, str]:
         """The most epochs, and what is said of a run that they end."""
         most = self.settings.max_epochs
-        return most, f"stopped by the cap of {most} epochs"
+        return most, f"stopped by the cap of {counted(most, 'epoch')}"
 
     def work(self) -> tuple[float, float]:
         """Multiply-adds done, and expected: see `expected_epochs`."""

@@ -1,4 +1,6 @@
-"""Which cases a run learns and which validate it: splits, few labels, random streams.
+"""Which cases a run learns and which validate it: splits, few labels; and its random numbers.
+
+Labels are classes from here on: places among `Digits.classes`.
 
 "Details of the discriminative fine-tuning procedure" for the splits, "Using extra unlabeled data"
 for few labels.
@@ -15,25 +17,25 @@ from hinton06 import mnist
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, Lineage
 from hinton06.mnist import Digits, Split
 from hinton06.recognition import Cases
-from hinton06.training import RunError
-
-PRETRAINING, BACKPROP, BACKPROP_ON_ALL, RANDOM_NET, WAKE_SLEEP, WAKE_SLEEP_ON_ALL = range(6)
-RANDOM_NET_OF_SPLIT, LABELLED = 6, 7
+from hinton06.streams import Use, stream
+from hinton06.training import RunError, UnfitDataError
 
 
-def random_stream(seed: int, use: int, split_name: str | None) -> np.random.Generator:
-    """Independent random numbers for each seed, use (of those above) and split."""
-    number = 3 if split_name is None else mnist.SPLITS.index(split_name)
-    seeds = np.random.SeedSequence(seed, spawn_key=(use, number))
-    return np.random.Generator(np.random.SFC64(seeds))
+def random_stream(
+    seed: int, use: Use, split_name: str | None, start: str = ""
+) -> np.random.Generator:
+    """Independent random numbers for each seed, use, split, and digest of a start if it is told."""
+    place = 3 if split_name is None else mnist.SPLITS.index(split_name)
+    words = [int(start[at : at + 8], 16) for at in range(0, len(start), 8)]
+    return stream(seed, use, place, *words)
 
 
 def split_of(digits: Digits, name: str | None) -> Split:
-    """One of the three splits; a `RunError` if there is none of that name or too few cases."""
+    """One of the three splits; `UnfitDataError` if there is none of that name or too few cases."""
     try:
         return mnist.split(len(digits.train_labels), str(name))
     except ValueError as error:
-        raise RunError(f"{digits.name}: {error}") from None
+        raise UnfitDataError(f"{digits.name}: {error}") from None
 
 
 def split_recorded(digits: Digits, lineage: Lineage) -> Split:
@@ -58,7 +60,7 @@ def rows_learned(digits: Digits, lineage: Lineage) -> NDArray[np.intp] | slice:
     split's: the first of each class (`cases`: Hinton, Osindero and Teh 2006, who had 44,000), or
     as many of each, drawn at random by the seed (`images`, `labelled`). More of these are the same
     ones and others, and a stack of images alone has those whose labels a net of as many learns.
-    Raises `RunError` if there are not so many.
+    Raises `UnfitDataError` if there are not so many.
     """
     if lineage.role in (EXTENDED, NOT_PRETRAINED):
         return slice(None)
@@ -67,18 +69,18 @@ def rows_learned(digits: Digits, lineage: Lineage) -> NDArray[np.intp] | slice:
     if lineage.cases:
         rows = _equally(digits, split, rows, lineage.cases)
     if lineage.n_drawn:
-        drawn = random_stream(lineage.seed, LABELLED, split.name).permutation(rows)
+        drawn = random_stream(lineage.seed, Use.LABELLED, split.name).permutation(rows)
         rows = _equally(digits, split, drawn, lineage.n_drawn)
     return rows
 
 
 def _equally(digits: Digits, split: Split, rows: Any, n_cases: int) -> NDArray[np.intp]:
     """The first of these rows, equally many of each class, so many together."""
-    labels, (each, rest) = digits.train_labels[rows], divmod(n_cases, digits.n_classes)
+    labels, (each, rest) = digits.train_classes[rows], divmod(n_cases, digits.n_classes)
     own = [np.flatnonzero(labels == label)[:each] for label in range(digits.n_classes)]
     if rest or min(map(len, own)) < each:
-        lacks = f"split {split.name} of {digits.name} does not have {n_cases} training cases"
-        raise RunError(f"{lacks}, equally many of each of {digits.n_classes} classes")
+        lacks = f"{digits.name}: split {split.name} does not have {n_cases} training cases"
+        raise UnfitDataError(f"{lacks}, equally many of each of {digits.n_classes} classes")
     chosen: NDArray[np.intp] = np.sort(rows[np.concatenate(own)])
     return chosen
 
@@ -86,16 +88,18 @@ def _equally(digits: Digits, split: Split, rows: Any, n_cases: int) -> NDArray[n
 def cases_at(digits: Digits, rows: Any = slice(None), translations: int = 0) -> Cases:
     """These training cases, each also in all translations by up to so many pixels.
 
-    Raises `RunError` if images could leave their frame. See `mnist.translated`.
+    Raises `UnfitDataError` if images could leave their frame. See `mnist.translated`.
     """
-    images, labels = digits.train_images[rows], digits.train_labels[rows]
+    images, labels = digits.train_images[rows], digits.train_classes[rows]
+    numbers = np.arange(len(digits.train_labels))[rows]
     if not translations:
-        return Cases(images, labels)
+        return Cases(images, labels, numbers)
     try:
         moved = mnist.translated(images, digits.shape, translations)
     except ValueError as error:
-        raise RunError(f"{digits.name}: {error}") from None
-    return Cases(moved, np.tile(labels, len(moved) // len(images)))
+        raise UnfitDataError(f"{digits.name}: {error}") from None
+    n_shifts = len(moved) // len(images)
+    return Cases(moved, np.tile(labels, n_shifts), np.tile(numbers, n_shifts))
 
 
 def cases_learned(digits: Digits, lineage: Lineage) -> Cases:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from hinton06.loading import Context, RunFile, load, naming
 from hinton06.mnist import Digits
 from hinton06.numerics import Array
 from hinton06.recognition import Cases, Score
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 METHODS: Mapping[str, tuple[str, ...]] = {
@@ -55,16 +56,22 @@ class Method:
         return {name: getattr(self, name) for name in METHODS[self.name]}
 
     def ask(
-        self, recogniser: Recogniser, images: Any, tick: Callable[[float], None]
+        self, recogniser: Recogniser, images: Any, tick: Callable[[float], None], part: str
     ) -> tuple[Array, Spread | None]:
-        """Each class's log probability, and how far weights are apart where there are any."""
-        net, rng = recogniser.net, np.random.default_rng(self.seed)
+        """Each class's log probability, and how far weights are apart where there are any.
+
+        Those of `part` are asked for with random numbers of its own.
+        """
+        if self.name == "free-energy":
+            answer = recogniser.log_probs(images)
+            tick(1.0)
+            return answer, None
+        use = Use[self.name.replace("-", "_").upper()]
+        net, rng = recogniser.net, stream(self.seed, use, PARTS.index(part))
         if self.name == "sampling":
             samples = sample(net, images, rng, self.passes, self.temperatures, tick)
             return samples.log_probs(), samples.spread()
-        if self.name == "free-energy":
-            answer = recogniser.log_probs(images)
-        elif self.name == "label-gibbs":
+        if self.name == "label-gibbs":
             answer = recognition.gibbs_label_log_probs(net, images, rng, self.rounds)
         else:
             passes = self.passes if self.name == "stochastic-mean" else 1
@@ -89,13 +96,14 @@ class CaseSelection:
     cases: int | None = None
     seed: int = 0
 
-    def draw(self, cases: Cases) -> Cases:
-        """The cases of one part that are measured, in their order."""
+    def draw(self, cases: Cases, part: str) -> Cases:
+        """The cases of this part that are measured, in their order."""
         if self.cases is None or self.cases >= len(cases):
             return cases
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(6,)))
+        rng = stream(self.seed, Use.CASES_MEASURED, PARTS.index(part))
         rows = np.sort(rng.choice(len(cases), self.cases, replace=False))
-        return Cases(cases.images[rows], cases.labels[rows])
+        numbers = None if cases.numbers is None else cases.numbers[rows]
+        return Cases(cases.images[rows], cases.labels[rows], numbers)
 
 
 EVERY_CASE = CaseSelection()
@@ -107,7 +115,9 @@ class Evaluation:
 
     `confusion` has a row for each true class and a column for each guess; `method` is None for the
     softmax of a classifier, and for products; `seconds` is wall time, where it was measured;
-    `spread` that of the weights of the method ``"sampling"``; `sha256` the digest of the model.
+    `spread` that of the weights of the method ``"sampling"``; `sha256` the digest of the model;
+    `log_probs` are (n, n_classes), in nats, of the cases of these `numbers` and `labels`, places
+    among the `classes`: the labels of their columns, and of the confusion's rows and columns.
     """
 
     name: str
@@ -118,6 +128,10 @@ class Evaluation:
     seconds: float | None = None
     spread: Spread | None = None
     sha256: str = ""
+    log_probs: Array | None = None
+    labels: Any = None
+    numbers: Any = None
+    classes: tuple[int, ...] = ()
 
 
 def evaluate(
@@ -135,12 +149,12 @@ def evaluate(
     """
     nets = []
     for path in [paths] if isinstance(paths, Path) else paths:
-        net = file, recogniser = _recogniser(context.digits, path)
+        net = file, recogniser, digits = _recogniser(context.digits, path)
         if methods and not recogniser.generates:
             alone = f"{path}: is a classifier and has its softmax alone"
             raise RunError(f"{alone}; methods are for generative nets and stacks with labels")
         every: Sequence[Method | None] = methods or [Method() if recogniser.generates else None]
-        nets.append((net, every, _parts(file, context.digits, selection)))
+        nets.append((net, every, parts_of(file, digits, selection)))
     return [
         evaluation
         for net, every, parts in nets
@@ -152,8 +166,8 @@ def evaluate(
 def _asked(
     context: Context, net: Any, method: Method | None, parts: Mapping[str, Cases]
 ) -> Iterator[Evaluation]:
-    """The parts of one net, a file and its recogniser, measured in one way."""
-    file, recogniser = net
+    """The parts of one net, a file, its recogniser and the images, measured in one way."""
+    file, recogniser, digits = net
     title = f"evaluate {file.path.name}" + (f" {method.name}" if method else "")
     with context.shown(title, sum(map(len, parts.values()))) as tick:
         for part, cases in parts.items():
@@ -162,25 +176,25 @@ def _asked(
                 tick(share * n_cases)
 
             started = time.perf_counter()
-            answer, spread = (method or Method()).ask(recogniser, cases.images, told)
+            answer, spread = (method or Method()).ask(recogniser, cases.images, told, part)
             more = method, time.perf_counter() - started, spread, file.digest
-            yield _evaluation(str(file.path), part, answer, cases.labels, *more)
+            of_each = answer, cases.labels, cases.numbers
+            yield _evaluation(digits, str(file.path), part, answer, cases.labels, *more, *of_each)
 
 
-def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser]:
-    """What in a file can be asked for the labels of these digits."""
+def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser, Digits]:
+    """What in a file can be asked for the labels of these digits, told apart as it does."""
     file = load(path)
-    recogniser = file.recogniser()
-    file.check_fits(digits)
-    return file, recogniser
+    return file, file.recogniser(), file.fitted(digits)
 
 
-def _parts(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[str, Cases]:
+def parts_of(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[str, Cases]:
     """The chosen ones of training, validation and test cases, as far as a net has them.
 
     Of other data nobody can say which a net has learned.
     """
-    parts = {"test": Cases(digits.test_images, digits.test_labels)}
+    every_test_case = np.arange(len(digits.test_labels))
+    parts = {"test": Cases(digits.test_images, digits.test_classes, every_test_case)}
     with naming(file.path):
         if file.lineage.data == digits.sha256:
             if file.lineage.role in (PRETRAINED, VALIDATED):
@@ -191,7 +205,7 @@ def _parts(file: RunFile, digits: Digits, selection: CaseSelection) -> dict[str,
                 why = "all cases" if "train" in parts else "other data"
                 raise RunError(f"was trained on {why} and has no {name} cases")
     wanted = selection.parts or parts
-    return {name: selection.draw(cases) for name, cases in parts.items() if name in wanted}
+    return {name: selection.draw(cases, name) for name, cases in parts.items() if name in wanted}
 
 
 def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
@@ -200,34 +214,90 @@ def combine(context: Context, paths: Sequence[Path]) -> list[Evaluation]:
     ``"product"`` is the nets' geometric mean, renormalised; ``"product, no root"`` is renormalised
     without taking the root. Raises as `evaluate`.
     """
-    digits = context.digits
-    answers = _answers(context, "combine", paths)
+    answers, digits = _answers(context, "combine", paths)
     named = [
         *((str(path), array) for path, array in zip(paths, answers, strict=True)),
         ("product", recognition.product_of_nets(answers)),
         ("product, no root", recognition.product_of_nets(answers, geometric=False)),
     ]
-    return [_evaluation(name, "test", array, digits.test_labels) for name, array in named]
+    return [_evaluation(digits, name, "test", array, digits.test_classes) for name, array in named]
 
 
-def recognise_test_cases(context: Context, path: Path) -> Array:
-    """What a net says of each test case: (n_test, n_classes) log p(class | image), in nats."""
-    return _answers(context, f"recognise {path.name}", [path])[0]
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What two nets say of each test case: (n_test, n_classes) log probabilities, in nats.
+
+    Of cases of these `labels`: places among the `classes`.
+    """
+
+    names: tuple[str, str]
+    log_probs: tuple[Array, Array]
+    labels: Any
+    classes: tuple[int, ...]
+
+    @property
+    def guesses(self) -> tuple[Any, Any]:
+        """(n_test,) of each."""
+        one, other = (array.argmax(axis=1) for array in self.log_probs)
+        return one, other
+
+    @property
+    def right(self) -> tuple[Any, Any]:
+        """Whether each case is recognised by each: (n_test,)."""
+        one, other = (guesses == self.labels for guesses in self.guesses)
+        return one, other
 
 
-def _answers(context: Context, title: str, paths: Sequence[Path]) -> list[Array]:
-    """Each net's log p(class | image) of the test cases."""
-    nets, answers = [_recogniser(context.digits, path)[1] for path in paths], []
+def mcnemar(first_alone: int, second_alone: int) -> float:
+    """McNemar's test, exact: how often chance parts as unevenly what one net alone gets right.
+
+    The two-sided p-value of the binomial distribution with probability 1/2. Source: McNemar (1947),
+    "Note on the sampling error of the difference between correlated proportions or percentages".
+    """
+    from scipy.stats import binomtest  # noqa: PLC0415  # slow to import
+
+    either = first_alone + second_alone
+    return float(binomtest(first_alone, either).pvalue) if either else 1.0
+
+
+def compare(context: Context, one: Path, other: Path) -> Comparison:
+    """Two nets on the same test cases; raises as `evaluate`."""
+    (first, second), digits = _answers(context, "compare", [one, other])
+    for path, array in ((one, first), (other, second)):
+        finite_score(path, array, digits.test_classes)
+    names = str(one), str(other)
+    return Comparison(names, (first, second), digits.test_classes, digits.classes)
+
+
+def recognise_test_cases(context: Context, path: Path) -> tuple[Array, Digits]:
+    """What a net says of each test case: (n_test, n_classes) log p(class | image), in nats.
+
+    And the images, their labels told apart as by the net.
+    """
+    (logs,), digits = _answers(context, f"recognise {path.name}", [path])
+    return logs, digits
+
+
+def _answers(context: Context, title: str, paths: Sequence[Path]) -> tuple[list[Array], Digits]:
+    """Each net's log p(class | image) of the test cases, and the images; of one set of classes."""
+    nets, answers = [_recogniser(context.digits, path) for path in paths], []
+    digits = nets[0][2]
+    for (_, _, own), path in zip(nets, paths, strict=True):
+        if own.classes != digits.classes:
+            raise RunError(f"{path}: does not know the same classes as {paths[0]}")
     with context.shown(title, len(nets)) as tick:
-        for net in nets:
-            answers.append(net.log_probs(context.digits.test_images))
+        for _, net, _ in nets:
+            answers.append(net.log_probs(digits.test_images))
             tick(1)
-    return answers
+    return answers, digits
 
 
-def _evaluation(name: str, part: str, answer: Any, labels: Any, *more: Any) -> Evaluation:
+def _evaluation(
+    digits: Digits, name: str, part: str, answer: Any, labels: Any, *more: Any
+) -> Evaluation:
     measured = finite_score(name, answer, labels)
-    return Evaluation(name, part, measured, recognition.confusion(answer, labels), *more)
+    found = Evaluation(name, part, measured, recognition.confusion(answer, labels), *more)
+    return replace(found, classes=digits.classes)
 
 
 def finite_score(name: Path | str, log_probabilities: Any, labels: Any) -> Score:

@@ -11,9 +11,9 @@ written; `Interrupted` after a signal.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 from hinton06 import cases
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.cases import cases_held_out, cases_learned, random_stream, split_of, split_recorded
+from hinton06.checkpoint import CheckpointError
 from hinton06.evaluation import finite_score
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED, Lineage
@@ -29,10 +30,17 @@ from hinton06.loading import Context, Outcome, RunFile, load, naming, typed
 from hinton06.mnist import Digits
 from hinton06.models import Classifier, Rbm
 from hinton06.numerics import one_hot_targets
-from hinton06.recipes import BackpropSettings, PretrainSettings, WakeSleepSettings, show_value
+from hinton06.recipes import (
+    BackpropSettings,
+    PretrainSettings,
+    WakeSleepSettings,
+    counted,
+    show_value,
+)
 from hinton06.recognition import Cases, Score
-from hinton06.stacking import GreedyStack
-from hinton06.training import Run, RunError
+from hinton06.stacking import GreedyStack, check_start
+from hinton06.streams import Use
+from hinton06.training import Run, RunError, partial_path
 from hinton06.wakesleep import GenerativeFineTuning
 
 _Start = Callable[[Cases, Cases | None, np.random.Generator], Any]
@@ -61,31 +69,63 @@ class _Call:
         """What every lineage says of the run itself."""
         digits, threads = self.context.digits, self.context.threads
         folder = None if digits.folder is None else str(digits.folder.resolve())
-        return {"data": digits.sha256, "data_folder": folder, "seed": self.seed, "threads": threads}
+        about = {"data": digits.sha256, "data_folder": folder, "classes": digits.odd_classes}
+        return {**about, "seed": self.seed, "threads": threads}
+
+    def _say_unlearned(self, train: Cases, valid: Cases | None) -> None:
+        """A net is wrong about every case of a class that it has not learned."""
+        if valid is None:
+            return
+        for place in np.setdiff1d(valid.labels, train.labels):
+            label = self.context.digits.classes[place]
+            cases = f"{np.count_nonzero(valid.labels == place):,} validation cases"
+            self.context.progress.note(f"{self.path}: {cases} are of class {label}, none learned")
+
+    def told_apart(self) -> _Call:
+        """The same; labels from 0 to the largest if a file is gone on with that counts them so.
+
+        Such are older files of labels that do not start at 0 or have gaps.
+        """
+        context, digits = self.context, self.context.digits
+        for path in (self.path, partial_path(self.path)) if digits.odd_classes else ():
+            with suppress(CheckpointError):
+                found = load(path).lineage
+                if found.data == digits.sha256 and not found.classes and not context.force:
+                    every = tuple(range(digits.classes[-1] + 1))
+                    digits = replace(digits, told_apart=every)
+                    return replace(self, context=replace(context, digits=digits))
+        return self
 
     def perform(
-        self, kind: str, command: str, use: int, lineage: Lineage, start: _Start, before: int = 0
+        self, kind: str, command: str, use: Use, lineage: Lineage, start: _Start, before: int = 0
     ) -> Result:
         """Make the file, or find it made, with the random numbers of a `use`.
 
         `before`: epochs of the run that this one extends.
         """
+        again = lineage.parents[0] if use == Use.WAKE_SLEEP_AGAIN and lineage.parents else ""
         context, path, settings = self.context, self.path, self.settings
         title = f"{command} {lineage.split or ''}".rstrip()
         run = Run(path, kind, self.recipe, settings, lineage, title, context.save_every_s, typed)
         with run.begun(context.force, context.progress) as found:
             if found:
-                return Result(typed(path, found), already=True)
+                made = typed(path, found)
+                if made.lineage.threads != context.threads:
+                    other = f"with threads {made.lineage.threads}, and not {context.threads}"
+                    context.progress.note(f"{path}: was made {other} (--force makes it anew)")
+                return Result(made, already=True)
             with context.computing():
                 valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
                 with naming(path):
                     train = cases_learned(context.digits, lineage)
-                started = start(train, valid, random_stream(self.seed, use, lineage.split))
+                self._say_unlearned(train, valid)
+                rng = random_stream(self.seed, use, lineage.split, again)
+                started = start(train, valid, rng)
                 run.train(started, context.progress)
                 outcome = _outcome(context.digits, kind, started, train, valid, run.name)
             if outcome.capped:
                 context.progress.note(f"{path}: {outcome.reason}, before its stopping rule was met")
-            outcome = dataclasses.replace(outcome, epochs_before=before)
+            outcome = replace(outcome, epochs_before=before)
             finished = run.finish(started.result().arrays(), outcome.tree())
             return Result(typed(path, finished), already=False)
 
@@ -103,7 +143,7 @@ def _outcome(
     def scored(cases: Cases) -> Score:
         return finite_score(name, recogniser.log_probs(cases.images), cases.labels)
 
-    test, labels = recogniser.log_probs(digits.test_images), digits.test_labels
+    test, labels = recogniser.log_probs(digits.test_images), digits.test_classes
     if valid is not None:
         found["valid"] = scored(valid)
     found |= {"test": finite_score(name, test, labels), "test_log_probs": test}
@@ -136,28 +176,41 @@ def pretrain(
     """
     if labelled and (labels or lower):
         raise ValueError("a stack of few images has neither labels nor layers of another one")
-    call, digits = _Call(context, path, settings, recipe, seed), context.digits
+    if labels and len(settings.layers) != 3:
+        layers = show_value(settings.layers)
+        raise RunError(f"{path}: a net with labels has three layers (Figure 4), not {layers}")
+    call = _Call(context, path, settings, recipe, seed)
+    call = call.told_apart() if labels else call
+    digits = call.context.digits
     with naming(path):
         split = split_of(digits, split_name)
+    own = call.own() if labels else call.own() | {"classes": ()}
     lineage = Lineage(
-        **call.own(), split=split_name, split_sha256=split.sha256,
+        **own, split=split_name, split_sha256=split.sha256,
         labels=digits.n_classes if labels else 0, cases=settings.cases, translations=translations,
         images=labelled,
     )  # fmt: skip
+    with naming(path):
+        try:
+            check_start(settings, digits.n_pixels, len(settings.layers) - 1 if lower else 0)
+        except ValueError as error:
+            raise RunError(str(error)) from None
     below: tuple[Rbm, ...] = ()
     if lower:
         file = _with_lower_layers(call, lower, lineage)
         theirs, below = file.child(PRETRAINED), file.model[:-1]
-        lineage = dataclasses.replace(lineage, parents=theirs.parents, below=theirs.below)
+        lineage = replace(lineage, parents=theirs.parents, below=theirs.below)
 
-    def learner(train: Cases, _: Cases | None, rng: np.random.Generator) -> GreedyStack:
+    def learner(train: Cases, valid: Cases | None, rng: np.random.Generator) -> GreedyStack:
         targets = one_hot_targets(train.labels, digits.n_classes) if labels else None
         used, a_pass = settings, -(-len(train) // settings.batch)
         if used.updates:  # as many passes as make them
-            used = dataclasses.replace(used, passes=max(1, round(used.updates / a_pass)))
-        return GreedyStack(train.images, used, rng, targets, train.labels, below)
+            used = replace(used, passes=max(1, round(used.updates / a_pass)))
+        images = None if valid is None else valid.images
+        return GreedyStack(train.images, used, rng, targets, train.labels, below, images)
 
-    return call.perform("stack", "pretrain", cases.PRETRAINING, lineage, learner)
+    use = Use.PRETRAINING_ON_STACK if lower else Use.PRETRAINING
+    return call.perform("stack", "pretrain", use, lineage, learner)
 
 
 def _with_lower_layers(call: _Call, path: Path, lineage: Lineage) -> RunFile:
@@ -198,13 +251,16 @@ def finetune(
     images the stack has learned. Source: "Details of the discriminative fine-tuning procedure",
     lines 1 to 3 of Table 1; "Using extra unlabeled data".
     """
-    call, digits = _Call(context, path, settings, recipe, seed), context.digits
+    call = _Call(context, path, settings, recipe, seed).told_apart()
+    digits = call.context.digits
     start = load(pretrained).of_kind("stack")
     start.check_pixels(digits)
     images, drawn_with = start.lineage.images, start.lineage.seed
     with naming(pretrained):
         if images and labelled > images:
-            raise RunError(f"has learned {images} images, and {labelled} are to be labelled")
+            raise RunError(
+                f"has learned {counted(images, 'image')}, and {labelled} are to be labelled"
+            )
         if images and drawn_with != seed:
             drawn = f"its images were drawn with --seed {drawn_with}"
             raise RunError(f"{drawn}, and their labels would be with {seed}")
@@ -214,7 +270,7 @@ def finetune(
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
     return call.perform(
-        "classifier", "finetune-bp", cases.BACKPROP, lineage,
+        "classifier", "finetune-bp", Use.BACKPROP, lineage,
         lambda train, valid, rng: DiscriminativeFineTuning(
             Classifier.on_stack(start.model, digits.n_classes), train, settings, rng, valid
         ),
@@ -233,12 +289,12 @@ def extend(
 
     Source: "Details of the discriminative fine-tuning procedure"; lines 5 to 7 of Table 1.
     """
-    call = _Call(context, path, settings, recipe, seed)
     start, reached = _validated(fine_tuned, "classifier", "can be extended")
-    start.check_fits(context.digits)
+    context = replace(context, digits=start.fitted(context.digits))
+    call = _Call(context, path, settings, recipe, seed)
     lineage = start.child(EXTENDED, **call.own(), target_cost=reached.cost_per_100)
     return call.perform(
-        "classifier", "extend", cases.BACKPROP_ON_ALL, lineage,
+        "classifier", "extend", Use.BACKPROP_ON_ALL, lineage,
         lambda train, valid, rng: DiscriminativeFineTuning(
             start.model, train, settings, rng, valid, lineage.target_cost
         ),
@@ -256,7 +312,7 @@ def _validated(path: Path, kind: str, use: str) -> tuple[RunFile, Score]:
         if file.lineage.role != VALIDATED:
             raise RunError(f"only a net that was stopped by validation {use}")
         if file.lineage.labelled:
-            learned = f"learned {file.lineage.labelled} labels"
+            learned = f"learned {counted(file.lineage.labelled, 'label')}"
             raise RunError(f"{learned}; only a net that learned all of its split's {use}")
     assert file.outcome.train is not None  # or loading had refused it
     return file, file.outcome.train
@@ -276,7 +332,7 @@ def finetune_from_random(
     Source: "the stopping criterion was set to be the average of the stopping criteria from the
     previous experiments"; the last line of Table 1.
     """
-    call = _Call(context, path, settings, recipe, seed)
+    call = _Call(context, path, settings, recipe, seed).told_apart()
     stopped_at = [_validated(path, "classifier", "has a criterion") for path in criteria]
     first = stopped_at[0][0].lineage
     for file, _ in stopped_at:
@@ -287,7 +343,7 @@ def finetune_from_random(
         layers=layers, random_start=False,
         target_cost=float(np.mean([train.cost_per_100 for _, train in stopped_at])),
     )  # fmt: skip
-    return _from_random(call, lineage, settings, cases.RANDOM_NET)
+    return _from_random(call, lineage, settings, Use.RANDOM_NET)
 
 
 def finetune_from_random_on_split(
@@ -306,7 +362,8 @@ def finetune_from_random_on_split(
     as from every random start. Source: "a network of the same size that does not make use of the
     unlabeled examples", "Using extra unlabeled data".
     """
-    call, digits = _Call(context, path, settings, recipe, seed), context.digits
+    call = _Call(context, path, settings, recipe, seed).told_apart()
+    digits = call.context.digits
     with naming(path):
         lineage = Lineage(
             **call.own(), role=VALIDATED, split=split_name,
@@ -314,11 +371,11 @@ def finetune_from_random_on_split(
             random_start=True,
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
-    used = dataclasses.replace(settings, rate=settings.all_cases_rate)
-    return _from_random(call, lineage, used, cases.RANDOM_NET_OF_SPLIT)
+    used = replace(settings, rate=settings.all_cases_rate)
+    return _from_random(call, lineage, used, Use.RANDOM_NET_OF_SPLIT)
 
 
-def _from_random(call: _Call, lineage: Lineage, settings: BackpropSettings, use: int) -> Result:
+def _from_random(call: _Call, lineage: Lineage, settings: BackpropSettings, use: Use) -> Result:
     digits = call.context.digits
     sizes = (digits.n_pixels, *lineage.layers, digits.n_classes)
     return call.perform(
@@ -346,12 +403,12 @@ def finetune_generative(
     `start` is a stack made with labels, or a net that this made from one. Source: "Using
     contrastive wake-sleep for generative fine-tuning".
     """
-    call = _Call(context, path, settings, recipe, seed)
-    file, digits = load(start), context.digits
+    file = load(start)
     recogniser = file.recogniser()
     if not recogniser.generates:
         file.of_kind("generative")
-    file.check_fits(digits)
+    digits = file.fitted(context.digits)
+    call = _Call(replace(context, digits=digits), path, settings, recipe, seed)
     with naming(start):
         if file.lineage.role == EXTENDED:
             raise RunError("was trained on all cases, so that none are left for validation")
@@ -361,8 +418,9 @@ def finetune_generative(
         digest = split_recorded(digits, file.lineage).sha256
         lineage = file.child(VALIDATED, **call.own(), split_sha256=digest)
         cases.rows_learned(digits, lineage)
+    use = Use.WAKE_SLEEP if file.kind.name == "stack" else Use.WAKE_SLEEP_AGAIN
     return call.perform(
-        "generative", "finetune-cws", cases.WAKE_SLEEP, lineage,
+        "generative", "finetune-cws", use, lineage,
         lambda train, valid, rng: GenerativeFineTuning(recogniser.net, train, settings, rng, valid),
     )  # fmt: skip
 
@@ -382,14 +440,14 @@ def extend_generative(
     (2006).
     """
     start, reached = _validated(fine_tuned, "generative", "can be extended")
-    start.check_fits(context.digits)
+    context = replace(context, digits=start.fitted(context.digits))
     bp_weight, epochs = start.outcome.bp_weight, start.outcome.epochs
-    used = dataclasses.replace(settings, bp_weight=bp_weight, search_bp_weight=False)
+    used = replace(settings, bp_weight=bp_weight, search_bp_weight=False)
     call = _Call(context, path, used, recipe, seed)
     target = reached.error_rate
     lineage = start.child(EXTENDED, **call.own(), target_error_rate=target, schedule_done=epochs)
     return call.perform(
-        "generative", "extend", cases.WAKE_SLEEP_ON_ALL, lineage,
+        "generative", "extend", Use.WAKE_SLEEP_ON_ALL, lineage,
         lambda train, valid, rng: GenerativeFineTuning(
             start.model, train, used, rng, valid, target, epochs
         ),

@@ -59,6 +59,7 @@ def record(file: RunFile) -> str:
             "recipe": file.recipe,
             "settings": to_tree(file.settings),
             "lineage": to_tree(file.lineage),
+            "classes": file.classes,
             "outcome": file.outcome.values(),
             "sha256": file.digest,
             "images": "(n, pixels) float32 from 0, the ground, to 1, the ink: bytes / 255",

@@ -19,7 +19,8 @@ from typing import BinaryIO
 _LONGEST_LINE = 400
 _LONGEST_HOLDER = 200
 _TRIES = 100
-_CANNOT_LOCK = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+_NFS_CANNOT = 524  # ENOTSUPP of the Linux kernel, which has no name elsewhere: NFS without lockd
+_CANNOT_LOCK = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, _NFS_CANNOT)
 
 
 class HeldError(Exception):

@@ -13,7 +13,7 @@ from numpy.random import Generator
 from hinton06 import numerics
 from hinton06.models import DeepBeliefNet, Rbm
 from hinton06.numerics import Array, Labels
-from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts
+from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts, reconstructs_states
 from hinton06.updates import Momentum, Step
 
 # Half the exponent at which float32 overflows, less what the labels' weights can add.
@@ -93,18 +93,19 @@ class LabelBackpropagation:
 class PretrainingGradient:
     """The generative half at less cost: what the pretraining computes, for all three RBMs at once.
 
-    Each RBM takes a CD-1 step, its reconstruction of binary states, on the activation probabilities
-    that the RBMs below give it now, the top one with the labels. Generative weights stay the
+    Each RBM takes a CD-1 step on the activation probabilities that the RBMs below give it now, the
+    top one with the labels. Reconstructions are of binary states in the RBMs that `recon_states`
+    says, as in the pretraining: none, that with labels or all. Generative weights stay the
     recognition weights' transposes, as in `DeepBeliefNet.untied`: the function `tie` brings them up
     to date. "This is much less computational effort than using contrastive wake-sleep".
     """
 
-    def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:
+    def __init__(self, net: DeepBeliefNet, batch_size: int, recon_states: str) -> None:
         self.net = net
         low = Rbm(net.vishid, net.vis_gen_bias, net.hid_rec_bias)
         middle = Rbm(net.hidpen, net.hid_gen_bias, net.pen_rec_bias)
         self._divergences = [
-            ContrastiveDivergence(rbm, batch_size, recon_states=True)
+            ContrastiveDivergence(rbm, batch_size, reconstructs_states(rbm, recon_states))
             for rbm in (low, middle, net.memory)
         ]
         names = ("vishid", "vis_gen_bias", "hid_rec_bias", "hidpen", "hid_gen_bias", "pen_rec_bias",

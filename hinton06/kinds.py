@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hinton06.generation import Generator
@@ -52,9 +53,17 @@ class Kind:
     up: Callable[[Any], tuple[Layer, ...]]
     columns: Callable[[str], tuple[str, ...]]
 
-    def pixel_weights(self, model: Any) -> Array:
-        """The (n_pixels, n_features) weights to the first features."""
-        return self.up(model)[0][0]
+    def fields(self, model: Any, layer: int, chosen: NDArray[np.intp]) -> Array:
+        """The (n_pixels, n) receptive fields of chosen features of a layer, from 1.
+
+        Their weights; those of higher layers times the weights of the layers below, one after the
+        other: how much a pixel adds to a feature's input if the features between were linear.
+        """
+        *below, (weights, _) = self.up(model)[:layer]
+        found = weights[:, chosen]
+        for lower, _ in reversed(below):
+            found = lower @ found
+        return found
 
 
 def _stack_recogniser(stack: Stack) -> Recogniser:

@@ -5,7 +5,7 @@ command does; and returns the `Net` in it. Paths may be a str. All take, beside 
 
 recipe, seed, threads
     As the options of these names; not given, those of the file that it starts from, else
-    ``"tr2006"``, 0 and all cores.
+    ``"tr2006"``, 0 and as many as this process may use.
 data : str, Path or Digits, optional
     A folder of IDX files, or what `mnist.load` gave; not given, the data of the file that it starts
     from, else MNIST.
@@ -24,13 +24,12 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-import os
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hinton06 import experiments, loading
+from hinton06 import experiments, loading, native
 from hinton06.experiments import Result
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import Digits
@@ -95,9 +94,11 @@ class _Run:
                 )
         files = [loading.load(_path(start)) for start in starts]
         common = {name: options.get(name) for name in _COMMON}
-        own: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
+        usable = native.usable_threads()
+        own: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": usable}
         if files:
-            own |= {"seed": files[0].lineage.seed, "threads": files[0].lineage.threads}
+            first = files[0].lineage
+            own |= {"seed": first.seed, "threads": min(first.threads, usable)}
             own |= {"recipe": files[0].recipe} if files[0].recipe in RECIPES else {}
         common |= {name: own[name] for name in own if common[name] is None}
         if common["recipe"] not in RECIPES:
@@ -118,9 +119,10 @@ class _Run:
 
     def make(self, call: Callable[..., Result], out: str | Path, *arguments: Any) -> Net:
         """The net of an experiment; its settings, recipe and seed are its last arguments."""
-        context = Context(
-            self._digits(), self._progress(), self.common["threads"], bool(self.common["force"])
-        )
+        digits, progress = self._digits(), self._progress()
+        for remark in loading.remarks(digits):
+            progress.note(remark)
+        context = Context(digits, progress, self.common["threads"], bool(self.common["force"]))
         try:
             return Net(call(context, Path(out), *arguments).file)
         except Interrupted as stop:
@@ -132,8 +134,7 @@ class _Run:
         data = self.common["data"]
         if isinstance(data, Digits):
             return data
-        folder = None if data is None else Path(data)
-        return loading.digits_of(self.files, folder)
+        return loading.digits_of(self.files, loading.data_place(data))
 
     def _progress(self) -> Progress:
         wanted = self.common["progress"]
@@ -181,7 +182,13 @@ def pretrain(
     run = _Run.of("pretrain", options, [] if on is None else [on])
     if "passes" in run.given and "updates" not in run.given:
         run = dataclasses.replace(run, given={**run.given, "updates": 0})
-    settings = run.settings(conditions(labels=labels, translations=translations, images=labelled))
+    asked = run.settings()
+    settings = run.settings(
+        conditions(
+            labels=labels, translations=translations, images=labelled, cd=asked.cd,
+            persistent=asked.persistent,
+        )
+    )  # fmt: skip
     return run.make(
         experiments.pretrain, out, split, settings, run.recipe.name, run.common["seed"], labels,
         None if on is None else _path(on), translations, labelled,

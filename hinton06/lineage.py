@@ -26,13 +26,17 @@ _INHERITED = ("split", "split_sha256", "cases", "translations", "images", "rando
 # What tells one result of an experiment from the next; all other fields tell experiments apart.
 _PLACE = (
     "data", "seed", "threads", "role", "split", "split_sha256", "parents", "layers",
-    "target_cost", "target_error_rate", "schedule_done", "data_folder",
+    "target_cost", "target_error_rate", "schedule_done", "data_folder", "classes", "threads_before",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Lineage:
     """What a result descends from, beside its settings: equal ones give equal bits.
+
+    Of a run that went on with another number of `threads` the earlier ones are `threads_before`, in
+    their order; its bits are then its own. `classes` are the labels that the net tells apart, where
+    they are not 0, 1, 2 and so on.
 
     `split` held out the validation cases, now or before an extension, and `split_sha256` is theirs
     (None where they took part). `parents` are the digests of the models that it starts from, is
@@ -54,7 +58,7 @@ class Lineage:
 
     data: str
     seed: int
-    threads: int
+    threads: int = field(compare=False)
     role: str = PRETRAINED
     split: str | None = None
     split_sha256: str | None = field(default=None, metadata={"unrecorded": True})
@@ -73,6 +77,8 @@ class Lineage:
     rounded_from: str = ""
     bits: int = 0
     device: str = ""
+    classes: tuple[int, ...] = ()
+    threads_before: tuple[int, ...] = field(default=(), compare=False)
     data_folder: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -106,8 +112,11 @@ class Lineage:
 
     def rows(self) -> list[tuple[str, Any]]:
         """Name and value of what is worth showing: required fields, and others if set."""
+        shown = dict(vars(self))
+        for name in ("classes", "threads_before"):
+            shown[name] = ", ".join(map(str, shown[name]))
         return [
-            (item.name.replace("_", " "), getattr(self, item.name))
+            (item.name.replace("_", " "), shown[item.name])
             for item in dataclasses.fields(self)
             if item.default is dataclasses.MISSING or getattr(self, item.name) != item.default
         ]

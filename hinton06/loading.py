@@ -5,6 +5,7 @@ Not in the chapter.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,15 +21,22 @@ from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.generation import Generator
 from hinton06.kinds import KINDS, Kind, Recogniser
 from hinton06.lineage import PRETRAINED, VALIDATED, Lineage
-from hinton06.mnist import DataError, Digits
+from hinton06.mnist import DataError, Digits, shown_classes
 from hinton06.numerics import Array
 from hinton06.recipes import PARTS, Settings, conditions
 from hinton06.recognition import Score
-from hinton06.training import SAVE_EVERY_S, Progress, RunError
+from hinton06.training import SAVE_EVERY_S, Progress, RunError, UnfitDataError
 
 T = TypeVar("T")
 MNIST = Path("mnist")
-"""As a folder of data: the MNIST files inside the package."""
+"""Among places of data this object: the MNIST files inside the package, and no folder."""
+
+
+def data_place(given: str | Path | None) -> Path | None:
+    """Where named data are: the word ``mnist`` names those inside, a path a folder or a file."""
+    if given is None or given == str(MNIST):
+        return None if given is None else MNIST
+    return Path(given)
 
 
 @dataclass(frozen=True)
@@ -137,14 +145,26 @@ class RunFile:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of the recipe's variants that its settings come from."""
-        gradients = {n: getattr(self.settings, n, None) for n in ("mixed", "generative")}
+        names = ("mixed", "generative", "cd", "persistent")
+        gradients = {name: getattr(self.settings, name, None) for name in names}
         return conditions(**self.lineage.conditions(), **gradients)
 
     @cached_property
     def model(self) -> Any:
         """The model, of the kind's own class; `CheckpointError` if it is not whole."""
+        return self._model(self.held.model)
+
+    @cached_property
+    def learned(self) -> Any:
+        """The model; of a file that is not finished, what is measured of it so far."""
+        if self.complete:
+            return self.model
+        state = self.held.state
+        return self._model(next((state[n] for n in ("stack", "mean", "net") if n in state), {}))
+
+    def _model(self, arrays: records.Tree) -> Any:
         try:
-            return self.kind.model.from_arrays(self.held.model)
+            return self.kind.model.from_arrays(arrays)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{self.path}: does not hold a whole model: {error}") from None
 
@@ -187,16 +207,33 @@ class RunFile:
 
     def check_pixels(self, digits: Digits) -> None:
         """Raise `RunError` unless the model has as many inputs as the images have pixels."""
-        if self.model.n_pixels != digits.n_pixels:
+        if self.learned.n_pixels != digits.n_pixels:
             images = f"images of {digits.name} have {digits.n_pixels} pixels"
-            raise RunError(f"{self.path}: has {self.model.n_pixels} inputs, but {images}")
+            raise RunError(f"{self.path}: has {self.learned.n_pixels} inputs, but {images}")
 
-    def check_fits(self, digits: Digits) -> None:
-        """As `check_pixels`; also unless the model has, if any, the labels' classes."""
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The label of each class that the model knows, none of a stack without labels."""
+        return self.lineage.classes or tuple(range(self.model.n_classes))
+
+    def fitted(self, digits: Digits) -> Digits:
+        """Images, their labels told apart as by this net, if it knows any.
+
+        Raises `RunError` as `check_pixels`, and unless it knows the same labels. Older files know
+        all from 0 to the largest.
+        """
         self.check_pixels(digits)
-        if self.model.n_classes not in (0, digits.n_classes):
-            known = f"{self.path}: knows {self.model.n_classes} classes"
-            raise RunError(f"{known}, but {digits.name} has {digits.n_classes}")
+        known, own = self.classes, digits.classes
+        if not known or known == own:
+            return digits
+        if not self.lineage.classes and len(known) == own[-1] + 1:
+            return dataclasses.replace(digits, told_apart=known)
+        if len(known) != len(own):
+            differ = f"knows {len(known)} classes, but {digits.name} has {len(own)}"
+        else:
+            differ = f"knows the classes {shown_classes(known)}, but {digits.name} has"
+            differ += f" {shown_classes(own)}"
+        raise RunError(f"{self.path}: {differ}")
 
 
 def _named(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Array]]:
@@ -276,17 +313,35 @@ def _check_outcome(found: RunFile) -> None:
         raise ValueError("its outcome test_labels does not fit its test_log_probs")
 
 
+def remarks(digits: Digits) -> list[str]:
+    """What somebody who starts a run should know of the images, and of this installation."""
+    found = []
+    if digits.shuffled:
+        found.append(
+            f"{digits.name}: classes come one after the other in the training file; its cases are "
+            "shuffled, always in the same way"
+        )
+    if native.KIND == "NumPy":
+        found.append(
+            "this installation has no loops in C, for lack of a compiler: NumPy does their work, "
+            "slower and with other random numbers"
+        )
+    return found
+
+
 # -- the images a file has learned ---------------------------------------------------------------
 
 
-def digits_of(files: Sequence[RunFile], given: Path | None) -> Digits:
-    """The images that files were made with, or, if a folder is given, those in it; else MNIST.
+def digits_of(files: Sequence[RunFile], given: Path | None, transposed: bool = False) -> Digits:
+    """The images that files were made with, or, if a place is given, those there; else MNIST.
 
+    Read, `transposed` or not, in the way that the files' images were, if they are the same.
     Raises `RunError` if those of the files are not where they were, are not known, or differ from
     file to file: which are to be used must then be given. `DataError` if they cannot be read.
     """
     if given is not None or not files:
-        return mnist.read(None if given in (None, MNIST) else given)
+        known = {file.lineage.data for file in files}
+        return mnist.read(None if given is MNIST else given, transposed, known)
     path, data, folder = files[0].path, files[0].lineage.data, files[0].lineage.data_folder
     which = "say with --data which are to be used"
     for other in files:
@@ -300,7 +355,7 @@ def digits_of(files: Sequence[RunFile], given: Path | None) -> Digits:
                 "was not made with MNIST, and does not say where its images are; give --data"
             )
         try:
-            digits = mnist.read(Path(folder))
+            digits = mnist.read(Path(folder), known={data})
         except DataError as error:
             raise RunError(f"its images cannot be found again ({error}); give --data") from None
         if digits.sha256 != data:
@@ -313,5 +368,7 @@ def naming(path: Path) -> Iterator[None]:
     """Put a path before the errors of what is done with its file, for `cases` knows none."""
     try:
         yield
+    except UnfitDataError:
+        raise
     except RunError as error:
         raise RunError(f"{path}: {error}") from None

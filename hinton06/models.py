@@ -143,6 +143,21 @@ class Rbm:
         visible_bias, hidden_bias = (np.zeros(n, np.float32) for n in weights.shape)
         return cls(weights, visible_bias, hidden_bias, n_labels)
 
+    @classmethod
+    def mirrored(cls, below: Rbm, n_labels: int = 0) -> Rbm:
+        """The RBM above one without labels that leaves what both together generate as it was.
+
+        Its features are the units below. With zero weights and biases to label units. ValueError if
+        there are labels below. "their weights are initialized correctly", "A greedy learning
+        algorithm for multiple hidden layers".
+        """
+        if below.n_labels:
+            raise ValueError("labels below the top layer")
+        blank = np.zeros((n_labels, below.n_visible), below.weights.dtype)
+        weights = np.vstack([below.weights.T, blank])
+        visible_bias = np.concatenate([below.hidden_bias, blank[:, 0]])
+        return cls(weights, visible_bias, below.visible_bias.copy(), n_labels)
+
     def parameters(self) -> dict[str, Array]:
         """Every array by its name."""
         return {name: getattr(self, name) for name in _OF_RBM}

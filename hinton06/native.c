@@ -254,10 +254,13 @@ INLINE Generators begin(const uint32_t *seed)
     return g;
 }
 
-/* 1 with a probability, by a uniform draw in [0, 1) of 24 bits. */
-INLINE float state(float prob, uint32_t random)
+/* 1 with a probability, by a uniform draw in [0, 1) of 48 bits: a unit's own 24, and 24 of what the
+   next draw is made from. These count where the first leave it open, and there the difference is
+   exact. */
+INLINE float state(float prob, Generators *g, long k)
 {
-    return (random >> 8) * 5.9604645e-8f < prob;
+    uint32_t first = draw(g, k) >> 8, second = g->a[k] >> 8;
+    return prob - first * 5.9604645e-8f > second * 3.5527137e-15f; /* 2^-24 and 2^-48 */
 }
 
 INLINE void probs_loop(const Loop *p, int part, long first, long last)
@@ -281,7 +284,7 @@ INLINE void states_lanes(float *restrict units, const float *restrict bias, Gene
                          long width)
 {
     for (long k = 0; k < width; k++)
-        units[k] = state(logistic(units[k] + bias[k], 1), draw(g, k));
+        units[k] = state(logistic(units[k] + bias[k], 1), g, k);
     g->counter++;
 }
 
@@ -312,7 +315,7 @@ INLINE void both_lanes(float *restrict units, const float *restrict bias, float 
     for (long k = 0; k < width; k++) {
         float prob = logistic(units[k] + bias[k], 1);
         units[k] = prob;
-        states[k] = state(prob, draw(g, k));
+        states[k] = state(prob, g, k);
     }
     g->counter++;
 }
@@ -343,7 +346,7 @@ INLINE void choose_lanes(const float *restrict probs, float *restrict out, Gener
                          long width)
 {
     for (long k = 0; k < width; k++)
-        out[k] = state(probs[k], draw(g, k));
+        out[k] = state(probs[k], g, k);
     g->counter++;
 }
 

@@ -15,6 +15,8 @@ between two products they sleep.
 from __future__ import annotations
 
 import ctypes
+import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -130,6 +132,20 @@ NUMPYS = "numpy.linalg._umath_linalg"
 _NUMPYS, _SCIPYS = find_sgemm(NUMPYS), find_sgemm("scipy.linalg.cython_blas")
 _SHARES = _C is not None and _NUMPYS is not None and _SCIPYS is not None
 _team = 1
+
+
+def usable_threads() -> int:
+    """How many threads compute by default: as many as this process may use, not the machine has.
+
+    The fewest of the cores that it may run on, those that Slurm has given each task, and
+    ``OMP_NUM_THREADS``, as far as these are known.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    counts = [cores or 1]
+    for name in ("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"):
+        number = os.environ.get(name, "").partition(",")[0].strip()  # of nested teams the outermost
+        counts += [int(number)] if re.fullmatch("0*[1-9][0-9]{0,5}", number) else []
+    return min(counts)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ What it says and does is what the commands print and draw, to the bit: it asks t
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,8 +23,9 @@ from hinton06.mnist import DataError
 from hinton06.models import Layer
 from hinton06.numerics import Array, batches_taken, firing_probs
 from hinton06.rbm import free_energy, hidden_probs, parts, visible_probs
-from hinton06.recipes import Settings
+from hinton06.recipes import Settings, counted
 from hinton06.recognition import Score, label_free_energies
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 _BATCH = 1000
@@ -69,7 +69,7 @@ class Net:
     file : RunFile
         A file that was loaded; `load` does it.
     threads : int, optional
-        Threads that compute; all cores if not given.
+        Threads that compute; if not given, as many as this process may use.
     polarity : bool
         Whether a net that has learned MNIST refuses images that are dark on light.
     """
@@ -77,12 +77,12 @@ class Net:
     def __init__(self, file: RunFile, threads: int | None = None, polarity: bool = True) -> None:
         self._file = file.finished()
         self._model = file.model
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = threads or native.usable_threads()
         self._dark_ground = polarity and file.lineage.data == mnist.SHA256
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, (self.n_pixels, *(len(bias) for _, bias in self._up))))
-        labels = f", {self.n_classes} labels" if self.n_classes else ""
+        labels = f", {counted(self.n_classes, 'label')}" if self.n_classes else ""
         return f"<{self.path}: {self._file.kind.about}, {sizes}{labels}>"
 
     @property
@@ -104,6 +104,11 @@ class Net:
     def n_classes(self) -> int:
         """Labels that it knows, 0 if none."""
         return int(self._model.n_classes)
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The labels that it knows, in the order of the columns of `predict_proba`."""
+        return self._file.classes
 
     @property
     def n_layers(self) -> int:
@@ -168,8 +173,9 @@ class Net:
 
     def predict(self, images: ArrayLike) -> NDArray[np.intp]:
         """The most probable label of each image: (n,)."""
-        found: NDArray[np.intp] = self.predict_log_proba(images).argmax(axis=1)
-        return found
+        found = self.predict_log_proba(images).argmax(axis=1)
+        labels: NDArray[np.intp] = np.array(self.classes, np.intp)[found]
+        return labels
 
     def free_energy(self, images: ArrayLike, layer: int | None = None) -> Array:
         """Free energies in nats, exact: the lower, the better the net likes what it sees.
@@ -237,13 +243,15 @@ class Net:
         generator = self._file.generator(layer)
         clamped = None
         if label is not None:
-            if not 0 <= label < generator.n_labels:
-                known = f"labels 0 to {generator.n_labels - 1}, not {label}"
-                raise RunError(f"{self.path}: has {known if generator.n_labels else 'no labels'}")
-            clamped = np.full(n, label)
+            if not generator.n_labels:
+                raise RunError(f"{self.path}: has no labels")
+            if label not in self.classes:
+                known = f"labels {mnist.shown_classes(self.classes)}, not {label}"
+                raise RunError(f"{self.path}: has {known}")
+            clamped = np.full(n, self.classes.index(label))
         if n < 1 or rounds < 1:
             raise ValueError(f"at least one image and one round, not {n} and {rounds}")
-        rng = np.random.default_rng(seed)
+        rng = stream(seed, Use.DREAMS)
         with native.threads(self._threads):
             chains = generation.start(generator, n, rng, clamped)
             made = generation.fantasies(generator, chains, 1, rounds, rng)

@@ -80,20 +80,47 @@ def sample_visible(rbm: Rbm, v_probs: Array, rng: Generator, out: Array | None =
     return v_states
 
 
+def reconstructs_states(rbm: Rbm, which: str) -> bool:
+    """Whether an RBM reconstructs states, where none do, that with labels or all."""
+    return which == "all" or (which == "labels" and rbm.n_labels > 0)
+
+
+def gibbs_round(rbm: Rbm, h_states: Array, rng: Generator, out: Array) -> None:
+    """One round of alternating Gibbs sampling, everything sampled: v into out, h in place."""
+    visible_states(rbm, h_states, rng, out)
+    _sample_labels(rbm, out, rng)
+    hidden_states(rbm, out, rng, h_states)
+
+
+def _sample_labels(rbm: Rbm, v: Array, rng: Generator) -> None:
+    """One label unit on instead of their probabilities, in place."""
+    if rbm.n_labels:
+        labels = parts(rbm, v)[1]
+        labels[...] = numerics.one_hot(labels, rng)
+
+
 class ContrastiveDivergence:
-    """Learning one RBM by CD-1, a batch of at most `batch_size` at a time, in buffers made once.
+    """Learning one RBM by CD-k, a batch of at most `batch_size` at a time, in buffers made once.
 
     The data half and the reconstruction half of a batch lie one above the other in the same array,
-    so that both correlations of Eq. 4 and their difference are one matrix product. With
-    `recon_states` the reconstruction is binary, but for the label units.
+    so that both correlations of Eq. 4 and their difference are one matrix product. The
+    reconstruction is that of the last of `rounds` of alternating Gibbs sampling from the data. With
+    `recon_states` it is binary, but for the label units. With `persistent` it gives way to the
+    states of chains that go on from batch to batch by so many rounds: `chains` are their
+    (batch_size, n_hidden) features, off at first.
 
     Source: Eqs 4, 5 and 6. Data stay real-valued, and both correlations use hidden probabilities,
     as in the public Matlab code of Hinton and Salakhutdinov (2006), as are reconstructions there.
+    Persistent chains: T. Tieleman, "Training restricted Boltzmann machines using approximations to
+    the likelihood gradient", ICML 2008.
     """
 
-    def __init__(self, rbm: Rbm, batch_size: int, recon_states: bool = False) -> None:
+    def __init__(
+        self, rbm: Rbm, batch_size: int, recon_states: bool = False, rounds: int = 1,
+        persistent: bool = False,
+    ) -> None:  # fmt: skip
         self.rbm = rbm
-        self._recon_states = recon_states
+        self._recon_states, self._rounds = recon_states, rounds
         self.momenta = {name: Momentum(array) for name, array in rbm.parameters().items()}
         self.weights, self.visible_bias, self.hidden_bias = self.momenta.values()
         dtype = rbm.weights.dtype
@@ -101,15 +128,17 @@ class ContrastiveDivergence:
         self._hidden = np.empty((2 * batch_size, rbm.n_hidden), dtype)
         self._h_states = np.empty((batch_size, rbm.n_hidden), dtype)
         self._v_probs = np.empty((batch_size, rbm.n_visible), dtype)
+        self.chains = np.zeros((batch_size if persistent else 0, rbm.n_hidden), dtype)
 
     def data_buffer(self, n: int) -> Array:
         """The (n, n_visible) array to write a batch of n cases into; `learn` leaves it as it is."""
         return self._visible[:n]
 
     def learn(self, n: int, rng: Generator, step: Step) -> float:
-        """Eq. 4: one CD-1 update from the n cases in `data_buffer`.
+        """Eq. 4: one update from the n cases in `data_buffer`.
 
-        Returns the reconstruction's squared error, of probabilities, summed over pixels and cases.
+        Returns the reconstruction's squared error, of probabilities, summed over pixels and cases:
+        of the last round from the data, and of the first beside persistent chains.
         """
         data, recon = self._visible[:n], self._visible[n : 2 * n]
         h_data, h_recon = self._hidden[:n], self._hidden[n : 2 * n]
@@ -117,19 +146,41 @@ class ContrastiveDivergence:
         rbm = self.rbm
         inputs = numerics.product(data, rbm.weights, h_data)
         h_states = numerics.squash_and_fire(inputs, rbm.hidden_bias, rng, self._h_states[:n])
-        v_probs = self._v_probs[:n] if self._recon_states else recon
-        visible_probs(rbm, h_states, out=v_probs)
-        if self._recon_states:
-            (unit_probs, label_probs), (units, labels) = parts(rbm, v_probs), parts(rbm, recon)
-            numerics.bernoulli(unit_probs, rng, units)
-            labels[...] = label_probs
-
-        # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
-        numerics.firing_probs(recon, rbm.weights, rbm.hidden_bias, h_recon, sign=-1)
+        apart = len(self.chains) > 0 or self._recon_states
+        if len(self.chains):
+            v_probs = visible_probs(rbm, h_states, out=self._v_probs[:n])
+            self._go_on(recon, h_recon, rng)
+        else:
+            for _ in range(self._rounds - 1):
+                gibbs_round(rbm, h_states, rng, recon)
+            v_probs = visible_probs(rbm, h_states, out=self._v_probs[:n] if apart else recon)
+            if apart:
+                (unit_probs, label_probs), (units, labels) = parts(rbm, v_probs), parts(rbm, recon)
+                numerics.bernoulli(unit_probs, rng, units)
+                labels[...] = label_probs
+            # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
+            numerics.firing_probs(recon, rbm.weights, rbm.hidden_bias, h_recon, sign=-1)
         self.weights.step_product(self._visible[: 2 * n].T, self._hidden[: 2 * n], 1 / n, step)
         squared_error = self.visible_bias.step_difference(data, recon, 1 / n, step)
         self.hidden_bias.step_sum(self._hidden[: 2 * n], 1 / n, step)
-        if self._recon_states:
+        if apart:
             missed = np.subtract(data, v_probs, out=v_probs)
             squared_error = float(np.vdot(missed, missed))
         return squared_error
+
+    def _go_on(self, v_states: Array, minus_h_probs: Array, rng: Generator) -> None:
+        """Go on with as many chains as cases: states, and minus the probabilities above them."""
+        rbm, chains = self.rbm, self.chains[: len(v_states)]
+        for _ in range(self._rounds - 1):
+            gibbs_round(rbm, chains, rng, v_states)
+        visible_states(rbm, chains, rng, v_states)
+        _sample_labels(rbm, v_states, rng)
+        inputs = numerics.product(v_states, rbm.weights, minus_h_probs)
+        numerics.squash_and_fire(inputs, rbm.hidden_bias, rng, chains)
+        np.negative(minus_h_probs, out=minus_h_probs)
+
+    def restore_chains(self, saved: Array) -> None:
+        """Go on with a copy of saved chains; ValueError if they have another shape."""
+        if saved.shape != self.chains.shape:
+            raise ValueError(f"chains of shape {saved.shape} do not fit {self.chains.shape}")
+        np.copyto(self.chains, saved)

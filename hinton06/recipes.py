@@ -15,6 +15,7 @@ from typing import Any
 CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
 HOT06 = "Hinton, Osindero and Teh (2006)"
+SM08 = "Salakhutdinov and Murray (2008)"
 ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
 SHORT = "as short as still makes sense"
@@ -50,6 +51,12 @@ def show_value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def counted(number: int | str, noun: str) -> str:
+    """``"1 epoch"``, ``"2 epochs"``, ``"33+16 epochs"``, ``"2 passes"``."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{number} {noun if str(number) == '1' else plural}"
 
 
 def _setting(
@@ -111,6 +118,19 @@ class PretrainSettings(_Checked):
     updates: int = _setting(
         "Updates of each layer, in place of --passes if not 0.", 0, 10**9, before=0, apart=False
     )
+    cd: int = _setting("Rounds of Gibbs sampling in an update: k of CD-k.", 1, 1_000_000, before=1)
+    persistent: bool = _setting(
+        "Persistent CD: chains that go on from update to update, as many as a batch has cases.",
+        before=False,
+    )
+    start: str = _setting(
+        "Weights of the layers above the first: random, or the transpose of the layer below's.",
+        choices=("random", "transpose"), before="random",
+    )  # fmt: skip
+    track: int = _setting(
+        "Estimate log Z and the bound on log p after each so many passes; 0: never.",
+        0, 1_000_000, before=0, apart=False,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -171,6 +191,10 @@ class WakeSleepSettings(_Checked):
     bp_weights: tuple[float, ...] = _setting("Coefficients of that search.", parse=parse_shares)
     bp_rate: float = _setting("Learning rate of backpropagation, first epoch.", 0, 1000)
     bp_momentum: float = _setting("Momentum of backpropagation.", 0, 0.9999)
+    recon_states: str = _setting(
+        "RBMs that reconstruct binary states with the pretraining's gradient: as of pretrain.",
+        choices=("none", "labels", "all"), before="all", apart=False,
+    )  # fmt: skip
 
     @property
     def mixed(self) -> bool:
@@ -178,11 +202,30 @@ class WakeSleepSettings(_Checked):
         return self.search_bp_weight or self.bp_weight > 0
 
 
-Settings = PretrainSettings | BackpropSettings | WakeSleepSettings
+@dataclass(frozen=True)
+class LikelihoodSettings(_Checked):
+    """How log Z and the log probability of images are estimated. ValueError out of range."""
+
+    chains: int = _setting("Chains of annealed importance sampling.", 2, 100_000)
+    temperatures: int = _setting(
+        "Distributions that lead from base rates to the RBM's.", 1, 100_000_000
+    )
+    rounds: int = _setting(
+        "Gibbs rounds from training images to where the reverse chains start.", 0, 100_000_000
+    )
+    binary: str = _setting(
+        "How a grey pixel is made binary: drawn with its value as probability, or by a threshold "
+        "of one half.",
+        choices=("drawn", "threshold"),
+    )  # fmt: skip
+
+
+Settings = PretrainSettings | BackpropSettings | WakeSleepSettings | LikelihoodSettings
 PARTS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "backprop": BackpropSettings,
     "wakesleep": WakeSleepSettings,
+    "likelihood": LikelihoodSettings,
 }
 """The parts of a recipe."""
 
@@ -228,6 +271,7 @@ class Recipe:
     pretrain = property(lambda self: self.settings("pretrain"))
     backprop = property(lambda self: self.settings("backprop"))
     wakesleep = property(lambda self: self.settings("wakesleep"))
+    likelihood = property(lambda self: self.settings("likelihood"))
 
 
 _FEW = "few labels"
@@ -236,17 +280,20 @@ FEW_LABELS = 1000
 """So many and fewer are the condition "few labels"; more, if not all, "some labels"."""
 
 
-def conditions(mixed: Any = False, generative: Any = "", **lineage: Any) -> tuple[str, ...]:
+def conditions(
+    mixed: Any = False, generative: Any = "", cd: Any = 1, persistent: Any = False, **lineage: Any
+) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
 
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
-    is mixed in, and which generative one.
+    is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains.
     """
     fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
         "labels": lineage.get("labels"),
         "translations": lineage.get("translations"),
         "few images": lineage.get("images"),
+        "more Gibbs sampling": persistent or (cd or 1) > 1,
         "mixed gradient": mixed and generative != "pretraining",
         "pretraining's gradient": generative == "pretraining",
         _FEW: fewest > 0,
@@ -273,6 +320,10 @@ _TR2006 = Recipe(
         "pretrain.recon_states": ("labels", VALIDATION),
         "pretrain.initial_sd": (0.1, SCIENCE06),
         "pretrain.updates": (0, CHAPTER),
+        "pretrain.cd": (1, CHAPTER),
+        "pretrain.persistent": (False, CHAPTER),
+        "pretrain.start": ("random", SCIENCE06),
+        "pretrain.track": (0, ASSUMED),
         "backprop.optimiser": ("momentum", CHAPTER),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),
@@ -306,6 +357,11 @@ _TR2006 = Recipe(
         "wakesleep.bp_weights": ((0.5, 0.8, 0.9, 0.95), ASSUMED),
         "wakesleep.bp_rate": (1.0, VALIDATION),
         "wakesleep.bp_momentum": (0.9, ASSUMED),
+        "wakesleep.recon_states": ("all", ASSUMED),
+        "likelihood.chains": (100, SM08),
+        "likelihood.temperatures": (14_500, SM08),
+        "likelihood.rounds": (1000, ASSUMED),
+        "likelihood.binary": ("drawn", ASSUMED),
     },
     {
         "labels": {"pretrain.passes": (30, HOT06), "pretrain.initial_sd": (0.01, VALIDATION)},
@@ -317,6 +373,13 @@ _TR2006 = Recipe(
             "backprop.rate": (0.05, VALIDATION),
             "backprop.all_cases_rate": (0.025, ASSUMED),
         },
+        # Near the gradient of log p a rate that does not fall to nothing is what stands in the way.
+        "more Gibbs sampling": {
+            "pretrain.rate": (0.05, ASSUMED),
+            "pretrain.final_share": (0.0, ASSUMED),
+            "pretrain.momentum": (0.5, ASSUMED),
+            "pretrain.recon_states": ("all", ASSUMED),
+        },
         # Beside backpropagation fewer rounds of Gibbs sampling do as well, in less time.
         "mixed gradient": {
             "wakesleep.epochs": (60, VALIDATION),
@@ -325,6 +388,7 @@ _TR2006 = Recipe(
         "pretraining's gradient": {
             "wakesleep.epochs": (24, ASSUMED),
             "wakesleep.bp_weight": (0.9, ASSUMED),
+            "wakesleep.recon_states": ("labels", CHAPTER),
         },
         "few images": {"pretrain.updates": (10_000, ASSUMED)},
         # An epoch of few cases is few updates: patience is longer.
@@ -379,6 +443,7 @@ _SCIENCE06 = _on_chapter(
         "backprop.importance_sampling": (False, SCIENCE06),
         "backprop.max_epochs": (200, SCIENCE06),
     },
+    {"pretraining's gradient": {"wakesleep.recon_states": ("none", SCIENCE06)}},
 )
 
 _QUICK = _on_chapter(
@@ -391,6 +456,8 @@ _QUICK = _on_chapter(
         "backprop.patience": (2, SHORT),
         "backprop.max_epochs": (8, SHORT),
         "wakesleep.epochs": (3, SHORT),
+        "likelihood.temperatures": (1000, SHORT),
+        "likelihood.rounds": (100, SHORT),
     },
     {
         "labels": {"pretrain.passes": (5, SHORT)},

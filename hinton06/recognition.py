@@ -24,10 +24,14 @@ _SMALL_BATCH = 100  # whose top units' numbers stay in a core's cache
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """Labelled images: (n, n_pixels) bytes and (n,) integers."""
+    """Labelled images: (n, n_pixels) bytes and (n,) integers.
+
+    `numbers`, (n,), are their places in the training or test set, from 0, where it matters.
+    """
 
     images: NDArray[np.uint8]
     labels: Labels
+    numbers: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

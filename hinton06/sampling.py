@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinton06 import generation
-from hinton06.generation import Fantasies, Generator
+from hinton06.generation import Fantasies
 from hinton06.loading import Context, load
+from hinton06.mnist import shown_classes
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 MAX_SAMPLES = 100_000
@@ -40,6 +43,8 @@ class SamplingOptions:
 class Samples:
     """What was sampled: chains in the order of the `clamped` labels, those of one together.
 
+    Labels, those of the `fantasies` too, are the data's own.
+
     `chains` is their number for each clamped label, or in all; `shape` the rows and columns of an
     image.
     """
@@ -65,29 +70,35 @@ def sample(context: Context, path: Path, options: SamplingOptions = SamplingOpti
     file = load(path)
     generator = file.generator(options.layer)
     file.check_pixels(context.digits)
-    clamped = _clamped(path, generator, options)
+    classes = file.classes if generator.n_labels else ()
+    clamped = _clamped(path, classes, options)
     chains = options.chains or (10 if clamped is None else 1)
     n_chains = chains * (1 if clamped is None else len(clamped))
     if n_chains * options.samples > MAX_SAMPLES:
         raise RunError(f"{n_chains * options.samples:,} samples are more than {MAX_SAMPLES:,}")
-    labels = None if clamped is None else np.repeat(np.array(clamped, np.intp), chains)
-    rng = np.random.default_rng(options.seed)
+    places = None if clamped is None else np.array([classes.index(c) for c in clamped], np.intp)
+    labels = None if places is None else np.repeat(places, chains)
+    rng = stream(options.seed, Use.DREAMS)
     with context.shown(f"sample {path.name}", options.samples * options.gibbs) as tick:
         started = generation.start(generator, n_chains, rng, labels)
         made = generation.fantasies(generator, started, options.samples, options.gibbs, rng, tick)
+    if made.labels is not None:
+        made = dataclasses.replace(made, labels=np.array(classes, np.intp)[made.labels])
     return Samples(made, clamped, chains, context.digits.shape)
 
 
-def _clamped(path: Path, generator: Generator, options: SamplingOptions) -> tuple[int, ...] | None:
+def _clamped(
+    path: Path, classes: tuple[int, ...], options: SamplingOptions
+) -> tuple[int, ...] | None:
     """The labels to clamp; None where they are free or there are none."""
     if options.labels is None:
-        return tuple(range(generator.n_labels)) or None
-    if not generator.n_labels:
+        return classes or None
+    if not classes:
         place = f"layer {options.layer} has" if options.layer else "has"
         raise RunError(f"{path}: {place} no label units (pretrain --labels learns them)")
     if options.labels == "free":
         return None
-    outside = [label for label in options.labels if not 0 <= label < generator.n_labels]
+    outside = [label for label in options.labels if label not in classes]
     if outside:
-        raise RunError(f"{path}: has labels 0 to {generator.n_labels - 1}, not {outside[0]}")
+        raise RunError(f"{path}: has labels {shown_classes(classes)}, not {outside[0]}")
     return options.labels

@@ -11,7 +11,6 @@ when others are fitted, for which `sklearn.preprocessing.MinMaxScaler` is the re
 from __future__ import annotations
 
 import dataclasses
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from hinton06.numerics import Array, batches, batches_taken, epoch_order, softpl
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases
 from hinton06.stacking import GreedyStack, features, step_at
+from hinton06.streams import Use, stream
 
 try:
     from sklearn.base import (
@@ -76,14 +76,13 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not ty
     def _computing(self) -> Iterator[None]:
         """`n_jobs` threads; numbers that overflow are found out where they have a name for it."""
         count = self.n_jobs or 1
-        count = count if count > 0 else max(1, (os.cpu_count() or 1) + 1 + count)
+        count = count if count > 0 else max(1, native.usable_threads() + 1 + count)
         with native.threads(count), np.errstate(all="ignore"):
             yield
 
-    def _generator(self) -> np.random.Generator:
-        """As many random numbers as are needed, from `random_state`."""
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        return np.random.Generator(np.random.SFC64(seed))
+    def _generator(self, use: Use, random_state: Any) -> np.random.Generator:
+        """As many random numbers as are needed, from a `random_state`."""
+        return stream(check_random_state(random_state).randint(2**31 - 1), use)
 
     def _settings(self, part: str, **values: Any) -> Any:
         """The recipe's settings with these values; their errors name the arguments."""
@@ -121,7 +120,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         Standard deviation of the initial weights.
     random_state : int, RandomState or None
     n_jobs : int or None
-        Threads; None is one, -1 all cores.
+        Threads; None is one, -1 as many as this process may use.
     verbose : bool
         Whether to print the reconstruction error of each pass.
 
@@ -229,7 +228,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
             rate=self.learning_rate, momentum=self.momentum, decay=self.decay,
             initial_sd=self.initial_sd,
         )  # fmt: skip
-        self._rng, self._passes = self._generator(), 0
+        self._rng, self._passes = self._generator(Use.RBM_ESTIMATOR, self.random_state), 0
         self.rbm_ = Rbm.random(self.n_features_in_, self.n_components, self.initial_sd, self._rng)
         self._divergence = rbm.ContrastiveDivergence(self.rbm_, self.batch_size)
 
@@ -299,8 +298,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         check_is_fitted(self)
         rng = self._rng
         if random_state is not None:
-            seed = check_random_state(random_state).randint(2**31 - 1)
-            rng = np.random.Generator(np.random.SFC64(seed))
+            rng = self._generator(Use.RBM_ESTIMATOR_DREAMS, random_state)
         generator = Generator(self.rbm_)
         with self._computing():
             chains = generation.start(generator, n_samples, rng)
@@ -309,10 +307,12 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
 
 def _pseudo_log_likelihood(model: Rbm, v: Array) -> Array:
     """``sum_i log p(v_i | all others)`` of visible vectors: (n,) nats."""
-    inputs = v @ model.weights + model.hidden_bias
+    # In float64: in float32 the last digit would depend on where the cases lie in memory.
+    wide, weights = v.astype(np.float64), model.weights.astype(np.float64)
+    inputs = wide @ weights + model.hidden_bias
     total = np.zeros(len(v))
-    for unit, row in enumerate(model.weights):
-        value = v[:, unit]
+    for unit, row in enumerate(weights):
+        value = wide[:, unit]
         off = inputs - np.outer(value, row)
         # How much lower the free energy is with the unit on than off.
         gain = (softplus(off + row) - softplus(off)).sum(axis=1) + model.visible_bias[unit]
@@ -345,7 +345,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     n_iter_no_change : int
     random_state : int, RandomState or None
     n_jobs : int or None
-        Threads; None is one, -1 all cores.
+        Threads; None is one, -1 as many as this process may use.
     verbose : bool
         Whether to print a line for each epoch.
 
@@ -419,7 +419,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("a classifier needs two classes or more, and y is of one class")
-        rng = self._generator()
+        rng = self._generator(Use.CLASSIFIER_ESTIMATOR, self.random_state)
         with self._computing():
             train, valid = self._held_out(Cases(cases, labels), rng)
             self._fine_tune(self._pretrained(train.images, rng), train, valid, rng)

@@ -10,14 +10,21 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hinton06 import likelihood
+from hinton06.generation import Generator as Generative
 from hinton06.models import Rbm, Stack
 from hinton06.numerics import Array, Labels, batches, batches_taken, epoch_order, take_batch
-from hinton06.rbm import ContrastiveDivergence, hidden_probs
-from hinton06.recipes import PretrainSettings
+from hinton06.rbm import ContrastiveDivergence, hidden_probs, reconstructs_states
+from hinton06.recipes import PretrainSettings, counted
+from hinton06.streams import Use, stream
 from hinton06.updates import Step, rate_share_at
 
 _FEATURE_BATCH = 1000
 _MAX_KEPT = 512 << 20  # bytes; 13 versions of 50,000 images have 1.3 GB of 500 features
+
+TRACKED = 100, 1000, 100
+"""Chains, temperatures and rounds of estimates while a stack is learned: fewer than afterwards."""
+_TRACKED_CASES = 10_000
 
 
 def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
@@ -79,14 +86,30 @@ def step_at(settings: PretrainSettings, epoch: int) -> Step:
     return Step(rate, momentum, settings.decay)
 
 
+def check_start(settings: PretrainSettings, n_pixels: int, n_lower: int = 0) -> None:
+    """Raise ValueError unless every layer that starts as a transpose has the size of one.
+
+    Those above `n_lower` learned layers, but for the first of all.
+    """
+    sizes = (n_pixels, *settings.layers)
+    for layer in range(max(2, n_lower + 1), len(sizes)):
+        if settings.start == "transpose" and sizes[layer] != sizes[layer - 2]:
+            needs = f"as many as layer {layer - 1} learns from: {sizes[layer - 2]}"
+            raise ValueError(
+                f"to start as a transpose layer {layer} needs {needs}, not {sizes[layer]}"
+            )
+
+
 class GreedyStack:
-    """The learner of a whole stack: `passes` epochs of CD-1 on each layer, bottom to top.
+    """The learner of a whole stack: `passes` epochs of CD-k on each layer, bottom to top.
 
     `cases` are (n_cases, n_pixels), uint8 pixels or probabilities; the top RBM learns one-hot
     `targets`, (n_cases, n_labels), together with the features below it, Figure 4. Balanced batches
     need the (n_cases,) `classes`, else ValueError. Learning starts above the `lower` layers, bottom
     to top, that are learned already; ValueError if they do not fit the data and the layer sizes, or
-    leave nothing to learn. Source: "A greedy learning algorithm for multiple hidden layers".
+    leave nothing to learn, or a layer is to start as the transpose of one of another size. With
+    `track` the bound on log p is estimated, of (n, n_pixels) `valid` images too, by random numbers
+    of its own. Source: "A greedy learning algorithm for multiple hidden layers".
     """
 
     def __init__(
@@ -97,8 +120,10 @@ class GreedyStack:
         targets: NDArray[np.float32] | None = None,
         classes: Labels | None = None,
         lower: Sequence[Rbm] = (),
+        valid: NDArray[Any] | None = None,
     ) -> None:
         self.settings = settings
+        self._valid = valid
         self._targets = np.empty((len(cases), 0), np.float32) if targets is None else targets
         self._rng, self._cases = rng, cases
         if settings.balanced and classes is None:
@@ -107,6 +132,7 @@ class GreedyStack:
         self._check_fit(lower)
         if len(lower) >= len(settings.layers):
             raise ValueError(f"{len(lower)} learned layers leave none of the stack's to learn")
+        check_start(settings, cases.shape[1], len(lower))
         self._n_lower = len(lower)
         self.epoch = 0
         self._learn_above(list(lower))
@@ -116,13 +142,16 @@ class GreedyStack:
         n_labels, settings = self._labels_of(len(below)), self.settings
         targets = self._targets[:, :n_labels]
         self._data = LayerData(self._cases, below, targets, settings.batch)
-        if rbm is None:
+        if rbm is None and below and settings.start == "transpose":
+            rbm = Rbm.mirrored(below[-1], n_labels)
+        elif rbm is None:
             sizes = self._data.n_visible, settings.layers[len(below)]
             rbm = Rbm.random(*sizes, settings.initial_sd, self._rng, n_labels)
         self.stack = [*below, rbm]
-        which = settings.recon_states
-        states = which == "all" or (which == "labels" and n_labels > 0)
-        self._divergence = ContrastiveDivergence(rbm, settings.batch, states)
+        states = reconstructs_states(rbm, settings.recon_states)
+        self._divergence = ContrastiveDivergence(
+            rbm, settings.batch, states, settings.cd, settings.persistent
+        )
 
     def _check_fit(self, stack: Sequence[Rbm]) -> None:
         sizes = (self._cases.shape[1], *self.settings.layers)
@@ -139,7 +168,7 @@ class GreedyStack:
     def finished(self) -> str | None:
         """Why learning is over, or None."""
         done = self.epoch >= self.settings.passes * (len(self.settings.layers) - self._n_lower)
-        return f"{self.settings.passes} passes a layer" if done else None
+        return f"{counted(self.settings.passes, 'pass')} a layer" if done else None
 
     def where(self) -> str:
         """The place of the next epoch, in words."""
@@ -151,11 +180,16 @@ class GreedyStack:
         layer, epoch = divmod(self.epoch, self.settings.passes)
         return self._n_lower + layer, epoch
 
+    @property
+    def _work_each(self) -> float:
+        """Multiply-adds of a case for each weight."""
+        return 5.0 + 2 * (self.settings.cd - 1) + self.settings.persistent
+
     def work(self) -> tuple[float, float]:
         """Multiply-adds done so far and expected in all, to weigh one layer's epochs."""
         sizes = (self._cases.shape[1], *self.settings.layers)
         layer = [
-            5.0 * (n_below + self._labels_of(number)) * n_above * len(self._cases)
+            self._work_each * (n_below + self._labels_of(number)) * n_above * len(self._cases)
             for number, (n_below, n_above) in enumerate(pairwise(sizes))
             if number >= self._n_lower
         ]
@@ -164,17 +198,24 @@ class GreedyStack:
         return float(np.dot(layer, done)), sum(layer) * passes
 
     def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
-        """One epoch of CD-1 over all cases; starts the next layer where one is due.
+        """One epoch of CD-k over all cases; starts the next layer where one is due.
 
         `tick` is called after every batch with the multiply-adds it took. The row has ``layer``
         (from 1), ``layer_epoch`` (from 1), ``rate``, and ``recon_error``: squared error of the
-        reconstruction, summed over units, mean over cases.
+        reconstruction, summed over units, mean over cases. Where it is tracked, also ``log_z``
+        (from below), ``log_z_gap`` to that from above, ``train_log_p`` and ``valid_log_p`` (mean
+        bounds on log p of an image, nats), and of the first epoch of a layer ``start_log_p``, that
+        of the training cases before it.
         """
         layer, layer_epoch = self._place()
         if layer == len(self.stack):
             del self._data  # first, so that two layers' data are never there at once
             self._learn_above(self.stack)
         rbm, divergence = self.stack[-1], self._divergence
+        track = self.settings.track
+        starts = {}
+        if track and layer_epoch == 0:
+            starts["start_log_p"] = self._tracked()["train_log_p"]
         step = step_at(self.settings, layer_epoch)
         order = epoch_order(len(self._cases), self._rng, self._classes)
         squared_error = 0.0
@@ -182,10 +223,27 @@ class GreedyStack:
             rows = order[batch]
             self._data.take(rows, divergence.data_buffer(len(rows)))
             squared_error += divergence.learn(len(rows), self._rng, step)
-            tick(5.0 * rbm.weights.size * len(rows))
+            tick(self._work_each * rbm.weights.size * len(rows))
         self.epoch += 1
         row = {"layer": layer + 1, "layer_epoch": layer_epoch + 1, "rate": step.rate}
-        return row | {"recon_error": squared_error / len(order)}
+        row |= {"recon_error": squared_error / len(order)} | starts
+        return row | self._tracked() if track and (layer_epoch + 1) % track == 0 else row
+
+    def _tracked(self) -> dict[str, float]:
+        """Log Z of the RBM on top, and mean bounds on log p: by the same random numbers always."""
+        rng, generator = stream(0, Use.TRACKING), Generative.of_layer(self.stack, len(self.stack))
+        rows = rng.permutation(len(self._cases))[:_TRACKED_CASES]
+        images = {"train_log_p": likelihood.binarised(self._cases[rows], rng)}
+        if self._valid is not None:
+            images["valid_log_p"] = likelihood.binarised(self._valid, rng)
+        labels = self._targets[rows].argmax(axis=1) if generator.rbm.n_labels else None
+        states = likelihood.visible_states(generator, images["train_log_p"], rng, labels)
+        log_z = likelihood.estimate_log_z(generator.rbm, states, rng, *TRACKED)
+        row = {"log_z": log_z.value, "log_z_gap": log_z.gap or 0.0}
+        for name, own in images.items():
+            logs = likelihood.log_weights(generator, own, rng)
+            row[name] = float(logs.mean()) - log_z.value
+        return row
 
     def parameters(self) -> dict[str, Array]:
         """What is being learned now, by name, to be checked for numbers that are not finite."""
@@ -207,6 +265,7 @@ class GreedyStack:
             "rng": self._rng.bit_generator.state,
             "stack": self.result().arrays(),
             "velocity": {name: m.velocity for name, m in self._divergence.momenta.items()},
+            **({"chains": self._divergence.chains} if self.settings.persistent else {}),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -216,5 +275,7 @@ class GreedyStack:
         self._learn_above(stack[:-1], stack[-1])
         for name, momentum in self._divergence.momenta.items():
             momentum.restore(state["velocity"][name])
+        if self.settings.persistent:
+            self._divergence.restore_chains(state["chains"])
         self.epoch = int(state["epoch"])
         self._rng.bit_generator.state = state["rng"]

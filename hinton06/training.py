@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -33,8 +33,17 @@ SAVE_EVERY_S = 15.0
 """Seconds of training between saves, at least; an epoch that takes longer is saved at its end."""
 
 
+_ORDERS = (signal.SIGINT, signal.SIGTERM)
+# A connection is lost; schedulers say that time runs out. They may come more than once.
+_WARNINGS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+
+
 class RunError(Exception):
     """A run that cannot start or go on; the message is one line."""
+
+
+class UnfitDataError(RunError):
+    """Images that a run cannot be made with; the message names them, and no other file."""
 
 
 class Interrupted(Exception):  # noqa: N818  # not an error: the user asked for it
@@ -103,41 +112,52 @@ class Progress(Protocol):
         """The run ended, one way or another."""
 
 
+def partial_path(path: Path) -> Path:
+    """Where a file is kept until it is finished."""
+    return path.with_name(path.name + ".part")
+
+
 class Interrupt:
-    """Whether SIGINT or SIGTERM has asked the run to end."""
+    """Whether a signal has asked the run to end."""
 
     def __init__(self, on_request: Callable[[str], None]) -> None:
         self.signal_number: int | None = None
-        self._on_request, self._announced = on_request, False
+        self._on_request, self._announced, self._ordered = on_request, False, False
 
     def __call__(self, signal_number: int, _: FrameType | None) -> None:
-        """The signal handler: end after this epoch; at the second signal, at once.
+        """The signal handler: end after this epoch; at the second SIGINT or SIGTERM, at once.
 
         It prints nothing, since it may have come in the middle of a print.
         """
-        if self.signal_number is not None:
-            raise Interrupted(signal_number)
-        self.signal_number = signal_number
+        if signal_number in _ORDERS:
+            if self._ordered:
+                raise Interrupted(signal_number)
+            self._ordered = True
+        if self.signal_number is None:
+            self.signal_number = signal_number
 
     def announce(self) -> None:
         """Say, once, that a signal has come; called between batches."""
         if self.signal_number is not None and not self._announced:
             self._announced = True
-            again = "the same signal again: stop at once, back at the last save"
-            self._on_request(f"stopping after this epoch, to save it ({again})")
+            again = "the same signal again" if self._ordered else "twice SIGTERM"
+            at_once = f"{again}: stop at once, back at the last save"
+            self._on_request(f"stopping after this epoch, to save it ({at_once})")
 
 
 @contextmanager
 def caught_signals(progress: Progress) -> Iterator[Interrupt]:
-    """Turn SIGINT and SIGTERM into a request that the loop honours at the end of an epoch.
+    """Turn signals into a request that the loop honours at the end of an epoch.
 
-    Only the main thread can: elsewhere they are left as they are.
+    Only the main thread can: elsewhere they are left as they are, as are warnings that are ignored
+    (`nohup`).
     """
     interrupt = Interrupt(progress.note)
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
-    before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
+    heard = [s for s in _WARNINGS if signal.getsignal(s) is not signal.SIG_IGN]
+    before = {s: signal.signal(s, interrupt) for s in (*_ORDERS, *heard)}
     try:
         yield interrupt
     finally:
@@ -170,7 +190,7 @@ class Run:
     @property
     def partial_path(self) -> Path:
         """Where the unfinished file is kept."""
-        return self.path.with_name(self.path.name + ".part")
+        return partial_path(self.path)
 
     @property
     def name(self) -> str:
@@ -257,14 +277,16 @@ class Run:
     def train(self, learner: Learner, progress: Progress) -> None:
         """Epoch after epoch until the learner is finished, going on from an unfinished file.
 
-        Raises `Interrupted` after SIGINT or SIGTERM, `RunError` if a number is no longer finite,
+        Raises `Interrupted` after a signal, `RunError` if a number is no longer finite,
         both with the last good epoch saved; `RunError` if the unfinished file is of other
         arguments; `CheckpointError` if a file cannot be read or written.
         """
         self.provenance = _no_time() | describe()
-        self._go_on_from_file(learner)
+        other_threads = self._go_on_from_file(learner)
         done, expected = learner.work()
         progress.begin(self.title, done, expected)
+        if other_threads:
+            progress.note(other_threads)
         try:
             # An overflow is no warning in passing: `check_finite` ends the run with its place.
             with caught_signals(progress) as interrupt, np.errstate(all="ignore"):
@@ -277,10 +299,11 @@ class Run:
         finally:
             progress.end()
 
-    def _go_on_from_file(self, learner: _Restored) -> None:
+    def _go_on_from_file(self, learner: _Restored) -> str:
+        """A line if it goes on with other threads: a job may be given other cores than before."""
         partial = self._existing(self.partial_path)
         if partial is None:
-            return
+            return ""
         try:
             learner.restore(partial.state)
             _check_restored(partial.state)
@@ -293,6 +316,11 @@ class Run:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             why = f"cannot be continued: {reason} (remove it to start anew)"
             raise CheckpointError(f"{self.partial_path}: {why}") from None
+        old, now = records.from_tree(Lineage, partial.lineage, "lineage"), self.lineage.threads
+        other = () if old.threads == now else (old.threads,)
+        self.lineage = replace(self.lineage, threads_before=old.threads_before + other)
+        change = f"goes on with threads {now} after {old.threads}"
+        return f"{self.path}: {change}: its bits will be those of neither" if other else ""
 
     def _epochs(self, learner: Learner, progress: Progress, interrupt: Interrupt) -> None:
         def tick(amount: float) -> None:
@@ -325,12 +353,15 @@ class Run:
         # measurements may take a while, and may be interrupted.
         self._save_last_good()
 
-    def saved(self) -> Tree:
-        """The state in an unfinished file, and its history and times taken over; empty if none."""
+    def saved(self) -> tuple[Tree, str]:
+        """The state in an unfinished file, its history and times taken over; empty if none.
+
+        And a line if it goes on with other threads.
+        """
         self.provenance = _no_time() | describe()
         found = _Kept()
-        self._go_on_from_file(found)
-        return found.state
+        other_threads = self._go_on_from_file(found)
+        return found.state, other_threads
 
     def save(self, state: Tree, provenance: Tree, epochs: int) -> None:
         """Keep a state of so many epochs, to go on from it."""

@@ -38,13 +38,14 @@ class Momentum:
     ``parameter += velocity``, where the gradient points *uphill* on what is to be increased.
     Gradients of weights are products of (m, k) and (k, n) arrays, those of biases sums over the
     rows of (n, n_units) ones; `share` is the factor of either, usually 1 / batch size.
-    `step_product` without momentum leaves no velocity to a later step that has some.
+    A step without momentum leaves no velocity to a later step that has some: weights, whose product
+    then goes into the parameter at once, and biases alike.
     """
 
     def __init__(self, parameter: Array) -> None:
         self.parameter = parameter
         self.velocity: Array = np.zeros_like(parameter)
-        self._moving = False
+        self._moving = False  # whether the velocity may be other than 0
 
     def restore(self, velocity: Array) -> None:
         """Go on with a copy of a saved velocity; ValueError if it has another shape."""
@@ -67,6 +68,12 @@ class Momentum:
     def apply(self, step: Step) -> None:
         """Move the parameter by the velocity, after its decay: with the step of `gather`."""
         numerics.move(self.parameter, self.velocity, step.rate * step.decay)
+        self._rest_without_momentum(step)
+
+    def _rest_without_momentum(self, step: Step) -> None:
+        if self._moving and not step.momentum:
+            self.velocity.fill(0)
+            self._moving = False
 
     def step_product(self, left: Array, right: Array, share: float, step: Step) -> None:
         """`gather_product`, then `apply`; in one go if there is no momentum."""
@@ -77,22 +84,25 @@ class Momentum:
             numerics.step_by_product(left, right, pair, scale, step.momentum, shrink)
             return
         numerics.product(left, right, self.parameter, scale=scale, keep=1 - shrink)
-        if self._moving:
-            self.velocity.fill(0)
-            self._moving = False
+        self._rest_without_momentum(step)
 
     def gather_sum(self, deltas: Array, share: float, step: Step) -> None:
         """Renew the velocity with the gradient of biases: weights from a unit that is always on."""
+        self._moving = True
         numerics.add_sums(deltas, self.velocity, step.rate * share, step.momentum)
 
     def step_sum(self, deltas: Array, share: float, step: Step) -> None:
         """`gather_sum`, then `apply` without decay, which biases never have."""
+        self._moving = True
         numerics.add_sums(deltas, self.velocity, step.rate * share, step.momentum, self.parameter)
+        self._rest_without_momentum(step)
 
     def step_difference(self, data: Array, recon: Array, share: float, step: Step) -> float:
         """`step_sum` of ``data - recon``; returns the sum of its squares."""
-        scale, keep = step.rate * share, step.momentum
-        return numerics.add_differences(data, recon, self.velocity, scale, keep, self.parameter)
+        scale, keep, self._moving = step.rate * share, step.momentum, True
+        squares = numerics.add_differences(data, recon, self.velocity, scale, keep, self.parameter)
+        self._rest_without_momentum(step)
+        return squares
 
 
 class RunningMean:

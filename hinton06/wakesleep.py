@@ -21,7 +21,7 @@ from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
 from hinton06.models import DeepBeliefNet
 from hinton06.numerics import Array
 from hinton06.rbm import hidden_states, parts, visible_states
-from hinton06.recipes import WakeSleepSettings
+from hinton06.recipes import WakeSleepSettings, counted
 from hinton06.recognition import label_log_probs, mean_free_energy
 from hinton06.updates import Momentum, RunningMean, Step, rate_share_at
 
@@ -233,7 +233,8 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
                 net, size, settings.sampled_labels,
                 settings.persistent_share, settings.persistent_rounds, settings.recognition_share,
             )  # fmt: skip
-        self._generative = self._wake_sleep or PretrainingGradient(net, size)
+        as_pretrained = settings.recon_states
+        self._generative = self._wake_sleep or PretrainingGradient(net, size, as_pretrained)
         weighed = settings.search_bp_weight or settings.bp_weight > 0
         self._labels = LabelBackpropagation(net, size) if weighed else None
         self.momenta = {"generative": self._generative.momenta}
@@ -255,7 +256,7 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
 
     def cap(self) -> tuple[int, str]:
         """The epochs of the schedule."""
-        return self.settings.epochs, f"the schedule's {self.settings.epochs} epochs"
+        return self.settings.epochs, f"the schedule's {counted(self.settings.epochs, 'epoch')}"
 
     @property
     def bp_weight(self) -> float:

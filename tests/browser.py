@@ -18,6 +18,35 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 WIDE, NARROW = (1400, 900), (360, 740)
 _SECONDS = 120.0
+_CONTRASTS = """(() => {
+    const luminance = (colour) => {
+        const linear = colour.map((c) => c / 255).map((c) =>
+            c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+    };
+    const parsed = (text) => text.match(/[0-9.]+/g).map(Number);
+    const behind = (element) => {
+        for (let e = element; e; e = e.parentElement) {
+            const colour = parsed(getComputedStyle(e).backgroundColor);
+            if (colour.length === 3 || colour[3] === 1) return colour.slice(0, 3);
+        }
+        return [255, 255, 255];
+    };
+    const own = (element) => [...element.childNodes].some((node) =>
+        node.nodeType === 3 && node.data.trim());
+    return [...document.querySelectorAll("body *")].filter((element) =>
+        own(element) && element.offsetParent && !["SCRIPT"].includes(element.tagName))
+    .map((element) => {
+        const colours = [parsed(getComputedStyle(element).color), behind(element)];
+        const [a, b] = colours.map(luminance).sort((one, other) => one - other);
+        return [(b + 0.05) / (a + 0.05), element.textContent.slice(0, 40)];
+    });
+})()"""
+_OUTSIDE = """[...document.querySelectorAll("body *")].filter((element) => {
+    const box = element.getBoundingClientRect();
+    const scrolls = SCROLLING && element.parentElement.closest(SCROLLING);
+    return box.width && !scrolls && (box.right > innerWidth + 0.5 || box.left < -0.5);
+}).map((element) => `${element.tagName} ${element.id} ${element.className}`)"""
 
 
 class BrowserError(Exception):
@@ -138,9 +167,13 @@ class Browser:
     # -- the page --------------------------------------------------------------------------------
 
     def view(
-        self, size: tuple[int, int], dark: bool = False, calm: bool = False, ratio: float = 1
-    ) -> None:
-        """The window, its colours, whether movement is unwelcome; a narrow one is touched."""
+        self, size: tuple[int, int], dark: bool = False, calm: bool = False, ratio: float = 1,
+        media: str = "",
+    ) -> None:  # fmt: skip
+        """The window, its colours, whether movement is unwelcome; a narrow one is touched.
+
+        `media`: ``"print"`` shows the page as it is on paper.
+        """
         width, height = size
         narrow = size == NARROW
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
@@ -150,7 +183,7 @@ class Browser:
             "prefers-color-scheme": "dark" if dark else "light",
             "prefers-reduced-motion": "reduce" if calm else "no-preference",
         }
-        self.call("Emulation.setEmulatedMedia",
+        self.call("Emulation.setEmulatedMedia", media=media,
                   features=[{"name": n, "value": v} for n, v in features.items()])  # fmt: skip
 
     def open(self, path: Path, ready: str) -> None:
@@ -176,6 +209,16 @@ class Browser:
             details = answer["exceptionDetails"]
             raise BrowserError(details.get("exception", {}).get("description", details["text"]))
         return answer["result"].get("value")
+
+    def contrasts(self) -> list[tuple[float, str]]:
+        """How each piece of text stands out against what is behind it, as WCAG 2.1 has it."""
+        found: list[tuple[float, str]] = self.run(_CONTRASTS)
+        return found
+
+    def outside(self, scrolling: str = "") -> list[str]:
+        """Elements that are wider than the window, but for what is in boxes that scroll."""
+        found: list[str] = self.run(_OUTSIDE.replace("SCROLLING", json.dumps(scrolling)))
+        return found
 
     def screenshot(self, path: Path, full: bool = True) -> None:
         """The page as a PNG file, all of it or what is in the window."""

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import browser
 import h5py
 import numpy as np
 import pytest
+from browser import Browser
 
 from hinton06 import checkpoint, mnist, native
 from hinton06.mnist import Digits
@@ -149,6 +151,17 @@ def idx_folder(tmp_path: Path, idx_arrays: dict[str, np.ndarray[Any, Any]]) -> P
         else:
             (folder / name).write_bytes(content)
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium; what a page does in a browser is not tested without one."""
+    executable = browser.found()
+    if executable is None:
+        pytest.skip("no Chromium here: what the page does in a browser is not tested")
+    opened = Browser(executable)
+    yield opened
+    opened.close()
 
 
 @contextlib.contextmanager

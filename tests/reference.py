@@ -156,6 +156,38 @@ def expected_cd1(m: Machine, v: Floats) -> tuple[Update, Update]:
     return mean, Update(*(s - a**2 for s, a in zip(square, mean, strict=True)))
 
 
+def features_after(m: Machine, start: Floats, rounds: int) -> Floats:
+    """Chances of every hidden state after rounds of Gibbs sampling from such chances."""
+    hidden, visible = binary_states(len(m.hidden_bias)), binary_states(len(m.visible_bias))
+    down = np.array([[state_probability(visible_probs(m, h), v) for v in visible] for h in hidden])
+    up = np.array([[state_probability(hidden_probs(m, v), h) for h in hidden] for v in visible])
+    chances: Floats = start @ np.linalg.matrix_power(down @ up, rounds)
+    return chances
+
+
+def expected_cd(
+    m: Machine, v: Floats, rounds: int, recon_states: bool = False
+) -> tuple[Update, Update]:
+    """Mean and variance of Eq. 4 after so many rounds of sampled states from one case.
+
+    The last reconstruction is of probabilities, or of states.
+    """
+    hidden, visible = binary_states(len(m.hidden_bias)), binary_states(len(m.visible_bias))
+    first = np.array([state_probability(hidden_probs(m, v), h) for h in hidden])
+    mean = Update(*(np.zeros_like(array) for array in m))
+    square = Update(*(np.zeros_like(array) for array in m))
+    for chance, h in zip(features_after(m, first, rounds - 1), hidden, strict=True):
+        ways = [(1.0, cd1_gradient(m, v, h))]
+        if recon_states:
+            probs = visible_probs(m, h)
+            ways = [(state_probability(probs, r), cd1_gradient(m, v, h, r)) for r in visible]
+        for share, update in ways:
+            for k, part in enumerate(update):
+                mean[k][...] += chance * share * part
+                square[k][...] += chance * share * part**2
+    return mean, Update(*(s - a**2 for s, a in zip(square, mean, strict=True)))
+
+
 def cd1_epoch(
     m: Machine,
     batches: Sequence[Floats],
@@ -277,9 +309,10 @@ def sixteen_bit_draws(rng: np.random.Generator, shape: tuple[int, int]) -> Float
 
 
 def sfc32_draws(rng: np.random.Generator, shape: tuple[int, int], n_parts: int = 1) -> Floats:
-    """In C: 24 bits of 32 generators of the kind sfc32, which take turns over a row's columns.
+    """In C: 48 bits of 32 generators of the kind sfc32, which take turns over a row's columns.
 
-    Each thread has a part of the columns, from a multiple of 16 on, and generators of its own.
+    24 bits of a draw, and below them 24 of the first word that the next one is made from. Each
+    thread has a part of the columns, from a multiple of 16 on, and generators of its own.
     """
     words = rng.bit_generator.random_raw(n_parts * 48).view(np.uint32).reshape(n_parts, 3, 32)
     rows, columns = shape
@@ -299,9 +332,10 @@ def _part_draws(words: list[list[int]], rows: int, columns: int) -> Floats:
     for row in draws:
         for first in range(0, columns, 32):
             width = min(32, columns - first)
-            row[first : first + width] = [_sfc32(lane, counter) >> 8 for lane in lanes[:width]]
+            for column, lane in enumerate(lanes[:width], first):
+                row[column] = (_sfc32(lane, counter) >> 8 << 24) + (lane[0] >> 8)
             counter += 1
-    draws /= 2**24
+    draws /= 2**48
     return draws
 
 

@@ -530,3 +530,62 @@ def annealing_moments(
             reached = [chances @ moved for chances in reached]
     expected = [chances @ shares**k for chances, k in zip(reached, powers, strict=True)]
     return expected, largest
+
+
+# -- from base rates to an RBM ---------------------------------------------------------------
+
+
+class BasePath:
+    """``f_b`` of every visible state, and the Gibbs rounds that keep it.
+
+    The RBM at b has weights and hidden biases times b, and visible biases that are a mixture of the
+    base rates' and its own.
+    """
+
+    def __init__(self, m: Machine, base: Floats, n_labels: int = 0) -> None:
+        self.m, self.base, self.n_labels = m, base, n_labels
+        self.states = labelled_states(m, n_labels) if n_labels else reference.binary_states(
+            len(m.visible_bias)
+        )  # fmt: skip
+
+    def machine(self, beta: float) -> Machine:
+        visible_bias = (1 - beta) * self.base + beta * self.m.visible_bias
+        return Machine(beta * self.m.weights, visible_bias, beta * self.m.hidden_bias)
+
+    def density(self, beta: float) -> Floats:
+        tempered = self.machine(beta)
+        return np.array([math.exp(-reference.free_energy(tempered, v)) for v in self.states])
+
+    def kernel(self, beta: float) -> Floats:
+        """Chances of one round: row the state before, column the state after."""
+        tempered = self.machine(beta)
+        if self.n_labels:
+            up, down = labelled_conditionals(tempered, self.n_labels)
+            return up @ down
+        return reference.transitions(tempered)
+
+    def moments(self, betas: Sequence[float], powers: Sequence[int]) -> tuple[list[float], float]:
+        """Expected powers of the weight of one chain along these betas, and its largest value."""
+        density = self.density(betas[0])
+        reached = [density / density.sum() for _ in powers]
+        largest = 1.0
+        for before, beta in itertools.pairwise(betas):
+            step = self.density(beta) / self.density(before)
+            largest *= float(step.max())
+            reached = [r * step**k for r, k in zip(reached, powers, strict=True)]
+            if beta != betas[-1]:
+                reached = [r @ self.kernel(beta) for r in reached]
+        return [float(r.sum()) for r in reached], largest
+
+    def expected_log(self, betas: Sequence[float]) -> tuple[float, float]:
+        """The expected log of that weight, and by how much it can vary."""
+        reached = self.density(betas[0])
+        reached /= reached.sum()
+        total = width = 0.0
+        for before, beta in itertools.pairwise(betas):
+            logs = np.log(self.density(beta) / self.density(before))
+            total += float(reached @ logs)
+            width += float(logs.max() - logs.min())
+            if beta != betas[-1]:
+                reached = reached @ self.kernel(beta)
+        return total, width

@@ -20,11 +20,12 @@ from click.testing import CliRunner, Result
 
 from hinton06 import checkpoint
 from hinton06.cli import main
+from hinton06.recipes import RECIPES
 
 COMMANDS = (
     "pretrain", "finetune-bp", "finetune-cws", "evaluate", "combine", "sample", "table1",
     "replicas", "translated", "unlabelled", "generative", "figures", "show",
-    "demo",
+    "demo", "likelihood", "report", "compare", "recognise",
 )  # fmt: skip
 PRETRAIN = ["--layers", "12-10-14", "--passes", "2", "--recipe", "quick", "--threads", "1"]
 BACKPROP = ["--max-epochs", "3", "--patience", "1", "--recipe", "quick", "--threads", "1"]
@@ -193,6 +194,56 @@ def test_json_goes_to_standard_output_alone(tmp_path: Path, digits_dir: Path) ->
     tuned = run("finetune-bp", tmp_path / "pretrain-a.h5", *BACKPROP, "--data", digits_dir,
                 "--json")  # fmt: skip
     assert json.loads(tuned.stdout)["lineage"]["role"] == "validated"
+
+
+def test_json_of_a_tracked_stack_has_what_its_last_epoch_measured(
+    tmp_path: Path, digits_dir: Path
+) -> None:
+    made = run("pretrain", "--split", "a", "--runs", tmp_path, *PRETRAIN, "--data", digits_dir,
+               "--track", "2", "--passes", "3", "--json")  # fmt: skip
+    last = json.loads(made.stdout)[0]["last_epoch"]
+    assert list(last) == ["layer", "layer_epoch", "rate", "recon_error", "seconds"]
+    history = checkpoint.load(tmp_path / "pretrain-a.h5").history
+    for name in ("log_z", "log_z_gap", "train_log_p", "valid_log_p"):
+        assert np.flatnonzero(np.isfinite(history[name])).tolist() == [1, 4, 7]
+    assert np.flatnonzero(np.isfinite(history["start_log_p"])).tolist() == [0, 3, 6]
+    assert "train log p" in made.stderr
+
+
+def test_more_gibbs_sampling_has_values_of_its_own_unless_others_are_given(
+    tmp_path: Path, digits_dir: Path
+) -> None:
+    command = ["pretrain", "--split", "a", "--runs", tmp_path, *PRETRAIN, "--data", digits_dir]
+    own = RECIPES["quick"].variants["more Gibbs sampling"]
+    for number, more in enumerate(
+        (["--cd", "2"], ["--persistent"], ["--persistent", "--rate", "0.07"])
+    ):
+        path = tmp_path / f"{number}.h5"
+        made = run(*command, *more, "--out", path)
+        assert made.exit_code == 0, made.output
+        settings = checkpoint.load(path).settings
+        for name, (value, _) in own.items():
+            setting = name.partition(".")[2]
+            given = 0.07 if "0.07" in more and setting == "rate" else value
+            assert settings[setting] == given
+        assert run("show", path).stdout.count("assumed; see docs/assumptions.md") >= 3
+
+
+def test_a_transpose_of_another_size_is_refused_before_anything_is_made(
+    tmp_path: Path, digits_dir: Path
+) -> None:
+    command = ["pretrain", "--split", "a", "--runs", tmp_path, *PRETRAIN, "--data", digits_dir]
+    refused = run(*command, "--start", "transpose")
+    fails_in_one_line(refused, 1, "pretrain-a.h5", "layer 2 needs", "784, not 10")
+    assert not list(tmp_path.iterdir())
+    made = run(*command, "--start", "transpose", "--layers", "6-784", "--track", "2")
+    assert made.exit_code == 0, made.output
+    history = checkpoint.load(tmp_path / "pretrain-a.h5").history
+    # Sums of float32 of several hundred nats, on either side.
+    assert history["start_log_p"][2] == pytest.approx(history["train_log_p"][1], abs=0.01)
+    learned = run(*command, "--start", "transpose", "--layers", "6-784-6", "--passes", "1", "--out",
+                  tmp_path / "top.h5", "--on", tmp_path / "pretrain-a.h5")  # fmt: skip
+    fails_in_one_line(learned, 1, "below its top")
 
 
 def test_finetune_bp_says_that_the_cap_was_hit(

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageSequence
 from test_cli import fails_in_one_line, run
 
-from hinton06 import checkpoint, mnist, sampling
+from hinton06 import checkpoint, evaluation, mnist, sampling
 from hinton06.loading import Context
 from hinton06.models import DeepBeliefNet, Rbm, Stack
 from hinton06.recognition import label_log_probs
@@ -69,7 +69,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, to_idx: Callable[[Any], bytes
             folder / f"{name}.h5",
             dataclasses.replace(found, model=model, outcome={}),
         )
-    found.complete = False
+    found.complete, found.state, found.model = False, {"stack": found.model}, {}
     checkpoint.save(folder / "unfinished.h5", found)
     return folder
 
@@ -92,7 +92,9 @@ def test_sample_makes_a_row_for_each_label_and_shows_the_last_ones(
     made: Path, tmp_path: Path
 ) -> None:
     result = sampled(made, "cws-a", "--out", tmp_path / "x.png", "--gibbs", "5")
-    assert read(tmp_path / "x.png").shape == (4 * (4 * 8 + 1), 4 * (10 * 6 + 1))
+    rows, columns = read(tmp_path / "x.png").shape
+    margin = columns - 4 * (10 * 6 + 1)  # with the labels of the rows
+    assert (rows, 10 < margin < 30) == (4 * (4 * 8 + 1), True)
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["0", "1", "2", "3"]
     assert max(map(len, lines[:-1])) <= 4 * 6
@@ -114,7 +116,10 @@ def test_sample_writes_every_format_and_prints_json_alone(made: Path, tmp_path: 
     }  # fmt: skip
     assert ET.parse(files[1]).getroot().get("height") == str(len(read(Path(files[0]))))
     with Image.open(files[2]) as image:
-        assert [frame.size for frame in ImageSequence.Iterator(image)] == [(4 * 13, 4 * 17)] * 6
+        sizes = [frame.size for frame in ImageSequence.Iterator(image)]
+        # Two rows of 7 pixels, a line of labels above each, and the rounds below.
+        high = 2 * (grids._LINE + 4 * (7 + 2)) + grids._LINE
+        assert sizes == [(max(4 * 13, grids.line("round 18").shape[1]), high)] * 6
 
 
 def test_sample_puts_its_file_beside_the_checkpoint_by_default(made: Path) -> None:
@@ -259,8 +264,9 @@ def test_each_file_gives_the_figures_that_it_can(made: Path, tmp_path: Path) -> 
     found = {Path(entry["files"][0]).stem for entry in document}
     assert found == {
         "figure2-bp-a", "figure2-cws-a", "figure2-pretrain-labels-a",
-        *(f"figure3-{name}" for name in names[:-1]),
+        *(f"figure3-{name}" for name in names[:-1]), "figure3-unfinished-epoch6",
         "figure5-cws-a", "figure5-pretrain-labels-a", "figure5-two-labels",
+        "errors-bp-a", "errors-cws-a", "errors-pretrain-labels-a",
         "learning-curves",
     }  # fmt: skip
     assert [entry["figure"] for entry in document] == sorted(e["figure"] for e in document)
@@ -295,18 +301,129 @@ def test_figure_2_s_numbers_are_the_net_s_own(made: Path, tmp_path: Path) -> Non
         assert case["second_probability"] == sorted(case["probabilities"])[-2]
 
 
+def test_errors_are_all_that_a_net_gets_wrong_the_surest_first(made: Path, tmp_path: Path) -> None:
+    (entry,) = drawn(made, tmp_path, "cws-a", "--only", "errors", "--cases", "3")
+    document = json.loads((tmp_path / "errors-cws-a.json").read_text())
+    digits, found = mnist.read(made / "digits"), checkpoint.load(made / "cws-a.h5")
+    probs = np.exp(label_log_probs(DeepBeliefNet.from_arrays(found.model), digits.test_images))
+    wrong = set(np.flatnonzero(probs.argmax(axis=1) != digits.test_labels).tolist())
+    assert len(wrong) > 3
+    assert {case["test_case"] for case in document["cases"]} == wrong
+    assert (document["errors"], document["cases_in_all"]) == (len(wrong), 40)
+    assert entry["about"].startswith(f"3 of the {len(wrong)} test cases that cws-a.h5 gets wrong")
+    assert ["row" in case for case in document["cases"]] == [True] * 3 + [False] * (len(wrong) - 3)
+    # Three digits side by side, 1.1 inches each of 100 points, as Figure 2 has them.
+    assert read(tmp_path / "errors-cws-a.png").shape == (150, 340)
+
+
+def test_a_net_without_errors_says_so_and_the_other_figures_are_drawn(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sure = np.log(np.eye(N_CLASSES)[np.arange(40) % N_CLASSES] * 0.8 + 0.05)
+    monkeypatch.setattr(evaluation, "recognise_test_cases", lambda c, _path: (sure, c.digits))
+    document = drawn(made, tmp_path, "bp-a")
+    (errors,) = (entry for entry in document if entry["figure"] == "errors")
+    assert errors["about"] == "bp-a.h5 gets every test case right"
+    assert [Path(file).suffix for file in errors["files"]] == [".json"]
+    assert {entry["figure"] for entry in document} == {"2", "3", "curves", "errors"}
+
+
 def test_figure_3_shows_the_chosen_features_incoming_weights(made: Path, tmp_path: Path) -> None:
     document = drawn(made, tmp_path, "one", "--only", "3", "--features", "6,2-3")
     assert "3 of the 6" in document[0]["about"]
     weights = checkpoint.load(made / "one.h5").model["rbm1"]["weights"]
     fields = grids.receptive_fields(weights[:, [5, 1, 2]].T).reshape(3, 7, 5)
     expected = grids.enlarged(grids.tile(fields, 3, grids.FIELD_GAP))
-    np.testing.assert_array_equal(read(tmp_path / "figure3-one.png"), expected)
+    found = read(tmp_path / "figure3-one.png")
+    np.testing.assert_array_equal(found[: len(expected), : expected.shape[1]], expected)
+    key = grids.key("-3", "+3")
+    np.testing.assert_array_equal(found[len(expected) :, : key.shape[1]], key)
     features = json.loads((tmp_path / "figure3-one.json").read_text())["features"]
     assert [(f["row"], f["column"], f["feature"]) for f in features] == [
         (1, 1, 6), (1, 2, 2), (1, 3, 3),
     ]  # fmt: skip
     assert features[0]["largest_weight"] == weights[:, 5].max()
+
+
+def test_figure_3_shows_a_higher_layer_under_a_name_and_a_scale_of_its_own(
+    made: Path, tmp_path: Path
+) -> None:
+    for layer in ("1", "2", "3"):
+        drawn(made, tmp_path, "pretrain-labels-a", "--only", "3", "--layer", layer)
+    names = [f"figure3-pretrain-labels-a{end}" for end in ("", "-layer2", "-layer3")]
+    assert sorted(p.stem for p in tmp_path.glob("*.png")) == names
+    model = checkpoint.load(made / "pretrain-labels-a.h5").model
+    fields: Any = np.eye(N_PIXELS)
+    for number, name in enumerate(names, 1):
+        fields = fields @ model[f"rbm{number}"]["weights"][: fields.shape[1]]
+        document = json.loads((tmp_path / f"{name}.json").read_text())
+        assert document["layer"] == number
+        told = [feature["largest_weight"] for feature in document["features"]]
+        # Float32 sums of up to nine products of numbers of order 1.
+        np.testing.assert_allclose(told, fields.max(axis=0), rtol=1e-4, atol=1e-5)
+        white = document["white"]
+        if number == 1:
+            assert white == 3
+        else:
+            assert f"white: weights of {white:g} and more" in document["about"]
+            beyond = (abs(fields) > white).mean()
+            assert 0 < beyond <= 0.05  # two digits are kept of the scale of one in a hundred
+        assert document["black"] == -white
+    result = run("figures", made / "pretrain-labels-a.h5", "--data", made / "digits", "--only", "3",
+                 "--layer", "4", "--out", tmp_path / "new")  # fmt: skip
+    fails_in_one_line(result, 1, "pretrain-labels-a.h5", "layers 1 to 3, not 4")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("pretrain-c", "stack"), ("bp-b", "net"), ("cws-b", "mean"), ("hybrid-a-extended", "mean")],
+)
+def test_features_can_be_seen_while_they_are_learned(name: str, part: str, tmp_path: Path) -> None:
+    old = Path(__file__).parent / "data" / "version-1"
+    file = old / f"{name}.h5.part"
+    found = checkpoint.load(file)
+    state = found.state[part]
+    first = {"stack": lambda: state["rbm1"]["weights"], "net": lambda: state["weights1"]}
+    weights = first.get(part, lambda: state["vishid"])()
+    result = run("figures", file, "--data", old / "digits", "--out", tmp_path, "--only", "3",
+                 "--features", "1-3", "--quiet")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    done = len(next(iter(found.history.values())))
+    assert f"{file.name} after {done} epoch" in result.stdout
+    (png,) = tmp_path.glob("*.png")
+    assert png.stem == f"figure3-{name}-epoch{done}"
+    fields = grids.receptive_fields(weights[:, :3].T).reshape(3, 7, 7)
+    expected = grids.enlarged(grids.tile(fields, 3, grids.FIELD_GAP))
+    np.testing.assert_array_equal(read(png)[: len(expected), : expected.shape[1]], expected)
+    assert json.loads(png.with_suffix(".json").read_text())["sha256"] is None
+
+
+def test_a_net_that_gets_nothing_right_still_gives_its_other_figures(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guesses = (mnist.read(made / "digits").test_labels + 1) % N_CLASSES
+    wrong = np.log(np.where(np.eye(N_CLASSES)[guesses] == 1, 0.7, 0.1))
+    monkeypatch.setattr(evaluation, "recognise_test_cases", lambda c, _: (wrong, c.digits))
+    command = ["figures", made / "bp-a.h5", "--data", made / "digits", *SHORT, "--out", tmp_path]
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.strip().endswith("bp-a.h5: gives no Figure 2: it gets no test case right")
+    assert {path.stem for path in tmp_path.iterdir()} == {
+        "errors-bp-a",
+        "figure3-bp-a",
+        "learning-curves",
+    }
+    alone = run(*command, "--only", "2")
+    assert alone.exit_code == 1
+    assert "none of the chosen figures" in alone.stderr
+
+
+def test_learning_curves_need_no_images(made: Path, tmp_path: Path) -> None:
+    result = run("figures", made / "bp-a.h5", "--data", tmp_path / "missing", "--only", "curves",
+                 "--out", tmp_path / "new")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "new").iterdir())) == 3
 
 
 def test_random_features_are_drawn_without_repetition_and_by_the_seed(
@@ -367,10 +484,12 @@ def test_features_outside_the_layer_are_refused(
     ("name", "figure", "reason"),
     [
         ("pretrain-a", "2", "learned without labels"),
+        ("pretrain-a", "errors", "learned without labels"),
         ("pretrain-a", "5", "learned without labels"),
         ("bp-a", "5", "a fine-tuned classifier: it generates nothing"),
         ("two-labels", "2", "a stack of 2 RBMs, the net of Figure 4 has three"),
-        ("unfinished", "3", "not finished"),
+        ("unfinished", "2", "not finished"),
+        ("unfinished", "5", "not finished"),
     ],
 )
 def test_a_chosen_figure_that_a_file_cannot_give_is_noted(
@@ -380,7 +499,8 @@ def test_a_chosen_figure_that_a_file_cannot_give_is_noted(
     result = run(*command, "--only", figure)
     assert result.exit_code == 1
     note, last = result.stderr.strip().splitlines()
-    assert f"{name}.h5: gives no Figure {figure}: " in note
+    named = "picture of errors" if figure == "errors" else f"Figure {figure}"
+    assert f"{name}.h5: gives no {named}: " in note
     assert reason in note
     assert "none of the chosen figures" in last
     assert not list(tmp_path.iterdir())
@@ -404,6 +524,8 @@ def test_files_of_one_name_are_refused(made: Path, tmp_path: Path) -> None:
         (["--features", "free"], ["--features", "'free'"]),
         (["--features", "1", "--random-features", "5"], ["--random-features"]),
         (["--cases", "0"], ["--cases"]),
+        (["--layer", "0"], ["--layer"]),
+        (["--layer", "x"], ["--layer", "'x'"]),
     ],
 )
 def test_a_mistake_in_figures_options_is_named(

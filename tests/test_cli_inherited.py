@@ -25,6 +25,7 @@ LOOK = {
     "evaluate": ["evaluate", "bp-a.h5"],
     "evaluate a generative net": ["evaluate", "cws-a.h5"],
     "combine": ["combine", "bp-a.h5", "bp-b.h5"],
+    "compare": ["compare", "bp-a.h5", "cws-a.h5"],
     "sample": ["sample", "cws-a.h5", "--gibbs", "2", "--samples", "1"],
     "figures": ["figures", "cws-a.h5", "--gibbs", "2", "--out", "figures"],
 }
@@ -248,6 +249,7 @@ def test_files_of_different_images_are_combined_only_when_told_with_which(
 ) -> None:
     must("finetune-bp", "pretrain-a.h5", *SHORT, "--data", reordered, "--out", "other.h5", "-q")
     for command in (["combine", "bp-a.h5", "other.h5"], ["evaluate", "bp-a.h5", "other.h5"],
+                    ["compare", "bp-a.h5", "other.h5"],
                     ["figures", "bp-a.h5", "other.h5"],
                     ["finetune-bp", "--no-pretraining", "bp-a.h5", "other.h5"]):  # fmt: skip
         fails_in_one_line(run(*command), 1, "other.h5: was not made with the images of bp-a.h5",

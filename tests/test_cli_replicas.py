@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 
-from hinton06 import checkpoint
+from hinton06 import checkpoint, mnist
 
 ERRORS = {
     0: {"a": 120, "b": 118, "c": 124},
@@ -35,15 +35,19 @@ def made(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
 
 @pytest.fixture
 def replica(made: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Makes a folder of a seed whose nets have these test errors."""
+    """Makes a folder of a seed whose nets, of MNIST unless told otherwise, have these errors."""
 
-    def make(seed: int, errors: Mapping[str, int], **settings: Any) -> Path:
+    def make(
+        seed: int, errors: Mapping[str, int], data: str = mnist.SHA256, **settings: Any
+    ) -> Path:
         folder = tmp_path / f"seed-{seed}-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
         for split, count in errors.items():
             for name, fewer in (("bp-a", 0), ("bp-a-extended", 8)):
                 found = checkpoint.load(made / f"{name}.h5")
-                found.lineage |= {"seed": seed, "split": split}
+                found.recipe = "tr2006"
+                found.lineage |= {"seed": seed, "split": split, "data": data}
+                found.outcome["train"] |= {"cases": 60_000 if fewer else 50_000}
                 found.settings |= settings
                 found.outcome |= {"capped": False}
                 found.outcome["test"] |= {"cases": 10_000, "errors": count - fewer}
@@ -105,7 +109,7 @@ def test_a_net_that_is_missing_is_left_out_of_its_own_lines_alone(
     assert (alone["mean"], alone["sd"], alone["mean_95_interval"]) == (124, None, None)
     assert list(rows["mean of three", "50,000"]["test_errors"]["by_seed"]) == ["0"]
     assert ("not pre-trained", "60,000") not in rows
-    assert document["notes"] == [
+    assert document["notes"][:2] == [
         f"{folders[0]}: missing: the not pre-trained net",
         f"{folders[1]}: missing: validated Netc, extended Netc, the not pre-trained net",
     ]
@@ -115,6 +119,40 @@ def test_replicas_that_are_not_of_one_recipe_are_named(replica: Callable[..., Pa
     folders = [replica(0, ERRORS[0]), replica(3, ERRORS[3], rate=0.7)]
     notes = json.loads(run("replicas", *folders, "--json").stdout)["notes"]
     assert notes[-1] == "the replicas differ in rate: 0.2, 0.7"
+
+
+def test_a_note_of_several_folders_stands_once(replica: Callable[..., Path]) -> None:
+    folders = [replica(seed, {"a": 120 + seed}) for seed in range(20)]
+    notes = json.loads(run("replicas", *folders, "--json").stdout)["notes"]
+    lacking = "missing: validated Netb, validated Netc, extended Netb, extended Netc"
+    assert notes == [f"all 20 folders: {lacking}, the not pre-trained net"]
+    folders = [*folders[:2], replica(20, {"b": 100})]
+    notes = json.loads(run("replicas", *folders, "--json").stdout)["notes"]
+    assert notes[0] == f"{folders[0]}, {folders[1]}: {lacking}, the not pre-trained net"
+    assert len(notes) == 2
+
+
+def test_other_data_have_their_own_counts_and_nothing_of_the_chapter_beside_them(
+    replica: Callable[..., Path],
+) -> None:
+    folders = [replica(seed, ERRORS[seed], data="f" * 64) for seed in (0, 3)]
+    for folder in folders:
+        for path in folder.glob("*.h5"):
+            found = checkpoint.load(path)
+            found.outcome["train"] |= {"cases": 2600}
+            found.lineage["data_folder"] = "/data/clothes"
+            found.recipe = "quick"
+            checkpoint.save(path, found)
+    shown = run("replicas", *folders, "--format", "markdown").stdout
+    assert "0,000" not in shown.replace("10,000 test cases", "")
+    rows = [line.strip("| ").split(" | ") for line in shown.splitlines()[2:] if line[:1] == "|"]
+    made = "recipe quick; data clothes, 10,000 test cases"
+    assert [row[:2] for row in rows[:4]] == [
+        [f"{name}: {made}", "2,600"] for name in ("Neta", "Netb", "Netc", "mean of three")
+    ]
+    document = json.loads(run("replicas", *folders, "--json").stdout)
+    for row in document["rows"]:
+        assert row["test_errors"]["chapter"] is row["test_errors"]["at_or_below_chapter"] is None
 
 
 def test_one_folder_has_no_spread(replica: Callable[..., Path]) -> None:

@@ -31,9 +31,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
 def test_the_table_has_the_nets_their_mean_and_their_product(runs: Path) -> None:
     rows = json.loads(run("translated", runs, "--json").stdout)["rows"]
     lines = [(row["experiment"], row["net"]) for row in rows]
-    assert lines == [
-        *(("translated images, 50,000", net) for net in ("a", "b", "mean", "product")),
-        *(("translated images, 60,000", net) for net in ("b", "mean")),
+    assert lines == [  # counted before they are translated
+        *(("translated images, 500", net) for net in ("a", "b", "mean", "product")),
+        *(("translated images, 600", net) for net in ("b", "mean")),
     ]
     outcomes = [checkpoint.load(runs / f"bp-translated-{split}.h5").outcome for split in "ab"]
     for row, outcome in zip(rows, outcomes, strict=False):
@@ -52,10 +52,10 @@ def test_the_printed_average_stands_beside_the_mean(runs: Path, tmp_path: Path) 
         found.outcome["test"]["errors"] = {"one": 3, "two": 6}[name]
         checkpoint.save(tmp_path / f"{name}.h5", found)
     shown = run("translated", tmp_path, "--format", "markdown").stdout
-    cells = [line.strip("| ").split(" | ") for line in shown.splitlines() if "60,000" in line]
+    cells = [line.strip("| ").split(" | ") for line in shown.splitlines() if "images, 600" in line]
     assert [row[-1].strip("| ") for row in cells[:3]] == ["1.50 %", "3.00 %", "0.65 %"]
     assert cells[2][-2] == "2.25 %"
-    assert "missing: translated images, 50,000" in shown
+    assert "missing: translated images, stopped by validation" in shown
 
 
 def test_the_table_is_printed_in_80_columns_and_saved_in_every_format(

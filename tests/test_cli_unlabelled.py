@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import binomtest
 from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 
 from hinton06 import checkpoint
-from hinton06.recognition import Score
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +77,14 @@ def test_validation_chooses_among_layers_and_never_the_test_cases(
     assert [row["fewest_validation_errors"] for row in rows] == [False, True]
     assert [row["valid_percent"] for row in rows] == [30, 29.5]
     assert [row["test_percent"] for row in rows] == [5.5, 32.5]
-    half = 1.959964 * Score(200, 65, 0.0).standard_error
-    assert rows[1]["test_percent_95_interval"] == round(half) / 2
+    # Of 65 errors in 200 cases; SciPy's own.
+    wilson = binomtest(65, 200).proportion_ci(method="wilson")
+    assert rows[1]["test_percent_95_low"] == pytest.approx(100 * wilson.low, rel=1e-6)
+    assert rows[1]["test_percent_95_high"] == pytest.approx(100 * wilson.high, rel=1e-6)
     shown = run("unlabelled", tmp_path, "--format", "markdown").stdout
-    assert "| 100 | nothing | 14 | 0.1 | a b | 29.50 % | 32.50 ± 6.50 % |" in shown
+    made = "a b: recipe quick; data"
+    assert f"| 100 | nothing | 14 | 0.1 | {made} " in shown
+    assert "200 test cases | 29.50 % | 32.50 (26.39-39.27) % |" in shown
     assert "12-10" not in shown
 
 

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import browser
 import numpy as np
 import pytest
 import reference
@@ -288,16 +287,6 @@ def test_nets_of_one_kind_are_told_apart_by_their_files(tmp_path: Path) -> None:
 
 
 # -- in the browser --------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    executable = browser.found()
-    if executable is None:
-        pytest.skip("no Chromium here: what the page does in a browser is not tested")
-    opened = Browser(executable)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -1103,11 +1092,7 @@ def test_nothing_is_wider_than_the_window(
     opened: Callable[..., Browser], two: Path, size: tuple[int, int]
 ) -> None:
     page = opened(two, size)
-    out = page.run("""[...document.querySelectorAll("body *")].filter((element) => {
-        const box = element.getBoundingClientRect();
-        return box.width && (box.right > innerWidth + 0.5 || box.left < -0.5);
-    }).map((element) => `${element.tagName} ${element.id} ${element.className}`)""")
-    assert out == []
+    assert page.outside() == []
     assert page.run("document.documentElement.scrollWidth") == size[0]
 
 
@@ -1117,32 +1102,8 @@ def test_all_text_stands_out_and_the_button_changes_the_colours(
 ) -> None:
     """WCAG 2.1, level AA: 4.5 to 1."""
     page = opened(two, dark=dark)
-    contrasts = """(() => {
-        const luminance = (colour) => {
-            const linear = colour.map((c) => c / 255).map((c) =>
-                c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-            return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-        };
-        const parsed = (text) => text.match(/[0-9.]+/g).map(Number);
-        const behind = (element) => {
-            for (let e = element; e; e = e.parentElement) {
-                const colour = parsed(getComputedStyle(e).backgroundColor);
-                if (colour.length === 3 || colour[3] === 1) return colour.slice(0, 3);
-            }
-            return [255, 255, 255];
-        };
-        const own = (element) => [...element.childNodes].some((node) =>
-            node.nodeType === 3 && node.data.trim());
-        return [...document.querySelectorAll("body *")].filter((element) =>
-            own(element) && element.offsetParent && !["SCRIPT"].includes(element.tagName))
-        .map((element) => {
-            const colours = [parsed(getComputedStyle(element).color), behind(element)];
-            const [a, b] = colours.map(luminance).sort((one, other) => one - other);
-            return [(b + 0.05) / (a + 0.05), element.textContent.slice(0, 40)];
-        });
-    })()"""
     for _ in range(2):
-        found = page.run(contrasts)
+        found = page.contrasts()
         assert len(found) > 100
         assert [each for each in found if each[0] < 4.5] == []
         background = page.run("getComputedStyle(document.body).backgroundColor")
@@ -1211,6 +1172,50 @@ def test_images_of_any_shape_and_classes_of_any_number_have_a_page(
     page.click("#pad")
     assert page.run("hinton06.page.recognise.pad.strokes.length") == 1
     assert page.errors == []
+
+
+def test_the_page_calls_labels_what_the_data_call_them(
+    opened: Callable[..., Browser], tmp_path: Path, progress: Any
+) -> None:
+    names = (3, 5, 200)
+    images = np.random.default_rng(0).integers(0, 256, (30, 35)).astype(np.uint8)
+    labels = np.array(names, np.uint8)[np.arange(30) % 3]
+    digits = Digits(images, labels, images, labels, (7, 5), "none", "others")
+    path = save_net(tmp_path / "net.h5", random_net(6, (35, 9, 8, 23, 3)))
+    held = checkpoint.load(path)
+    held.lineage["classes"] = list(names)
+    checkpoint.save(path, held)
+    page_file = tmp_path / "page.html"
+    page_file.write_text(demo.make(context(digits, progress), [path]).html, encoding="utf-8")
+    page = opened(page_file)
+    page.click("#digits label:nth-child(2)")
+    image = np.array(page.run("[...hinton06.page.image]"))
+    said, guess = verdict(page), guess_of(image, path)
+    assert f"It is a {names[guess]}, says the net" in said
+    own = names[page.run("hinton06.page.label")]
+    assert said.endswith("It is." if own == names[guess] else f"Its label is {own}.")
+    shown = {
+        "#dream-labels label": ["each its own", "3", "5", "200", "free"],
+        "#fill-labels label": ["3", "5", "200", "free"],
+        ".valley b": ["3", "5", "200"],
+        "#bars b": ["3", "5", "200"],
+    }
+    for place, texts in shown.items():
+        found = f"[...document.querySelectorAll({place!r})].map((e) => e.textContent)"
+        assert page.run(found)[: len(texts)] == texts, place
+    described = page.run("document.querySelector('#digits input').getAttribute('aria-label')")
+    assert re.fullmatch(r"Test digit \d+, a (3|5|200)", described)
+    for player in ("dream", "fill"):
+        page.click(f"#{player}-player button:nth-of-type(2)")
+    captions = page.run(
+        "[...document.querySelectorAll('#dreams small, #fills small')].map((e) => e.textContent)"
+    )
+    words = {word for caption in captions for word in re.findall(r"\d+", caption)}
+    assert len(captions) == 20
+    assert words
+    assert words <= {"3", "5", "200"}
+    heard = page.run("document.querySelector('.valleys').getAttribute('aria-label')")
+    assert re.search(r"3: [+.\d]+, 5: [+.\d]+, 200: ", heard)
 
 
 def test_without_scripts_and_in_an_old_browser_the_page_says_so(

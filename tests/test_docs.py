@@ -38,6 +38,7 @@ TABLES = {
         "unlabelled/unlabelled",
         "generative/generative",
         "generative/methods/methods",
+        "likelihood/layers/likelihood",
     ],
 }
 
@@ -134,6 +135,10 @@ def numbers() -> dict[str, tuple[str, str]]:
     def rates(column: list[str]) -> str:
         return ", ".join(cell.partition(" ")[0] for cell in column) + " %"
 
+    def log_ps(name: str) -> str:
+        found = [r for r in record(f"likelihood/{name}/likelihood") if r["log p of"] == "images"]
+        return ", ".join(f"{float(row['test'].partition(' ')[0]):.1f}" for row in found)
+
     free, once, gibbs = (methods[name] for name in ("free-energy", "stochastic", "label-gibbs"))
     words = [once["published, test"], gibbs["published, test"]]
     assert words == ["about 0.5 points more", "almost 1 point more"]
@@ -168,6 +173,10 @@ def numbers() -> dict[str, tuple[str, str]]:
         "ways of asking for the label": (
             f"{free['published, test']}, about 0.5 and almost 1 point more",
             rates([row["error rate"] for row in (free, once, gibbs)]),
+        ),
+        "log p of test images": (
+            '"guaranteed to raise a lower bound"',
+            f"{log_ps('layers')}; {log_ps('wake-sleep')} nats",
         ),
     }
 
@@ -311,6 +320,21 @@ def test_what_is_made_by_make_is_in_the_makefile(page: Path) -> None:
 
 
 # -- assumptions and promises --------------------------------------------------------------------
+
+
+def test_settings_whose_test_errors_had_been_seen_are_those_of_the_record() -> None:
+    record = (ROOT / "experiments" / "search" / "README.md").read_text(encoding="utf-8")
+    told = record.partition("## Test errors that had been seen")[2].partition("\n## ")[0]
+    recorded = set()
+    for bullet in re.findall(r"^- (.*?):", told, re.MULTILINE):
+        part = ""
+        for name in re.findall(r"`(.*?)`", bullet):
+            part = name.partition(".")[0] if "." in name else part
+            recorded.add(name if "." in name else f"{part}.{name}")
+    words = (ROOT / "docs" / "assumptions.md").read_text(encoding="utf-8")
+    stated = words.partition("before a value was set: those of")[2].partition(";")[0]
+    assert recorded
+    assert set(re.findall(r"`(.*?)`", stated)) == recorded
 
 
 def test_assumptions_list_every_setting_with_the_recipe_s_value_and_source() -> None:

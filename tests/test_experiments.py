@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import signal
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from hinton06.models import Classifier, Stack
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases, score
 from hinton06.stacking import GreedyStack
-from hinton06.training import Interrupted, RunError
+from hinton06.training import Interrupted, RunError, UnfitDataError
 
 
 @pytest.fixture
@@ -631,8 +632,14 @@ def test_a_top_is_learned_on_a_stack_of_the_same_translations_only(
 
 def test_images_that_could_leave_their_frame_are_one_clear_line(settings, idx_folder, progress):
     small = Context(mnist.read(idx_folder), progress)  # 7 x 5 pixels
-    with pytest.raises(RunError, match="5 pixels leave nothing of images of 7 x 5"):
-        experiments.pretrain(small, idx_folder / "new", "a", settings.pretrain, translations=5)
+    refused(
+        UnfitDataError,
+        lambda: experiments.pretrain(
+            small, idx_folder / "new", "a", settings.pretrain, translations=5
+        ),
+        idx_folder,
+        "5 pixels leave nothing of images of 7 x 5",
+    )
 
 
 @pytest.mark.parametrize("value", [-1, 9, "one", 1.5])
@@ -910,8 +917,9 @@ def test_balanced_cases_are_the_first_of_each_class_and_stay_with_the_net(
 @pytest.mark.parametrize("n_cases", [405, 499, 5000])
 def test_cases_that_cannot_be_balanced_are_refused(n_cases, settings, context, tmp_path):
     chosen = dataclasses.replace(settings.pretrain, cases=n_cases)
-    path = tmp_path / "new"
-    refused(RunError, lambda: experiments.pretrain(context, path, "a", chosen), path, str(n_cases))
+    path, images = tmp_path / "new", context.digits.name  # it is they that do not suffice
+    with_so_many = functools.partial(experiments.pretrain, context, path, "a", chosen)
+    refused(UnfitDataError, with_so_many, images, f"split a does not have {n_cases}")
 
 
 def test_the_coefficient_of_the_selected_epoch_is_recorded_and_kept_by_the_extension(
@@ -1027,8 +1035,10 @@ def test_too_few_training_cases_are_one_clear_line(settings, tiny_digits, progre
         train_images=tiny_digits.train_images[:5],
         train_labels=tiny_digits.train_labels[:5],
     )
-    with pytest.raises(RunError, match="5 training cases are too few"):
-        experiments.pretrain(Context(few, progress), tmp_path / "s", "a", settings.pretrain)
+    new = functools.partial(
+        experiments.pretrain, Context(few, progress), tmp_path / "s", "a", settings.pretrain
+    )
+    refused(UnfitDataError, new, few.name, "5 training cases are too few")
 
 
 @pytest.mark.parametrize("lacking", ["cost_per_100", "train", "everything"])

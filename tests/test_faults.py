@@ -337,11 +337,12 @@ def test_a_lock_file_that_is_a_link_or_a_pipe_is_refused_and_its_target_untouche
     assert victim.read_text() == "mine"
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, 524])  # the latter of NFS without lockd
 def test_a_file_system_without_locks_costs_a_note(
-    tmp_path: Path, idx_folder: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, tmp_path: Path, idx_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(*_: object) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("hinton06.files.fcntl.flock", none)
     result = pretrain(tmp_path, idx_folder)
@@ -423,8 +424,8 @@ def test_any_bytes_in_an_idx_file_are_read_or_refused_in_one_line(
     path.write_bytes(gzip.compress(content) if packed else content)
     with contextlib.suppress(DataError):
         try:
-            raw = mnist._read_path(path, str(path), 1)
-            assert len(mnist.parse_idx(raw, str(path), 1)) == len(content) - 8
+            raw = mnist.sources.read_path(path, str(path), 1)
+            assert len(mnist.sources.parse_idx(raw, str(path), 1)) == len(content) - 8
         except DataError as error:
             one_line(str(error), str(path))
             raise
@@ -478,7 +479,7 @@ def test_a_compressed_bomb_takes_no_memory(n: int, tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(DataError) as caught:
-            mnist._read_path(path, str(path), 3)
+            mnist.sources.read_path(path, str(path), 3)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -492,14 +493,14 @@ def test_an_honest_header_is_unpacked_no_further_than_it_says(tmp_path: Path) ->
     path.write_bytes(gzip.compress(header + bytes(50 << 20), 9))
     tracemalloc.start()
     try:
-        content = mnist._read_path(path, str(path), 1)
+        content = mnist.sources.read_path(path, str(path), 1)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert len(content) == 8 + 100 + 1
     assert peak < 4 << 20
     with pytest.raises(DataError, match="too long"):
-        mnist.parse_idx(content, str(path), 1)
+        mnist.sources.parse_idx(content, str(path), 1)
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, idx_folder: Path) -> None:

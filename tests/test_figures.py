@@ -5,14 +5,20 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 from rich.console import Console
 
@@ -21,11 +27,13 @@ from hinton06.generation import Fantasies
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Outcome, RunFile
+from hinton06.mnist import Digits
+from hinton06.models import Classifier
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Score
-from hinton06.report import curves, files, grids, samples
+from hinton06.report import captioned, curves, figures, files, grids, samples
 from hinton06.report.curves import Curve, Panel
-from hinton06.report.figures import hard_cases
+from hinton06.report.figures import HardCase, hard_cases, mistakes
 from hinton06.report.files import ReportError
 from hinton06.sampling import Samples, SamplingOptions
 
@@ -231,24 +239,106 @@ def test_a_frame_shows_one_sample_of_every_chain(
 def test_samples_are_saved_as_the_grid_or_as_frames(tmp_path: Path) -> None:
     made = made_samples((0, 1), 1, 5)
     for form in samples.FORMATS:
-        samples.save(made, tmp_path / f"x.{form}", form, "two rows")
-    grid = grids.enlarged(samples.grid(made))
-    np.testing.assert_array_equal(pixels((tmp_path / "x.png").read_bytes()), grid)
+        samples.save(made, tmp_path / f"x.{form}", form, "two rows", 10)
+    np.testing.assert_array_equal(pixels((tmp_path / "x.png").read_bytes()), samples.picture(made))
     assert b"<title>two rows</title>" in (tmp_path / "x.svg").read_bytes()
     image = opened((tmp_path / "x.gif").read_bytes())
     assert image.n_frames == 5
-    assert image.size[::-1] == grids.enlarged(samples.frames(made)[0]).shape
+    for number, frame in enumerate(samples.animation(made, 10)):
+        image.seek(number)
+        np.testing.assert_array_equal(np.asarray(image.convert("L")), frame)
+
+
+class Writing(list[tuple[str, int, int]]):
+    """Every text that was written into a picture, and the column and the row of its middle."""
+
+
+@pytest.fixture
+def writing(monkeypatch: pytest.MonkeyPatch) -> Writing:
+    """What is written from now on."""
+    noted, real = Writing(), grids._written
+
+    def note(shape: tuple[int, int], texts: Any) -> Any:
+        noted.extend((text, round(x), round(y)) for x, y, text in texts)
+        paper = real(shape, texts)
+        assert (paper < 128).any() or not any(text.strip() for _, _, text in texts)
+        assert [paper[[0, -1]].min(), paper[:, [0, -1]].min()] == [255, 255]  # nothing is cut
+        return paper
+
+    monkeypatch.setattr(grids, "_written", note)
+    return noted
+
+
+def test_each_row_of_clamped_samples_has_its_label_on_its_left(writing: Writing) -> None:
+    made = made_samples((4, 9), 2, 3)
+    made.fantasies.labels[...] = np.array([4, 4, 9, 9])[:, None]  # type: ignore[index]
+    found, plain = samples.picture(made), grids.enlarged(samples.grid(made))
+    margin = found.shape[1] - plain.shape[1]
+    np.testing.assert_array_equal(found[:, margin:], plain)
+    step = len(plain) / 4
+    for number, (text, x, y) in enumerate(writing):
+        assert (text, x) == ("4499"[number], margin // 2)
+        assert step * number < y < step * (number + 1)
+    assert len(writing) == 4
+
+
+@pytest.mark.parametrize("clamped", [None, (3, 5)])
+def test_each_sample_whose_row_is_not_of_one_label_has_its_label_above_it(
+    clamped: tuple[int, ...] | None, writing: Writing
+) -> None:
+    made = made_samples(clamped, 2 if clamped else 4, 1 if clamped else 3)
+    labels = made.fantasies.labels
+    assert labels is not None
+    labels[...] = np.arange(labels.size).reshape(labels.shape)
+    found = samples.picture(made)
+    assert [text for text, _, _ in writing] == [str(n) for n in range(labels.size)]
+    rows, columns = (2, 2) if clamped else (4, 3)
+    high, wide = found.shape[0] / rows, found.shape[1] / columns
+    scale = 4
+    for number, (_, x, _) in enumerate(writing):
+        row, column = divmod(number, columns)
+        assert wide * column < x < wide * (column + 1)
+        picture = grids.ink(made.images.reshape(-1, 2, 3)[number])
+        top, left = round(high * (row + 1)) - 3 * scale, 1 + column * 4
+        place = found[top : top + 2 * scale : scale, left * scale : (left + 3) * scale : scale]
+        np.testing.assert_array_equal(place, picture)
+
+
+def test_without_labels_nothing_is_written(writing: Writing) -> None:
+    made = made_samples(None, 3, 4, labels=False)
+    np.testing.assert_array_equal(samples.picture(made), grids.enlarged(samples.grid(made)))
+    assert writing == []
+    assert [text for text, _, _ in (samples.animation(made, 7), writing)[1]] == [
+        "round 7", "round 14", "round 21", "round 28"
+    ]  # fmt: skip
+
+
+def test_frames_carry_their_labels_and_the_rounds_until_then(writing: Writing) -> None:
+    made = made_samples(None, 3, 2)
+    labels = made.fantasies.labels
+    assert labels is not None
+    labels[...] = [[1, 2], [3, 4], [5, 6]]
+    first, second = samples.animation(made, 5000)
+    assert first.shape == second.shape  # though 10,000 is longer
+    assert [text for text, _, _ in writing] == [
+        "1", "3", "5", "round 5,000", "2", "4", "6", "round 10,000"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("clamped", "labels", "words"),
-    [((1, 2), True, ", labels 1, 2 clamped"), (None, True, ", labels free"), (None, False, "")],
+    [
+        ((1, 2), True, ", labels 1, 2 clamped"),
+        ((7,), True, ", label 7 clamped"),
+        (None, True, ", labels free"),
+        (None, False, ""),
+    ],
 )
 def test_a_line_says_what_was_sampled(
     clamped: tuple[int, ...] | None, labels: bool, words: str
 ) -> None:
     made = made_samples(clamped, 1, 5, labels)
-    n_chains = "2 chains" if clamped else "1 chain"
+    n_chains = "2 chains" if clamped == (1, 2) else "1 chain"
     assert samples.describe(made, SamplingOptions(gibbs=1)) == (
         f"{n_chains} of 5 samples, 1 Gibbs round before each{words}"
     )
@@ -285,9 +375,90 @@ def test_hard_cases_are_the_right_ones_with_the_least_lead_in_the_order_of_their
         assert case.margin == case.probability - case.second_probability >= 0
 
 
+@pytest.mark.parametrize("n", [1, 5, 9])
+def test_a_digit_and_its_guesses_are_in_one_frame_apart_from_all_others(n: int) -> None:
+    rng = np.random.default_rng(9)
+    images = rng.integers(0, 256, (n, 28 * 28), np.uint8)
+    cases = [HardCase(number, 9, 8, 0.61, 0.39) for number in range(n)]
+    shown = [image.reshape(28, 28) / 255 for image in images]
+    figure = captioned._figure(shown, figures._guesses(cases), grids.columns_for(n))
+    frames = [artist.get_window_extent() for artist in figure.get_children()
+              if isinstance(artist, Rectangle) and artist is not figure.patch]  # fmt: skip
+    assert len(frames) == len(figure.axes) == n
+    for number, (axes, frame) in enumerate(zip(figure.axes, frames, strict=True)):
+        assert axes.get_title() == "9: 0.61\n8: 0.39"
+        for part in (axes.get_window_extent(), axes.title.get_window_extent()):
+            assert frame.x0 <= part.x0 < part.x1 <= frame.x1
+            assert frame.y0 <= part.y0 < part.y1 <= frame.y1
+        assert not any(frame.overlaps(other) for other in frames[number + 1 :])
+
+
 def test_a_net_that_gets_nothing_right_has_no_hard_cases() -> None:
     logs = np.log(np.array([[0.9, 0.1], [0.2, 0.8]]))
     assert hard_cases(logs, np.array([1, 0]), 5) == []
+
+
+@pytest.mark.parametrize("layer", [1, 2, 3])
+def test_fields_of_higher_features_are_seen_through_the_layers_below(layer: int) -> None:
+    rng = np.random.default_rng(8)
+    sizes = (6, 5, 4, 3)
+    weights = [rng.normal(size=shape) for shape in pairwise(sizes)]
+    net = Classifier((*weights, np.zeros((3, 2))), tuple(np.zeros(n) for n in (5, 4, 3, 2)))
+    chosen = np.array([2, 0])
+    found = KINDS["classifier"].fields(net, layer, chosen)
+    # A feature's input, if all below is linear, by one pixel after the other.
+    for pixel in range(6):
+        signal = np.eye(6)[pixel]
+        for matrix in weights[:layer]:
+            signal = np.array([sum(signal[i] * matrix[i, j] for i in range(len(matrix)))
+                               for j in range(matrix.shape[1])])  # fmt: skip
+        np.testing.assert_allclose(found[pixel], signal[chosen], rtol=1e-12)
+
+
+def test_the_key_of_figure_3_goes_from_black_to_white(writing: Writing) -> None:
+    key = grids.key("-3", "+3")
+    assert [text for text, _, _ in writing] == ["-3", "+3"]
+    middle = key[len(key) // 2]
+    bar = middle[np.argmin(middle) :]
+    # Of the levels of weights between -3 and +3, each once at least in so long a bar.
+    levels = grids.receptive_fields(np.linspace(-3, 3, 128)[None])[0]
+    assert (np.abs(bar[1:129].astype(int) - levels) <= 1).all()
+
+
+# -- errors ----------------------------------------------------------------------------------
+
+
+def test_mistakes_are_sorted_by_how_sure_the_net_is_with_guess_and_truth() -> None:
+    rng = np.random.default_rng(8)
+    labels = rng.integers(0, 4, 200).astype(np.uint8)
+    inputs = rng.normal(size=(200, 4)) + np.eye(4)[labels]
+    inputs[50:60], labels[50:60] = inputs[60:70], labels[60:70]  # as sure
+    probs = np.exp(inputs) / np.exp(inputs).sum(axis=1, keepdims=True)
+    expected = []
+    for case in range(200):
+        guess = max(range(4), key=lambda k: probs[case, k])
+        if guess != labels[case]:
+            expected.append((-probs[case, guess], case, guess, int(labels[case])))
+    found = mistakes(np.log(probs), labels)
+    assert len(found) > 20
+    assert [(m.test_case, m.guess, m.label) for m in found] == [e[1:] for e in sorted(expected)]
+    for each in found:
+        # Rounding of exp and log of numbers up to 1.
+        assert each.probability == pytest.approx(probs[each.test_case, each.guess], abs=1e-14)
+        assert each.label_probability == pytest.approx(probs[each.test_case, each.label], abs=1e-14)
+
+
+def test_a_net_that_gets_everything_right_has_no_mistakes() -> None:
+    logs = np.log(np.array([[0.9, 0.1], [0.2, 0.8]]))
+    assert mistakes(logs, np.array([0, 1])) == []
+
+
+@pytest.mark.parametrize(("n", "shape"), [(1, (150, 120)), (10, (150, 1110)), (11, (290, 1110))])
+def test_digits_with_captions_lie_ten_in_a_row(n: int, shape: tuple[int, int]) -> None:
+    images, captions = [np.full((4, 4), 1.0)] * n, [[""]] * n
+    found = pixels(captioned.draw(images, captions)[".png"])
+    assert found.shape == shape
+    assert n * 93 * 93 <= (found < 128).sum() <= n * 95 * 95  # an edge may cut through pixels
 
 
 # -- learning curves -------------------------------------------------------------------------
@@ -322,20 +493,29 @@ CWS = run_file(
 CWS_EXTENDED = run_file("generative", {"train_errors": [30, 25]}, EXTENDED,
                         outcome=ended(2, 300, 25), target_error_rate=10.0)  # fmt: skip
 STACK = run_file("stack", {"recon_error": [9, 8, 7, 6]})
+TRACKED = run_file("stack", {"valid_log_p": [np.nan, -9, np.nan, -8], "log_z_gap": [np.nan, 1] * 2})
 NET = run_file("classifier", {"valid_cost": [9.0], "train_cost": [1.0]}, VALIDATED,
                outcome=ended(1))  # fmt: skip
 X = run_file("classifier", {"train_cost": [3, 2]}, EXTENDED, outcome=ended(2), target_cost=2.5)
-EVERYTHING = {"cws": CWS, "cws-extended": CWS_EXTENDED, "stack": STACK, "bp": NET, "x": X}
+EVERYTHING = {
+    "cws": CWS,
+    "cws-extended": CWS_EXTENDED,
+    "stack": STACK,
+    "tracked": TRACKED,
+    "bp": NET,
+    "x": X,
+}
 
 
 def panel(column: str, kind: str) -> Panel:
-    panels = (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
+    panels = (*curves.DISCRIMINATIVE, *curves.GENERATIVE, *curves.TRACKED)
     return next(p for p in panels if (p.column, p.kind) == (column, kind))
 
 
 @pytest.mark.parametrize(
     ("column", "kind_of_file", "shown"),
-    [("recon_error", "stack", {"stack"}), ("valid_cost", "classifier", {"bp"}),
+    [("recon_error", "stack", {"stack"}), ("valid_log_p", "stack", {"tracked"}),
+     ("log_z_gap", "stack", {"tracked"}), ("valid_cost", "classifier", {"bp"}),
      ("train_cost", "classifier", {"x"}), ("valid_errors", "classifier", set()),
      ("valid_errors", "generative", {"cws"}),
      ("train_errors", "generative", {"cws", "cws-extended"}),
@@ -365,6 +545,7 @@ def test_a_dot_marks_the_weights_that_were_kept() -> None:
 
 
 def test_epochs_that_measured_nothing_are_left_out() -> None:
+    assert lines_of(panel("valid_log_p", "stack"), TRACKED) == [([2, 4], [-9, -8], ".")]
     assert lines_of(panel("train_errors", "generative"), CWS)[0] == ([1, 2], [40, 20], ".")
 
 
@@ -387,6 +568,28 @@ def test_an_unfinished_file_has_curves_but_no_dot() -> None:
     assert lines_of(panel("valid_cost", "classifier"), found) == [([1, 2], [3, 2], "")]
 
 
+@pytest.mark.parametrize(
+    ("column", "kind_of_file", "files", "title"),
+    [("valid_cost", "classifier", [NET], "fine-tuning; dots: the weights that were kept"),
+     ("recon_error", "stack", [STACK], "greedy pretraining"),
+     ("train_errors", "generative", [CWS], "wake-sleep; dots: the weights that were kept"),
+     ("train_errors", "generative", [CWS_EXTENDED], "wake-sleep; dotted: the criteria"),
+     ("train_errors", "generative", [CWS, CWS_EXTENDED],
+      "wake-sleep; dots: the weights that were kept; dotted: the criteria"),
+     ("train_cost", "classifier", [X], "all training cases; dotted: the criteria"),
+     ("train_cost", "classifier",
+      [run_file("classifier", {"train_cost": [3, 2]}, EXTENDED, complete=False)],
+      "all training cases")],
+)  # fmt: skip
+def test_a_panel_explains_the_marks_that_are_in_it_and_no_others(
+    column: str, kind_of_file: str, files: list[RunFile], title: str
+) -> None:
+    axes = Figure().subplots()
+    curves._draw_panel(axes, panel(column, kind_of_file), [Curve("x", "C0", f) for f in files])
+    assert " ".join(axes.get_title().split()) == title
+    assert max(map(len, axes.get_title().splitlines())) <= 50
+
+
 def test_curves_are_drawn_alike_each_time_as_png_and_svg() -> None:
     drawn = [Curve(name, "C1", found) for name, found in EVERYTHING.items()]
     panels = (*curves.DISCRIMINATIVE, *curves.GENERATIVE[:1])
@@ -395,6 +598,65 @@ def test_curves_are_drawn_alike_each_time_as_png_and_svg() -> None:
     svg = curves.draw(drawn, panels, "svg")
     assert ET.fromstring(svg).tag.endswith("svg")
     assert curves.draw(drawn, panels, "svg") == svg
+
+
+@pytest.mark.parametrize("name", ["bp-{}", "bp-not-pretrained-a-1000-labelled-{} (not finished)"])
+@pytest.mark.parametrize(
+    "own", [*curves.DISCRIMINATIVE, *curves.GENERATIVE], ids=lambda p: p.column
+)
+def test_a_panel_that_stands_alone_has_all_its_words_in_the_picture(own: Panel, name: str) -> None:
+    history = {own.column: [float(n) for n in range(1, 40)]}
+    found = run_file(own.kind, history, own.roles[0])
+    drawn = [Curve(name.format(n), f"C{n}", found) for n in range(10)]
+    figure = curves._alone(drawn, own)
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches()
+    box = figure.get_tightbbox()
+    assert min(box.x0, box.y0, width - box.x1, height - box.y1) >= 0, box
+    assert ET.fromstring(curves.panel(drawn, own)).tag.endswith("svg")
+
+
+def test_epochs_on_an_axis_are_whole_even_where_there_is_one() -> None:
+    axes = Figure().subplots()
+    curves._draw_panel(axes, panel("valid_cost", "classifier"), [Curve("bp", "C0", NET)])
+    assert [n for n in axes.get_xticks() if n != int(n)] == []
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"text.usetex": True},
+        {"font.family": ["No Such Sans"], "font.size": 30.0, "axes.grid": True},
+        {"savefig.bbox": "tight", "figure.dpi": 30.0, "svg.fonttype": "none"},
+    ],
+)
+def test_a_user_s_settings_of_matplotlib_change_no_figure(own: dict[str, Any]) -> None:
+    images = np.arange(70, dtype=np.uint8).reshape(2, 35)
+    digits = Digits(images, images[:, 0], images, images[:, 0], (7, 5), "none", "none")
+    cases = [figures.HardCase(place, place, 0, 0.6, 0.4) for place in (0, 1)]
+    drawn = [Curve(name, "C1", found) for name, found in EVERYTHING.items()]
+
+    def everything() -> list[Any]:
+        curved = [curves.draw(drawn, curves.DISCRIMINATIVE, form) for form in ("png", "svg")]
+        return [*curved, figures._test_digits(digits, cases, 2, figures._guesses(cases))]
+
+    expected = everything()
+    with matplotlib.rc_context(own):
+        assert everything() == expected
+        assert all(matplotlib.rcParams[name] == value for name, value in own.items())
+
+
+def test_settings_of_matplotlib_that_cannot_be_read_cost_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hinton06", "figures", "table1-a", "--only", "3", "-q"]
+    for text, backend, code in ((b"font.family: caf\xe9\n", "agg", 1), (b"", "none such", 0)):
+        (tmp_path / "matplotlibrc").write_bytes(text)
+        environment = os.environ | {"MPLBACKEND": backend, "OPENBLAS_NUM_THREADS": "1"}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        assert ("hinton06: matplotlib cannot be loaded" in done.stderr) == bool(code)
 
 
 def test_histories_as_csv_have_a_record_for_each_epoch_of_each_file() -> None:

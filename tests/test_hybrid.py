@@ -155,10 +155,21 @@ def copy_of(net: DeepBeliefNet) -> DeepBeliefNet:
     return net.copy()
 
 
-def test_pretraining_gradient_is_cd1_in_each_rbm_on_the_probabilities_below() -> None:
+@pytest.mark.parametrize(
+    ("which", "states"),
+    [
+        ("none", (False, False, False)),
+        ("labels", (False, False, True)),
+        ("all", (True, True, True)),
+    ],
+)
+def test_pretraining_gradient_is_cd1_in_each_rbm_on_the_probabilities_below(
+    which: str, states: tuple[bool, bool, bool]
+) -> None:
+    """With reconstructions, of states or probabilities, as the pretraining has them."""
     net, step = tied_net(1), Step(rate=0.3, momentum=0.5, decay=0.01)
     before = copy_of(net)
-    learner = PretrainingGradient(net, 4)
+    learner = PretrainingGradient(net, 4, which)
     learner.data_buffer(3)[...] = IMAGES
     error = learner.learn(TARGETS, 1, np.random.default_rng(7), step)
 
@@ -166,12 +177,13 @@ def test_pretraining_gradient_is_cd1_in_each_rbm_on_the_probabilities_below() ->
     pen = np.array([slow.layer(h, before.hidpen, before.pen_rec_bias) for h in hid])
     rng = np.random.default_rng(7)
     errors = []
-    for rbm, data in (
+    rbms = (
         (Rbm(before.vishid, before.vis_gen_bias, before.hid_rec_bias), IMAGES),
         (Rbm(before.hidpen, before.hid_gen_bias, before.pen_rec_bias), hid),
         (before.memory, np.hstack([pen, TARGETS])),
-    ):
-        alone = ContrastiveDivergence(rbm, 3, recon_states=True)
+    )
+    for (rbm, data), own in zip(rbms, states, strict=True):
+        alone = ContrastiveDivergence(rbm, 3, recon_states=own)
         alone.data_buffer(3)[...] = data
         errors.append(alone.learn(3, rng, step))
     assert error == pytest.approx(errors[0], rel=0, abs=ROUNDING)
@@ -183,7 +195,7 @@ def test_pretraining_gradient_is_cd1_in_each_rbm_on_the_probabilities_below() ->
 
 def test_tie_makes_the_generative_weights_transposes_again() -> None:
     net: Any = tied_net(2)
-    learner = PretrainingGradient(net, 3)
+    learner = PretrainingGradient(net, 3, "labels")
     learner.data_buffer(3)[...] = IMAGES
     learner.learn(TARGETS, 1, np.random.default_rng(1), PLAIN)
     assert (net.hidvis != net.vishid.T).any()
@@ -194,7 +206,7 @@ def test_tie_makes_the_generative_weights_transposes_again() -> None:
 
 def test_momenta_are_named_after_the_net_s_arrays() -> None:
     net = tied_net(2)
-    for learner in (PretrainingGradient(net, 3), LabelBackpropagation(net, 3)):
+    for learner in (PretrainingGradient(net, 3, "all"), LabelBackpropagation(net, 3)):
         for name, momentum in learner.momenta.items():
             array = net.arrays().get(name)
             array = getattr(net, name) if array is None else array

@@ -16,15 +16,18 @@ from test_cli import on_a_terminal
 
 from hinton06 import checkpoint, evaluation, mnist, recognition
 from hinton06.annealing import sample
+from hinton06.cases import cases_at
 from hinton06.checkpoint import Checkpoint
 from hinton06.cli import main
 from hinton06.evaluation import CaseSelection, Method
 from hinton06.lineage import Lineage
 from hinton06.loading import Context
+from hinton06.mnist import Digits
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
 from hinton06.recipes import RECIPES
 from hinton06.records import to_tree
 from hinton06.report import scores as report
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 SAMPLING = Method("sampling", passes=3, temperatures=1, seed=4)
@@ -95,19 +98,24 @@ def fails(result: Result, code: int, *words: str) -> None:
 # -- the library call ------------------------------------------------------------------------
 
 
+def on_test(use: Use) -> np.random.Generator:
+    """The random numbers of seed 4 for the test cases."""
+    return stream(4, use, evaluation.PARTS.index("test"))
+
+
 def test_each_method_is_its_own_function_with_its_own_values(
     nets: dict[str, Path], context: Context
 ) -> None:
     net, images, labels = some_net(), context.digits.test_images, context.digits.test_labels
-    rng = np.random.default_rng
     expected = {
         Method("free-energy"): recognition.label_log_probs(net, images),
-        Method("stochastic", seed=4): recognition.stochastic_label_log_probs(net, images, rng(4)),
+        Method("stochastic", seed=4):
+            recognition.stochastic_label_log_probs(net, images, on_test(Use.STOCHASTIC)),
         Method("stochastic-mean", passes=3, seed=4):
-            recognition.stochastic_label_log_probs(net, images, rng(4), 3),
+            recognition.stochastic_label_log_probs(net, images, on_test(Use.STOCHASTIC_MEAN), 3),
         Method("label-gibbs", rounds=5, seed=4):
-            recognition.gibbs_label_log_probs(net, images, rng(4), 5),
-        SAMPLING: sample(net, images, rng(4), 3, 1).log_probs(),
+            recognition.gibbs_label_log_probs(net, images, on_test(Use.LABEL_GIBBS), 5),
+        SAMPLING: sample(net, images, on_test(Use.SAMPLING), 3, 1).log_probs(),
     }  # fmt: skip
     assert {method.name for method in expected} == set(evaluation.METHODS)
     found = evaluation.evaluate(
@@ -125,7 +133,7 @@ def test_only_weighted_samples_have_a_spread(nets: dict[str, Path], context: Con
     )
     assert plain.spread is None
     images = context.digits.test_images
-    assert sampled.spread == sample(some_net(), images, np.random.default_rng(4), 3, 1).spread()
+    assert sampled.spread == sample(some_net(), images, on_test(Use.SAMPLING), 3, 1).spread()
     assert sampled.sha256 == checkpoint.load(nets["validated"]).digest()
 
 
@@ -156,14 +164,15 @@ def test_chosen_cases_are_the_same_for_every_method_and_of_the_part(
     assert first.score.cases == 30
     assert first.score == again.score
     cases = recognition.Cases(digits.train_images, np.arange(len(digits.train_labels)))
-    drawn = chosen.draw(cases).labels
+    drawn = chosen.draw(cases, "train").labels
     assert len(set(drawn.tolist())) == 30
     assert sorted(drawn) == list(drawn)
-    other = CaseSelection(cases=30, seed=3).draw(cases).labels
+    other = CaseSelection(cases=30, seed=3).draw(cases, "train").labels
     assert set(other.tolist()) != set(drawn.tolist())
-    np.testing.assert_array_equal(chosen.draw(cases).images, digits.train_images[drawn])
-    assert CaseSelection(cases=len(cases)).draw(cases) is cases
-    assert CaseSelection(cases=1000).draw(cases) is cases
+    assert set(chosen.draw(cases, "test").labels.tolist()) != set(drawn.tolist())
+    np.testing.assert_array_equal(chosen.draw(cases, "train").images, digits.train_images[drawn])
+    assert CaseSelection(cases=len(cases)).draw(cases, "train") is cases
+    assert CaseSelection(cases=1000).draw(cases, "train") is cases
 
 
 def test_everything_is_refused_before_anything_is_measured(
@@ -272,8 +281,63 @@ def test_saved_files_hold_what_was_measured(
         assert row["sha256"] == checkpoint.load(nets["validated"]).digest()
         assert record["method"] == entry["method"]["name"]
         assert int(record["errors"]) == entry["errors"]
-        assert f"| {entry['errors']} ± " in line
-    assert "sampling (2 passes, 1 temperatures)" in "\n".join(table)
+        low, high = entry["errors_95_low"], entry["errors_95_high"]
+        assert f"| {entry['errors']} ({low:.0f}-{high:.0f}) | " in line
+    assert "sampling (2 passes, 1 temperature)" in "\n".join(table)
+
+
+def test_every_case_is_saved_with_its_number_guess_and_probabilities(
+    nets: dict[str, Path], idx_folder: Path, tmp_path: Path
+) -> None:
+    digits, ways = mnist.read(idx_folder), ["free-energy", "stochastic"]
+    made = run("evaluate", nets["validated"], nets["extended"], *(f"--method={w}" for w in ways),
+               "--data", idx_folder, "--save", tmp_path, "--cases", "15", "--quiet")  # fmt: skip
+    assert made.exit_code == 0, made.output
+    with np.load(tmp_path / "cases.npz") as opened:
+        cases = dict(opened)
+    records = list(csv.DictReader(io.StringIO((tmp_path / "cases.csv").read_text())))
+    assert len(records) == len(cases["case"]) == 2 * 15 * (3 + 2)  # validated has validation cases
+    held_out = mnist.split(len(digits.train_labels), "a").valid
+    assert np.isin(cases["case"][cases["part"] == "validation"], held_out).all()
+    plain = np.flatnonzero(cases["method"] == "free-energy")
+    for row, record in enumerate(records):
+        part, number = str(cases["part"][row]), int(cases["case"][row])
+        of_test = part == "test"
+        labels = digits.test_labels if of_test else digits.train_labels
+        assert cases["label"][row] == labels[number]
+        probs = cases["probabilities"][row]
+        np.testing.assert_array_equal(probs, np.exp(cases["log_probabilities"][row]))
+        assert cases["guess"][row] == probs.argmax()
+        named = {name: str(cases[name][row]) for name in ("net", "method", "part", "case", "label")}
+        assert {name: record[name] for name in named} == named
+        written = [record[f"p{label}"] for label in range(len(probs))]
+        np.testing.assert_array_equal(np.array(written, probs.dtype), probs)
+        if row in plain:
+            images = digits.test_images if of_test else digits.train_images
+            wanted = recognition.label_log_probs(some_net(), images[number : number + 1])[0]
+            # float32 sums of a few dozen terms of order 1.
+            np.testing.assert_allclose(cases["log_probabilities"][row], wanted, atol=1e-4)
+
+
+def test_every_case_of_a_classifier_is_saved_too(
+    nets: dict[str, Path], idx_folder: Path, tmp_path: Path
+) -> None:
+    made = run("evaluate", nets["classifier"], "--data", idx_folder, "--save", tmp_path, "--json")
+    (*_, test) = json.loads(made.stdout)
+    with np.load(tmp_path / "cases.npz") as cases:
+        of_test = cases["part"] == "test"
+        assert set(cases["method"]) == {"softmax"}
+        assert cases["case"][of_test].tolist() == list(range(test["cases"]))
+        assert (cases["guess"] != cases["label"])[of_test].sum() == test["errors"]
+        costs = -cases["log_probabilities"][of_test][range(test["cases"]), cases["label"][of_test]]
+    assert 100 * costs.mean(dtype=float) == pytest.approx(test["cost_per_100"], rel=1e-12)
+
+
+def test_translated_cases_keep_the_numbers_of_theirs(tiny_digits: Digits) -> None:
+    found = cases_at(tiny_digits, slice(10, 14), translations=1)
+    assert found.numbers is not None
+    assert found.numbers.tolist() == [10, 11, 12, 13] * 5
+    np.testing.assert_array_equal(found.labels, tiny_digits.train_labels[found.numbers])
 
 
 def test_published_figures_stand_beside_test_errors_alone(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import itertools
+import os
 from importlib import resources
 
 import numpy as np
@@ -209,12 +211,286 @@ def test_a_training_set_of_one_class_after_the_other_is_shuffled(idx_folder, idx
     shuffled, again = mnist.read(idx_folder), mnist.read(idx_folder)
     np.testing.assert_array_equal(shuffled.train_labels, again.train_labels)
     assert np.count_nonzero(np.diff(shuffled.train_labels)) >= as_it_is.n_classes
-    pairs = [
-        sorted((image.tobytes(), int(label)) for image, label in
-               zip(digits.train_images, digits.train_labels, strict=True))
-        for digits in (as_it_is, shuffled)
-    ]  # fmt: skip
-    assert pairs[0] == pairs[1]
+    assert (as_it_is.shuffled, shuffled.shuffled) == (False, True)
+    assert pairs(as_it_is) == pairs(shuffled)
+
+
+def pairs(digits):
+    """Images with their labels, whatever their order."""
+    return sorted(
+        (image.tobytes(), int(label))
+        for image, label in zip(digits.train_images, digits.train_labels, strict=True)
+    )
+
+
+def unmixed(kind, n=600, n_classes=10):
+    """Labels of a training set whose classes come one after the other, more or less."""
+    rng = np.random.default_rng(5)
+    labels = np.sort(np.arange(n) % n_classes)
+    if kind == "two cases swapped":
+        labels[[3, -3]] = labels[[-3, 3]]
+    elif kind == "sorted in each half":
+        labels = np.concatenate([labels[::2], labels[1::2]])
+    elif kind == "digits, then letters in their order":
+        labels = np.concatenate([rng.permutation(labels), 10 + labels])
+    elif kind == "one class at the end":
+        labels = np.concatenate([rng.permutation(labels), np.full(n // 6, 10)])
+    return labels.astype(np.uint8)
+
+
+def write_training(folder, to_idx, labels, rng):
+    """These labels, and images that tell them apart, in the place of the training files."""
+    for name in (TRAIN_IMAGES, TRAIN_LABELS):
+        for path in folder.glob(f"{name}*"):
+            path.unlink()
+    images = rng.integers(0, 256, (len(labels), 7, 5))
+    (folder / TRAIN_IMAGES).write_bytes(to_idx(images))
+    (folder / TRAIN_LABELS).write_bytes(to_idx(labels))
+    return images
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["two cases swapped", "sorted in each half", "digits, then letters in their order",
+     "one class at the end"],
+)  # fmt: skip
+def test_a_set_whose_classes_are_not_mixed_is_shuffled(kind, idx_folder, to_idx):
+    # Else nearly every validation case is of a class that training has never seen.
+    labels = unmixed(kind)
+    images = write_training(idx_folder, to_idx, labels, np.random.default_rng(2))
+    digits, again = mnist.read(idx_folder), mnist.read(idx_folder)
+    assert digits.shuffled
+    for part in ("train_images", "train_labels"):
+        np.testing.assert_array_equal(getattr(digits, part), getattr(again, part))
+    as_written = dataclasses.replace(
+        digits, train_images=images.astype(np.uint8).reshape(len(labels), 35), train_labels=labels
+    )
+    assert pairs(digits) == pairs(as_written)
+    assert digits.sha256 != identity(idx_folder)  # not the data that were learned in their order
+    for name in mnist.SPLITS:
+        split = mnist.split(len(labels), name)
+        assert set(digits.train_labels[split.valid]) <= set(digits.train_labels[split.train])
+
+
+@pytest.mark.parametrize("n_classes", [4, 10, 26])
+def test_a_set_whose_classes_are_mixed_keeps_its_order(n_classes, idx_folder, to_idx):
+    rng = np.random.default_rng(n_classes)
+    by_turns = (np.arange(600) % n_classes).astype(np.uint8)
+    writers = np.concatenate([np.sort(rng.integers(0, n_classes, 30)) for _ in range(20)])
+    for labels in (by_turns, rng.permutation(by_turns), writers.astype(np.uint8)):
+        write_training(idx_folder, to_idx, labels, rng)
+        digits = mnist.read(idx_folder)
+        assert not digits.shuffled
+        np.testing.assert_array_equal(digits.train_labels, labels)
+        assert digits.sha256 == identity(idx_folder)
+
+
+def test_mnist_keeps_its_order(shipped):
+    assert not shipped.shuffled
+    assert shipped.sha256 == mnist.SHA256
+
+
+def test_chance_makes_an_order_that_is_shuffled_in_fewer_than_a_thousandth():
+    # The bound is a loose one: none in 1,000 orders of few cases, where chance is largest.
+    rng = np.random.default_rng(1)
+    for n_cases, n_classes in ((30, 3), (120, 10), (600, 26)):
+        labels = np.arange(n_cases) % n_classes
+        assert not any(mnist._unmixed(rng.permutation(labels)) for _ in range(1000))
+
+
+def identity(folder):
+    """The SHA-256 of the four unpacked files together."""
+    summed = hashlib.sha256()
+    for name in MD5:
+        (path,) = folder.glob(f"{name}*")
+        content = path.read_bytes()
+        summed.update(gzip.decompress(content) if path.suffix == ".gz" else content)
+    return summed.hexdigest()
+
+
+def test_what_was_learned_in_the_order_of_the_file_is_read_in_it(idx_folder, to_idx):
+    labels = unmixed("two cases swapped")
+    write_training(idx_folder, to_idx, labels, np.random.default_rng(2))
+    older = identity(idx_folder)  # in a file from before such sets were shuffled
+    digits = mnist.read(idx_folder, known={older})
+    np.testing.assert_array_equal(digits.train_labels, labels)
+    assert (digits.sha256, digits.shuffled) == (older, False)
+    assert mnist.read(idx_folder, known={"another"}).shuffled
+
+
+# -- labels that do not start at 0, or have gaps --------------------------------------------------
+
+
+def test_classes_are_the_labels_that_occur(idx_folder, idx_arrays, to_idx):
+    names = np.array([0, 5, 7, 200], np.uint8)
+    for name in (TRAIN_LABELS, TEST_LABELS):
+        for path in idx_folder.glob(f"{name}*"):
+            path.unlink()
+        (idx_folder / name).write_bytes(to_idx(names[idx_arrays[name]]))
+    digits = mnist.read(idx_folder)
+    assert (digits.n_classes, digits.classes) == (4, (0, 5, 7, 200))
+    np.testing.assert_array_equal(digits.test_labels, names[idx_arrays[TEST_LABELS]])
+    for part, name in (("train", TRAIN_LABELS), ("test", TEST_LABELS)):
+        places = getattr(digits, f"{part}_classes")
+        assert places.dtype == np.uint8
+        np.testing.assert_array_equal(places, idx_arrays[name])
+    assert not digits.shuffled  # 119 changes of class are fewer than 200, and all there can be
+
+
+def test_the_classes_of_mnist_are_its_labels(shipped):
+    assert shipped.classes == tuple(range(10))
+    assert shipped.train_classes is shipped.train_labels
+    assert shipped.test_classes is shipped.test_labels
+
+
+@pytest.mark.parametrize("stranger", [1, 3, 6, 201])
+def test_a_test_class_that_training_lacks_is_refused_wherever_it_stands(
+    stranger, idx_folder, idx_arrays, to_idx
+):
+    names = np.array([2, 5, 7, 200], np.uint8)
+    for name in (TRAIN_LABELS, TEST_LABELS):
+        labels = names[idx_arrays[name]]
+        if name == TEST_LABELS:
+            labels[3] = stranger
+        for path in idx_folder.glob(f"{name}*"):
+            path.unlink()
+        (idx_folder / name).write_bytes(to_idx(labels))
+    refused(idx_folder, str(idx_folder / TEST_LABELS), f"class {stranger} is not in")
+
+
+# -- other names and other forms ------------------------------------------------------------------
+
+
+def same_digits(one, other):
+    for part in ("train_images", "train_labels", "test_images", "test_labels"):
+        np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
+    assert (one.sha256, one.shape) == (other.sha256, other.shape)
+
+
+SPELLINGS = {
+    "as MNIST": lambda name: name,
+    "gzipped": lambda name: f"{name}.gz",
+    "with a point": lambda name: name.replace("-idx", ".idx"),
+    "with a point, gzipped": lambda name: name.replace("-idx", ".idx") + ".gz",
+    "each in a folder": lambda name: f"{name}/{name}",
+    "EMNIST": lambda name: f"emnist-letters-{name.replace('t10k', 'test')}.gz",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_the_names_that_the_files_go_by_are_found(
+    spelling, idx_folder, idx_arrays, to_idx, tmp_path
+):
+    folder = tmp_path / "other"
+    for name, array in idx_arrays.items():
+        path = folder / SPELLINGS[spelling](name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = to_idx(array)
+        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    same_digits(mnist.read(folder), mnist.read(idx_folder))
+
+
+def test_a_folder_under_the_name_of_a_file_is_passed_over(idx_folder):
+    # Kaggle's archive has both train-images-idx3-ubyte/ and train-images.idx3-ubyte.
+    before = mnist.read(idx_folder)
+    (idx_folder / TEST_IMAGES).rename(idx_folder / "t10k-images.idx3-ubyte")
+    (idx_folder / TEST_IMAGES).mkdir()
+    same_digits(mnist.read(idx_folder), before)
+
+
+def test_of_several_sets_in_a_folder_one_is_named(idx_folder, idx_arrays, to_idx, tmp_path):
+    folder = tmp_path / "gzip"
+    folder.mkdir()
+    for prefix in ("emnist-letters-", "emnist-digits-"):
+        for name, array in idx_arrays.items():
+            other = array if prefix == "emnist-letters-" or "labels" in name else 255 - array
+            (folder / (prefix + name.replace("t10k", "test"))).write_bytes(to_idx(other))
+    refused(folder, str(folder), "emnist-digits, emnist-letters", str(folder / "emnist-digits"))
+    letters, before = mnist.read(folder / "emnist-letters"), mnist.read(idx_folder)
+    same_digits(letters, before)
+    assert letters.name == str(folder / "emnist-letters")
+    assert mnist.read(folder / "emnist-digits").sha256 != before.sha256
+    refused(folder / "emnist-balanced", str(folder / "emnist-balanced"), "no such folder")
+
+
+def test_transposed_images_are_those_of_a_set_that_was_written_upright(
+    idx_folder, idx_arrays, to_idx, tmp_path
+):
+    lying = tmp_path / "lying"
+    lying.mkdir()
+    for name, array in idx_arrays.items():
+        turned = array.transpose(0, 2, 1) if array.ndim == 3 else array
+        (lying / name).write_bytes(to_idx(turned))
+    upright, as_it_lies = mnist.read(idx_folder), mnist.read(lying)
+    same_digits(mnist.read(lying, transposed=True), upright)
+    assert (as_it_lies.shape, upright.shape) == ((5, 7), (7, 5))
+    # Of a file that learned them the folder alone is recorded, and the identity tells the rest.
+    same_digits(mnist.read(lying, known={upright.sha256}), upright)
+    same_digits(mnist.read(lying, True, known={as_it_lies.sha256}), as_it_lies)
+
+
+def npz(path, arrays, **others):
+    named = dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays, strict=True))
+    np.savez_compressed(path, **(named | others))
+    return path
+
+
+@pytest.mark.parametrize("form", ["bytes", "int64 labels", "a channel", "column order"])
+def test_a_file_as_of_keras_is_read(form, idx_folder, idx_arrays, tmp_path):
+    arrays = list(idx_arrays.values())
+    if form == "int64 labels":
+        arrays = [a.astype(np.int64) if a.ndim == 1 else a for a in arrays]
+    if form == "a channel":
+        arrays = [a[..., np.newaxis] for a in arrays]
+    if form == "column order":
+        arrays = [np.asfortranarray(a) for a in arrays]
+    path = npz(tmp_path / "mnist.npz", arrays)
+    same_digits(mnist.read(path), mnist.read(idx_folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "words"),
+    [
+        ("x_train", None, "there is no x_train"),
+        ("x_train", np.zeros((120, 7, 5), np.float32), "holds float32"),
+        ("y_train", np.array([{}] * 120), "holds object"),
+        ("y_test", np.full(40, 256), "labels from 256 to 256"),
+        ("y_test", np.full(40, -1), "labels from -1 to -1"),
+        ("x_test", np.zeros((40, 35), np.uint8), "of shape (40, 35)"),
+        ("x_test", np.zeros((0, 7, 5), np.uint8), "holds no images"),
+        ("x_test", np.zeros((39, 7, 5), np.uint8), "40 labels for 39 images"),
+    ],
+)
+def test_what_is_wrong_with_an_npz_file_is_named(name, array, words, idx_arrays, tmp_path):
+    named = dict(zip(("x_train", "y_train", "x_test", "y_test"), idx_arrays.values(), strict=True))
+    named[name] = array
+    if array is None:
+        del named[name]
+    path = tmp_path / "own.npz"
+    np.savez(path, **named)
+    refused(path, str(path), words)
+
+
+def test_an_npz_file_that_unpacks_to_many_times_its_size_is_refused(idx_arrays, tmp_path):
+    arrays = list(idx_arrays.values())
+    arrays[0] = np.zeros((2000, 28, 28), np.uint8)
+    refused(npz(tmp_path / "bomb.npz", arrays), "x_train", "more than 100 times its size")
+
+
+def test_any_damage_of_an_npz_file_is_one_line_or_harmless(idx_arrays, tmp_path):
+    path = npz(tmp_path / "own.npz", list(idx_arrays.values()))
+    content, expected = path.read_bytes(), mnist.read(path).sha256
+    refusals = []
+    for position in range(0, len(content), 7):
+        damaged = bytearray(content)
+        damaged[position] ^= 0xFF
+        path.write_bytes(damaged)
+        try:
+            assert mnist.read(path).sha256 == expected
+        except DataError as error:
+            refusals.append(str(error))
+    assert all(len(message.splitlines()) == 1 for message in refusals)
+    assert len(refusals) > len(content) // 14
 
 
 def test_the_hash_tells_data_sets_apart_but_not_how_they_are_packed(idx_folder, idx_arrays, to_idx):
@@ -251,9 +527,12 @@ def test_a_missing_file_is_named(name, idx_folder):
 
 
 def test_a_missing_folder_or_a_file_in_its_place_is_named(tmp_path):
-    refused(tmp_path / "none", str(tmp_path / "none"))
+    refused(tmp_path / "none", f"{tmp_path / 'none'}: there is no such folder")
+    refused(tmp_path / "none" / "other", "there is no such folder")
     (tmp_path / "file").write_bytes(b"")
-    refused(tmp_path / "file", str(tmp_path / "file"))
+    refused(tmp_path / "file", str(tmp_path / "file"), "neither a folder of IDX files nor an .npz")
+    os.mkfifo(tmp_path / "pipe")
+    refused(tmp_path / "pipe", str(tmp_path / "pipe"), "neither a folder nor a plain file")
 
 
 def test_a_folder_in_the_place_of_a_file_is_named(idx_folder):
@@ -284,6 +563,46 @@ def test_a_wrong_magic_number_is_named(magic, idx_folder):
     refused(idx_folder, TEST_IMAGES, "not an IDX file of images")
 
 
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"<!DOCTYPE html><html><body>404</body></html>", "an HTML page"),
+        (b"\n <html>\n<head>", "an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        (b"PK\x03\x04" + bytes(60), "a zip archive"),
+        (b"\x93NUMPY\x01\x00", "an array of NumPy's"),
+        (b"", "empty"),
+        (b"\0\0\x0d\x03" + bytes(60), "one of 32-bit floats, 3-d"),
+        (b"\0\0\x08\x01" + bytes(60), "one of unsigned bytes, 1-d"),
+        (b"\0\0\x08\x03\0\0", "one of unsigned bytes, 3-d, cut off"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_lies_under_the_name_of_a_file_is_said_if_it_can_be_told(
+    content, what, packed, idx_folder
+):
+    if packed:
+        (idx_folder / TEST_IMAGES).unlink()
+        (idx_folder / f"{TEST_IMAGES}.gz").write_bytes(gzip.compress(content))
+    else:
+        (idx_folder / TEST_IMAGES).write_bytes(content)
+    refused(idx_folder, TEST_IMAGES, "not an IDX file of images", f"but {what}")
+
+
+def test_a_file_packed_twice_is_named(idx_folder):
+    path = idx_folder / f"{TRAIN_IMAGES}.gz"
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    refused(idx_folder, TRAIN_IMAGES, "packed twice by gzip")
+
+
+def test_a_packed_file_of_blank_images_is_refused_with_a_hint(idx_folder, to_idx):
+    content = to_idx(np.zeros((3000, 28, 28)))
+    (idx_folder / f"{TRAIN_IMAGES}.gz").write_bytes(gzip.compress(content))
+    refused(idx_folder, TRAIN_IMAGES, "more than 100 times", "unpack it, and it is read")
+    (idx_folder / TRAIN_IMAGES).write_bytes(content)
+    refused(idx_folder, TRAIN_LABELS, "120 labels for 3,000 images")  # the next thing wrong
+
+
 def test_labels_in_the_place_of_images_are_named(idx_folder):
     (idx_folder / TEST_IMAGES).write_bytes((idx_folder / TEST_LABELS).read_bytes())
     refused(idx_folder, TEST_IMAGES, "not an IDX file of images")
@@ -295,7 +614,7 @@ def test_a_size_that_no_memory_holds_is_named_and_not_allocated(idx_folder):
 
 
 def test_a_file_that_declares_too_much_is_named(idx_folder, monkeypatch):
-    monkeypatch.setattr(mnist, "_MAX_BYTES", 1 << 10)
+    monkeypatch.setattr(mnist.sources, "_MAX_BYTES", 1 << 10)
     refused(idx_folder, f"{TRAIN_IMAGES}.gz", "declares 4,216 bytes, which is more")
 
 
@@ -328,14 +647,14 @@ def test_a_gzip_file_with_a_flipped_byte_is_named_or_unpacks_to_the_same(idx_fol
 
 def test_labels_that_are_not_as_many_as_the_images_are_named(idx_folder, idx_arrays, to_idx):
     (idx_folder / TEST_LABELS).write_bytes(to_idx(idx_arrays[TEST_LABELS][:-1]))
-    refused(idx_folder, TEST_LABELS, "39 labels for 40 images")
+    refused(idx_folder, str(idx_folder / TEST_LABELS), "39 labels for 40 images")
 
 
 def test_test_images_of_another_size_are_named(idx_folder, idx_arrays, to_idx):
     # 5 x 7 has as many pixels as 7 x 5, and is still another size
     for other in (idx_arrays[TEST_IMAGES][:, :6], idx_arrays[TEST_IMAGES].reshape(40, 5, 7)):
         (idx_folder / TEST_IMAGES).write_bytes(to_idx(other))
-        refused(idx_folder, TEST_IMAGES, "(7, 5)")
+        refused(idx_folder, str(idx_folder / TEST_IMAGES), "(7, 5)")
 
 
 def test_a_test_class_that_is_not_in_the_training_set_is_named(idx_folder, idx_arrays, to_idx):
@@ -350,7 +669,7 @@ def test_a_single_class_is_refused(idx_folder, idx_arrays, to_idx):
         for path in idx_folder.glob(f"{name}*"):
             path.unlink()
         (idx_folder / name).write_bytes(to_idx(np.zeros_like(idx_arrays[name])))
-    refused(idx_folder, TRAIN_LABELS, "fewer than two classes")
+    refused(idx_folder, str(idx_folder / TRAIN_LABELS), "fewer than two classes")
 
 
 @pytest.mark.parametrize("shape", [(0, 7, 5), (40, 0, 5), (40, 7, 0)])

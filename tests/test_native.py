@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import reference
 from numpy.typing import NDArray
+from scipy import stats
 
 from hinton06 import native, numerics
 from hinton06.native import take
@@ -48,8 +49,8 @@ class EveryBits:
         assert len(words) == size
         return words
 
-    def random(self, size: int, dtype: Any) -> NDArray[Any]:
-        return np.full(size, self.uniform, dtype)
+    def random(self, size: int) -> NDArray[np.float64]:
+        return np.full(size, self.uniform)
 
 
 def normal(shape: tuple[int, ...], seed: int = 1, sd: float = 1.0) -> NDArray[np.float32]:
@@ -142,6 +143,20 @@ def test_states_are_the_probabilities_compared_with_the_draws(kind: str, width: 
         assert set(np.unique(made)) <= {0, 1}
 
 
+def test_the_bits_of_a_draw_in_c_decide_between_neighbouring_probabilities(kind: str) -> None:
+    """Small ones have digits far below the first 24 bits."""
+    if kind == "NumPy":
+        pytest.skip("has an exact test of its own")
+    draws = reference.layer_draws(kind, bits_of(3), (40, 784))
+    near = draws.astype(np.float32)
+    above = np.where(near > draws, near, np.nextafter(near, np.float32(2)))
+    below = np.where(near > draws, np.nextafter(near, np.float32(0)), near)
+    undecided = (below > np.floor(draws * 2**24) / 2**24) & (below > 0)
+    assert undecided.sum() > 1000
+    assert choose(above, bits_of(3), np.empty_like(above)).all()
+    assert not choose(below, bits_of(3), np.empty_like(below)).any()
+
+
 @pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("width", WIDTHS)
 def test_probabilities_and_states_in_one_go_are_those_of_two(width: int) -> None:
@@ -203,17 +218,55 @@ def test_in_numpy_a_float32_unit_fires_with_exactly_its_probability(
     """Over all 65,536 values of the 16 bits, and over the draws where these leave it open."""
     monkeypatch.setattr(native, "_C", None)
     p = np.float32(prob)
-    certain = fired_of_all_bits(p, 1 - 2.0**-24)
+    certain = fired_of_all_bits(p, 1 - 2.0**-53)
     rest = float(p) * 65536 - certain
-    # The rest is what a uniform draw in the one open case has to be below; where none is, it is
-    # a rounding error of a probability in float32.
+    # The rest is what a uniform draw in the one open case has to be below.
     assert 0 <= rest < 1
-    if rest / 65536 > 2.0**-24:
-        below, at = np.nextafter(np.float32(rest), np.float32(0)), np.float32(rest)
-        assert fired_of_all_bits(p, below) == certain + 1
-        assert fired_of_all_bits(p, at) == certain
-    else:
-        assert fired_of_all_bits(p, rest + 2.0**-7) == certain
+    assert fired_of_all_bits(p, rest) == certain
+    if rest:
+        assert fired_of_all_bits(p, np.nextafter(rest, 0)) == certain + 1
+
+
+@pytest.mark.parametrize(
+    ("prob", "draws"),
+    [(1e-8, 10**9), (1e-7, 10**8), (1e-6, 10**8), (1 - 1e-6, 10**8)],
+)
+def test_units_fire_as_rarely_and_fail_to_as_rarely_as_their_probability_says(
+    kind: str, prob: float, draws: int
+) -> None:
+    if kind == "NumPy":
+        draws = min(draws, 3 * 10**8)
+    probs = np.full((100, 1000), prob, np.float32)
+    states, rng, fired = np.empty_like(probs), bits_of(6), 0
+    for _ in range(draws // probs.size):
+        fired += np.count_nonzero(choose(probs, rng, states))
+    low, high = stats.binom.interval(1 - 1e-6, draws, float(probs[0, 0]))
+    assert low <= fired <= high
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.parametrize("lacking", [["avx512bw"], ["avx512bw", "avx2"]])
+def test_states_are_the_same_bits_on_every_generation_of_processors(
+    lacking: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if native.KIND != "C":
+        pytest.skip("installed without a C compiler")
+    probs = np.random.default_rng(5).random((200, 510), np.float32) ** 8
+    expected = choose(probs, bits_of(3), np.empty_like(probs))
+    source = Path(native.__file__).with_name("native.c").read_text()
+    for feature in lacking:
+        source = source.replace(f'__builtin_cpu_supports("{feature}")', "0")
+    (tmp_path / "native.c").write_text(source)
+    library = tmp_path / f"_native{native.EXTENSION_SUFFIXES[0]}"
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-O3", "-fno-math-errno", "-fno-trapping-math", "-pthread",
+         str(tmp_path / "native.c"), "-o", str(library), "-lm"],
+        check=True, timeout=120,
+    )  # fmt: skip
+    monkeypatch.setattr(native, "__file__", str(tmp_path / "native.py"))
+    monkeypatch.setattr(native, "_C", native._compiled())
+    assert native._C is not None
+    np.testing.assert_array_equal(choose(probs, bits_of(3), np.empty_like(probs)), expected)
 
 
 def fired_of_all_bits(prob: np.float32, uniform: float) -> int:
@@ -378,6 +431,44 @@ def test_cases_that_lie_otherwise_are_left_to_numpy() -> None:
         (cases, rows + 7, out), (cases, rows - 1, out),
     ):  # fmt: skip
         assert not take(*other)
+
+
+# -- how many threads ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "cores", "expected"),
+    [
+        ({}, 6, 6),
+        ({"SLURM_CPUS_PER_TASK": "4"}, 6, 4),
+        ({"SLURM_CPUS_PER_TASK": "8"}, 6, 6),
+        ({"OMP_NUM_THREADS": "2", "SLURM_CPUS_PER_TASK": "4"}, 6, 2),
+        ({"OMP_NUM_THREADS": "3,1"}, 6, 3),
+        ({"OMP_NUM_THREADS": " 3 "}, 6, 3),
+        ({"OMP_NUM_THREADS": "0", "SLURM_CPUS_PER_TASK": "many"}, 6, 6),
+        ({"OMP_NUM_THREADS": "", "SLURM_CPUS_PER_TASK": "-1"}, 6, 6),
+    ],
+)
+def test_threads_are_by_default_as_many_as_the_process_may_use(
+    environment: dict[str, str], cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(native.os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(native.os, "cpu_count", lambda: 64)
+    assert native.usable_threads() == expected
+
+
+def test_where_a_system_does_not_say_which_cores_all_of_them_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delattr(native.os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(native.os, "cpu_count", lambda: 64)
+    assert native.usable_threads() == 64
 
 
 # -- several threads, and products ---------------------------------------------------------------

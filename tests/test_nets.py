@@ -184,6 +184,8 @@ def test_a_file_of_that_name_goes_first_and_a_folder_does_not(
     [
         ["evaluate", "tabel1-a"],
         ["combine", "table1-a", "tabel1-a"],
+        ["compare", "table1-a", "tabel1-a"],
+        ["recognise", __file__, "--net", "tabel1-a"],
         ["finetune-bp", "tabel1-a"],
         ["finetune-bp", "--extend", "tabel1-a"],
         ["pretrain", "--split", "a", "--on", "tabel1-a"],

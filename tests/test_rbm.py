@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, cast
@@ -10,6 +11,7 @@ import reference
 from numpy.typing import NDArray
 from reference import Floats, Machine, Update
 
+from hinton06 import numerics
 from hinton06.generation import AlternatingGibbs
 from hinton06.models import Rbm
 from hinton06.rbm import (
@@ -19,7 +21,7 @@ from hinton06.rbm import (
     hidden_probs,
     visible_probs,
 )
-from hinton06.updates import Step
+from hinton06.updates import Momentum, Step
 
 # Sums of fewer than 200 terms of order 1 on either side.
 ROUNDING = reference.rounding(400)
@@ -73,11 +75,11 @@ def distribution(rbm: Rbm) -> Floats:
 
 def learn_from(
     rbm: Rbm, cases: Floats, rng: np.random.Generator, step: Step = PLAIN,
-    recon_states: bool = False,
+    recon_states: bool = False, rounds: int = 1,
 ) -> Update:  # fmt: skip
     """The change that one batch makes to an RBM that was not learning before."""
     before = [array.copy() for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias)]
-    divergence = ContrastiveDivergence(rbm, len(cases), recon_states)
+    divergence = ContrastiveDivergence(rbm, len(cases), recon_states, rounds)
     divergence.data_buffer(len(cases))[:] = cases
     divergence.learn(len(cases), rng, step)
     after = (rbm.weights, rbm.visible_bias, rbm.hidden_bias)
@@ -289,6 +291,182 @@ def test_mean_of_sampled_cd1_updates_converges_to_the_expected_one(dtype: Any) -
         # by n; the other half is for the terms and for draws that are multiples of 2^-24.
         allowed += reference.rounding(n, dtype=dtype)
         assert (abs(measured - mean) <= allowed).all()
+
+
+def test_an_update_of_two_rounds_is_exact_for_every_way_it_can_go() -> None:
+    """h, v and h again are states, the last reconstruction probabilities, as with one round."""
+    m, case = reference.random_machine(22), CASES[0]
+    first = reference.hidden_probs(m, case)
+    for h, v, h_last in itertools.product(*map(reference.binary_states, (3, 4, 3))):
+        draws = draws_of(h, first), draws_of(v, reference.visible_probs(m, h))
+        last = draws_of(h_last, reference.hidden_probs(m, v))
+        rng = scripted(*(d[np.newaxis] for d in (*draws, last)))
+        change = learn_from(package_rbm(m), case[np.newaxis], rng, rounds=2)
+        assert_close(change, reference.cd1_gradient(m, case, h_last), ROUNDING)
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+@pytest.mark.parametrize("recon_states", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_mean_of_sampled_cd_k_updates_converges_to_the_expected_one(
+    rounds: int, recon_states: bool, dtype: Any
+) -> None:
+    n = 20_000
+    m = Machine(*(a.astype(dtype).astype(np.float64) for a in reference.random_machine(23)))
+    case = CASES[0].astype(dtype).astype(np.float64)
+    cases, rng = np.tile(case, (n, 1)), np.random.default_rng(9)
+    change = learn_from(package_rbm(m, dtype), cases, rng, PLAIN, recon_states, rounds)
+    expected, variance = reference.expected_cd(m, case, rounds, recon_states)
+    for measured, mean, spread in zip(change, expected, variance, strict=True):
+        # As for CD-1.
+        allowed = reference.sampling_error(spread, n, n_claims=19, largest=2)
+        allowed += reference.rounding(n, dtype=dtype)
+        assert (abs(measured - mean) <= allowed).all()
+
+
+def test_one_two_and_three_rounds_differ_by_more_than_these_tests_allow() -> None:
+    m = reference.random_machine(23)
+    means = [reference.expected_cd(m, CASES[0], rounds)[0] for rounds in (1, 2, 3)]
+    spread = reference.expected_cd(m, CASES[0], 1)[1]
+    allowed = reference.sampling_error(spread.weights, 20_000, n_claims=19, largest=2)
+    for one, other in itertools.pairwise(means):
+        assert (abs(one.weights - other.weights) > 2 * allowed).any()
+
+
+def test_rounds_without_end_and_states_lead_to_the_gradient_of_the_log_probability() -> None:
+    m, case = reference.random_machine(24), np.array([1.0, 0.0, 1.0, 1.0])
+    expected, _ = reference.expected_cd(m, case, 200, recon_states=True)
+
+    def minus_log_p() -> float:
+        energies = [reference.free_energy(m, v) for v in reference.binary_states(4)]
+        return reference.free_energy(m, case) + math.log(sum(math.exp(-e) for e in energies))
+
+    for parameter, found in zip(m, expected, strict=True):
+        gradient, error = reference.central_differences(minus_log_p, parameter)
+        assert (abs(found + gradient) <= error + ROUNDING).all()
+
+
+@pytest.mark.parametrize("recon_states", [False, True])
+@pytest.mark.parametrize("n_labels", [0, 2])
+def test_one_round_is_to_the_bit_the_cd1_that_there_was_before_there_were_more(
+    recon_states: bool, n_labels: int, kind: str
+) -> None:
+    """The same calls with the same draws, step by step, of float32 and with momentum."""
+    m, step = reference.random_machine(29, n_visible=6), Step(0.1, 0.5, 0.01)
+    rbm, other = (Rbm(*(a.astype(np.float32) for a in m), n_labels=n_labels) for _ in range(2))
+    divergence = ContrastiveDivergence(rbm, 9, recon_states)
+    momenta = [Momentum(array) for array in other.parameters().values()]
+    both = np.random.default_rng(13), np.random.default_rng(13)
+    cases = np.random.default_rng(14).random((3, 9, 6), np.float32)
+    for data in cases:
+        divergence.data_buffer(9)[:] = data
+        error = divergence.learn(9, both[0], step)
+        h_data, h_states = numerics.product(data, other.weights), np.empty((9, 3), np.float32)
+        numerics.squash_and_fire(h_data, other.hidden_bias, both[1], h_states)
+        v_probs = visible_probs(other, h_states)
+        recon = v_probs.copy()
+        if recon_states:
+            units = np.empty((9, 6 - n_labels), np.float32)
+            numerics.bernoulli(np.ascontiguousarray(v_probs[:, : 6 - n_labels]), both[1], units)
+            recon[:, : 6 - n_labels] = units
+        h_recon = numerics.firing_probs(recon, other.weights, other.hidden_bias, sign=-1)
+        visible, hidden = np.vstack([data, recon]), np.vstack([h_data, h_recon])
+        momenta[0].step_product(visible.T, hidden, 1 / 9, step)
+        squares = momenta[1].step_difference(data, recon, 1 / 9, step)
+        momenta[2].step_sum(hidden, 1 / 9, step)
+        missed = data - v_probs
+        assert error == (float(np.vdot(missed, missed)) if recon_states else squares), kind
+        for mine, theirs in zip(
+            rbm.parameters().values(), other.parameters().values(), strict=True
+        ):  # fmt: skip
+            np.testing.assert_array_equal(mine, theirs)
+
+
+# -- persistent chains -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_a_persistent_update_goes_on_from_the_chain_and_not_from_the_case(rounds: int) -> None:
+    m, case = reference.random_machine(25), CASES[0]
+    start = np.array([1.0, 0.0, 1.0])
+    for seed, (v, h) in enumerate(
+        itertools.product(*map(reference.binary_states, (4, 3)))
+    ):  # fmt: skip
+        rbm = package_rbm(m)
+        divergence = ContrastiveDivergence(rbm, 1, rounds=rounds, persistent=True)
+        assert not divergence.chains.any()
+        divergence.restore_chains(start[np.newaxis])
+        coins = np.random.default_rng(seed)
+        of_case = (coins.random(3) < 0.5).astype(float)
+        draws, before = [draws_of(of_case, reference.hidden_probs(m, case))], start
+        for last in [False] * (rounds - 1) + [True]:
+            v_states = v if last else (coins.random(4) < 0.5).astype(float)
+            h_states = h if last else (coins.random(3) < 0.5).astype(float)
+            draws += [draws_of(v_states, reference.visible_probs(m, before)),
+                      draws_of(h_states, reference.hidden_probs(m, v_states))]  # fmt: skip
+            before = h_states
+        divergence.data_buffer(1)[:] = case
+        rng = scripted(*(d[np.newaxis] for d in draws))
+        error = divergence.learn(1, rng, PLAIN)
+        np.testing.assert_array_equal(divergence.chains, [h])
+        expected = reference.cd1_gradient(m, case, h, v)
+        change = [after - b for after, b in zip(rbm.parameters().values(), m, strict=True)]
+        assert_close(change, expected, ROUNDING)
+        recon = reference.visible_probs(m, of_case)
+        assert error == pytest.approx(float(np.sum((case - recon) ** 2)), rel=0, abs=ROUNDING)
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_chains_have_the_exact_distribution_after_every_update_that_changes_nothing(
+    rounds: int, kind: str
+) -> None:
+    n, m = 4000, reference.random_machine(26)  # products too small to be made in C
+    m = Machine(*(a.astype(np.float32).astype(np.float64) for a in m))
+    rbm, rng = package_rbm(m, np.float32), np.random.default_rng(10)
+    divergence = ContrastiveDivergence(rbm, n, rounds=rounds, persistent=True)
+    expected = np.zeros(8)
+    expected[0] = 1  # off at first
+    for _ in range(3):
+        divergence.data_buffer(n)[:] = CASES[0]
+        divergence.learn(n, rng, Step(rate=0.0))
+        expected = reference.features_after(m, expected, rounds)
+        frequencies = np.bincount((divergence.chains @ [4, 2, 1]).astype(int), minlength=8) / n
+        allowed = reference.sampling_error(expected * (1 - expected), n, n_claims=8)
+        assert (abs(frequencies - expected) <= allowed).all(), kind
+
+
+def test_a_smaller_batch_goes_on_with_as_many_chains_and_leaves_the_others() -> None:
+    m = reference.random_machine(27)
+    divergence = ContrastiveDivergence(package_rbm(m), 5, persistent=True)
+    divergence.restore_chains(np.full((5, 3), 7.0))  # no state, to be seen
+    divergence.data_buffer(2)[:] = CASES
+    divergence.learn(2, np.random.default_rng(11), Step(rate=0.0))
+    assert set(divergence.chains[:2].flat) <= {0.0, 1.0}
+    assert (divergence.chains[2:] == 7).all()
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_labels_on_the_way_are_states_of_a_softmax_group(persistent: bool) -> None:
+    """Each of two features follows one of two labels: never both, if one label is on."""
+    weights = np.zeros((5, 2))
+    weights[3:] = 100 * np.eye(2)
+    for seed in range(30):
+        rbm = Rbm(weights.copy(), np.zeros(5), np.full(2, -50.0), n_labels=2)
+        divergence = ContrastiveDivergence(rbm, 1, rounds=2, persistent=persistent)
+        divergence.data_buffer(1)[:] = [[1, 0, 1, 0.5, 0.5]]
+        divergence.learn(1, np.random.default_rng(seed), PLAIN)
+        # Reconstructed from one feature, the label is sure: 0.5 less 0, and less 1.
+        np.testing.assert_allclose(np.sort(rbm.visible_bias[3:]), [-0.5, 0.5], rtol=0, atol=1e-9)
+        assert divergence.chains.sum() == persistent
+
+
+def test_chains_of_another_shape_are_not_restored() -> None:
+    divergence = ContrastiveDivergence(package_rbm(reference.random_machine(28)), 5)
+    with pytest.raises(ValueError, match=r"chains of shape \(5, 3\)"):
+        divergence.restore_chains(np.zeros((5, 3)))
+
+
+# -- learning --------------------------------------------------------------------------------
 
 
 def test_cd1_learning_raises_the_probability_of_its_only_case() -> None:

@@ -14,6 +14,7 @@ from hinton06.recipes import (
     RECIPES,
     SCIENCE06,
     SHORT,
+    SM08,
     VALIDATION,
     Recipe,
     conditions,
@@ -51,7 +52,7 @@ def test_recipes_are_known_by_their_own_names() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
     recipe = RECIPES[name]
-    known = {CHAPTER, SCIENCE06, HOT06, ASSUMED, VALIDATION, SHORT}
+    known = {CHAPTER, SCIENCE06, HOT06, SM08, ASSUMED, VALIDATION, SHORT}
     assert set(recipe.values) == set(NAMES)
     assert {source for _, source in recipe.values.values()} <= known
     for variant in recipe.variants.values():
@@ -84,12 +85,30 @@ def test_values_of_the_chapter() -> None:
         "backprop.patience": 10,
         "pretrain.cases": 0,
         "pretrain.updates": 0,
+        "pretrain.cd": 1,
+        "pretrain.persistent": False,
         "wakesleep.generative": "wake-sleep",
         "wakesleep.bp_weight": 0.0,
         "wakesleep.search_bp_weight": False,
     }
     assert {name for name in NAMES if source_of(recipe, name) == CHAPTER} == set(printed)
     assert {name: value_of(recipe, name) for name in printed} == printed
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_the_pretraining_s_gradient_reconstructs_as_the_recipe_s_pretraining_does(
+    recipe: Recipe,
+) -> None:
+    under = conditions(labels=10, mixed=True, generative="pretraining")
+    as_it_is = recipe.settings("pretrain", conditions(labels=10)).recon_states
+    assert recipe.settings("wakesleep", under).recon_states == as_it_is
+
+
+def test_values_of_annealed_importance_sampling_as_published() -> None:
+    recipe = RECIPES["tr2006"]
+    published = {"likelihood.chains": 100, "likelihood.temperatures": 14_500}
+    assert {name for name in NAMES if source_of(recipe, name) == SM08} == set(published)
+    assert {name: value_of(recipe, name) for name in published} == published
 
 
 def test_values_of_the_neural_computation_paper() -> None:
@@ -144,6 +163,10 @@ def test_values_of_the_science_paper_s_code() -> None:
         ({"labels": 10, "cases": 44000}, ("labels",)),
         ({"translations": 2}, ("translations",)),
         ({"images": 1000}, ("few images", "few labels")),
+        ({"cd": 1, "persistent": False}, ()),
+        ({"cd": 2}, ("more Gibbs sampling",)),
+        ({"persistent": True, "labels": 10}, ("labels", "more Gibbs sampling")),
+        ({"cd": None, "persistent": None}, ()),
         ({"labelled": 1000, "random_start": True}, ("few labels",)),
         ({"labelled": 1010}, ("few labels", "some labels")),
         ({"mixed": True, "generative": "wake-sleep"}, ("mixed gradient",)),
@@ -190,7 +213,12 @@ def test_a_recipe_on_another_has_its_variants_unless_it_says_otherwise() -> None
 def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> None:
     assert item.metadata["help"].endswith("."), part
     # A default is what held before there was such a setting, in files of then.
-    assert item.default == (0 if item.name == "updates" else dataclasses.MISSING)
+    later = {
+        ("pretrain", "updates"): 0, ("pretrain", "cd"): 1, ("pretrain", "persistent"): False,
+        ("pretrain", "start"): "random", ("pretrain", "track"): 0,
+        ("wakesleep", "recon_states"): "all",
+    }  # fmt: skip
+    assert item.default == later.get((part, item.name), dataclasses.MISSING)
 
 
 @pytest.mark.parametrize(("part", "item"), BOUNDED, ids=lambda x: getattr(x, "name", x))

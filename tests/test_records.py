@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from hinton06.recipes import RECIPES, show_value
+from hinton06.report.likelihoods import PUBLISHED_TEST
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 PAGES = [EXPERIMENTS / "README.md", *sorted(EXPERIMENTS.glob("*/README.md"))]
@@ -683,8 +684,8 @@ def test_few_labels() -> None:
             percent = min(float(line["valid_percent"]) for line in found if line["layers"] == size)
             mark = "**" if best["layers"] == size else ""
             assert row[size] == f"{mark}{percent:.1f}{mark}"
-        interval = float(best["test_percent_95_interval"])
-        assert row["test, %"] == f"{float(best['test_percent']):.2f} ± {interval:.2f}"
+        mean, low, high = (float(best[f"test_percent{end}"]) for end in ("", "_95_low", "_95_high"))
+        assert row["test, %"] == f"{mean:.2f} ({low:.2f}-{high:.2f})"
     gains, own = [], []
     for labels in ("100", "1000", "10000"):
         every, few, none = (
@@ -714,6 +715,43 @@ def test_few_labels() -> None:
         f"{starts[1]} and {starts[2]}",
         f"{minutes:.0f} minutes of processor time for the {len(files)} nets",
     )
+
+
+def test_log_likelihoods() -> None:
+    layers, both = (
+        [line for line in lines("likelihood", name, "likelihood.csv") if line["of"] == "images"]
+        for name in ("layers", "wake-sleep")
+    )
+    tests = [float(line["test_log_p"]) for line in layers]
+    before, after = (float(line["test_log_p"]) for line in both)
+    gap = float(both[1]["gap"])
+    random, transpose = json.loads(read("likelihood", "starts-100", "starts.json"))
+    starts, ends = ([each["bounds"][place][1] for each in (transpose, random)] for place in (0, -1))
+    settings = transpose["made"]["settings"]
+    assert (settings["layers"], settings["persistent"]) == ([100, 784], True)
+    page = " ".join((EXPERIMENTS.parent / "docs" / "results.md").read_text("utf-8").split())
+    for sentence in (
+        f"the second layer costs {tests[0] - tests[1]:.1f} nats a test image and the third "
+        f"{tests[1] - tests[2]:.1f} more",
+        f"published at {PUBLISHED_TEST['CD-25', 500]:.2f} nats (Salakhutdinov and Murray 2008), "
+        f"{PUBLISHED_TEST['CD-25', 500] - tests[0]:.1f} above this one",
+        f"it is at {before:.2f} before and at {after:.2f} nats after it",
+        f"persistent CD, {settings['passes']} passes of {settings['cases']:,} cases",
+        f"the first layer alone is at {random['first_layer']:.1f} nats a training image. The "
+        f"second starts as its transpose at {starts[0]:.1f}",
+        f"and ends at {ends[0]:.1f}; from random weights it starts at {starts[1]:.1f} and ends at "
+        f"{ends[1]:.1f}.",
+        f"known to within {gap:.1f} nats only, so after it {after:.2f} is the most and, as far as "
+        f"the upper estimate is one, {after - gap:.2f} the least",
+    ):
+        assert sentence in page, sentence
+    says(
+        ".",
+        "{:.1f}, {:.1f}, {:.1f} nats by 1, 2, 3 layers".format(*tests),
+    )
+    document = json.loads(read("likelihood", "layers", "likelihood.json"))
+    assert document["provenance"]["git"].startswith("c7a403d")
+    assert document["settings"] == dataclasses.asdict(RECIPES["tr2006"].settings("likelihood"))
 
 
 def test_kills_and_strange_files() -> None:

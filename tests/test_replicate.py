@@ -97,6 +97,20 @@ def test_every_file_of_table_1_is_there_for_every_seed(made: Path) -> None:
             assert file.provenance["products"] == "float32"
 
 
+def test_labels_that_are_no_places_are_told_apart_by_their_own_names(
+    made: Path, digits: Digits, make_progress: Any, tmp_path: Path
+) -> None:
+    """The same nets from labels 1, 3 and 5 as from 0, 1 and 2."""
+    train, test = 2 * digits.train_labels + 1, 2 * digits.test_labels + 1
+    odd = dataclasses.replace(digits, train_labels=train, test_labels=test)
+    learn(odd, make_progress(), tmp_path, together=6)
+    assert digests(tmp_path) == digests(made)
+    for name in NAMES:
+        file = load(tmp_path / "seed-0" / name)
+        assert file.lineage.classes == (() if file.kind.name == "stack" else (1, 3, 5))
+    np.testing.assert_array_equal(file.outcome.test_labels, digits.test_labels)
+
+
 def test_the_tables_read_them(made: Path) -> None:
     folders = [made / "seed-0", made / "seed-1"]
     found = table1.read_runs(folders[0])
@@ -379,7 +393,7 @@ def test_the_epochs_of_what_is_left_are_expected_as_those_before(
 def test_the_command_line_makes_them(
     digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hinton06.mnist.read", lambda _: digits)
+    monkeypatch.setattr("hinton06.mnist.read", lambda *_: digits)
     monkeypatch.setitem(RECIPES, "quick", tiny())  # type: ignore[index]
     out = tmp_path / "out"
     command = ["replicate", "--seeds", "3,1", "--device", "cpu", "--recipe", "quick", "--plain"]

@@ -26,6 +26,7 @@ from hinton06.models import Rbm
 from hinton06.recipes import RECIPES
 from hinton06.sklearn import RBM, DeepBeliefClassifier
 from hinton06.stacking import GreedyStack
+from hinton06.streams import Use, stream
 
 Bytes = NDArray[np.uint8]
 
@@ -63,7 +64,7 @@ def test_an_rbm_learns_what_pretraining_learns(X: Bytes) -> None:
         "layers": (12,), "passes": 7, "batch": 32, "rate": 0.05,
     })  # fmt: skip
     seed = np.random.RandomState(3).randint(2**31 - 1)
-    learner = GreedyStack(X, settings, np.random.Generator(np.random.SFC64(seed)))
+    learner = GreedyStack(X, settings, stream(seed, Use.RBM_ESTIMATOR))
     while learner.finished() is None:
         learner.run_epoch(lambda _: None)
     (wanted,) = learner.result()

@@ -9,17 +9,21 @@ import reference
 from numpy.typing import NDArray
 from reference import Floats, Machine
 
-from hinton06 import stacking
+from hinton06 import likelihood, stacking
+from hinton06.generation import Generator
 from hinton06.models import Rbm, Stack
 from hinton06.numerics import epoch_order, take_batch
 from hinton06.rbm import ContrastiveDivergence, free_energy, visible_probs
 from hinton06.recipes import PretrainSettings
 from hinton06.stacking import (
+    TRACKED,
     GreedyStack,
     LayerData,
+    check_start,
     features,
     step_at,
 )
+from hinton06.streams import Use, stream
 
 SETTINGS = PretrainSettings(
     layers=(4, 3, 2),
@@ -286,6 +290,32 @@ def test_features_are_kept_up_to_a_number_of_bytes(
 
 
 @pytest.mark.parametrize("n_before", range(10))
+def test_persistent_chains_go_on_bit_for_bit_from_every_epoch(n_before: int) -> None:
+    changes = {"persistent": True, "cd": 2, "track": 2}
+    whole = learner(**changes)
+    run(whole, n_before)
+    saved = copy.deepcopy(whole.state())
+    assert saved["chains"].shape == (SETTINGS.batch, whole.stack[-1].n_hidden)
+    restored = learner(seed=99, **changes)
+    restored.restore(saved)
+    assert run(whole, 9 - n_before) == run(restored, 9 - n_before)
+    assert_same(whole, restored)
+    np.testing.assert_array_equal(whole.state()["chains"], restored.state()["chains"])
+    with pytest.raises(ValueError, match="chains of shape"):
+        learner(**changes).restore(saved | {"chains": saved["chains"][:2]})
+    with pytest.raises(KeyError):
+        learner(**changes).restore({name: v for name, v in saved.items() if name != "chains"})
+
+
+def test_every_layer_has_chains_of_its_own_and_cd_none() -> None:
+    stack = learner(persistent=True)
+    run(stack, 4)
+    assert stack.state()["chains"].shape == (3, 3)
+    assert stack.state()["chains"].any()
+    assert "chains" not in learner().state()
+
+
+@pytest.mark.parametrize("n_before", range(10))
 @pytest.mark.parametrize("max_kept", [0, 1 << 20])
 def test_a_restored_stack_goes_on_bit_for_bit_from_every_epoch(
     n_before: int, max_kept: int, monkeypatch: pytest.MonkeyPatch
@@ -450,3 +480,149 @@ def test_balanced_batches_are_of_the_order_that_spreads_classes() -> None:
 def test_balanced_batches_need_classes() -> None:
     with pytest.raises(ValueError, match="classes"):
         GreedyStack(pixels(), settings(balanced=True), np.random.default_rng(2))
+
+
+# -- more rounds, and persistent chains ------------------------------------------------------
+
+
+@pytest.mark.parametrize(("cd", "persistent"), [(1, False), (3, False), (1, True), (3, True)])
+def test_a_layer_learns_by_as_many_rounds_as_the_settings_say(cd: int, persistent: bool) -> None:
+    chosen = settings(layers=(4,), passes=1, batch=7, cd=cd, persistent=persistent)
+    stack = GreedyStack(pixels(), chosen, np.random.default_rng(2))
+    rng = np.random.default_rng(2)
+    rbm = Rbm.random(5, 4, SETTINGS.initial_sd, rng)
+    divergence = ContrastiveDivergence(rbm, 7, False, cd, persistent)
+    take_batch(pixels(), rng.permutation(7), divergence.data_buffer(7))
+    divergence.learn(7, rng, step_at(chosen, 0))
+    ticks: list[float] = []
+    stack.run_epoch(ticks.append)
+    for a, b in zip(arrays_of(stack.stack[0]), arrays_of(rbm), strict=True):
+        np.testing.assert_array_equal(a, b)
+    # Two products more for each round more, and one for the error beside persistent chains.
+    each = 5 + 2 * (cd - 1) + persistent
+    assert ticks == [each * 5.0 * 4 * 7]
+    assert stack.work() == (sum(ticks), sum(ticks))
+
+
+def test_settings_that_were_added_later_leave_the_learner_as_it_was() -> None:
+    now = settings(cd=1, persistent=False, start="random", track=0)
+    assert now == SETTINGS
+    assert not now.apart()
+    assert settings(track=5).apart() == set()
+    assert settings(cd=2, persistent=True, start="transpose").apart() == {
+        "cd", "persistent", "start",
+    }  # fmt: skip
+
+
+# -- layers that start as the transpose of the one below --------------------------------------
+
+
+def test_a_layer_starts_as_the_transpose_of_the_one_below_it() -> None:
+    stack = learner(layers=(4, 5, 4), start="transpose", rate=0.0)
+    random = learner(layers=(4, 5, 4), rate=0.0)
+    run(stack, 9)
+    run(random, 3)
+    low, middle, top = stack.stack
+    assert_first = zip(arrays_of(low), arrays_of(random.stack[0]), strict=True)
+    for mine, theirs in assert_first:  # the first one has nothing to start from
+        np.testing.assert_array_equal(mine, theirs)
+    for below, above in ((low, middle), (middle, top)):
+        np.testing.assert_array_equal(above.weights, below.weights.T)
+        np.testing.assert_array_equal(above.visible_bias, below.hidden_bias)
+        np.testing.assert_array_equal(above.hidden_bias, below.visible_bias)
+
+
+def test_the_transpose_has_no_weights_to_labels_and_is_learned() -> None:
+    targets = np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 1, 0, 0]]
+    chosen = settings(layers=(4, 5), start="transpose")
+    stack = GreedyStack(pixels(), chosen, np.random.default_rng(2), targets)
+    run(stack, 3)
+    low = [array.copy() for array in arrays_of(stack.stack[0])]
+    run(stack, 1)
+    assert stack.stack[1].n_labels == 2
+    assert stack.stack[1].weights[4:].any()
+    assert (stack.stack[1].weights[:4] != low[0].T).any()
+    for before, after in zip(low, arrays_of(stack.stack[0]), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("layers", "n_lower", "message"),
+    [
+        ((4, 3), 0, "layer 2 needs as many as layer 1 learns from: 5, not 3"),
+        ((4, 5, 3), 0, "layer 3 needs as many as layer 2 learns from: 4, not 3"),
+        ((4, 3, 2), 2, "layer 3 needs as many as layer 2 learns from: 4, not 2"),
+    ],
+)
+def test_a_layer_of_another_size_cannot_start_so(
+    layers: tuple[int, ...], n_lower: int, message: str
+) -> None:
+    chosen = settings(layers=layers, start="transpose")
+    with pytest.raises(ValueError, match=message):
+        check_start(chosen, 5, n_lower)
+    if not n_lower:
+        with pytest.raises(ValueError, match=message):
+            GreedyStack(pixels(), chosen, np.random.default_rng(2))
+    check_start(settings(layers=layers), 5, n_lower)
+    check_start(settings(layers=(4, 3, 4), start="transpose"), 5, 2)  # the second is there
+
+
+# -- the bound while it learns ---------------------------------------------------------------
+
+
+def estimated(stack: GreedyStack, valid: NDArray[np.uint8]) -> dict[str, float]:
+    """What is tracked now, step by step, by random numbers of the seed 0."""
+    rng, generator = stream(0, Use.TRACKING), Generator.of_layer(stack.stack, len(stack.stack))
+    binary = likelihood.binarised(pixels()[rng.permutation(7)], rng)
+    others = likelihood.binarised(valid, rng)
+    states = likelihood.visible_states(generator, binary, rng)
+    log_z = likelihood.estimate_log_z(generator.rbm, states, rng, *TRACKED)
+    train, valid_ = (likelihood.log_weights(generator, own, rng) for own in (binary, others))
+    return {
+        "log_z": log_z.value,
+        "log_z_gap": log_z.gap or 0.0,
+        "train_log_p": float(train.mean()) - log_z.value,
+        "valid_log_p": float(valid_.mean()) - log_z.value,
+    }
+
+
+@pytest.mark.parametrize("most", [20, 1])
+def test_the_bound_is_tracked_every_so_many_passes_of_each_layer(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an exact log Z where one side is small, else with a sampled one."""
+    monkeypatch.setattr(likelihood, "MOST_ENUMERATED", most)
+    valid = pixels(6, seed=3)
+    stack = GreedyStack(pixels(), settings(track=2), np.random.default_rng(2), valid=valid)
+    started = estimated(stack, valid)["train_log_p"]
+    rows = run(stack, 2)
+    assert rows[0]["start_log_p"] == started
+    assert "log_z" not in rows[0]
+    now = estimated(stack, valid)
+    assert {name: rows[1][name] for name in now} == now
+    if most == 20:
+        assert now["log_z"] == likelihood.exact_log_z(stack.stack[0])
+    rows += run(stack, 6)
+    now = estimated(stack, valid)
+    assert {name: rows[-1][name] for name in now} == now
+    rows += run(stack, 1)
+    assert ["train_log_p" in row for row in rows] == [False, True, False] * 3
+    assert ["start_log_p" in row for row in rows] == [True, False, False] * 3
+
+
+def test_tracking_changes_no_bit_of_what_is_learned() -> None:
+    plain, tracked = learner(), learner(track=1)
+    for row, more in zip(run(plain, 9), run(tracked, 9), strict=True):
+        assert row == {name: more[name] for name in row}
+    assert_same(plain, tracked)
+
+
+def test_what_starts_as_the_transpose_starts_at_the_bound_of_the_layer_below() -> None:
+    """And what starts at random does not."""
+    starts = {}
+    for start in ("transpose", "random"):
+        rows = run(learner(layers=(4, 5), start=start, track=3), 4)
+        starts[start] = rows[3]["start_log_p"] - rows[2]["train_log_p"]
+    # Sums of some 30 terms of float32, on either side.
+    assert abs(starts["transpose"]) <= reference.rounding(100, 10.0, np.float32)
+    assert abs(starts["random"]) > 1e-3

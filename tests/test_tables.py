@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from scipy.stats import binomtest
 from test_cli import fails_in_one_line, on_a_terminal, run
 
-from hinton06 import checkpoint, loading
-from hinton06.evaluation import Evaluation
+from hinton06 import checkpoint, loading, mnist
+from hinton06.evaluation import EVERY_CASE, Evaluation
 from hinton06.lineage import Lineage
-from hinton06.recipes import PARTS
+from hinton06.recipes import PARTS, counted
 from hinton06.recognition import Score
 from hinton06.report import contents, files, scores
 from hinton06.report.files import ReportError
@@ -109,7 +110,7 @@ def test_csv_and_json_hold_the_numbers_as_they_are() -> None:
 
 
 def test_what_is_saved_is_what_is_printed(tmp_path: Path, capsys: Any) -> None:
-    table = dataclasses.replace(TABLE, pictures={"x.png": lambda: b"a picture"})
+    table = dataclasses.replace(TABLE, beside={"x.png": lambda: b"a picture"})
     table.save(tmp_path / "new")
     for form, suffix in (("markdown", "md"), ("csv", "csv"), ("json", "json")):
         table.show(form)
@@ -244,7 +245,64 @@ def test_a_confusion_matrix_of_many_classes_keeps_its_numbers_and_labels() -> No
     assert sum(line.startswith("label: ") for line in lines) == n
 
 
+# -- intervals and counts --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("errors", "cases"),
+    [(0, 1), (1, 1), (0, 7), (7, 7), (1, 10_000), (122, 10_000), (65, 200), (9_999, 10_000)],
+)
+def test_intervals_are_wilson_s_and_never_without_a_width(errors: int, cases: int) -> None:
+    found = scores.interval(errors, cases)
+    expected = binomtest(errors, cases).proportion_ci(method="wilson")
+    # The normal quantile has seven digits.
+    np.testing.assert_allclose(found, [cases * expected.low, cases * expected.high],
+                               rtol=1e-6, atol=1e-9)  # fmt: skip
+    assert 0 <= found[0] <= errors <= found[1] <= cases
+    assert round(found[1]) > round(found[0])
+
+
+def test_a_net_without_any_error_is_not_said_to_be_exact(capsys: Any) -> None:
+    for errors, told in ((0, "0-4"), (7, "3-14"), (10_000, "9996-10000")):
+        found = Evaluation("net.h5", "test", Score(10_000, errors, 1.0), np.eye(2))
+        scores.show([found], False, [])
+        assert capsys.readouterr().out.splitlines()[-1].split()[4:6] == [str(errors), told]
+        assert f"| {errors} ({told}) | " in scores.methods_table(
+            [found], EVERY_CASE, threads=1
+        ).markdown()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "words"),
+    [(1, "epoch", "1 epoch"), (0, "epoch", "0 epochs"), ("33+16", "epoch", "33+16 epochs"),
+     ("1", "epoch", "1 epoch"), (1, "pass", "1 pass"), (2, "pass", "2 passes"),
+     ("1,000", "case", "1,000 cases")],
+)  # fmt: skip
+def test_one_of_a_thing_is_no_plural(number: int | str, noun: str, words: str) -> None:
+    assert counted(number, noun) == words
+
+
 # -- the tables of files ---------------------------------------------------------------------
+
+
+def test_a_row_says_which_recipe_and_data_it_was_made_with(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(OLD, tmp_path / "runs"))
+    for command in ("table1", "generative", "translated", "unlabelled"):
+        lines = run(command, folder, "--format", "markdown").stdout.splitlines()
+        rows = [line for line in lines[2:] if line[:1] == "|" and "| chapter |" not in line]
+        rows = [line for line in rows if "missing" not in line]
+        assert rows
+        assert all(": recipe quick; data a3e3e6d5, 60 test cases |" in line for line in rows)
+        assert not any("0,000" in line for line in rows)
+    for path in folder.glob("*.h5"):
+        found = checkpoint.load(path)
+        found.recipe = "tr2006"
+        found.lineage |= {"data": mnist.SHA256}
+        checkpoint.save(path, found)
+    for command in ("table1", "generative", "translated", "unlabelled"):
+        shown = run(command, folder, "--format", "markdown").stdout
+        assert "recipe quick" not in shown
+        assert "data a3e3" not in shown
 
 
 @pytest.mark.parametrize("command", ["table1", "generative", "translated", "unlabelled"])

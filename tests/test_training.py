@@ -90,8 +90,13 @@ def complete(run, learner, progress):
     return run.finish({"weights": learner.weights}, {"reason": learner.finished()})
 
 
+SAVING = [
+    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU,
+]  # fmt: skip
+
+
 def handlers():
-    return signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    return [signal.getsignal(number) for number in SAVING]
 
 
 def columns_but_seconds(found):
@@ -243,7 +248,7 @@ def test_a_damaged_finished_file_is_named(make_run):
 # -- stopping and going on -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SAVING)
 @pytest.mark.parametrize("deliver", [signal.raise_signal, lambda n: os.kill(os.getpid(), n)])
 @pytest.mark.parametrize("epoch", [1, 3, 6])
 def test_a_signal_saves_the_whole_epoch_it_came_in(number, deliver, epoch, make_run, progress):
@@ -332,6 +337,87 @@ def test_a_second_signal_stops_at_once_back_at_the_last_save(make_run, progress)
     assert checkpoint.load(run.partial_path).state["epoch"] == 2
     assert handlers() == before
     assert progress.calls == ["begin walk", "end"]
+
+
+@pytest.mark.parametrize("first", SAVING[2:])
+@pytest.mark.parametrize("second", SAVING)
+def test_a_warning_and_what_follows_it_save_the_epoch(first, second, make_run, progress):
+    # A shell and the kernel both send SIGHUP; after a warning a scheduler sends SIGTERM.
+    def warned(epoch):
+        if epoch == 3:
+            signal.raise_signal(first)
+            signal.raise_signal(second)
+
+    run = make_run(save_every_s=1e9)
+    with pytest.raises(Interrupted) as caught:
+        run.train(Walk(in_epoch=warned), progress)
+    assert caught.value.signal_number == first
+    assert checkpoint.load(run.partial_path).state["epoch"] == 3
+
+
+def test_after_a_warning_a_second_order_stops_at_once(make_run, progress):
+    def warned(epoch):
+        if epoch == 3:
+            signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+
+    run = make_run()
+    with pytest.raises(Interrupted):
+        run.train(Walk(in_epoch=warned), progress)
+    assert checkpoint.load(run.partial_path).state["epoch"] == 2
+
+
+@pytest.mark.parametrize("number", SAVING[2:])
+def test_what_is_ignored_stays_ignored(number, make_run, progress):
+    """As after `nohup`: a lost connection then ends nothing."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        learner = Walk(in_epoch=lambda epoch: signal.raise_signal(number) if epoch == 2 else None)
+        run = make_run()
+        complete(run, learner, progress)
+        assert (learner.epoch, progress.notes) == (6, [])
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+# -- other threads -------------------------------------------------------------------------------
+
+
+def begun(make_run, progress, epoch, threads):
+    """The lineage of an unfinished file after so many epochs, the last with these threads."""
+    stopped = Walk(in_epoch=lambda n: signal.raise_signal(signal.SIGTERM) if n == epoch else None)
+    run = make_run(threads=threads)
+    with pytest.raises(Interrupted):
+        run.train(stopped, progress)
+    return checkpoint.load(run.partial_path).lineage
+
+
+def test_a_run_goes_on_with_other_threads_says_so_and_records_both(make_run, make_progress):
+    path = make_run().path
+    quiet = make_progress()
+    assert begun(make_run, quiet, 1, 4)["threads_before"] == []
+    assert begun(make_run, quiet, 2, 4)["threads_before"] == []
+    said = make_progress()
+    lineage = begun(make_run, said, 3, 2)
+    assert (lineage["threads"], lineage["threads_before"]) == (2, [4])
+    note = f"{path}: goes on with threads 2 after 4: its bits will be those of neither"
+    assert said.notes[0] == note
+    again = make_progress()
+    lineage = begun(make_run, again, 4, 2)
+    assert (lineage["threads"], lineage["threads_before"]) == (2, [4])
+    run, back = make_run(threads=4), make_progress()
+    found = complete(run, Walk(), back)
+    assert (found.lineage["threads"], found.lineage["threads_before"]) == (4, [4, 2])
+    assert back.notes == [note.replace("threads 2 after 4", "threads 4 after 2")]
+    for recorded in (quiet, again):  # but that a signal had come
+        assert all("stopping after this epoch" in line for line in recorded.notes)
+
+
+def test_a_finished_file_of_other_threads_is_found(make_run, progress):
+    complete(make_run(threads=4), Walk(), progress)
+    assert make_run(threads=2).finished_before(force=False).lineage["threads"] == 4
 
 
 def test_a_signal_during_the_last_save_ends_the_run_too(make_run, progress, monkeypatch):

@@ -87,6 +87,47 @@ def test_step_product_without_momentum_leaves_no_velocity_behind(momenta: tuple[
     np.testing.assert_allclose(fused.velocity, velocity, rtol=0, atol=tolerance)
 
 
+def whole(shape: tuple[int, ...], seed: int, dtype: Any) -> NDArray[Any]:
+    return np.random.default_rng(seed).integers(-8, 9, shape).astype(dtype)
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("width", [3, 1300], ids=["small", "large"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "momenta",
+    [(0.0, 0.0), (0.0, 0.5), (0.5, 0.0, 0.5), (0.5, 0.5)],
+    ids=lambda momenta: f"{momenta}",
+)
+def test_biases_move_exactly_as_weights_from_a_unit_that_is_always_on(
+    momenta: tuple[float, ...], dtype: Any, width: int
+) -> None:
+    """Also without momentum; all numbers have few digits, so that no sum of them is rounded."""
+    start, always_on = whole((1, width), 1, dtype), np.ones((1, 4), dtype)
+    names = "step_product", "gather_product", "gather", "step_sum", "gather_sum", "step_difference"
+    ways = {
+        name: Momentum(start.copy() if "product" in name or name == "gather" else start[0].copy())
+        for name in names
+    }
+    for number, momentum in enumerate(momenta):
+        deltas, step = whole((4, width), number + 2, dtype), Step(rate=0.5, momentum=momentum)
+        ways["step_product"].step_product(always_on, deltas, 0.25, step)
+        ways["gather_product"].gather_product(always_on, deltas, 0.25, step)
+        ways["gather"].gather(0.25 * deltas.sum(axis=0, keepdims=True), step)
+        ways["step_sum"].step_sum(deltas, 0.25, step)
+        ways["gather_sum"].gather_sum(deltas, 0.25, step)
+        ways["step_difference"].step_difference(deltas, np.zeros_like(deltas), 0.25, step)
+        for name in ("gather_product", "gather", "gather_sum"):
+            ways[name].apply(step)
+        weights = ways["step_product"]
+        for name, way in ways.items():
+            for mine, theirs in (
+                (way.parameter, weights.parameter), (way.velocity, weights.velocity),
+            ):  # fmt: skip
+                np.testing.assert_array_equal(mine.reshape(-1), theirs[0], err_msg=name)
+            assert momentum or not way.velocity.any(), name
+
+
 @pytest.mark.parametrize(
     "shape",
     [(700, 250), (2, 40_000), (80_000,), (131, 250), (1, 1)],

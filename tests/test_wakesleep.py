@@ -44,6 +44,7 @@ SETTINGS = WakeSleepSettings(
     gibbs=(1, 2, 3), sampled_labels=False, persistent_share=0.0, persistent_rounds=1,
     balanced=False, generative="wake-sleep", bp_weight=0.0,
     search_bp_weight=False, bp_weights=(0.25, 0.5, 1.0), bp_rate=0.2, bp_momentum=0.8,
+    recon_states="labels",
 )  # fmt: skip
 
 
@@ -532,8 +533,10 @@ def test_a_mixed_update_is_the_weighted_average_of_both_gradients(generative: st
     rng = np.random.default_rng(1)
     order = rng.permutation(10)
     nets = [package_net(start, np.float32) for _ in range(2)]
-    kind = ContrastiveWakeSleep if generative == "wake-sleep" else PretrainingGradient
-    half, labels = kind(nets[0], 10), LabelBackpropagation(nets[1], 10)
+    half: ContrastiveWakeSleep | PretrainingGradient = ContrastiveWakeSleep(nets[0], 10)
+    if generative == "pretraining":
+        half = PretrainingGradient(nets[0], 10, "labels")
+    labels = LabelBackpropagation(nets[1], 10)
     images = take_batch(TRAIN.images, order, half.data_buffer(10)).copy()
     targets = one_hot_targets(TRAIN.labels[order], 3)
     half.learn(targets, 1, rng, Step(0.75 * 0.3, 0, SETTINGS.decay))

@@ -65,6 +65,12 @@ class Command:
 COMMANDS = (
     Command("pretrain", (), ("pretrain", "--split", "a", *PRETRAIN), "pretrain-a.h5"),
     Command(
+        "pretrain --persistent", (),
+        ("pretrain", "--split", "a", *PRETRAIN, "--layers", "12-784-12", "--persistent",
+         "--cd", "2", "--start", "transpose", "--track", "2", "--out", "persistent-a.h5"),
+        "persistent-a.h5",
+    ),
+    Command(
         "pretrain --labels", (), ("pretrain", "--labels", "--split", "a", *PRETRAIN),
         "pretrain-labels-a.h5",
     ),
@@ -145,7 +151,7 @@ def arm(point: str, number: int, signal_number: int, seconds: float) -> None:
         "before sync": lambda: around(os, "fsync"),
         "before rename": lambda: around(os, "replace"),
         "after rename": lambda: around(os, "replace", after=True),
-        "between layers": lambda: around(GreedyStack, "_add_layer"),
+        "between layers": lambda: around(GreedyStack, "_learn_above"),
         "between training and finishing": lambda: around(training.Run, "finish"),
         "going on": lambda: around(checkpoint, "history_rows"),
         "in an epoch": lambda: around(training.Interrupt, "announce"),

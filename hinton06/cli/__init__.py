@@ -14,7 +14,9 @@ from hinton06.cli import look, tables
 from hinton06.cli.demo import demo
 from hinton06.cli.export import export
 from hinton06.cli.options import OneLine
+from hinton06.cli.recognise import recognise
 from hinton06.cli.replicate import replicate
+from hinton06.cli.report import report
 from hinton06.mnist import DataError
 from hinton06.report.files import ReportError
 from hinton06.training import Interrupted, RunError
@@ -27,8 +29,8 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         *(getattr(import_module(f"{__name__}.{name}"), name) for name in _LEARNING),
         replicate,
     ),
-    "Look": (*look.COMMANDS, demo, export),
-    "Report": tables.COMMANDS,
+    "Look": (*look.COMMANDS, recognise, demo, export),
+    "Report": (*tables.COMMANDS, report),
 }
 """The commands, by what they are for."""
 

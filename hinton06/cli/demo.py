@@ -8,19 +8,22 @@ from typing import Any
 import click
 
 from hinton06 import demo as demonstration
-from hinton06.cli.options import EXISTING_FILE, looking_options, measuring_context, print_json
+from hinton06.cli.options import (
+    EXISTING_FILE,
+    looking_options,
+    measuring_context,
+    page_option,
+    print_json,
+)
+from hinton06.recipes import counted
 from hinton06.report.files import save
 
-_ENDINGS = (".html", ".htm")
 _DEFAULT = Path("digits")
 
 
 @click.command()
 @click.argument("nets", metavar="[NET [NET]]", nargs=-1, type=EXISTING_FILE)
-@click.option(
-    "--out", "-o", metavar="FILE", default="digits.html", show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path), help="The page to make, ending in .html.",
-)  # fmt: skip
+@page_option("digits.html")
 @looking_options
 def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
     """Make a page in which a net recognises and dreams, in any browser, without a network.
@@ -43,8 +46,6 @@ def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> No
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     if len(nets) > demonstration.MAX_NETS:
         raise click.UsageError(f"the page has one NET or two, not {len(nets)}")
-    if out.suffix.lower() not in _ENDINGS:
-        raise click.UsageError(f"--out {out}: a page ends in .html")
     nets = nets or (_DEFAULT,)
     context = measuring_context(options, nets)
     made = demonstration.make(context, nets)
@@ -57,6 +58,6 @@ def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> No
     for net in made.nets:
         before, after = net.score, net.rounded_score
         click.echo(
-            f"  {net.file.path}: {before.errors} errors of {before.cases:,} test cases, "
+            f"  {net.file.path}: {counted(before.errors, 'error')} of {before.cases:,} test cases, "
             f"{after.errors} with the weights rounded to 1/{1 / made.step:g} of their deviation"
         )

@@ -10,9 +10,13 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from hinton06.recipes import counted
+
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 _SHOWN = {
     "recon_error": "recon. error {:.3f}",
+    "train_log_p": "train log p {:.2f}",
+    "valid_log_p": "valid. log p {:.2f}",
     "recon_cost": "recon. cost {:.2f}",
     "sampled_cost": "sampled cost {:.3f}",
     "train_cost": "train cost {:.4f}",
@@ -28,11 +32,14 @@ class Display:
 
     Quiet, it shows nothing but notes; plain, a line an epoch on a terminal too. `parts` runs of
     about equal work share a bar; None where that is not known, or they are unequal: each then has
-    a bar of its own.
+    a bar of its own. The bar of the last one stays when it is full, if it is to be kept; others
+    stay only where they were stopped.
     """
 
-    def __init__(self, quiet: bool = False, plain: bool = False, parts: int | None = 1) -> None:
-        self._quiet = quiet
+    def __init__(
+        self, quiet: bool = False, plain: bool = False, parts: int | None = 1, keep: bool = True
+    ) -> None:
+        self._quiet, self._keep = quiet, keep
         self._bar_wanted = not quiet and not plain and sys.stderr.isatty()
         self._parts, self._apart = parts or 1, parts is None
         self._part = -1
@@ -93,6 +100,9 @@ class Display:
     def end(self) -> None:
         """The run ended, one way or another."""
         if self._bar is not None:
+            expected = float(self._bar.total or 0)
+            full = self._bar.n > 0.999 * expected * (self._part + 1) / self._parts
+            self._bar.leave = not full or (self._keep and self._part == self._parts - 1)
             self._bar.close()
             self._bar = None
 
@@ -103,7 +113,7 @@ class Display:
 def _briefly(row: Mapping[str, float]) -> str:
     """The measurements that matter most, short enough for the end of a bar."""
     if "valid_cost" in row:
-        return f"valid. {row['valid_cost']:.2f}, {row['valid_errors']:.0f} errors"
+        return f"valid. {row['valid_cost']:.2f}, {counted(round(row['valid_errors']), 'error')}"
     if "train_cost" in row:
         return f"train {row['train_cost']:.4f}"
     return f"recon. {row.get('recon_error', row.get('recon_cost', 0)):.2f}"

@@ -1,4 +1,4 @@
-"""The commands that look at finished files: evaluate, combine, sample, figures, show."""
+"""The commands that look at finished files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from hinton06 import evaluation, loading, sampling
+from hinton06 import estimation, evaluation, loading, sampling
 from hinton06.cli import options as shared
 from hinton06.cli.options import EXISTING_FILE, Command, measuring_context, print_json
 from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
-from hinton06.report import contents, scores
+from hinton06.report import comparison, contents, likelihoods, scores
 from hinton06.report import samples as samples_report
+from hinton06.report.files import check_folder
 from hinton06.sampling import SamplingOptions
 
 _ALL = "all"
@@ -27,6 +28,16 @@ def _count(
     """An option that takes a number from 1, and shows what holds where it is not given."""
     kind = click.IntRange(1, most)
     return click.option(name, type=kind, default=default, show_default=show, help=about)
+
+
+_part_option = click.option(
+    "--part", "parts", multiple=True, type=click.Choice(PARTS),
+    help="Measure only these cases. May be given again.",
+)  # fmt: skip
+_cases_option = click.option(
+    "--cases", type=click.IntRange(min=1), metavar="N",
+    help="Measure only N cases of each part, drawn with --seed.",
+)  # fmt: skip
 
 
 @click.command()
@@ -45,13 +56,11 @@ def _count(
     help="Distributions of sampling between those of the up-pass and of the generative model; "
     "0 only weighs the up-passes.",
 )  # fmt: skip
-@click.option("--part", "parts", multiple=True, type=click.Choice(PARTS),
-              help="Measure only these cases. May be given again.")  # fmt: skip
-@click.option("--cases", type=click.IntRange(min=1), metavar="N",
-              help="Measure only N cases of each part, drawn with --seed.")  # fmt: skip
+@_part_option
+@_cases_option
 @click.option("--seed", type=shared.SEED, show_default="0",
               help="Seed of the methods that sample and of --cases.")  # fmt: skip
-@shared.save_option
+@shared.saving_option(", and each case's probabilities (cases.csv, cases.npz)")
 @shared.measuring_options
 def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -> None:
     """Cost and errors of nets on their training, validation and test cases.
@@ -61,12 +70,14 @@ def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -
     values = {key: options[key] for key in ("passes", "rounds", "temperatures", "seed")}
     methods = _methods(options["names"], values, options["cases"] is not None)
     selection = CaseSelection(options["parts"], options["cases"], values["seed"] or 0)
+    if save is not None:
+        check_folder(save)
     count = len(checkpoints) * max(1, len(methods))
     context = measuring_context(options, checkpoints, count)
     results = evaluation.evaluate(context, checkpoints, methods, selection)
+    scores.show(results, options["as_json"], results if options["confusion"] else [], selection)
     if save is not None:
         scores.methods_table(results, selection, context.threads).save(save)
-    scores.show(results, options["as_json"], results if options["confusion"] else [], selection)
 
 
 def _methods(names: tuple[str, ...], values: dict[str, int | None], drawn: bool) -> list[Method]:
@@ -99,6 +110,32 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
 
 
 @click.command()
+@click.argument("one", metavar="A", type=EXISTING_FILE)
+@click.argument("other", metavar="B", type=EXISTING_FILE)
+@_count("--cases", 10_000, "Cases to show, of those in which the guesses differ.", 20)
+@shared.saving_option(", and a picture of the cases shown")
+@shared.looking_options
+def compare(one: Path, other: Path, cases: int, save: Path | None, **options: Any) -> None:
+    """Two nets case by case, on the test cases: McNemar's test, and where they differ.
+
+    \b
+    hinton06 compare digits table1-a
+    hinton06 compare runs/bp-a.h5 runs/bp-not-pretrained.h5 --save compared
+
+    Takes fine-tuned classifiers and generative nets, and stacks that learned labels. The test asks
+    of the cases that one net alone gets right whether they part between the two as chance would
+    part them: whether one of the nets is better than the other on such images.
+    """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    if save is not None:
+        check_folder(save)
+    context = measuring_context(options, [one, other])
+    table = comparison.table(evaluation.compare(context, one, other), context.digits, cases)
+    table.show("json" if options["as_json"] else "terminal")
+    if save is not None:
+        table.save(save)
+
+
+@click.command()
 @click.argument("path", metavar="CHECKPOINT", type=EXISTING_FILE)
 @click.option(
     "--labels", metavar="N,N-N|free", type=shared.NUMBERS_OR_FREE,
@@ -115,7 +152,7 @@ def combine(checkpoints: tuple[Path, ...], confusion: bool, as_json: bool, **opt
 @click.option(
     "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
     help="The picture to make, its ending .png, .svg or .gif; without an ending, in each "
-    "--format. Default: samples-NAME beside CHECKPOINT NAME.h5.",
+    "--format. Default: samples-NAME, or samples-NAME-layerN, beside CHECKPOINT NAME.h5.",
 )  # fmt: skip
 @click.option(
     "--format", "forms", type=click.Choice(samples_report.FORMATS), multiple=True,
@@ -136,25 +173,31 @@ def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any)
     they have in mind is sent down to the pixels by the generative connections. A row of the
     grid is one chain. The last sample of each chain is also shown on the terminal.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
-    files = _pictures(path, out, forms)
+    files = _pictures(path, out, forms, options["layer"])
+    for file in files:
+        check_folder(file.parent, file)
     wanted = shared.values_for(SamplingOptions, options)
     context = measuring_context(options, [path])
     samples = sampling.sample(context, path, wanted)
     about = samples_report.describe(samples, wanted)
+    if not options["as_json"]:
+        samples_report.preview(samples)
     for file, form in files.items():
-        samples_report.save(samples, file, form, f"{path.name}: {about}")
+        samples_report.save(samples, file, form, f"{path.name}: {about}", wanted.gibbs)
     if options["as_json"]:
         print_json(samples_report.values(samples, wanted, path, list(files)))
         return
-    samples_report.preview(samples)
     for file in files:
         click.echo(f"{file}: {about}")
 
 
-def _pictures(path: Path, out: Path | None, forms: tuple[str, ...]) -> dict[Path, str]:
+def _pictures(
+    path: Path, out: Path | None, forms: tuple[str, ...], layer: int | None
+) -> dict[Path, str]:
     """The files to make, and the format of each."""
     if out is None or not out.suffix:
-        base = path.with_name(f"samples-{path.stem}") if out is None else out
+        name = f"samples-{path.stem}" + (f"-layer{layer}" if layer else "")
+        base = path.with_name(name) if out is None else out
         return {base.with_name(f"{base.name}.{form}"): form for form in forms or ("png",)}
     form = out.suffix.removeprefix(".").lower()
     if form not in samples_report.FORMATS:
@@ -171,25 +214,29 @@ def _pictures(path: Path, out: Path | None, forms: tuple[str, ...]) -> dict[Path
     show_default=True, help="Folder for the pictures and their numbers.",
 )  # fmt: skip
 @click.option(
-    "--only", type=click.Choice(["2", "3", "5", "curves"]), multiple=True,
+    "--only", type=click.Choice(["2", "errors", "3", "5", "curves"]), multiple=True,
     help="Draw this figure only. Can be given several times. Default: all that the files can "
     "give.",
 )  # fmt: skip
-@_count("--cases", 1000, "Digits in Figure 2.", 49)
+@_count("--cases", 1000, "Digits in Figure 2 (49), and among the errors (at most 200).", show=False)
 @click.option("--features", metavar="N,N-N", type=shared.NUMBERS,
               help="Feature detectors in Figure 3, from 1. Default: random ones.")  # fmt: skip
 @_count("--random-features", 10_000, "How many random ones.", 100)
+@_count("--layer", 100, "The layer of the features of Figure 3; higher ones are seen through the "
+        "layers below.", 1)  # fmt: skip
 @_count("--gibbs", _ROUNDS, "Rounds of Gibbs sampling between the samples of Figure 5.", 1000)
 @shared.drawing_options
 def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
-    """Draw the chapter's Figures 2, 3 and 5 and learning curves from files.
+    """Draw the chapter's Figures 2, 3 and 5, errors and learning curves from files.
 
     \b
-    Figure 2  test digits that a net gets right but is least sure of, in the order
+    Figure 2  test cases that a net gets right but is least sure of, in the order
               of their classes, with its guess and second guess: from nets that
               recognise
-    Figure 3  incoming weights of first-layer features, white at +3, black at -3:
-              from every file
+    errors    test cases that a net gets wrong, the surest first, with its guess
+              and what it is: from nets that recognise
+    Figure 3  incoming weights of features, those of the first layer white at +3,
+              black at -3: from every file, also while it is learned (.h5.part)
     Figure 5  samples with one label clamped in each row, 1000 Gibbs rounds apart:
               from nets that learned labels
     curves    learning curves, with the weights that were kept and the criteria
@@ -203,13 +250,55 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
     if options["features"] is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--features names them, --random-features draws them: give one")
     wanted = shared.values_for(figures_report.FigureOptions, options)
-    context = measuring_context(options, checkpoints, runs=None)
-    saved = figures_report.draw(context, checkpoints, out, wanted)
+    check_folder(out)
+    if set(wanted.only) == {"curves"}:
+        saved = figures_report.draw_curves(checkpoints, out)
+    else:
+        context = measuring_context(options, checkpoints, runs=None)
+        saved = figures_report.draw(context, checkpoints, out, wanted)
     if as_json:
         print_json([figure._asdict() for figure in saved])
         return
     for figure in saved:
         click.echo(f"{figure.files[0]}: {figure.about}")
+
+
+@click.command()
+@click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)
+@click.option("--layer", "layers", multiple=True, type=click.IntRange(1),
+              help="Of stacks, only so many layers from the bottom. May be given again. Default: "
+              "one, two, and so on to all.")  # fmt: skip
+@_part_option
+@_cases_option
+@click.option("--seed", type=shared.SEED, default=0, show_default=True,
+              help="Seed of the chains, of binary pixels and of --cases.")  # fmt: skip
+@shared.save_option
+@shared.looking_options
+@shared.recipe_options("likelihood")
+def likelihood(
+    checkpoints: tuple[Path, ...], layers: tuple[int, ...], save: Path | None, **options: Any
+) -> None:
+    """Log Z and the log probability of images, from stacks and generative nets.
+
+    \b
+    hinton06 likelihood runs/pretrain-a.h5            layer by layer
+    hinton06 likelihood runs/pretrain-a.h5 --layer 1  of its first RBM
+    hinton06 likelihood digits --part test
+
+    Log Z of the top RBM is exact where one side has at most 20 units; else it is estimated by
+    annealed importance sampling, from below, and by the way back, from above. Above one layer,
+    log p is the variational bound that "adding an extra layer is guaranteed to raise".
+    """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    settings = shared.settings_for("likelihood", options, checkpoints)
+    selection = CaseSelection(options["parts"], options["cases"], options["seed"])
+    context = measuring_context(options, checkpoints, None)
+    found = estimation.estimate(
+        context, checkpoints, settings, layers, selection, options["seed"]
+    )  # fmt: skip
+    table = likelihoods.table(found, settings, selection, options["seed"], context.threads)
+    if save is not None:
+        table.save(save)
+    table.show("json" if options["as_json"] else "terminal")
 
 
 @click.command()
@@ -227,4 +316,4 @@ def show(path: Path, as_json: bool) -> None:
         contents.show(file)
 
 
-COMMANDS = (evaluate, combine, sample, figures, show)
+COMMANDS = (evaluate, combine, compare, likelihood, sample, figures, show)

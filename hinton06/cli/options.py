@@ -16,14 +16,16 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from hinton06 import loading, nets
+from hinton06 import loading, native, nets
 from hinton06.checkpoint import CheckpointError
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
 from hinton06.learning import settings_of
 from hinton06.loading import Context, RunFile
-from hinton06.recipes import RECIPES, Recipe, parse_layers, show_value
+from hinton06.mnist import Digits
+from hinton06.recipes import RECIPES, Recipe, counted, parse_layers, show_value
 from hinton06.records import Tree, to_tree
+from hinton06.report.files import check_folder
 from hinton06.report.scores import coefficient_curve, scores_line, show_curve
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -109,27 +111,71 @@ def _together(*parameters: Callable[[Command], Command]) -> Callable[[Command], 
 
 
 SEED = click.IntRange(0, 2**63 - 1)
-_data_option = click.option(
-    "--data", "data_dir", metavar="DIR", type=click.Path(path_type=Path),
-    help="Folder of four IDX files under MNIST's names, gzipped or not; mnist for those that ship "
-    "with this package. Default: those that the file to start from was made with, or mnist.",
+
+
+class _DataPlace(click.Path):
+    """The word ``mnist``, or a path."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return loading.data_place(os.fsdecode(super().convert(value, param, ctx)))
+
+
+def _with_data(_: click.Context, __: click.Parameter, transposed: bool) -> bool:
+    given = click.get_current_context().params.get("data_dir")
+    if transposed and given in (None, loading.MNIST):
+        raise click.UsageError("--transposed goes with --data DIR")
+    return transposed
+
+
+data_option = _together(
+    click.option(
+        "--data", "data_dir", metavar="DIR", type=_DataPlace(), is_eager=True,
+        help="Folder of four IDX files under MNIST's or EMNIST's names, gzipped or not, or an .npz "
+        "file; mnist for those that ship with this package. Default: those that the file to start "
+        "from was made with, or mnist.",
+    ),
+    click.option("--transposed", is_flag=True, callback=_with_data,
+                 help="The images of --data have rows and columns exchanged, as EMNIST's."),
 )  # fmt: skip
 _threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024),
-    help="Threads that compute; runs of equally many are bit-identical. Default: as the file to "
-    "train from was made with, or all cores.",
+    help="Threads that compute; runs of equally many are bit-identical. Default: as many as the "
+    "file to train from was made with, or this process may use.",
 )  # fmt: skip
 _quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
-save_option = click.option(
-    "--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
-    help="Also write the table there, as Markdown, CSV and JSON.",
-)  # fmt: skip
+
+
+def saving_option(more: str = "") -> Callable[[Command], Command]:
+    """``--save DIR``, which writes a table and perhaps `more`."""
+    return click.option(
+        "--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+        help=f"Also write the table there, as Markdown, CSV and JSON{more}.",
+    )  # fmt: skip
+
+
+save_option = saving_option()
+
+
+def page_option(default: str) -> Callable[[Command], Command]:
+    """``--out FILE``, a page; one that cannot be written is refused before work is done for it."""
+
+    def checked(_context: click.Context, _option: click.Parameter, out: Path) -> Path:
+        if out.suffix.lower() not in (".html", ".htm"):
+            raise click.UsageError(f"--out {out}: a page ends in .html")
+        check_folder(out.parent, out)
+        return out
+
+    return click.option(
+        "--out", "-o", metavar="FILE", default=default, show_default=True, callback=checked,
+        type=click.Path(dir_okay=False, path_type=Path), help="The page to make, ending in .html.",
+    )  # fmt: skip
+
 
 long_run_options = _together(
     click.option("--out", type=click.Path(dir_okay=False, path_type=Path),
                  help="The file to make."),
-    _data_option,
+    data_option,
     click.option("--seed", type=SEED, help="Seed of every random number of this run. Default: "
                  "that of the file to start from, or 0."),
     _threads_option,
@@ -141,7 +187,7 @@ long_run_options = _together(
 )  # fmt: skip
 """What every training command takes."""
 
-looking_options = _together(_data_option, _threads_option, _quiet_option, json_option)
+looking_options = _together(data_option, _threads_option, _quiet_option, json_option)
 """What a command that looks at finished files takes."""
 
 measuring_options = _together(
@@ -213,22 +259,40 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
     display = Display(options["quiet"], options["plain"], runs)
     files = [loading.load(path) for path in starts]
     start = files[0] if files else None
-    digits = loading.digits_of(files, options["data_dir"])
-    values: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": os.cpu_count() or 1}
+    digits, usable = _digits(options, files), native.usable_threads()
+    values: dict[str, Any] = {"seed": 0, "recipe": "tr2006", "threads": usable}
     given = {name: options[name] for name in values if options[name] is not None}
     if start is not None:
-        values |= {"seed": start.lineage.seed, "threads": start.lineage.threads}
+        values |= {"seed": start.lineage.seed, "threads": min(start.lineage.threads, usable)}
         values |= {"recipe": start.recipe} if start.recipe in RECIPES else {}
-        taken = [f"{name} {value}" for name, value in values.items() if name not in given]
+        fewer = "threads" not in given and start.lineage.threads > usable
+        own = [name for name in values if name not in given and not (fewer and name == "threads")]
+        taken = [f"{name} {values[name]}" for name in own]
         if options["data_dir"] is None:
             taken.append(f"the data of {start.lineage.data_folder or 'MNIST'}")
         if taken:
             listed = " and ".join(filter(None, [", ".join(taken[:-1]), taken[-1]]))
             display.say(f"with {listed}, as {start.path.name}")
+        if fewer:
+            theirs = f"{start.path.name} was made with {start.lineage.threads}"
+            display.say(f"with threads {usable}, all that this process may use; {theirs}")
         _say_other_data(display, "learns from", digits, files)
+    say_remarks(display, options, digits)
     values |= given
     context = Context(digits, display, values["threads"], options["force"])
     return Setup(context, display, RECIPES[values["recipe"]], values["seed"], start)
+
+
+def _digits(options: dict[str, Any], files: Sequence[RunFile]) -> Digits:
+    return loading.digits_of(files, options["data_dir"], options["transposed"])
+
+
+def say_remarks(display: Display, options: dict[str, Any], digits: Digits) -> None:
+    """What is to be known of the images, before they are learned."""
+    if options["data_dir"] is loading.MNIST and Path(loading.MNIST).is_dir():
+        display.say("--data mnist is the MNIST inside this package; ./mnist names the folder")
+    for remark in loading.remarks(digits):
+        display.say(remark)
 
 
 def _say_other_data(display: Display, does: str, digits: Any, files: Sequence[RunFile]) -> None:
@@ -242,11 +306,19 @@ def measuring_context(
     options: dict[str, Any], paths: Sequence[Path], runs: int | None = 1
 ) -> Context:
     """What commands that look at files share: the data of the files unless others are given."""
-    display = Display(options["quiet"], parts=runs)
+    display = Display(options["quiet"], parts=runs, keep=False)
     files = [loading.load(path) for path in paths]
-    digits = loading.digits_of(files, options["data_dir"])
+    digits = _digits(options, files)
     _say_other_data(display, "uses", digits, files)
-    return Context(digits, display, options["threads"] or os.cpu_count() or 1)
+    say_remarks(display, options, digits)
+    return Context(digits, display, options["threads"] or native.usable_threads())
+
+
+def settings_for(part: str, options: dict[str, Any], paths: Sequence[Path]) -> Any:
+    """A recipe's settings with the options that were given: the first file's recipe by default."""
+    own = loading.load(paths[0]).recipe
+    name = options["recipe"] or (own if own in RECIPES else "tr2006")
+    return settings_of(RECIPES[name], part, options)
 
 
 def values_for(kind: type[T], options: dict[str, Any]) -> T:
@@ -272,7 +344,7 @@ def print_result(result: Result, as_json: bool) -> None:
         print_json(result_values(result) | made)
         return
     click.echo(
-        f"{file.path}: {file.outcome.epochs_text} epochs, {state_text(result)}: "
+        f"{file.path}: {counted(file.outcome.epochs_text, 'epoch')}, {state_text(result)}: "
         f"{file.outcome.reason}\n{scores_line(file.outcome)}"
     )
     if len(curve) > 1:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hinton06 import experiments
+from hinton06.checkpoint import history_rows
 from hinton06.cli import options
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
 from hinton06.recipes import conditions, show_value
@@ -58,8 +59,8 @@ def pretrain(
 ) -> None:
     """Learn a stack of RBMs greedily.
 
-    Each layer is an RBM trained by one-step contrastive divergence (the chapter's Eqs 4
-    to 6) on the activation probabilities of the layer below.
+    Each layer is an RBM trained by contrastive divergence (the chapter's Eqs 4 to 6; of one step,
+    or of --cd) on the activation probabilities of the layer below.
     """
     labelled = labelled or 0
     if out and split == "all":
@@ -72,7 +73,11 @@ def pretrain(
     setup = options.training_setup(given, [lower] if lower else [], len(names))
     if given["passes"] is not None and given["updates"] is None:
         given["updates"] = 0
-    under = conditions(labels=labels, translations=translations, images=labelled)
+    asked = setup.settings("pretrain", given)
+    under = conditions(
+        labels=labels, translations=translations, images=labelled, cd=asked.cd,
+        persistent=asked.persistent,
+    )  # fmt: skip
     settings = setup.settings("pretrain", given, under)
     sort = ("labels-" if labels else "") + ("translated-" if translations else "")
     sort += f"{labelled}-images-" if labelled else ""
@@ -91,7 +96,7 @@ def pretrain(
             layers = show_value(tuple(rbm.n_hidden for rbm in file.model))
             click.echo(f"{file.path}: {layers}, {file.outcome.reason}, {state}")
     if given["as_json"]:
-        last = [{n: float(c[-1]) for n, c in result.file.history.items()} for result in results]
+        last = [history_rows(result.file.history)[-1] for result in results]
         options.print_json(
             [
                 options.result_values(result) | {"last_epoch": epoch}

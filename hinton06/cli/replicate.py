@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
-from hinton06 import many, mnist
+from hinton06 import loading, many, native
 from hinton06.cli import options
 from hinton06.cli.display import Display, duration
-from hinton06.loading import MNIST, Context
+from hinton06.loading import Context
 from hinton06.recipes import RECIPES
 from hinton06.records import Tree
 
@@ -36,10 +36,10 @@ from hinton06.records import Tree
     help="Nets that learn at a time, at most. Default: as the card's memory holds; on the "
     "processor those of one seed.",
 )  # fmt: skip
-@click.option("--data", "data_dir", metavar="DIR", type=click.Path(path_type=Path),
-              help="Folder of four IDX files, as of `hinton06 pretrain`.")  # fmt: skip
+@options.data_option
 @click.option("--threads", type=click.IntRange(1, 1024),
-              help="Threads that compute on the processor. Default: all cores.")  # fmt: skip
+              help="Threads that compute on the processor. Default: as many as this process may "
+              "use.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Start anew and replace the files that are there.")
 @click.option("--plain", is_flag=True,
               help="A line an epoch instead of a bar, on a terminal too.")  # fmt: skip
@@ -47,8 +47,7 @@ from hinton06.records import Tree
 @options.json_option
 def replicate(
     seeds: tuple[int, ...], device: str, out: Path, recipe: str, together: int | None,
-    data_dir: Path | None, threads: int | None, force: bool, plain: bool, quiet: bool,
-    as_json: bool,
+    threads: int | None, force: bool, plain: bool, quiet: bool, as_json: bool, **data: Any,
 ) -> None:  # fmt: skip
     """Learn all nets of Table 1 of many seeds at once, on a graphics card.
 
@@ -61,8 +60,9 @@ def replicate(
 
     began = time.monotonic()
     display = Display(quiet, plain)
-    digits = mnist.read(None if data_dir in (None, MNIST) else data_dir)
-    context = Context(digits, display, threads or os.cpu_count() or 1, force)
+    digits = loading.digits_of([], data["data_dir"], data["transposed"])
+    options.say_remarks(display, data, digits)
+    context = Context(digits, display, threads or native.usable_threads(), force)
     chosen = sorted(set(seeds))
     made = learn(context, Place(device, context.threads), out, RECIPES[recipe], chosen, together)
     took = time.monotonic() - began

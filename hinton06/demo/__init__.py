@@ -8,16 +8,14 @@ programs, the nets and some test digits put in; it asks for nothing from anywher
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06 import provenance
+from hinton06 import pages, provenance
 from hinton06.demo.weights import STEPS, RoundedNet, packed
 from hinton06.evaluation import finite_score
 from hinton06.lineage import ROLES
@@ -79,9 +77,11 @@ def make(context: Context, paths: Sequence[Path]) -> Demonstration:
     """
     if not 1 <= len(paths) <= MAX_NETS:
         raise RunError(f"the page has one net or two, not {len(paths)}")
-    digits = context.digits
     files = [load(path) for path in paths]
-    nets = [_net(file, digits) for file in files]
+    nets = [_net(file) for file in files]
+    digits, *others = [file.fitted(context.digits) for file in files]
+    if any(other.classes != digits.classes for other in others):
+        raise RunError(f"{paths[1]}: does not know the same classes as {paths[0]}")
     with context.shown("demo", 2 * len(nets)) as tick:
         logs = [_asked(net, digits, tick) for net in nets]
         chosen = choose_digits(logs[0], digits)
@@ -103,10 +103,9 @@ def make(context: Context, paths: Sequence[Path]) -> Demonstration:
     )
 
 
-def _net(file: RunFile, digits: Digits) -> DeepBeliefNet:
+def _net(file: RunFile) -> DeepBeliefNet:
     file.generator()
     net: DeepBeliefNet = file.recogniser().net
-    file.check_fits(digits)
     return net
 
 
@@ -121,7 +120,7 @@ def _measured(
 ) -> PageNet:
     """From (n_test, n_classes) log probabilities with the file's weights, and the rounded ones."""
     before, after = (
-        finite_score(file.path, logs, digits.test_labels) for logs in (log_probs, rounded)
+        finite_score(file.path, logs, digits.test_classes) for logs in (log_probs, rounded)
     )
     changed = np.count_nonzero(log_probs.argmax(axis=1) != rounded.argmax(axis=1))
     return PageNet(file, held, before, after, int(changed))
@@ -137,7 +136,7 @@ def choose_digits(log_probs: Array, digits: Digits, n: int = _DIGITS) -> NDArray
     least, or falls behind it most. A row of classes for each place in the choice: (n,).
     """
     each = max(1, n // digits.n_classes)
-    labels = digits.test_labels
+    labels = digits.test_classes
     own = np.arange(digits.n_classes) == labels[:, np.newaxis]
     other = np.where(own, -np.inf, log_probs).max(axis=1)
     leads = np.where(own, log_probs, -np.inf).max(axis=1) - other
@@ -171,8 +170,9 @@ def _about(nets: Sequence[PageNet], chosen: NDArray[np.intp], digits: Digits) ->
         "data": digits.name,
         "shape": list(digits.shape),
         "classes": digits.n_classes,
+        "names": list(digits.classes),
         "cases": [int(case) for case in chosen],
-        "labels": [int(digits.test_labels[case]) for case in chosen],
+        "labels": [int(digits.test_classes[case]) for case in chosen],
         "ink": np.percentile(ink, [_INK_PERCENT, 100 - _INK_PERCENT]).round(1).tolist(),
         "version": provenance.version(),
         "nets": [
@@ -211,19 +211,11 @@ def values(net: PageNet) -> Tree:
 
 def _page(about: Tree, texts: Sequence[str]) -> str:
     """The template with everything in its place."""
-
-    def read(name: str) -> str:
-        return (resources.files(__name__) / name).read_text(encoding="utf-8")
-
     said = json.dumps(about, allow_nan=False).replace("<", "\\u003c")
     data = [f'<script type="application/json" id="about">{said}</script>']
     data += [
         f'<script type="text/plain" id="{name}">{text}</script>'
         for name, text in zip(("digits-data", "net-0", "net-1"), texts, strict=False)
     ]
-    parts = {
-        "style": read("page.css"),
-        "data": "\n".join(data),
-        "program": "\n".join(read(name) for name in _PROGRAMS),
-    }
-    return re.sub(r"{{ (\w+) }}", lambda place: parts[place[1]], read("page.html"))
+    program = "\n".join(pages.text(__name__, name) for name in _PROGRAMS)
+    return pages.rendered(__name__, data="\n".join(data), program=program)

@@ -56,8 +56,11 @@ function figures(parent, n, shape) {
   });
 }
 
+/** A label as it is called in the data: nets know it by its place. */
+const named = (label) => String(page.names[label]);
+
 const labelOptions = (free, ...others) => [
-  ...others, ...Array.from({ length: page.classes }, (_, k) => [k, String(k)]), [free, "free"],
+  ...others, ...Array.from({ length: page.classes }, (_, k) => [k, named(k)]), [free, "free"],
 ];
 
 // -- what the page holds -------------------------------------------------------------------------
@@ -123,7 +126,7 @@ class NetView {
     const valleys = part("lab", "free energy with each label, in nats");
     valleys.className = "valleys";
     valleys.setAttribute("role", "img");
-    this.valleys = new Valleys(valleys, page.classes);
+    this.valleys = new Valleys(valleys, page.names);
     this.hid = layer("hid", hid);
     this.vis = new Picture(canvas("vis", `${page.shape.join(" × ")} pixels`), page.shape);
   }
@@ -222,7 +225,7 @@ class Recognise {
     $("centred").addEventListener("change", () => this.pad.strokes.length && this.drawn());
     $("binary").addEventListener("change", () => this.imageChanged());
     this.choices = pictureChoices($("digits"), "digit", page.digits.length, page.shape,
-      (k) => `Test digit ${page.cases[k]}, a ${page.labels[k]}`, (k) => this.pick(k));
+      (k) => `Test digit ${page.cases[k]}, a ${named(page.labels[k])}`, (k) => this.pick(k));
     const hard = Math.floor((page.digits.length / page.classes) * 0.2);
     $("digits-hint").textContent = "Images that no net has learned from, the first of each class in the test set"
       + (hard ? `; the last ${hard === 1 ? "one" : hard} of each are those that the ${page.aboutNets[0].name} net finds hardest.` : ".");
@@ -306,9 +309,9 @@ class Recognise {
     if (!page.drawn) return "Nothing is drawn; the biases alone decide.";
     const order = Array.from(probs.keys()).sort((one, other) => probs[other] - probs[one]);
     const [guess, second] = order;
-    let words = `It is a ${guess}, says the net, with probability ${percent(probs[guess])}`;
-    words += second === undefined ? "." : `; next comes ${second}, with ${percent(probs[second])}.`;
-    if (page.label !== null) words += page.label === guess ? " It is." : ` Its label is ${page.label}.`;
+    let words = `It is a ${named(guess)}, says the net, with probability ${percent(probs[guess])}`;
+    words += second === undefined ? "." : `; next comes ${named(second)}, with ${percent(probs[second])}.`;
+    if (page.label !== null) words += page.label === guess ? " It is." : ` Its label is ${named(page.label)}.`;
     if (this.passes) words += ` Mean of ${this.passes} up-pass${this.passes === 1 ? "" : "es"}.`;
     return words;
   }
@@ -408,7 +411,7 @@ class Dream {
     for (let k = 0; k < N_CHAINS; k++) {
       pictures[k].picture.draw(chains.vis[k]);
       const label = largest(chains.lab[k]), read = this.read[k];
-      pictures[k].caption.textContent = read < 0 || read === label ? `${label}` : `${label} → ${read}`;
+      pictures[k].caption.textContent = read < 0 || read === label ? named(label) : `${named(label)} → ${named(read)}`;
     }
     $("state").textContent = `Chain ${watched + 1}: free energy ${signed(chains.freeEnergy(watched))} nats`
       + `, ${Math.round(chains.ink(watched))} full pixels of ink.`;
@@ -486,7 +489,7 @@ class FillIn {
     const { images, erased, chains } = this.filling;
     this.pictures.forEach(({ picture, caption }, k) => {
       picture.draw(images[k], erased);
-      caption.textContent = this.player.rounds ? largest(chains.lab[k]) : "–";
+      caption.textContent = this.player.rounds ? named(largest(chains.lab[k])) : "–";
     });
   }
 }
@@ -514,7 +517,7 @@ class Features {
     this.bars = Array.from({ length: page.classes }, (_, label) => {
       const column = add($("bars"), "div", { class: "vote" });
       const bar = add(add(column, "div"), "i");
-      add(column, "b", {}, label);
+      add(column, "b", {}, named(label));
       return bar;
     });
     this.netChanged();
@@ -691,12 +694,12 @@ class Compare {
         const ink = chains.ink(k), label = chains.clamped[k];
         like += ink >= low && ink <= high;
         right += read[k] === label;
-        caption.textContent = read[k] < 0 || read[k] === label ? `${label}` : `${label} → ${read[k]}`;
+        caption.textContent = read[k] < 0 || read[k] === label ? named(label) : `${named(label)} → ${named(read[k])}`;
       });
       const guess = ofImage.guess;
       words.textContent = `${like} of ${N_CHAINS} chains have as much ink as a digit`
         + (read.includes(-1) ? "." : `, ${right} are read as the label that is clamped.`)
-        + (page.drawn ? ` The digit above: a ${guess}, with probability ${percent(ofImage.labProbs[guess])}.` : "");
+        + (page.drawn ? ` The digit above: a ${named(guess)}, with probability ${percent(ofImage.labProbs[guess])}.` : "");
       curves.draw();
     }
   }

@@ -119,16 +119,17 @@ class Layer {
   }
 }
 
-/** The ten labels as valleys: the lower a label's free energy, the deeper. */
+/** The labels as valleys: the lower a label's free energy, the deeper. */
 class Valleys {
-  constructor(element, n) {
+  constructor(element, names) {
+    this.names = names;
     this.depths = [];
     this.numbers = [];
-    for (let label = 0; label < n; label++) {
+    for (const name of names) {
       const column = document.createElement("div");
       column.className = "valley";
       column.innerHTML = '<div class="well"><div class="depth"></div></div><b></b><small></small>';
-      column.querySelector("b").textContent = label;
+      column.querySelector("b").textContent = name;
       element.append(column);
       this.depths.push(column.querySelector(".depth"));
       this.numbers.push(column.querySelector("small"));
@@ -146,7 +147,7 @@ class Valleys {
       this.columns[k].classList.toggle("lowest", above === 0);
       this.numbers[k].textContent = above === 0 ? "0" : `+${above.toFixed(above < 9.95 ? 1 : 0)}`;
     }
-    const told = this.numbers.map((number, k) => `${k}: ${number.textContent}`).join(", ");
+    const told = this.numbers.map((number, k) => `${this.names[k]}: ${number.textContent}`).join(", ");
     this.element.setAttribute("aria-label", `Free energies above the lowest, in nats: ${told}`);
   }
 }

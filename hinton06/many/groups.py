@@ -37,11 +37,12 @@ class Member:
     state: Tree = field(default_factory=dict)
     saving: Future[None] | None = None
 
-    def open(self, place: Place) -> None:
-        """Take over what an unfinished file has."""
+    def open(self, place: Place) -> str:
+        """Take over what an unfinished file has; a line if it goes on in another way."""
         self.run.history = []
-        self.state = self.run.saved()
+        self.state, note = self.run.saved()
         self.run.provenance |= place.described()
+        return note
 
     @property
     def epoch(self) -> int:
@@ -204,8 +205,10 @@ def make(
         queue = [member for number, member in enumerate(members) if number not in found]
         lost: list[str] = []
         try:
-            for member in queue:
-                member.open(place)
+            notes = [note for note in [member.open(place) for member in queue] if note]
+            if notes:  # one of a kind
+                more = f" ({len(notes) - 1} others as well)" if notes[1:] else ""
+                context.progress.note(notes[0] + more)
             while queue:
                 queue.sort(key=lambda member: -member.epoch)
                 group = [m for m in queue if m.epoch == queue[0].epoch][:together]

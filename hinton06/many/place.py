@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hinton06.cases import random_stream
 from hinton06.many import plain
+from hinton06.streams import Use
 from hinton06.training import RunError
 
 DEVICES = ("cuda", "cpu")
@@ -143,7 +144,7 @@ class Draws:
     function of the net's key, the number of the update (`clock`), the use and the place.
     """
 
-    def __init__(self, place: Place, streams: Sequence[tuple[int, int, str | None]]) -> None:
+    def __init__(self, place: Place, streams: Sequence[tuple[int, Use, str | None]]) -> None:
         self._place = place
         self.rngs = [random_stream(*stream) for stream in streams]
         self.clock = place.zeros(1, dtype=torch.int64)

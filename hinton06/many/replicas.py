@@ -29,6 +29,7 @@ from hinton06.mnist import SPLITS
 from hinton06.models import Classifier
 from hinton06.recipes import BackpropSettings, PretrainSettings, Recipe
 from hinton06.recognition import Score
+from hinton06.streams import Use
 from hinton06.training import Run, RunError
 
 _MEMORY = 0.7
@@ -53,9 +54,9 @@ class _Table1:
         self._check()
         self.images = place.put(digits.train_images)
         self.n_pixels = digits.n_pixels
-        self.labels = place.put(digits.train_labels.astype(np.int64))
+        self.labels = place.put(digits.train_classes.astype(np.int64))
         self.test_images = place.put(digits.test_images)
-        self.test_labels = place.put(digits.test_labels.astype(np.int64))
+        self.test_labels = place.put(digits.test_classes.astype(np.int64))
         self.nets = [(seed, split) for seed in self.seeds for split in SPLITS]
 
     def _check(self) -> None:
@@ -72,6 +73,7 @@ class _Table1:
         return {
             "data": digits.sha256, "data_folder": folder, "seed": seed,
             "threads": self.context.threads, "device": self.place.name,
+            "classes": digits.odd_classes,
         }  # fmt: skip
 
     def member(
@@ -92,7 +94,7 @@ class _Table1:
             own.append(np.arange(n_all) if isinstance(found, slice) else found)
         return self.place.put(np.stack(own).astype(np.int64))
 
-    def draws(self, members: Sequence[Member], use: int) -> Draws:
+    def draws(self, members: Sequence[Member], use: Use) -> Draws:
         """Random numbers of a `use`."""
         return Draws(self.place, [(m.seed, use, m.run.lineage.split) for m in members])
 
@@ -109,7 +111,10 @@ class _StackStage:
         for seed, name in table.nets:
             split = cases.split_of(digits, name)
             lineage = Lineage(
-                **table.own(seed), split=name, split_sha256=split.sha256, cases=table.pretrain.cases
+                **(table.own(seed) | {"classes": ()}),
+                split=name,
+                split_sha256=split.sha256,
+                cases=table.pretrain.cases,
             )
             cases.rows_learned(digits, lineage)
             more = "stack", table.pretrain, lineage, f"pretrain {name}"
@@ -120,7 +125,7 @@ class _StackStage:
         """As `Stage`."""
         table, settings = self.table, self.table.pretrain
         return Stacks(
-            table.place, table.draws(members, cases.PRETRAINING),
+            table.place, table.draws(members, Use.PRETRAINING),
             [[settings] * len(settings.layers)] * len(members),
             table.images, table.labels, table.rows(members),
         )  # fmt: skip
@@ -156,7 +161,7 @@ class _NetStage:
 
     table: _Table1
     title: str = ""
-    use: int = 0
+    use: Use = Use.RANDOM_NET
     before: Mapping[int, int] = field(default_factory=dict)
     starts: dict[int, Any] = field(default_factory=dict)
     epochs_seen: list[int] = field(default_factory=list)
@@ -202,7 +207,7 @@ class _NetStage:
             outcome = Outcome(
                 reason=course.finished() or "", valid=valids[number], test=tests[number],
                 test_log_probs=answers[number].copy(),
-                test_labels=table.context.digits.test_labels, **course.measured_outcome(),
+                test_labels=table.context.digits.test_classes, **course.measured_outcome(),
                 epochs_before=self.before.get(id(member.run), 0),
             )  # fmt: skip
             if outcome.capped:
@@ -229,7 +234,7 @@ class _FineTuned(_NetStage):
     def members(self, stacks: Sequence[RunFile]) -> list[Member]:
         """A net on each stack, as ``experiments.finetune``."""
         table, found = self.table, []
-        self.title, self.use = "nets", cases.BACKPROP
+        self.title, self.use = "nets", Use.BACKPROP
         for (seed, name), stack in zip(table.nets, stacks, strict=True):
             digest = cases.split_recorded(table.context.digits, stack.lineage).sha256
             lineage = stack.child(VALIDATED, **table.own(seed), labelled=0, split_sha256=digest)
@@ -244,7 +249,7 @@ class _Extended(_NetStage):
     def members(self, nets: Sequence[RunFile]) -> list[Member]:
         """Each net on all cases, as ``experiments.extend``."""
         table, found, before = self.table, [], {}
-        self.title, self.use = "extensions", cases.BACKPROP_ON_ALL
+        self.title, self.use = "extensions", Use.BACKPROP_ON_ALL
         for (seed, name), net in zip(table.nets, nets, strict=True):
             assert net.outcome.train is not None
             target = net.outcome.train.cost_per_100
@@ -261,7 +266,7 @@ class _Random(_NetStage):
     def members(self, nets: Sequence[RunFile]) -> list[Member]:
         """A net without pretraining for each seed, as ``experiments.finetune_from_random``."""
         table, found = self.table, []
-        self.title, self.use = "nets without pretraining", cases.RANDOM_NET
+        self.title, self.use = "nets without pretraining", Use.RANDOM_NET
         for number, seed in enumerate(table.seeds):
             three = nets[3 * number : 3 * number + 3]
             costs = [net.outcome.train.cost_per_100 for net in three if net.outcome.train]

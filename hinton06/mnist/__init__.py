@@ -8,23 +8,22 @@ unchanged.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
-import os
-import zlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from importlib import resources
 from itertools import product
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.files import open_plain, printable
+from hinton06 import streams
+from hinton06.mnist import sources
+from hinton06.mnist.sources import Arrays
+from hinton06.mnist.sources import DataError as DataError  # where the others look for it
 
 SPLITS = ("a", "b", "c")
 """Names of the three splits of the training set, as in Table 1's "Neta, Netb and Netc"."""
@@ -32,31 +31,19 @@ SPLITS = ("a", "b", "c")
 MAX_TRANSLATION = 8
 """Pixels by which images can be translated; each is then there 145 times."""
 
-# With the SHA-256 of the unpacked files that ship with the package.
-_FILES = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
+# Of the unpacked files that ship with the package, in the order of `sources.FILES`.
+_SHIPPED = (
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+)
 SHA256 = "b2d8f5bf39174ee5ffeefa97e42d673c35432b411bb5d1f74fbbeddae7f1690a"
 """The identity of the data that ship with the package: `Digits.sha256`."""
 
-# The seed of the shuffle of a set whose files come one class after the other: the chapter's year.
-_SHUFFLE_SEED = 2006
-
-# More than any digit set needs. What a file declares is held against these before memory is
-# taken for it, and no more than it declares is ever unpacked.
-_MAX_BYTES = 1 << 30
-_MAX_PIXELS = 1 << 18
-# Digits pack to a fifth. A small file that declares to unpack to much more than this is a bomb.
-_MAX_RATIO = 100
-_RATIO_FROM = 1 << 20
-_CHUNK = 1 << 20
-
-
-class DataError(Exception):
-    """A data file that cannot be used; the message is one line and names the file."""
+# A class's share in one part that no set should have: so many times that in the other, and in
+# fewer than so many of the orders that chance makes.
+_TIMES, _ORDERS = 2, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +51,9 @@ class Digits:
     """A labelled training set and a labelled test set of images, (n, n_pixels) and (n,) bytes.
 
     `shape` is (rows, columns) of an image; `sha256` that of the four unpacked files together, the
-    identity of the data; `name` is ``"MNIST"``, or the `folder` that was read.
+    identity of the data; `name` is ``"MNIST"``, or the `folder` that was read; `shuffled` whether
+    the training cases are in another order than in their file. Of labels told apart by a net
+    `told_apart` are those, ascending; by default those that occur in training.
     """
 
     train_images: NDArray[np.uint8]
@@ -75,6 +64,8 @@ class Digits:
     sha256: str
     name: str
     folder: Path | None = None
+    shuffled: bool = False
+    told_apart: tuple[int, ...] | None = None
 
     @property
     def n_pixels(self) -> int:
@@ -83,8 +74,41 @@ class Digits:
 
     @property
     def n_classes(self) -> int:
-        """Classes: one more than the largest training label."""
-        return int(self.train_labels.max()) + 1
+        """Classes: different labels."""
+        return len(self.classes)
+
+    @cached_property
+    def classes(self) -> tuple[int, ...]:
+        """The label of each class, ascending."""
+        return self.told_apart or tuple(np.unique(self.train_labels).tolist())
+
+    @property
+    def odd_classes(self) -> tuple[int, ...]:
+        """The `classes` where they are not 0, 1, 2 and so on; else none."""
+        return () if self.classes == tuple(range(self.n_classes)) else self.classes
+
+    @cached_property
+    def train_classes(self) -> NDArray[np.uint8]:
+        """The class of each training case, from 0: its label's place among the `classes`."""
+        return self._classes_of(self.train_labels)
+
+    @cached_property
+    def test_classes(self) -> NDArray[np.uint8]:
+        """The class of each test case, from 0."""
+        return self._classes_of(self.test_labels)
+
+    def _classes_of(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if not self.odd_classes:
+            return labels
+        return np.searchsorted(self.classes, labels).astype(np.uint8)
+
+
+def shown_classes(classes: Sequence[int]) -> str:
+    """Labels in words: ``"0 to 9"``, or ``"0, 5, 200"``."""
+    first, last = classes[0], classes[-1]
+    if len(classes) > 2 and last - first == len(classes) - 1:
+        return f"{first} to {last}"
+    return ", ".join(map(str, classes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,103 +182,69 @@ def _overlap(shift: int) -> tuple[slice, slice]:
     return (without_first, without_last) if shift > 0 else (without_last, without_first)
 
 
-def _read_path(path: Path, name: str, n_dimensions: int) -> bytes:
-    """The unpacked bytes of an IDX file, no more of them than its own header declares."""
-    with open_plain(path) as opened:
-        packed = opened.read(2) == b"\x1f\x8b"
-        opened.seek(0)
-        stream = cast(BinaryIO, gzip.GzipFile(fileobj=opened)) if packed else opened
+def _read_shipped() -> Arrays:
+    arrays, names = [], []
+    for file, known in zip(sources.FILES, _SHIPPED, strict=True):
+        name, n_dimensions = file + ".gz", 3 if "images" in file else 1
         try:
-            content = bytearray(stream.read(4 + 4 * n_dimensions))
-            size = len(content) + math.prod(_sizes(content, name, n_dimensions))
-            n_packed = os.fstat(opened.fileno()).st_size
-            if size > _MAX_BYTES:
-                most = f"more than {_MAX_BYTES >> 20} MiB"
-                raise DataError(f"{name}: declares {size:,} bytes, which is {most}")
-            if packed and size > max(_RATIO_FROM, _MAX_RATIO * n_packed):
-                times = f"unpacks to more than {_MAX_RATIO} times its size"
-                raise DataError(f"{name}: {times}: {n_packed:,} bytes, {size:,} declared")
-            # A byte more would show that it is too long.
-            while chunk := stream.read(min(_CHUNK, size + 1 - len(content))):
-                content += chunk
-        except (OSError, EOFError, zlib.error) as error:
-            what = "damaged or truncated gzip file" if packed else "cannot be read"
-            raise DataError(f"{name}: {what} ({printable(str(error))})") from None
-    return bytes(content)
-
-
-def _sizes(content: bytes | bytearray, name: str, n_dimensions: int) -> list[int]:
-    """The dimensions that an IDX file's header declares."""
-    kind = "images" if n_dimensions == 3 else "labels"
-    header = 4 + 4 * n_dimensions
-    if len(content) < header or content[:4] != bytes([0, 0, 8, n_dimensions]):
-        raise DataError(f"{name}: not an IDX file of {kind} (unsigned bytes, {n_dimensions}-d)")
-    sizes: list[int] = np.frombuffer(content[4:header], ">u4").tolist()
-    if math.prod(sizes) == 0:
-        raise DataError(f"{name}: holds no {kind}")
-    if sizes[0] * _MAX_PIXELS < math.prod(sizes):
-        shape, most = " x ".join(map(str, sizes[1:])), f"more than {_MAX_PIXELS:,}"
-        raise DataError(f"{name}: declares images of {shape} pixels, which is {most}")
-    return sizes
-
-
-def parse_idx(content: bytes, name: str, n_dimensions: int) -> NDArray[np.uint8]:
-    """The read-only array of an unpacked IDX file, of 3 or 1 dimensions; DataError if not one."""
-    sizes, header = _sizes(content, name, n_dimensions), 4 + 4 * n_dimensions
-    size = header + math.prod(sizes)
-    if len(content) != size:
-        shape = " x ".join(map(str, sizes))
-        if len(content) > size:
-            raise DataError(f"{name}: too long: more than the {size:,} bytes declared ({shape})")
-        raise DataError(f"{name}: truncated: {len(content):,} bytes, {size:,} declared ({shape})")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(sizes)
-
-
-def _read_shipped(file: str, n_dimensions: int) -> tuple[bytes, str]:
-    name = file + ".gz"
-    try:
-        with resources.as_file(resources.files(__name__).joinpath(name)) as path:
-            content = _read_path(path, name, n_dimensions)
-    except OSError as error:
-        raise DataError(f"{name}: {error.strerror or error}; install the package anew") from None
-    if hashlib.sha256(content).hexdigest() != _FILES[file]:
-        raise DataError(f"{name}: not the MNIST file that this package ships (SHA-256 differs)")
-    return content, name
-
-
-def _read_from(folder: Path, file: str, n_dimensions: int) -> tuple[bytes, str]:
-    for name in (file, file + ".gz", file.replace("-idx", ".idx")):
-        path = folder / name
-        try:
-            return _read_path(path, str(path), n_dimensions), str(path)
-        except FileNotFoundError:
-            continue
+            with resources.as_file(resources.files(__name__).joinpath(name)) as path:
+                content = sources.read_path(path, name, n_dimensions)
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}") from None
-    raise DataError(f"{folder}: there is no {file} or {file}.gz in it")
+            reason = f"{error.strerror or error}; install the package anew"
+            raise DataError(f"{name}: {reason}") from None
+        if hashlib.sha256(content).hexdigest() != known:
+            raise DataError(f"{name}: not the MNIST file that this package ships (SHA-256 differs)")
+        arrays.append(sources.parse_idx(content, name, n_dimensions))
+        names.append(name)
+    return Arrays(arrays, names)
 
 
-def read(folder: Path | None = None) -> Digits:
-    """MNIST, or the four IDX files under MNIST's names, gzipped or not, in another folder.
+def read(place: Path | None = None, transposed: bool = False, known: Container[str] = ()) -> Digits:
+    """MNIST, or another set: a folder of IDX files, gzipped or not, or an ``.npz`` file.
 
-    Cases are in the order of the files; a training set that has one class after the other is
-    shuffled, always in the same way. DataError if a file is missing, damaged, truncated, or does
-    not fit the others; or if a shipped file is not the known one.
+    `transposed` images, as EMNIST's, are turned upright. Cases are in the order of the files, but
+    training cases whose classes are not mixed are shuffled, always in the same way (`shuffled`).
+    Data of a `known` SHA-256, with which a file was made, are read as they were then. DataError if
+    a file is missing, damaged, truncated, or does not fit the others; or if a shipped file is not
+    the known one.
     """
-    arrays, summed = [], hashlib.sha256()
-    for file in _FILES:
-        n_dimensions = 3 if "images" in file else 1
-        read_one = partial(_read_from, folder) if folder else _read_shipped
-        content, name = read_one(file, n_dimensions)
-        summed.update(content)
-        arrays.append(parse_idx(content, name, n_dimensions))
-    _check_parts_fit(arrays)
+    found = sources.read_from(place) if place else _read_shipped()
+    _check_parts_fit(found)
+    digits = _digits(found, place, transposed)
+    if known and digits.sha256 not in known:
+        for turned, as_before in product((False, True), repeat=2):
+            other = _digits(found, place, turned, as_before)
+            if other.sha256 in known:
+                return other
+    return digits
+
+
+def load(place: str | Path | None = None, transposed: bool = False) -> Digits:
+    """`read`, of a path that may be given as a str: MNIST inside the package if none is."""
+    return read(None if place is None else Path(place), transposed)
+
+
+def _digits(found: Arrays, place: Path | None, transposed: bool, as_before: bool = False) -> Digits:
+    """The arrays as they are learned; `as_before`: shuffled only if nearly sorted, or of wide gaps.
+
+    Shuffled or not, where that has changed the data are others than those of older files.
+    """
+    arrays = [_upright(a) if transposed and a.ndim > 1 else a for a in found.arrays]
+    summed = hashlib.sha256()
+    for array in arrays:
+        summed.update(sources.idx_header(array))
+        summed.update(array.data)
     train, labels, test, test_labels = arrays
+    changes = np.count_nonzero(np.diff(labels))
+    before = bool(changes <= labels.max())
+    sorted_now = changes < len(np.unique(labels))
+    shuffled = before if as_before else bool(sorted_now) or _unmixed(labels)
+    if shuffled != before:
+        summed.update(b"shuffled" if shuffled else b"in order")
     order = np.arange(len(labels))
-    if np.count_nonzero(np.diff(labels)) <= labels.max():  # one class after the other
-        order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(labels))
+    if shuffled:
+        order = streams.shuffle().permutation(len(labels))
     n, *shape = train.shape
-    name = "MNIST" if folder is None else str(folder)
     return Digits(
         train.reshape(n, -1)[order],
         labels[order],
@@ -262,27 +252,55 @@ def read(folder: Path | None = None) -> Digits:
         test_labels,
         (shape[0], shape[1]),
         summed.hexdigest(),
-        name,
-        folder,
+        "MNIST" if place is None else str(place),
+        place,
+        shuffled,
     )
 
 
-def load(folder: str | Path | None = None) -> Digits:
-    """`read`, of a folder that may be given as a str: MNIST inside the package if none is."""
-    return read(None if folder is None else Path(folder))
+def _upright(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(images.transpose(0, 2, 1))
 
 
-def _check_parts_fit(arrays: Sequence[NDArray[np.uint8]]) -> None:
-    train, labels, test, test_labels = arrays
-    _, labels_file, test_file, test_labels_file = _FILES
+def _unmixed(labels: NDArray[np.uint8]) -> bool:
+    """Whether the validation cases of a split are of other classes than its training cases.
+
+    A class is `_TIMES` as frequent in one part, and chance makes no such order: it draws n
+    validation cases without putting any back, so that a share q of a class of share p has at most
+    probability exp(-n KL(q, p)) (Hoeffding 1963), and one of all these shares at most `_ORDERS`.
+    """
+    size, (_, classes) = len(labels) // 6, np.unique(labels, return_inverse=True)
+    if not size:
+        return False
+    every = np.bincount(classes)
+    needed = -math.log(_ORDERS / (2 * len(SPLITS) * len(every))) / size
+    for name in SPLITS:
+        held_out = np.bincount(classes[split(len(labels), name).valid], minlength=len(every))
+        q, p = held_out / size, every / len(labels)
+        rest = (every - held_out) / (len(labels) - size)
+        unequal = (q > _TIMES * rest) | (rest > _TIMES * q)
+        if (unequal & (_divergence(q, p) > needed)).any():
+            return True
+    return False
+
+
+def _divergence(q: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """KL(q, p) of two coins, in nats."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        on, off = q * np.log(q / p), (1 - q) * np.log((1 - q) / (1 - p))
+    return np.nan_to_num(on) + np.nan_to_num(off)
+
+
+def _check_parts_fit(found: Arrays) -> None:
+    (train, labels, test, test_labels), (_, labels_file, test_file, test_labels_file) = found
     for name, images, own in ((labels_file, train, labels), (test_labels_file, test, test_labels)):
         if len(images) != len(own):
             raise DataError(f"{name}: {len(own):,} labels for {len(images):,} images")
     if train.shape[1:] != test.shape[1:]:
         here, there = test.shape[1:], train.shape[1:]
         raise DataError(f"{test_file}: images of {here} pixels, the training images have {there}")
-    if test_labels.max() > labels.max():
-        most = test_labels.max()
-        raise DataError(f"{test_labels_file}: class {most} is not in the training set")
-    if labels.max() < 1:
+    unknown = np.setdiff1d(test_labels, labels)
+    if unknown.size:
+        raise DataError(f"{test_labels_file}: class {unknown[0]} is not in the training set")
+    if labels.min() == labels.max():
         raise DataError(f"{labels_file}: fewer than two classes")

@@ -57,22 +57,35 @@ def _texts(*headings: str) -> list[Column]:
     return [Column(heading, f"{{{heading}}}", left=True) for heading in headings]
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value of a lineage or a provenance, as it is shown."""
     if value is None:
         return "not recorded"
     words = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     return ", ".join(value) if words else show_value(value)
 
 
-def _settings(file: RunFile) -> Table:
-    """What determined the result, and where the value of each setting comes from."""
+def _measured(value: Any) -> str:
+    """As `shown`, seconds without the digits that no clock has."""
+    return f"{value:.1f}" if isinstance(value, float) else shown(value)
+
+
+def settings(file: RunFile) -> list[tuple[str, str, str]]:
+    """Name, value and source of each setting of a file, as they are shown."""
     recipe, part = RECIPES.get(file.recipe), file.kind.part
-    descent = [("recipe", file.recipe), *file.lineage.rows()]
-    rows = [{"argument": name, "value": _shown(value)} for name, value in descent]
+    found = []
     for name, value in vars(file.settings).items():
         source = recipe.source(part, name, value, file.conditions) if recipe else "option"
-        rows.append({"argument": name, "value": show_value(value), "source": source})
-    return Table(_texts("argument", "value", "source"), rows)
+        found.append((name, show_value(value), source))
+    return found
+
+
+def _settings(file: RunFile) -> Table:
+    """What determined the result, and where the value of each setting comes from."""
+    descent = [("recipe", file.recipe), *file.lineage.rows()]
+    rows = [(name, shown(value), "") for name, value in descent] + settings(file)
+    names = ("argument", "value", "source")
+    return Table(_texts(*names), [dict(zip(names, row, strict=True)) for row in rows])
 
 
 def _arrays(file: RunFile) -> Iterator[tuple[str, Any]]:
@@ -107,5 +120,5 @@ def _history(file: RunFile) -> Table:
 
 
 def _made_by(file: RunFile) -> Table:
-    rows = [{"made by": name, "value": _shown(value)} for name, value in file.provenance.items()]
+    rows = [{"made by": name, "value": _measured(v)} for name, v in file.provenance.items()]
     return Table([*_texts("made by"), Column("", "{value}", left=True)], rows)

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from hinton06.checkpoint import history_rows
+from hinton06.files import printable
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
+from hinton06.report.files import ReportError
 from hinton06.report.table import Column, Table
+
+try:
+    import matplotlib
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+    from matplotlib.ticker import LogFormatter, MaxNLocator
+except ValueError as error:  # of a matplotlibrc that is no text
+    raise ReportError(f"matplotlib cannot be loaded: {printable(str(error))}") from None
 
 
 class Curve(NamedTuple):
@@ -46,31 +55,65 @@ class Panel:
         return belongs and column is not None and bool(np.isfinite(column).any())
 
 
-_KEPT = "fine-tuning; dots: the weights that were kept"
+_NARROW, _LABEL_WIDTH = 24, 30  # letters of a name beside another, and of an axis
+_TITLE = 50  # letters in a line above a panel
+_DOTS, _DOTTED = "dots: the weights that were kept", "dotted: the criteria"
 _NET, _BOTH, _ON_ALL = (VALIDATED,), (VALIDATED, EXTENDED), (EXTENDED, NOT_PRETRAINED)
 
 # The quantities of "Details of the discriminative fine-tuning procedure".
 DISCRIMINATIVE = (
     Panel("greedy pretraining", "reconstruction error (squared, per case)", "recon_error", "stack",
           (PRETRAINED,), log=True, xlabel="epochs, layer after layer"),
-    Panel(_KEPT, "validation cost (nats per 100)", "valid_cost", "classifier", _NET),
-    Panel(_KEPT, "validation errors", "valid_errors", "classifier", _NET),
-    Panel("all training cases; dotted: the criteria", "training cost (nats per 100)", "train_cost",
-          "classifier", _ON_ALL, log=True),
+    Panel("fine-tuning", "validation cost (nats per 100)", "valid_cost", "classifier", _NET),
+    Panel("fine-tuning", "validation errors", "valid_errors", "classifier", _NET),
+    Panel("all training cases", "training cost (nats per 100)", "train_cost", "classifier", _ON_ALL,
+          log=True),
 )  # fmt: skip
 
 # "Using contrastive wake-sleep for generative fine-tuning".
 GENERATIVE = (
-    Panel("wake-sleep; dots: the weights that were kept", "validation errors", "valid_errors",
-          "generative", _NET),
-    Panel("wake-sleep; dotted: the criteria", "training errors", "train_errors", "generative",
-          _BOTH),
+    Panel("wake-sleep", "validation errors", "valid_errors", "generative", _NET),
+    Panel("wake-sleep", "training errors", "train_errors", "generative", _BOTH),
     Panel("wake-sleep", "reconstruction cost (nats per case)", "recon_cost", "generative", _BOTH),
     Panel("wake-sleep", "free energy, validation minus training (nats)", "free_energy_gap",
           "generative", _NET),
 )  # fmt: skip
 
 
+# "a lower bound on the log probability", with `pretrain --track`.
+TRACKED = (
+    Panel("greedy pretraining", "bound on log p (nats, validation images)", "valid_log_p", "stack",
+          (PRETRAINED,), xlabel="epochs, layer after layer"),
+    Panel("greedy pretraining", "log Z, from below to above (nats)", "log_z_gap", "stack",
+          (PRETRAINED,), xlabel="epochs, layer after layer"),
+)  # fmt: skip
+
+PANELS = (*DISCRIMINATIVE, *GENERATIVE, *TRACKED)
+"""All that can be drawn of histories."""
+
+
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Matplotlib's own settings, whatever a user's matplotlibrc says: figures are the same."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
+def blank(width: float, height: float) -> Figure:
+    """An empty figure of so many inches."""
+    return Figure(figsize=(width, height))
+
+
+def frame(figure: Figure, left: float, bottom: float, width: float, height: float) -> None:
+    """Draw a rectangle, in inches."""
+    across, high = figure.get_size_inches()
+    box = Rectangle((left / across, bottom / high), width / across, height / high)
+    box.set(facecolor="none", edgecolor="silver")
+    figure.add_artist(box)
+
+
+@own_style()
 def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") -> bytes:
     """Draw panels in two columns, as a PNG or SVG file: the same for the same histories.
 
@@ -86,6 +129,32 @@ def draw(curves: Sequence[Curve], panels: Sequence[Panel], form: str = "png") ->
     return saved(figure, form)
 
 
+@own_style()
+def panel(curves: Sequence[Curve], panel: Panel) -> bytes:
+    """One panel alone, narrow and with its legend below, as an SVG file."""
+    return saved(_alone(curves, panel), "svg")
+
+
+def _alone(curves: Sequence[Curve], panel: Panel) -> Figure:
+    columns = 2 if max(len(curve.name) for curve in curves) <= _NARROW else 1
+    figure = Figure(figsize=(5, 3.4 + 0.2 * -(-len(curves) // columns)), layout="constrained")
+    axes = figure.subplots()
+    _draw_curves(axes, panel, curves)
+    axes.set_ylabel(textwrap.fill(panel.ylabel, _LABEL_WIDTH))
+    figure.legend(loc="outside lower left", ncols=columns, frameon=False)
+    return figure
+
+
+def described(curves: Sequence[Curve], panel: Panel) -> str:
+    """A panel in words, for who cannot see it: where each curve begins and ends."""
+    told = []
+    for name, _, file in curves:
+        values = file.history[panel.column]
+        ends = values[np.isfinite(values)][[0, -1]]
+        told.append(f"{name} from {ends[0]:.4g} to {ends[1]:.4g} in {len(values)} epochs")
+    return f"{panel.ylabel} by {panel.xlabel}: {'; '.join(told)}."
+
+
 def saved(figure: Figure, form: str) -> bytes:
     """A figure as the bytes of a PNG or SVG file: the same for the same figure."""
     written = io.BytesIO()
@@ -96,8 +165,15 @@ def saved(figure: Figure, form: str) -> bytes:
 
 
 def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
-    axes.set(title=panel.title, xlabel=panel.xlabel, ylabel=panel.ylabel)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _draw_curves(axes, panel, curves)
+    if curves:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)  # beside the curves
+
+
+def _draw_curves(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
+    axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
+    marks: set[str] = set()
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if panel.log:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")  # numbers instead of powers of ten
@@ -108,22 +184,24 @@ def _draw_panel(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
         # A column that is not measured in every epoch gets a point for each measurement.
         marker = "" if len(measured) == len(values) > 1 else "."
         axes.plot(measured + 1, values[measured], marker=marker, color=colour, label=name)
-        _mark_stop(axes, panel.column, colour, file)
-    if curves:
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)  # beside the curves
+        marks |= _mark_stop(axes, panel.column, colour, file)
+    axes.set_title(textwrap.fill("; ".join([panel.title, *sorted(marks)]), _TITLE))
 
 
-def _mark_stop(axes: Axes, column: str, colour: str, file: RunFile) -> None:
-    """A dot at the weights that validation chose, a dotted line at a criterion."""
-    kept, values = kept_epoch(file), file.history[column]
+def _mark_stop(axes: Axes, column: str, colour: str, file: RunFile) -> set[str]:
+    """A dot at the weights that validation chose, a dotted line at a criterion; what is drawn."""
+    kept, values, drawn = kept_epoch(file), file.history[column], set()
     if kept is not None and kept <= len(values) and np.isfinite(values[kept - 1]):
         axes.plot(kept, values[kept - 1], "o", color=colour)
+        drawn.add(_DOTS)
     rate, train = file.lineage.target_error_rate, file.outcome.train
     target = file.lineage.target_cost if column == "train_cost" else None
     if column == "train_errors" and rate is not None and train is not None:
         target = rate * train.cases / 100
     if target is not None:
         axes.axhline(target, color=colour, linestyle=":", linewidth=1)
+        drawn.add(_DOTTED)
+    return drawn
 
 
 def kept_epoch(file: RunFile) -> int | None:

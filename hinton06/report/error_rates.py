@@ -7,13 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from hinton06.lineage import EXTENDED, PRETRAINED, VALIDATED
+from hinton06.lineage import EXTENDED, PRETRAINED, ROLES, VALIDATED
 from hinton06.loading import RunFile
 from hinton06.recipes import show_value
 from hinton06.recognition import Score
 from hinton06.records import Tree
-from hinton06.report.files import Selection, capped_notes, each_run, file_values, put
-from hinton06.report.scores import OF_TEST_CASES, coefficient_curve, interval, score_of_product
+from hinton06.report.files import (
+    Selection,
+    capped_notes,
+    each_run,
+    file_values,
+    made_with,
+    put,
+    training_cases,
+    with_made,
+)
+from hinton06.report.scores import (
+    ENDS,
+    OF_TEST_CASES,
+    coefficient_curve,
+    interval,
+    score_of_product,
+)
 from hinton06.report.table import Column, Row, Table
 
 
@@ -21,9 +36,10 @@ from hinton06.report.table import Column, Row, Table
 class Study:
     """Experiments that are tabulated together, from a folder that `holds` the files of selections.
 
-    Each has a name and, perhaps, a test error rate in print, in per cent; `key` says to which a
-    file belongs. `averaged`: what is printed is the mean of an experiment's nets, which then has a
-    line; else there is a column for backpropagation's coefficient.
+    Each has a name, with a place for how many cases were learned, and, perhaps, a test error rate
+    in print, in per cent; `key`, which ends in a role, says to which a file belongs. `averaged`:
+    what is printed is the mean of an experiment's nets, which then has a line; else there is a
+    column for backpropagation's coefficient.
     """
 
     name: str
@@ -48,10 +64,10 @@ GENERATIVE = Study(
     "generative nets",
     {
         PRETRAINED: ("greedy pretraining with labels", 2.49),
-        f"wake-sleep {VALIDATED}": ("contrastive wake-sleep, 50,000", 1.39),
-        f"wake-sleep {EXTENDED}": ("contrastive wake-sleep, 60,000", 1.25),
-        f"mixed {VALIDATED}": ("mixed gradient, 50,000", None),
-        f"mixed {EXTENDED}": ("mixed gradient, 60,000", 0.97),
+        f"wake-sleep {VALIDATED}": ("contrastive wake-sleep, {}", 1.39),
+        f"wake-sleep {EXTENDED}": ("contrastive wake-sleep, {}", 1.25),
+        f"mixed {VALIDATED}": ("mixed gradient, {}", None),
+        f"mixed {EXTENDED}": ("mixed gradient, {}", 0.97),
         f"pretraining {VALIDATED}": ("BP with the pretraining's gradient", None),
     },
     (
@@ -59,7 +75,7 @@ GENERATIVE = Study(
         Selection("generative", (VALIDATED, EXTENDED), frozenset({"cases"})),
     ),
     _gradient_and_role,
-    f"Free-energy recognition; BP is backpropagation's coefficient; {OF_TEST_CASES} Printed: "
+    f"Free-energy recognition; BP is backpropagation's coefficient. {OF_TEST_CASES} Printed: "
     "greedy pretraining and 50,000 cases, Hinton, Osindero and Teh (2006), who had 44,000; the "
     "others, the chapter.",
 )
@@ -69,12 +85,12 @@ TRANSLATED = Study(
     "translated",
     "classifiers of translated images",
     {
-        VALIDATED: ("translated images, 50,000", None),
-        EXTENDED: ("translated images, 60,000", 0.65),
+        VALIDATED: ("translated images, {}", None),
+        EXTENDED: ("translated images, {}", 0.65),
     },
     (Selection("classifier", (VALIDATED, EXTENDED), _TRANSLATIONS | {"cases"}, _TRANSLATIONS),),
     lambda file: file.lineage.role,
-    f"Training cases are counted before they are translated; {OF_TEST_CASES} Printed: the "
+    f"Training cases are counted before they are translated. {OF_TEST_CASES} Printed: the "
     "chapter's average.",
     averaged=True,
 )
@@ -91,32 +107,42 @@ def table(folder: Path, study: Study) -> Table:
         put(files, (study.key(file), str(file.lineage.split)), file)
         notes += capped_notes(file)
     rows: list[Tree] = []
+    sources: list[list[RunFile]] = []
     for key, (name, printed) in study.experiments.items():
         nets = {split: files[k, split] for k, split in sorted(files) if k == key}
         if not nets:
-            notes.append(f"missing: {name}")
-        own = _rows(study, nets)
-        rows += [{"experiment": name} | row | {"printed_test_percent": printed} for row in own]
+            notes.append(f"missing: {name.format(ROLES[key.split()[-1]])}")
+            continue
+        of_net = {split: f"{training_cases(net):,}" for split, net in nets.items()}
+        of_all = ", ".join(dict.fromkeys(of_net.values()))
+        for row, of in _rows(study, nets):
+            named = {"experiment": name.format(of_net.get(row["net"], of_all))}
+            rows.append(named | row | {"printed_test_percent": printed})
+            sources.append(of)
     made = [file_values(f) | {"coefficients": coefficient_curve(f.history)} for f in files.values()]
     return Table(
         _columns(study), rows, name=study.name, legend=[study.legend], notes=notes, sections=True,
-        extra={"files": made},
+        extra={"files": made}, sources=sources,
     )  # fmt: skip
 
 
-def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[Tree]:
-    """An experiment's nets, their mean where that is printed, and the product of several."""
-    rows, nets = [], list(by_split.values())
+def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[tuple[Tree, list[RunFile]]]:
+    """An experiment's nets, their mean where that is printed, and the product of several.
+
+    Each row with the files that it is of.
+    """
+    nets = list(by_split.values())
+    rows: list[tuple[Tree, list[RunFile]]] = []
     for split, net in by_split.items():
         pretrained, outcome = net.lineage.role == PRETRAINED, net.outcome
         epochs = str(vars(net.settings)["passes"]) if pretrained else outcome.epochs_text
         own = {"epochs": epochs, "bp_weight": outcome.bp_weight or None}
-        rows.append(_row(split, outcome.scores) | own)
-    if study.averaged and nets:
-        rows.append(_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")})
+        rows.append((_row(split, outcome.scores) | own, [net]))
+    if study.averaged:
+        rows.append((_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")}, nets))
     if len(nets) > 1:
-        rows.append(_row("product", {"test": score_of_product(nets)}))
-    return rows
+        rows.append((_row("product", {"test": score_of_product(nets)}), nets))
+    return [(row | {"made_with": made_with(*of)}, of) for row, of in rows]
 
 
 def _mean_rate(nets: Sequence[RunFile], part: str) -> float:
@@ -133,7 +159,8 @@ def _row(net: str, scores: Mapping[str, Score]) -> Tree:
         row[f"{part}_percent"] = found and found.error_rate
         row[f"{part}_cost_per_100"] = found and found.cost_per_100
     test = scores.get("test")
-    return row | {"test_errors_95_interval": test and interval(test.errors, test.cases)}
+    ends = interval(test.errors, test.cases) if test else (None, None)
+    return row | {f"test_errors_95_{end}": value for end, value in zip(ENDS, ends, strict=True)}
 
 
 def _columns(study: Study) -> list[Column]:
@@ -146,12 +173,12 @@ def _columns(study: Study) -> list[Column]:
 
     return [
         Column("experiment", "{experiment}", left=True),
-        Column("net", "{net}", left=True),
+        Column("net", lambda row: with_made(row["net"], row), left=True),
         Column("epochs", "{epochs}"),
         *([Column("BP", "{bp_weight:g}")] if not study.averaged else []),
         Column("train", "{train_percent:.2f} %"),
         Column("valid.", "{valid_percent:.2f} %"),
-        Column("test errs", "{test_errors} ± {test_errors_95_interval}"),
+        Column("test errs", "{test_errors} ({test_errors_95_low:.0f}-{test_errors_95_high:.0f})"),
         Column("test", "{test_percent:.2f} %"),
         Column("printed", printed_text),
     ]
@@ -189,7 +216,8 @@ def few_labels(folder: Path) -> Table:
         lines.setdefault(variant, []).append(file)
     best = _best(lines, notes)
     records = [_few_row(variant, nets, variant in best) for variant, nets in lines.items()]
-    chosen = [file for variant in lines if variant in best for file in lines[variant]]
+    shown = [nets for variant, nets in lines.items() if variant in best]
+    chosen = [file for nets in shown for file in nets]
     notes += [note for file in chosen for note in capped_notes(file)]
     every = [file for nets in lines.values() for file in nets]
     others = sum(file.outcome.capped for file in every if file not in chosen)
@@ -207,6 +235,7 @@ def few_labels(folder: Path) -> Table:
         notes=notes,
         records=records,
         extra={"files": list(map(file_values, every))},
+        sources=shown,
     )
 
 
@@ -241,15 +270,17 @@ def _best(lines: Lines, notes: list[str]) -> set[Variant]:
 
 def _few_row(variant: Variant, nets: Sequence[RunFile], best: bool) -> Tree:
     """What a line's nets have in common, their errors, and means."""
-    row = variant._asdict() | {"layers": show_value(variant.layers)}
+    row = variant._asdict() | {"layers": show_value(variant.layers), "made_with": made_with(*nets)}
     row["splits"] = " ".join(str(file.lineage.split) for file in nets)
     for part in ("valid", "test"):
         scores = [file.outcome.scores[part] for file in nets]
         row[f"{part}_errors"] = " ".join(str(score.errors) for score in scores)
         row[f"{part}_percent"] = _mean_rate(nets, part)
     cases = scores[0].cases
-    half = 100 * interval(round(row["test_percent"] / 100 * cases), cases) / cases
-    return row | {"test_percent_95_interval": half, "fewest_validation_errors": best}
+    ends = interval(row["test_percent"] / 100 * cases, cases)
+    for end, errors in zip(ENDS, ends, strict=True):
+        row[f"test_percent_95_{end}"] = 100 * errors / cases
+    return row | {"fewest_validation_errors": best}
 
 
 _FEW_COLUMNS = (
@@ -257,7 +288,7 @@ _FEW_COLUMNS = (
     Column("pretrained on", "{pretrained_on}", left=True),
     Column("layers", "{layers}", left=True),
     Column("rate", "{rate:g}"),
-    Column("nets", "{splits}", left=True),
+    Column("nets", lambda row: with_made(row["splits"], row), left=True),
     Column("valid.", "{valid_percent:.2f} %"),
-    Column("test", "{test_percent:.2f} ± {test_percent_95_interval:.2f} %"),
+    Column("test", "{test_percent:.2f} ({test_percent_95_low:.2f}-{test_percent_95_high:.2f}) %"),
 )

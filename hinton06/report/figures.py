@@ -1,4 +1,4 @@
-"""The chapter's Figures 2, 3 and 5 and learning curves, drawn from finished files.
+"""The chapter's Figures 2, 3 and 5, errors and learning curves, drawn from finished files.
 
 Reads files and trains nothing. Beside each picture lie the numbers it was drawn from.
 """
@@ -13,21 +13,24 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hinton06 import evaluation, sampling
 from hinton06.loading import Context, RunFile, load
 from hinton06.mnist import Digits
 from hinton06.numerics import Array
+from hinton06.recipes import counted
 from hinton06.records import Tree
-from hinton06.report import curves, files, grids
+from hinton06.report import captioned, curves, files, grids
 from hinton06.report import samples as samples_report
 from hinton06.report.files import ReportError
+from hinton06.streams import Use, stream
 from hinton06.training import RunError
 
 _Contents: TypeAlias = dict[str, bytes | str]
 """Of files that differ in their endings alone, by ending."""
+
+_HARD_CASES, _MOST_ERRORS, _ERRORS_ACROSS = 49, 200, 10
 
 _Made: TypeAlias = tuple[str, _Contents, Tree]
 """A figure: what it shows, its pictures, and the numbers that they are drawn from."""
@@ -37,14 +40,16 @@ _Made: TypeAlias = tuple[str, _Contents, Tree]
 class FigureOptions:
     """Which figures (all that the files can give when none is named), and what is in them.
 
-    `cases` digits in Figure 2; in Figure 3 these feature detectors, from 1, or so many random
-    ones; `gibbs` rounds between the samples of Figure 5; a seed of the features and of the samples.
+    `cases` digits in Figure 2 (49 if not given) and among the errors (at most 200); in Figure 3
+    these feature detectors, from 1, or so many random ones, of a `layer`, from 1; `gibbs` rounds
+    between the samples of Figure 5; a seed of the features and of the samples.
     """
 
     only: tuple[str, ...] = ()
-    cases: int = 49
+    cases: int | None = None
     features: tuple[int, ...] | None = None
     random_features: int = 100
+    layer: int = 1
     gibbs: int = 1000
     seed: int = 0
 
@@ -62,50 +67,95 @@ def draw(
 ) -> list[SavedFigure]:
     """Draw what each file can give, and the learning curves of all of them together.
 
-    Of a file that is not finished only the learning curves. The files of Figure 2 from ``bp-a.h5``
-    are ``figure2-bp-a.png``, ``.svg`` and ``.json``; the curves are ``learning-curves.png``,
-    ``.svg`` and ``.csv``. Raises `CheckpointError`, `RunError` or `ReportError` if a file cannot be
-    read or written, does not fit the data, lacks a chosen feature, or if there is nothing to draw.
+    Of a file that is not finished only Figure 3, as its features are now, and the learning curves.
+    The files of Figure 2 from ``bp-a.h5`` are ``figure2-bp-a.png``, ``.svg`` and ``.json``; those
+    of Figure 3 also name a higher layer, and the epoch of a file that is not finished; the curves
+    are ``learning-curves.png``, ``.svg`` and ``.csv``. Raises `CheckpointError`, `RunError` or
+    `ReportError` if a file cannot be read or written, does not fit the data, lacks a chosen
+    feature, or if there is nothing to draw.
     """
+    loaded, saved = _loaded(paths), []
+    # Figure 3 first: it takes no time, and looks whether the chosen features exist.
+    makers = {"3": _figure3, "2": _figure2, "errors": _errors, "5": _figure5}
+    for number, make in makers.items():
+        for name, file in loaded.items() if number in (options.only or makers) else ():
+            try:
+                _check(file, number)
+                about, contents, numbers = make(context, file, options)
+            except _NoFigure as why_not:
+                if options.only or why_not.surprising:
+                    named = "picture of errors" if number == "errors" else f"Figure {number}"
+                    context.progress.note(f"{file.path}: gives no {named}: {why_not}")
+                continue
+            head: Tree = {"figure": number, "about": about, "checkpoint": str(file.path)}
+            head["sha256"] = file.digest if file.complete else None
+            head["data"] = context.digits.sha256
+            contents[".json"] = json.dumps(head | numbers, indent=1, allow_nan=False) + "\n"
+            stem = number if number == "errors" else f"figure{number}"
+            target = folder / f"{stem}-{name}{_what_of(file, number, options)}"
+            saved.append(_saved(number, about, target, contents))
+    if "curves" in (options.only or "curves"):
+        saved += _curves(loaded, folder)
+    return _some(saved)
+
+
+def draw_curves(paths: Sequence[Path], folder: Path) -> list[SavedFigure]:
+    """Draw the learning curves alone, which takes no images. Raises as `draw`."""
+    return _some(_curves(_loaded(paths), folder))
+
+
+def _loaded(paths: Sequence[Path]) -> dict[str, RunFile]:
+    """Files by the names that their figures have."""
     names = [path.stem.removesuffix(".h5") for path in paths]
     for name in names:
         if names.count(name) > 1:
             raise ReportError(f"two files are named {name}, and their figures would be too")
-    loaded = dict(zip(names, map(load, paths), strict=True))
-    saved = []
-    # Figure 3 first: it takes no time, and looks whether the chosen features exist.
-    for number, make in (("3", _figure3), ("2", _figure2), ("5", _figure5)):
-        for name, file in loaded.items() if number in (options.only or number) else ():
-            why_not = _why_not(file, number)
-            if not why_not:
-                about, contents, numbers = make(context, file, options)
-                head = {"figure": number, "about": about, "checkpoint": str(file.path)}
-                head |= {"sha256": file.digest, "data": context.digits.sha256}
-                contents[".json"] = json.dumps(head | numbers, indent=1, allow_nan=False) + "\n"
-                saved.append(_saved(number, about, folder / f"figure{number}-{name}", contents))
-            elif options.only:
-                context.progress.note(f"{file.path}: gives no Figure {number}: {why_not}")
-    saved.sort(key=lambda figure: figure.figure)
-    contents = _learning_curves(loaded) if "curves" in (options.only or "curves") else {}
-    if contents:
-        about = f"learning curves of {', '.join(loaded)}"
-        saved.append(_saved("curves", about, folder / "learning-curves", contents))
+    return dict(zip(names, map(load, paths), strict=True))
+
+
+def _some(saved: list[SavedFigure]) -> list[SavedFigure]:
     if not saved:
         raise ReportError("these files give none of the chosen figures")
-    return saved
+    return sorted(saved, key=lambda figure: figure.figure)
 
 
-def _why_not(file: RunFile, number: str) -> str:
-    """Why a file cannot give a figure, in words; empty if it can."""
+def picture(
+    context: Context, file: RunFile, number: str, options: FigureOptions
+) -> tuple[str, bytes]:
+    """What a file's Figure 3 or 5 shows, in words, and as a PNG file. Raises as `draw`."""
+    about, contents, _ = {"3": _figure3, "5": _figure5}[number](context, file, options)
+    content = contents[".png"]
+    assert isinstance(content, bytes)
+    return about, content
+
+
+class _NoFigure(Exception):  # noqa: N818  # not an error: other figures are drawn
+    """Why a file gives no figure, and whether nobody would have known it before."""
+
+    def __init__(self, reason: str, surprising: bool = False) -> None:
+        super().__init__(reason)
+        self.surprising = surprising
+
+
+def _check(file: RunFile, number: str) -> None:
+    """Raise `_NoFigure` if what a file holds cannot give a figure."""
+    if number == "3":  # of a file that is not finished as well
+        return
     try:
         file.finished()
-        if number == "2":
+        if number in ("2", "errors"):
             file.recogniser()
         elif number == "5" and not file.generator().n_labels:
-            return "it was learned without labels"
+            raise _NoFigure("it was learned without labels")
     except RunError as error:
-        return str(error).removeprefix(f"{file.path}: ")
-    return ""
+        raise _NoFigure(str(error).removeprefix(f"{file.path}: ")) from None
+
+
+def _what_of(file: RunFile, number: str, options: FigureOptions) -> str:
+    """What of a file a figure shows, for its name: Figure 3 can show several things."""
+    layer = f"-layer{options.layer}" if options.layer > 1 else ""
+    epoch = "" if file.complete else f"-epoch{file.epochs_done}"
+    return layer + epoch if number == "3" else ""
 
 
 def _saved(figure: str, about: str, target: Path, contents: _Contents) -> SavedFigure:
@@ -159,16 +209,18 @@ def hard_cases(
 
 
 def _figure2(context: Context, file: RunFile, options: FigureOptions) -> _Made:
-    digits = context.digits
-    logs = evaluation.recognise_test_cases(context, file.path)
-    everyone = hard_cases(logs, digits.test_labels, len(logs))
+    logs, digits = evaluation.recognise_test_cases(context, file.path)
+    everyone = hard_cases(logs, digits.test_classes, len(logs))
     if not everyone:
-        raise ReportError(f"{file.path}: gets no test case right")
-    cases = hard_cases(logs, digits.test_labels, options.cases)
+        raise _NoFigure("it gets no test case right", surprising=True)
+    named = digits.classes
+    cases = [
+        dataclasses.replace(case, label=named[case.label], second=named[case.second])
+        for case in hard_cases(logs, digits.test_classes, options.cases or _HARD_CASES)
+    ]
     columns = grids.columns_for(len(cases))
-    figure = _digits_with_guesses(cases, columns, digits)
     about = (
-        f"{len(cases)} of the {len(everyone):,} test digits that {file.path.name} gets right, "
+        f"{len(cases)} of the {len(everyone):,} test cases that {file.path.name} gets right, "
         "those it is least sure of; its guess and its second guess"
     )
     shown = []
@@ -177,63 +229,132 @@ def _figure2(context: Context, file: RunFile, options: FigureOptions) -> _Made:
         probs = np.exp(logs[case.test_case].astype(np.float64)).tolist()
         shown.append(values | {"probabilities": probs})
     numbers: Tree = {"right": len(everyone), "errors": len(logs) - len(everyone)}
+    numbers["classes"] = list(named)
     numbers["right_with_lead_below_0.3"] = sum(case.margin < 0.3 for case in everyone)
     numbers["cases"] = shown
-    return about, {f".{form}": curves.saved(figure, form) for form in ("png", "svg")}, numbers
+    return about, _test_digits(digits, cases, columns, _guesses(cases)), numbers
 
 
 def _place(number: int, columns: int) -> Tree:
     return {"row": number // columns + 1, "column": number % columns + 1}
 
 
-def _digits_with_guesses(cases: Sequence[HardCase], columns: int, digits: Digits) -> Figure:
-    """Each digit with its class, the second guess, and the probabilities of both above it."""
-    wide, high, gap = 1.05, 1.3, 0.05  # inches
-    rows = -(-len(cases) // columns)
-    width, height = wide * columns + gap, high * rows + gap
-    figure = Figure(figsize=(width, height))
-    for number, case in enumerate(cases):
-        row, column = divmod(number, columns)
-        left, bottom, side = wide * column + gap, height - high * (row + 1), wide - gap
-        axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
-        axes.set_axis_off()
-        image = digits.test_images[case.test_case].reshape(digits.shape) / 255
-        axes.imshow(grids.ink(image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        guesses = ((case.label, case.probability), (case.second, case.second_probability))
-        title = "\n".join(f"{guess}: {probability:.2f}" for guess, probability in guesses)
-        axes.set_title(title, fontsize=8, pad=1)
-    return figure
+def _guesses(cases: Sequence[HardCase]) -> list[tuple[str, str]]:
+    """Each guess and second guess, with the probabilities."""
+    return [
+        (f"{case.label}: {case.probability:.2f}", f"{case.second}: {case.second_probability:.2f}")
+        for case in cases
+    ]
+
+
+def _test_digits(
+    digits: Digits, cases: Sequence[Any], columns: int, captions: Sequence[Sequence[str]]
+) -> _Contents:
+    """Test cases in scan order, each with its caption."""
+    images = digits.test_images.reshape(-1, *digits.shape)
+    shown = [images[case.test_case] / 255 for case in cases]
+    return {**captioned.draw(shown, captions, columns, ("png", "svg"))}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test case, by its place, that a net takes for another class; what it says of both."""
+
+    test_case: int
+    label: int
+    guess: int
+    probability: float
+    label_probability: float
+
+
+def mistakes(log_probabilities: Array, labels: NDArray[np.integer[Any]]) -> list[Mistake]:
+    """The cases that are not recognised, the surest guess first; of equal ones the earlier case.
+
+    Of an (n_cases, n_classes) array, in nats, and (n_cases,) labels. Not in the chapter.
+    """
+    probs = np.exp(log_probabilities.astype(np.float64))
+    guesses = log_probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(guesses != labels)
+    wrong = wrong[np.argsort(-probs[wrong, guesses[wrong]], kind="stable")]
+    guess, label = guesses[wrong], labels[wrong]
+    columns = (wrong, label, guess, probs[wrong, guess], probs[wrong, label])
+    return [Mistake(*(column[i].item() for column in columns)) for i in range(len(wrong))]
+
+
+def _errors(context: Context, file: RunFile, options: FigureOptions) -> _Made:
+    logs, digits = evaluation.recognise_test_cases(context, file.path)
+    named = digits.classes
+    everyone = [
+        dataclasses.replace(case, label=named[case.label], guess=named[case.guess])
+        for case in mistakes(logs, digits.test_classes)
+    ]
+    numbers: Tree = {"cases_in_all": len(logs), "errors": len(everyone), "cases": []}
+    if not everyone:
+        return f"{file.path.name} gets every test case right", {}, numbers
+    cases = everyone[: options.cases or _MOST_ERRORS]
+    columns = _ERRORS_ACROSS
+    captions = [
+        (f"{case.guess}: {case.probability:.2f}", f"is {case.label}: {case.label_probability:.2f}")
+        for case in cases
+    ]
+    shown = "" if len(cases) == len(everyone) else f"{len(cases)} of "
+    about = (
+        f"{shown}the {len(everyone):,} test cases that {file.path.name} gets wrong, the "
+        "surest first; its guess, and what it is"
+    )
+    numbers["cases"] = [
+        (_place(number, columns) if number < len(cases) else {}) | dataclasses.asdict(case)
+        for number, case in enumerate(everyone)
+    ]
+    return about, _test_digits(digits, cases, columns, captions), numbers
 
 
 def _figure3(context: Context, file: RunFile, options: FigureOptions) -> _Made:
     file.check_pixels(context.digits)
-    weights = file.kind.pixel_weights(file.model)
-    chosen = _chosen_features(file.path, options, weights.shape[1])
-    fields, columns = weights[:, chosen].T, grids.columns_for(len(chosen))
-    pictures = grids.receptive_fields(fields).reshape(-1, *context.digits.shape)
-    picture = grids.enlarged(grids.tile(pictures, columns, grids.FIELD_GAP))
+    layer, layers = options.layer, file.kind.up(file.learned)
+    if layer > len(layers):
+        raise ReportError(f"{file.path}: has layers 1 to {len(layers)}, not {layer}")
+    n_features = layers[layer - 1][0].shape[1]
+    chosen = _chosen_features(file.path, options, n_features)
+    fields = file.kind.fields(file.learned, layer, chosen).T
+    columns = grids.columns_for(len(chosen))
+    white = 3.0 if layer == 1 else _far(fields)
+    pictures = grids.receptive_fields(fields, white).reshape(-1, *context.digits.shape)
+    grid = grids.enlarged(grids.tile(pictures, columns, grids.FIELD_GAP))
+    picture = grids.above_each_other([grid, grids.key(f"-{white:g}", f"+{white:g}")])
+    so_far = "" if file.complete else f" after {counted(file.epochs_done, 'epoch')}"
+    of_layer = "first-layer features" if layer == 1 else f"features of layer {layer}"
+    through = "" if layer == 1 else ", through the layers below"
     about = (
-        f"receptive fields of {len(chosen)} of the {weights.shape[1]} first-layer features of "
-        f"{file.path.name}; white: weights of 3 and more, black: of -3 and less"
+        f"receptive fields of {len(chosen)} of the {n_features} {of_layer} of {file.path.name}"
+        f"{so_far}{through}; white: weights of {white:g} and more, black: of -{white:g} and less"
     )
     features = []
     for number, (feature, field) in enumerate(zip(chosen, fields, strict=True)):
         extremes = {"smallest_weight": float(field.min()), "largest_weight": float(field.max())}
         features.append(_place(number, columns) | {"feature": int(feature) + 1} | extremes)
-    seed = None if options.features else options.seed
-    numbers = {"seed": seed, "white": 3, "black": -3, "features": features}
+    numbers: Tree = {"seed": None if options.features else options.seed}
+    numbers |= {"layer": layer, "epochs_done": file.epochs_done}
+    numbers |= {"white": white, "black": -white, "features": features}
     return about, _grid(picture, about), numbers
+
+
+def _far(fields: Array) -> float:
+    """A weight, of two digits, that one in a hundred of these is beyond."""
+    size = float(np.quantile(np.abs(fields), 0.99))
+    return float(f"{size:.2g}") or 1.0
 
 
 def _chosen_features(path: Path, options: FigureOptions, n: int) -> NDArray[np.intp]:
     chosen = options.features
     if chosen is None:
-        rng = np.random.default_rng(options.seed)
+        rng = stream(options.seed, Use.FEATURES_SHOWN)
         drawn = rng.choice(n, min(options.random_features, n), replace=False)
         return np.sort(drawn).astype(np.intp)
     outside = [feature for feature in chosen if not 1 <= feature <= n]
     if outside:
-        raise ReportError(f"{path}: has first-layer features 1 to {n}, not {outside[0]}")
+        which = "first-layer" if options.layer == 1 else f"layer-{options.layer}"
+        raise ReportError(f"{path}: has {which} features 1 to {n}, not {outside[0]}")
     return np.array(chosen, np.intp) - 1
 
 
@@ -246,15 +367,16 @@ def _figure5(context: Context, file: RunFile, options: FigureOptions) -> _Made:
     numbers = {name: told[name] for name in ("gibbs", "seed")} | {"threads": context.threads}
     numbers |= {"labels_of_rows": told["clamped_labels"], "samples_in_a_row": told["samples"]}
     numbers["image_shape"] = told["image_shape"]
-    return about, _grid(grids.enlarged(samples_report.grid(samples)), about), numbers
+    return about, _grid(samples_report.picture(samples), about), numbers
 
 
-def _learning_curves(files: Mapping[str, RunFile]) -> _Contents:
+def _curves(files: Mapping[str, RunFile], folder: Path) -> list[SavedFigure]:
     """Of the panels that some file has something to show in; nothing if there are none."""
     drawn = [curves.Curve(name, f"C{n % 10}", file) for n, (name, file) in enumerate(files.items())]
-    every = (*curves.DISCRIMINATIVE, *curves.GENERATIVE)
-    panels = [panel for panel in every if any(map(panel.shows, files.values()))]
+    panels = [panel for panel in curves.PANELS if any(map(panel.shows, files.values()))]
     if not panels:
-        return {}
-    pictures = {f".{form}": curves.draw(drawn, panels, form) for form in ("png", "svg")}
-    return {**pictures, ".csv": curves.comma_separated(drawn)}
+        return []
+    contents: _Contents = {f".{form}": curves.draw(drawn, panels, form) for form in ("png", "svg")}
+    contents[".csv"] = curves.comma_separated(drawn)
+    about = f"learning curves of {', '.join(files)}"
+    return [_saved("curves", about, folder / "learning-curves", contents)]

@@ -8,23 +8,38 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import click
+
+from hinton06 import mnist
 from hinton06.checkpoint import CheckpointError
 from hinton06.loading import RunFile, load
+from hinton06.recipes import counted
 from hinton06.records import Tree, to_tree
+
+LEFT_OUT = "left out: "
+"""How a note begins that names files with a condition that no table knows."""
 
 # What some table knows: a table that does not passes such files over in silence.
 _TABULATED = {"labels", "cases", "translations", "images", "labelled", "random_start"}
+
+_CHAPTER = "tr2006"  # the recipe of the chapter's numbers
+_PICTURES = (".png", ".svg", ".gif")
 
 T = TypeVar("T")
 
 
 class ReportError(Exception):
     """A report that cannot be made; the message is one line."""
+
+
+class NoRunsError(ReportError):
+    """A folder holds no run that the report is of."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +69,20 @@ def conditions(file: RunFile) -> set[str]:
     return named - {"below"}
 
 
+def run_paths(folder: Path) -> list[Path]:
+    """The files in a folder that learning commands made, finished or not, in their order."""
+    return sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")])
+
+
 def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> Iterator[RunFile]:
     """The finished files in a folder that a table takes, by any of its selections.
 
     To the notes is added what cannot be read, is not finished, or is left out for a condition
-    that no table knows. `ReportError`, which names what the folder should hold, if there is
+    that no table knows. `NoRunsError`, which names what the folder should hold, if there is
     nothing of all that.
     """
     left_out, taken = [], 0
-    for path in sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")]):
+    for path in run_paths(folder):
         try:
             file = load(path)
         except CheckpointError as error:
@@ -78,11 +98,12 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
                 taken += 1
                 yield file
             elif not unknown:
-                notes.append(f"{path.name}: not finished, {file.epochs_done} epochs done")
+                done = counted(file.epochs_done, "epoch")
+                notes.append(f"{path.name}: not finished, {done} done")
     if left_out:
-        notes.append(f"left out: {', '.join(left_out)}")
+        notes.append(LEFT_OUT + ", ".join(left_out))
     if not (taken or notes):
-        raise ReportError(f"{folder}: there are no {holds} in it")
+        raise NoRunsError(f"{folder}: there are no {holds} in it")
 
 
 def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:
@@ -91,6 +112,32 @@ def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:
         other = files[place].path.name
         raise ReportError(f"{file.path}: a second file for one line of the table, beside {other}")
     files[place] = file
+
+
+def made_with(*made: RunFile) -> str | None:
+    """What the chapter did not have that files were made with: another recipe, other data."""
+    recipes = dict.fromkeys(f.recipe for f in made if f.recipe != _CHAPTER)
+    data = {f.lineage.data: f for f in made if f.lineage.data != mnist.SHA256}
+    parts = [f"recipe {name}" for name in recipes] + list(map(_of_data, data.values()))
+    return "; ".join(parts) or None
+
+
+def _of_data(file: RunFile) -> str:
+    """The name of a file's data, and how many of them it is tested on, if on any."""
+    folder, test = file.lineage.data_folder, file.outcome.test
+    name = Path(folder).name if folder else file.lineage.data[:8]
+    return f"data {name}" + (f", {counted(f'{test.cases:,}', 'test case')}" if test else "")
+
+
+def with_made(name: str, row: Mapping[str, Any]) -> str:
+    """A row's name, and what it was `made_with`, if that is to be said."""
+    return f"{name}: {row['made_with']}" if row.get("made_with") else name
+
+
+def training_cases(file: RunFile) -> int:
+    """How many training cases a net has learned, before they were translated."""
+    assert file.outcome.train is not None
+    return file.outcome.train.cases // len(mnist.shifts(file.lineage.translations))
 
 
 def capped_notes(file: RunFile) -> list[str]:
@@ -113,17 +160,35 @@ def file_values(file: RunFile) -> Tree:
     }
 
 
+def check_folder(folder: Path, file: Path | None = None) -> None:
+    """Raise `ReportError` if nothing can be written into a folder, before work is done for it.
+
+    It names the `file` that is to be written there, if there is one. What is missing is not made.
+    """
+    try:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise ReportError(f"{file or folder}: cannot be written: {error.strerror}") from None
+
+
 def save(path: Path, content: bytes | str) -> None:
     """Write a file, a str as UTF-8; its folder is made if need be.
 
-    Raises `ReportError` if that fails; what was at `path` is then untouched.
+    Another picture that was there is not replaced in silence. Raises `ReportError` if the file
+    cannot be written; what was at `path` is then untouched.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        written = content.encode() if isinstance(content, str) else content
+        temporary.write_bytes(written)
+        replaces = path.suffix in _PICTURES and path.is_file() and path.read_bytes() != written
         os.replace(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise ReportError(f"{path}: cannot be written: {error.strerror}") from None
+    if replaces:
+        click.echo(f"hinton06: {path}: takes the place of another picture", err=True)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from rich.color import Color
 from rich.console import Console
 from rich.style import Style
@@ -25,6 +25,8 @@ INK_GAP, FIELD_GAP = 208, 255
 _WIDTH = 1000
 _MAX_SCALE = 4
 _FRAME_MS = 120
+_FONT = ImageFont.load_default(15)
+_LINE = 22  # pixels that a line of text takes
 
 
 def ink(images: NDArray[np.floating[Any]]) -> Grey:
@@ -32,13 +34,13 @@ def ink(images: NDArray[np.floating[Any]]) -> Grey:
     return np.asarray(np.rint(255 * (1 - np.clip(images, 0, 1))), np.uint8)
 
 
-def receptive_fields(weights: NDArray[np.floating[Any]]) -> Grey:
-    """Weights as grey levels: 255 for +3 and more, 0 for -3 and less, linear between.
+def receptive_fields(weights: NDArray[np.floating[Any]], white: float = 3) -> Grey:
+    """Weights as grey levels: 255 for `white` and more, 0 for minus that and less, linear between.
 
     "Pure white means a positive weight of at least 3 and pure black means a negative weight of
     at least -3", Figure 3.
     """
-    return np.asarray(np.rint(255 * np.clip((weights + 3) / 6, 0, 1)), np.uint8)
+    return np.asarray(np.rint(255 * np.clip((weights + white) / (2 * white), 0, 1)), np.uint8)
 
 
 def columns_for(n: int) -> int:
@@ -66,6 +68,61 @@ def enlarged(picture: Grey) -> Grey:
     """The picture with each pixel as a square of up to 4 x 4, about 1000 wide at most."""
     scale = min(_MAX_SCALE, max(1, _WIDTH // picture.shape[1]))
     return picture.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _written(shape: tuple[int, int], texts: Sequence[tuple[float, float, str]]) -> Grey:
+    """White paper, (rows, columns), with texts that are centred at so many columns and rows."""
+    paper = Image.new("L", (shape[1], shape[0]), 255)
+    pen = ImageDraw.Draw(paper)
+    for x, y, text in texts:
+        pen.text((x, y), text, fill=0, font=_FONT, anchor="mm")
+    return np.asarray(paper)
+
+
+def _width(text: str) -> int:
+    """Pixels that a text takes, with some room at its sides."""
+    return math.ceil(_FONT.getlength(text)) + 12
+
+
+def above_each_other(pictures: Sequence[Grey]) -> Grey:
+    """Pictures from top to bottom; what is left over beside the narrower ones is white."""
+    width = max(picture.shape[1] for picture in pictures)
+    padded = (np.pad(p, ((0, 0), (0, width - p.shape[1])), constant_values=255) for p in pictures)
+    return np.vstack(list(padded))
+
+
+def with_row_names(picture: Grey, names: Sequence[str]) -> Grey:
+    """A picture of rows of equal height, each with its name on the left."""
+    width, step = max(map(_width, names)), picture.shape[0] / len(names)
+    texts = [(width / 2, step * (number + 0.5), name) for number, name in enumerate(names)]
+    return np.hstack([_written((len(picture), width), texts), picture])
+
+
+def with_names(pictures: Grey, columns: int, gap: int, names: Sequence[str]) -> Grey:
+    """(n, rows, columns) pictures as an enlarged `tile`, each below its name."""
+    rows = []
+    for first in range(0, len(pictures), columns):
+        own = slice(first, first + columns)
+        row = np.full((columns, *pictures.shape[1:]), 255, np.uint8)
+        row[: len(pictures[own])] = pictures[own]
+        tiled = enlarged(tile(row, columns, gap))
+        step = tiled.shape[1] / columns
+        texts = [(step * (n + 0.5), _LINE / 2, name) for n, name in enumerate(names[own])]
+        rows += [_written((_LINE, tiled.shape[1]), texts), tiled]
+    return above_each_other(rows)
+
+
+def line(text: str) -> Grey:
+    """A line of text, to be put above or below a picture."""
+    return _written((_LINE, _width(text)), [(_width(text) / 2, _LINE / 2, text)])
+
+
+def key(black: str, white: str) -> Grey:
+    """The grey levels from black to white between what they stand for, in a line."""
+    bar = np.zeros((_LINE, 130), np.uint8)
+    bar[1:-1, 1:-1] = np.linspace(0, 255, bar.shape[1] - 2)
+    drawn = np.hstack([line(black), bar, line(white)])
+    return np.pad(drawn, ((6, 4), (0, 0)), constant_values=255)
 
 
 def png(picture: Grey) -> bytes:

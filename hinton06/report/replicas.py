@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from scipy.special import stdtrit
 
+from hinton06 import mnist
+from hinton06.loading import RunFile
 from hinton06.recipes import show_value
 from hinton06.records import Tree
-from hinton06.report.files import ReportError
+from hinton06.report.files import NoRunsError, ReportError, with_made
 from hinton06.report.table import Column, Row, Table
 from hinton06.report.table1 import PRINTED, Table1, read_runs
 
@@ -27,14 +29,16 @@ def table(folders: Sequence[Path]) -> Table:
     """
     notes: list[str] = []
     tables = _tables(folders, notes)
-    rows = _rows(tables)
+    lines = _lines(tables)
+    rows = [row for row, _ in lines]
     seeds = ", ".join(map(str, tables))
     digests = {
         str(seed): {" ".join(filter(None, place)): net.digest for place, net in found.nets.items()}
         for seed, found in tables.items()
     }
     records = [
-        {"network": row["network"], "cases": row["cases"], "measure": measure}
+        {name: row[name] for name in ("network", "cases", "made_with")}
+        | {"measure": measure}
         | {name: value for name, value in row[measure].items() if name != "by_seed"}
         | {f"seed_{seed}": row[measure]["by_seed"].get(str(seed)) for seed in tables}
         for row in rows
@@ -49,22 +53,24 @@ def table(folders: Sequence[Path]) -> Table:
             f"Errors: means over the replicas of seeds {seeds}, and 95 % intervals for what the "
             "draws of so many do to a mean; sd is of one replica; at or below: replicas with no "
             "more test errors than the chapter. All are tested on the same cases: the sampling of "
-            "these (± in Table 1) comes on top."
+            "these (brackets in Table 1) comes on top."
         ],
         notes=[*notes, *_differences(tables)],
         records=records,
         json_rows=rows,
         extra={"sha256_by_seed": digests},
+        sources=[nets for _, nets in lines],
     )
 
 
 def _tables(folders: Sequence[Path], notes: list[str]) -> dict[int, Table1]:
     """The Table 1 of each seed, in ascending order."""
-    where, tables = dict[int, Path](), dict[int, Table1]()
+    where, tables, said = dict[int, Path](), dict[int, Table1](), dict[str, list[str]]()
     for folder in folders:
         found = read_runs(folder)
         for note in found.notes:
-            notes.append(note if note.startswith(str(folder)) else f"{folder}: {note}")
+            of_one = note.startswith(str(folder))  # it names its file, and so the folder
+            said.setdefault(note, []).extend([] if of_one else [str(folder)])
         seeds = sorted({file.lineage.seed for file in found.files.values()})
         if len(seeds) > 1:
             listed = ", ".join(map(str, seeds))
@@ -74,31 +80,60 @@ def _tables(folders: Sequence[Path], notes: list[str]) -> dict[int, Table1]:
         if seeds[0] in where:
             raise ReportError(f"{folder}: of seed {seeds[0]}, as {where[seeds[0]]}")
         where[seeds[0]], tables[seeds[0]] = folder, found
+    notes += [_note(text, where_said, len(folders)) for text, where_said in said.items()]
     if not tables:
-        raise ReportError(f"no finished net in {', '.join(map(str, folders))}")
+        raise NoRunsError(f"no finished net in {', '.join(map(str, folders))}")
     return dict(sorted(tables.items()))
 
 
-def _rows(tables: Mapping[int, Table1]) -> list[Tree]:
-    """The nine lines of Table 1; the mean of three nets stands before their product."""
-    rows = []
+def _note(text: str, folders: Sequence[str], n_folders: int) -> str:
+    """Once what is to be said of several folders."""
+    every = len(folders) == n_folders > 1
+    named = f"all {n_folders} folders" if every else ", ".join(folders)
+    return f"{named}: {text}" if named else text
+
+
+def _lines(tables: Mapping[int, Table1]) -> list[tuple[Tree, list[RunFile]]]:
+    """The nine lines of Table 1, and their nets; the mean of three stands before the product."""
+    lines = []
+    every = [file for found in tables.values() for file in found.nets.values()]
+    of_chapter = all(file.lineage.data == mnist.SHA256 for file in every)
     for number, printed in enumerate(PRINTED):
-        cases = printed["cases"]
+        one, three = slice(number, number + 1), slice(number - 3, number)
         if printed["network"] == "Combined":  # of the three nets above it
-            cases = PRINTED[number - 1]["cases"]
-            rows.append(_row("mean of three", cases, slice(number - 3, number), tables))
-        rows.append(_row(printed["network"], cases, slice(number, number + 1), tables))
-    return [row for row in rows if any(measure in row for measure in MEASURES)]
+            lines.append((_row("mean of three", three, three, tables, of_chapter), three))
+            lines.append((_row("Combined", one, three, tables, of_chapter), one))
+        else:
+            lines.append((_row(printed["network"], one, one, tables, of_chapter), one))
+    measured = [(row, place) for row, place in lines if any(name in row for name in MEASURES)]
+    return [(row, _nets(place, tables)) for row, place in measured]
 
 
-def _row(network: str, cases: str, place: slice, tables: Mapping[int, Table1]) -> Tree:
-    """Statistics of each measure that some replica has, of one line or the mean of several."""
-    row: Tree = {"network": network, "cases": cases}
+def _nets(place: slice, tables: Mapping[int, Table1]) -> list[RunFile]:
+    """What some lines are measured from, of the replicas that have all of it."""
+    lines = range(place.start, place.stop)
+    by_seed = [[found.nets_of(line) for line in lines] for found in tables.values()]
+    return [net for nets in by_seed if all(nets) for line in nets for net in line]
+
+
+def _row(
+    network: str, place: slice, nets: slice, tables: Mapping[int, Table1], of_chapter: bool
+) -> Tree:
+    """Statistics of each measure that some replica has, of one line or the mean of several.
+
+    `nets`: the lines of what was trained for it; `of_chapter`: that its data are the chapter's,
+    whose numbers then stand beside ours.
+    """
+    lines = [line for found in tables.values() for line in found.measured[nets] if line]
+    made = "; ".join(dict.fromkeys(line["made_with"] for line in lines if line["made_with"]))
+    cases = ", ".join(dict.fromkeys(line["cases"] for line in lines))
+    row: Tree = {"network": network, "cases": cases, "made_with": made or None}
     for name in MEASURES:
         means = {seed: _mean_of(found.measured[place], name) for seed, found in tables.items()}
         by_seed = {str(seed): value for seed, value in means.items() if value is not None}
         if by_seed:
-            row[name] = statistics(by_seed, _mean_of(PRINTED[place], name))
+            printed = _mean_of(PRINTED[place], name) if of_chapter else None
+            row[name] = statistics(by_seed, printed)
     return row
 
 
@@ -160,7 +195,7 @@ def _mean(row: Row, measure: str) -> str:
 
 
 _COLUMNS = (
-    Column("network", "{network}", left=True),
+    Column("network", lambda row: with_made(row["network"], row), left=True),
     Column("cases", "{cases}"),
     Column("valid. errs", lambda row: _mean(row, "valid_errors")),
     Column("chapter", "{test_errors[chapter]:.4g}"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
+from hinton06.recipes import counted
 from hinton06.records import Tree
 from hinton06.report import files, grids
 from hinton06.report.grids import INK_GAP, Grey
@@ -35,21 +37,61 @@ def frames(samples: Samples) -> list[Grey]:
 
     Where there is one chain for each label, or no label is clamped, in a near-square grid.
     """
-    rows = samples.clamped is not None and len(samples.clamped) > 1 and samples.chains > 1
-    columns = samples.chains if rows else grids.columns_for(len(samples.images))
+    columns = _columns(samples)
     return [
         grids.tile(grids.ink(samples.images[:, number]), columns, INK_GAP)
         for number in range(samples.images.shape[1])
     ]
 
 
-def save(samples: Samples, path: Path, form: str, title: str) -> None:
-    """Write the samples, in one of `FORMATS`, to a file, or raise `ReportError`."""
+def _columns(samples: Samples) -> int:
+    rows = samples.clamped is not None and len(samples.clamped) > 1 and samples.chains > 1
+    return samples.chains if rows else grids.columns_for(len(samples.images))
+
+
+def picture(samples: Samples) -> Grey:
+    """The `grid`, enlarged, with its labels: of each row if clamped, else above each sample."""
+    n_chains, n_samples, *shape = samples.images.shape
+    labels = samples.fantasies.labels
+    if labels is None:
+        return grids.enlarged(grid(samples))
+    if samples.clamped is not None and n_samples > 1:
+        names = [str(label) for label in labels[:, 0]]
+        return grids.with_row_names(grids.enlarged(grid(samples)), names)
+    columns = n_samples if n_samples > 1 else _columns(samples)
+    pictures = grids.ink(samples.images).reshape(n_chains * n_samples, *shape)
+    return grids.with_names(pictures, columns, INK_GAP, [str(label) for label in labels.flat])
+
+
+def animation(samples: Samples, gibbs: int) -> list[Grey]:
+    """The `frames`, enlarged, each with the labels of its samples and the rounds until then."""
+    columns, labels, drawn = _columns(samples), samples.fantasies.labels, []
+    for number, frame in enumerate(frames(samples)):
+        if labels is None:
+            shown = grids.enlarged(frame)
+        else:
+            names = [str(label) for label in labels[:, number]]
+            ink = grids.ink(samples.images[:, number])
+            shown = grids.with_names(ink, columns, INK_GAP, names)
+        rounds = grids.line(f"round {gibbs * (number + 1):,}")
+        drawn.append(grids.above_each_other([shown, rounds]))
+    return _of_one_size(drawn)
+
+
+def _of_one_size(pictures: list[Grey]) -> list[Grey]:
+    """Each as wide as the widest: the counter of rounds grows."""
+    width = max(picture.shape[1] for picture in pictures)
+    blank = np.full((0, width), 255, np.uint8)
+    return [grids.above_each_other([picture, blank]) for picture in pictures]
+
+
+def save(samples: Samples, path: Path, form: str, title: str, gibbs: int) -> None:
+    """Write the samples, `gibbs` rounds apart, in one of `FORMATS`, or raise `ReportError`."""
     if form == "gif":
-        content = grids.gif([grids.enlarged(frame) for frame in frames(samples)])
+        content = grids.gif(animation(samples, gibbs))
     else:
-        picture = grids.enlarged(grid(samples))
-        content = grids.svg(picture, title) if form == "svg" else grids.png(picture)
+        drawn = picture(samples)
+        content = grids.svg(drawn, title) if form == "svg" else grids.png(drawn)
     files.save(path, content)
 
 
@@ -57,17 +99,14 @@ def describe(samples: Samples, options: SamplingOptions) -> str:
     """What was sampled, in a line."""
     n_chains, n_samples = samples.images.shape[:2]
     if samples.clamped is not None:
-        labels = f", labels {', '.join(map(str, samples.clamped))} clamped"
+        word = "label" if len(samples.clamped) == 1 else "labels"
+        labels = f", {word} {', '.join(map(str, samples.clamped))} clamped"
     else:
         labels = "" if samples.fantasies.labels is None else ", labels free"
     return (
-        f"{_count(n_chains, 'chain')} of {_count(n_samples, 'sample')}, "
-        f"{_count(options.gibbs, 'Gibbs round')} before each{labels}"
+        f"{counted(n_chains, 'chain')} of {counted(n_samples, 'sample')}, "
+        f"{counted(options.gibbs, 'Gibbs round')} before each{labels}"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def values(samples: Samples, options: SamplingOptions, path: Path, made: Sequence[Path]) -> Tree:

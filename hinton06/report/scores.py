@@ -6,8 +6,11 @@ chapter's "There are several different ways of using the generative model for di
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 from hinton06 import provenance
 from hinton06.evaluation import EVERY_CASE, CaseSelection, Evaluation
 from hinton06.loading import Outcome, RunFile
+from hinton06.recipes import counted
 from hinton06.recognition import Score, product_of_nets, score
 from hinton06.records import Tree
 from hinton06.report.files import ReportError
@@ -27,7 +31,10 @@ from hinton06.report.table import Column, Row, Table
 Z_95 = 1.959964
 """Standard errors on each side of a 95 % interval."""
 
-OF_TEST_CASES = "± is a 95 % interval for the sampling of the test cases."
+ENDS = ("low", "high")
+"""Of an interval, as the names of columns end."""
+
+OF_TEST_CASES = "In brackets: 95 % intervals for the sampling of the test cases."
 
 # Test errors of the published net, continued on all 60,000 training cases.
 PUBLISHED = {
@@ -39,12 +46,17 @@ PUBLISHED = {
 }
 
 
-def interval(errors: int, cases: int) -> int:
-    """Half of a 95 % interval on a count of errors, for the sampling of the cases alone.
+def interval(errors: float, cases: int) -> tuple[float, float]:
+    """From where to where a 95 % interval on a count of errors goes, for the sampling of the cases.
 
-    1.96 binomial standard errors, rounded to whole errors.
+    Wilson's (1927), in errors: it lies within the cases, and has a width without any error too.
+    `errors` may be a mean of several nets.
     """
-    return round(Z_95 * Score(cases, errors, 0.0).standard_error)
+    square, share = Z_95**2, errors / cases
+    middle = errors + square / 2
+    half = Z_95 * math.sqrt(errors * (1 - share) + square / 4)
+    low, high = ((middle + side) / (1 + square / cases) for side in (-half, half))
+    return max(0.0, min(low, errors)), min(float(cases), max(high, errors))  # rounding apart
 
 
 def score_of_product(nets: Sequence[RunFile]) -> Score:
@@ -62,7 +74,8 @@ def scores_line(outcome: Outcome) -> str:
     parts = []
     for part, found in outcome.scores.items():
         name = part.replace("valid", "validation")
-        parts.append(f"{name} {found.cost_per_100:.3g} per 100, {found.errors} errors")
+        errors = counted(found.errors, "error")
+        parts.append(f"{name} {found.cost_per_100:.3g} per 100, {errors}")
     return "  " + "; ".join(parts)
 
 
@@ -117,7 +130,8 @@ def show(
     if as_json:
         values = [evaluation_values(evaluation, selection) for evaluation in evaluations]
         for evaluation in confusions:
-            values[evaluations.index(evaluation)]["confusion"] = evaluation.confusion.tolist()
+            told = {"classes": list(evaluation.classes), "confusion": evaluation.confusion.tolist()}
+            values[evaluations.index(evaluation)] |= told
         click.echo(json.dumps(values, indent=2, allow_nan=False))
         return
     _scores_table(evaluations, selection).show()
@@ -134,8 +148,8 @@ def evaluation_values(evaluation: Evaluation, selection: CaseSelection = EVERY_C
         "part": evaluation.part,
         **dataclasses.asdict(measured),
         "error_rate_percent": measured.error_rate,
-        "interval_95_errors": interval(measured.errors, measured.cases),
     }
+    values["errors_95_low"], values["errors_95_high"] = interval(measured.errors, measured.cases)
     if evaluation.seconds is not None:
         values["seconds"] = evaluation.seconds
     if method is not None:
@@ -151,13 +165,13 @@ def _row(evaluation: Evaluation) -> Tree:
     """An evaluation, the values of its method, and what is published of it."""
     name, spread = evaluation.method.name if evaluation.method else "softmax", evaluation.spread
     settings = evaluation.method.settings() if evaluation.method else {}
-    used = ", ".join(f"{value} {key}" for key, value in settings.items() if key != "seed")
+    used = ", ".join(counted(n, key[:-1]) for key, n in settings.items() if key != "seed")
     values = evaluation_values(evaluation)
     own = {
         "stem": Path(evaluation.name).stem,
         "method": name,
         "named": f"{name} ({used})" if used else name,
-        "interval_95_percent": 100 * values["interval_95_errors"] / values["cases"],
+        **{f"percent_95_{end}": 100 * values[f"errors_95_{end}"] / values["cases"] for end in ENDS},
         "effective_size": spread and spread.effective_size,
         "log_weight_sd": spread and spread.log_weight_sd,
         "published": PUBLISHED.get(name) if evaluation.part == "test" else None,
@@ -176,7 +190,7 @@ def _scores_table(evaluations: Sequence[Evaluation], selection: CaseSelection) -
         Column("cases", "{cases:,}"),
         Column("cost per 100", "{cost_per_100:.3f}"),
         Column("errors", "{errors}"),
-        Column("95 %", "± {interval_95_errors}"),
+        Column("95 %", "{errors_95_low:.0f}-{errors_95_high:.0f}"),
         Column("rate", "{error_rate_percent:.2f} %"),
         *([Column("seconds", "{seconds:.1f}")] if several else []),
     ]
@@ -191,25 +205,28 @@ def _remarks(evaluations: Sequence[Evaluation], selection: CaseSelection) -> lis
         if spread.log_weight_sd is not None:
             apart = f"; the log weights of an image vary by {spread.log_weight_sd:.2f} nats"
         found.append(
-            f"{each.name}, {each.part}: the {spread.passes} weighted passes are worth "
-            f"{spread.effective_size:.1f} equal ones{apart}; {spread.dominated:,} of "
-            f"{each.score.cases:,} cases hang on a single pass."
+            f"{each.name}, {each.part}: the {counted(spread.passes, 'weighted pass')} "
+            f"{'is' if spread.passes == 1 else 'are'} worth {spread.effective_size:.1f} equal "
+            f"ones{apart}; {spread.dominated:,} of {counted(f'{each.score.cases:,}', 'case')} hang "
+            "on a single pass."
         )
     if selection.cases is not None:
-        drawn = f"{selection.cases:,} cases of each part, drawn with seed {selection.seed}."
-        found.append(f"At most {drawn}")
+        drawn = counted(f"{selection.cases:,}", "case")
+        found.append(f"At most {drawn} of each part, drawn with seed {selection.seed}.")
     return found
 
 
 def _confusion_table(evaluation: Evaluation) -> Table:
     """How often each class was taken for each other."""
 
-    def guessed(label: int) -> Callable[[Row], str]:
-        return lambda row: str(row["counts"][label] or ".")
+    def guessed(place: int) -> Callable[[Row], str]:
+        return lambda row: str(row["counts"][place] or ".")
 
-    labels = range(len(evaluation.confusion))
-    columns = [Column("label", "{label}"), *(Column(str(n), guessed(n)) for n in labels)]
-    rows = [{"label": n, "counts": counts} for n, counts in enumerate(evaluation.confusion)]
+    labels = evaluation.classes or range(len(evaluation.confusion))
+    columns = [Column(str(label), guessed(n)) for n, label in enumerate(labels)]
+    columns = [Column("label", "{label}"), *columns]
+    counted = zip(labels, evaluation.confusion, strict=True)
+    rows = [{"label": label, "counts": counts} for label, counts in counted]
     title = f"{evaluation.name}, {evaluation.part}: row the label, column the guess"
     return Table(columns, rows, title=title)
 
@@ -220,14 +237,15 @@ _METHODS_COLUMNS = (
     Column("part", "{part}", left=True),
     Column("cases", "{cases:,}"),
     Column("cost per 100", "{cost_per_100:.3f}"),
-    Column("errors", "{errors} ± {interval_95_errors}"),
-    Column("error rate", "{error_rate_percent:.2f} ± {interval_95_percent:.2f} %"),
+    Column("errors", "{errors} ({errors_95_low:.0f}-{errors_95_high:.0f})"),
+    Column("error rate", "{error_rate_percent:.2f} ({percent_95_low:.2f}-{percent_95_high:.2f}) %"),
     Column("seconds", "{seconds:.1f}"),
     Column("published, test", "{published}", left=True),
 )
 _METHODS_WRITTEN = (
     "method", "passes", "rounds", "temperatures", "seed", "part", "cases", "cost_per_100",
-    "errors", "interval_95_errors", "seconds", "effective_size", "log_weight_sd", "published",
+    "errors", "errors_95_low", "errors_95_high", "seconds", "effective_size", "log_weight_sd",
+    "published",
 )  # fmt: skip
 
 
@@ -246,11 +264,53 @@ def methods_table(
         rows,
         name="methods",
         legend=[
-            "Costs in nats per 100 cases; ± is a 95 % interval for the sampling of the cases. "
-            "Published: Hinton, Osindero and Teh (2006), a net of theirs trained on 60,000 cases.",
+            "Costs in nats per 100 cases. In brackets: 95 % intervals for the sampling of the "
+            "cases. Published: Hinton, Osindero and Teh (2006), a net of theirs trained on 60,000 "
+            "cases.",
             *_remarks(evaluations, selection),
         ],
         records=[{"net": r["stem"]} | {n: r.get(n) for n in _METHODS_WRITTEN} for r in rows],
         json_rows=json_rows,
         extra={"threads": threads, "provenance": provenance.describe()},
+        beside={
+            "cases.csv": lambda: _cases_csv(evaluations),
+            "cases.npz": lambda: _cases_npz(evaluations),
+        },
     )
+
+
+def _cases(evaluations: Sequence[Evaluation]) -> dict[str, NDArray[Any]]:
+    """What was said of every case, a row for each: columns by name, docs/commands.md."""
+    columns: dict[str, list[Any]] = {}
+    measured = [each for each in evaluations if each.log_probs is not None]  # not of a product
+    classes = np.unique([label for each in measured for label in each.classes])
+    for each in measured:
+        method = each.method.name if each.method else "softmax"
+        same = {"net": each.name, "method": method, "part": each.part}
+        own = {name: np.full(each.score.cases, value) for name, value in same.items()}
+        known, logs = np.array(each.classes), np.asarray(each.log_probs)
+        own |= {"case": each.numbers, "label": known[each.labels], "guess": known[logs.argmax(1)]}
+        own["log_probabilities"] = np.full((len(logs), len(classes)), -np.inf, logs.dtype)
+        own["log_probabilities"][:, np.searchsorted(classes, known)] = logs
+        for name, column in own.items():
+            columns.setdefault(name, []).append(column)
+    whole = {name: np.concatenate(parts) for name, parts in columns.items()}
+    return whole | {"probabilities": np.exp(whole["log_probabilities"]), "classes": classes}
+
+
+def _cases_npz(evaluations: Sequence[Evaluation]) -> bytes:
+    written, columns = io.BytesIO(), _cases(evaluations)
+    np.savez_compressed(written, **columns)  # type: ignore[arg-type]  # of names and arrays
+    return written.getvalue()
+
+
+def _cases_csv(evaluations: Sequence[Evaluation]) -> str:
+    """With the probabilities in a column for each class, in as many digits as tell them apart."""
+    columns = _cases(evaluations)
+    del columns["log_probabilities"]
+    probs, classes, written = columns.pop("probabilities"), columns.pop("classes"), io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow([*columns, *(f"p{label}" for label in classes)])
+    lists = [column.tolist() for column in columns.values()]
+    writer.writerows((*row, *p) for *row, p in zip(*lists, probs.astype(str).tolist(), strict=True))
+    return written.getvalue()

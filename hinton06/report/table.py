@@ -18,9 +18,12 @@ from typing import Any, TypeAlias
 import click
 from rich.cells import cell_len
 from rich.console import Console
+from rich.segment import Segment, Segments
 from rich.table import Table as Grid
 from rich.text import Text
 
+from hinton06.console import plain
+from hinton06.loading import RunFile
 from hinton06.report.files import save
 
 FORMATS = ("terminal", "markdown", "csv", "json")
@@ -30,7 +33,7 @@ Row: TypeAlias = Mapping[str, Any]
 """Values by name; None where there is none."""
 
 _PROSE_WIDTH = 80
-_TEXT_WIDTH = 16  # to which a column of text may be folded
+_TEXT_WIDTH = 16  # to which a column of text may be folded, or to its longest word
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ class Table:
     column's text stands, on a terminal, once above the rows that share it. `strong` rows are bold
     in Markdown; on a terminal the others are dim. As CSV the `records` are written, if not the
     rows; as JSON the `json_rows`, if not the records, and the `extra`: how the files were made.
-    `pictures` are saved with the table: bytes, by file name.
+    Files `beside` it are saved with the table: their content, by name. `sources` are the files that
+    each row is measured from, none for a row in print; None where the table does not say.
     """
 
     columns: Sequence[Column]
@@ -82,7 +86,8 @@ class Table:
     records: Sequence[Row] | None = None
     json_rows: Sequence[Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-    pictures: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+    beside: Mapping[str, Callable[[], bytes | str]] = field(default_factory=dict)
+    sources: Sequence[Sequence[RunFile]] | None = None
 
     def show(self, form: str = "terminal") -> None:
         """Print the table on standard output, in one of `FORMATS`."""
@@ -92,17 +97,22 @@ class Table:
             click.echo({"markdown": self.markdown, "csv": self.csv, "json": self.json}[form]())
 
     def save(self, folder: Path) -> None:
-        """Write the table into a folder as .md, .csv and .json, and its pictures.
+        """Write the table into a folder as .md, .csv and .json, and what is beside it.
 
         Raises `ReportError` if a file cannot be written; what was at its path is then untouched.
         """
         for suffix, text in (("md", self.markdown), ("csv", self.csv), ("json", self.json)):
             save(folder / f"{self.name}.{suffix}", text() + "\n")
-        for name, draw in self.pictures.items():
-            save(folder / name, draw())
+        for name, content in self.beside.items():
+            save(folder / name, content())
 
     def _paragraphs(self) -> list[str]:
         return [*self.legend, *(f"Note: {note}" for note in self.notes)]
+
+    @property
+    def measured(self) -> bool:
+        """Whether any row is more than what is in print."""
+        return bool(self.rows) if self.sources is None else any(self.sources)
 
     @property
     def _records(self) -> Sequence[Row]:
@@ -142,22 +152,22 @@ class Table:
         becomes a record of "heading: value" lines. No number or name loses anything.
         """
         shown = self.columns[1:] if self.sections else self.columns
-        headings = [column.short or column.heading for column in shown]
-        cells = [[column.text(row) for column in shown] for row in self.rows]
+        headings = [plain(column.short or column.heading, console.encoding) for column in shown]
+        cells = [[plain(c.text(row), console.encoding) for c in shown] for row in self.rows]
         room = console.width if console.is_terminal else None
         widths, gap = _widths(shown, headings, cells, room)
         if room is None:
             lines = [self.title, *self._paragraphs()]
             console.width = max(sum(widths) + gap * len(widths), *map(cell_len, lines), 1)
         if self.title:
-            console.print(self.title, style="italic")
+            _print_lines(console, Text(self.title, "italic"))
         if widths:
             head = _grid(shown, widths, gap, "bottom")
             head.add_row(*map(Text, headings), style="bold")
-            console.print(head)
+            _print_lines(console, head)
         for section, rows in groupby(zip(self.rows, cells, strict=True), self._section):
             if section:
-                console.print(section, style="bold", overflow="fold")
+                _print_lines(console, Text(section, "bold", overflow="fold"))
             grid = _grid(shown, widths, gap, "top")
             for row, texts in rows:
                 style = "dim" if self.strong and not self.strong(row) else ""
@@ -166,9 +176,9 @@ class Table:
                 else:
                     _print_record(console, shown, texts, style)
             if widths:
-                console.print(grid)
+                _print_lines(console, grid)
         for paragraph in self._paragraphs():
-            console.print(paragraph, width=min(console.width, _PROSE_WIDTH) if room else None)
+            _print_lines(console, Text(paragraph), _PROSE_WIDTH if room else None)
 
     def _section(self, row: tuple[Row, Any]) -> str:
         return self.columns[0].text(row[0]) if self.sections else ""
@@ -182,9 +192,10 @@ def _widths(
     for number, (column, heading) in enumerate(zip(columns, headings, strict=True)):
         content = max((cell_len(texts[number]) for texts in cells), default=0)
         word = max(map(cell_len, heading.split()), default=0)
+        longest = max((cell_len(w) for texts in cells for w in texts[number].split()), default=0)
         wanted.append(max(content, cell_len(heading)))
         whole.append(max(content, word))
-        folded.append(max(min(content, _TEXT_WIDTH), word) if column.left else whole[-1])
+        folded.append(max(min(longest, _TEXT_WIDTH), word) if column.left else whole[-1])
     if room is None:
         return wanted, 2
     for most, least, gap in ((wanted, whole, 2), (wanted, whole, 1), (whole, folded, 1)):
@@ -203,12 +214,23 @@ def _grid(columns: Sequence[Column], widths: list[int], gap: int, vertical: Any)
     return grid
 
 
+def _print_lines(console: Console, what: Grid | Text, most: int | None = None) -> None:
+    """Without the spaces that lines end with; no wider than the console, or than `most`."""
+    options = console.options.update(width=min(console.width, most or console.width))
+    for line in console.render_lines(what, options, pad=False):
+        while line and not line[-1].text.strip():
+            line.pop()
+        if line:
+            line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
+        console.print(Segments([*line, Segment.line()]), end="")
+
+
 def _print_record(console: Console, columns: Any, texts: list[str], style: str) -> None:
     """A line for each value that there is, and an empty line."""
     for column, text in zip(columns, texts, strict=True):
         if text not in ("", "."):
             line = f"{column.heading}: {text}" if column.heading else text
-            console.print(line, style=style, overflow="fold")
+            _print_lines(console, Text(line, style, overflow="fold"))
     console.print()
 
 

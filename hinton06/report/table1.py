@@ -9,7 +9,7 @@ from typing import Any
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
 from hinton06.records import Tree
-from hinton06.report.files import Selection, each_run, file_values, put
+from hinton06.report.files import Selection, each_run, file_values, made_with, put, with_made
 from hinton06.report.scores import OF_TEST_CASES, interval, score_of_product
 from hinton06.report.table import Column, Row, Table
 
@@ -21,9 +21,10 @@ _NAMES = ("network", "cases", "epochs", *_MEASURES)
 def _row(test_cases: int = 10_000, **numbers: Any) -> Tree:
     """One line of Table 1, with the test errors' interval and rate; None where it is empty."""
     errors = numbers["test_errors"]
-    row = dict.fromkeys(_NAMES) | numbers | {"test_cases": test_cases}
-    rate, half = 100 * errors / test_cases, interval(errors, test_cases)
-    return row | {"test_errors_95_interval": half, "test_error_rate_percent": rate}
+    row = dict.fromkeys((*_NAMES, "made_with")) | numbers | {"test_cases": test_cases}
+    low, high = interval(errors, test_cases)
+    row |= {"test_errors_95_low": low, "test_errors_95_high": high}
+    return row | {"test_error_rate_percent": 100 * errors / test_cases}
 
 
 # The chapter's own numbers: Table 1 of UTML TR 2006-004.
@@ -63,6 +64,12 @@ class Table1:
     measured: list[Tree] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def nets_of(self, line: int) -> list[RunFile]:
+        """The nets of one line: a single one, or those of a product; none if not all are there."""
+        role, splits = _SOURCES[line]
+        nets = [net for s in splits or [None] if (net := self.files.get((role, s)))]
+        return nets if len(nets) == len(splits or [None]) else []
+
     @property
     def nets(self) -> dict[tuple[str, str | None], RunFile]:
         """The files but for the stacks."""
@@ -77,22 +84,21 @@ def read_runs(folder: Path) -> Table1:
     found = Table1()
     for file in each_run(folder, "nets of Table 1", found.notes, *_SELECTIONS):
         put(found.files, (file.lineage.role, file.lineage.split), file)
-    found.measured = [_measured_row(found, *source) for source in _SOURCES]
+    found.measured = [_measured_row(found.nets_of(line), line) for line in range(len(PRINTED))]
     found.notes += _notes(found)
     return found
 
 
-def _measured_row(found: Table1, role: str, splits: str | None) -> Tree:
-    """Of one net, or of the product of three; empty if not all are there."""
-    nets = [net for split in splits or [None] if (net := found.files.get((role, split)))]
-    if len(nets) < len(splits or [None]):
+def _measured_row(nets: list[RunFile], line: int) -> Tree:
+    """Of one net, or of the product of three; empty without any."""
+    if not nets:
         return {}
-    name, numbers, scores = "Combined", Tree(), nets[0].outcome.scores
+    name, numbers, scores = PRINTED[line]["network"], Tree(), nets[0].outcome.scores
+    numbers["made_with"] = made_with(*nets)
     if len(nets) > 1:
         scores = {"test": score_of_product(nets)}
     else:
-        name = f"Net{splits}" if splits else "not pre-trained"
-        numbers = {"cases": f"{scores['train'].cases:,}", "epochs": nets[0].outcome.epochs_text}
+        numbers |= {"cases": f"{scores['train'].cases:,}", "epochs": nets[0].outcome.epochs_text}
     for part, score in scores.items():
         numbers |= {f"{part}_cost": score.cost_per_100, f"{part}_errors": score.errors}
     return _row(scores["test"].cases, network=name, **numbers)
@@ -130,10 +136,11 @@ def _train_cost(row: Row) -> str:
     return f"{cost:.3f}" if row["source"] == "measured" else str(cost)
 
 
-_TEST_ERRORS = Column("", "{test_errors} ± {test_errors_95_interval}")
+_WHOSE = {"chapter": "chapter", "measured": "ours"}
+_TEST_ERRORS = Column("", "{test_errors} ({test_errors_95_low:.0f}-{test_errors_95_high:.0f})")
 _COLUMNS = (
     Column("network", lambda row: row["network"] if row["source"] == "chapter" else "", left=True),
-    Column("", lambda row: "ours" if row["source"] == "measured" else "chapter", left=True),
+    Column("", lambda row: with_made(_WHOSE[row["source"]], row), left=True),
     Column("backprop training set size", "{cases}", short="cases"),
     Column("train epochs", "{epochs}", short="epochs"),
     Column("train cost per 100", _train_cost, short="train cost"),
@@ -161,7 +168,7 @@ def table(folder: Path) -> Table:
         rows,
         name="table1",
         title="Table 1: the chapter's numbers, and ours below them",
-        legend=[f"Costs in nats per 100 cases; {OF_TEST_CASES}"],
+        legend=[f"Costs in nats per 100 cases. {OF_TEST_CASES}"],
         notes=found.notes,
         strong=lambda row: row["source"] == "measured",
         records=[row for row in rows if "network" in row],
@@ -170,7 +177,8 @@ def table(folder: Path) -> Table:
             for chapter, ours in pairs
         ],
         extra={"cpu_seconds_of_all_files": seconds, "files": made},
-        pictures={"learning-curves.png": lambda: _learning_curves(found)},
+        beside={"learning-curves.png": lambda: _learning_curves(found)},
+        sources=[nets for line in range(len(pairs)) for nets in ([], found.nets_of(line))],
     )
 
 

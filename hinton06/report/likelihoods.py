@@ -1,0 +1,138 @@
+"""Log Z and log p of stacks and generative nets, beside what is published of one of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from hinton06 import mnist, provenance
+from hinton06.estimation import Likelihood
+from hinton06.evaluation import PARTS, CaseSelection
+from hinton06.likelihood import Estimate
+from hinton06.recipes import LikelihoodSettings, PretrainSettings
+from hinton06.records import Tree
+from hinton06.report.table import Column, Row, Table
+
+WIDE_GAP = 3.0
+"""Nats between the two estimates of log Z that are worth a note."""
+
+PUBLISHED_TEST = {("CD-25", 500): -86.34}
+"""Mean log p of MNIST's test images, by how an RBM was learned and its features: Salakhutdinov and
+Murray (2008)."""
+
+
+def _log_z(name: str) -> Callable[[Row], str]:
+    """An estimate and its interval; an exact value alone."""
+
+    def cell(row: Row) -> str:
+        if row[name] is None:
+            return ""
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
+        ends = ["?" if end is None else f"{end:.2f}" for end in (low, high)]
+        return f"{row[name]:.2f}" + ("" if row["exact"] else f" [{ends[0]}, {ends[1]}]")
+
+    return cell
+
+
+_COLUMNS = (
+    Column("net", "{net}", left=True),
+    Column("units", "{units}", left=True),
+    Column("learned by", "{learned_by}", left=True),
+    Column("log p of", "{of}", left=True),
+    Column("log Z", _log_z("log_z")),
+    Column("from above", _log_z("log_z_above")),
+    Column("gap", "{gap:.2f}"),
+    *(Column(part, f"{{{part}_log_p:.2f}} ({{{part}_standard_error:.2f}})") for part in PARTS),
+    Column("published, test", "{published_test:.2f}"),
+)
+
+
+def table(
+    found: Sequence[Likelihood],
+    settings: LikelihoodSettings,
+    selection: CaseSelection,
+    seed: int,
+    threads: int,
+) -> Table:
+    """A row for each model; saved with the settings, and the versions of this installation."""
+    made = {"settings": dataclasses.asdict(settings), "seed": seed, "threads": threads}
+    rows = list(map(_row, found))
+    missing = {part for part in PARTS if not any(part in each.log_ps for each in found)}
+    if not any(row["published_test"] for row in rows):
+        missing.add("published, test")
+    columns = [column for column in _COLUMNS if column.heading not in missing]
+    return Table(
+        columns,
+        rows,
+        name="likelihood",
+        legend=_legend(settings, selection, seed),
+        notes=list(dict.fromkeys(filter(None, map(_note, rows)))),
+        extra=made | {"provenance": provenance.describe()},
+    )
+
+
+def _legend(settings: LikelihoodSettings, selection: CaseSelection, seed: int) -> list[str]:
+    grey = "drawn with their grey values as probabilities" if settings.binary == "drawn" else (
+        "on from a grey value of one half"
+    )  # fmt: skip
+    sampled = (
+        f"by annealed importance sampling ({settings.chains:,} chains, "
+        f"{settings.temperatures:,} temperatures), in brackets three standard errors on each side"
+    )
+    back = (
+        f"by the way back, from training images after {settings.rounds:,} rounds of Gibbs sampling"
+    )
+    lines = [
+        "Nats. log p: mean over images, in brackets one standard error; of more than one layer a "
+        "lower bound on it. With log Z from above it is lower by the gap.",
+        f"log Z: exact, or {sampled}. From above: {back}, as far as these are the model's samples.",
+        f"Pixels are binary: {grey}, by seed {seed}.",
+    ]
+    if selection.cases is not None:
+        lines.append(f"At most {selection.cases:,} cases of each part, drawn with seed {seed}.")
+    return lines
+
+
+def _note(row: Row) -> str:
+    """That two estimates are too far apart to say much, if they are."""
+    if row["gap"] is None or abs(row["gap"]) <= WIDE_GAP:
+        return ""
+    known = f"log Z of {row['net']}, {row['units']}, is known to within {abs(row['gap']):.0f} nats"
+    return f"{known}; more --temperatures bring both estimates together"
+
+
+def _row(found: Likelihood) -> Tree:
+    """Everything that was measured of one model, by name."""
+    file, log_z, settings = found.file, found.log_z, found.file.settings
+    model, sizes = file.model, [file.model.n_pixels, *(len(b) for _, b in file.kind.up(file.model))]
+    n_layers, learned_by = found.layer or len(sizes) - 1, "wake-sleep"
+    if isinstance(settings, PretrainSettings):
+        learned_by = f"{'persistent ' if settings.persistent else ''}CD-{settings.cd}"
+    labels = model.n_classes if n_layers == len(sizes) - 1 else 0
+    on_mnist = file.lineage.data == mnist.SHA256 and not labels and n_layers == 1
+    row: Tree = {
+        "net": file.path.name.removesuffix(".h5"),
+        "layer": found.layer,
+        "units": "-".join(map(str, sizes[: n_layers + 1])),
+        "label_units": labels,
+        "learned_by": learned_by,
+        "of": "images with labels" if found.labelled else "images",
+        "bound": n_layers > 1,
+        "exact": log_z.exact is not None,
+        "log_z": log_z.value,
+        **_sides("log_z", log_z.below),
+        "log_z_above": log_z.above and log_z.above.log_z,
+        **_sides("log_z_above", log_z.above),
+        "gap": log_z.gap,
+    }
+    for part in PARTS:
+        own = found.log_ps.get(part)
+        row |= {f"{part}_cases": own and own.cases, f"{part}_log_p": own and own.mean}
+        row[f"{part}_standard_error"] = own and own.standard_error
+    row["published_test"] = PUBLISHED_TEST.get((learned_by, sizes[1])) if on_mnist else None
+    return row | {"seconds": found.seconds, "sha256": file.digest}
+
+
+def _sides(name: str, estimate: Estimate | None) -> Tree:
+    fields = ("low", "high", "log_weight_sd", "effective_size")
+    return {f"{name}_{field}": getattr(estimate, field, None) for field in fields}

@@ -1,0 +1,98 @@
+"""Every table of the files in folders of runs: what makes it, and where the chapter tells of it.
+
+The registry that the commands and the page take them from: a new table is one entry here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from hinton06.report import error_rates, replicas, table1
+from hinton06.report.table import Table
+
+
+@dataclass(frozen=True)
+class Report:
+    """A table: the command that prints it, its help text, and its heading on a page.
+
+    `make` takes a folder or, if `several`, a sequence of them, and raises `NoRunsError` where
+    there is nothing for it. `section` is the chapter's that tells of its numbers, none if it is of
+    something beyond the chapter; `target` what Make makes its files by. Unless a file of it has one
+    of the conditions that it is `of`, if any, it has nothing to say on a page.
+    """
+
+    command: str
+    make: Callable[[Any], Table]
+    title: str
+    about: str
+    section: str = ""
+    target: str = ""
+    several: bool = False
+    of: frozenset[str] = frozenset()
+
+
+TABLES = (
+    Report(
+        "table1",
+        table1.table,
+        "Table 1",
+        """Table 1 of the chapter beside what the files in the folder RUNS hold.
+
+        Says what is missing where some are not finished; saves the learning curves too.
+        """,
+        "Details of the discriminative fine-tuning procedure",
+        "table1",
+    ),
+    Report(
+        "replicas",
+        replicas.table,
+        "Table 1 over several seeds",
+        """Table 1 over several replicas, one folder RUNS for each seed: means and spread.
+
+        `make table1 SEED=1` makes the folder runs/table1-seed1, and so on. Says what is missing,
+        and what the replicas do not have in common.
+        """,
+        "Details of the discriminative fine-tuning procedure",
+        "replicas",
+        several=True,
+    ),
+    Report(
+        "generative",
+        partial(error_rates.table, study=error_rates.GENERATIVE),
+        "Error rates of the generative half",
+        """The generative half's error rates beside what the files in the folder RUNS hold.
+
+        Greedy pretraining with labels, contrastive wake-sleep, and the mixed gradient.
+        """,
+        "Using contrastive wake-sleep for generative fine-tuning",
+        "hybrid",
+    ),
+    Report(
+        "translated",
+        partial(error_rates.table, study=error_rates.TRANSLATED),
+        "Error rates with translated images",
+        """Error rates with translated images beside what the files in the folder RUNS hold.
+
+        Of nets that `finetune-bp` made from what `pretrain --translations 2` had learned.
+        """,
+        "Using geometric prior knowledge",
+        "translated",
+    ),
+    Report(
+        "unlabelled",
+        error_rates.few_labels,
+        "Error rates with few labels",
+        """Error rates with few labels, with and without pretraining on images that have none.
+
+        Of the nets in the folder RUNS that `finetune-bp`, with or without --labelled, stopped by
+        validation. Of several layers and rates those that validation chose are shown; CSV and JSON
+        hold all.
+        """,
+        "Using extra unlabeled data",
+        "unlabelled",
+        of=frozenset({"labelled", "images", "random_start"}),
+    ),
+)
