@@ -251,6 +251,24 @@ def test_a_signal_saves_the_epoch_it_comes_in(
     assert digests(tmp_path) == digests(made)
 
 
+def test_what_goes_on_with_other_threads_is_said_once(
+    digits: Digits, make_progress: Any, tmp_path: Path
+) -> None:
+    def killed(epochs: int) -> None:
+        if epochs == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(digits, make_progress(killed), tmp_path, together=6, save_every_s=0.0)
+    again = make_progress()
+    learn(digits, again, tmp_path, together=6, threads=2)
+    (note,) = [note for note in again.notes if "threads" in note]
+    assert "pretrain-a.h5: goes on with threads 2 after 1" in note
+    assert note.endswith("(5 others as well)")
+    stack, net = (load(tmp_path / "seed-1" / f"{name}-b.h5") for name in ("pretrain", "bp"))
+    assert (stack.lineage.threads_before, net.lineage.threads_before) == ((1,), ())
+
+
 def test_too_little_memory_makes_smaller_groups(
     made: Path, digits: Digits, progress: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ class Member:
         self.run.history = []
         self.state, note = self.run.saved()
         self.run.provenance |= place.described()
-        return note
+        return "" if place.on_card else note  # a card's bits are of no threads
 
     @property
     def epoch(self) -> int:

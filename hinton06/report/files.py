@@ -63,10 +63,11 @@ class Selection:
 def conditions(file: RunFile) -> set[str]:
     """What sets a file's experiment apart from the chapter's plain one: names of its lineage.
 
-    And the settings with a value that files from before there was such a setting cannot have.
+    And the settings with a value that files from before there was such a setting cannot have. Where
+    it was learned, its device, makes no other experiment.
     """
     named = {*file.lineage.conditions(), *file.lineage.below, *file.settings.apart()}
-    return named - {"below"}
+    return named - {"below", "device"}
 
 
 def run_paths(folder: Path) -> list[Path]:
@@ -78,10 +79,10 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
     """The finished files in a folder that a table takes, by any of its selections.
 
     To the notes is added what cannot be read, is not finished, or is left out for a condition
-    that no table knows. `NoRunsError`, which names what the folder should hold, if there is
-    nothing of all that.
+    that no table knows, and devices if there are several. `NoRunsError`, which names what the
+    folder should hold, if there is nothing of all that.
     """
-    left_out, taken = [], 0
+    left_out, taken, devices = [], 0, set[str]()
     for path in run_paths(folder):
         try:
             file = load(path)
@@ -96,14 +97,22 @@ def each_run(folder: Path, holds: str, notes: list[str], *wanted: Selection) -> 
                 left_out.append(f"{path.name} ({', '.join(sorted(unknown))})")
             elif not unknown and file.complete and path.suffix != ".part":
                 taken += 1
+                devices.add(device_of(file))
                 yield file
             elif not unknown:
                 done = counted(file.epochs_done, "epoch")
                 notes.append(f"{path.name}: not finished, {done} done")
     if left_out:
         notes.append(LEFT_OUT + ", ".join(left_out))
+    if len(devices) > 1:
+        notes.append(f"the files come from different devices: {', '.join(sorted(devices))}")
     if not (taken or notes):
         raise NoRunsError(f"{folder}: there are no {holds} in it")
+
+
+def device_of(file: RunFile) -> str:
+    """Where it was learned: by the package's own learners, or in PyTorch on this device."""
+    return file.lineage.device or "this package's own"
 
 
 def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:

@@ -12,7 +12,7 @@ from hinton06 import mnist
 from hinton06.loading import RunFile
 from hinton06.recipes import show_value
 from hinton06.records import Tree
-from hinton06.report.files import NoRunsError, ReportError, with_made
+from hinton06.report.files import NoRunsError, ReportError, device_of, with_made
 from hinton06.report.table import Column, Row, Table
 from hinton06.report.table1 import PRINTED, Table1, read_runs
 
@@ -167,11 +167,11 @@ def statistics(by_seed: Mapping[str, float], printed: float | None) -> Tree:
 
 
 def _differences(tables: Mapping[int, Table1]) -> list[str]:
-    """Settings and data that are not the same in all replicas."""
+    """Settings, data and devices that are not the same in all replicas."""
     found: dict[str, set[str]] = {}
     for table1 in tables.values():
         for net in table1.nets.values():
-            common = {"recipe": net.recipe, "data": net.lineage.data}
+            common = {"recipe": net.recipe, "data": net.lineage.data, "device": device_of(net)}
             for name, value in {**vars(net.settings), **common}.items():
                 found.setdefault(name, set()).add(show_value(value))
     differing = [(name, ", ".join(sorted(found[name]))) for name in found if len(found[name]) > 1]

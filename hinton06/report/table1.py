@@ -49,7 +49,7 @@ _SOURCES: tuple[tuple[str, str | None], ...] = (
     *((role, split) for role in (VALIDATED, EXTENDED) for split in ("a", "b", "c", _COMBINED)),
     (NOT_PRETRAINED, None),
 )
-_KNOWS = frozenset({"cases", "device"})
+_KNOWS = frozenset({"cases"})
 _SELECTIONS = (
     Selection("stack", (PRETRAINED,), _KNOWS),
     Selection("classifier", (VALIDATED, EXTENDED, NOT_PRETRAINED), _KNOWS),
@@ -121,7 +121,6 @@ def _notes(found: Table1) -> list[str]:
         ("recipes", {file.recipe for file in files}),
         ("seeds", {str(file.lineage.seed) for file in files}),
         ("data sets", {file.lineage.data for file in files}),
-        ("devices", {file.lineage.device or "this package's own" for file in files}),
     ):
         if len(values) > 1:
             notes.append(f"the files come from different {name}: {', '.join(sorted(values))}")
