@@ -199,7 +199,7 @@ long_run_options = _together(
 looking_options = _together(data_option, _threads_option, _quiet_option, json_option)
 """What a command that looks at finished files takes."""
 
-tour_options = _together(_data_option, _threads_option, _quiet_option)
+tour_options = _together(data_option, _threads_option, _quiet_option)
 """What the tour takes."""
 
 measuring_options = _together(
