@@ -13,6 +13,7 @@ import errno
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,7 +173,8 @@ def _sync_folder(folder: Path) -> None:
 
 def _image(checkpoint: Checkpoint) -> bytes:
     """The bytes of the HDF5 file, made in memory: a full disk is then no matter of HDF5's."""
-    with h5py.File("image", "w", driver="core", backing_store=False, block_size=1 << 20) as file:
+    name = f"image {threading.get_ident()}"  # HDF5 knows one file of a name
+    with h5py.File(name, "w", driver="core", backing_store=False, block_size=1 << 20) as file:
         file.attrs["format"] = np.bytes_(FORMAT)
         file.attrs["version"] = VERSION
         file.attrs["seal"] = np.void(_SEAL + bytes(32))
@@ -221,7 +223,8 @@ def load(path: Path) -> Checkpoint:
         access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)  # in memory: nobody changes it meanwhile
         access.set_fapl_core(backing_store=False)
         access.set_file_image(image)
-        with h5py.File(h5py.h5f.open(b"image", h5py.h5f.ACC_RDONLY, fapl=access)) as file:
+        name = f"image {threading.get_ident()}".encode()
+        with h5py.File(h5py.h5f.open(name, h5py.h5f.ACC_RDONLY, fapl=access)) as file:
             return _read(file, len(image), vouched)
     except CheckpointError as error:
         reason = printable(str(error))

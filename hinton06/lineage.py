@@ -51,7 +51,9 @@ class Lineage:
     validation stopped a `random_start`, or what was extended from one; settings `below`, of what
     it descends from, that were added later and are not at what held before. 0: all, or none.
     `rounded_from` is the digest of the model whose numbers were rounded to so many significant
-    `bits`; all else is then said of that model.
+    `bits`; all else is then said of that model. `device` is where PyTorch learned it among other
+    nets (`hinton06.many`), ``""`` where this package's own learners did: there equal lineages give
+    equal draws, and bits that depend on how many nets learned together.
     """
 
     data: str
@@ -74,6 +76,7 @@ class Lineage:
     below: tuple[str, ...] = ()
     rounded_from: str = ""
     bits: int = 0
+    device: str = ""
     classes: tuple[int, ...] = ()
     threads_before: tuple[int, ...] = field(default=(), compare=False)
     data_folder: str | None = field(default=None, compare=False)

@@ -174,7 +174,8 @@ class RunFile:
 
     def child(self, role: str, **own: Any) -> Lineage:
         """The lineage of what is learned from this file: what `own` does not say is inherited."""
-        below = tuple(sorted({*self.lineage.below, *self.settings.apart()}))
+        device = {"device"} if self.lineage.device else set()
+        below = tuple(sorted({*self.lineage.below, *self.settings.apart(), *device}))
         return self.lineage.child(**({"parents": [self.digest], "below": below} | own), role=role)
 
     def finished(self) -> RunFile:

@@ -68,10 +68,16 @@ def _typed(hint: Any, value: Any) -> Any:
     if hint is float and is_number(value):
         return float(value)
     is_count = hint is int and is_number(value) and value == int(value) and 0 <= value < _MOST
-    is_array = get_origin(hint) is np.ndarray and isinstance(value, np.ndarray)
+    is_array = _origin(hint) is np.ndarray and isinstance(value, np.ndarray)
     if not (is_count or is_array or (hint in (str, bool) and type(value) is hint)):
         raise ValueError
     return value
+
+
+def _origin(hint: Any) -> Any:
+    """As `get_origin`, of what an alias stands for: NumPy's NDArray is one from 2.5 on."""
+    origin = get_origin(hint)
+    return get_origin(getattr(origin, "__value__", None)) or origin
 
 
 def is_number(value: Any) -> bool:

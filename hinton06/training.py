@@ -79,6 +79,20 @@ class Learner(Protocol):
         """Go on exactly from a `state`."""
 
 
+class _Restored(Protocol):
+    def restore(self, state: Mapping[str, Any]) -> None: ...
+
+
+class _Kept:
+    """Takes a state as it is."""
+
+    def __init__(self) -> None:
+        self.state: Tree = {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.state = dict(state)
+
+
 class Progress(Protocol):
     """Who is told how far a run is."""
 
@@ -278,8 +292,7 @@ class Run:
         both with the last good epoch saved; `RunError` if the unfinished file is of other
         arguments; `CheckpointError` if a file cannot be read or written.
         """
-        times = {"started": _now(), "seconds": 0.0, "cpu_seconds": 0.0, "resumed": 0}
-        self.provenance = times | describe()
+        self.provenance = _no_time() | describe()
         other_threads = self._go_on_from_file(learner)
         done, expected = learner.work()
         progress.begin(self.title, done, expected)
@@ -297,7 +310,7 @@ class Run:
         finally:
             progress.end()
 
-    def _go_on_from_file(self, learner: Learner) -> str:
+    def _go_on_from_file(self, learner: _Restored) -> str:
         """A line if it goes on with other threads: a job may be given other cores than before."""
         partial = self._existing(self.partial_path)
         if partial is None:
@@ -340,7 +353,7 @@ class Run:
             self.provenance["cpu_seconds"] += time.process_time() - cpu_started
             progress.epoch(where, row, *learner.work())
             if interrupt.signal_number or time.monotonic() - saved_at >= self.save_every_s:
-                self._save_partial(learner.state(), self.provenance, len(self.history))
+                self.save(learner.state(), self.provenance, len(self.history))
                 saved_at = time.monotonic()
             else:
                 state = copy.deepcopy(learner.state())
@@ -351,7 +364,18 @@ class Run:
         # measurements may take a while, and may be interrupted.
         self._save_last_good()
 
-    def _save_partial(self, state: Tree, provenance: Tree, epochs: int) -> None:
+    def saved(self) -> tuple[Tree, str]:
+        """The state in an unfinished file, its history and times taken over; empty if none.
+
+        And a line if it goes on with other threads.
+        """
+        self.provenance = _no_time() | describe()
+        found = _Kept()
+        other_threads = self._go_on_from_file(found)
+        return found.state, other_threads
+
+    def save(self, state: Tree, provenance: Tree, epochs: int) -> None:
+        """Keep a state of so many epochs, to go on from it."""
         self._write(False, provenance, epochs, state=state)
         self._good = None
 
@@ -368,7 +392,7 @@ class Run:
     def _save_last_good(self) -> None:
         """Save the epoch before the one that failed, if it is not saved yet."""
         if self._good is not None:
-            self._save_partial(*self._good)
+            self.save(*self._good)
 
     def finish(self, model: Tree, outcome: Tree) -> Checkpoint:
         """Write the finished file in place of the unfinished one, then give it its name.
@@ -402,6 +426,10 @@ def check_finite(where: str, row: Mapping[str, float], parameters: Mapping[str, 
     if bad:
         kept = "what was good before is kept (a smaller rate?)"
         raise RunError(f"{where}: {bad[0]} no longer finite; {kept}")
+
+
+def _no_time() -> Tree:
+    return {"started": _now(), "seconds": 0.0, "cpu_seconds": 0.0, "resumed": 0}
 
 
 def _now() -> str:

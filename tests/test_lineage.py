@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typing_extensions import TypeAliasType
 
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED, Lineage
 from hinton06.records import difference, from_tree, to_tree
@@ -51,6 +52,18 @@ def test_what_a_tree_lacks_has_its_default_or_is_named() -> None:
     assert (value.shares, value.inner, value.array) == ((0.5,), None, None)
     with pytest.raises(ValueError, match="does not record its setting count"):
         from_tree(Value, {k: v for k, v in TREE.items() if k != "count"}, "setting")
+
+
+def test_arrays_are_known_behind_an_alias(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy's NDArray is a named alias from 2.5 on, whose origin is the alias itself."""
+    scalar = TypeVar("scalar", bound=np.generic)
+    array = np.ndarray[Any, np.dtype[scalar]]
+    alias = TypeAliasType("alias", array, type_params=(scalar,))
+    monkeypatch.setitem(globals(), "NDArray", alias)
+    made = from_tree(Value, {**TREE, "array": np.arange(3)}, "setting")
+    np.testing.assert_array_equal(made.array, np.arange(3))
+    with pytest.raises(ValueError, match="its setting array is not what this package writes"):
+        from_tree(Value, {**TREE, "array": [1, 2]}, "setting")
 
 
 def test_what_only_a_newer_version_knows_is_refused_unless_it_does_no_harm() -> None:

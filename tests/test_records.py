@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import importlib
 import json
+import math
 import re
 import statistics
 import sys
@@ -367,6 +368,125 @@ def test_times_of_conjugate_gradient() -> None:
         f"{max(slow_on):.0f} for its extension, where momentum takes {min(fast):.1f} to "
         f"{max(fast):.1f} and {min(fast_on):.1f} to {max(fast_on):.1f}",
     )
+
+
+# -- Table 1 of many seeds -----------------------------------------------------------------------
+
+
+def close(found: Any, expected: Any) -> bool:
+    """Equal, numbers to their six digits."""
+    if isinstance(expected, dict):
+        same = isinstance(found, dict) and found.keys() == expected.keys()
+        return same and all(close(found[name], each) for name, each in expected.items())
+    if isinstance(expected, list):
+        return len(found) == len(expected) and all(map(close, found, expected))
+    return found == (pytest.approx(expected, 2e-5) if isinstance(expected, float) else expected)
+
+
+def chances() -> Any:
+    return json.loads(read("replicas", "chances.json"))
+
+
+def test_chances_are_what_the_script_makes_of_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXPERIMENTS / "replicas")
+    script = importlib.import_module("chances")
+    found = script.summary()
+    assert close(found, chances())
+    assert script.table(found["rows"]) == read("replicas", "chances.md")
+
+
+def test_a_chance_is_student_s_of_the_next_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of draws -1 and 1, t of one degree of freedom: Cauchy's distribution."""
+    monkeypatch.syspath_prepend(EXPERIMENTS / "replicas")
+    two = {"chapter": -3.0, "replicas": 2, "mean": 0.0, "sd": 2**0.5, "by_seed": {"0": -1, "1": 1}}
+    found = importlib.import_module("chances").chance(two)
+    t = -3 / (2**0.5 * 1.5**0.5)
+    below = 0.5 + math.atan(t) / math.pi
+    assert (found["t"], found["chance_at_or_below"]) == pytest.approx((t, below))
+    assert found["chance_as_far"] == pytest.approx(2 * below)
+    assert list(found["quantiles"].values()) == pytest.approx([-0.9, -0.5, 0, 0.5, 0.9])
+
+
+def test_replicas_are_those_of_their_files() -> None:
+    """Finished, by their own criteria, with the errors and digests of the tables."""
+    files = {(row["seed"], row["file"]): row for row in lines("replicas", "files.csv")}
+    assert len(files) == 33 * 10
+    assert {(row["finished"], row["capped"]) for row in files.values()} == {("1", "0")}
+    recorded = json.loads(read("replicas", "replicas.json"))
+    names = {"validated": "bp-{}.h5", "extended": "bp-{}-extended.h5"}
+    for seed, digests in recorded["sha256_by_seed"].items():
+        assert len(digests) == 7
+        for name, digest in digests.items():
+            kind, _, net = name.partition(" ")
+            file = names.get(kind, "bp-not-pretrained.h5").format(net)
+            assert digest[:16] == files[seed, file]["sha256"]
+    ends = {"50,000": ".h5", "60,000": "-extended.h5"}
+    for row in recorded["rows"]:
+        name, measured = row["network"], row["test_errors"]["by_seed"]
+        assert len(measured) == 33
+        file = "bp-not-pretrained.h5"
+        if name in NETS:
+            file = f"bp-{name[-1]}{ends[row['cases']]}"
+        if name in NETS or name == "not pre-trained":
+            for seed, errors in measured.items():
+                assert int(files[seed, file]["test_errors"]) == errors
+        elif name == "mean of three":
+            for seed, errors in measured.items():
+                own = [files[seed, f"bp-{net}{ends[row['cases']]}"] for net in "abc"]
+                assert errors == pytest.approx(sum(int(r["test_errors"]) for r in own) / 3)
+
+
+def test_what_is_read_from_33_seeds() -> None:
+    found, text = chances(), " ".join((EXPERIMENTS.parent / "docs/results.md").read_text().split())
+    rows = {(r["network"], r["cases"], r["measure"]): r for r in found["rows"]}
+    small, large = "50,000", "60,000"
+
+    def below(name: str, cases: str) -> str:
+        return f"{100 * rows[name, cases, 'test_errors']['chance_at_or_below']:.1f} %"
+
+    costs = [rows["mean of three", cases, "test_cost"] for cases in (small, large)]
+    assert all(row["chance_as_far"] < 0.001 for row in costs)
+    nets = [rows["mean of three", cases, "test_errors"] for cases in (small, large)]
+    assert [row["at_or_below_chapter"] for row in nets] == [0, 0]
+    alone = rows["not pre-trained", large, "test_errors"]
+    assert alone["at_or_below_chapter"] == alone["replicas"] == 33
+    speed = json.loads(read("replicas", "speed.json"))
+    seconds, stages = found["seconds"], found["seconds_by_stage"]
+    moved = [found["updates"][f"51 nets, {layer}"] for layer in ("784-500", "500-500", "500-2000")]
+    at_once = [f"{row['grow_all_at_once_us']:.0f}" for row in moved]
+    for sentence in (
+        f"{speed['place']['device']} (PyTorch {speed['place']['torch']}, products in "
+        f"{speed['place']['products']})",
+        f"probability of {below('mean of three', small)} with 50,000 cases and "
+        f"{below('mean of three', large)} with 60,000",
+        f"in their product, {below('Combined', small)} and {below('Combined', large)}",
+        f"are {costs[0]['mean']:.2f} and {costs[1]['mean']:.2f} in the mean, printed "
+        f"{costs[0]['chapter']:.2f} and {costs[1]['chapter']:.2f}",
+        f"p is {min(row['p'] for row in found['beside_own']):.2f} or more",
+        f"One seed takes {seconds['0']} s and 33 take {seconds['0-32']} s",
+        f"of the {seconds['0-32']} s stacks take {stages['stacks']:.0f}, nets "
+        f"{stages['nets']:.0f}, extensions {stages['extensions']:.0f}, nets without pretraining "
+        f"{stages['not pretrained']:.0f}",
+        f"({speed['copied_bytes_per_us'] / 1e6:.2f} TB/s)",
+        f"weights of 51 nets in {at_once[0]}, {at_once[1]} and {at_once[2]} us",
+    ):
+        assert sentence in text, sentence
+
+
+def test_updates_of_many_nets_beside_the_floor() -> None:
+    updates = chances()["updates"]
+    rows = table("floor over time", "..", "docs", "results.md")
+    assert len(rows) == 4
+    for row in rows:
+        name, *cells = row.values()
+        few, many = (updates[f"{n} nets, {name}"] for n in (51, 99))
+        columns = [("share", ".2f"), ("share_with_gradients", ".2f"), ("products_us", ".0f"),
+                   ("between_us", ".0f"), ("grow_us", ".0f")]  # fmt: skip
+        expected = [
+            f"{few[column]:{form}} ({many[column]:{form}})" if column in few else ""
+            for column, form in columns
+        ]
+        assert cells == expected
 
 
 # -- other experiments ---------------------------------------------------------------------------

@@ -417,6 +417,27 @@ def test_a_file_of_an_unknown_condition_is_left_out_of_each_table_and_named(
         assert command == "replicas" or (path.name in files) == taken
 
 
+@pytest.mark.parametrize("below", [(), ("device",)])
+@pytest.mark.parametrize("command", TAKEN)
+def test_a_file_of_a_card_is_taken_and_told_from_others(
+    command: str, below: tuple[str, ...], tmp_path: Path
+) -> None:
+    """And what was learned from it, by the package itself, is taken."""
+    folder = Path(shutil.copytree(OLD, tmp_path / "runs"))
+    path = folder / TAKEN[command]
+    before = json.loads(run(command, folder, "--json").stdout)
+    found = checkpoint.load(path)
+    found.lineage |= {"below": below} if below else {"device": "H100"}
+    checkpoint.save(path, found)
+    after = json.loads(run(command, folder, "--json").stdout)
+    assert after["rows"] == before["rows"]
+    more = [note for note in after["notes"] if note not in before["notes"]]
+    alone = command == "translated"  # there is no other file to mix it with
+    assert bool(more) == (not below and not alone)
+    assert all("different devices: H100, this package's own" in note for note in more[:1])
+    assert all("the replicas differ in device" in note for note in more[1:])
+
+
 @pytest.mark.usefixtures("later")
 def test_a_file_of_another_table_is_passed_over_whatever_else_it_is(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(OLD, tmp_path / "runs"))

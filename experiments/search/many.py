@@ -3,6 +3,9 @@
     python experiments/search/many.py plan.txt many.csv --seeds 4
     python experiments/search/many.py plan.txt held-out.csv --seeds 2 --held-out
 
+Those in many/ (PyTorch 2.11, TF32): 1 and 2 with ``--seeds 4``, 3 with ``--first-draw 7`` beside
+it, 4 with ``--seeds 8 --first-draw 11``; table.md is what many_table.py prints of them.
+
 The learners of hinton06 once more, in PyTorch, a batch of nets to each operation: CD-1 stacks, then
 backpropagation with importance sampling until the chapter's rules stop it. A line of the plan is a
 recipe, ``pretrain options | finetune-bp options``, each as hinton06 spells them; an option with

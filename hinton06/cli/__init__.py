@@ -15,6 +15,7 @@ from hinton06.cli.demo import demo
 from hinton06.cli.export import export
 from hinton06.cli.options import OneLine
 from hinton06.cli.recognise import recognise
+from hinton06.cli.replicate import replicate
 from hinton06.cli.report import report
 from hinton06.cli.shell import completion, help_command, show_all_help
 from hinton06.cli.tour import tour
@@ -27,7 +28,10 @@ _LEARNING = ["pretrain", *(m.name for m in pkgutil.iter_modules(__path__) if "fi
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Begin": (tour,),
-    "Learn": tuple(getattr(import_module(f"{__name__}.{name}"), name) for name in _LEARNING),
+    "Learn": (
+        *(getattr(import_module(f"{__name__}.{name}"), name) for name in _LEARNING),
+        replicate,
+    ),
     "Look": (*look.COMMANDS, recognise, demo, export),
     "Report": (*tables.COMMANDS, report),
     "Shell": (help_command, completion),

@@ -134,7 +134,7 @@ def _with_data(_: click.Context, __: click.Parameter, transposed: bool) -> bool:
     return transposed
 
 
-_data_option = _together(
+data_option = _together(
     click.option(
         "--data", "data_dir", metavar="DIR", type=_DataPlace(), is_eager=True,
         help="Folder of four IDX files under MNIST's or EMNIST's names, gzipped or not, or an .npz "
@@ -182,7 +182,7 @@ def page_option(default: str) -> Callable[[Command], Command]:
 long_run_options = _together(
     click.option("--out", type=click.Path(dir_okay=False, path_type=Path),
                  help="The file to make."),
-    _data_option,
+    data_option,
     click.option("--seed", type=SEED, help="Seed of every random number of this run. Default: "
                  "that of the file to start from, or 0."),
     _threads_option,
@@ -196,10 +196,10 @@ long_run_options = _together(
 )  # fmt: skip
 """What every training command takes."""
 
-looking_options = _together(_data_option, _threads_option, _quiet_option, json_option)
+looking_options = _together(data_option, _threads_option, _quiet_option, json_option)
 """What a command that looks at finished files takes."""
 
-tour_options = _together(_data_option, _threads_option, _quiet_option)
+tour_options = _together(data_option, _threads_option, _quiet_option)
 """What the tour takes."""
 
 measuring_options = _together(
@@ -289,7 +289,7 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
             theirs = f"{start.path.name} was made with {start.lineage.threads}"
             display.say(f"with threads {usable}, all that this process may use; {theirs}")
         _say_other_data(display, "learns from", digits, files)
-    _say_remarks(display, options, digits)
+    say_remarks(display, options, digits)
     values |= given
     context = Context(digits, display, values["threads"], options["force"])
     return Setup(context, display, RECIPES[values["recipe"]], values["seed"], start)
@@ -312,7 +312,8 @@ def _digits(options: dict[str, Any], files: Sequence[RunFile]) -> Digits:
     return loading.digits_of(files, options["data_dir"], options["transposed"])
 
 
-def _say_remarks(display: Display, options: dict[str, Any], digits: Digits) -> None:
+def say_remarks(display: Display, options: dict[str, Any], digits: Digits) -> None:
+    """What is to be known of the images, before they are learned."""
     if options["data_dir"] is loading.MNIST and Path(loading.MNIST).is_dir():
         display.say("--data mnist is the MNIST inside this package; ./mnist names the folder")
     for remark in loading.remarks(digits):
@@ -334,7 +335,7 @@ def measuring_context(
     files = [loading.load(path) for path in paths]
     digits = _digits(options, files)
     _say_other_data(display, "uses", digits, files)
-    _say_remarks(display, options, digits)
+    say_remarks(display, options, digits)
     return Context(digits, display, options["threads"] or native.usable_threads())
 
 

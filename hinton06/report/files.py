@@ -121,10 +121,11 @@ class Selection:
 def conditions(file: RunFile) -> set[str]:
     """What sets a file's experiment apart from the chapter's plain one: names of its lineage.
 
-    And the settings with a value that files from before there was such a setting cannot have.
+    And the settings with a value that files from before there was such a setting cannot have. Where
+    it was learned, its device, makes no other experiment.
     """
     named = {*file.lineage.conditions(), *file.lineage.below, *file.settings.apart()}
-    return named - {"below"}
+    return named - {"below", "device"}
 
 
 def run_paths(folder: Path) -> list[Path]:
@@ -138,10 +139,11 @@ def each_run(
     """The finished files in a folder that a table takes, by any of its selections.
 
     To the notes is added what cannot be read, is not finished, or is left out for a condition
-    that no table knows. `NoRunsError`, which names what the folder should hold, if there is
-    nothing of all that.
+    that no table knows, and devices if there are several. `NoRunsError`, which names what the
+    folder should hold, if there is nothing of all that.
     """
-    left_out, taken, folder = [], 0, Folder.at(folder)
+    left_out, taken, devices = [], 0, set[str]()
+    folder = Folder.at(folder)
     for path, file in folder.held:
         if isinstance(file, CheckpointError):
             notes.append(_unreadable(path, file))
@@ -154,6 +156,7 @@ def each_run(
                 left_out.append(f"{path.name} ({', '.join(sorted(unknown))})")
             elif not unknown and file.complete and path.suffix != ".part":
                 taken += 1
+                devices.add(device_of(file))
                 yield file
             elif not unknown:
                 done = counted(file.epochs_done, "epoch")
@@ -161,8 +164,15 @@ def each_run(
                 notes.append(Note(text, "not finished", f"{path.name} after {done}"))
     if left_out:
         notes.append(Note(LEFT_OUT + ", ".join(left_out), LEFT_OUT.removesuffix(": "), *left_out))
+    if len(devices) > 1:
+        notes.append(Note.listing("the files come from different devices", *sorted(devices)))
     if not (taken or notes):
         raise NoRunsError(f"{folder.path}: there are no {holds} in it")
+
+
+def device_of(file: RunFile) -> str:
+    """Where it was learned: by the package's own learners, or in PyTorch on this device."""
+    return file.lineage.device or "this package's own"
 
 
 def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:

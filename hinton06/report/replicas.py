@@ -15,7 +15,7 @@ from hinton06.loading import RunFile
 from hinton06.recipes import counted, show_value
 from hinton06.records import Tree
 from hinton06.report import error_rates, table1
-from hinton06.report.files import Folder, NoRunsError, Note, ReportError
+from hinton06.report.files import Folder, NoRunsError, Note, ReportError, device_of
 from hinton06.report.lines import Line, Replicated
 from hinton06.report.table import Column, Row, Table
 
@@ -155,7 +155,7 @@ def _made(file: RunFile) -> _Made:
     if file.lineage.role == EXTENDED:
         how.pop("bp_weight", None)
     how |= {name: show_value(value) for name, value in file.lineage.conditions().items()}
-    how |= {"recipe": file.recipe, "data": file.lineage.data[:8]}
+    how |= {"recipe": file.recipe, "data": file.lineage.data[:8], "device": device_of(file)}
     return _Made(file.path, file.lineage.data, file.digest, how)
 
 

@@ -1,0 +1,78 @@
+"""``hinton06 replicate``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hinton06 import loading, many, native
+from hinton06.cli import options
+from hinton06.cli.display import Display, duration
+from hinton06.loading import Context
+from hinton06.recipes import RECIPES
+from hinton06.records import Tree
+
+
+@click.command()
+@click.option("--seeds", type=options.NUMBERS, required=True,
+              help="Seeds of the replicas, as 0-32 or 1,5,7-9.")  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["cuda", "cpu"]), default="cuda", show_default=True,
+    help="Learn on the first graphics card, or on the processor.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default="runs/replicas",
+    show_default=True, help="Folder for the folders seed-0, seed-1 and so on.",
+)  # fmt: skip
+@click.option(
+    "--recipe", type=click.Choice(list(RECIPES)), default="tr2006", show_default=True,
+    help="Named set of values: see `hinton06 pretrain --help`.",
+)  # fmt: skip
+@click.option(
+    "--together", type=click.IntRange(1, 10_000),
+    help="Nets that learn at a time, at most. Default: as the card's memory holds; on the "
+    "processor those of one seed.",
+)  # fmt: skip
+@options.data_option
+@click.option("--threads", type=click.IntRange(1, 1024),
+              help="Threads that compute on the processor. Default: as many as this process may "
+              "use.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Start anew and replace the files that are there.")
+@click.option("--plain", is_flag=True,
+              help="A line an epoch instead of a bar, on a terminal too.")  # fmt: skip
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+@options.json_option
+def replicate(
+    seeds: tuple[int, ...], device: str, out: Path, recipe: str, together: int | None,
+    threads: int | None, force: bool, plain: bool, quiet: bool, as_json: bool, **data: Any,
+) -> None:  # fmt: skip
+    """Learn all nets of Table 1 of many seeds at once, on a graphics card.
+
+    Makes the ten files of `make table1` in a folder for each seed, for `hinton06 replicas`. Takes
+    PyTorch: pip install 'hinton06[gpu]'.
+    """
+    many.check_installed()
+    from hinton06.many.place import Place  # noqa: PLC0415  # of PyTorch, which is optional
+    from hinton06.many.replicas import replicate as learn  # noqa: PLC0415
+
+    began = time.monotonic()
+    display = Display(quiet, plain)
+    digits = loading.digits_of([], data["data_dir"], data["transposed"])
+    options.say_remarks(display, data, digits)
+    context = Context(digits, display, threads or native.usable_threads(), force)
+    chosen = sorted(set(seeds))
+    made = learn(context, Place(device, context.threads), out, RECIPES[recipe], chosen, together)
+    took = time.monotonic() - began
+    if as_json:
+        files: Tree = {
+            str(seed): [{"path": str(f.path), "sha256": f.digest} for f in found]
+            for seed, found in made.items()
+        }
+        options.print_json({"seconds": took, "seeds": files})
+        return
+    for found in made.values():
+        click.echo(f"{found[0].path.parent}: {len(found)} files of Table 1")
+    click.echo(f"finished in {duration(took)}; hinton06 replicas {out}/seed-* tabulates them")

@@ -1,0 +1,335 @@
+"""Classifiers, a group at once: ``backprop.DiscriminativeFineTuning``, each net to its own end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hinton06.backprop import DiscriminativeFineTuning
+from hinton06.finetuning import Selected
+from hinton06.many.place import Draws, Place, Updates
+from hinton06.many.rbms import steps_of
+from hinton06.many.sampling import Samplers
+from hinton06.models import Classifier
+from hinton06.numerics import batches
+from hinton06.recipes import BackpropSettings
+from hinton06.recognition import Score
+from hinton06.updates import Step
+
+_CHUNK = 1000
+"""Cases of each net that are measured at a time."""
+
+
+class Course(DiscriminativeFineTuning):
+    """What one net's epochs have measured, and the rules that say when it is done; no net."""
+
+    def __init__(self, n_cases: int, settings: BackpropSettings, target: float | None) -> None:
+        self.epoch, self.settings, self._target = 0, settings, target
+        self.selected = Selected(0, Score(n_cases, n_cases, float("inf")))
+        self.valid_costs, self.valid_errors, self.train_costs = [], [], []
+
+    def values(self) -> dict[str, Any]:
+        """What a file keeps of it, as `FineTuning.state`."""
+        chosen = self.selected
+        return {
+            "epoch": self.epoch,
+            "selected": {
+                "epoch": chosen.epoch, "errors": chosen.train.errors,
+                "cost_per_100": chosen.train.cost_per_100,
+            },
+            "valid_costs": np.array(self.valid_costs, np.float64),
+            "valid_errors": np.array(self.valid_errors, np.int64),
+            "train_costs": np.array(self.train_costs, np.float64),
+        }  # fmt: skip
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """From `values`."""
+        chosen = state["selected"]
+        cases, cost = self.selected.train.cases, float(chosen["cost_per_100"])
+        self.selected = Selected(int(chosen["epoch"]), Score(cases, int(chosen["errors"]), cost))
+        self.valid_costs = [float(x) for x in state["valid_costs"]]
+        self.valid_errors = [int(x) for x in state["valid_errors"]]
+        self.train_costs = [float(x) for x in state["train_costs"]]
+        self.epoch = int(state["epoch"])
+
+
+@dataclass
+class Nets:
+    """Weights (nets, n_in, n_out) and biases (nets, n_out) of each layer, bottom to top."""
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+
+    def of(self, places: Tensor) -> Nets:
+        """Copies of some of them."""
+        chosen = ([a[places].contiguous() for a in own] for own in (self.weights, self.biases))
+        return Nets(*chosen)
+
+    def arrays(self) -> dict[str, Tensor]:
+        """By the names of a `Classifier`."""
+        parts = {"weights": self.weights, "biases": self.biases}
+        return {f"{part}{i}": a for part, own in parts.items() for i, a in enumerate(own, 1)}
+
+    def models(self) -> list[Classifier]:
+        """Each of them."""
+        weights, biases = ([a.cpu().numpy() for a in own] for own in (self.weights, self.biases))
+        return [
+            Classifier(tuple(w[net].copy() for w in weights), tuple(b[net].copy() for b in biases))
+            for net in range(len(weights[0]))
+        ]
+
+
+def gathered(place: Place, models: Sequence[Classifier]) -> Nets:
+    """Classifiers of equal sizes as one group."""
+    parts = [[m.weights for m in models], [m.biases for m in models]]
+    return Nets(*([place.put(np.stack(layer)) for layer in zip(*p, strict=True)] for p in parts))
+
+
+def log_probs(place: Place, nets: Nets, images: Tensor, rows: Tensor) -> Tensor:
+    """Log p(class | image) of (nets, n) rows of the images, in nats, products in float32."""
+    n_nets, n_cases = rows.shape
+    found = place.empty(n_nets, n_cases, nets.weights[-1].shape[2])
+    with place.exactly():
+        for some in batches(n_cases, _CHUNK):
+            own = rows[:, some].contiguous()
+            data = place.empty(*own.shape, images.shape[1])
+            place.loops.take(images, own, data)
+            for weights, bias in zip(nets.weights[:-1], nets.biases[:-1], strict=True):
+                data = torch.bmm(data, weights)
+                place.loops.squash(data, bias)
+            inputs = torch.bmm(data, nets.weights[-1]) + nets.biases[-1][:, None]
+            found[:, some] = torch.log_softmax(inputs, 2)
+    return found
+
+
+def case_costs(log_probabilities: Tensor, labels: Tensor) -> Tensor:
+    """(nets, n), in nats: as ``recognition.case_costs``."""
+    return -log_probabilities.gather(2, labels.long()[:, :, None])[:, :, 0]
+
+
+def scores(log_probabilities: Tensor, labels: Tensor) -> list[Score]:
+    """Of each net: as ``recognition.score``."""
+    costs = case_costs(log_probabilities, labels).mean(1, dtype=torch.float64)
+    errors = (log_probabilities.argmax(2) != labels).sum(1)
+    pairs = zip(errors.tolist(), costs.tolist(), strict=True)
+    return [Score(labels.shape[1], count, 100 * cost) for count, cost in pairs]
+
+
+class Classifiers:
+    """A group that learns until each net's rule stops it; those that are done leave by `keep`.
+
+    `rows` are (nets, n_cases) images to learn, `valid` those that validate; without, each net has a
+    cost in `targets` to reach. `rate_shares` are (nets, layers) factors of the rate.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        draws: Draws,
+        settings: Sequence[BackpropSettings],
+        nets: Nets,
+        images: Tensor,
+        labels: Tensor,
+        rows: Tensor,
+        valid: Tensor | None = None,
+        targets: Sequence[float] | None = None,
+        rate_shares: Any = None,
+    ) -> None:
+        n_nets, n_cases = rows.shape
+        self.place, self.draws, self.nets = place, draws, nets
+        self._images, self._labels, self._valid = images, labels, valid
+        wanted: Sequence[float | None] = targets or [None] * n_nets
+        self.courses = [Course(n_cases, *own) for own in zip(settings, wanted, strict=True)]
+        self.batch = min(settings[0].batch, n_cases)
+        self.samplers = Samplers(place, draws, rows, labels, self.batch, settings)
+        self.velocities = Nets(
+            [torch.zeros_like(w) for w in nets.weights], [torch.zeros_like(b) for b in nets.biases]
+        )
+        self.best = nets.of(torch.arange(n_nets, device=place.device))
+        shares = np.ones((n_nets, len(nets.weights))) if rate_shares is None else rate_shares
+        rates = [s.rate if valid is not None else s.all_cases_rate for s in settings]
+        self._steps = [
+            steps_of(
+                place,
+                [
+                    Step(rate * float(share), s.momentum, s.decay)
+                    for rate, share, s in zip(rates, shares[:, layer], settings, strict=True)
+                ],
+            )
+            for layer in range(len(nets.weights))
+        ]
+        self._make_buffers()
+
+    @property
+    def n_nets(self) -> int:
+        """How many nets are learning."""
+        return len(self.courses)
+
+    def _make_buffers(self) -> None:
+        place, shape = self.place, (self.n_nets, self.batch)
+        sizes = [w.shape[1] for w in self.nets.weights] + [self.nets.weights[-1].shape[2]]
+        self._layers = [place.zeros(*shape, size) for size in sizes[:-1]]
+        self._deltas = [place.zeros(*shape, size) for size in sizes[1:]]
+        self._costs, self._sums = place.zeros(*shape), place.zeros(self.n_nets, 2)
+        self._update = Updates(place, self.learn, self.batch)
+
+    def learn(self, n: int) -> None:
+        """One update of each net from n sampled cases: ``Backpropagation.learn``."""
+        loops, nets, speed, steps = self.place.loops, self.nets, self.velocities, self._steps
+        samplers, top = self.samplers, len(nets.weights) - 1
+        layers = [buffer[:, :n] for buffer in self._layers]
+        deltas = [buffer[:, :n] for buffer in self._deltas]
+        samplers.draw(n)
+        loops.take(self._images, samplers.rows, layers[0])
+        for number in range(top):
+            torch.bmm(layers[number], nets.weights[number], out=layers[number + 1])
+            loops.squash(layers[number + 1], nets.biases[number])
+        torch.bmm(layers[top], nets.weights[top], out=deltas[top])
+        loops.label_errors(
+            deltas[top], nets.biases[top], speed.biases[top], steps[top], samplers,
+            self._costs[:, :n], self._sums,
+        )  # fmt: skip
+        samplers.note(self._costs[:, :n])
+        for number in range(top, -1, -1):
+            weights, velocity = nets.weights[number], speed.weights[number]
+            if number:
+                torch.bmm(deltas[number], weights.mT, out=deltas[number - 1])
+                loops.slope(
+                    deltas[number - 1], layers[number], nets.biases[number - 1],
+                    speed.biases[number - 1], steps[number - 1],
+                )  # fmt: skip
+            loops.grow(layers[number], deltas[number], n, weights, velocity, steps[number])
+        self.draws.tick()
+
+    def work_of_epoch(self) -> float:
+        """Multiply-adds of an epoch, of all nets, as ``DiscriminativeFineTuning`` counts them."""
+        rows = self.samplers.all_rows
+        return 3.0 * sum(int(w[0].numel()) for w in self.nets.weights) * int(rows.numel())
+
+    def work_left(self) -> float:
+        """Multiply-adds that are expected: see ``DiscriminativeFineTuning.expected_epochs``."""
+        left = [c.expected_epochs() - c.epoch for c in self.courses if not c.finished()]
+        return self.work_of_epoch() / max(1, self.n_nets) * sum(left)
+
+    def run_epoch(self, tick: Callable[[float], None]) -> list[dict[str, float]]:
+        """One epoch of all nets, then the measurements: ``FineTuning.run_epoch`` of each."""
+        n_cases, work = self.samplers.all_rows.shape[1], self.work_of_epoch()
+        self._sums.zero_()
+        for batch in batches(n_cases, self.batch):
+            self._update(batch.stop - batch.start)
+            tick(work * (batch.stop - batch.start) / n_cases)
+        sums, shares = self._sums.tolist(), self.samplers.easy_shares()
+        rows = [
+            {"sampled_cost": 100 * total / weight, "easy_share": share}
+            for (total, weight), share in zip(sums, shares, strict=True)
+        ]
+        for course in self.courses:
+            course.epoch += 1
+        better = list(range(self.n_nets))
+        if self._valid is not None:
+            better = self._validate(rows)
+        if better:
+            self._measure(better, rows)
+        return rows
+
+    def _validate(self, rows: list[dict[str, float]]) -> list[int]:
+        """What validation says; the nets that never made so few errors."""
+        assert self._valid is not None
+        found = scores(self._log_probs(self.nets, self._valid), self._labels[self._valid])
+        better = []
+        for net, (course, valid) in enumerate(zip(self.courses, found, strict=True)):
+            if not course.valid_errors or valid.errors < min(course.valid_errors):
+                better.append(net)
+            course.valid_costs.append(valid.cost_per_100)
+            course.valid_errors.append(valid.errors)
+            rows[net] |= {"valid_cost": valid.cost_per_100, "valid_errors": float(valid.errors)}
+        return better
+
+    def _measure(self, better: Sequence[int], rows: list[dict[str, float]]) -> None:
+        """Some nets on the cases that they learn; they are selected."""
+        chosen = self.place.put(np.array(better))
+        nets, own = self.nets, self.samplers.all_rows
+        if len(better) < self.n_nets:
+            nets, own = nets.of(chosen), own[chosen]
+        asked = self._log_probs(nets, own)
+        labels = self._labels[own]
+        self.samplers.note_all(better, case_costs(asked, labels))
+        for net, train in zip(better, scores(asked, labels), strict=True):
+            course = self.courses[net]
+            course.train_costs.append(train.cost_per_100)
+            course.selected = Selected(course.epoch, train)
+            rows[net] |= {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
+        for mine, theirs in zip(_each(self.best), _each(nets), strict=True):
+            mine[chosen] = theirs
+
+    def _log_probs(self, nets: Nets, rows: Tensor) -> Tensor:
+        return log_probs(self.place, nets, self._images, rows)
+
+    def finite(self) -> list[bool]:
+        """Of each net: whether its numbers are finite."""
+        sums = [array.flatten(1).sum(1) for array in _each(self.nets)]
+        return torch.isfinite(torch.stack(sums)).all(0).tolist()  # type: ignore[no-any-return]
+
+    def done(self) -> list[int]:
+        """The places of the nets whose learning is over."""
+        return [net for net, course in enumerate(self.courses) if course.finished()]
+
+    def results(self, places: Sequence[int]) -> Nets:
+        """What these nets end with: of the fewest validation errors, or the last ones."""
+        chosen = self.place.put(np.array(places))
+        return self.best.of(chosen)
+
+    def valid_scores(self, nets: Nets, places: Sequence[int]) -> list[Score]:
+        """Of results, on the validation cases."""
+        assert self._valid is not None
+        rows = self._valid[self.place.put(np.array(places))]
+        return scores(self._log_probs(nets, rows), self._labels[rows])
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with some of the nets."""
+        chosen = self.place.put(np.array(places))
+        self.courses = [self.courses[place] for place in places]
+        self.draws.keep(places)
+        self.samplers.keep(places)
+        self.nets, self.best = self.nets.of(chosen), self.best.of(chosen)
+        self.velocities = self.velocities.of(chosen)
+        self._steps = [step[chosen].contiguous() for step in self._steps]
+        if self._valid is not None:
+            self._valid = self._valid[chosen].contiguous()
+        self._make_buffers()
+
+    def states(self) -> list[dict[str, Any]]:
+        """Of each net, what `restore` needs."""
+        trees = {
+            name: {n: a.cpu().numpy() for n, a in nets.arrays().items()}
+            for name, nets in (
+                ("net", self.nets), ("best", self.best), ("velocity", self.velocities)
+            )
+        }  # fmt: skip
+        draws, samplers = self.draws.states(), self.samplers.states()
+        return [
+            {name: {n: a[net].copy() for n, a in tree.items()} for name, tree in trees.items()}
+            | {"draws": draws[net], "sampler": samplers[net], **self.courses[net].values()}
+            for net in range(self.n_nets)
+        ]
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Go on from states of one epoch."""
+        for name, nets in (
+            ("net", self.nets), ("best", self.best), ("velocity", self.velocities)
+        ):  # fmt: skip
+            for key, array in nets.arrays().items():
+                array.copy_(self.place.put(np.stack([state[name][key] for state in states])))
+        self.draws.restore([state["draws"] for state in states])
+        self.samplers.restore([state["sampler"] for state in states])
+        for course, state in zip(self.courses, states, strict=True):
+            course.go_on(state)
+
+
+def _each(nets: Nets) -> list[Tensor]:
+    return [*nets.weights, *nets.biases]

@@ -1,0 +1,294 @@
+"""Stacks of RBMs, a group at once: ``rbm.ContrastiveDivergence`` and ``stacking.GreedyStack``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hinton06.many.place import Draws, Place, Updates
+from hinton06.many.sampling import Samplers
+from hinton06.models import Rbm, Stack
+from hinton06.numerics import batches
+from hinton06.recipes import PretrainSettings
+from hinton06.stacking import step_at
+from hinton06.updates import Step
+
+PARTS = ("weights", "visible_bias", "hidden_bias")
+_CHUNK = 1000
+"""Cases of each net whose features are computed at a time."""
+
+
+def steps_of(place: Place, steps: Sequence[Step]) -> Tensor:
+    """(nets, 3): rate, momentum, and rate times decay."""
+    rows = [(step.rate, step.momentum, step.rate * step.decay) for step in steps]
+    return place.put(np.array(rows, np.float32))
+
+
+class Rbms:
+    """One RBM of each net, learned by CD-1 in batches of at most `batch` cases: Eqs 4, 5 and 6."""
+
+    def __init__(
+        self, place: Place, draws: Draws, weights: Tensor, batch: int, recon_states: bool = False
+    ) -> None:
+        n_nets, n_visible, n_hidden = weights.shape
+        biases = (place.zeros(n_nets, size) for size in (n_visible, n_hidden))
+        self.arrays = dict(zip(PARTS, (weights, *biases), strict=True))
+        self.velocities = {name: torch.zeros_like(array) for name, array in self.arrays.items()}
+        self.errors = place.zeros(n_nets, n_visible)
+        self._place, self._draws, self._recon_states = place, draws, recon_states
+        self._visible = place.zeros(n_nets, 2 * batch, n_visible)
+        self._hidden = place.zeros(n_nets, 2 * batch, n_hidden)
+        self._states = place.zeros(n_nets, batch, n_hidden)
+
+    def keep(self, chosen: Tensor) -> None:
+        """Go on with some of the nets."""
+        self.arrays, self.velocities = (
+            _chosen(arrays, chosen) for arrays in (self.arrays, self.velocities)
+        )
+        for name in ("errors", "_visible", "_hidden", "_states"):
+            setattr(self, name, getattr(self, name)[chosen].contiguous())
+
+    def data_buffer(self, n: int) -> Tensor:
+        """(nets, n, n_visible), to write a batch into."""
+        return self._visible[:, :n]
+
+    def learn(self, n: int, step: Tensor) -> None:
+        """One update from the n cases in `data_buffer`; `step` is (nets, 3)."""
+        loops, speed, states = self._place.loops, self.velocities, self._states[:, :n]
+        weights, visible_bias, hidden_bias = self.arrays.values()
+        visible, hidden = self._visible[:, : 2 * n], self._hidden[:, : 2 * n]
+        torch.bmm(visible[:, :n], weights, out=hidden[:, :n])
+        loops.fire(hidden[:, :n], hidden_bias, self._draws, states)
+        torch.bmm(states, weights.mT, out=visible[:, n:])
+        loops.visible(
+            visible, visible_bias, speed["visible_bias"], step, self.errors,
+            self._draws if self._recon_states else None,
+        )  # fmt: skip
+        torch.bmm(visible[:, n:], weights, out=hidden[:, n:])
+        loops.hidden(hidden, hidden_bias, speed["hidden_bias"], step)
+        loops.grow(visible, hidden, n, weights, speed["weights"], step)
+        self._draws.tick()
+
+
+class Stacks:
+    """A stack of each net, of one shape and schedule: `passes` epochs of CD-1 on each layer.
+
+    `settings` are each net's, of each layer; `rows` the (nets, n_cases) images that each learns.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        draws: Draws,
+        settings: Sequence[Sequence[PretrainSettings]],
+        images: Tensor,
+        labels: Tensor,
+        rows: Tensor,
+    ) -> None:
+        self.place, self.draws, self.settings = place, draws, settings
+        self._images, self._rows, first = images, rows, settings[0][0]
+        self.sizes: tuple[int, ...] = (int(images.shape[1]), *first.layers)
+        self.passes = [own.passes for own in settings[0]]
+        self.batch = min(first.batch, rows.shape[1])
+        self.samplers = Samplers(place, draws, rows, labels, self.batch, balanced=first.balanced)
+        self.epoch = 0
+        self.learned: list[dict[str, Tensor]] = []
+        self._step = place.zeros(rows.shape[0], 3)
+        self._data: Tensor | None = None
+        self._begin_layer()
+
+    @property
+    def n_nets(self) -> int:
+        """How many nets."""
+        return len(self.settings)
+
+    @property
+    def n_layers(self) -> int:
+        """Of each stack."""
+        return len(self.sizes) - 1
+
+    def _begin_layer(self) -> None:
+        """Learn the layer above those that are learned, of random weights."""
+        layer = len(self.learned)
+        n_visible, n_hidden = self.sizes[layer : layer + 2]
+        own = [settings[layer] for settings in self.settings]
+
+        def weights(net: int) -> Any:
+            rng = self.draws.rngs[net]
+            return Rbm.random(n_visible, n_hidden, own[net].initial_sd, rng).weights
+
+        states = own[0].recon_states == "all"
+        drawn = self.place.stacked(weights, self.n_nets)
+        self.rbms = Rbms(self.place, self.draws, drawn, self.batch, states)
+        self._update = Updates(self.place, self._learn, self.batch)
+
+    def _learn(self, n: int) -> None:
+        """One update of every net."""
+        self.samplers.draw(n)
+        source, rows = self._images, self.samplers.rows
+        if self._data is not None:
+            source, rows = self._data, self.samplers.cases
+        self.place.loops.take(source, rows, self.rbms.data_buffer(n))
+        self.rbms.learn(n, self._step)
+
+    def _end_layer(self) -> None:
+        """Keep the layer, and compute what the next one learns from."""
+        self.learned.append(self.rbms.arrays)
+        del self.rbms, self._update
+        self.place.release()
+        if len(self.learned) < self.n_layers:
+            self._data = self._features(self._data, self.learned[-1])
+            self._begin_layer()
+
+    def _features(self, data: Tensor | None, rbm: Mapping[str, Tensor]) -> Tensor:
+        """(nets, cases, features): probabilities, as ``stacking.features``."""
+        n_nets, n_cases = self._rows.shape
+        found = self.place.empty(n_nets, n_cases, rbm["hidden_bias"].shape[1])
+        for some in batches(n_cases, _CHUNK):
+            below = torch.empty(0) if data is None else data[:, some]
+            if data is None:
+                rows = self._rows[:, some]
+                below = self.place.empty(*rows.shape, self.sizes[0])
+                self.place.loops.take(self._images, rows, below)
+            part = found[:, some]
+            inputs = torch.bmm(below, rbm["weights"])
+            self.place.loops.squash(inputs, rbm["hidden_bias"])
+            part.copy_(inputs)
+        return found
+
+    def work_left(self) -> float:
+        """Multiply-adds."""
+        layer, epoch = self.where()
+        sizes = [a * b for a, b in pairwise(self.sizes)]
+        left = [size * n for size, n in zip(sizes, self.passes, strict=True)][layer:]
+        done = sizes[layer] * epoch if left else 0
+        n_rows = int(self._rows.numel())
+        return 5.0 * n_rows * (sum(left) - done)
+
+    def done(self) -> list[int]:
+        """All of them are at once."""
+        return list(range(self.n_nets)) if self.finished() else []
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with some, where others went astray."""
+        chosen = self.place.put(np.array(places))
+        self.settings = [self.settings[place] for place in places]
+        self.draws.keep(places)
+        self.samplers.keep(places)
+        self._rows, self._step = self._rows[chosen].contiguous(), self._step[chosen].contiguous()
+        if self._data is not None:
+            self._data = self._data[chosen].contiguous()
+        self.learned = [_chosen(arrays, chosen) for arrays in self.learned]
+        self.rbms.keep(chosen)
+        self._update = Updates(self.place, self._learn, self.batch)
+
+    def finished(self) -> bool:
+        """Whether all layers are learned."""
+        return len(self.learned) == self.n_layers
+
+    def where(self) -> tuple[int, int]:
+        """The layer that is being learned, and its epochs that are done."""
+        layer = len(self.learned)
+        return layer, self.epoch - sum(self.passes[:layer])
+
+    def work_of_epoch(self) -> float:
+        """Multiply-adds of the next epoch, of all nets."""
+        layer, _ = self.where()
+        n_rows = int(self._rows.numel())
+        return 5.0 * self.sizes[layer] * self.sizes[layer + 1] * n_rows
+
+    def run_epoch(self, tick: Callable[[float], None]) -> list[dict[str, float]]:
+        """One epoch of all nets; a row of measurements of each, as ``GreedyStack.run_epoch``."""
+        layer, epoch = self.where()
+        steps = [step_at(settings[layer], epoch) for settings in self.settings]
+        self._step.copy_(steps_of(self.place, steps))
+        self.rbms.errors.zero_()
+        self.samplers.begin_epoch()
+        n_cases, work = self._rows.shape[1], self.work_of_epoch()
+        for batch in batches(n_cases, self.batch):
+            self._update(batch.stop - batch.start)
+            tick(work * (batch.stop - batch.start) / n_cases)
+        errors = (self.rbms.errors.sum(1, dtype=torch.float64) / n_cases).tolist()
+        self.epoch += 1
+        own = {"layer": layer + 1, "layer_epoch": epoch + 1}
+        rows = [
+            own | {"rate": step.rate, "recon_error": error}
+            for step, error in zip(steps, errors, strict=True)
+        ]
+        if self.epoch == sum(self.passes[: layer + 1]):
+            self._end_layer()
+        return rows
+
+    def finite(self) -> list[bool]:
+        """Of each net: whether what is being learned, or was last, has finite numbers alone."""
+        arrays = self.learned[-1] if self.finished() else self.rbms.arrays
+        sums = [array.flatten(1).sum(1) for array in arrays.values()]
+        return torch.isfinite(torch.stack(sums)).all(0).tolist()  # type: ignore[no-any-return]
+
+    def models(self) -> list[Stack]:
+        """Each net's stack, when all layers are learned."""
+        layers = [{n: a.cpu().numpy() for n, a in rbm.items()} for rbm in self.learned]
+        return [
+            Stack(Rbm(**{n: a[net].copy() for n, a in layer.items()}) for layer in layers)
+            for net in range(self.n_nets)
+        ]
+
+    def states(self) -> list[dict[str, Any]]:
+        """Of each net, what `restore` needs."""
+        trees = [_host(arrays) for arrays in self.learned]
+        now = {}
+        if not self.finished():
+            trees.append(_host(self.rbms.arrays))
+            now = _host(self.rbms.velocities)
+        draws, samplers = self.draws.states(), self.samplers.states()
+        return [
+            {
+                "epoch": self.epoch, "draws": draws[net], "sampler": samplers[net],
+                "stack": {f"rbm{i}": _of(tree, net) for i, tree in enumerate(trees, 1)},
+                "velocity": _of(now, net),
+            }
+            for net in range(self.n_nets)
+        ]  # fmt: skip
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Go on from states of one epoch."""
+        self.epoch = int(states[0]["epoch"])
+        ends = np.cumsum(self.passes)
+        n_learned = int(np.searchsorted(ends, self.epoch, side="right"))
+        stacks = [state["stack"] for state in states]
+        for layer in range(n_learned):
+            arrays = self._stacked([stack[f"rbm{layer + 1}"] for stack in stacks])
+            self.learned.append(arrays)
+            if layer + 1 < self.n_layers:
+                self._data = self._features(self._data, arrays)
+        if not self.finished():
+            self._begin_layer()
+            _copy(self.rbms.arrays, self._stacked([s[f"rbm{n_learned + 1}"] for s in stacks]))
+            _copy(self.rbms.velocities, self._stacked([state["velocity"] for state in states]))
+        self.draws.restore([state["draws"] for state in states])
+        self.samplers.restore([state["sampler"] for state in states])
+
+    def _stacked(self, trees: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        return {n: self.place.put(np.stack([tree[n] for tree in trees])) for n in PARTS}
+
+
+def _host(arrays: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {name: array.cpu().numpy() for name, array in arrays.items()}
+
+
+def _of(arrays: Mapping[str, Any], net: int) -> dict[str, Any]:
+    return {name: array[net].copy() for name, array in arrays.items()}
+
+
+def _copy(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    for name, array in theirs.items():
+        mine[name].copy_(array)
+
+
+def _chosen(arrays: Mapping[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
+    return {name: array[chosen].contiguous() for name, array in arrays.items()}

@@ -1,0 +1,447 @@
+"""``hinton06 replicate``: Table 1 of several seeds at once; only where PyTorch is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from hinton06 import evaluation, experiments, many
+from hinton06.cli import main
+from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED
+from hinton06.loading import Context, load
+from hinton06.mnist import SPLITS, Digits
+from hinton06.recipes import RECIPES, Recipe
+from hinton06.report import replicas as over_seeds
+from hinton06.report import table1
+from hinton06.training import Interrupted, RunError
+
+torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
+from hinton06.many import groups, replicas  # noqa: E402
+from hinton06.many.classifiers import Classifiers  # noqa: E402
+from hinton06.many.place import Place  # noqa: E402
+from hinton06.many.rbms import Rbms, Stacks  # noqa: E402
+
+NAMES = [
+    *(f"pretrain-{split}.h5" for split in SPLITS),
+    *(f"bp-{split}.h5" for split in SPLITS),
+    *(f"bp-{split}-extended.h5" for split in SPLITS),
+    "bp-not-pretrained.h5",
+]
+
+
+def tiny(**more: Any) -> Recipe:
+    """A recipe of few units and epochs."""
+    values = {
+        "pretrain.layers": (7, 6), "pretrain.passes": 2, "pretrain.batch": 16,
+        "backprop.batch": 16, "backprop.patience": 1, "backprop.max_epochs": 6,
+        "backprop.easy_cost": 0.3, **{name.replace("_", ".", 1): v for name, v in more.items()},
+    }  # fmt: skip
+    own = {name: (value, "test") for name, value in values.items()}
+    recipe = RECIPES["tr2006"]
+    return dataclasses.replace(recipe, name="tiny", values=recipe.values | own)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    """120 images of nine pixels, of three classes that can be told apart."""
+    rng = np.random.default_rng(5)
+    images = rng.integers(0, 200, (150, 9), np.uint8)
+    labels = rng.integers(0, 3, 150).astype(np.uint8)
+    images[np.arange(150), labels] = 255
+    train, test = (images[:120], labels[:120]), (images[120:], labels[120:])
+    return Digits(*train, *test, (3, 3), "d" * 64, "nine pixels")
+
+
+def context(digits: Digits, progress: Any, **more: Any) -> Context:
+    return Context(digits, progress, **more)
+
+
+def learn(
+    digits: Digits, progress: Any, out: Path, seeds: Any = (0, 1), device: str = "cpu", **more: Any
+) -> Any:
+    recipe = more.pop("recipe", None) or tiny()
+    together = more.pop("together", None)
+    given = context(digits, progress, **more)
+    return replicas.replicate(given, Place(device), out, recipe, seeds, together)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, digits: Digits, make_progress: Any) -> Path:
+    """The files of seeds 0 and 1."""
+    out = tmp_path_factory.mktemp("replicas")
+    learn(digits, make_progress(), out, together=6)
+    return out
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): load(p).digest for p in sorted(folder.glob("*/*.h5"))}
+
+
+def test_every_file_of_table_1_is_there_for_every_seed(made: Path) -> None:
+    for seed in (0, 1):
+        folder = made / f"seed-{seed}"
+        assert sorted(p.name for p in folder.iterdir()) == sorted(NAMES)
+        for name in NAMES:
+            file = load(folder / name)
+            assert file.complete
+            assert (file.lineage.seed, file.lineage.device) == (seed, "cpu")
+            assert file.provenance["torch"] == torch.__version__
+            assert file.provenance["products"] == "float32"
+
+
+def test_labels_that_are_no_places_are_told_apart_by_their_own_names(
+    made: Path, digits: Digits, make_progress: Any, tmp_path: Path
+) -> None:
+    """The same nets from labels 1, 3 and 5 as from 0, 1 and 2."""
+    train, test = 2 * digits.train_labels + 1, 2 * digits.test_labels + 1
+    odd = dataclasses.replace(digits, train_labels=train, test_labels=test)
+    learn(odd, make_progress(), tmp_path, together=6)
+    assert digests(tmp_path) == digests(made)
+    for name in NAMES:
+        file = load(tmp_path / "seed-0" / name)
+        assert file.lineage.classes == (() if file.kind.name == "stack" else (1, 3, 5))
+    np.testing.assert_array_equal(file.outcome.test_labels, digits.test_labels)
+
+
+def test_the_tables_read_them(made: Path) -> None:
+    folders = [made / "seed-0", made / "seed-1"]
+    found = table1.read_runs(folders[0])
+    assert all(found.measured)
+    assert not any("device" in note for note in found.notes)
+    rows = over_seeds.table(folders).rows
+    assert len(rows) == 11
+    assert all(row["test_errors"]["replicas"] == 2 for row in rows)
+
+
+def test_lineages_are_those_of_the_other_commands(
+    made: Path, digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    recipe, given = tiny(), context(digits, progress)
+    experiments.pretrain(given, tmp_path / "p.h5", "b", recipe.pretrain, "tiny", 1)
+    experiments.finetune(given, tmp_path / "n.h5", tmp_path / "p.h5", recipe.backprop, "tiny", 1)
+    experiments.extend(given, tmp_path / "x.h5", tmp_path / "n.h5", recipe.backprop, "tiny", 1)
+    folder = made / "seed-1"
+    for name, mine in (("pretrain-b", "p"), ("bp-b", "n"), ("bp-b-extended", "x")):
+        theirs, ours = load(folder / f"{name}.h5"), load(tmp_path / f"{mine}.h5")
+        assert theirs.settings == ours.settings
+        expected = dataclasses.replace(
+            ours.lineage, device="cpu", parents=theirs.lineage.parents,
+            target_cost=theirs.lineage.target_cost,
+            below=() if mine == "p" else ("device",),
+        )  # fmt: skip
+        assert theirs.lineage == expected
+        assert sorted(theirs.history) == sorted(ours.history)
+    for split in SPLITS:
+        net, more = load(folder / f"bp-{split}.h5"), load(folder / f"bp-{split}-extended.h5")
+        assert net.lineage.parents == (load(folder / f"pretrain-{split}.h5").digest,)
+        assert more.lineage.parents == (net.digest,)
+        assert more.lineage.target_cost == net.outcome.train.cost_per_100  # type: ignore[union-attr]
+        assert more.outcome.epochs_before == net.outcome.epochs
+
+
+def test_outcomes_are_what_evaluate_measures(made: Path, digits: Digits, progress: Any) -> None:
+    given = context(digits, progress)
+    for path in sorted(made.glob("*/bp*.h5")):
+        file = load(path)
+        found = {e.part: e.score for e in evaluation.evaluate(given, path)}
+        names = {"train": "train", "validation": "valid", "test": "test"}
+        assert set(found) == {n for n, own in names.items() if own in file.outcome.scores}
+        for part, score in found.items():
+            mine = file.outcome.scores[names[part]]
+            assert (mine.cases, mine.errors) == (score.cases, score.errors)
+            assert mine.cost_per_100 == pytest.approx(score.cost_per_100, rel=1e-4)
+
+
+def test_every_net_stopped_by_its_own_rule(made: Path) -> None:
+    epochs = set()
+    for path in sorted(made.glob("*/bp*.h5")):
+        file, outcome = load(path), load(path).outcome
+        epochs.add(outcome.epochs_run)
+        assert outcome.epochs_run == file.epochs_done
+        assert outcome.capped == (outcome.reason == "stopped by the cap of 6 epochs")
+        if file.lineage.role == VALIDATED:
+            errors = file.history["valid_errors"]
+            assert outcome.epochs == int(np.argmin(errors)) + 1
+            assert outcome.valid.errors == errors.min()  # type: ignore[union-attr]
+            costs = file.history["valid_cost"]
+            stopped = len(errors) - outcome.epochs >= 1 and np.argmin(costs) < len(costs) - 1
+            assert stopped or outcome.capped
+        else:
+            costs, target = file.history["train_cost"], float(file.lineage.target_cost or 0)
+            assert (costs[:-1] > target).all()
+            assert costs[-1] <= target or outcome.capped
+            assert file.lineage.role in (EXTENDED, NOT_PRETRAINED)
+    assert len(epochs) > 1
+
+
+def test_the_criterion_without_pretraining_is_the_mean_of_the_three(made: Path) -> None:
+    nets = [load(made / "seed-0" / f"bp-{split}.h5") for split in SPLITS]
+    file = load(made / "seed-0" / "bp-not-pretrained.h5")
+    costs = [net.outcome.scores["train"].cost_per_100 for net in nets]
+    assert file.lineage.target_cost == pytest.approx(np.mean(costs))
+    assert file.lineage.parents == tuple(net.digest for net in nets)
+
+
+def test_a_seeds_nets_do_not_depend_on_the_others(
+    made: Path, digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    learn(digits, progress, tmp_path, [1], together=2)
+    assert {**digests(made), **digests(tmp_path)} == digests(made)
+
+
+def test_what_is_finished_is_left_as_it_is(
+    made: Path, digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    for name in ("bp-b.h5", "bp-not-pretrained.h5"):
+        (tmp_path / "seed-1" / name).unlink()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*.h5")}
+    learn(digits, progress, tmp_path)
+    assert digests(tmp_path) == digests(made)
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+
+
+class Stop(BaseException):
+    """As a process that is killed."""
+
+
+@pytest.mark.parametrize("after", [1, 3, 5, 8, 11])
+def test_a_run_that_was_killed_goes_on_to_the_same_nets(
+    made: Path, digits: Digits, make_progress: Any, tmp_path: Path, after: int
+) -> None:
+    def killed(epochs: int) -> None:
+        if epochs == after:
+            raise Stop
+
+    with pytest.raises(Stop):
+        learn(digits, make_progress(killed), tmp_path, together=6, save_every_s=0.0)
+    again = make_progress()
+    learn(digits, again, tmp_path, together=6)
+    assert digests(tmp_path) == digests(made)
+    assert len(again.rows) < 20
+    assert not list(tmp_path.glob("*/*.part"))
+    assert not list(tmp_path.glob("*/*.lock"))
+
+
+@pytest.mark.parametrize("after", [2, 6])
+def test_a_signal_saves_the_epoch_it_comes_in(
+    made: Path, digits: Digits, make_progress: Any, tmp_path: Path, after: int
+) -> None:
+    import os  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    def asked(epochs: int) -> None:
+        if epochs == after:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        learn(digits, make_progress(asked), tmp_path, together=6)
+    done = [load(path).epochs_done for path in tmp_path.glob("*/*.part")]
+    assert done
+    assert set(done) == {after if after < 5 else after - 4}
+    learn(digits, make_progress(), tmp_path, together=6)
+    assert digests(tmp_path) == digests(made)
+
+
+def test_what_goes_on_with_other_threads_is_said_once(
+    digits: Digits, make_progress: Any, tmp_path: Path
+) -> None:
+    def killed(epochs: int) -> None:
+        if epochs == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(digits, make_progress(killed), tmp_path, together=6, save_every_s=0.0)
+    again = make_progress()
+    learn(digits, again, tmp_path, together=6, threads=2)
+    (note,) = [note for note in again.notes if "threads" in note]
+    assert "pretrain-a.h5: goes on with threads 2 after 1" in note
+    assert note.endswith("(5 others as well)")
+    stack, net = (load(tmp_path / "seed-1" / f"{name}-b.h5") for name in ("pretrain", "bp"))
+    assert (stack.lineage.threads_before, net.lineage.threads_before) == ((1,), ())
+
+
+def test_too_little_memory_makes_smaller_groups(
+    made: Path, digits: Digits, progress: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    start = Rbms.__init__
+
+    def limited(self: Any, place: Any, draws: Any, weights: Any, *more: Any) -> None:
+        sizes.append(len(weights))
+        if len(weights) > 3:
+            raise torch.OutOfMemoryError
+        start(self, place, draws, weights, *more)
+
+    monkeypatch.setattr(Rbms, "__init__", limited)
+    learn(digits, progress, tmp_path, together=6)
+    assert sizes[:2] == [6, 3]
+    assert any("not enough memory; 3 nets at a time" in note for note in progress.notes)
+    assert digests(tmp_path) == digests(made)
+
+
+def test_no_memory_for_one_net_is_one_line(
+    digits: Digits, progress: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(Rbms, "__init__", none)
+    with pytest.raises(RunError, match="not enough memory for a single net"):
+        learn(digits, progress, tmp_path)
+
+
+def test_a_net_that_goes_astray_leaves_the_others_alone(
+    made: Path, digits: Digits, progress: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_epoch = Stacks.run_epoch
+
+    def broken(self: Stacks, tick: Callable[[float], None]) -> Any:
+        rows = run_epoch(self, tick)
+        if self.epoch == 1:
+            self.rbms.arrays["weights"][4, 0, 0] = float("nan")
+        return rows
+
+    monkeypatch.setattr(Stacks, "run_epoch", broken)
+    with pytest.raises(RunError, match=r"pretrain-b\.h5: its numbers are no longer finite"):
+        learn(digits, progress, tmp_path, together=6)
+    expected = {n: d for n, d in digests(made).items() if "/pretrain" in n}
+    del expected["seed-1/pretrain-b.h5"]
+    assert digests(tmp_path) == expected
+
+
+def test_other_arguments_are_refused_before_anything_is_learned(
+    made: Path, digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    with pytest.raises(RunError, match=r"pretrain-a\.h5: made with other arguments: passes was 2"):
+        learn(digits, progress, tmp_path, recipe=tiny(pretrain_passes=3))
+    assert not progress.rows
+
+
+def test_files_of_other_learners_are_not_mixed_up(
+    made: Path, digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    recipe, given = tiny(), context(digits, progress)
+    folder = tmp_path / "seed-0"
+    shutil.copytree(made / "seed-0", folder)
+    (folder / "pretrain-a.h5").unlink()
+    experiments.pretrain(given, folder / "pretrain-a.h5", "a", recipe.pretrain, "tiny", 0)
+    with pytest.raises(RunError, match="other arguments: device was , now cpu"):
+        learn(digits, progress, tmp_path, [0])
+    notes = table1.read_runs(folder).notes
+    assert any("from different devices: cpu, this package's own" in note for note in notes)
+
+
+def test_a_net_above_a_stack_of_a_card_is_told_from_others(
+    made: Path, digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    given, stack = context(digits, progress), made / "seed-0" / "pretrain-a.h5"
+    experiments.finetune(given, tmp_path / "bp.h5", stack, tiny().backprop, "tiny", 0)
+    lineage = load(tmp_path / "bp.h5").lineage
+    assert (lineage.device, lineage.below) == ("", ("device",))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card")
+def test_a_card_makes_such_files(digits: Digits, make_progress: Any, tmp_path: Path) -> None:
+    def killed(epochs: int) -> None:
+        if epochs in (3, 9):
+            raise Stop
+
+    for _ in range(2):  # in the stacks, then in the nets or beyond
+        with pytest.raises(Stop):
+            learn(digits, make_progress(killed), tmp_path, device="cuda", save_every_s=0.0)
+    learn(digits, make_progress(), tmp_path, device="cuda")
+    assert all(table1.read_runs(tmp_path / "seed-1").measured)
+    given = context(digits, make_progress())
+    for path in sorted(tmp_path.glob("*/bp*.h5")):
+        file = load(path)
+        assert file.lineage.device == torch.cuda.get_device_name()
+        assert file.provenance["products"] == "TF32"
+        for found in evaluation.evaluate(given, path):
+            mine = file.outcome.scores[found.part.replace("validation", "valid")]
+            assert abs(mine.errors - found.score.errors) <= 1  # of a tie, within rounding
+            assert mine.cost_per_100 == pytest.approx(found.score.cost_per_100, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [
+        (tiny(backprop_optimiser="cg"), "learn by momentum alone"),
+        (tiny(backprop_top_only_epochs=1), "learn by momentum alone"),
+        (tiny(pretrain_updates=5), "learn by passes"),
+    ],
+)
+def test_what_is_for_single_nets_is_refused(
+    digits: Digits, progress: Any, tmp_path: Path, recipe: Recipe, reason: str
+) -> None:
+    with pytest.raises(RunError, match=reason):
+        learn(digits, progress, tmp_path, recipe=recipe)
+
+
+def test_progress_reaches_its_end(digits: Digits, progress: Any, tmp_path: Path) -> None:
+    learn(digits, progress, tmp_path, [3])
+    done, expected = progress.work[-1]
+    assert done == pytest.approx(expected)
+    assert progress.ticked == pytest.approx(done)
+    shares = [done / expected for done, expected in progress.work]
+    assert all(0 <= share <= 1 + 1e-9 for share in shares)
+    assert progress.calls == ["begin replicate", "end"]
+
+
+def test_the_epochs_of_what_is_left_are_expected_as_those_before(
+    digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    stage = replicas._NetStage(
+        replicas._Table1(context(digits, progress), Place("cpu"), tmp_path, tiny(), [0])
+    )
+    before = stage.work(VALIDATED)
+    stage.epochs_seen += [2, 4]
+    assert stage.work(VALIDATED) == before * 3 / 6  # its first guess is beyond the cap of 6
+
+
+def test_the_command_line_makes_them(
+    digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hinton06.mnist.read", lambda *_: digits)
+    monkeypatch.setitem(RECIPES, "quick", tiny())  # type: ignore[index]
+    out = tmp_path / "out"
+    command = ["replicate", "--seeds", "3,1", "--device", "cpu", "--recipe", "quick", "--plain"]
+    done = CliRunner().invoke(main, [*command, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert f"{out}/seed-1: 10 files of Table 1" in done.stdout
+    assert "replicate stacks epoch 1, 3 nets" in done.stderr
+    found = CliRunner().invoke(main, [*command, "--out", str(out), "--json", "--quiet"])
+    assert sorted(json.loads(found.stdout)["seeds"]) == ["1", "3"]
+    assert not found.stderr
+
+
+def test_without_pytorch_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "find_spec", lambda _: None)
+    done = CliRunner().invoke(main, ["replicate", "--seeds", "0"])
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "hinton06: many nets at once need PyTorch: pip install 'hinton06[gpu]'\n"
+    )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card")
+def test_without_a_card_there_is_one_line() -> None:
+    done = CliRunner().invoke(main, ["replicate", "--seeds", "0"])
+    assert done.exit_code == 1
+    assert "PyTorch finds no graphics card here; --device cpu does without" in done.stderr
+
+
+def test_groups_know_their_learners() -> None:
+    for learner in (Stacks, Classifiers):
+        for name in vars(groups.Learner):
+            if not name.startswith("_"):
+                assert hasattr(learner, name)
