@@ -16,8 +16,7 @@ from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 
-# Jobs of `urgent` send those of `batch` away, which are queued again. Nothing that a container or
-# a kernel without control groups would not let it do.
+# Nothing that a container, or a kernel without control groups, would not let it do.
 _CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -40,15 +39,12 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,batch_sched_delay=0,sched_min_interval=100000,bf_interval=2
-PreemptType=preempt/partition_prio
-PreemptMode=REQUEUE
 MpiDefault=none
 ReturnToService=2
 KillWait=5
 MinJobAge=3600
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={mebibytes} State=UNKNOWN
-PartitionName=batch Nodes={host} Default=YES PriorityTier=1 GraceTime=5 State=UP
-PartitionName=urgent Nodes={host} PriorityTier=2 PreemptMode=OFF State=UP
+PartitionName=batch Nodes={host} Default=YES State=UP
 """
 
 
