@@ -96,7 +96,6 @@ def updates() -> dict[str, dict[str, float]]:
                     "products_us": sum(took[part] for part in PRODUCTS),
                     "between_us": sum(took[part] for part in BETWEEN),
                     "grow_us": took["grow"],
-                    "grow_all_at_once_us": took.get("grow by 100000 MiB", took["grow"]),
                 }
     return found
 
