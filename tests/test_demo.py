@@ -942,13 +942,13 @@ def test_a_unit_that_is_chosen_shows_what_it_looks_for(
     unit = int(str(page.run(title)).removeprefix("pen, feature "))
     assert 1 < unit <= 12
     page.click("#layers label:nth-child(3)")
-    assert page.run(title) == "top, feature 1"
+    page.wait(f"{title} === 'top, feature 1'")
     assert page.run("document.querySelector('#votes').hidden") is False
     weights = RoundedNet.of(loading.load(NETS[0]).model, STEPS[0]).net.labtop[:, 0]
     told = page.run("[...document.querySelectorAll('#bars i')].map((bar) => +bar.title)")
     np.testing.assert_allclose(told, weights, atol=0.0051)
     page.click("#fields label:nth-child(7)")
-    assert page.run(title) == "top, feature 7"
+    page.wait(f"{title} === 'top, feature 7'")
     order = page.run("""(() => {
         const { activities } = hinton06.page.features;
         return activities.map(({ top }) => top[6]).sort((a, b) => b - a).slice(0, 8);
