@@ -73,6 +73,19 @@ def settings_of(
     return dataclasses.replace(base, **values)
 
 
+def asked_of(recipe: Recipe, part: str, given: Mapping[str, Any]) -> Any:
+    """The settings, before it is known under what conditions; dropout is one of these."""
+    dropout = given.get("dropout")
+    on = recipe.sourced()[f"{part}.dropout"][0] if dropout is None else dropout
+    return settings_of(recipe, part, given, conditions(dropout=on))
+
+
+def going_on(given: Mapping[str, Any], start: RunFile | None) -> dict[str, Any]:
+    """What was given, and dropout, if the start was learned with it and nothing else is said."""
+    learned = start is not None and getattr(start.settings, "dropout", False)
+    return {**given, "dropout": True} if learned and given.get("dropout") is None else dict(given)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Run:
     """What a function starts with: its options sorted, and what its starts say where they do not.
@@ -105,6 +118,7 @@ class _Run:
         if common["recipe"] not in RECIPES:
             raise ValueError(f"recipe is one of {', '.join(RECIPES)}, not {common['recipe']!r}")
         given = {name: _typed(part, name, options[name]) for name in names if name in options}
+        given = going_on(given, files[0] if files and "dropout" in names else None)
         return cls(part, common, given, files)
 
     @property
@@ -113,6 +127,10 @@ class _Run:
 
     def settings(self, under: Iterable[str] = ()) -> Any:
         return settings_of(self.recipe, self.part, self.given, under)
+
+    def asked(self) -> Any:
+        """Settings that tell under what conditions the others are."""
+        return asked_of(self.recipe, self.part, self.given)
 
     def known(self) -> dict[str, Any]:
         """What the start has learned, as conditions."""
@@ -206,7 +224,7 @@ def finetune_bp(start: Start, out: str | Path, labelled: int = 0, **options: Any
     if "all_cases_rate" in run.given:
         raise TypeError("all_cases_rate is for what learns all cases, or from a random start")
     known = run.known() | ({"labelled": labelled} if labelled else {})
-    settings = run.settings(conditions(**known))
+    settings = run.settings(conditions(**known, dropout=run.asked().dropout))
     return run.make(
         experiments.finetune, out, _path(start), settings, run.recipe.name, run.common["seed"],
         labelled,
@@ -220,8 +238,10 @@ def finetune_cws(start: Start, out: str | Path, **options: Any) -> Net:
     `options` are those of this module.
     """
     run = _Run.of("wakesleep", options, [start])
-    asked = run.settings()
-    under = conditions(**run.known(), mixed=asked.mixed, generative=asked.generative)
+    asked = run.asked()
+    under = conditions(
+        **run.known(), mixed=asked.mixed, generative=asked.generative, dropout=asked.dropout
+    )
     settings = run.settings(under)
     return run.make(
         experiments.finetune_generative, out, _path(start), settings, run.recipe.name,
@@ -241,13 +261,15 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         for name in ("bp_weight", "search_bp_weight", "bp_weights"):
             if name in run.given:
                 raise TypeError(f"an extension goes on with its net's coefficient: no {name}")
-        asked = run.settings()
+        asked = run.asked()
         mixed = asked.mixed or file.outcome.bp_weight > 0
-        under = conditions(**run.known(), mixed=mixed, generative=asked.generative)
+        under = conditions(
+            **run.known(), mixed=mixed, generative=asked.generative, dropout=asked.dropout
+        )
         call: Callable[..., Result] = experiments.extend_generative
     else:
         run = _Run.of("backprop", options, [start])
-        under, call = conditions(**run.known()), experiments.extend
+        under, call = conditions(**run.known(), dropout=run.asked().dropout), experiments.extend
         _check_rate(run)
     return run.make(
         call, out, _path(start), run.settings(under), run.recipe.name, run.common["seed"]
@@ -276,7 +298,8 @@ def finetune_from_random(
     run = _Run.of("backprop", options, list(criteria))
     _check_rate(run)
     known = run.known() | ({"labelled": labelled} if labelled else {})
-    settings, last = run.settings(conditions(**known)), (run.recipe.name, run.common["seed"])
+    settings = run.settings(conditions(**known, dropout=run.asked().dropout))
+    last = run.recipe.name, run.common["seed"]
     sizes = None if layers is None else _typed("pretrain", "layers", layers)
     if split is not None:
         sizes = sizes or run.recipe.pretrain.layers

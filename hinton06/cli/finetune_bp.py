@@ -75,6 +75,7 @@ def finetune_bp(
     setup = options.training_setup(given, [extended] if extended else checkpoints)
     known = setup.start.lineage.conditions() if setup.start else {}
     known |= {"labelled": labelled} if labelled else {}
+    known["dropout"] = setup.asked("backprop", given).dropout
     settings = setup.settings("backprop", given, conditions(**known))
     context, named = setup.context, (setup.recipe.name, setup.seed)
     few = f"-{labelled}-labelled" if labelled else ""

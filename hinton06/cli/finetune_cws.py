@@ -45,10 +45,10 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
     assert path is not None
     setup = options.training_setup(given, [path])
     assert setup.start is not None
-    asked = setup.settings("wakesleep", given)
+    asked = setup.asked("wakesleep", given)
     mixed = asked.mixed or (extended is not None and setup.start.outcome.bp_weight > 0)
     learned = setup.start.lineage.conditions()
-    under = conditions(**learned, mixed=mixed, generative=asked.generative)
+    under = conditions(**learned, mixed=mixed, generative=asked.generative, dropout=asked.dropout)
     settings = setup.settings("wakesleep", given, under)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     if extended:
