@@ -232,9 +232,9 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
             tick(self._case_work * size)
         easy_share = float(self._sampler.easy.mean())
         row = {"sampled_cost": 100 * (total / weight), "easy_share": easy_share}
-        return row | {"rate": self._rate()} if self._dropout else row
+        return row | {"rate": self.rate()} if self._dropout else row
 
-    def _rate(self) -> float:
+    def rate(self) -> float:
         """Of the present epoch."""
         settings = self.settings
         rate = settings.rate if self._target is None else settings.all_cases_rate
@@ -242,7 +242,7 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
 
     def _learn_by_momentum(self, size: int, lowest: int) -> tuple[float, float]:
         """The weighted cost of so many cases, and their weight."""
-        step = Step(self._rate(), self.settings.momentum, self.settings.decay)
+        step = Step(self.rate(), self.settings.momentum, self.settings.decay)
         rows, weights = self._sampler.batch(size)
         labels = self._train.labels[rows]
         costs = self._backprop.learn(self._train.images, rows, labels, weights, step, lowest)

@@ -22,6 +22,16 @@ class UnfitDropoutError(ValueError):
     """There are not as many chances as hidden layers."""
 
 
+def chances(settings: BackpropSettings | WakeSleepSettings, n_hidden: int) -> tuple[float, ...]:
+    """To be kept: of pixels, and of features of each of so many hidden layers, bottom to top."""
+    left_out = settings.feature_dropout
+    if len(left_out) not in (1, n_hidden):
+        layers = f"{n_hidden} layers of features"
+        raise UnfitDropoutError(f"{len(left_out)} chances of dropout for {layers}")
+    each = left_out * n_hidden if len(left_out) == 1 else left_out
+    return tuple(1 - chance for chance in (settings.pixel_dropout, *each))
+
+
 @dataclass(frozen=True, eq=False)
 class Dropout:
     """With what chance pixels, and features of each hidden layer, are kept while a net learns.
@@ -48,12 +58,7 @@ class Dropout:
             return None
         if rng is None:
             raise ValueError("dropout needs random numbers of its own")
-        chances = settings.feature_dropout
-        if len(chances) not in (1, n_hidden):
-            layers = f"{n_hidden} layers of features"
-            raise UnfitDropoutError(f"{len(chances)} chances of dropout for {layers}")
-        each = chances * n_hidden if len(chances) == 1 else chances
-        return cls(tuple(1 - chance for chance in (settings.pixel_dropout, *each)), rng)
+        return cls(chances(settings, n_hidden), rng)
 
     def drop(self, layer: int, values: Array) -> Array:
         """Leave out some of a layer's (n, size) values, in place; layer 0 are the pixels."""
