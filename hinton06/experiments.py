@@ -430,6 +430,9 @@ def finetune_generative(
         if settings.generative == "pretraining" and file.kind.name != "stack":
             needed = f"the pretraining's gradient needs {KINDS['stack'].about}"
             raise RunError(f"{needed}, whose generative and recognition weights are the same")
+        if settings.dropout and not settings.mixed:
+            mixed = "with backpropagation's: --bp-weight or --search-bp-weight"
+            raise RunError(f"there is no dropout in this gradient, but where it is mixed {mixed}")
         digest = split_recorded(digits, file.lineage).sha256
         lineage = file.child(VALIDATED, **call.own(), split_sha256=digest)
         cases.rows_learned(digits, lineage)
@@ -459,6 +462,8 @@ def extend_generative(
     start, reached = _validated(fine_tuned, "generative", "can be extended")
     context = replace(context, digits=start.fitted(context.digits))
     bp_weight, epochs = start.outcome.bp_weight, start.outcome.epochs
+    if settings.dropout and not bp_weight:
+        raise RunError(f"{fine_tuned}: was learned without backpropagation, where dropout would be")
     used = replace(settings, bp_weight=bp_weight, search_bp_weight=False)
     call = _Call(context, path, used, recipe, seed)
     target = reached.error_rate

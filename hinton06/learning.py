@@ -70,6 +70,9 @@ def settings_of(
     base = recipe.settings(part, under)
     names = [item.name for item in dataclasses.fields(base)]
     values = {name: given[name] for name in names if given.get(name) is not None}
+    if given.get("dropout") is False:  # nor what goes with it
+        fields = dataclasses.fields(base)
+        values = {item.name: item.default for item in fields if item.metadata["goes"]} | values
     return dataclasses.replace(base, **values)
 
 

@@ -587,11 +587,17 @@ _QUICK = _on_chapter(
     {"labelled": (100, 1000), "pretrain.layers": ((50, 50, 200),)},
 )
 
-# All else of it are the values under the condition "dropout", which it always has.
+_MIXED_DROPOUT: Sourced = {
+    name: value
+    for name, value in _TR2006.variants["dropout"].items()
+    if name.startswith("wakesleep.")
+}
+# Of backpropagation all else are the values under the condition "dropout", which it always has.
 _DROPOUT = _on_chapter(
     "dropout",
     "Srivastava and others (2014), dropout in fine-tuning; not the chapter's",
-    {"backprop.dropout": (True, SRIVASTAVA14), "wakesleep.dropout": (True, SRIVASTAVA14)},
+    {"backprop.dropout": (True, SRIVASTAVA14)},
+    {"mixed gradient": _MIXED_DROPOUT, "pretraining's gradient": _MIXED_DROPOUT},
 )
 
 _ALL = (_TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT)

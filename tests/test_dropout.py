@@ -1,4 +1,4 @@
-"""Dropout: what is left out, what is learned by the rest, and when; and that no table mixes it up."""
+"""Dropout: what is left out, what the rest learns, and when; and that no table mixes it up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import reference
 import reference_generative as slow
-from numpy.typing import NDArray
 from reference import Floats
 from test_backprop import (
     ALL,
@@ -34,11 +33,9 @@ from hinton06.backprop import Backpropagation, DiscriminativeFineTuning
 from hinton06.dropout import Dropout, UnfitDropoutError
 from hinton06.hybrid import LabelBackpropagation
 from hinton06.models import Classifier
-from hinton06.numerics import Array
 from hinton06.recipes import RECIPES, BackpropSettings, conditions
 from hinton06.recognition import log_probs, score
-from hinton06.updates import Momentum, Step, rate_share_at
-from hinton06.wakesleep import GenerativeFineTuning
+from hinton06.updates import Momentum, Step
 
 KEEP = (0.7, 0.6, 0.8)
 # A path from a pixel to a gradient has fewer than 400 sums, products, quotients and exponentials,
@@ -248,3 +245,163 @@ def test_with_fixed_masks_the_mixed_gradient_s_half_equals_central_differences(s
     for name, array in net._asdict().items():
         slope, error = reference.central_differences(lambda: float(log_prob().mean()), array)
         assert (abs(after[name] - before[name] - slope) <= error + ROUNDING).all(), name
+
+
+# -- learning ------------------------------------------------------------------------------------
+
+VALUES: dict[str, Any] = {
+    "batch": 4, "rate": 0.1, "all_cases_rate": 0.3, "patience": 2, "max_epochs": 50,
+    "pixel_dropout": 0.2, "feature_dropout": (0.4, 0.3), "epochs": 4, "final_share": 0.1,
+}  # fmt: skip
+
+
+def settings(**changes: Any) -> BackpropSettings:
+    recipe = RECIPES["tr2006"].settings("backprop", conditions(dropout=True))
+    return dataclasses.replace(recipe, **(VALUES | changes))
+
+
+def learner(seed: int = 9, target: float | None = None, **changes: Any) -> DiscriminativeFineTuning:
+    net = random_net(dtype=np.float32, seed=seed)
+    valid = VALID if target is None else None
+    own = settings(**changes)
+    return DiscriminativeFineTuning(
+        net, TRAIN, own, np.random.default_rng(seed), valid, target, masks=generator(seed)
+    )
+
+
+def test_what_is_measured_is_the_whole_net_and_asking_it_draws_nothing() -> None:
+    made = learner()
+    (row,) = run(made, 1)
+    for part, measured in (("valid", VALID), ("train", TRAIN)):
+        whole = score(log_probs(made.net, measured.images), measured.labels)
+        assert row[f"{part}_cost"] == whole.cost_per_100
+        assert row[f"{part}_errors"] == whole.errors
+    assert row["sampled_cost"] != pytest.approx(row["train_cost"], rel=1e-3)
+    state = made._masks.bit_generator.state if made._masks else None
+    first, second = (log_probs(made.net, VALID.images) for _ in "12")
+    np.testing.assert_array_equal(first, second)
+    assert made._masks is not None
+    assert repr(made._masks.bit_generator.state) == repr(state)
+
+
+@pytest.mark.parametrize("target", [None, 0.0])
+def test_the_rate_falls_linearly_to_its_share_and_stays_there(target: float | None) -> None:
+    rows = run(learner(target=target), 6)
+    first = 0.1 if target is None else 0.3
+    shares = [1, 0.7, 0.4, 0.1, 0.1, 0.1]
+    assert [row["rate"] for row in rows] == pytest.approx([first * share for share in shares])
+
+
+def test_each_update_takes_the_rate_of_its_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = []
+    own = Backpropagation.learn
+
+    def noted(self: Any, *given: Any) -> Any:
+        rates.append(given[4].rate)
+        return own(self, *given)
+
+    monkeypatch.setattr(Backpropagation, "learn", noted)
+    run(learner(), 2)
+    assert rates == pytest.approx([0.1] * 6 + [0.07] * 6)
+
+
+def test_no_rule_stops_learning_before_the_rate_has_fallen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script_validation(monkeypatch, costs=[1, 2, 3, 4, 5], errors=[1, 2, 3, 4, 5])
+    made = learner(epochs=5)  # both conditions hold after 3 epochs already
+    while not made.finished():
+        run(made, 1)
+    assert (made.epoch, made.selected.epoch) == (5, 1)
+    assert not made.capped
+
+
+def test_after_that_the_chapter_s_rules_stop_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    script_validation(monkeypatch, costs=[5, 4, 3, 2, 1, 2, 3], errors=[9, 9, 9, 5, 4, 4, 4])
+    made = learner(epochs=3)
+    while not made.finished():
+        run(made, 1)
+    assert (made.epoch, made.selected.epoch) == (7, 5)
+    # On all cases: the cost of the whole net, once the rate has fallen.
+    reached = learner(target=1e9, epochs=3)
+    while not reached.finished():
+        run(reached, 1)
+    assert reached.epoch == 3
+    assert "training cost down to 1e+09" in str(reached.finished())
+
+
+def test_masks_have_draws_of_their_own_and_cases_come_as_without() -> None:
+    seen: list[list[Any]] = []
+    for dropout in (False, True):
+        plain = dataclasses.replace(RECIPES["tr2006"].backprop, batch=4, importance_sampling=False)
+        own = settings() if dropout else plain
+        made = DiscriminativeFineTuning(
+            random_net(dtype=np.float32), TRAIN, own, np.random.default_rng(1), VALID,
+            masks=generator(),
+        )  # fmt: skip
+        run(made, 1)
+        seen.append([made._sampler.batch(4)[0].tolist() for _ in range(9)])
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("n_before", [0, 1, 5])
+@pytest.mark.parametrize("target", [None, 0.0])
+@pytest.mark.parametrize("importance_sampling", [False, True])
+def test_learning_goes_on_bit_for_bit_from_what_was_saved(
+    n_before: int, target: float | None, importance_sampling: bool
+) -> None:
+    more: Any = {"importance_sampling": importance_sampling, "easy_cost": 1.0, "max_norm": 2.0}
+    whole = learner(target=target, **more)
+    run(whole, n_before)
+    saved = copy.deepcopy(whole.state())
+    restored = learner(seed=99, target=target, **more)
+    restored.restore(saved)
+    assert run(restored, 3) == run(whole, 3)
+    assert_nets_equal(restored.net, whole.net)
+
+
+def test_without_draws_or_with_another_number_of_chances_nothing_is_begun() -> None:
+    net, rng = random_net(), np.random.default_rng(1)
+    with pytest.raises(ValueError, match="random numbers of its own"):
+        DiscriminativeFineTuning(net, TRAIN, settings(), rng, VALID)
+    with pytest.raises(UnfitDropoutError, match="3 chances of dropout for 2 layers"):
+        learner(feature_dropout=(0.1, 0.2, 0.3))
+    assert Dropout.of(settings(feature_dropout=(0.25,)), 3, rng).keep == (0.8, 0.75, 0.75, 0.75)  # type: ignore[union-attr]
+    assert Dropout.of(RECIPES["tr2006"].backprop, 3, None) is None
+
+
+# -- settings ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"pixel_dropout": 0.1}, {"feature_dropout": (0.1,)}, {"epochs": 3}, {"final_share": 0.5},
+        {"extension_epochs": 3}, {"max_norm": 1.0},
+    ],
+    ids=lambda values: next(iter(values)),
+)  # fmt: skip
+def test_what_goes_with_dropout_is_refused_without(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(values))} goes with dropout alone"):
+        dataclasses.replace(RECIPES["tr2006"].backprop, **values)
+
+
+def test_dropout_alone_sets_an_experiment_apart_and_conjugate_gradient_has_none() -> None:
+    assert settings().apart() == {"dropout"}
+    assert RECIPES["tr2006"].backprop.apart() == set()
+    with pytest.raises(ValueError, match="goes with the optimiser momentum"):
+        settings(optimiser="cg")
+    with pytest.raises(ValueError, match="chances below 1"):
+        settings(feature_dropout=(0.5, 1.0))
+
+
+def test_the_recipe_dropout_has_the_values_of_the_condition() -> None:
+    for recipe in (RECIPES["tr2006"], RECIPES["dropout"]):
+        under = conditions(dropout=True)
+        assert recipe.settings("backprop", under) == RECIPES["tr2006"].settings("backprop", under)
+        assert recipe.pretrain == RECIPES["tr2006"].pretrain
+    mixed = conditions(mixed=True)
+    assert RECIPES["dropout"].settings("wakesleep", mixed) == RECIPES["tr2006"].settings(
+        "wakesleep", conditions(mixed=True, dropout=True)
+    )
+    assert not RECIPES["dropout"].wakesleep.dropout  # of wake-sleep alone there is nothing to drop

@@ -56,7 +56,9 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
         result = experiments.extend_generative(context, out, path, settings, *named)
     else:
         name = path.stem.removeprefix("pretrain-").removeprefix("labels-").removeprefix("cws-")
-        out = out or path.with_name(f"{'hybrid' if settings.mixed else 'cws'}-{name}.h5")
+        made = "hybrid" if settings.mixed else "cws"
+        made += "-dropout" if settings.dropout else ""
+        out = out or path.with_name(f"{made}-{name}.h5")
         if out == path:
             raise click.UsageError("--out must name another file than START")
         result = experiments.finetune_generative(context, out, path, settings, *named)
