@@ -63,6 +63,8 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
                    "--on", folder / "pretrain-a.h5", *PRETRAIN),
         "bp": ("finetune-bp", folder / "pretrain-a.h5", *BACKPROP),
         "bp-extended": ("finetune-bp", "--extend", folder / "bp-a.h5", *BACKPROP),
+        "dropout": ("finetune-bp", "--dropout", folder / "pretrain-a.h5", *BACKPROP),
+        "dropout-extended": ("finetune-bp", "--extend", folder / "bp-dropout-a.h5", *BACKPROP),
         "few": ("pretrain", "--labelled", "100", "--split", "a", "--runs", folder, *PRETRAIN),
         "random": ("finetune-bp", "--no-pretraining", folder / "bp-a.h5", *BACKPROP),
         "random-of-split": ("finetune-bp", "--no-pretraining", "--split", "a", "--labelled", "100",
@@ -106,6 +108,8 @@ def test_each_use_is_opened_and_no_stream_for_two_runs_of_one_seed(recorder: Rec
     """But where it is said to be the same: runs of other settings, and what is drawn."""
     same = {
         Use.PRETRAINING: {"stack", "few"},
+        Use.BACKPROP: {"bp", "dropout"},
+        Use.BACKPROP_ON_ALL: {"bp-extended", "dropout-extended"},
         Use.LABELLED: {"few", "random-of-split"},
         Use.DREAMS: {"sample", "dream", "figures"},
     }
