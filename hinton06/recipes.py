@@ -91,7 +91,13 @@ def _with_dropout(
 ) -> Any:
     """A setting that goes with `dropout` alone, which sets the experiment apart."""
     return _setting(
-        f"With --dropout: {help_text}", low, high, value, apart=False, goes=True, **more
+        f"With --dropout: {help_text[0].lower()}{help_text[1:]}",
+        low,
+        high,
+        value,
+        apart=False,
+        goes=True,
+        **more,
     )
 
 
