@@ -72,7 +72,7 @@ def settings_of(
     values = {name: given[name] for name in names if given.get(name) is not None}
     if given.get("dropout") is False:  # nor what goes with it
         fields = dataclasses.fields(base)
-        values = {item.name: item.default for item in fields if item.metadata["goes"]} | values
+        values = {item.name: item.default for item in fields if item.metadata.get("goes")} | values
     return dataclasses.replace(base, **values)
 
 

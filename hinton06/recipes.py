@@ -78,7 +78,6 @@ def _setting(
     `apart`: whether another one sets an experiment apart from the chapter's.
     """
     limits = {"low": low, "high": high, "choices": (), "parse": parse_layers, "apart": True}
-    limits["goes"] = False
     return field(default=before, metadata={"help": help_text, **limits, **more})
 
 
@@ -103,7 +102,11 @@ def _with_dropout(
 
 def _check_dropout(settings: Any, dropout: bool) -> None:
     for item in dataclasses.fields(settings):
-        if item.metadata["goes"] and not dropout and getattr(settings, item.name) != item.default:
+        if (
+            item.metadata.get("goes")
+            and not dropout
+            and getattr(settings, item.name) != item.default
+        ):
             raise ValueError(f"{item.name} goes with dropout alone")
 
 
