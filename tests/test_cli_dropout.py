@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,21 @@ def test_dropout_without_backpropagation_is_refused(runs: Path, digits_dir: Path
     result = run("finetune-cws", runs / "pretrain-labels-a.h5", "--dropout", "--quiet", "--data",
                  digits_dir, *CWS)  # fmt: skip
     fails_in_one_line(result, 1, "no dropout in this gradient", "--bp-weight")
+
+
+def test_the_record_has_means_over_seeds_with_their_commands(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "experiments" / "beyond")
+    record = importlib.import_module("record")
+    found = {row["name"]: row for row in record.rows([runs])}
+    errors = [file(runs, f"bp-dropout-{split}-extended").outcome.scores["test"] for split in "ab"]
+    row = found["dropout, 600, mean"]
+    assert row["mean"] == pytest.approx(sum(score.error_rate for score in errors) / 2)
+    assert (row["seeds"], row["interval"]) == ([0], None)
+    commands = {row["command"] for row in found.values()}
+    for words in ("--search-bp-weight --dropout", "--labelled", "--no-pretraining", "--dropout"):
+        assert any(words in command for command in commands)
+    page = record.shown({"rows": list(found.values())})
+    assert f"| dropout, 600, mean | 0 | {row['mean']:.2f} |" in page
+    assert "No run" in record.shown({"rows": []})
