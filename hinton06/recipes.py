@@ -16,6 +16,7 @@ CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
 HOT06 = "Hinton, Osindero and Teh (2006)"
 SM08 = "Salakhutdinov and Murray (2008)"
+GUIDE10 = "Hinton (2010), A Practical Guide to Training Restricted Boltzmann Machines"
 ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
 SHORT = "as short as still makes sense"
@@ -130,6 +131,14 @@ class PretrainSettings(_Checked):
     track: int = _setting(
         "Estimate log Z and the bound on log p after each so many passes; 0: never.",
         0, 1_000_000, before=0, apart=False,
+    )  # fmt: skip
+    sparsity_target: float = _setting(
+        "Share of the images that a feature is to be on for, where --sparsity-cost is not 0.",
+        0.0001, 0.9999, before=0.1, apart=False,
+    )  # fmt: skip
+    sparsity_cost: float = _setting(
+        "Price of the cross-entropy, in nats, between that share and a feature's own in a batch.",
+        0, 1000, before=0.0,
     )  # fmt: skip
 
 
@@ -324,6 +333,8 @@ _TR2006 = Recipe(
         "pretrain.persistent": (False, CHAPTER),
         "pretrain.start": ("random", SCIENCE06),
         "pretrain.track": (0, ASSUMED),
+        "pretrain.sparsity_target": (0.1, GUIDE10),
+        "pretrain.sparsity_cost": (0.0, CHAPTER),
         "backprop.optimiser": ("momentum", CHAPTER),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),
