@@ -19,6 +19,7 @@ SM08 = "Salakhutdinov and Murray (2008)"
 GUIDE10 = "Hinton (2010), A Practical Guide to Training Restricted Boltzmann Machines"
 ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
+LEAST = "the least that leaves hardly a fingerprint; see experiments/sparse"
 SHORT = "as short as still makes sense"
 
 
@@ -290,12 +291,18 @@ FEW_LABELS = 1000
 
 
 def conditions(
-    mixed: Any = False, generative: Any = "", cd: Any = 1, persistent: Any = False, **lineage: Any
+    mixed: Any = False,
+    generative: Any = "",
+    cd: Any = 1,
+    persistent: Any = False,
+    sparsity_cost: Any = 0,
+    **lineage: Any,
 ) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
 
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
-    is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains.
+    is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains,
+    and a price of features that often turn on.
     """
     fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
@@ -303,6 +310,7 @@ def conditions(
         "translations": lineage.get("translations"),
         "few images": lineage.get("images"),
         "more Gibbs sampling": persistent or (cd or 1) > 1,
+        "sparse features": (sparsity_cost or 0) > 0,
         "mixed gradient": mixed and generative != "pretraining",
         "pretraining's gradient": generative == "pretraining",
         _FEW: fewest > 0,
@@ -391,6 +399,7 @@ _TR2006 = Recipe(
             "pretrain.momentum": (0.5, ASSUMED),
             "pretrain.recon_states": ("all", ASSUMED),
         },
+        "sparse features": {"pretrain.sparsity_cost": (0.1, LEAST)},
         # Beside backpropagation fewer rounds of Gibbs sampling do as well, in less time.
         "mixed gradient": {
             "wakesleep.epochs": (60, VALIDATION),
