@@ -77,7 +77,8 @@ def spread(fields: Array, variances: Array) -> Floats:
     sizes, weights = np.abs(fields, dtype=np.float64), np.asarray(variances, np.float64)
     squares = weights.sum() * (weights @ sizes**2)
     found = np.zeros(sizes.shape[1])
-    return np.divide((weights @ sizes) ** 2, squares, out=found, where=squares > 0)
+    np.divide((weights @ sizes) ** 2, squares, out=found, where=squares > 0)
+    return found
 
 
 def measure(

@@ -10,6 +10,7 @@ import numpy as np
 
 from hinton06 import provenance
 from hinton06.fingerprints import HALF, SPREAD, Features
+from hinton06.loading import RunFile
 from hinton06.recipes import PretrainSettings
 from hinton06.records import Tree
 from hinton06.report.table import Column, Table
@@ -51,18 +52,11 @@ def table(found: Sequence[Features], threads: int) -> Table:
 
 
 def _row(found: Features) -> Tree:
-    settings, counts = found.file.settings, {
-        "half": found.half, "spread": found.spread, "fingerprints": found.fingerprints,
-    }  # fmt: skip
-    sparse = isinstance(settings, PretrainSettings) and settings.sparsity_cost > 0
-    below = "sparsity_cost" in found.file.lineage.below
-    n = len(found.activities)
+    file, n = found.file, len(found.activities)
+    counts = {"half": found.half, "spread": found.spread, "fingerprints": found.fingerprints}
     return {
-        "net": found.file.path.name.removesuffix(".h5"),
-        "sparsity": (
-            f"{settings.sparsity_target:g}, {settings.sparsity_cost:g}" if sparse
-            else "before" if below else "none"
-        ),
+        "net": file.path.name.removesuffix(".h5"),
+        "sparsity": _sparsity(file),
         "layer": found.layer,
         "features": n,
         "percent_on": 100 * float(found.activities.mean()),
@@ -70,9 +64,17 @@ def _row(found: Features) -> Tree:
         "percent": 100 * float(found.fingerprints.mean()),
         "part": found.part,
         "cases": found.cases,
-        "epochs_done": found.file.epochs_done,
-        "sha256": found.file.digest if found.file.complete else None,
-    }  # fmt: skip
+        "epochs_done": file.epochs_done,
+        "sha256": file.digest if file.complete else None,
+    }
+
+
+def _sparsity(file: RunFile) -> str:
+    """Target and cost that features are learned with, or whether they were in the pretraining."""
+    settings = file.settings
+    if isinstance(settings, PretrainSettings) and settings.sparsity_cost:
+        return f"{settings.sparsity_target:g}, {settings.sparsity_cost:g}"
+    return "before" if "sparsity_cost" in file.lineage.below else "none"
 
 
 def _features_csv(found: Sequence[Features]) -> str:
