@@ -8,6 +8,7 @@
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
 #   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
+#   make sparse       features that rarely turn on: fingerprints, Figure 3, errors, log p
 #   make figures      Figures 2, 3 and 5, and learning curves
 #   make report       a page of all that table1, replicas and unlabelled have made so far
 #   make nets-inside  the nets inside the package, from those of table1 and of cws
@@ -54,18 +55,23 @@ ALL      := a b c
 NETS      = $(ALL:%=$(RUNS)/bp-%.h5) $(ALL:%=$(RUNS)/bp-%-extended.h5) $(RUNS)/bp-not-pretrained.h5
 LIKELY    = $(RUNS)/likelihood
 ESTIMATED = $(foreach table,rbms layers wake-sleep,$(LIKELY)/$(table)/likelihood.json) $(LIKELY)/starts.json
+SPARSE    = $(RUNS)/sparse
+# Without and with sparsity, in turn.
+STACKS    = $(foreach split,$(SPLITS),$(RUNS)/pretrain-$(split).h5 $(SPARSE)/pretrain-sparse-$(split).h5)
+TUNED     = $(foreach split,$(SPLITS),$(RUNS)/bp-$(split).h5 $(SPARSE)/bp-sparse-$(split).h5)
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
 # Folders of runs that are there.
 REPORTED  = $(wildcard $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) $(RUNS)/unlabelled)
 # The net that dreams, and the greedily learned one that it comes from.
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood figures report \
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood sparse figures report \
 	nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5 \
-	$(foreach name,cd-25 persistent random transpose,$(LIKELY)/$(name).h5)
+	$(foreach name,cd-25 persistent random transpose,$(LIKELY)/$(name).h5) \
+	$(SPARSE)/pretrain-sparse-%.h5 $(SPARSE)/bp-sparse-%.h5
 
 table1: .venv/installed
 	$(PARALLEL) nets
@@ -105,6 +111,13 @@ hybrid: cws
 likelihood: .venv/installed
 	$(PARALLEL) $(ESTIMATED)
 
+sparse: .venv/installed
+	$(PARALLEL) $(TUNED)
+	@$(HINTON06) fingerprints $(STACKS) --save $(SPARSE)/fingerprints --threads 1
+	@$(HINTON06) evaluate $(TUNED) --save $(SPARSE)/errors --threads 1
+	@$(HINTON06) figures $(STACKS) --only 3 --out $(SPARSE)/figures --threads 1
+	@$(HINTON06) likelihood $(STACKS) --save $(SPARSE)/likelihood --threads $(or $(THREADS),1)
+
 figures: .venv/installed
 	$(PARALLEL) $(FIGURED)
 	@$(HINTON06) figures $(FIGURED) --out $(RUNS)/figures --threads 1
@@ -127,6 +140,13 @@ $(ALL:%=$(RUNS)/pretrain-%.h5): $(RUNS)/pretrain-%.h5: | .venv/installed
 	$(HINTON06) pretrain --split $* --out $@ $(START)
 
 $(ALL:%=$(RUNS)/bp-%.h5): $(RUNS)/bp-%.h5: $(RUNS)/pretrain-%.h5
+	$(HINTON06) finetune-bp $< --out $@ $(GO_ON)
+
+# The target is the recipe's.
+$(SPARSE)/pretrain-sparse-%.h5: | .venv/installed
+	$(HINTON06) pretrain --sparsity-cost 0.1 --split $* --out $@ $(START)
+
+$(SPARSE)/bp-sparse-%.h5: $(SPARSE)/pretrain-sparse-%.h5
 	$(HINTON06) finetune-bp $< --out $@ $(GO_ON)
 
 $(RUNS)/bp-not-pretrained.h5: $(ALL:%=$(RUNS)/bp-%.h5)

@@ -187,7 +187,7 @@ def pretrain(
     settings = run.settings(
         conditions(
             labels=labels, translations=translations, images=labelled, cd=asked.cd,
-            persistent=asked.persistent,
+            persistent=asked.persistent, sparsity_cost=asked.sparsity_cost,
         )
     )  # fmt: skip
     return run.make(

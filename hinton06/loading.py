@@ -145,7 +145,7 @@ class RunFile:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of the recipe's variants that its settings come from."""
-        names = ("mixed", "generative", "cd", "persistent")
+        names = ("mixed", "generative", "cd", "persistent", "sparsity_cost")
         gradients = {name: getattr(self.settings, name, None) for name in names}
         return conditions(**self.lineage.conditions(), **gradients)
 

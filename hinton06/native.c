@@ -280,6 +280,23 @@ void probs(float *bias, float *units, long rows, long columns, long step, float 
     share(probs_part, &p);
 }
 
+INLINE void lessen_loop(const Loop *p, int part, long first, long last)
+{
+    const float *restrict shares = p->other;
+    for (long i = 0; i < p->rows; i++) {
+        float *restrict probs = p->out + i * p->out_step;
+        for (long j = first; j < last; j++)
+            probs[j] -= shares[j] * (probs[j] * (1 - probs[j]));
+    }
+}
+LOOP(lessen)
+
+void lessen(float *shares, float *probs, long rows, long columns, long step)
+{
+    Loop p = {probs, shares, .rows = rows, .columns = columns, .out_step = step};
+    share(lessen_part, &p);
+}
+
 INLINE void states_lanes(float *restrict units, const float *restrict bias, Generators *restrict g,
                          long width)
 {

@@ -55,6 +55,7 @@ _SIGNATURES = {
     "log_sums": (*_ROWS, _POINTER, _LONG, _LONG, _POINTER, _POINTER, _LONG),
     "softmax": (_POINTER, *_ROWS),
     "log_softmax": (_POINTER, *_ROWS),
+    "lessen": (_POINTER, *_ROWS),
     "label_errors": (*_ROWS, _POINTER, _POINTER, _POINTER, _LONG, _POINTER),
     "take": (_POINTER, _INT, _LONG, _POINTER, *_ROWS),
     "team": (_INT,),
@@ -262,7 +263,7 @@ def _seed(rng: Generator) -> Any:
 
 @_in_c
 def over_rows(loop: str, inputs: _Array, bias: _Array | None, *sign: float) -> None:
-    """`squash`, `softmax` or `log_softmax`, by the name of the loop."""
+    """`squash`, `softmax`, `log_softmax` or `lessen`, by the name of the loop."""
     rows = _rows(inputs)
     getattr(_C, loop)(_row(bias, rows[2]), *rows, *sign)
 

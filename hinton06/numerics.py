@@ -280,6 +280,16 @@ def times_slope(delta: Array, probs: Array) -> Array:
     return delta
 
 
+def lessen(probs: Array, shares: Array) -> Array:
+    """``probs -= shares * probs * (1 - probs)``, in place: (n, n_units), and (n_units,) shares."""
+    if native.over_rows("lessen", probs, shares):
+        return probs
+    slopes = np.subtract(1, probs)
+    slopes *= probs
+    slopes *= shares
+    return np.subtract(probs, slopes, out=probs)
+
+
 def add_sums(
     deltas: Array, velocity: Array, scale: float, keep: float, parameter: Array | None = None
 ) -> None:

@@ -16,8 +16,10 @@ CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
 HOT06 = "Hinton, Osindero and Teh (2006)"
 SM08 = "Salakhutdinov and Murray (2008)"
+GUIDE10 = "Hinton (2010), A Practical Guide to Training Restricted Boltzmann Machines"
 ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
+LEAST = "the least that leaves hardly a fingerprint; see experiments/sparse"
 SHORT = "as short as still makes sense"
 
 
@@ -130,6 +132,14 @@ class PretrainSettings(_Checked):
     track: int = _setting(
         "Estimate log Z and the bound on log p after each so many passes; 0: never.",
         0, 1_000_000, before=0, apart=False,
+    )  # fmt: skip
+    sparsity_target: float = _setting(
+        "Share of the images that a feature is to be on for, where --sparsity-cost is not 0.",
+        0.0001, 0.9999, before=0.1, apart=False,
+    )  # fmt: skip
+    sparsity_cost: float = _setting(
+        "Price of the cross-entropy, in nats, between that share and a feature's own in a batch.",
+        0, 1000, before=0.0,
     )  # fmt: skip
 
 
@@ -281,12 +291,18 @@ FEW_LABELS = 1000
 
 
 def conditions(
-    mixed: Any = False, generative: Any = "", cd: Any = 1, persistent: Any = False, **lineage: Any
+    mixed: Any = False,
+    generative: Any = "",
+    cd: Any = 1,
+    persistent: Any = False,
+    sparsity_cost: Any = 0,
+    **lineage: Any,
 ) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
 
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
-    is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains.
+    is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains,
+    and a price of features that often turn on.
     """
     fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
@@ -294,6 +310,7 @@ def conditions(
         "translations": lineage.get("translations"),
         "few images": lineage.get("images"),
         "more Gibbs sampling": persistent or (cd or 1) > 1,
+        "sparse features": (sparsity_cost or 0) > 0,
         "mixed gradient": mixed and generative != "pretraining",
         "pretraining's gradient": generative == "pretraining",
         _FEW: fewest > 0,
@@ -324,6 +341,8 @@ _TR2006 = Recipe(
         "pretrain.persistent": (False, CHAPTER),
         "pretrain.start": ("random", SCIENCE06),
         "pretrain.track": (0, ASSUMED),
+        "pretrain.sparsity_target": (0.1, GUIDE10),
+        "pretrain.sparsity_cost": (0.0, CHAPTER),
         "backprop.optimiser": ("momentum", CHAPTER),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),
@@ -380,6 +399,7 @@ _TR2006 = Recipe(
             "pretrain.momentum": (0.5, ASSUMED),
             "pretrain.recon_states": ("all", ASSUMED),
         },
+        "sparse features": {"pretrain.sparsity_cost": (0.1, LEAST)},
         # Beside backpropagation fewer rounds of Gibbs sampling do as well, in less time.
         "mixed gradient": {
             "wakesleep.epochs": (60, VALIDATION),

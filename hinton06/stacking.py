@@ -150,8 +150,9 @@ class GreedyStack:
         self.stack = [*below, rbm]
         states = reconstructs_states(rbm, settings.recon_states)
         self._divergence = ContrastiveDivergence(
-            rbm, settings.batch, states, settings.cd, settings.persistent
-        )
+            rbm, settings.batch, states, settings.cd, settings.persistent,
+            (settings.sparsity_target, settings.sparsity_cost),
+        )  # fmt: skip
 
     def _check_fit(self, stack: Sequence[Rbm]) -> None:
         sizes = (self._cases.shape[1], *self.settings.layers)

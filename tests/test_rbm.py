@@ -75,11 +75,11 @@ def distribution(rbm: Rbm) -> Floats:
 
 def learn_from(
     rbm: Rbm, cases: Floats, rng: np.random.Generator, step: Step = PLAIN,
-    recon_states: bool = False, rounds: int = 1,
+    recon_states: bool = False, rounds: int = 1, **more: Any,
 ) -> Update:  # fmt: skip
     """The change that one batch makes to an RBM that was not learning before."""
     before = [array.copy() for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias)]
-    divergence = ContrastiveDivergence(rbm, len(cases), recon_states, rounds)
+    divergence = ContrastiveDivergence(rbm, len(cases), recon_states, rounds, **more)
     divergence.data_buffer(len(cases))[:] = cases
     divergence.learn(len(cases), rng, step)
     after = (rbm.weights, rbm.visible_bias, rbm.hidden_bias)
@@ -464,6 +464,55 @@ def test_chains_of_another_shape_are_not_restored() -> None:
     divergence = ContrastiveDivergence(package_rbm(reference.random_machine(28)), 5)
     with pytest.raises(ValueError, match=r"chains of shape \(5, 3\)"):
         divergence.restore_chains(np.zeros((5, 3)))
+
+
+# -- sparsity --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [{}, {"rounds": 2, "recon_states": True}, {"persistent": True}])
+@pytest.mark.parametrize("target", [0.02, 0.3, 0.9])
+def test_a_sparsity_cost_adds_minus_its_gradient_and_no_draw(
+    target: float, more: dict[str, Any]
+) -> None:
+    m, cost = reference.random_machine(30), 0.7
+
+    def sparsity_cost() -> float:
+        q = np.mean([reference.hidden_probs(m, v) for v in CASES], axis=0)
+        return cost * float(np.sum(-target * np.log(q) - (1 - target) * np.log(1 - q)))
+
+    plain, sparse = (
+        learn_from(package_rbm(m), CASES, np.random.default_rng(15), sparsity=sparsity, **more)
+        for sparsity in ((target, 0.0), (target, cost))
+    )
+    for parameter, without, with_it in zip(m, plain, sparse, strict=True):
+        gradient, error = reference.central_differences(sparsity_cost, parameter)
+        assert (abs(with_it - without + gradient) <= error + ROUNDING).all()
+    assert abs(sparse.weights - plain.weights).max() > 0.01
+
+
+def test_in_equal_cases_a_sparsity_cost_moves_biases_by_how_far_a_feature_is_from_its_target() -> (
+    None
+):
+    """The simple derivative of the Practical Guide: q - p."""
+    m, cases = reference.random_machine(31), np.tile(CASES[0], (3, 1))
+    plain, sparse = (
+        learn_from(package_rbm(m), cases, np.random.default_rng(16), sparsity=(0.1, cost))
+        for cost in (0.0, 1.0)
+    )
+    moved = sparse.hidden_bias - plain.hidden_bias
+    away = 0.1 - reference.hidden_probs(m, CASES[0])
+    np.testing.assert_allclose(moved, away, rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_features_that_are_always_on_or_off_are_divided_by_no_zero(dtype: Any, kind: str) -> None:
+    n = 40  # enough for the loops in C
+    rbm = Rbm(np.zeros((4, 4), dtype), np.zeros(4, dtype), np.array([-800, -80, 80, 800], dtype))
+    with np.errstate(all="raise", under="ignore"):
+        change = learn_from(
+            rbm, np.ones((n, 4), dtype), np.random.default_rng(17), sparsity=(0.1, 1000.0)
+        )
+    assert all(np.isfinite(part).all() for part in change), kind
 
 
 # -- learning --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from hinton06.recipes import (
     ASSUMED,
     CHAPTER,
+    GUIDE10,
     HOT06,
     PARTS,
     RECIPES,
@@ -52,7 +53,7 @@ def test_recipes_are_known_by_their_own_names() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
     recipe = RECIPES[name]
-    known = {CHAPTER, SCIENCE06, HOT06, SM08, ASSUMED, VALIDATION, SHORT}
+    known = {CHAPTER, SCIENCE06, HOT06, SM08, GUIDE10, ASSUMED, VALIDATION, SHORT}
     assert set(recipe.values) == set(NAMES)
     assert {source for _, source in recipe.values.values()} <= known
     for variant in recipe.variants.values():
@@ -87,6 +88,7 @@ def test_values_of_the_chapter() -> None:
         "pretrain.updates": 0,
         "pretrain.cd": 1,
         "pretrain.persistent": False,
+        "pretrain.sparsity_cost": 0.0,
         "wakesleep.generative": "wake-sleep",
         "wakesleep.bp_weight": 0.0,
         "wakesleep.search_bp_weight": False,
@@ -167,6 +169,8 @@ def test_values_of_the_science_paper_s_code() -> None:
         ({"cd": 2}, ("more Gibbs sampling",)),
         ({"persistent": True, "labels": 10}, ("labels", "more Gibbs sampling")),
         ({"cd": None, "persistent": None}, ()),
+        ({"sparsity_cost": 0.0}, ()),
+        ({"sparsity_cost": 0.2, "labels": 10}, ("labels", "sparse features")),
         ({"labelled": 1000, "random_start": True}, ("few labels",)),
         ({"labelled": 1010}, ("few labels", "some labels")),
         ({"mixed": True, "generative": "wake-sleep"}, ("mixed gradient",)),
@@ -216,6 +220,7 @@ def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> 
     later = {
         ("pretrain", "updates"): 0, ("pretrain", "cd"): 1, ("pretrain", "persistent"): False,
         ("pretrain", "start"): "random", ("pretrain", "track"): 0,
+        ("pretrain", "sparsity_target"): 0.1, ("pretrain", "sparsity_cost"): 0.0,
         ("wakesleep", "recon_states"): "all",
     }  # fmt: skip
     assert item.default == later.get((part, item.name), dataclasses.MISSING)

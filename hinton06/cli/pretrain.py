@@ -76,7 +76,7 @@ def pretrain(
     asked = setup.settings("pretrain", given)
     under = conditions(
         labels=labels, translations=translations, images=labelled, cd=asked.cd,
-        persistent=asked.persistent,
+        persistent=asked.persistent, sparsity_cost=asked.sparsity_cost,
     )  # fmt: skip
     settings = setup.settings("pretrain", given, under)
     sort = ("labels-" if labels else "") + ("translated-" if translations else "")
