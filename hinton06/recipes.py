@@ -16,6 +16,7 @@ CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
 HOT06 = "Hinton, Osindero and Teh (2006)"
 SM08 = "Salakhutdinov and Murray (2008)"
+SIMARD03 = "Simard, Steinkraus and Platt (2003)"
 ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
 SHORT = "as short as still makes sense"
@@ -71,6 +72,22 @@ def _setting(
     return field(default=before, metadata={"help": help_text, **limits, **more})
 
 
+DISTORTIONS = {
+    "affine": "Turn, scale, shear and shift each image at random whenever it is learned: by so "
+    "many pixels in the mean; 0: never.",
+    "elastic": "Distort each image elastically at random whenever it is learned: by so many "
+    "pixels in the mean; 0: never.",
+    "smoothing": "Standard deviation, in pixels, of the Gaussian that smooths elastic distortions.",
+}
+"""Settings of both learners that learn images: their help texts."""
+
+
+def _distortion(name: str) -> Any:
+    if name == "smoothing":
+        return _setting(DISTORTIONS[name], 0.1, 1000, before=4.0, apart=False)
+    return _setting(DISTORTIONS[name], 0, 100, before=0.0)
+
+
 @dataclass(frozen=True)
 class _Checked:
     """Settings that check their own ranges."""
@@ -82,6 +99,12 @@ class _Checked:
             for item in dataclasses.fields(self)
             if item.metadata["apart"] and item.default not in (MISSING, getattr(self, item.name))
         }
+
+    @property
+    def distortions(self) -> dict[str, float]:
+        """How images are distorted when they are learned, by name; empty if they are not."""
+        found = {name: getattr(self, name, 0.0) for name in DISTORTIONS}
+        return found if found["affine"] or found["elastic"] else {}
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -131,6 +154,9 @@ class PretrainSettings(_Checked):
         "Estimate log Z and the bound on log p after each so many passes; 0: never.",
         0, 1_000_000, before=0, apart=False,
     )  # fmt: skip
+    affine: float = _distortion("affine")
+    elastic: float = _distortion("elastic")
+    smoothing: float = _distortion("smoothing")
 
 
 @dataclass(frozen=True)
@@ -155,6 +181,9 @@ class BackpropSettings(_Checked):
     initial_scale: float = _setting(
         "Standard deviation of random initial hidden weights times the root of fan-in.", 0, 1000
     )
+    affine: float = _distortion("affine")
+    elastic: float = _distortion("elastic")
+    smoothing: float = _distortion("smoothing")
 
 
 @dataclass(frozen=True)
@@ -281,17 +310,20 @@ FEW_LABELS = 1000
 
 
 def conditions(
-    mixed: Any = False, generative: Any = "", cd: Any = 1, persistent: Any = False, **lineage: Any
-) -> tuple[str, ...]:
+    mixed: Any = False, generative: Any = "", cd: Any = 1, persistent: Any = False,
+    distorted: Any = False, **lineage: Any
+) -> tuple[str, ...]:  # fmt: skip
     """The names of an experiment's conditions that recipes have variants for.
 
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
-    is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains.
+    is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains;
+    and whether images are distorted when they are learned.
     """
     fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
         "labels": lineage.get("labels"),
         "translations": lineage.get("translations"),
+        "distortions": distorted,
         "few images": lineage.get("images"),
         "more Gibbs sampling": persistent or (cd or 1) > 1,
         "mixed gradient": mixed and generative != "pretraining",
@@ -324,6 +356,9 @@ _TR2006 = Recipe(
         "pretrain.persistent": (False, CHAPTER),
         "pretrain.start": ("random", SCIENCE06),
         "pretrain.track": (0, ASSUMED),
+        "pretrain.affine": (0.0, CHAPTER),
+        "pretrain.elastic": (0.0, CHAPTER),
+        "pretrain.smoothing": (4.0, SIMARD03),
         "backprop.optimiser": ("momentum", CHAPTER),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),
@@ -338,6 +373,9 @@ _TR2006 = Recipe(
         "backprop.patience": (10, CHAPTER),
         "backprop.max_epochs": (300, ASSUMED),
         "backprop.initial_scale": (3.0, ASSUMED),
+        "backprop.affine": (0.0, CHAPTER),
+        "backprop.elastic": (0.0, CHAPTER),
+        "backprop.smoothing": (4.0, SIMARD03),
         "wakesleep.epochs": (132, VALIDATION),
         "wakesleep.batch": (100, HOT06),
         "wakesleep.rate": (0.1, VALIDATION),
@@ -365,6 +403,11 @@ _TR2006 = Recipe(
     },
     {
         "labels": {"pretrain.passes": (30, HOT06), "pretrain.initial_sd": (0.01, VALIDATION)},
+        # Cases are met in ever new versions, and easy ones come back as hard ones, as above.
+        "distortions": {
+            "backprop.rate": (0.05, ASSUMED),
+            "backprop.all_cases_rate": (0.05, ASSUMED),
+        },
         # With 13 versions of each image, eight passes make as many updates as a hundred without;
         # an easy case is met again after 13 times as many: at the usual rates, as a shock.
         "translations": {
