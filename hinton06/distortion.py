@@ -97,10 +97,10 @@ def affine_fields(n: int, shape: tuple[int, int], rng: Generator) -> Field:
     places = np.stack(
         [*(axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij"))], dtype=np.float32
     )
-    radius = np.sqrt((places**2).sum(axis=0).mean()) or np.float32(1)
-    basis = np.vstack([places / radius, np.ones((1, places.shape[1]), np.float32)])
-    drawn: Field = rng.standard_normal((2 * n, 3), np.float32) @ basis
-    return drawn.reshape(n, 2, *shape)
+    radius = max(np.sqrt((places**2).sum(axis=0).mean()), 1.0)
+    basis = np.vstack([places / radius, np.ones((1, places.shape[1]))]).astype(np.float32)
+    drawn: Field = rng.standard_normal((2 * n, 3), np.float32)
+    return (drawn @ basis).reshape(n, 2, *shape)
 
 
 def of_mean_length(field: Field, pixels: float) -> Field:

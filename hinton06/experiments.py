@@ -386,8 +386,9 @@ def finetune_from_random_on_split(
     """Backpropagation without pretraining on one split's training cases, stopped by validation.
 
     Images and labels of so many `labelled` cases are used, 0 for all; images in all `translations`
-    by up to so many pixels. The rate is `all_cases_rate`, as from every random start. Source: "a network of the same size that does not make use of the
-    unlabeled examples", "Using extra unlabeled data".
+    by up to so many pixels. The rate is `all_cases_rate`, as from every random start. Source: "a
+    network of the same size that does not make use of the unlabeled examples", "Using extra
+    unlabeled data".
     """
     call = _Call(context, path, settings, recipe, seed).told_apart()
     digits = call.context.digits

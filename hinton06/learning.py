@@ -267,9 +267,9 @@ def finetune_from_random(
     """``hinton06 finetune-bp --no-pretraining``: a classifier from random weights.
 
     Either on the training cases of a `split`, stopped by its validation cases, with the labels of
-    so many `labelled` ones, in all `translations` by up to so many pixels; or on all cases, down to the mean of the training costs of the nets
-    that are the `criteria`. `layers`: hidden units, as in the first of these, or the recipe. The
-    other `options` are those of this module.
+    so many `labelled` ones, in all `translations` by up to so many pixels; or on all cases, down to
+    the mean of the training costs of the nets that are the `criteria`. `layers`: hidden units, as
+    in the first of these, or the recipe. The other `options` are those of this module.
     """
     if (split is None) == (not criteria):
         raise TypeError("give either a split, or nets whose costs are the criterion")

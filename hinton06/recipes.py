@@ -15,6 +15,7 @@ from typing import Any
 CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
 HOT06 = "Hinton, Osindero and Teh (2006)"
+DS02 = "Decoste and Schoelkopf (2002)"
 SM08 = "Salakhutdinov and Murray (2008)"
 SIMARD03 = "Simard, Steinkraus and Platt (2003)"
 ASSUMED = "assumed; see docs/assumptions.md"
@@ -249,12 +250,24 @@ class LikelihoodSettings(_Checked):
     )  # fmt: skip
 
 
-Settings = PretrainSettings | BackpropSettings | WakeSleepSettings | LikelihoodSettings
+@dataclass(frozen=True)
+class SvmSettings(_Checked):
+    """How a support vector machine is learned. ValueError out of range."""
+
+    degree: int = _setting("Degree of the polynomial kernel.", 1, 100)
+    penalty: float = _setting("Penalty of a case on the wrong side of the margin: C.", 1e-6, 1e9)
+    deslanted: bool = _setting("Shear each image until its main axis is upright.")
+
+
+Settings = (
+    PretrainSettings | BackpropSettings | WakeSleepSettings | LikelihoodSettings | SvmSettings
+)
 PARTS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "backprop": BackpropSettings,
     "wakesleep": WakeSleepSettings,
     "likelihood": LikelihoodSettings,
+    "svm": SvmSettings,
 }
 """The parts of a recipe."""
 
@@ -400,6 +413,9 @@ _TR2006 = Recipe(
         "likelihood.temperatures": (14_500, SM08),
         "likelihood.rounds": (1000, ASSUMED),
         "likelihood.binary": ("drawn", ASSUMED),
+        "svm.degree": (9, DS02),
+        "svm.penalty": (10.0, ASSUMED),
+        "svm.deslanted": (False, CHAPTER),
     },
     {
         "labels": {"pretrain.passes": (30, HOT06), "pretrain.initial_sd": (0.01, VALIDATION)},
