@@ -83,12 +83,13 @@ def elastic_fields(n: int, blurs: tuple[Field, Field], rng: Generator) -> Field:
     Source: Simard, Steinkraus and Platt (2003).
     """
     down, right = blurs
-    drawn: Field = rng.random((n, 2, len(down), len(right)), np.float32)
+    drawn: Field = rng.random((n, 2, len(down), len(right)), dtype=np.float32)
     drawn *= 2
     drawn -= 1
     across = drawn.reshape(-1, len(right)) @ right.T
-    turned: Field = across.reshape(drawn.shape).swapaxes(2, 3).reshape(-1, len(down)) @ down.T
-    return turned.reshape(n, 2, len(right), len(down)).swapaxes(2, 3)
+    turned = across.reshape(drawn.shape).swapaxes(2, 3).reshape(-1, len(down)) @ down.T
+    smooth = turned.reshape(n, 2, len(right), len(down)).swapaxes(2, 3)
+    return smooth.astype(np.float32, copy=False)
 
 
 def affine_fields(n: int, shape: tuple[int, int], rng: Generator) -> Field:
@@ -99,7 +100,7 @@ def affine_fields(n: int, shape: tuple[int, int], rng: Generator) -> Field:
     )
     radius = max(np.sqrt((places**2).sum(axis=0).mean()), 1.0)
     basis = np.vstack([places / radius, np.ones((1, places.shape[1]))]).astype(np.float32)
-    drawn: Field = rng.standard_normal((2 * n, 3), np.float32)
+    drawn = rng.standard_normal((2 * n, 3), np.float32)
     return (drawn @ basis).reshape(n, 2, *shape)
 
 

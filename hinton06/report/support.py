@@ -183,9 +183,11 @@ def _learned(context: Context, begun: _Begun) -> list[Tree]:
             before = begun.pairs[number * n : (number + 1) * n]
             row = _row(begun, number, translations, train, before)
             for part, own in tested.items():
-                wrong = own and machines.guesses(own.images, before, digits.n_classes) != own.labels
-                row[f"{part}_cases"] = own and len(own)
-                row[f"{part}_errors"] = None if wrong is None else int(wrong.sum())
+                row |= {f"{part}_cases": None, f"{part}_errors": None}
+                if own is not None:
+                    guesses = machines.guesses(own.images, before, digits.n_classes)
+                    errors = int(np.count_nonzero(guesses != own.labels))
+                    row |= {f"{part}_cases": len(own), f"{part}_errors": errors}
             rows.append(row | _rates(row))
     return rows
 
