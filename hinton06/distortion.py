@@ -93,7 +93,7 @@ def elastic_fields(n: int, blurs: tuple[Field, Field], rng: Generator) -> Field:
 
 
 def affine_fields(n: int, shape: tuple[int, int], rng: Generator) -> Field:
-    """Random turns, scalings and shears about the centre, and shifts, of as much variance each."""
+    """Random turns, scalings and shears about the centre, and as much of random shifts."""
     rows, columns = (np.arange(size, dtype=np.float32) - (size - 1) / 2 for size in shape)
     places = np.stack(
         [*(axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij"))], dtype=np.float32
@@ -107,7 +107,7 @@ def affine_fields(n: int, shape: tuple[int, int], rng: Generator) -> Field:
 def of_mean_length(field: Field, pixels: float) -> Field:
     """The same, each image's scaled so that its displacements are so long in the mean."""
     lengths = np.sqrt(field[:, 0] ** 2 + field[:, 1] ** 2).mean(axis=(1, 2))
-    scales = np.float32(pixels) / np.maximum(lengths, np.finfo(np.float32).tiny)
+    scales = np.float32(pixels) / np.maximum(lengths, np.float32(1e-30))
     scaled: Field = field * scales[:, np.newaxis, np.newaxis, np.newaxis]
     return scaled
 

@@ -314,6 +314,7 @@ class Recipe:
     backprop = property(lambda self: self.settings("backprop"))
     wakesleep = property(lambda self: self.settings("wakesleep"))
     likelihood = property(lambda self: self.settings("likelihood"))
+    svm = property(lambda self: self.settings("svm"))
 
 
 _FEW = "few labels"

@@ -87,6 +87,11 @@ def test_values_of_the_chapter() -> None:
         "pretrain.updates": 0,
         "pretrain.cd": 1,
         "pretrain.persistent": False,
+        "pretrain.affine": 0.0,  # "permutation invariant"
+        "pretrain.elastic": 0.0,
+        "backprop.affine": 0.0,
+        "backprop.elastic": 0.0,
+        "svm.deslanted": False,
         "wakesleep.generative": "wake-sleep",
         "wakesleep.bp_weight": 0.0,
         "wakesleep.search_bp_weight": False,
@@ -217,6 +222,8 @@ def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> 
         ("pretrain", "updates"): 0, ("pretrain", "cd"): 1, ("pretrain", "persistent"): False,
         ("pretrain", "start"): "random", ("pretrain", "track"): 0,
         ("wakesleep", "recon_states"): "all",
+        **{(part, "smoothing"): 4.0 for part in ("pretrain", "backprop")},
+        **{(p, name): 0.0 for p in ("pretrain", "backprop") for name in ("affine", "elastic")},
     }  # fmt: skip
     assert item.default == later.get((part, item.name), dataclasses.MISSING)
 

@@ -108,6 +108,8 @@ def _method(file: RunFile) -> str:
     if lineage.random_start or lineage.role == NOT_PRETRAINED:
         return method
     distorted = {"affine", "elastic"} & set(lineage.below)
+    if lineage.role == EXTENDED:  # below it is the net too, which had the same
+        distorted -= file.settings.apart()
     return f"pretraining{' of distorted images' if distorted else ''}, {method}"
 
 
