@@ -9,11 +9,13 @@ import pytest
 from hinton06.recipes import (
     ASSUMED,
     CHAPTER,
+    DS02,
     HOT06,
     PARTS,
     RECIPES,
     SCIENCE06,
     SHORT,
+    SIMARD03,
     SM08,
     VALIDATION,
     Recipe,
