@@ -7,6 +7,7 @@
 #   make unlabelled   with few labels: pretrained on images without any, and not pretrained
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
+#   make compare      what the chapter compares with: support vectors, distorted images, random starts
 #   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
 #   make sparse       features that rarely turn on: fingerprints, Figure 3, errors, log p
 #   make figures      Figures 2, 3 and 5, and learning curves
@@ -50,9 +51,15 @@ HINTON06 := $(BIN)/hinton06
 GO_ON     = --plain --threads $(or $(THREADS),1)
 GO_ON_2   = --plain --threads $(or $(THREADS),$(if $(word 2,$(SPLITS)),1,2))
 START     = $(GO_ON) --seed $(SEED) --recipe $(RECIPE) $(if $(DATA),--data $(DATA))
+FROM_RANDOM = $(HINTON06) finetune-bp --no-pretraining --split a
+COMPARE   = --threads $(or $(THREADS),1) $(if $(DATA),--data $(DATA))
 PARALLEL  = @$(MAKE) --no-print-directory -j$(JOBS)
 ALL      := a b c
 NETS      = $(ALL:%=$(RUNS)/bp-%.h5) $(ALL:%=$(RUNS)/bp-%-extended.h5) $(RUNS)/bp-not-pretrained.h5
+COMPARED  = $(RUNS)/compare
+COMPARING = $(addprefix $(COMPARED)/,svm/svm.json svm-deslanted/svm.json bp-a.h5 \
+	bp-not-pretrained.h5 cg-not-pretrained.h5 bp-random-translated.h5 \
+	$(foreach net,bp bp-800 bp-random,$(net)-affine.h5 $(net)-elastic.h5) bp-800.h5 bp-random.h5)
 LIKELY    = $(RUNS)/likelihood
 ESTIMATED = $(foreach table,rbms layers wake-sleep,$(LIKELY)/$(table)/likelihood.json) $(LIKELY)/starts.json
 SPARSE    = $(RUNS)/sparse
@@ -65,7 +72,8 @@ REPORTED  = $(wildcard $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) $
 # The net that dreams, and the greedily learned one that it comes from.
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood sparse figures report \
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid compare likelihood sparse \
+	figures report \
 	nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
@@ -107,6 +115,10 @@ cws: .venv/installed
 hybrid: cws
 	$(PARALLEL) $(SPLITS:%=$(RUNS)/hybrid-%-extended.h5)
 	@$(HINTON06) generative $(RUNS) --save $(RUNS)/generative
+
+compare: .venv/installed
+	$(PARALLEL) $(COMPARING)
+	@$(HINTON06) baselines $(COMPARED) --save $(COMPARED)
 
 likelihood: .venv/installed
 	$(PARALLEL) $(ESTIMATED)
@@ -176,6 +188,39 @@ $(RUNS)/hybrid-%.h5: $(RUNS)/cws-%.h5
 
 $(ALL:%=$(RUNS)/cws-%-extended.h5) $(ALL:%=$(RUNS)/hybrid-%-extended.h5): %-extended.h5: %.h5
 	$(HINTON06) finetune-cws --extend $< --out $@ $(GO_ON_2)
+
+$(COMPARED)/svm/svm.json: | .venv/installed
+	$(HINTON06) svm --translations 2 --save $(@D) $(COMPARE)
+
+# The published machine with translations has deslanted images.
+$(COMPARED)/svm-deslanted/svm.json: | .venv/installed
+	$(HINTON06) svm --deslanted --translations 2 --save $(@D) $(COMPARE)
+
+# Table 1's.
+$(COMPARED)/bp-a.h5 $(COMPARED)/bp-not-pretrained.h5: $(COMPARED)/%: $(RUNS)/%
+	@mkdir -p $(@D) && ln -sf ../$* $@
+
+$(COMPARED)/cg-not-pretrained.h5: $(ALL:%=$(RUNS)/bp-%.h5)
+	$(HINTON06) finetune-bp --no-pretraining $^ --recipe science06 --out $@ $(GO_ON)
+
+$(COMPARED)/bp-affine.h5 $(COMPARED)/bp-elastic.h5: $(COMPARED)/bp-%.h5: $(RUNS)/pretrain-a.h5
+	$(HINTON06) finetune-bp $< --$* 1.5 --out $@ $(GO_ON)
+
+$(COMPARED)/bp-800.h5: | .venv/installed
+	$(FROM_RANDOM) --layers 800 --out $@ $(START)
+
+$(COMPARED)/bp-random.h5: | .venv/installed
+	$(FROM_RANDOM) --out $@ $(START)
+
+$(COMPARED)/bp-800-affine.h5 $(COMPARED)/bp-800-elastic.h5: $(COMPARED)/bp-800-%.h5: | .venv/installed
+	$(FROM_RANDOM) --layers 800 --$* 1.5 --out $@ $(START)
+
+$(COMPARED)/bp-random-affine.h5 $(COMPARED)/bp-random-elastic.h5: $(COMPARED)/bp-random-%.h5: \
+		| .venv/installed
+	$(FROM_RANDOM) --$* 1.5 --out $@ $(START)
+
+$(COMPARED)/bp-random-translated.h5: | .venv/installed
+	$(FROM_RANDOM) --translations 2 --out $@ $(START)
 
 $(LIKELY)/cd-25.h5: | .venv/installed
 	$(HINTON06) pretrain --split a --layers 500 --cd 25 --track 10 --out $@ $(START)

@@ -21,8 +21,16 @@ import numpy as np
 
 from hinton06 import cases
 from hinton06.backprop import DiscriminativeFineTuning
-from hinton06.cases import cases_held_out, cases_learned, random_stream, split_of, split_recorded
+from hinton06.cases import (
+    cases_held_out,
+    cases_learned,
+    place_of,
+    random_stream,
+    split_of,
+    split_recorded,
+)
 from hinton06.checkpoint import CheckpointError
+from hinton06.distortion import Distorter
 from hinton06.evaluation import finite_score
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED, Lineage
@@ -39,7 +47,7 @@ from hinton06.recipes import (
 )
 from hinton06.recognition import Cases, Score
 from hinton06.stacking import GreedyStack, check_start
-from hinton06.streams import Use
+from hinton06.streams import Use, stream
 from hinton06.training import Run, RunError, Watcher, partial_path
 from hinton06.wakesleep import GenerativeFineTuning
 
@@ -71,6 +79,19 @@ class _Call:
         folder = None if digits.folder is None else str(digits.folder.resolve())
         about = {"data": digits.sha256, "data_folder": folder, "classes": digits.odd_classes}
         return {**about, "seed": self.seed, "threads": threads}
+
+    def _distorted(self, train: Cases, use: Use, lineage: Lineage) -> Cases:
+        """The same; distorted when they are learned, if the settings say so."""
+        asked, place = self.settings.distortions, place_of(lineage.split)
+        if not asked:
+            return train
+
+        def of_epoch(epoch: int) -> np.random.Generator:
+            return stream(self.seed, Use.DISTORTIONS, use, place, epoch)
+
+        return replace(
+            train, distorter=Distorter(self.context.digits.shape, **asked, stream_of=of_epoch)
+        )
 
     def _say_unlearned(self, train: Cases, valid: Cases | None) -> None:
         """A net is wrong about every case of a class that it has not learned."""
@@ -117,7 +138,7 @@ class _Call:
             with context.computing():
                 valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
                 with naming(path):
-                    train = cases_learned(context.digits, lineage)
+                    train = self._distorted(cases_learned(context.digits, lineage), use, lineage)
                 self._say_unlearned(train, valid)
                 rng = random_stream(self.seed, use, lineage.split, again)
                 started = start(train, valid, rng)
@@ -210,7 +231,9 @@ def pretrain(
         if used.updates:  # as many passes as make them
             used = replace(used, passes=max(1, round(used.updates / a_pass)))
         images = None if valid is None else valid.images
-        return GreedyStack(train.images, used, rng, targets, train.labels, below, images)
+        return GreedyStack(
+            train.images, used, rng, targets, train.labels, below, images, train.distorter
+        )
 
     use = Use.PRETRAINING_ON_STACK if lower else Use.PRETRAINING
     return call.perform("stack", "pretrain", use, lineage, learner)
@@ -358,12 +381,14 @@ def finetune_from_random_on_split(
     recipe: str = "custom",
     seed: int = 0,
     labelled: int = 0,
+    translations: int = 0,
 ) -> Result:
     """Backpropagation without pretraining on one split's training cases, stopped by validation.
 
-    Images and labels of so many `labelled` cases are used; 0 for all. The rate is `all_cases_rate`,
-    as from every random start. Source: "a network of the same size that does not make use of the
-    unlabeled examples", "Using extra unlabeled data".
+    Images and labels of so many `labelled` cases are used, 0 for all; images in all `translations`
+    by up to so many pixels. The rate is `all_cases_rate`, as from every random start. Source: "a
+    network of the same size that does not make use of the unlabeled examples", "Using extra
+    unlabeled data".
     """
     call = _Call(context, path, settings, recipe, seed).told_apart()
     digits = call.context.digits
@@ -371,7 +396,7 @@ def finetune_from_random_on_split(
         lineage = Lineage(
             **call.own(), role=VALIDATED, split=split_name,
             split_sha256=split_of(digits, split_name).sha256, layers=layers, labelled=labelled,
-            random_start=True,
+            translations=translations, random_start=True,
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
     used = replace(settings, rate=settings.all_cases_rate)

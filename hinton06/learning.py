@@ -188,6 +188,7 @@ def pretrain(
         conditions(
             labels=labels, translations=translations, images=labelled, cd=asked.cd,
             persistent=asked.persistent, sparsity_cost=asked.sparsity_cost,
+            distorted=asked.distortions,
         )
     )  # fmt: skip
     return run.make(
@@ -206,7 +207,7 @@ def finetune_bp(start: Start, out: str | Path, labelled: int = 0, **options: Any
     if "all_cases_rate" in run.given:
         raise TypeError("all_cases_rate is for what learns all cases, or from a random start")
     known = run.known() | ({"labelled": labelled} if labelled else {})
-    settings = run.settings(conditions(**known))
+    settings = run.settings(conditions(**known, distorted=run.settings().distortions))
     return run.make(
         experiments.finetune, out, _path(start), settings, run.recipe.name, run.common["seed"],
         labelled,
@@ -246,8 +247,9 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         under = conditions(**run.known(), mixed=mixed, generative=asked.generative)
         call: Callable[..., Result] = experiments.extend_generative
     else:
-        run = _Run.of("backprop", options, [start])
-        under, call = conditions(**run.known()), experiments.extend
+        run = _Run.of("backprop", {**file.settings.distortions, **options}, [start])
+        under = conditions(**run.known(), distorted=run.settings().distortions)
+        call = experiments.extend
         _check_rate(run)
     return run.make(
         call, out, _path(start), run.settings(under), run.recipe.name, run.common["seed"]
@@ -260,29 +262,33 @@ def finetune_from_random(
     criteria: Sequence[Start] = (),
     layers: Sequence[int] | str | None = None,
     labelled: int = 0,
+    translations: int = 0,
     **options: Any,
 ) -> Net:
     """``hinton06 finetune-bp --no-pretraining``: a classifier from random weights.
 
-    Either on the training cases of a `split`, stopped by its validation cases, and with the labels
-    of so many `labelled` ones; or on all cases, down to the mean of the training costs of the nets
-    that are the `criteria`. `layers`: hidden units, as in the first of these, or the recipe. The
-    other `options` are those of this module.
+    Either on the training cases of a `split`, stopped by its validation cases, with the labels of
+    so many `labelled` ones, in all `translations` by up to so many pixels; or on all cases, down to
+    the mean of the training costs of the nets that are the `criteria`. `layers`: hidden units, as
+    in the first of these, or the recipe. The other `options` are those of this module.
     """
     if (split is None) == (not criteria):
         raise TypeError("give either a split, or nets whose costs are the criterion")
-    if labelled and split is None:
-        raise TypeError("labelled goes with a split")
+    if (labelled or translations) and split is None:
+        raise TypeError("labelled and translations go with a split")
     run = _Run.of("backprop", options, list(criteria))
     _check_rate(run)
     known = run.known() | ({"labelled": labelled} if labelled else {})
-    settings, last = run.settings(conditions(**known)), (run.recipe.name, run.common["seed"])
+    known |= {"translations": translations} if translations else {}
+    settings = run.settings(conditions(**known, distorted=run.settings().distortions))
+    last = run.recipe.name, run.common["seed"]
     sizes = None if layers is None else _typed("pretrain", "layers", layers)
     if split is not None:
         sizes = sizes or run.recipe.pretrain.layers
         return run.make(
-            experiments.finetune_from_random_on_split, out, split, settings, sizes, *last, labelled
-        )
+            experiments.finetune_from_random_on_split, out, split, settings, sizes, *last, labelled,
+            translations,
+        )  # fmt: skip
     sizes = sizes or run.files[0].of_kind("classifier").model.sizes[1:-1]
     paths = [_path(start) for start in criteria]
     return run.make(experiments.finetune_from_random, out, paths, settings, sizes, *last)

@@ -146,8 +146,9 @@ class RunFile:
     def conditions(self) -> tuple[str, ...]:
         """Names of the recipe's variants that its settings come from."""
         names = ("mixed", "generative", "cd", "persistent", "sparsity_cost")
-        gradients = {name: getattr(self.settings, name, None) for name in names}
-        return conditions(**self.lineage.conditions(), **gradients)
+        asked = {name: getattr(self.settings, name, None) for name in names}
+        asked["distorted"] = self.settings.distortions
+        return conditions(**self.lineage.conditions(), **asked)
 
     @cached_property
     def model(self) -> Any:

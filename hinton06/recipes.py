@@ -15,8 +15,10 @@ from typing import Any
 CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
 HOT06 = "Hinton, Osindero and Teh (2006)"
+DS02 = "Decoste and Schoelkopf (2002)"
 SM08 = "Salakhutdinov and Murray (2008)"
 GUIDE10 = "Hinton (2010), A Practical Guide to Training Restricted Boltzmann Machines"
+SIMARD03 = "Simard, Steinkraus and Platt (2003)"
 ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
 LEAST = "the least that leaves hardly a fingerprint; see experiments/sparse"
@@ -73,6 +75,22 @@ def _setting(
     return field(default=before, metadata={"help": help_text, **limits, **more})
 
 
+DISTORTIONS = {
+    "affine": "Turn, scale, shear and shift each image at random whenever it is learned: by so "
+    "many pixels in the mean; 0: never.",
+    "elastic": "Distort each image elastically at random whenever it is learned: by so many "
+    "pixels in the mean; 0: never.",
+    "smoothing": "Standard deviation, in pixels, of the Gaussian that smooths elastic distortions.",
+}
+"""Settings of both learners that learn images: their help texts."""
+
+
+def _distortion(name: str) -> Any:
+    if name == "smoothing":
+        return _setting(DISTORTIONS[name], 0.1, 1000, before=4.0, apart=False)
+    return _setting(DISTORTIONS[name], 0, 100, before=0.0)
+
+
 @dataclass(frozen=True)
 class _Checked:
     """Settings that check their own ranges."""
@@ -84,6 +102,12 @@ class _Checked:
             for item in dataclasses.fields(self)
             if item.metadata["apart"] and item.default not in (MISSING, getattr(self, item.name))
         }
+
+    @property
+    def distortions(self) -> dict[str, float]:
+        """How images are distorted when they are learned, by name; empty if they are not."""
+        found = {name: getattr(self, name, 0.0) for name in DISTORTIONS}
+        return found if found["affine"] or found["elastic"] else {}
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -141,6 +165,9 @@ class PretrainSettings(_Checked):
         "Price of the cross-entropy, in nats, between that share and a feature's own in a batch.",
         0, 1000, before=0.0,
     )  # fmt: skip
+    affine: float = _distortion("affine")
+    elastic: float = _distortion("elastic")
+    smoothing: float = _distortion("smoothing")
 
 
 @dataclass(frozen=True)
@@ -165,6 +192,9 @@ class BackpropSettings(_Checked):
     initial_scale: float = _setting(
         "Standard deviation of random initial hidden weights times the root of fan-in.", 0, 1000
     )
+    affine: float = _distortion("affine")
+    elastic: float = _distortion("elastic")
+    smoothing: float = _distortion("smoothing")
 
 
 @dataclass(frozen=True)
@@ -230,12 +260,24 @@ class LikelihoodSettings(_Checked):
     )  # fmt: skip
 
 
-Settings = PretrainSettings | BackpropSettings | WakeSleepSettings | LikelihoodSettings
+@dataclass(frozen=True)
+class SvmSettings(_Checked):
+    """How a support vector machine is learned. ValueError out of range."""
+
+    degree: int = _setting("Degree of the polynomial kernel.", 1, 100)
+    penalty: float = _setting("Penalty of a case on the wrong side of the margin: C.", 1e-6, 1e9)
+    deslanted: bool = _setting("Shear each image until its main axis is upright.")
+
+
+Settings = (
+    PretrainSettings | BackpropSettings | WakeSleepSettings | LikelihoodSettings | SvmSettings
+)
 PARTS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "backprop": BackpropSettings,
     "wakesleep": WakeSleepSettings,
     "likelihood": LikelihoodSettings,
+    "svm": SvmSettings,
 }
 """The parts of a recipe."""
 
@@ -282,6 +324,7 @@ class Recipe:
     backprop = property(lambda self: self.settings("backprop"))
     wakesleep = property(lambda self: self.settings("wakesleep"))
     likelihood = property(lambda self: self.settings("likelihood"))
+    svm = property(lambda self: self.settings("svm"))
 
 
 _FEW = "few labels"
@@ -296,18 +339,20 @@ def conditions(
     cd: Any = 1,
     persistent: Any = False,
     sparsity_cost: Any = 0,
+    distorted: Any = False,
     **lineage: Any,
 ) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
 
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
     is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains,
-    and a price of features that often turn on.
+    and a price of features that often turn on; and whether images are distorted when learned.
     """
     fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
         "labels": lineage.get("labels"),
         "translations": lineage.get("translations"),
+        "distortions": distorted,
         "few images": lineage.get("images"),
         "more Gibbs sampling": persistent or (cd or 1) > 1,
         "sparse features": (sparsity_cost or 0) > 0,
@@ -343,6 +388,9 @@ _TR2006 = Recipe(
         "pretrain.track": (0, ASSUMED),
         "pretrain.sparsity_target": (0.1, GUIDE10),
         "pretrain.sparsity_cost": (0.0, CHAPTER),
+        "pretrain.affine": (0.0, CHAPTER),
+        "pretrain.elastic": (0.0, CHAPTER),
+        "pretrain.smoothing": (4.0, SIMARD03),
         "backprop.optimiser": ("momentum", CHAPTER),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),
@@ -357,6 +405,9 @@ _TR2006 = Recipe(
         "backprop.patience": (10, CHAPTER),
         "backprop.max_epochs": (300, ASSUMED),
         "backprop.initial_scale": (3.0, ASSUMED),
+        "backprop.affine": (0.0, CHAPTER),
+        "backprop.elastic": (0.0, CHAPTER),
+        "backprop.smoothing": (4.0, SIMARD03),
         "wakesleep.epochs": (132, VALIDATION),
         "wakesleep.batch": (100, HOT06),
         "wakesleep.rate": (0.1, VALIDATION),
@@ -381,9 +432,17 @@ _TR2006 = Recipe(
         "likelihood.temperatures": (14_500, SM08),
         "likelihood.rounds": (1000, ASSUMED),
         "likelihood.binary": ("drawn", ASSUMED),
+        "svm.degree": (9, DS02),
+        "svm.penalty": (10.0, ASSUMED),
+        "svm.deslanted": (False, CHAPTER),
     },
     {
         "labels": {"pretrain.passes": (30, HOT06), "pretrain.initial_sd": (0.01, VALIDATION)},
+        # Cases are met in ever new versions, and easy ones come back as hard ones, as above.
+        "distortions": {
+            "backprop.rate": (0.05, ASSUMED),
+            "backprop.all_cases_rate": (0.05, ASSUMED),
+        },
         # With 13 versions of each image, eight passes make as many updates as a hundred without;
         # an easy case is met again after 13 times as many: at the usual rates, as a shock.
         "translations": {

@@ -9,12 +9,14 @@ import pytest
 from hinton06.recipes import (
     ASSUMED,
     CHAPTER,
+    DS02,
     GUIDE10,
     HOT06,
     PARTS,
     RECIPES,
     SCIENCE06,
     SHORT,
+    SIMARD03,
     SM08,
     VALIDATION,
     Recipe,
@@ -53,7 +55,9 @@ def test_recipes_are_known_by_their_own_names() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
     recipe = RECIPES[name]
-    known = {CHAPTER, SCIENCE06, HOT06, SM08, GUIDE10, ASSUMED, VALIDATION, SHORT}
+    known = {
+        CHAPTER, SCIENCE06, HOT06, SM08, SIMARD03, DS02, GUIDE10, ASSUMED, VALIDATION, SHORT,
+    }  # fmt: skip
     assert set(recipe.values) == set(NAMES)
     assert {source for _, source in recipe.values.values()} <= known
     for variant in recipe.variants.values():
@@ -89,6 +93,11 @@ def test_values_of_the_chapter() -> None:
         "pretrain.cd": 1,
         "pretrain.persistent": False,
         "pretrain.sparsity_cost": 0.0,
+        "pretrain.affine": 0.0,  # "permutation invariant"
+        "pretrain.elastic": 0.0,
+        "backprop.affine": 0.0,
+        "backprop.elastic": 0.0,
+        "svm.deslanted": False,
         "wakesleep.generative": "wake-sleep",
         "wakesleep.bp_weight": 0.0,
         "wakesleep.search_bp_weight": False,
@@ -222,6 +231,8 @@ def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> 
         ("pretrain", "start"): "random", ("pretrain", "track"): 0,
         ("pretrain", "sparsity_target"): 0.1, ("pretrain", "sparsity_cost"): 0.0,
         ("wakesleep", "recon_states"): "all",
+        **{(part, "smoothing"): 4.0 for part in ("pretrain", "backprop")},
+        **{(p, name): 0.0 for p in ("pretrain", "backprop") for name in ("affine", "elastic")},
     }  # fmt: skip
     assert item.default == later.get((part, item.name), dataclasses.MISSING)
 

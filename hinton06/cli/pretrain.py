@@ -77,9 +77,11 @@ def pretrain(
     under = conditions(
         labels=labels, translations=translations, images=labelled, cd=asked.cd,
         persistent=asked.persistent, sparsity_cost=asked.sparsity_cost,
+        distorted=asked.distortions,
     )  # fmt: skip
     settings = setup.settings("pretrain", given, under)
     sort = ("labels-" if labels else "") + ("translated-" if translations else "")
+    sort += "distorted-" if asked.distortions else ""
     sort += f"{labelled}-images-" if labelled else ""
     results = []
     for name in names:

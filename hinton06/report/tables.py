@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hinton06.report import error_rates, likelihoods, replicas, table1
+from hinton06.report import baselines, error_rates, likelihoods, replicas, table1
 from hinton06.report.table import Table
 
 
@@ -64,6 +64,18 @@ TABLES = (
         "replicas",
         several=True,
         every=replicas.tables,
+    ),
+    Report(
+        "baselines",
+        baselines.table,
+        "What the chapter compares with",
+        """What the chapter compares with, printed beside what the folder RUNS holds.
+
+        Classifiers with and without pretraining, of distorted and of translated images, that
+        `finetune-bp` made, and what `svm --save` wrote there or into a folder within it.
+        """,
+        "Using backpropagation for discriminative fine-tuning",
+        "compare",
     ),
     Report(
         "generative",
