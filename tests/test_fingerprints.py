@@ -199,6 +199,7 @@ def test_the_source_of_a_cost_is_that_of_its_experiment(runs: Path) -> None:
     under = ("sparse features",)
     assert recipe.source("pretrain", "sparsity_cost", own.sparsity_cost, under) == LEAST
     assert recipe.source("pretrain", "sparsity_cost", 2.0, under) == "option"
+    assert loading.load(runs / "sparse.h5").conditions == under
     shown = run("show", runs / "sparse.h5").stdout
     assert re.search(r"sparsity.cost +2 +option", shown)
     assert re.search(r"sparsity.cost", run("show", runs / "bp-sparse.h5").stdout)
