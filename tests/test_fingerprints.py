@@ -147,6 +147,26 @@ def test_fingerprints_are_printed_and_saved_with_every_feature(runs: Path, tmp_p
     assert piped[1].split()[:2] == ["bp-sparse", "before"]
 
 
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--sparsity-target", "0.1"), "goes with --sparsity-cost"),
+        (("--sparsity-target", "0.1", "--sparsity-cost", "0"), "goes with --sparsity-cost"),
+        (("--sparsity-cost", "-1"), "--sparsity-cost"),
+        (("--sparsity-cost", "1001"), "--sparsity-cost"),
+        (("--sparsity-cost", "nan"), "--sparsity-cost"),
+        (("--sparsity-target", "0", "--sparsity-cost", "1"), "--sparsity-target"),
+        (("--sparsity-target", "1", "--sparsity-cost", "1"), "--sparsity-target"),
+        (("--sparsity", "1"), "--sparsity"),
+    ],
+)
+def test_a_sparsity_that_is_none_is_refused(
+    options: tuple[str, ...], word: str, tmp_path: Path
+) -> None:
+    fails_in_one_line(run("pretrain", "--split", "a", "--runs", tmp_path, *options), 2, word)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_cannot_be_measured_is_one_line(runs: Path, digits_dir: Path, tmp_path: Path) -> None:
     plain = runs / "plain.h5"
     fails_in_one_line(run("fingerprints", plain, "--layer", 4), 1, "layers 1 to 3, not 4")
@@ -199,6 +219,7 @@ def test_the_source_of_a_cost_is_that_of_its_experiment(runs: Path) -> None:
     under = ("sparse features",)
     assert recipe.source("pretrain", "sparsity_cost", own.sparsity_cost, under) == LEAST
     assert recipe.source("pretrain", "sparsity_cost", 2.0, under) == "option"
+    assert loading.load(runs / "sparse.h5").conditions == under
     shown = run("show", runs / "sparse.h5").stdout
     assert re.search(r"sparsity.cost +2 +option", shown)
     assert re.search(r"sparsity.cost", run("show", runs / "bp-sparse.h5").stdout)

@@ -561,16 +561,19 @@ def test_cd1_applies_rate_and_momentum_to_all_and_decay_to_the_weights_only() ->
     assert_close((rbm.weights, rbm.visible_bias, rbm.hidden_bias), expected, 2 * ROUNDING)
 
 
-def test_a_batch_smaller_than_the_largest_is_learned_as_in_buffers_of_its_own_size() -> None:
+@pytest.mark.parametrize("cost", [0.0, 0.5])
+def test_a_batch_smaller_than_the_largest_is_learned_as_in_buffers_of_its_own_size(
+    cost: float,
+) -> None:
     m = reference.random_machine(19)
     rbm, rng = package_rbm(m), np.random.default_rng(5)
-    divergence = ContrastiveDivergence(rbm, 7)
+    divergence = ContrastiveDivergence(rbm, 7, sparsity=(0.1, cost))
     divergence.data_buffer(7)[:] = 1  # leaves its traces in all of the work arrays
     divergence.learn(7, rng, Step(rate=0.0))
     divergence.data_buffer(2)[:] = CASES
     divergence.learn(2, np.random.default_rng(6), PLAIN)
     alone = package_rbm(m)
-    learn_from(alone, CASES, np.random.default_rng(6))
+    learn_from(alone, CASES, np.random.default_rng(6), sparsity=(0.1, cost))
     assert_close(
         (rbm.weights, rbm.visible_bias, rbm.hidden_bias),
         (alone.weights, alone.visible_bias, alone.hidden_bias),

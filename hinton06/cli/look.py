@@ -306,7 +306,7 @@ def likelihood(
 @click.command()
 @click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)
 @click.option("--layer", "layers", multiple=True, type=click.IntRange(1), default=(1,),
-              show_default="1", help="Features of this layer, those of higher ones seen through "
+              show_default=True, help="Features of this layer, those of higher ones seen through "
               "the layers below. May be given again.")  # fmt: skip
 @shared.saving_option(", and each feature's numbers (features.csv)")
 @shared.looking_options

@@ -74,6 +74,8 @@ def pretrain(
     if given["passes"] is not None and given["updates"] is None:
         given["updates"] = 0
     asked = setup.settings("pretrain", given)
+    if given["sparsity_target"] is not None and not asked.sparsity_cost:
+        raise click.UsageError("--sparsity-target goes with --sparsity-cost above 0")
     under = conditions(
         labels=labels, translations=translations, images=labelled, cd=asked.cd,
         persistent=asked.persistent, sparsity_cost=asked.sparsity_cost,
