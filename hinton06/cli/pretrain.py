@@ -74,6 +74,7 @@ def pretrain(
     if given["passes"] is not None and given["updates"] is None:
         given["updates"] = 0
     asked = setup.settings("pretrain", given)
+    options.check_smoothing(given["smoothing"], asked.distortions)
     under = conditions(
         labels=labels, translations=translations, images=labelled, cd=asked.cd,
         persistent=asked.persistent, distorted=asked.distortions,
