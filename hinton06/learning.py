@@ -274,8 +274,9 @@ def finetune_from_random(
     """
     if (split is None) == (not criteria):
         raise TypeError("give either a split, or nets whose costs are the criterion")
-    if (labelled or translations) and split is None:
-        raise TypeError("labelled and translations go with a split")
+    for name, given in (("labelled", labelled), ("translations", translations)):
+        if given and split is None:
+            raise TypeError(f"{name} goes with a split")
     run = _Run.of("backprop", options, list(criteria))
     _check_rate(run)
     known = run.known() | ({"labelled": labelled} if labelled else {})

@@ -183,4 +183,7 @@ def test_mistakes_are_named(runs: Path, tmp_path: Path) -> None:
     fails_in_one_line(
         run("finetune-bp", runs / "pretrain-a.h5", "--translations", "1"), 2, "--split"
     )
+    for command in (("finetune-bp", runs / "pretrain-a.h5"), ("pretrain", "--split", "a")):
+        alone = run(*command, "--smoothing", "2", "--affine", "1")
+        fails_in_one_line(alone, 2, "--smoothing goes with --elastic")
     fails_in_one_line(run("baselines", tmp_path), 1, str(tmp_path), "there are no nets")

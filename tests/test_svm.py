@@ -198,9 +198,10 @@ def test_what_was_made_with_other_arguments_is_replaced_only_by_force(
 
 
 def test_mistakes_are_one_line(
-    digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Path, digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = (*ARGUMENTS, "--data", digits_dir, "--save", tmp_path)
+    asked = json.loads((made / "svm.json").read_text())["asked"]
     fails_in_one_line(run("svm", "--cases", "20"), 2, "--cases goes with --split")
     for option in (("--degree", "0"), ("--penalty", "nan"), ("--translations", "9"),
                    ("--split", "d"), ("--cases", "0")):  # fmt: skip
@@ -208,6 +209,13 @@ def test_mistakes_are_one_line(
     fails_in_one_line(run(*command, "--cases", "100000"), 1, "does not have 100000")
     (tmp_path / "svm.part").write_bytes(b"nothing of the kind")
     fails_in_one_line(run(*command), 1, "svm.part", "cannot be continued", "--force")
+    stranger = {"places": np.array([10**6]), "coefficients": np.ones(1), "intercept": 0.0}
+    np.savez(
+        tmp_path / "kept.npz", asked=json.dumps(asked), seconds=[1.0],
+        **{f"0 {name}": value for name, value in stranger.items()},
+    )  # fmt: skip
+    (tmp_path / "kept.npz").rename(tmp_path / "svm.part")
+    fails_in_one_line(run(*command), 1, "svm.part", "cannot be continued", "of these images")
     (tmp_path / "svm.json").write_text("{}")
     fails_in_one_line(run(*command), 1, "svm.json", "not a table of support vector machines")
     (tmp_path / "file").write_text("")

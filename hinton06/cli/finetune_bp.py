@@ -63,7 +63,7 @@ def finetune_bp(
     hinton06 finetune-bp --no-pretraining runs/bp-a.h5 runs/bp-b.h5 runs/bp-c.h5
     hinton06 finetune-bp runs/pretrain-a.h5 --labelled 1000       with few labels
     hinton06 finetune-bp --no-pretraining --split a --labelled 1000
-    hinton06 finetune-bp runs/pretrain-a.h5 --elastic 1.5         of distorted images
+    hinton06 finetune-bp runs/pretrain-a.h5 --elastic 1.5    of distorted images
 
     They make bp-a.h5, bp-a-extended.h5, bp-not-pretrained.h5 and bp-a-1000-labelled.h5 beside
     their input, runs/bp-not-pretrained-a-1000-labelled.h5, and bp-a-distorted.h5 beside its input,
@@ -86,9 +86,11 @@ def finetune_bp(
     known = setup.start.lineage.conditions() if setup.start else {}
     known |= {"labelled": labelled} if labelled else {}
     known |= {"translations": translations} if translations else {}
+    smoothing = given["smoothing"]
     if extended and setup.start:
         given = setup.start.settings.distortions | {n: v for n, v in given.items() if v is not None}
     distorted = setup.settings("backprop", given).distortions
+    options.check_smoothing(smoothing, distorted)
     settings = setup.settings("backprop", given, conditions(**known, distorted=distorted))
     context, named = setup.context, (setup.recipe.name, setup.seed)
     few = "-translated" if translations else ""

@@ -247,6 +247,12 @@ def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Com
     return click.option(f"--{name}", item.name, type=kind, help=help_text)
 
 
+def check_smoothing(given: float | None, distortions: dict[str, float]) -> None:
+    """What would smooth nothing is a mistake."""
+    if given is not None and not distortions.get("elastic"):
+        raise click.UsageError("--smoothing goes with --elastic")
+
+
 @dataclass(frozen=True)
 class Setup:
     """What a training command starts with; `start` is the file that it starts from, if any."""

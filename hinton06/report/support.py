@@ -31,6 +31,7 @@ from hinton06.training import Interrupted, RunError, caught_signals
 PLAIN, VIRTUAL = "support vectors", "virtual support vectors"
 
 _NAME = "svm"
+_CANNOT, _ANEW = "cannot be continued", "(--force starts anew)"
 _COLUMNS = (
     Column("machine", "{machine}", left=True),
     Column("images", "{images}", left=True),
@@ -86,10 +87,25 @@ class _Begun:
                     )
                     found.pairs.append(Pair(places, coefficients, float(intercept)))
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-            why = f"cannot be continued: {str(error).splitlines()[0]} (--force starts anew)"
-            raise RunError(f"{path}: {why}") from None
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise RunError(f"{path}: {_CANNOT}: {reason} {_ANEW}") from None
         _check_same(path, before, asked)
         return found
+
+    def check(self, n_pairs: int, n_places: int) -> None:
+        """Raise `RunError` unless no more pairs are kept, of so many images."""
+        fit = len(self.pairs) <= n_pairs and all(
+            pair.places.dtype == np.int64
+            and pair.places.ndim == 1
+            and pair.places.shape == pair.coefficients.shape
+            and pair.coefficients.dtype == np.float64
+            and np.isfinite([pair.intercept, *pair.coefficients]).all()
+            and (pair.places >= 0).all()
+            and (pair.places < n_places).all()
+            for pair in self.pairs
+        )
+        if not fit:
+            raise RunError(f"{self.path}: {_CANNOT}: it is not of these images {_ANEW}")
 
     def add(self, pair: Pair, seconds: float) -> None:
         """One more machine."""
@@ -162,6 +178,7 @@ def _learned(context: Context, begun: _Begun) -> list[Tree]:
         }
     every, rows = svm.class_pairs(digits.n_classes), []
     moves = [0, asked.translations] if asked.translations else [0]
+    begun.check(len(every) * len(moves), len(images) * len(shifts(asked.translations)))
     before: list[Pair] = []
     title, n = "svm" + (f" {asked.split}" if asked.split else ""), len(every)
     with (
@@ -241,7 +258,12 @@ def _document(path: Path) -> Any:
         document = json.loads(path.read_text("utf-8"))
         asked = dict(document["asked"])
         records.from_tree(SvmSettings, asked["settings"], "setting")
-        _table(document["rows"], {}).markdown()  # all that a row must have is there
+        _table(document["rows"], {}).markdown()  # what a row must have is there
+        for row in document["rows"]:
+            if row["machine"] not in (PLAIN, VIRTUAL):
+                raise ValueError(f"there is no machine {row['machine']!r}")
+            [float(row[name]) for name in ("translations", "test_cases", "cpu_seconds")]
+            float(row["valid_cases"] or 1), float(row["valid_errors"] or 0)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReportError(f"{path}: not a table of support vector machines ({error})") from None
     return document
