@@ -4,6 +4,7 @@
 #   make table1       all of Table 1: trains every net, prints the table
 #   make replicas     that, or what EACH says, with every seed of SEEDS: how far its numbers move
 #   make translated   with 12 translations of each image as well (0.65 %)
+#   make beyond       better than the chapter, with dropout: plain, mixed, translated, few labels
 #   make unlabelled   with few labels: pretrained on images without any, and not pretrained
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
@@ -29,10 +30,10 @@ RECIPE ?= tr2006
 DATA   ?=
 RUNS   ?= runs/table1$(call of_seed,$(SEED))
 # Of the replicas, each in a folder of its own, and what is made of each: nets (those of Table 1),
-# cws, hybrid, translated or unlabelled.
+# cws, hybrid, translated, unlabelled or beyond.
 SEEDS  ?= 0 1 2 3 4
 EACH   ?= nets
-# Splits that translated, unlabelled, cws and hybrid train nets of.
+# Splits that translated, unlabelled, cws, hybrid and beyond train nets of.
 SPLITS ?= a
 # The generative net inside the package.
 DREAMER ?= $(RUNS)/cws-a.h5
@@ -67,17 +68,22 @@ SPARSE    = $(RUNS)/sparse
 STACKS    = $(foreach split,$(SPLITS),$(RUNS)/pretrain-$(split).h5 $(SPARSE)/pretrain-sparse-$(split).h5)
 TUNED     = $(foreach split,$(SPLITS),$(RUNS)/bp-$(split).h5 $(SPARSE)/bp-sparse-$(split).h5)
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
+# With dropout, of each split.
+DROPPED   = $(foreach s,$(SPLITS),$(RUNS)/bp-dropout-$s-extended.h5 \
+	$(RUNS)/hybrid-dropout-$s-extended.h5 $(RUNS)/bp-dropout-translated-$s-extended.h5 \
+	$(foreach n,100 1000 10000,$(RUNS)/bp-dropout-$s-$n-labelled.h5))
 # Folders of runs that are there.
 REPORTED  = $(wildcard $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) $(RUNS)/unlabelled)
 # The net that dreams, and the greedily learned one that it comes from.
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid compare likelihood sparse \
-	figures report \
+.PHONY: table1 replicas quick nets translated beyond unlabelled cws hybrid compare likelihood \
+	sparse figures report \
 	nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5 \
+	$(RUNS)/bp-dropout-%.h5 $(RUNS)/hybrid-dropout-%.h5 \
 	$(foreach name,cd-25 persistent random transpose,$(LIKELY)/$(name).h5) \
 	$(SPARSE)/pretrain-sparse-%.h5 $(SPARSE)/bp-sparse-%.h5
 
@@ -99,6 +105,10 @@ replica-%:
 translated: .venv/installed
 	$(PARALLEL) $(SPLITS:%=$(RUNS)/bp-translated-%-extended.h5)
 	@$(HINTON06) translated $(RUNS) --save $(RUNS)/translated
+
+beyond: .venv/installed
+	$(PARALLEL) $(DROPPED)
+	@$(HINTON06) dropout $(RUNS) --save $(RUNS)/beyond
 
 # Stacks first, then the nets above them and those that have none.
 unlabelled: .venv/installed
@@ -176,6 +186,24 @@ $(RUNS)/bp-translated-%.h5: $(RUNS)/pretrain-translated-%.h5
 $(ALL:%=$(RUNS)/bp-translated-%-extended.h5): %-extended.h5: %.h5
 	$(HINTON06) finetune-bp --extend $< --out $@ $(GO_ON_2)
 
+$(RUNS)/bp-dropout-%.h5: $(RUNS)/pretrain-%.h5
+	$(HINTON06) finetune-bp --dropout $< --out $@ $(GO_ON)
+
+$(RUNS)/bp-dropout-%-extended.h5: $(RUNS)/bp-dropout-%.h5
+	$(HINTON06) finetune-bp --extend $< --out $@ $(GO_ON)
+
+$(RUNS)/bp-dropout-%-100-labelled.h5: $(RUNS)/pretrain-%.h5
+	$(HINTON06) finetune-bp --dropout --labelled 100 $< --out $@ $(GO_ON)
+
+$(RUNS)/bp-dropout-%-1000-labelled.h5: $(RUNS)/pretrain-%.h5
+	$(HINTON06) finetune-bp --dropout --labelled 1000 $< --out $@ $(GO_ON)
+
+$(RUNS)/bp-dropout-%-10000-labelled.h5: $(RUNS)/pretrain-%.h5
+	$(HINTON06) finetune-bp --dropout --labelled 10000 $< --out $@ $(GO_ON)
+
+$(RUNS)/hybrid-dropout-%.h5: $(RUNS)/cws-%.h5
+	$(HINTON06) finetune-cws --search-bp-weight --dropout $< --out $@ $(GO_ON_2)
+
 # The layers below the labels are those of the stack without them.
 $(RUNS)/pretrain-labels-%.h5: $(RUNS)/pretrain-%.h5
 	$(HINTON06) pretrain --labels --split $* --on $< --out $@ $(GO_ON_2)
@@ -186,7 +214,7 @@ $(RUNS)/cws-%.h5: $(RUNS)/pretrain-labels-%.h5
 $(RUNS)/hybrid-%.h5: $(RUNS)/cws-%.h5
 	$(HINTON06) finetune-cws --search-bp-weight $< --out $@ $(GO_ON_2)
 
-$(ALL:%=$(RUNS)/cws-%-extended.h5) $(ALL:%=$(RUNS)/hybrid-%-extended.h5): %-extended.h5: %.h5
+$(foreach n,cws hybrid hybrid-dropout,$(ALL:%=$(RUNS)/$n-%-extended.h5)): %-extended.h5: %.h5
 	$(HINTON06) finetune-cws --extend $< --out $@ $(GO_ON_2)
 
 $(COMPARED)/svm/svm.json: | .venv/installed

@@ -31,6 +31,7 @@ from hinton06.cases import (
 )
 from hinton06.checkpoint import CheckpointError
 from hinton06.distortion import Distorter
+from hinton06.dropout import UnfitDropoutError
 from hinton06.evaluation import finite_score
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED, Lineage
@@ -51,8 +52,8 @@ from hinton06.streams import Use, stream
 from hinton06.training import Run, RunError, Watcher, partial_path
 from hinton06.wakesleep import GenerativeFineTuning
 
-_Start = Callable[[Cases, Cases | None, np.random.Generator], Any]
-"""Makes a learner of training cases, of validation cases and with random numbers."""
+_Start = Callable[[Cases, Cases | None, np.random.Generator, np.random.Generator | None], Any]
+"""Makes a learner of training cases, of validation cases, with random numbers, and for masks."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,15 @@ class _Call:
                 with naming(path):
                     train = self._distorted(cases_learned(context.digits, lineage), use, lineage)
                 self._say_unlearned(train, valid)
-                rng = random_stream(self.seed, use, lineage.split, again)
-                started = start(train, valid, rng)
+                rng, masks = random_stream(self.seed, use, lineage.split, again), None
+                if getattr(settings, "dropout", False):
+                    on_all = lineage.role == EXTENDED
+                    mask_use = Use.DROPOUT_ON_ALL if on_all else Use.DROPOUT
+                    masks = random_stream(self.seed, mask_use, lineage.split, again)
+                try:
+                    started = start(train, valid, rng, masks)
+                except UnfitDropoutError as error:
+                    raise RunError(f"{path}: {error}") from None
                 if isinstance(context.progress, Watcher):
                     up = KINDS[kind].up
                     context.progress.watch(lambda: up(started.net)[0][0], context.digits.shape)
@@ -225,7 +233,9 @@ def pretrain(
         theirs, below = file.child(PRETRAINED), file.model[:-1]
         lineage = replace(lineage, parents=theirs.parents, below=theirs.below)
 
-    def learner(train: Cases, valid: Cases | None, rng: np.random.Generator) -> GreedyStack:
+    def learner(
+        train: Cases, valid: Cases | None, rng: np.random.Generator, _masks: Any
+    ) -> GreedyStack:
         targets = one_hot_targets(train.labels, digits.n_classes) if labels else None
         used, a_pass = settings, -(-len(train) // settings.batch)
         if used.updates:  # as many passes as make them
@@ -297,8 +307,9 @@ def finetune(
         cases.rows_learned(digits, lineage)
     return call.perform(
         "classifier", "finetune-bp", Use.BACKPROP, lineage,
-        lambda train, valid, rng: DiscriminativeFineTuning(
-            Classifier.on_stack(start.model, digits.n_classes), train, settings, rng, valid
+        lambda train, valid, rng, masks: DiscriminativeFineTuning(
+            Classifier.on_stack(start.model, digits.n_classes), train, settings, rng, valid,
+            masks=masks,
         ),
     )  # fmt: skip
 
@@ -319,10 +330,11 @@ def extend(
     context = replace(context, digits=start.fitted(context.digits))
     call = _Call(context, path, settings, recipe, seed)
     lineage = start.child(EXTENDED, **call.own(), target_cost=reached.cost_per_100)
+    used = replace(settings, epochs=settings.extension_epochs)
     return call.perform(
         "classifier", "extend", Use.BACKPROP_ON_ALL, lineage,
-        lambda train, valid, rng: DiscriminativeFineTuning(
-            start.model, train, settings, rng, valid, lineage.target_cost
+        lambda train, valid, rng, masks: DiscriminativeFineTuning(
+            start.model, train, used, rng, valid, lineage.target_cost, masks=masks
         ),
         start.outcome.epochs,
     )  # fmt: skip
@@ -408,9 +420,9 @@ def _from_random(call: _Call, lineage: Lineage, settings: BackpropSettings, use:
     sizes = (digits.n_pixels, *lineage.layers, digits.n_classes)
     return call.perform(
         "classifier", "not pretrained", use, lineage,
-        lambda train, valid, rng: DiscriminativeFineTuning(
+        lambda train, valid, rng, masks: DiscriminativeFineTuning(
             Classifier.random(sizes, settings.initial_scale, rng), train, settings, rng, valid,
-            lineage.target_cost,
+            lineage.target_cost, masks=masks,
         ),
     )  # fmt: skip
 
@@ -443,13 +455,18 @@ def finetune_generative(
         if settings.generative == "pretraining" and file.kind.name != "stack":
             needed = f"the pretraining's gradient needs {KINDS['stack'].about}"
             raise RunError(f"{needed}, whose generative and recognition weights are the same")
+        if settings.dropout and not settings.mixed:
+            mixed = "with backpropagation's: --bp-weight or --search-bp-weight"
+            raise RunError(f"there is no dropout in this gradient, but where it is mixed {mixed}")
         digest = split_recorded(digits, file.lineage).sha256
         lineage = file.child(VALIDATED, **call.own(), split_sha256=digest)
         cases.rows_learned(digits, lineage)
     use = Use.WAKE_SLEEP if file.kind.name == "stack" else Use.WAKE_SLEEP_AGAIN
     return call.perform(
         "generative", "finetune-cws", use, lineage,
-        lambda train, valid, rng: GenerativeFineTuning(recogniser.net, train, settings, rng, valid),
+        lambda train, valid, rng, masks: GenerativeFineTuning(
+            recogniser.net, train, settings, rng, valid, masks=masks
+        ),
     )  # fmt: skip
 
 
@@ -470,14 +487,16 @@ def extend_generative(
     start, reached = _validated(fine_tuned, "generative", "can be extended")
     context = replace(context, digits=start.fitted(context.digits))
     bp_weight, epochs = start.outcome.bp_weight, start.outcome.epochs
+    if settings.dropout and not bp_weight:
+        raise RunError(f"{fine_tuned}: was learned without backpropagation, where dropout would be")
     used = replace(settings, bp_weight=bp_weight, search_bp_weight=False)
     call = _Call(context, path, used, recipe, seed)
     target = reached.error_rate
     lineage = start.child(EXTENDED, **call.own(), target_error_rate=target, schedule_done=epochs)
     return call.perform(
         "generative", "extend", Use.WAKE_SLEEP_ON_ALL, lineage,
-        lambda train, valid, rng: GenerativeFineTuning(
-            start.model, train, used, rng, valid, target, epochs
+        lambda train, valid, rng, masks: GenerativeFineTuning(
+            start.model, train, used, rng, valid, target, epochs, masks
         ),
         epochs,
     )  # fmt: skip

@@ -49,7 +49,9 @@ _SIGNATURES = {
     "choose": (*_ROWS, _POINTER, _LONG, _POINTER),
     "move": (_POINTER, _POINTER, _FLOAT, _LONG),
     "blend": (_POINTER, _POINTER, _FLOAT, _LONG),
-    "slope": (_POINTER, _POINTER, _LONG),
+    "slope": (_POINTER, _POINTER, _FLOAT, _LONG),
+    "drop": (*_ROWS, _FLOAT, _POINTER),
+    "limit": (*_ROWS, _FLOAT),
     "sums": (*_ROWS, _POINTER, _POINTER, _FLOAT, _FLOAT),
     "differences": (*_ROWS, _POINTER, _LONG, _POINTER, _POINTER, _FLOAT, _FLOAT),
     "log_sums": (*_ROWS, _POINTER, _LONG, _LONG, _POINTER, _POINTER, _LONG),
@@ -292,6 +294,18 @@ def squash_and_fire(inputs: _Array, bias: _Array, rng: Generator, states: _Array
 def choose(probs: _Array, rng: Generator, out: _Array) -> None:
     rows = _rows(probs)
     _C.choose(*rows, *_beside(out, rows), _seed(rng))
+
+
+@_in_c
+def drop(values: _Array, keep: float, rng: Generator) -> None:
+    rows = _rows(values)
+    _C.drop(*rows, keep, _seed(rng))
+
+
+@_in_c
+def limit(weights: _Array, longest: float) -> None:
+    rows = _rows(weights)
+    _C.limit(*rows, longest)
 
 
 @_in_c

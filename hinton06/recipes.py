@@ -19,8 +19,10 @@ DS02 = "Decoste and Schoelkopf (2002)"
 SM08 = "Salakhutdinov and Murray (2008)"
 GUIDE10 = "Hinton (2010), A Practical Guide to Training Restricted Boltzmann Machines"
 SIMARD03 = "Simard, Steinkraus and Platt (2003)"
+SRIVASTAVA14 = "Srivastava and others (2014)"
 ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
+BEYOND = "chosen by validation errors; see experiments/beyond"
 LEAST = "the least that leaves hardly a fingerprint; see experiments/sparse"
 SHORT = "as short as still makes sense"
 
@@ -44,6 +46,14 @@ def parse_shares(text: str) -> tuple[float, ...]:
         wanted = "numbers from 0 to 1 joined by commas, like 0.5,0.9"
         raise ValueError(f"expected {wanted}, not {text!r}")
     return shares
+
+
+def parse_chances(text: str) -> tuple[float, ...]:
+    """As `parse_shares`, below 1; a ValueError if they are not."""
+    chances = parse_shares(text)
+    if max(chances) >= 1:
+        raise ValueError(f"expected chances below 1, like 0.2,0.2,0.5, not {text!r}")
+    return chances
 
 
 def show_value(value: Any) -> str:
@@ -89,6 +99,35 @@ def _distortion(name: str) -> Any:
     if name == "smoothing":
         return _setting(DISTORTIONS[name], 0.1, 1000, before=4.0, apart=False)
     return _setting(DISTORTIONS[name], 0, 100, before=0.0)
+
+
+def _dropout(help_text: str) -> Any:
+    return _setting(help_text, before=False)
+
+
+def _with_dropout(
+    help_text: str, low: Any = None, high: Any = None, value: Any = 0.0, **more: Any
+) -> Any:
+    """A setting that goes with `dropout` alone, which sets the experiment apart."""
+    return _setting(
+        f"With --dropout: {help_text[0].lower()}{help_text[1:]}",
+        low,
+        high,
+        value,
+        apart=False,
+        goes=True,
+        **more,
+    )
+
+
+def _check_dropout(settings: Any, dropout: bool) -> None:
+    for item in dataclasses.fields(settings):
+        if (
+            item.metadata.get("goes")
+            and not dropout
+            and getattr(settings, item.name) != item.default
+        ):
+            raise ValueError(f"{item.name} goes with dropout alone")
 
 
 @dataclass(frozen=True)
@@ -195,6 +234,27 @@ class BackpropSettings(_Checked):
     affine: float = _distortion("affine")
     elastic: float = _distortion("elastic")
     smoothing: float = _distortion("smoothing")
+    dropout: bool = _dropout("Leave out pixels and features at random while learning.")
+    pixel_dropout: float = _with_dropout("Chance of each pixel to be left out.", 0, 0.999)
+    feature_dropout: tuple[float, ...] = _with_dropout(
+        "The same of features: of all layers, or of each.", value=(0.0,), parse=parse_chances
+    )
+    epochs: int = _with_dropout(
+        "Epochs in which the rate falls, linearly, before learning may stop.", 0, 1_000_000, value=0
+    )
+    extension_epochs: int = _with_dropout("The same with --extend.", 0, 1_000_000, value=0)
+    final_share: float = _with_dropout(
+        "Rate after these as a share of the first's.", 0, 1, value=1.0
+    )
+    max_norm: float = _with_dropout(
+        "Length of a feature's incoming weights, at most; 0: any.", 0, 1_000_000
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_dropout(self, self.dropout)
+        if self.dropout and self.optimiser != "momentum":
+            raise ValueError("dropout goes with the optimiser momentum: no line is searched twice")
 
 
 @dataclass(frozen=True)
@@ -235,6 +295,15 @@ class WakeSleepSettings(_Checked):
         "RBMs that reconstruct binary states with the pretraining's gradient: as of pretrain.",
         choices=("none", "labels", "all"), before="all", apart=False,
     )  # fmt: skip
+    dropout: bool = _dropout("Dropout in the gradient of backpropagation, where that is mixed in.")
+    pixel_dropout: float = _with_dropout("Chance of each pixel to be left out of it.", 0, 0.999)
+    feature_dropout: tuple[float, ...] = _with_dropout(
+        "The same of features: of all layers, or of each.", value=(0.0,), parse=parse_chances
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_dropout(self, self.dropout)
 
     @property
     def mixed(self) -> bool:
@@ -340,13 +409,15 @@ def conditions(
     persistent: Any = False,
     sparsity_cost: Any = 0,
     distorted: Any = False,
+    dropout: Any = False,
     **lineage: Any,
 ) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
 
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
     is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains,
-    and a price of features that often turn on; and whether images are distorted when learned.
+    and a price of features that often turn on; whether images are distorted when they are learned,
+    and whether with dropout.
     """
     fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
@@ -360,6 +431,10 @@ def conditions(
         "pretraining's gradient": generative == "pretraining",
         _FEW: fewest > 0,
         "some labels": fewest > FEW_LABELS,
+        "dropout": dropout,
+        "translations and dropout": lineage.get("translations") and dropout,
+        "few labels and dropout": fewest > 0 and dropout,
+        "some labels and dropout": fewest > FEW_LABELS and dropout,
     }
     return tuple(name for name, holds in named.items() if holds)
 
@@ -408,6 +483,13 @@ _TR2006 = Recipe(
         "backprop.affine": (0.0, CHAPTER),
         "backprop.elastic": (0.0, CHAPTER),
         "backprop.smoothing": (4.0, SIMARD03),
+        "backprop.dropout": (False, CHAPTER),
+        "backprop.pixel_dropout": (0.0, CHAPTER),
+        "backprop.feature_dropout": ((0.0,), CHAPTER),
+        "backprop.epochs": (0, CHAPTER),
+        "backprop.extension_epochs": (0, CHAPTER),
+        "backprop.final_share": (1.0, CHAPTER),
+        "backprop.max_norm": (0.0, CHAPTER),
         "wakesleep.epochs": (132, VALIDATION),
         "wakesleep.batch": (100, HOT06),
         "wakesleep.rate": (0.1, VALIDATION),
@@ -428,6 +510,9 @@ _TR2006 = Recipe(
         "wakesleep.bp_rate": (1.0, VALIDATION),
         "wakesleep.bp_momentum": (0.9, ASSUMED),
         "wakesleep.recon_states": ("all", ASSUMED),
+        "wakesleep.dropout": (False, CHAPTER),
+        "wakesleep.pixel_dropout": (0.0, CHAPTER),
+        "wakesleep.feature_dropout": ((0.0,), CHAPTER),
         "likelihood.chains": (100, SM08),
         "likelihood.temperatures": (14_500, SM08),
         "likelihood.rounds": (1000, ASSUMED),
@@ -473,6 +558,33 @@ _TR2006 = Recipe(
         # An epoch of few cases is few updates: patience is longer.
         "few labels": {"backprop.patience": (100, ASSUMED), "backprop.max_epochs": (1000, ASSUMED)},
         "some labels": {"backprop.patience": (30, ASSUMED)},
+        # Nothing is easy of which something else is left out each time.
+        "dropout": {
+            "backprop.dropout": (True, SRIVASTAVA14),
+            "backprop.pixel_dropout": (0.3, BEYOND),
+            "backprop.feature_dropout": ((0.2,), BEYOND),
+            "backprop.rate": (0.2, BEYOND),
+            "backprop.epochs": (80, BEYOND),
+            "backprop.final_share": (0.05, BEYOND),
+            "backprop.importance_sampling": (False, BEYOND),
+            "backprop.all_cases_rate": (0.1, ASSUMED),
+            "backprop.extension_epochs": (20, ASSUMED),
+            "wakesleep.dropout": (True, SRIVASTAVA14),
+            "wakesleep.pixel_dropout": (0.3, ASSUMED),
+            "wakesleep.feature_dropout": ((0.2,), ASSUMED),
+        },
+        "translations and dropout": {
+            "backprop.epochs": (20, ASSUMED),
+            "backprop.extension_epochs": (5, ASSUMED),
+        },
+        "few labels and dropout": {
+            "backprop.epochs": (1000, ASSUMED),
+            "backprop.max_epochs": (2000, ASSUMED),
+        },
+        "some labels and dropout": {
+            "backprop.epochs": (200, ASSUMED),
+            "backprop.max_epochs": (1000, ASSUMED),
+        },
     },
     {
         "labelled": (100, 1000, 10_000),
@@ -546,8 +658,35 @@ _QUICK = _on_chapter(
         "few images": {"pretrain.updates": (500, SHORT)},
         "few labels": {"backprop.patience": (4, SHORT), "backprop.max_epochs": (16, SHORT)},
         "some labels": {"backprop.patience": (2, SHORT)},
+        "dropout": {"backprop.epochs": (4, SHORT), "backprop.extension_epochs": (2, SHORT)},
+        "translations and dropout": {
+            "backprop.epochs": (2, SHORT),
+            "backprop.extension_epochs": (1, SHORT),
+        },
+        "few labels and dropout": {
+            "backprop.epochs": (8, SHORT),
+            "backprop.max_epochs": (16, SHORT),
+        },
+        "some labels and dropout": {
+            "backprop.epochs": (4, SHORT),
+            "backprop.max_epochs": (8, SHORT),
+        },
     },
     {"labelled": (100, 1000), "pretrain.layers": ((50, 50, 200),)},
 )
 
-RECIPES: Mapping[str, Recipe] = {r.name: r for r in (_TR2006, _HOT06, _SCIENCE06, _QUICK)}
+_MIXED_DROPOUT: Sourced = {
+    name: value
+    for name, value in _TR2006.variants["dropout"].items()
+    if name.startswith("wakesleep.")
+}
+# Of backpropagation all else are the values under the condition "dropout", which it always has.
+_DROPOUT = _on_chapter(
+    "dropout",
+    "Srivastava and others (2014), dropout in fine-tuning; not the chapter's",
+    {"backprop.dropout": (True, SRIVASTAVA14)},
+    {"mixed gradient": _MIXED_DROPOUT, "pretraining's gradient": _MIXED_DROPOUT},
+)
+
+_ALL = (_TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT)
+RECIPES: Mapping[str, Recipe] = {r.name: r for r in _ALL}

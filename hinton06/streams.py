@@ -40,6 +40,8 @@ class Use(IntEnum):
     LOG_Z = 21
     BINARY_PIXELS = 22  # the same for every model
     UP_PASSES = 23
+    DROPOUT = 24  # which units are left out; which cases, as without
+    DROPOUT_ON_ALL = 25
     DISTORTIONS = 30  # of each epoch of a run of some use
 
 

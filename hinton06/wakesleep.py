@@ -16,6 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hinton06 import numerics
+from hinton06.dropout import Dropout
 from hinton06.finetuning import FineTuning
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
 from hinton06.models import DeepBeliefNet
@@ -236,7 +237,8 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
         as_pretrained = settings.recon_states
         self._generative = self._wake_sleep or PretrainingGradient(net, size, as_pretrained)
         weighed = settings.search_bp_weight or settings.bp_weight > 0
-        self._labels = LabelBackpropagation(net, size) if weighed else None
+        dropout = Dropout.of(settings, 3, self._masks)
+        self._labels = LabelBackpropagation(net, size, dropout) if weighed else None
         self.momenta = {"generative": self._generative.momenta}
         if self._labels:
             self.momenta["labels"] = self._labels.momenta

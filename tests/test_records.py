@@ -858,6 +858,21 @@ def test_speed() -> None:
     says("table1", f"{where['seconds_from_first_start_to_last_end'] / 60:.1f} by the clock")
 
 
+def test_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXPERIMENTS / "beyond")
+    record = importlib.import_module("record")
+    document = json.loads(read("beyond", "beyond.json"))
+    assert record.shown(document) in read("beyond", "README.md")
+    for row in document["rows"]:
+        values = list(row["by_seed"].values())
+        assert row["mean"] == pytest.approx(statistics.mean(values))
+        assert (row["interval"] is None) == (len(values) == 1)
+        assert [str(seed) for seed in row["seeds"]] == list(row["by_seed"])
+        assert row["command"].startswith("hinton06 finetune-")
+    assert [tuple(other.values()) for other in document["others"]] == list(record.OTHERS)
+    says("beyond", *(f"{other['percent']:.2f} %" for other in document["others"]))
+
+
 def test_the_overview() -> None:
     recorded: dict[str, Any] = replicas()
 

@@ -21,6 +21,7 @@ from hinton06.mnist import SPLITS, Digits
 from hinton06.recipes import RECIPES, Recipe
 from hinton06.report import replicas as over_seeds
 from hinton06.report import table1
+from hinton06.report.files import conditions
 from hinton06.training import Interrupted, RunError
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -47,6 +48,13 @@ def tiny(**more: Any) -> Recipe:
     own = {name: (value, "test") for name, value in values.items()}
     recipe = RECIPES["tr2006"]
     return dataclasses.replace(recipe, name="tiny", values=recipe.values | own)
+
+
+def three_chances() -> Recipe:
+    """Of dropout, in nets of two layers."""
+    values = RECIPES["tr2006"].variants["dropout"]
+    own = values | {"backprop.feature_dropout": ((0.1, 0.2, 0.3), "test")}
+    return dataclasses.replace(tiny(backprop_dropout=True), variants={"dropout": own})
 
 
 @pytest.fixture(scope="module")
@@ -372,9 +380,31 @@ def test_a_card_makes_such_files(digits: Digits, make_progress: Any, tmp_path: P
             assert mine.cost_per_100 == pytest.approx(found.score.cost_per_100, rel=1e-4)
 
 
+def test_a_recipe_with_dropout_makes_nets_of_a_table_of_their_own(
+    digits: Digits, make_progress: Any, tmp_path: Path
+) -> None:
+    learn(digits, make_progress(), tmp_path / "dropout", recipe=tiny(backprop_dropout=True))
+    for folder in (tmp_path / "dropout" / "seed-0", tmp_path / "dropout" / "seed-1"):
+        for name in NAMES:
+            file = load(folder / name)
+            assert file.complete
+            if file.kind.name == "classifier":
+                assert conditions(file) == {"dropout"}
+                assert file.settings.pixel_dropout == 0.3
+                assert len(file.history["rate"]) == file.outcome.epochs_run
+        assert not any(table1.read_runs(folder).measured)
+    folders = [tmp_path / "dropout" / f"seed-{seed}" for seed in (0, 1)]
+    rows = over_seeds.table(folders, "dropout").rows
+    assert [(row["experiment"], row["net"]) for row in rows][:2] == [
+        ("dropout, 100", "a"), ("dropout, 100", "b"),
+    ]  # fmt: skip
+    assert all(row["test_errors"]["replicas"] == 2 for row in rows if row["net"] != "mean")
+
+
 @pytest.mark.parametrize(
     ("recipe", "reason"),
     [
+        (three_chances(), "3 chances of dropout for 2 layers"),
         (tiny(backprop_optimiser="cg"), "learn by momentum alone"),
         (tiny(backprop_top_only_epochs=1), "learn by momentum alone"),
         (tiny(pretrain_updates=5), "learn by passes"),

@@ -64,6 +64,8 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
         "bp": ("finetune-bp", folder / "pretrain-a.h5", "--elastic", "1", "--out",
                folder / "bp-a.h5", *BACKPROP),
         "bp-extended": ("finetune-bp", "--extend", folder / "bp-a.h5", *BACKPROP),
+        "dropout": ("finetune-bp", "--dropout", folder / "pretrain-a.h5", *BACKPROP),
+        "dropout-extended": ("finetune-bp", "--extend", folder / "bp-dropout-a.h5", *BACKPROP),
         "few": ("pretrain", "--labelled", "100", "--split", "a", "--affine", "1", "--runs", folder,
                 *PRETRAIN),
         "random": ("finetune-bp", "--no-pretraining", folder / "bp-a.h5", *BACKPROP),
@@ -108,6 +110,8 @@ def test_each_use_is_opened_and_no_stream_for_two_runs_of_one_seed(recorder: Rec
     """But where it is said to be the same: runs of other settings, and what is drawn."""
     same = {
         Use.PRETRAINING: {"stack", "few"},
+        Use.BACKPROP: {"bp", "dropout"},
+        Use.BACKPROP_ON_ALL: {"bp-extended", "dropout-extended"},
         Use.LABELLED: {"few", "random-of-split"},
         Use.DREAMS: {"sample", "dream", "figures"},
     }

@@ -63,11 +63,12 @@ def finetune_bp(
     hinton06 finetune-bp --no-pretraining runs/bp-a.h5 runs/bp-b.h5 runs/bp-c.h5
     hinton06 finetune-bp runs/pretrain-a.h5 --labelled 1000       with few labels
     hinton06 finetune-bp --no-pretraining --split a --labelled 1000
-    hinton06 finetune-bp runs/pretrain-a.h5 --elastic 1.5    of distorted images
+    hinton06 finetune-bp runs/pretrain-a.h5 --elastic 1.5         of distorted images
+    hinton06 finetune-bp runs/pretrain-a.h5 --dropout             not the chapter's
 
     They make bp-a.h5, bp-a-extended.h5, bp-not-pretrained.h5 and bp-a-1000-labelled.h5 beside
-    their input, runs/bp-not-pretrained-a-1000-labelled.h5, and bp-a-distorted.h5 beside its input,
-    unless --out says otherwise.
+    their input, runs/bp-not-pretrained-a-1000-labelled.h5, bp-a-distorted.h5 and bp-dropout-a.h5
+    beside their input, unless --out says otherwise.
     Learning stops once the validation cost is past its minimum and the fewest validation errors
     are 10 epochs old; the weights go back to those fewest errors.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
@@ -89,32 +90,34 @@ def finetune_bp(
     smoothing = given["smoothing"]
     if extended and setup.start:
         given = setup.start.settings.distortions | {n: v for n, v in given.items() if v is not None}
-    distorted = setup.settings("backprop", given).distortions
-    options.check_smoothing(smoothing, distorted)
-    settings = setup.settings("backprop", given, conditions(**known, distorted=distorted))
+    asked = setup.asked("backprop", given)
+    options.check_smoothing(smoothing, asked.distortions)
+    under = conditions(**known, distorted=asked.distortions, dropout=asked.dropout)
+    settings = setup.settings("backprop", given, under)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     few = "-translated" if translations else ""
-    few += "-distorted" if distorted and not extended else ""
+    few += "-distorted" if asked.distortions and not extended else ""
     few += f"-{labelled}-labelled" if labelled else ""
+    bp = "bp-dropout" if settings.dropout else "bp"
     if extended:
         path = out or extended.with_name(f"{extended.stem}-extended.h5")
         result = experiments.extend(context, path, extended, settings, *named)
     elif split:
-        path = out or Path("runs") / f"bp-not-pretrained-{split}{few}.h5"
+        path = out or Path("runs") / f"{bp}-not-pretrained-{split}{few}.h5"
         sizes = layers or setup.recipe.settings("pretrain").layers
         result = experiments.finetune_from_random_on_split(
             context, path, split, settings, sizes, *named, labelled or 0, translations or 0
         )
     elif no_pretraining:
         assert setup.start is not None  # or _check_usage had refused it
-        path = out or checkpoints[0].with_name(f"bp-not-pretrained{few}.h5")
+        path = out or checkpoints[0].with_name(f"{bp}-not-pretrained{few}.h5")
         sizes = layers or setup.start.of_kind("classifier").model.sizes[1:-1]
         result = experiments.finetune_from_random(
             context, path, checkpoints, settings, sizes, *named
         )
     else:
         name = checkpoints[0].stem.removeprefix("pretrain-")
-        path = out or checkpoints[0].with_name(f"bp-{name}{few}.h5")
+        path = out or checkpoints[0].with_name(f"{bp}-{name}{few}.h5")
         result = experiments.finetune(
             context, path, checkpoints[0], settings, *named, labelled or 0
         )

@@ -8,7 +8,8 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -22,7 +23,7 @@ from hinton06.checkpoint import CheckpointError
 from hinton06.cli import watch
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
-from hinton06.learning import settings_of
+from hinton06.learning import asked_of, going_on, settings_of
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import Digits
 from hinton06.recipes import RECIPES, Recipe, counted, parse_layers, show_value
@@ -265,7 +266,22 @@ class Setup:
 
     def settings(self, part: str, options: dict[str, Any], conditions: Iterable[str] = ()) -> Any:
         """The recipe's settings under some conditions, with the options that were given."""
-        return settings_of(self.recipe, part, options, conditions)
+        with _as_usage():
+            return settings_of(self.recipe, part, going_on(options, self.start), conditions)
+
+    def asked(self, part: str, options: dict[str, Any]) -> Any:
+        """`learning.asked_of`, with the options that were given."""
+        with _as_usage():
+            return asked_of(self.recipe, part, going_on(options, self.start))
+
+
+@contextmanager
+def _as_usage() -> Iterator[None]:
+    """Settings that do not go together are a mistake of usage."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: int = 1) -> Setup:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from hinton06 import cases
+from hinton06.dropout import UnfitDropoutError, chances
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Context, Outcome, RunFile, typed
 from hinton06.many.classifiers import Classifiers, Nets, gathered, log_probs, scores
@@ -27,7 +28,7 @@ from hinton06.many.place import Draws, Place
 from hinton06.many.rbms import Stacks
 from hinton06.mnist import SPLITS
 from hinton06.models import Classifier
-from hinton06.recipes import BackpropSettings, PretrainSettings, Recipe
+from hinton06.recipes import BackpropSettings, PretrainSettings, Recipe, conditions
 from hinton06.recognition import Score
 from hinton06.streams import Use
 from hinton06.training import Run, RunError
@@ -50,7 +51,9 @@ class _Table1:
 
     def __post_init__(self) -> None:
         digits, place = self.context.digits, self.place
-        self.pretrain, self.backprop = self.recipe.pretrain, self.recipe.backprop
+        dropout = self.recipe.backprop.dropout
+        self.pretrain = self.recipe.pretrain
+        self.backprop = self.recipe.settings("backprop", conditions(dropout=dropout))
         self._check()
         self.images = place.put(digits.train_images)
         self.n_pixels = digits.n_pixels
@@ -63,6 +66,10 @@ class _Table1:
         """RunError for what only the learners of single nets do."""
         if self.backprop.optimiser != "momentum" or self.backprop.top_only_epochs:
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn by momentum alone")
+        try:
+            chances(self.backprop, len(self.pretrain.layers))
+        except UnfitDropoutError as error:
+            raise RunError(f"recipe {self.recipe.name}: {error}") from None
         if self.pretrain.updates:
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn by passes")
 
@@ -170,7 +177,11 @@ class _NetStage:
     def start(self, members: Sequence[Member]) -> Classifiers:
         """As `Stage`."""
         table, settings = self.table, self.table.backprop
-        draws = table.draws(members, self.use)
+        draws, mask_use = table.draws(members, self.use), Use.DROPOUT
+        if members[0].run.lineage.role == EXTENDED:
+            settings = replace(settings, epochs=settings.extension_epochs)
+            mask_use = Use.DROPOUT_ON_ALL
+        masks = table.draws(members, mask_use) if settings.dropout else None
         lineages = [member.run.lineage for member in members]
         valid = targets = None
         if lineages[0].role == VALIDATED:
@@ -181,7 +192,7 @@ class _NetStage:
             targets = [float(lineage.target_cost or 0) for lineage in lineages]
         return Classifiers(
             table.place, draws, [settings] * len(members), self.nets(members, draws),
-            table.images, table.labels, table.rows(members), valid, targets,
+            table.images, table.labels, table.rows(members), valid, targets, masks=masks,
         )  # fmt: skip
 
     def nets(self, members: Sequence[Member], _: Draws) -> Nets:
@@ -223,7 +234,10 @@ class _NetStage:
     def work(self, role: str) -> float:
         """Multiply-adds that a net is expected to take."""
         table, n_cases = self.table, len(self.table.labels)
-        epochs = float(np.mean(self.epochs_seen)) if self.epochs_seen else self.first_guess
+        falling = table.backprop.extension_epochs if role == EXTENDED else table.backprop.epochs
+        epochs = max(self.first_guess, falling)
+        if self.epochs_seen:
+            epochs = float(np.mean(self.epochs_seen))
         sizes = (table.n_pixels, *table.pretrain.layers, table.context.digits.n_classes)
         share = 5 / 6 if role == VALIDATED else 1.0
         epochs = min(epochs, table.backprop.max_epochs)

@@ -100,6 +100,18 @@ TABLES = (
         "translated",
     ),
     Report(
+        "dropout",
+        partial(error_rates.table, study=error_rates.DROPOUT),
+        "Error rates with dropout",
+        """Error rates of the nets in the folder RUNS that were fine-tuned with dropout.
+
+        A recipe of its own, and not the chapter's: no other table has these nets.
+        """,
+        "",
+        "beyond",
+        of=frozenset({"dropout"}),
+    ),
+    Report(
         "unlabelled",
         error_rates.few_labels,
         "Error rates with few labels",
