@@ -17,7 +17,7 @@ from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts, reconstruct
 from hinton06.updates import Momentum, Step
 
 # Half the exponent at which float32 overflows, less what the labels' weights can add.
-SATURATED = 60.0
+_SATURATED = 60.0
 
 
 class LabelBackpropagation:
@@ -54,7 +54,7 @@ class LabelBackpropagation:
         inputs = numerics.affine(pen, net.pentop, net.top_bias, buffer["top"])
         # Beyond the limit a unit is off or on with every label, and softplus grows alike for all:
         # no probability changes.
-        exp_inputs = np.exp(np.clip(inputs, -SATURATED, SATURATED, out=inputs), out=inputs)
+        exp_inputs = np.exp(np.clip(inputs, -_SATURATED, _SATURATED, out=inputs), out=inputs)
         minus_energies = numerics.log_sums(exp_inputs, np.exp(net.labtop), slopes)
         minus_energies += net.lab_gen_bias  # the term of pen's biases is the same for all labels
         log_probabilities = numerics.log_softmax(minus_energies)

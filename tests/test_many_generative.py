@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,7 @@ def silent(_: float) -> None:
 
 
 def first_likely(probs: Any, _rng: Any) -> Any:
-    """The package's draw of a label, replaced: the first that is likely, none before it being on."""
+    """The package's draw of a label, replaced: the first that is likely if none before is on."""
     later = np.cumsum(probs[:, ::-1], 1)[:, ::-1]
     likely = probs > 0.5 * later
     likely[:, -1] = True
@@ -83,7 +82,7 @@ def random_nets(scale: float = 1.0) -> list[DeepBeliefNet]:
     nets = [DeepBeliefNet.untied(stack) for stack in stacks]
     for net in nets:
         for array in net.parameters().values():
-            array += rng.normal(scale=0.2 * scale, size=array.shape)
+            array[...] += rng.normal(scale=0.2 * scale, size=array.shape)
     return nets
 
 

@@ -401,7 +401,7 @@ def test_the_epochs_of_what_is_left_are_expected_as_those_before(
     digits: Digits, progress: Any, tmp_path: Path
 ) -> None:
     stage = replicas._NetStage(
-        replicas._Table1(context(digits, progress), Place("cpu"), tmp_path, tiny(), [0])
+        replicas.Table(context(digits, progress), Place("cpu"), tmp_path, tiny(), [0])
     )
     before = stage.work(VALIDATED)
     stage.epochs_seen += [2, 4]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -195,7 +194,7 @@ class Stacks:
             self._data = self._features(self._data, arrays)
 
     def _features(self, data: Tensor | None, rbm: Mapping[str, Tensor]) -> Tensor:
-        """(nets, cases, features): probabilities, as ``stacking.features``, and labels at the top."""
+        """(nets, cases, features): probabilities, as ``stacking.features``; labels beside them."""
         n_nets, n_cases = self._rows.shape
         n_units = rbm["hidden_bias"].shape[1]
         n_labels = self.n_labels if len(self.learned) + 1 == self.n_layers else 0

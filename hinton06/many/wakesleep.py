@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from hinton06.finetuning import Selected
-from hinton06.hybrid import SATURATED
+from hinton06.hybrid import _SATURATED
 from hinton06.many.classifiers import Course as _Course
 from hinton06.many.classifiers import scores
 from hinton06.many.place import Draws, Place, Updates
@@ -37,6 +37,8 @@ from hinton06.wakesleep import (
 
 _CHUNK = 1000
 """Cases of each net that are measured at a time."""
+EXTENSION = 0.3
+"""Of a schedule, as long as an extension is expected to take: as in experiments/generative."""
 _ALWAYS = 60.0
 """Log odds with which a unit is on, whatever is drawn."""
 
@@ -62,6 +64,13 @@ class Course(GenerativeFineTuning):
     def place(self) -> int:
         """Epochs of the schedule that are behind."""
         return self._schedule_done + self.epoch
+
+    def expected_epochs(self) -> int:
+        """Before it is done, those behind among them."""
+        if self._target is None:
+            return self.settings.epochs
+        usual = max(round(EXTENSION * self.settings.epochs), self.epoch + 1)
+        return min(self.settings.epochs, usual)
 
 
 # -- nets of a group -----------------------------------------------------------------------------
@@ -119,7 +128,6 @@ def mean_free_energies(
 ) -> list[float]:
     """Of each net, with each image's label: ``recognition.mean_free_energy``."""
     weights, visible_bias = nets["memory_weights"], nets["memory_visible_bias"]
-    n_pen = weights.shape[1] - n_labels
     total = place.zeros(len(rows), dtype=torch.float64)
     with place.exactly():
         for some in batches(rows.shape[1], _CHUNK):
@@ -306,7 +314,7 @@ class LabelGradients:
         loops.squash(pen, nets["pen_rec_bias"])
         n_pen, weights = pen.shape[2], nets["memory_weights"]
         inputs = torch.bmm(pen, weights[:, :n_pen]) + nets["memory_hidden_bias"][:, None]
-        inputs.clamp_(-SATURATED, SATURATED)
+        inputs.clamp_(-_SATURATED, _SATURATED)
         with_label = inputs[:, None] + weights[:, n_pen:, None]  # (nets, n_labels, n, n_top)
         minus_energies = (
             softplus(with_label).sum(3).mT + nets["memory_visible_bias"][:, None, n_pen:]
@@ -454,15 +462,15 @@ class GenerativeNets:
         """Multiply-adds of an epoch of one net."""
         sizes = [self.arrays[name][0].numel() for name in ("vishid", "hidpen", "memory_weights")]
         n_cases = self.samplers.all_rows.shape[1]
-        return n_cases * work_of_case(course.settings, epoch, sizes[0] + sizes[1], sizes[2])
+        return float(n_cases * work_of_case(course.settings, epoch, sizes[0] + sizes[1], sizes[2]))
 
     def work_left(self) -> float:
-        """Multiply-adds until the end of every net's schedule."""
+        """Multiply-adds that are expected until every net is done."""
         return sum(
             self._work(course, course.place + later)
             for course in self.courses
             if not course.finished()
-            for later in range(course.settings.epochs - course.epoch)
+            for later in range(course.expected_epochs() - course.epoch)
         )
 
     def run_epoch(self, tick: Callable[[float], None]) -> list[dict[str, float]]:
@@ -559,8 +567,8 @@ class GenerativeNets:
         self.samplers.keep(places)
         if self._valid is not None:
             self._valid = self._valid[chosen].contiguous()
-        for arrays in (self.arrays, self.best, *self.wake_sleep.every(), *self._more().values()):
-            arrays |= _chosen(arrays, chosen)  # in place, for they are shared
+        for own in (self.arrays, self.best, *self.wake_sleep.every(), *self._more().values()):
+            own.update(_chosen(own, chosen))  # in place, for they are shared
         self.wake_sleep.chains = self.wake_sleep.chains[chosen].contiguous()
         self._make_buffers()
 
