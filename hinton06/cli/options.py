@@ -275,7 +275,7 @@ class _SettingOfPart(click.ParamType[Any]):
             self.fail(f"{value!r} is not like backprop.rate=0.1", param, ctx)
         if name not in self._kinds:
             near = difflib.get_close_matches(name, self._kinds, 1)
-            self.fail(f"no setting {name}" + f"; {near[0]}?" * len(near), param, ctx)
+            self.fail("; ".join([f"no setting {name}", *(f"{n}?" for n in near)]), param, ctx)
         try:
             return name, self._kinds[name].convert(text.strip(), param, ctx)
         except click.BadParameter as error:
