@@ -379,6 +379,8 @@ def test_a_card_makes_such_files(digits: Digits, make_progress: Any, tmp_path: P
         (tiny(backprop_optimiser="cg"), "learn by momentum alone"),
         (tiny(backprop_top_only_epochs=1), "learn by momentum alone"),
         (tiny(pretrain_updates=5), "learn by passes"),
+        (tiny(pretrain_cd=2, pretrain_persistent=True), "learn without cd, persistent"),
+        (tiny(pretrain_track=3), "learn without track"),
     ],
 )
 def test_what_is_for_single_nets_is_refused(

@@ -66,6 +66,10 @@ class Table:
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn by momentum alone")
         if self.pretrain.updates:
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn by passes")
+        more = self.pretrain.apart() | ({"track"} if self.pretrain.track else set())
+        if more:
+            listed = ", ".join(sorted(more))
+            raise RunError(f"recipe {self.recipe.name}: many nets at once learn without {listed}")
 
     def own(self, seed: int) -> dict[str, Any]:
         """What every lineage says of the run itself."""

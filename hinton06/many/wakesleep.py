@@ -212,7 +212,7 @@ class WakeSleep:
         later = torch.logcumsumexp(inputs.flip(2), 2).flip(2)[:, :, 1:]
         odds = torch.cat([inputs[:, :, :-1] - later, torch.full_like(inputs[:, :, :1], _ALWAYS)], 2)
         states = torch.empty_like(odds)
-        self._fire(odds, torch.zeros_like(odds[:, 0]), states)
+        self._fire(odds, self.place.zeros(len(odds), odds.shape[2]), states)
         return states * (states.cumsum(2) == 1)
 
     def run(self, targets: Tensor, gibbs_steps: int) -> tuple[Arrays, Arrays]:
