@@ -389,6 +389,23 @@ class Recipe:
             return source
         return _SEARCHED if value in self.searches.get(key, ()) and _FEW in under else "option"
 
+    def with_values(self, given: Mapping[str, Any]) -> Recipe:
+        """Of the same name, with other values, whatever the conditions; KeyError for no setting.
+
+        ValueError for a value out of range.
+        """
+        own = {key: (value, "option") for key, value in given.items()}
+        if unknown := own.keys() - self.values.keys():
+            raise KeyError(min(unknown))
+        kept = {
+            condition: {key: value for key, value in variant.items() if key not in own}
+            for condition, variant in self.variants.items()
+        }
+        made = dataclasses.replace(self, values=self.values | own, variants=kept)
+        for part in PARTS:
+            made.settings(part)
+        return made
+
     pretrain = property(lambda self: self.settings("pretrain"))
     backprop = property(lambda self: self.settings("backprop"))
     wakesleep = property(lambda self: self.settings("wakesleep"))
