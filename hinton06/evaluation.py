@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hinton06 import recognition
-from hinton06.annealing import Spread, sample
+from hinton06.annealing import Spread
 from hinton06.cases import cases_held_out, cases_learned
 from hinton06.kinds import Recogniser
 from hinton06.lineage import PRETRAINED, VALIDATED
@@ -69,7 +69,7 @@ class Method:
         use = Use[self.name.replace("-", "_").upper()]
         net, rng = recogniser.net, stream(self.seed, use, PARTS.index(part))
         if self.name == "sampling":
-            samples = sample(net, images, rng, self.passes, self.temperatures, tick)
+            samples = recogniser.sample(net, images, rng, self.passes, self.temperatures, tick)
             return samples.log_probs(), samples.spread()
         if self.name == "label-gibbs":
             answer = recognition.gibbs_label_log_probs(net, images, rng, self.rounds)
@@ -150,10 +150,8 @@ def evaluate(
     nets = []
     for path in [paths] if isinstance(paths, Path) else paths:
         net = file, recogniser, digits = _recogniser(context.digits, path)
-        if methods and not recogniser.generates:
-            alone = f"{path}: is a classifier and has its softmax alone"
-            raise RunError(f"{alone}; methods are for generative nets and stacks with labels")
-        every: Sequence[Method | None] = methods or [Method() if recogniser.generates else None]
+        _check_methods(path, file, recogniser, methods)
+        every: Sequence[Method | None] = methods or [Method() if recogniser.methods else None]
         nets.append((net, every, parts_of(file, digits, selection)))
     return [
         evaluation
@@ -161,6 +159,18 @@ def evaluate(
         for method in every
         for evaluation in _asked(context, net, method, parts)
     ]
+
+
+def _check_methods(
+    path: Path, file: RunFile, recogniser: Recogniser, methods: Sequence[Method]
+) -> None:
+    if methods and not recogniser.methods:
+        alone = f"{path}: is a classifier and has its softmax alone"
+        raise RunError(f"{alone}; methods are for generative nets and stacks with labels")
+    for method in methods:
+        if method.name not in recogniser.methods:
+            known = " or ".join(recogniser.methods)
+            raise RunError(f"{path}: {file.kind.about} is asked by {known}, not {method.name}")
 
 
 def _asked(

@@ -23,15 +23,17 @@ from hinton06 import cases
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.cases import cases_held_out, cases_learned, random_stream, split_of, split_recorded
 from hinton06.checkpoint import CheckpointError
+from hinton06.directed import WakeSleepTraining, top_biases
 from hinton06.evaluation import finite_score
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Context, Outcome, RunFile, load, naming, typed
 from hinton06.mnist import Digits
-from hinton06.models import Classifier, Rbm
+from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, Rbm
 from hinton06.numerics import one_hot_targets
 from hinton06.recipes import (
     BackpropSettings,
+    DirectedSettings,
     PretrainSettings,
     WakeSleepSettings,
     counted,
@@ -150,7 +152,9 @@ def _outcome(
     if valid is not None:
         found["valid"] = scored(valid)
     found |= {"test": finite_score(name, test, labels), "test_log_probs": test}
-    measured = learner.measured_outcome() or {"train": scored(train)}
+    measured = learner.measured_outcome()
+    if "train" not in measured:
+        measured |= {"train": scored(train)}
     return Outcome(**found, test_labels=labels, **measured)
 
 
@@ -408,7 +412,7 @@ def finetune_generative(
     """
     file = load(start)
     recogniser = file.recogniser()
-    if not recogniser.generates:
+    if not isinstance(recogniser.net, DeepBeliefNet):
         file.of_kind("generative")
     digits = file.fitted(context.digits)
     call = _Call(replace(context, digits=digits), path, settings, recipe, seed)
@@ -455,4 +459,71 @@ def extend_generative(
             start.model, train, used, rng, valid, target, epochs
         ),
         epochs,
+    )  # fmt: skip
+
+
+# -- plain wake-sleep ----------------------------------------------------------------------------
+
+
+def finetune_directed(
+    context: Context,
+    path: Path,
+    start: Path,
+    settings: DirectedSettings,
+    recipe: str = "custom",
+    seed: int = 0,
+) -> Result:
+    """Plain wake-sleep from a stack; validation picks the epoch.
+
+    On the cases that the stack was learned on, with their labels, of which the net that it becomes
+    knows nothing at first. Source: "the performance of ... the 'wake-sleep'
+    algorithm (strategy five) can be greatly improved by using a 'pre-training' phase".
+    """
+    call = _Call(context, path, settings, recipe, seed).told_apart()
+    digits = call.context.digits
+    file = load(start).of_kind("stack")
+    file.check_pixels(digits)
+    with naming(start):
+        digest = split_recorded(digits, file.lineage).sha256
+        labelled = file.lineage.images
+        lineage = file.child(VALIDATED, **call.own(), split_sha256=digest, labelled=labelled)
+        cases.rows_learned(digits, lineage)
+
+    def learner(train: Cases, valid: Cases | None, rng: np.random.Generator) -> WakeSleepTraining:
+        net = DirectedNet.on_stack(file.model, digits.n_classes)
+        np.copyto(net.top_bias, top_biases(net, train.images))
+        return WakeSleepTraining(net, train, settings, rng, valid)
+
+    return call.perform("directed", "finetune-ws", Use.DIRECTED, lineage, learner)
+
+
+def directed_from_random(
+    context: Context,
+    path: Path,
+    split_name: str,
+    settings: DirectedSettings,
+    layers: tuple[int, ...],
+    recipe: str = "custom",
+    seed: int = 0,
+) -> Result:
+    """Plain wake-sleep from small random weights, on one split's training cases.
+
+    Source: "we can learn both sets of weights by starting with small random values and alternating
+    between two phases of learning".
+    """
+    call = _Call(context, path, settings, recipe, seed).told_apart()
+    digits = call.context.digits
+    with naming(path):
+        lineage = Lineage(
+            **call.own(), role=VALIDATED, split=split_name,
+            split_sha256=split_of(digits, split_name).sha256, layers=layers, random_start=True,
+        )  # fmt: skip
+        cases.rows_learned(digits, lineage)
+    sizes = (digits.n_pixels, *layers)
+    return call.perform(
+        "directed", "finetune-ws", Use.DIRECTED_RANDOM, lineage,
+        lambda train, valid, rng: WakeSleepTraining(
+            DirectedNet.random(sizes, digits.n_classes, settings.initial_sd, rng),
+            train, settings, rng, valid,
+        ),
     )  # fmt: skip
