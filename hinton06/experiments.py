@@ -262,15 +262,13 @@ def finetune(
     digits = call.context.digits
     start = load(pretrained).of_kind("stack")
     start.check_pixels(digits)
-    images, drawn_with = start.lineage.images, start.lineage.seed
+    images = start.lineage.images
     with naming(pretrained):
         if images and labelled > images:
             raise RunError(
                 f"has learned {counted(images, 'image')}, and {labelled} are to be labelled"
             )
-        if images and drawn_with != seed:
-            drawn = f"its images were drawn with --seed {drawn_with}"
-            raise RunError(f"{drawn}, and their labels would be with {seed}")
+        _check_drawn(start, seed)
         lineage = start.child(
             VALIDATED, **call.own(), labelled=labelled or images,
             split_sha256=split_recorded(digits, start.lineage).sha256,
@@ -282,6 +280,13 @@ def finetune(
             Classifier.on_stack(start.model, digits.n_classes), train, settings, rng, valid
         ),
     )  # fmt: skip
+
+
+def _check_drawn(start: RunFile, seed: int) -> None:
+    """The labels of few images are those of the same cases."""
+    if start.lineage.images and start.lineage.seed != seed:
+        drawn = f"its images were drawn with --seed {start.lineage.seed}"
+        raise RunError(f"{drawn}, and their labels would be with {seed}")
 
 
 def extend(
@@ -484,6 +489,7 @@ def finetune_directed(
     file = load(start).of_kind("stack")
     file.check_pixels(digits)
     with naming(start):
+        _check_drawn(file, seed)
         digest = split_recorded(digits, file.lineage).sha256
         labelled = file.lineage.images
         lineage = file.child(VALIDATED, **call.own(), split_sha256=digest, labelled=labelled)

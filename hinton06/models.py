@@ -492,7 +492,8 @@ class DirectedNet(Model):
     @classmethod
     def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
         """As `Model`."""
-        numbers = range(1, (len(tree) - 2) // len(_OF_DIRECTED) + 1)
+        counts = (sum(name.startswith(own) for name in tree) for own in _OF_DIRECTED)
+        numbers = range(1, max(counts) + 1)
         own = {name: tuple(tree[f"{name}{i}"] for i in numbers) for name in _OF_DIRECTED}
         return cls(**own, top_bias=tree["top_bias"], n_labels=int(tree["n_labels"]))
 
