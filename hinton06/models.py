@@ -520,8 +520,10 @@ class DirectedNet(Model):
         dtype, n_top = up[0].dtype, stack[-1].n_hidden
         down[-1] = np.hstack([down[-1], np.zeros((n_top, n_labels), dtype)])
         biases[-1] = np.concatenate([biases[-1], np.zeros(n_labels, dtype)])
-        parts = up, [rbm.hidden_bias for rbm in stack], map(np.ascontiguousarray, down), biases
-        return cls(*map(tuple, parts), np.zeros(n_top, dtype), n_labels).copy()
+        whole = tuple(map(np.ascontiguousarray, down))
+        rec_biases = tuple(rbm.hidden_bias for rbm in stack)
+        top_bias = np.zeros(n_top, dtype)
+        return cls(tuple(up), rec_biases, whole, tuple(biases), top_bias, n_labels).copy()
 
     @classmethod
     def random(
@@ -538,9 +540,9 @@ class DirectedNet(Model):
         for array in weights:
             np.multiply(array, np.float32(initial_sd), out=array)
         biases = [np.zeros(array.shape[1], np.float32) for array in weights]
-        n = len(up)
-        parts = weights[:n], biases[:n], weights[n:], biases[n:]
-        return cls(*map(tuple, parts), np.zeros(sizes[-1], np.float32), n_labels)
+        n, top_bias = len(up), np.zeros(sizes[-1], np.float32)
+        rec, gen = (tuple(weights[:n]), tuple(biases[:n])), (tuple(weights[n:]), tuple(biases[n:]))
+        return cls(*rec, *gen, top_bias, n_labels)
 
 
 _OF_DIRECTED = ("rec_weights", "rec_biases", "gen_weights", "gen_biases")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06.directed import NoDreamError
+from hinton06.directed import Dreamer, NoDreamError
 from hinton06.generation import Fantasies
 from hinton06.loading import Context, load
 from hinton06.mnist import shown_classes
@@ -46,13 +46,14 @@ class Samples:
     Labels, those of the `fantasies` too, are the data's own.
 
     `chains` is their number for each clamped label, or in all; `shape` the rows and columns of an
-    image.
+    image; `ancestral`: every sample comes anew from the top of a directed net, without rounds.
     """
 
     fantasies: Fantasies
     clamped: tuple[int, ...] | None
     chains: int
     shape: tuple[int, int]
+    ancestral: bool = False
 
     @property
     def images(self) -> NDArray[np.floating[Any]]:
@@ -87,7 +88,8 @@ def sample(context: Context, path: Path, options: SamplingOptions = SamplingOpti
             raise RunError(f"{path}: {dreamt}") from None
     if made.labels is not None:
         made = dataclasses.replace(made, labels=np.array(classes, np.intp)[made.labels])
-    return Samples(made, clamped, chains, context.digits.shape)
+    ancestral = isinstance(generator, Dreamer)
+    return Samples(made, clamped, chains, context.digits.shape, ancestral)
 
 
 def _clamped(

@@ -301,9 +301,10 @@ def test_top_biases_are_the_log_odds_of_what_is_recognised() -> None:
     images = np.array([IMAGE, 1 - IMAGE, IMAGE])
     probs = []
     for image in images:
+        units = image
         for weights, bias in zip(net.rec_weights, net.rec_biases, strict=True):
-            image = np.array([reference.logistic(float(x)) for x in image @ weights + bias])
-        probs.append(image)
+            units = np.array([reference.logistic(float(x)) for x in units @ weights + bias])
+        probs.append(units)
     share = (np.sum(probs, axis=0) + 1) / 5
     found = directed.top_biases(package_net(net), images)
     np.testing.assert_allclose(found, np.log(share / (1 - share)), rtol=0, atol=ROUNDING)

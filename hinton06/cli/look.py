@@ -171,12 +171,17 @@ def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any)
 
     Chains of alternating Gibbs sampling start from random images and run side by side; what
     they have in mind is sent down to the pixels by the generative connections. A row of the
-    grid is one chain. The last sample of each chain is also shown on the terminal.
+    grid is one chain. The last sample of each chain is also shown on the terminal. A directed net
+    has no chains: each sample is a dream from the top, and those of a label what is left when the
+    others are thrown away.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     files = _pictures(path, out, forms, options["layer"])
     for file in files:
         check_folder(file.parent, file)
     wanted = shared.values_for(SamplingOptions, options)
+    given = click.get_current_context().get_parameter_source("gibbs")
+    if given is ParameterSource.COMMANDLINE and loading.load(path).kind.name == "directed":
+        raise click.UsageError("--gibbs: a directed net dreams each sample anew, from the top")
     context = measuring_context(options, [path])
     samples = sampling.sample(context, path, wanted)
     about = samples_report.describe(samples, wanted)
@@ -214,7 +219,7 @@ def _pictures(
     show_default=True, help="Folder for the pictures and their numbers.",
 )  # fmt: skip
 @click.option(
-    "--only", type=click.Choice(["2", "errors", "3", "5", "curves"]), multiple=True,
+    "--only", type=click.Choice(["2", "errors", "3", "5", "dreams", "curves"]), multiple=True,
     help="Draw this figure only. Can be given several times. Default: all that the files can "
     "give.",
 )  # fmt: skip
@@ -239,6 +244,8 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
               black at -3: from every file, also while it is learned (.h5.part)
     Figure 5  samples with one label clamped in each row, 1000 Gibbs rounds apart:
               from nets that learned labels
+    dreams    the same of a directed net, from the top, beside those of other nets:
+              from several, one of which finetune-ws made
     curves    learning curves, with the weights that were kept and the criteria
 
     Each is a PNG and an SVG file in DIR, with its numbers beside it as JSON (curves: CSV).
