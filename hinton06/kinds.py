@@ -29,13 +29,14 @@ class Recogniser:
 
     `log_probs` are the (n, n_classes) log p(class | image) of (n, n_pixels) images, in nats, and
     its plain answer; `methods` are the names of all ways to ask it, where it models images too, and
-    `sample` is the way that samples, as `annealing.sample`.
+    `sample` is the way that samples, as `annealing.sample`, by so many `temperatures` if not told.
     """
 
     net: Any
     log_probs: Callable[[NDArray[Any]], Array]
     methods: tuple[str, ...] = ()
     sample: Callable[..., annealing.Samples] = annealing.sample
+    temperatures: int = 10
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _of_memory(net: DeepBeliefNet) -> Recogniser:
 
 def _of_directed(net: DirectedNet) -> Recogniser:
     asked = partial(directed.label_log_probs, net)
-    return Recogniser(net, asked, ("free-energy", "sampling"), directed.sample)
+    return Recogniser(net, asked, ("up-pass", "sampling"), directed.sample, temperatures=0)
 
 
 def _stack_generator(stack: Stack, layer: int | None) -> Generator:

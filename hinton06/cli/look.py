@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from hinton06 import estimation, evaluation, loading, sampling
 from hinton06.cli import options as shared
 from hinton06.cli.options import EXISTING_FILE, Command, measuring_context, print_json
-from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
+from hinton06.evaluation import EVERY_METHOD, METHODS, PARTS, CaseSelection, Method
 from hinton06.report import comparison, contents, likelihoods, scores
 from hinton06.report import samples as samples_report
 from hinton06.report.files import check_folder
@@ -42,19 +42,20 @@ _cases_option = click.option(
 
 @click.command()
 @click.option(
-    "--method", "names", multiple=True, type=click.Choice([*METHODS, _ALL]),
+    "--method", "names", multiple=True, type=click.Choice([*EVERY_METHOD, _ALL]),
     help="How a generative net is asked for the label: exact free energy after a deterministic "
     "up-pass, after one stochastic up-pass, averaged over --passes of them; Gibbs sampling of "
     "the label units; or annealed importance sampling of the probabilities of generating the "
-    "image with each label. Several times for several, all for all. A classifier has its "
-    "softmax alone.  [default: free-energy]",
+    "image with each label. A directed net has up-pass, after which the top generates the label, "
+    "and sampling, which weighs up-passes. Several times for several, all for all. A classifier "
+    "has its softmax alone.  [default: free-energy, or up-pass]",
 )  # fmt: skip
 @_count("--passes", 10_000, "Up-passes an image of stochastic-mean and of sampling.", show="20")
 @_count("--rounds", 100_000, "Gibbs rounds of label-gibbs, the first half not counted.", show="200")
 @click.option(
-    "--temperatures", type=click.IntRange(0, 100_000), show_default="10",
+    "--temperatures", type=click.IntRange(0, 100_000), show_default="10, or 0",
     help="Distributions of sampling between those of the up-pass and of the generative model; "
-    "0 only weighs the up-passes.",
+    "0, and of a directed net, only weighs the up-passes.",
 )  # fmt: skip
 @_part_option
 @_cases_option
@@ -68,7 +69,8 @@ def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -
     Takes fine-tuned classifiers and generative nets, and stacks that learned labels.
     """
     values = {key: options[key] for key in ("passes", "rounds", "temperatures", "seed")}
-    methods = _methods(options["names"], values, options["cases"] is not None)
+    names = _every_method(checkpoints) if _ALL in options["names"] else options["names"]
+    methods = _methods(names, values, options["cases"] is not None)
     selection = CaseSelection(options["parts"], options["cases"], values["seed"] or 0)
     if save is not None:
         check_folder(save)
@@ -80,9 +82,15 @@ def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -
         scores.methods_table(results, selection, context.threads).save(save)
 
 
+def _every_method(paths: tuple[Path, ...]) -> tuple[str, ...]:
+    """All that some of the nets can be asked by; all there are of nets that have their softmax."""
+    known = {name for path in paths for name in loading.load(path).recogniser().methods}
+    return tuple(name for name in EVERY_METHOD if name in known) or tuple(METHODS)
+
+
 def _methods(names: tuple[str, ...], values: dict[str, int | None], drawn: bool) -> list[Method]:
     """The methods that were asked for; refuses a value that none of them makes use of."""
-    wanted = list(METHODS) if _ALL in names else list(dict.fromkeys(names))
+    wanted = list(dict.fromkeys(names))
     given = {key: value for key, value in values.items() if value is not None}
     for key in given:
         users = [name for name, uses in METHODS.items() if key in uses]

@@ -29,7 +29,8 @@ from hinton06.report.table import Column, Row, Table
 
 _DIRECTED = Selection("directed", (VALIDATED,), frozenset({"random_start", "cases"}))
 _CONTRASTIVE = Selection("generative", (VALIDATED, EXTENDED), frozenset({"cases"}))
-_STACK, _RANDOM = "from a greedy stack", "from small random weights"
+_STACK, _RANDOM = "from a greedy stack", "from small random weights"  # as they are sorted
+_SHORT = {_STACK: "stack", _RANDOM: "random"}
 _BESIDE = "contrastive wake-sleep"
 _SHOWN = (1, 2, 5)  # epochs, and these times powers of ten
 
@@ -49,7 +50,7 @@ def table(folder: Path) -> Table:
     others: list[RunFile] = []
     if files:
         others = list(_contrastive(folder))
-    nets = sorted(files.items(), reverse=True)
+    nets = sorted(files.items())
     every = [(row, file) for (start, _), file in nets for row in _epochs(start, file)]
     every += [(_kept(_BESIDE, file), file) for file in others]
     shown = [(row, file) for row, file in every if _is_shown(row, file)]
@@ -133,7 +134,7 @@ def _learning_curves(nets: Sequence[tuple[tuple[str, str], RunFile]]) -> bytes:
     from hinton06.report import curves  # noqa: PLC0415  # Matplotlib is slow to import
 
     drawn = [
-        curves.Curve(f"{split}, {start}", f"C{number % 10}", file)
+        curves.Curve(f"{split}, {_SHORT[start]}", f"C{number % 10}", file)
         for number, ((start, split), file) in enumerate(nets)
     ]
     return curves.draw(drawn, curves.DIRECTED)
