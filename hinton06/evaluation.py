@@ -174,9 +174,11 @@ def _fitted(method: Method, file: RunFile, recogniser: Recogniser) -> Method:
     if method.name not in recogniser.methods:
         known = " or ".join(recogniser.methods)
         raise RunError(f"{file.path}: {file.kind.about} is asked by {known}, not {method.name}")
+    if method.name != "sampling":
+        return method
     if method.temperatures is None:
         return replace(method, temperatures=recogniser.temperatures)
-    if method.temperatures and not recogniser.temperatures and method.name == "sampling":
+    if method.temperatures and not recogniser.temperatures:
         weighed = f"the passes of {file.kind.about} are only weighed"
         raise RunError(f"{file.path}: {weighed}, with --temperatures 0")
     return method
