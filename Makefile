@@ -7,6 +7,7 @@
 #   make unlabelled   with few labels: pretrained on images without any, and not pretrained
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
+#   make wake-sleep   plain wake-sleep, from a stack of table1 and from random weights
 #   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
 #   make figures      Figures 2, 3 and 5, and learning curves
 #   make report       a page of all that table1, replicas and unlabelled have made so far
@@ -30,7 +31,7 @@ RUNS   ?= runs/table1$(call of_seed,$(SEED))
 # cws, hybrid, translated or unlabelled.
 SEEDS  ?= 0 1 2 3 4
 EACH   ?= nets
-# Splits that translated, unlabelled, cws and hybrid train nets of.
+# Splits that translated, unlabelled, cws, hybrid and wake-sleep train nets of.
 SPLITS ?= a
 # The generative net inside the package.
 DREAMER ?= $(RUNS)/cws-a.h5
@@ -57,14 +58,16 @@ ESTIMATED = $(foreach table,rbms layers wake-sleep,$(LIKELY)/$(table)/likelihood
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
 # Folders of runs that are there.
 REPORTED  = $(wildcard $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) $(RUNS)/unlabelled)
+# Of plain wake-sleep, from both starts.
+WOKEN     = $(SPLITS:%=$(RUNS)/ws-%.h5) $(SPLITS:%=$(RUNS)/ws-not-pretrained-%.h5)
 # The net that dreams, and the greedily learned one that it comes from.
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood figures report \
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid wake-sleep likelihood figures report \
 	nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
-	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5 \
+	$(RUNS)/hybrid-%.h5 $(RUNS)/ws-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5 \
 	$(foreach name,cd-25 persistent random transpose,$(LIKELY)/$(name).h5)
 
 table1: .venv/installed
@@ -101,6 +104,13 @@ cws: .venv/installed
 hybrid: cws
 	$(PARALLEL) $(SPLITS:%=$(RUNS)/hybrid-%-extended.h5)
 	@$(HINTON06) generative $(RUNS) --save $(RUNS)/generative
+
+# Beside the dreams of contrastive wake-sleep, of the net inside the package.
+wake-sleep: .venv/installed
+	$(PARALLEL) $(WOKEN)
+	@$(HINTON06) wake-sleep $(RUNS) --save $(RUNS)/wake-sleep
+	@$(HINTON06) likelihood $(WOKEN) --save $(RUNS)/wake-sleep --threads 1
+	@$(HINTON06) figures $(WOKEN) digits --only dreams --out $(RUNS)/wake-sleep --threads 1
 
 likelihood: .venv/installed
 	$(PARALLEL) $(ESTIMATED)
@@ -150,6 +160,12 @@ $(RUNS)/pretrain-labels-%.h5: $(RUNS)/pretrain-%.h5
 
 $(RUNS)/cws-%.h5: $(RUNS)/pretrain-labels-%.h5
 	$(HINTON06) finetune-cws $< --out $@ $(GO_ON_2)
+
+$(RUNS)/ws-%.h5: $(RUNS)/pretrain-%.h5
+	$(HINTON06) finetune-ws $< --out $@ $(GO_ON)
+
+$(RUNS)/ws-not-pretrained-%.h5: | .venv/installed
+	$(HINTON06) finetune-ws --no-pretraining --split $* --out $@ $(START)
 
 $(RUNS)/hybrid-%.h5: $(RUNS)/cws-%.h5
 	$(HINTON06) finetune-cws --search-bp-weight $< --out $@ $(GO_ON_2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,19 @@ def test_it_is_asked_by_an_up_pass_or_by_weighing_several(runs: Path, digits_dir
     )
     other = ["evaluate", runs / "cws-a.h5", "--data", digits_dir, *QUIET]
     fails_in_one_line(run(*other, "--method", "up-pass"), 1, "free-energy")
+
+
+def test_its_layout_is_as_described(runs: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "files.md").read_text(encoding="utf-8")
+    stated = {}
+    for line in page.partition("<!-- directed -->")[2].partition("<!-- /")[0].splitlines()[3:]:
+        names, shapes = line.split("|")[1:3]
+        each = zip(re.findall(r"`([^`]+)`", names), shapes.split(","), strict=True)
+        stated |= {name: tuple(map(int, shape.split("x"))) for name, shape in each}
+    sizes = {12: 500, 10: 500, 14: 2000, 20: 510, 784: 784}
+    held = load(runs / "ws-a.h5").held.model
+    assert held.pop("n_labels") == 10
+    assert stated == {name: tuple(sizes[n] for n in a.shape) for name, a in held.items()}
 
 
 def test_its_bound_needs_no_log_z(runs: Path, digits_dir: Path) -> None:
