@@ -8,7 +8,8 @@ pre-training phase"; how labels take part is assumed, see docs/assumptions.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,7 +25,7 @@ from hinton06.likelihood import Floats, log_chance
 from hinton06.models import DirectedNet
 from hinton06.numerics import Array, Labels
 from hinton06.recipes import DirectedSettings, counted
-from hinton06.recognition import Cases, check_images, score
+from hinton06.recognition import Cases, Score, check_images, score
 from hinton06.streams import Use, stream
 from hinton06.updates import Momentum, Step, rate_share_at
 from hinton06.wakesleep import reconstruction_cost
@@ -365,7 +366,8 @@ class WakeSleepTraining(FineTuning[DirectedNet, DirectedSettings]):
     of the pixels given the first hidden states), and ``train_log_p`` and ``valid_log_p``: mean
     bounds on log p(image, label), nats, of at most 10,000 cases, their pixels drawn alike after
     every epoch; the first also ``start_log_p`` and ``start_errors``, of the validation cases before
-    it; beside what `FineTuning` measures.
+    it; beside what `FineTuning` measures. The net with the highest ``valid_log_p`` is kept: errors
+    may rise while it does.
     """
 
     ask = staticmethod(label_log_probs)
@@ -377,6 +379,7 @@ class WakeSleepTraining(FineTuning[DirectedNet, DirectedSettings]):
         self._size = min(self.settings.batch, len(self._train))
         self._wake_sleep = WakeSleep(self.net, self._size)
         self.momenta = self._wake_sleep.momenta
+        self._highest = -math.inf
 
     def rule_met(self) -> str | None:
         """The schedule's end, in words, or None."""
@@ -423,6 +426,19 @@ class WakeSleepTraining(FineTuning[DirectedNet, DirectedSettings]):
         assert self._valid is not None
         train = self._bound(self._train, Use.DIRECTED_TRAIN)
         return {"train_log_p": train, "valid_log_p": self._bound(self._valid, Use.DIRECTED_VALID)}
+
+    def better(self, _valid: Score, more: Mapping[str, float]) -> bool:
+        """Whether the bound on log p of the validation cases is higher than ever."""
+        before, self._highest = self._highest, max(self._highest, more["valid_log_p"])
+        return self._highest > before
+
+    def own_state(self) -> dict[str, Any]:
+        """The highest bound."""
+        return {"highest": self._highest}
+
+    def restore_own(self, state: Mapping[str, Any]) -> None:
+        """Go on from an `own_state`."""
+        self._highest = float(state["highest"])
 
     def _bound(self, cases: Cases, use: Use) -> float:
         """The mean bound on log p(image, label), by the same random numbers always."""

@@ -382,6 +382,27 @@ def test_an_epoch_says_what_it_measured_and_the_first_where_it_began() -> None:
     assert first["start_log_p"] == pytest.approx(float(bound), rel=1e-12)
 
 
+def test_the_net_of_the_highest_bound_is_kept_also_after_going_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bounds = iter([-9.0, -9.0, -5.0, -5.0, -7.0, -7.0, -6.0, -6.0])  # of training and validation
+    first = learner()
+    monkeypatch.setattr(WakeSleepTraining, "_start", lambda _self: {})
+    monkeypatch.setattr(WakeSleepTraining, "_bound", lambda *_: next(bounds))
+    first.run_epoch(untold)
+    first.run_epoch(untold)
+    best = first.net.copy()
+    second = learner(seed=9)
+    second.restore(first.state())
+    second.run_epoch(untold)
+    second.run_epoch(untold)
+    assert second.selected.epoch == 2
+    for name, array in second.result().parameters().items():
+        np.testing.assert_array_equal(array, best.parameters()[name])
+        if name != "top_bias":
+            assert (array != second.net.parameters()[name]).any()
+
+
 def test_rates_fall_linearly_and_recognition_has_a_share() -> None:
     settings = dataclasses.replace(SETTINGS, recognition_share=0.25, decay=0.01)
     steps = [steps_at(settings, epoch) for epoch in range(4)]

@@ -8,6 +8,7 @@ import pytest
 
 from hinton06.recipes import (
     ASSUMED,
+    BOUND,
     CHAPTER,
     HOT06,
     PARTS,
@@ -52,7 +53,7 @@ def test_recipes_are_known_by_their_own_names() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
     recipe = RECIPES[name]
-    known = {CHAPTER, SCIENCE06, HOT06, SM08, ASSUMED, VALIDATION, SHORT}
+    known = {CHAPTER, SCIENCE06, HOT06, SM08, ASSUMED, VALIDATION, BOUND, SHORT}
     assert set(recipe.values) == set(NAMES)
     assert {source for _, source in recipe.values.values()} <= known
     for variant in recipe.variants.values():
@@ -90,6 +91,9 @@ def test_values_of_the_chapter() -> None:
         "wakesleep.generative": "wake-sleep",
         "wakesleep.bp_weight": 0.0,
         "wakesleep.search_bp_weight": False,
+        "directed.recognition_share": 1.0,
+        "directed.momentum": 0.0,
+        "directed.decay": 0.0,
     }
     assert {name for name in NAMES if source_of(recipe, name) == CHAPTER} == set(printed)
     assert {name: value_of(recipe, name) for name in printed} == printed

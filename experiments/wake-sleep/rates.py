@@ -35,7 +35,7 @@ def line(split: str, start: str, rate: float, made: hinton06.Net) -> dict[str, A
     history = made.record.history
     measured = {name: float(history[name][-1]) for name in ("valid_log_p", "valid_errors")}
     about = {"start": start, "rate": rate, "split": split, "epochs": len(history["rate"])}
-    return {**about, **measured, "sha256": made.record.sha256}
+    return {**about, **measured}
 
 
 def main() -> None:

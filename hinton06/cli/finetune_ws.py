@@ -39,7 +39,7 @@ def finetune_ws(
     The second column is the file that each makes. The net has recognition and generative weights of
     its own (Figure 1, Eqs 1 to 3), and independent units on top, which generate the label too.
     Each epoch reports errors on the validation cases, and a bound on log p of images with their
-    labels; the weights go back to the fewest errors.
+    labels; the weights go back to the highest bound.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     if (start is None) != no_pretraining or no_pretraining != (split is not None):
         raise click.UsageError("give one START file, or --no-pretraining with --split")
