@@ -8,6 +8,7 @@
 #   make unlabelled   with few labels: pretrained on images without any, and not pretrained
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
+#   make wake-sleep   plain wake-sleep, from a stack of table1 and from random weights
 #   make compare      what the chapter compares with: support vectors, distorted images, random starts
 #   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
 #   make sparse       features that rarely turn on: fingerprints, Figure 3, errors, log p
@@ -33,7 +34,7 @@ RUNS   ?= runs/table1$(call of_seed,$(SEED))
 # cws, hybrid, translated, unlabelled or beyond.
 SEEDS  ?= 0 1 2 3 4
 EACH   ?= nets
-# Splits that translated, unlabelled, cws, hybrid and beyond train nets of.
+# Splits that translated, unlabelled, cws, hybrid, wake-sleep and beyond train nets of.
 SPLITS ?= a
 # The generative net inside the package.
 DREAMER ?= $(RUNS)/cws-a.h5
@@ -74,16 +75,17 @@ DROPPED   = $(foreach s,$(SPLITS),$(RUNS)/bp-dropout-$s-extended.h5 \
 	$(foreach n,100 1000 10000,$(RUNS)/bp-dropout-$s-$n-labelled.h5))
 # Folders of runs that are there.
 REPORTED  = $(wildcard $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) $(RUNS)/unlabelled)
+# Of plain wake-sleep, from both starts.
+WOKEN     = $(SPLITS:%=$(RUNS)/ws-%.h5) $(SPLITS:%=$(RUNS)/ws-not-pretrained-%.h5)
 # The net that dreams, and the greedily learned one that it comes from.
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated beyond unlabelled cws hybrid compare likelihood \
-	sparse figures report \
-	nets-inside demo test lint dist torture bench clean
+.PHONY: table1 replicas quick nets translated beyond unlabelled cws hybrid wake-sleep compare \
+	likelihood sparse figures report nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
-	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5 \
-	$(RUNS)/bp-dropout-%.h5 $(RUNS)/hybrid-dropout-%.h5 \
+	$(RUNS)/hybrid-%.h5 $(RUNS)/ws-%.h5 $(RUNS)/pretrain-translated-%.h5 \
+	$(RUNS)/bp-translated-%.h5 $(RUNS)/bp-dropout-%.h5 $(RUNS)/hybrid-dropout-%.h5 \
 	$(foreach name,cd-25 persistent random transpose,$(LIKELY)/$(name).h5) \
 	$(SPARSE)/pretrain-sparse-%.h5 $(SPARSE)/bp-sparse-%.h5
 
@@ -129,6 +131,13 @@ hybrid: cws
 compare: .venv/installed
 	$(PARALLEL) $(COMPARING)
 	@$(HINTON06) baselines $(COMPARED) --save $(COMPARED)
+
+# Beside the dreams of contrastive wake-sleep, of the net inside the package.
+wake-sleep: .venv/installed
+	$(PARALLEL) $(WOKEN)
+	@$(HINTON06) wake-sleep $(RUNS) --save $(RUNS)/wake-sleep
+	@$(HINTON06) likelihood $(WOKEN) --save $(RUNS)/wake-sleep --threads 1
+	@$(HINTON06) figures $(WOKEN) digits --only dreams --out $(RUNS)/wake-sleep --threads 1
 
 likelihood: .venv/installed
 	$(PARALLEL) $(ESTIMATED)
@@ -210,6 +219,12 @@ $(RUNS)/pretrain-labels-%.h5: $(RUNS)/pretrain-%.h5
 
 $(RUNS)/cws-%.h5: $(RUNS)/pretrain-labels-%.h5
 	$(HINTON06) finetune-cws $< --out $@ $(GO_ON_2)
+
+$(RUNS)/ws-%.h5: $(RUNS)/pretrain-%.h5
+	$(HINTON06) finetune-ws $< --out $@ $(GO_ON)
+
+$(RUNS)/ws-not-pretrained-%.h5: | .venv/installed
+	$(HINTON06) finetune-ws --no-pretraining --split $* --out $@ $(START)
 
 $(RUNS)/hybrid-%.h5: $(RUNS)/cws-%.h5
 	$(HINTON06) finetune-cws --search-bp-weight $< --out $@ $(GO_ON_2)

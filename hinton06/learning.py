@@ -254,6 +254,38 @@ def finetune_cws(start: Start, out: str | Path, **options: Any) -> Net:
     )  # fmt: skip
 
 
+def finetune_ws(start: Start, out: str | Path, **options: Any) -> Net:
+    """``hinton06 finetune-ws``: a directed net from a stack, by plain wake-sleep.
+
+    On the cases of the stack's split, with their labels. The other `options` are those of this
+    module.
+    """
+    run = _Run.of("directed", options, [start])
+    if "initial_sd" in run.given:
+        raise TypeError("initial_sd is for what starts from random weights")
+    return run.make(
+        experiments.finetune_directed, out, _path(start), run.settings(conditions(**run.known())),
+        run.recipe.name, run.common["seed"],
+    )  # fmt: skip
+
+
+def wake_sleep_from_random(
+    out: str | Path, split: str = "a", layers: Sequence[int] | str | None = None, **options: Any
+) -> Net:
+    """``hinton06 finetune-ws --no-pretraining``: a directed net from small random weights.
+
+    On the training cases of a split. `layers`: hidden units, as the recipe's stacks have them if
+    not given. The other `options` are those of this module.
+    """
+    run = _Run.of("directed", options)
+    sizes = run.recipe.pretrain.layers if layers is None else _typed("pretrain", "layers", layers)
+    settings = run.settings(conditions(random_start=True))
+    return run.make(
+        experiments.directed_from_random, out, split, settings, sizes, run.recipe.name,
+        run.common["seed"],
+    )  # fmt: skip
+
+
 def extend(start: Start, out: str | Path, **options: Any) -> Net:
     """``--extend`` of either command: a fine-tuned net learns the validation cases as well.
 

@@ -24,6 +24,7 @@ ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
 BEYOND = "chosen by validation errors; see experiments/beyond"
 LEAST = "the least that leaves hardly a fingerprint; see experiments/sparse"
+BOUND = "chosen by the bound on log p of validation cases; see experiments/wake-sleep"
 SHORT = "as short as still makes sense"
 
 
@@ -312,6 +313,23 @@ class WakeSleepSettings(_Checked):
 
 
 @dataclass(frozen=True)
+class DirectedSettings(_Checked):
+    """How a directed net is learned by plain wake-sleep; rates are of a batch's mean.
+
+    ValueError out of range.
+    """
+
+    epochs: int = _setting("Epochs of the schedule.", 1, 1_000_000)
+    batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
+    rate: float = _setting("Learning rate epsilon of Eq. 2, first epoch.", 0, 1000)
+    recognition_share: float = _setting("Rate of Eq. 3 as a share of that of Eq. 2.", 0, 1000)
+    final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
+    momentum: float = _setting("Momentum.", 0, 0.9999)
+    decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
+    initial_sd: float = _setting("Standard deviation of random initial weights.", 0, 1000)
+
+
+@dataclass(frozen=True)
 class LikelihoodSettings(_Checked):
     """How log Z and the log probability of images are estimated. ValueError out of range."""
 
@@ -339,12 +357,18 @@ class SvmSettings(_Checked):
 
 
 Settings = (
-    PretrainSettings | BackpropSettings | WakeSleepSettings | LikelihoodSettings | SvmSettings
+    PretrainSettings
+    | BackpropSettings
+    | WakeSleepSettings
+    | DirectedSettings
+    | LikelihoodSettings
+    | SvmSettings
 )
 PARTS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "backprop": BackpropSettings,
     "wakesleep": WakeSleepSettings,
+    "directed": DirectedSettings,
     "likelihood": LikelihoodSettings,
     "svm": SvmSettings,
 }
@@ -409,6 +433,7 @@ class Recipe:
     pretrain = property(lambda self: self.settings("pretrain"))
     backprop = property(lambda self: self.settings("backprop"))
     wakesleep = property(lambda self: self.settings("wakesleep"))
+    directed = property(lambda self: self.settings("directed"))
     likelihood = property(lambda self: self.settings("likelihood"))
     svm = property(lambda self: self.settings("svm"))
 
@@ -530,6 +555,14 @@ _TR2006 = Recipe(
         "wakesleep.dropout": (False, CHAPTER),
         "wakesleep.pixel_dropout": (0.0, CHAPTER),
         "wakesleep.feature_dropout": ((0.0,), CHAPTER),
+        "directed.epochs": (25, ASSUMED),
+        "directed.batch": (100, ASSUMED),
+        "directed.rate": (0.1, BOUND),
+        "directed.recognition_share": (1.0, CHAPTER),
+        "directed.final_share": (0.1, ASSUMED),
+        "directed.momentum": (0.0, CHAPTER),
+        "directed.decay": (0.0, CHAPTER),
+        "directed.initial_sd": (0.1, SCIENCE06),
         "likelihood.chains": (100, SM08),
         "likelihood.temperatures": (14_500, SM08),
         "likelihood.rounds": (1000, ASSUMED),
@@ -664,6 +697,7 @@ _QUICK = _on_chapter(
         "backprop.patience": (2, SHORT),
         "backprop.max_epochs": (8, SHORT),
         "wakesleep.epochs": (3, SHORT),
+        "directed.epochs": (3, SHORT),
         "likelihood.temperatures": (1000, SHORT),
         "likelihood.rounds": (100, SHORT),
     },

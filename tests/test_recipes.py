@@ -9,6 +9,7 @@ import pytest
 from hinton06.recipes import (
     ASSUMED,
     BEYOND,
+    BOUND,
     CHAPTER,
     DS02,
     GUIDE10,
@@ -60,7 +61,7 @@ def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
     recipe = RECIPES[name]
     known = {
         CHAPTER, SCIENCE06, HOT06, SM08, SIMARD03, DS02, GUIDE10, LEAST, SRIVASTAVA14, ASSUMED,
-        VALIDATION, BEYOND, SHORT,
+        VALIDATION, BEYOND, BOUND, SHORT,
     }  # fmt: skip
     assert set(recipe.values) == set(NAMES)
     assert {source for _, source in recipe.values.values()} <= known
@@ -115,6 +116,9 @@ def test_values_of_the_chapter() -> None:
         "wakesleep.dropout": False,
         "wakesleep.pixel_dropout": 0.0,
         "wakesleep.feature_dropout": (0.0,),
+        "directed.recognition_share": 1.0,
+        "directed.momentum": 0.0,
+        "directed.decay": 0.0,
     }
     assert {name for name in NAMES if source_of(recipe, name) == CHAPTER} == set(printed)
     assert {name: value_of(recipe, name) for name in printed} == printed

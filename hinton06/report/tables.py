@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hinton06.report import baselines, error_rates, likelihoods, replicas, table1
+from hinton06.report import baselines, directed, error_rates, likelihoods, replicas, table1
 from hinton06.report.table import Table
 
 
@@ -87,6 +87,18 @@ TABLES = (
         """,
         "Using contrastive wake-sleep for generative fine-tuning",
         "hybrid",
+    ),
+    Report(
+        "wake-sleep",
+        directed.table,
+        "Plain wake-sleep",
+        """Plain wake-sleep after so many epochs, from a stack and from small random weights.
+
+        Bounds on log p and errors of the nets in the folder RUNS that `finetune-ws` made, beside
+        those of contrastive wake-sleep; saves the learning curves too.
+        """,
+        "Five strategies for learning multilayer networks",
+        "wake-sleep",
     ),
     Report(
         "translated",
