@@ -539,7 +539,9 @@ def finetune_directed(
         lineage = file.child(VALIDATED, **call.own(), split_sha256=digest, labelled=labelled)
         cases.rows_learned(digits, lineage)
 
-    def learner(train: Cases, valid: Cases | None, rng: np.random.Generator) -> WakeSleepTraining:
+    def learner(
+        train: Cases, valid: Cases | None, rng: np.random.Generator, _masks: Any
+    ) -> WakeSleepTraining:
         net = DirectedNet.on_stack(file.model, digits.n_classes)
         np.copyto(net.top_bias, top_biases(net, train.images))
         return WakeSleepTraining(net, train, settings, rng, valid)
@@ -572,7 +574,7 @@ def directed_from_random(
     sizes = (digits.n_pixels, *layers)
     return call.perform(
         "directed", "finetune-ws", Use.DIRECTED_RANDOM, lineage,
-        lambda train, valid, rng: WakeSleepTraining(
+        lambda train, valid, rng, _masks: WakeSleepTraining(
             DirectedNet.random(sizes, digits.n_classes, settings.initial_sd, rng),
             train, settings, rng, valid,
         ),
