@@ -34,7 +34,12 @@ SETTINGS = dataclasses.replace(
     rate=0.3,
 )  # fmt: skip
 MIXED = dataclasses.replace(
-    SETTINGS, search_bp_weight=True, bp_weights=(0.5, 0.8), gibbs=(1, 3), momentum=0.5
+    SETTINGS,
+    search_bp_weight=True,
+    bp_weights=(0.5, 0.8),
+    gibbs=(1, 3),
+    momentum=0.5,
+    balanced=True,
 )
 
 
@@ -274,6 +279,19 @@ def test_labels_are_sampled_with_their_probabilities(place: Place) -> None:
     errors = np.sqrt(expected * (1 - expected) / n)
     assert (np.abs(states.mean(1) - expected) <= 5 * errors + 1 / n).all()
     assert set(np.unique(states)) == {0.0, 1.0}
+
+
+def test_layers_of_one_update_have_draws_of_their_own(place: Place) -> None:
+    learner = wakesleep.WakeSleep(
+        place, draws_of(place, 3), wakesleep.gathered(place, random_nets()), N_LABELS, 4, SETTINGS
+    )
+    made = []
+    for _ in range(2):
+        states = place.empty(3, 50, 40)
+        learner._fire(place.zeros(3, 50, 40), place.zeros(3, 40), states)
+        made.append(on_host(states))
+    for one, other in zip(*made, strict=True):
+        assert abs(np.mean(one == other) - 0.5) < 5 * 0.5 / np.sqrt(one.size)
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, MIXED], ids=["wake-sleep", "mixed"])
