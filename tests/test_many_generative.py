@@ -34,7 +34,12 @@ SETTINGS = dataclasses.replace(
     rate=0.3,
 )  # fmt: skip
 MIXED = dataclasses.replace(
-    SETTINGS, search_bp_weight=True, bp_weights=(0.5, 0.8), gibbs=(1, 3), momentum=0.5
+    SETTINGS,
+    search_bp_weight=True,
+    bp_weights=(0.5, 0.8),
+    gibbs=(1, 3),
+    momentum=0.5,
+    balanced=True,
 )
 
 
@@ -276,6 +281,19 @@ def test_labels_are_sampled_with_their_probabilities(place: Place) -> None:
     assert set(np.unique(states)) == {0.0, 1.0}
 
 
+def test_layers_of_one_update_have_draws_of_their_own(place: Place) -> None:
+    learner = wakesleep.WakeSleep(
+        place, draws_of(place, 3), wakesleep.gathered(place, random_nets()), N_LABELS, 4, SETTINGS
+    )
+    made = []
+    for _ in range(2):
+        states = place.empty(3, 50, 40)
+        learner._fire(place.zeros(3, 50, 40), place.zeros(3, 40), states)
+        made.append(on_host(states))
+    for one, other in zip(*made, strict=True):
+        assert abs(np.mean(one == other) - 0.5) < 5 * 0.5 / np.sqrt(one.size)
+
+
 @pytest.mark.parametrize("settings", [SETTINGS, MIXED], ids=["wake-sleep", "mixed"])
 def test_nets_are_those_of_the_package_in_the_mean(
     place: Place, digits: Digits, settings: WakeSleepSettings
@@ -341,9 +359,12 @@ def test_nets_that_leave_do_not_disturb_the_others(place: Place, digits: Digits)
     rows, fewer = together.run_epoch(silent), alone.run_epoch(silent)
     for mine, theirs in zip((rows[0], rows[2]), fewer, strict=True):
         assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-4)
-    for name, array in alone.arrays.items():
-        expected = on_host(together.arrays[name])[[0, 2]]
-        np.testing.assert_allclose(on_host(array), expected, atol=1e-5)
+    of_both = (alone.arrays, together.arrays), (alone.results([0, 1]), together.results([0, 2]))
+    for number, (mine_too, theirs_too) in enumerate(of_both):
+        for name, array in mine_too.items():
+            expected = on_host(theirs_too[name])
+            expected = expected if number else expected[[0, 2]]
+            np.testing.assert_allclose(on_host(array), expected, atol=1e-5)
 
 
 def test_work_that_is_left_is_what_epochs_then_do(digits: Digits) -> None:

@@ -212,7 +212,9 @@ class _Learned:
         n_hid, n_pen, n_top = table.pretrain.layers
         lower = table.n_pixels * n_hid + n_hid * n_pen
         memory = (n_pen + table.context.digits.n_classes) * n_top
-        n_cases = len(table.labels) if extended else len(table.labels) * 5 // 6
+        n_cases = len(table.labels)
+        if not extended:
+            n_cases = table.pretrain.cases or n_cases * 5 // 6
         done = settings.epochs if extended else 0
         every = (work_of_case(settings, done + e, lower, memory) for e in range(epochs))
         return n_cases * sum(every)
