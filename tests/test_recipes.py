@@ -8,7 +8,6 @@ import pytest
 
 from hinton06.recipes import (
     ASSUMED,
-    BOUND,
     CHAPTER,
     HOT06,
     PARTS,
@@ -53,7 +52,7 @@ def test_recipes_are_known_by_their_own_names() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
     recipe = RECIPES[name]
-    known = {CHAPTER, SCIENCE06, HOT06, SM08, ASSUMED, VALIDATION, BOUND, SHORT}
+    known = {CHAPTER, SCIENCE06, HOT06, SM08, ASSUMED, VALIDATION, SHORT}
     assert set(recipe.values) == set(NAMES)
     assert {source for _, source in recipe.values.values()} <= known
     for variant in recipe.variants.values():
