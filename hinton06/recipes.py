@@ -24,7 +24,6 @@ ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
 BEYOND = "chosen by validation errors; see experiments/beyond"
 LEAST = "the least that leaves hardly a fingerprint; see experiments/sparse"
-BOUND = "chosen by the bound on log p of validation cases; see experiments/wake-sleep"
 SHORT = "as short as still makes sense"
 
 
@@ -557,7 +556,7 @@ _TR2006 = Recipe(
         "wakesleep.feature_dropout": ((0.0,), CHAPTER),
         "directed.epochs": (25, ASSUMED),
         "directed.batch": (100, ASSUMED),
-        "directed.rate": (0.1, BOUND),
+        "directed.rate": (0.1, ASSUMED),
         "directed.recognition_share": (1.0, CHAPTER),
         "directed.final_share": (0.1, ASSUMED),
         "directed.momentum": (0.0, CHAPTER),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import test_page
 from PIL import Image
 from scipy.io import loadmat
 from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
@@ -20,6 +21,7 @@ import hinton06
 from hinton06 import checkpoint, directed
 from hinton06.loading import load
 from hinton06.mnist import Digits
+from hinton06.report.tables import TABLES
 
 WS = ["--epochs", "3", "--recipe", "quick", "--threads", "1", "--rate", "0.05"]
 QUIET = ["--threads", "1", "--quiet"]
@@ -239,7 +241,11 @@ def test_a_page_tells_of_it_first(runs: Path, digits_dir: Path, tmp_path: Path) 
     told = json.loads(made.stdout)
     assert told["tables"][0] == "Plain wake-sleep"
     assert told["figures"][:2] == ["Dreams", "Learning curves"]
-    assert "Five strategies for learning multilayer networks" in page.read_text()
+    html = page.read_text()
+    assert "Five strategies for learning multilayer networks" in html
+    (report,) = (report for report in TABLES if report.command == "wake-sleep")
+    test_page.has_every_cell(report.make(tmp_path), tmp_path, test_page.Page(html))
+    test_page.names_its_files(report.make(tmp_path))
 
 
 def test_from_python_it_is_a_net_like_the_others(runs: Path, digits_dir: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 from hinton06.recipes import (
     ASSUMED,
     BEYOND,
-    BOUND,
     CHAPTER,
     DS02,
     GUIDE10,
@@ -61,7 +60,7 @@ def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
     recipe = RECIPES[name]
     known = {
         CHAPTER, SCIENCE06, HOT06, SM08, SIMARD03, DS02, GUIDE10, LEAST, SRIVASTAVA14, ASSUMED,
-        VALIDATION, BEYOND, BOUND, SHORT,
+        VALIDATION, BEYOND, SHORT,
     }  # fmt: skip
     assert set(recipe.values) == set(NAMES)
     assert {source for _, source in recipe.values.values()} <= known
