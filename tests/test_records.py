@@ -754,6 +754,42 @@ def test_log_likelihoods() -> None:
     assert document["settings"] == dataclasses.asdict(RECIPES["tr2006"].settings("likelihood"))
 
 
+def test_features_that_rarely_turn_on() -> None:
+    rows = json.loads(read("sparse", "trials.json"))["rows"]
+    first = {(r["target"], r["cost"]): r["fingerprints"][0] for r in rows if r["features"] == 500}
+    whole = {(r["target"], r["cost"]): r for r in rows if r["features"] != 500}
+    assert set(first) >= set(whole)
+    own = RECIPES["tr2006"].settings("pretrain", ("sparse features",))
+    chosen = own.sparsity_target, own.sparsity_cost
+    plain = own.sparsity_target, 0.0
+    # The least cost of those tried that leaves fewer than one feature in a hundred.
+    enough = [cost for (target, cost), left in first.items() if target == chosen[0] and left < 5]
+    assert min(enough) == chosen[1]
+    full = [int(line["fingerprints"]) for line in lines("sparse", "table1", "fingerprints.csv")]
+    of_cost = {
+        cost: float(line["validation_log_p"])
+        for cost, line in zip(
+            (0.0, 0.1, 0.3), lines("sparse", "first-layers", "likelihood.csv"), strict=True
+        )
+    }
+    page = " ".join((EXPERIMENTS.parent / "docs" / "results.md").read_text("utf-8").split())
+    errors, costs = (
+        {key: row[name] for key, row in whole.items()} for name in ("mean", "valid_cost_per_100")
+    )
+    for sentence in (
+        f"{full[0]}, {full[1]} and {full[2]} of 500 in nets a, b and c",
+        f"{first[plain]} of 500 without, {first[chosen]} with a cost of {chosen[1]:g} and "
+        f"{first[chosen[0], 0.3]} with 0.3",
+        f"{of_cost[0.0]:.1f} nats without, {of_cost[0.1]:.1f} and {of_cost[0.3]:.1f} with",
+        f"{errors[plain]:.0f} errors without, {errors[chosen]:.0f} with 0.1 and "
+        f"{errors[chosen[0], 0.3]:.0f} with 0.3",
+        f"cost {costs[plain]:.2f}, {costs[chosen]:.2f} and {costs[chosen[0], 0.3]:.2f} per 100",
+    ):
+        assert sentence in page, sentence
+    says("sparse", f"{joined(full)} of 500", f"{first[plain]} become {first[chosen]}")
+    says(".", f"{first[plain]} become {first[chosen]} of 500")
+
+
 def test_kills_and_strange_files() -> None:
     recorded = lines("faults", "runs.csv")
     torture, fuzz = (
