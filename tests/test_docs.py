@@ -39,6 +39,7 @@ TABLES = {
         "replicas/replicas",
         "replicas/chances",
         "translated/translated",
+        "compare/baselines",
         "unlabelled/unlabelled",
         "generative/generative",
         "generative/methods/methods",
@@ -145,6 +146,14 @@ def numbers() -> dict[str, tuple[str, str]]:
         found = [r for r in record(f"likelihood/{name}/likelihood") if r["log p of"] == "images"]
         return ", ".join(f"{float(row['test'].partition(' ')[0]):.1f}" for row in found)
 
+    def compared(layers: str, images: str, source: str = "") -> tuple[str, str]:
+        (row,) = (
+            row
+            for row in record("compare/baselines")
+            if (row["layers"], row["images"]) == (layers, images)
+        )
+        return row["printed"] + source, row["test"]
+
     free, once, gibbs = (methods[name] for name in ("free-energy", "stochastic", "label-gibbs"))
     words = [once["published, test"], gibbs["published, test"]]
     assert words == ["about 0.5 points more", "almost 1 point more"]
@@ -165,6 +174,15 @@ def numbers() -> dict[str, tuple[str, str]]:
             f"{products('table1/table1')}",
         ),
         "12 translations of each image": (average["printed"], average["test"]),
+        "what the chapter compares with": compared("800", "as they are"),
+        "elastic distortions": tuple(
+            "; ".join(cells).strip()
+            for cells in zip(
+                compared("800", "elastic 1.5 pixels", " (Simard et al. 2003)"),
+                compared("500-500-2000", "elastic 1.5 pixels"),
+                strict=True,
+            )
+        ),
         "1,000 labels": (
             '"helps a lot"',
             rates([row["test"] for row in few if row["labels"] == "1,000"]),
