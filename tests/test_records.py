@@ -684,6 +684,12 @@ def test_what_the_chapter_compares_with() -> None:
     def gone(plain: int, elastic: int) -> str:
         return f"{100 * (1 - elastic / plain):.0f} %"
 
+    machines = lines("compare", "svm", "svm.csv")
+    errors = [int(machine["test_errors"]) for machine in machines]
+    minutes = [f"{float(machine['cpu_seconds']) / 60:.0f}" for machine in machines]
+    assert [rows["support vectors", "as they are", ""], errors[1]] == [
+        errors[0], rows["virtual support vectors", "as they are, 13 versions", ""]
+    ]  # fmt: skip
     deep, shallow = pair("pretraining", "500-500-2000"), pair("backpropagation", "800")
     rates = lines("compare", "rates.csv")
     assert [row["rate"] for row in rates] == ["0.2", "0.1", "0.05", "0.02"]
@@ -699,6 +705,8 @@ def test_what_the_chapter_compares_with() -> None:
     assert "no fewer validation errors for 10 epochs" in long["reason"]
     says(
         "compare",
+        f"**Support vectors**: {errors[0]} test errors (1.4 % printed), virtual ones {errors[1]}",
+        f"{minutes[0]} and {minutes[1]} minutes of a core to learn",
         f"take {gone(*deep)} of the errors out of the pretrained net ({deep[0]} to {deep[1]}) and "
         f"{gone(*shallow)} out of 800 units from a random start ({shallow[0]} to {shallow[1]}; "
         "published 1.6 to 0.7 %)",
