@@ -12,6 +12,7 @@ from hinton06.recipes import counted, show_value
 from hinton06.records import Tree
 from hinton06.report import support, table1
 from hinton06.report.files import (
+    Folder,
     NoRunsError,
     Note,
     Selection,
@@ -20,14 +21,16 @@ from hinton06.report.files import (
     each_run,
     file_values,
     made_with,
+    put,
     training_cases,
     with_made,
 )
+from hinton06.report.lines import Found, Line, Replicated
 from hinton06.report.scores import ENDS, OF_TEST_CASES, interval
 from hinton06.report.table import Column, Table
 
-_OWN = frozenset({"random_start", "affine", "elastic"})
-_SELECTION = Selection("classifier", (VALIDATED, EXTENDED, NOT_PRETRAINED), _OWN | {"translations"})
+_OWN = frozenset({"random_start", "translations", "affine", "elastic"})
+_SELECTION = Selection("classifier", (VALIDATED, EXTENDED, NOT_PRETRAINED), _OWN)
 _HOLDS = "nets or support vector machines to compare"
 
 _BP, _CG = "backpropagation", "conjugate gradient"
@@ -52,28 +55,33 @@ def table(folder: Path) -> Table:
     """Support vector machines, then nets from random starts, then pretrained ones.
 
     Raises `NoRunsError` if there is nothing that Table 1 does not have, `ReportError` if there is
-    something in the folder that cannot be read.
+    something in the folder that cannot be read, or two nets for one line.
     """
     notes: list[Note] = []
     machines = support.saved(folder)
     try:
-        files = list(each_run(folder, _HOLDS, notes, _SELECTION))
+        nets = _read(folder, notes)
     except NoRunsError:
         if not machines:
             raise
-        files = []
-    if not machines and not any(
-        conditions(file) & _OWN or _optimiser(file) == _CG for file in files
-    ):
+        nets = []
+    if not machines and not any(_is_more(file) for _, file in nets):
         raise NoRunsError(f"{folder}: there are no {_HOLDS} in it")
-    nets = sorted(((_net_row(file), file) for file in files), key=lambda pair: _order(pair[0]))
-    for _, file in nets:
-        notes += capped_notes(file)
-    rows = [*map(_machine_row, machines), *(row for row, _ in nets)]
     return Table(
-        _COLUMNS, rows, name="baselines", legend=[f"{_ABOUT} {OF_TEST_CASES} {_SOURCE}"],
+        _COLUMNS, [*map(_machine_row, machines), *(row for row, _ in nets)], name="baselines",
+        legend=[f"{_ABOUT} {OF_TEST_CASES} {_SOURCE}"],
         notes=notes, sections=True, extra={"files": [file_values(file) for _, file in nets]},
+        sources=[*([] for _ in machines), *([file] for _, file in nets)] if nets else None,
     )  # fmt: skip
+
+
+def _read(folder: Path | Folder, notes: list[Note]) -> list[tuple[Tree, RunFile]]:
+    """The rows of the nets in a folder, with their files, in order."""
+    files: dict[tuple[object, ...], RunFile] = {}
+    for file in each_run(folder, _HOLDS, notes, _SELECTION):
+        put(files, _order(_net_row(file)), file)
+        notes += capped_notes(file)
+    return [(_net_row(files[place]), files[place]) for place in sorted(files)]
 
 
 _ABOUT = (
@@ -185,8 +193,53 @@ def _measured(errors: int, cases: int) -> Tree:
 
 
 def _order(row: Tree) -> tuple[object, ...]:
-    """Random starts first; smaller nets, and images as they are."""
+    """A line's place: random starts first; smaller nets, and images as they are."""
     return (
-        row["method"].startswith("pretraining"), row["method"], len(row["layers"]),
-        row["images"] != _PLAIN, row["images"], row["cases"], row["net"] or "",
+        row["method"].startswith("pretraining"), row["method"], len(row["layers"]), row["layers"],
+        row["images"] != _PLAIN, row["images"], row["cases"], row["role"], row["net"] or "",
+        row["made_with"] or "",
     )  # fmt: skip
+
+
+_NAMES = ("method", "images", "layers", "cases", "net")
+
+
+def _found(folder: Folder) -> Found:
+    """Nets alone: nothing in a support vector machine is drawn."""
+    if not folder.holds(_SELECTION):
+        return Found()
+    notes: list[Note] = []
+    nets = _read(folder, notes)
+    if not any(_is_more(file) for _, file in nets):
+        return Found()
+    lines = [
+        Line(
+            _order(row),
+            {name: row[name] for name in _NAMES},
+            {name: row[name] for name in ("valid_percent", "test_percent", "test_errors")},
+            {"test_percent": row["printed_test_percent"]},
+            row["made_with"],
+            files=[file],
+        )
+        for row, file in nets
+    ]
+    return Found({" ".join(map(str, _order(row))): f for row, f in nets}, lines, notes)
+
+
+REPLICATED = Replicated(
+    "baselines",
+    "What the chapter compares with",
+    _HOLDS,
+    _found,
+    (
+        Column("method", "{method}", left=True),
+        Column("images", lambda row: with_made(row["images"], row), left=True),
+        Column("layers", "{layers}", left=True),
+        Column("cases", "{cases:,}"),
+    ),
+    ("valid_percent", "test_percent"),
+    digits=2,
+    whose="printed",
+    source=_SOURCE,
+    sections=True,
+)

@@ -14,7 +14,7 @@ from hinton06.lineage import EXTENDED
 from hinton06.loading import RunFile
 from hinton06.recipes import counted, show_value
 from hinton06.records import Tree
-from hinton06.report import error_rates, table1
+from hinton06.report import baselines, error_rates, table1
 from hinton06.report.files import Folder, NoRunsError, Note, ReportError, device_of
 from hinton06.report.lines import Line, Replicated
 from hinton06.report.table import Column, Row, Table
@@ -25,6 +25,7 @@ TABLES: Mapping[str, Replicated] = {
         table1.REPLICATED,
         *map(error_rates.replicated, error_rates.STUDIES),
         error_rates.FEW_LABELS,
+        baselines.REPLICATED,
     )
 }
 """What can be tabulated over seeds."""
