@@ -83,7 +83,7 @@ class Backpropagation:
     def learn(
         self,
         images: NDArray[Any],
-        rows: NDArray[np.intp],
+        rows: Any,
         labels: Labels,
         case_weights: Array,
         step: Step,
@@ -221,6 +221,7 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         top_only = self.epoch < self.settings.top_only_epochs
         lowest = len(self.net.weights) - 1 if top_only else 0
         order = None if by_momentum else self._rng.permutation(n)
+        self._train.begin(self.epoch)
         total = weight = 0.0
         for batch in batches(n, self.settings.batch):
             size = batch.stop - batch.start
@@ -245,18 +246,18 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         step = Step(self.rate(), self.settings.momentum, self.settings.decay)
         rows, weights = self._sampler.batch(size)
         labels = self._train.labels[rows]
-        costs = self._backprop.learn(self._train.images, rows, labels, weights, step, lowest)
+        costs = self._backprop.learn(*self._train.learned(rows), labels, weights, step, lowest)
         self._sampler.note(rows, costs)
         return float(costs @ weights), float(weights.sum())
 
     def _learn_by_cg(self, rows: NDArray[np.intp], lowest: int) -> tuple[float, float]:
         """The summed cost of these cases, and how many they are."""
-        n, labels = len(rows), self._train.labels[rows]
+        n, labels, images = len(rows), self._train.labels[rows], self._train.learned(rows)
         ones = np.ones(n, self.net.weights[0].dtype)
 
         def cost_and_gradient() -> tuple[float, list[Array]]:
             """Mean cost in nats, and its downhill-is-negative gradient, weights first."""
-            costs = self._backprop.forward(self._train.images, rows, labels, ones)
+            costs = self._backprop.forward(*images, labels, ones)
             weights: list[Array] = []
             biases: list[Array] = []
             for _, data, delta in self._backprop.backward(n, lowest):

@@ -21,18 +21,28 @@ import numpy as np
 
 from hinton06 import cases
 from hinton06.backprop import DiscriminativeFineTuning
-from hinton06.cases import cases_held_out, cases_learned, random_stream, split_of, split_recorded
+from hinton06.cases import (
+    cases_held_out,
+    cases_learned,
+    place_of,
+    random_stream,
+    split_of,
+    split_recorded,
+)
 from hinton06.checkpoint import CheckpointError
+from hinton06.directed import WakeSleepTraining, top_biases
+from hinton06.distortion import Distorter
 from hinton06.dropout import UnfitDropoutError
 from hinton06.evaluation import finite_score
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Context, Outcome, RunFile, load, naming, typed
 from hinton06.mnist import Digits
-from hinton06.models import Classifier, Rbm
+from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, Rbm
 from hinton06.numerics import one_hot_targets
 from hinton06.recipes import (
     BackpropSettings,
+    DirectedSettings,
     PretrainSettings,
     WakeSleepSettings,
     counted,
@@ -40,7 +50,7 @@ from hinton06.recipes import (
 )
 from hinton06.recognition import Cases, Score
 from hinton06.stacking import GreedyStack, check_start
-from hinton06.streams import Use
+from hinton06.streams import Use, stream
 from hinton06.training import Run, RunError, Watcher, partial_path
 from hinton06.wakesleep import GenerativeFineTuning
 
@@ -72,6 +82,19 @@ class _Call:
         folder = None if digits.folder is None else str(digits.folder.resolve())
         about = {"data": digits.sha256, "data_folder": folder, "classes": digits.odd_classes}
         return {**about, "seed": self.seed, "threads": threads}
+
+    def _distorted(self, train: Cases, use: Use, lineage: Lineage) -> Cases:
+        """The same; distorted when they are learned, if the settings say so."""
+        asked, place = self.settings.distortions, place_of(lineage.split)
+        if not asked:
+            return train
+
+        def of_epoch(epoch: int) -> np.random.Generator:
+            return stream(self.seed, Use.DISTORTIONS, use, place, epoch)
+
+        return replace(
+            train, distorter=Distorter(self.context.digits.shape, **asked, stream_of=of_epoch)
+        )
 
     def _say_unlearned(self, train: Cases, valid: Cases | None) -> None:
         """A net is wrong about every case of a class that it has not learned."""
@@ -118,7 +141,7 @@ class _Call:
             with context.computing():
                 valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
                 with naming(path):
-                    train = cases_learned(context.digits, lineage)
+                    train = self._distorted(cases_learned(context.digits, lineage), use, lineage)
                 self._say_unlearned(train, valid)
                 rng, masks = random_stream(self.seed, use, lineage.split, again), None
                 if getattr(settings, "dropout", False):
@@ -158,7 +181,9 @@ def _outcome(
     if valid is not None:
         found["valid"] = scored(valid)
     found |= {"test": finite_score(name, test, labels), "test_log_probs": test}
-    measured = learner.measured_outcome() or {"train": scored(train)}
+    measured = learner.measured_outcome()
+    if "train" not in measured:
+        measured |= {"train": scored(train)}
     return Outcome(**found, test_labels=labels, **measured)
 
 
@@ -220,7 +245,9 @@ def pretrain(
         if used.updates:  # as many passes as make them
             used = replace(used, passes=max(1, round(used.updates / a_pass)))
         images = None if valid is None else valid.images
-        return GreedyStack(train.images, used, rng, targets, train.labels, below, images)
+        return GreedyStack(
+            train.images, used, rng, targets, train.labels, below, images, train.distorter
+        )
 
     use = Use.PRETRAINING_ON_STACK if lower else Use.PRETRAINING
     return call.perform("stack", "pretrain", use, lineage, learner)
@@ -268,15 +295,13 @@ def finetune(
     digits = call.context.digits
     start = load(pretrained).of_kind("stack")
     start.check_pixels(digits)
-    images, drawn_with = start.lineage.images, start.lineage.seed
+    images = start.lineage.images
     with naming(pretrained):
         if images and labelled > images:
             raise RunError(
                 f"has learned {counted(images, 'image')}, and {labelled} are to be labelled"
             )
-        if images and drawn_with != seed:
-            drawn = f"its images were drawn with --seed {drawn_with}"
-            raise RunError(f"{drawn}, and their labels would be with {seed}")
+        _check_drawn(start, seed)
         lineage = start.child(
             VALIDATED, **call.own(), labelled=labelled or images,
             split_sha256=split_recorded(digits, start.lineage).sha256,
@@ -289,6 +314,13 @@ def finetune(
             masks=masks,
         ),
     )  # fmt: skip
+
+
+def _check_drawn(start: RunFile, seed: int) -> None:
+    """The labels of few images are those of the same cases."""
+    if start.lineage.images and start.lineage.seed != seed:
+        drawn = f"its images were drawn with --seed {start.lineage.seed}"
+        raise RunError(f"{drawn}, and their labels would be with {seed}")
 
 
 def extend(
@@ -370,12 +402,14 @@ def finetune_from_random_on_split(
     recipe: str = "custom",
     seed: int = 0,
     labelled: int = 0,
+    translations: int = 0,
 ) -> Result:
     """Backpropagation without pretraining on one split's training cases, stopped by validation.
 
-    Images and labels of so many `labelled` cases are used; 0 for all. The rate is `all_cases_rate`,
-    as from every random start. Source: "a network of the same size that does not make use of the
-    unlabeled examples", "Using extra unlabeled data".
+    Images and labels of so many `labelled` cases are used, 0 for all; images in all `translations`
+    by up to so many pixels. The rate is `all_cases_rate`, as from every random start. Source: "a
+    network of the same size that does not make use of the unlabeled examples", "Using extra
+    unlabeled data".
     """
     call = _Call(context, path, settings, recipe, seed).told_apart()
     digits = call.context.digits
@@ -383,7 +417,7 @@ def finetune_from_random_on_split(
         lineage = Lineage(
             **call.own(), role=VALIDATED, split=split_name,
             split_sha256=split_of(digits, split_name).sha256, layers=layers, labelled=labelled,
-            random_start=True,
+            translations=translations, random_start=True,
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
     used = replace(settings, rate=settings.all_cases_rate)
@@ -420,7 +454,7 @@ def finetune_generative(
     """
     file = load(start)
     recogniser = file.recogniser()
-    if not recogniser.generates:
+    if not isinstance(recogniser.net, DeepBeliefNet):
         file.of_kind("generative")
     digits = file.fitted(context.digits)
     call = _Call(replace(context, digits=digits), path, settings, recipe, seed)
@@ -474,4 +508,74 @@ def extend_generative(
             start.model, train, used, rng, valid, target, epochs, masks
         ),
         epochs,
+    )  # fmt: skip
+
+
+# -- plain wake-sleep ----------------------------------------------------------------------------
+
+
+def finetune_directed(
+    context: Context,
+    path: Path,
+    start: Path,
+    settings: DirectedSettings,
+    recipe: str = "custom",
+    seed: int = 0,
+) -> Result:
+    """Plain wake-sleep from a stack; validation picks the epoch.
+
+    On the cases that the stack was learned on, with their labels, of which the net that it becomes
+    knows nothing at first. Source: "the performance of ... the 'wake-sleep'
+    algorithm (strategy five) can be greatly improved by using a 'pre-training' phase".
+    """
+    call = _Call(context, path, settings, recipe, seed).told_apart()
+    digits = call.context.digits
+    file = load(start).of_kind("stack")
+    file.check_pixels(digits)
+    with naming(start):
+        _check_drawn(file, seed)
+        digest = split_recorded(digits, file.lineage).sha256
+        labelled = file.lineage.images
+        lineage = file.child(VALIDATED, **call.own(), split_sha256=digest, labelled=labelled)
+        cases.rows_learned(digits, lineage)
+
+    def learner(
+        train: Cases, valid: Cases | None, rng: np.random.Generator, _masks: Any
+    ) -> WakeSleepTraining:
+        net = DirectedNet.on_stack(file.model, digits.n_classes)
+        np.copyto(net.top_bias, top_biases(net, train.images))
+        return WakeSleepTraining(net, train, settings, rng, valid)
+
+    return call.perform("directed", "finetune-ws", Use.DIRECTED, lineage, learner)
+
+
+def directed_from_random(
+    context: Context,
+    path: Path,
+    split_name: str,
+    settings: DirectedSettings,
+    layers: tuple[int, ...],
+    recipe: str = "custom",
+    seed: int = 0,
+) -> Result:
+    """Plain wake-sleep from small random weights, on one split's training cases.
+
+    Source: "we can learn both sets of weights by starting with small random values and alternating
+    between two phases of learning".
+    """
+    call = _Call(context, path, settings, recipe, seed).told_apart()
+    digits = call.context.digits
+    with naming(path):
+        lineage = Lineage(
+            **call.own(), role=VALIDATED, split=split_name,
+            split_sha256=split_of(digits, split_name).sha256, layers=layers, random_start=True,
+        )  # fmt: skip
+        cases.rows_learned(digits, lineage)
+    sizes = (digits.n_pixels, *layers)
+    return call.perform(
+        "directed", "finetune-ws", Use.DIRECTED_RANDOM, lineage,
+        lambda train, valid, rng, _masks: WakeSleepTraining(
+            DirectedNet.random(sizes, digits.n_classes, settings.initial_sd, rng),
+            train, settings, rng, valid,
+        ),
     )  # fmt: skip

@@ -208,7 +208,8 @@ def pretrain(
     settings = run.settings(
         conditions(
             labels=labels, translations=translations, images=labelled, cd=asked.cd,
-            persistent=asked.persistent,
+            persistent=asked.persistent, sparsity_cost=asked.sparsity_cost,
+            distorted=asked.distortions,
         )
     )  # fmt: skip
     return run.make(
@@ -227,7 +228,8 @@ def finetune_bp(start: Start, out: str | Path, labelled: int = 0, **options: Any
     if "all_cases_rate" in run.given:
         raise TypeError("all_cases_rate is for what learns all cases, or from a random start")
     known = run.known() | ({"labelled": labelled} if labelled else {})
-    settings = run.settings(conditions(**known, dropout=run.asked().dropout))
+    asked = run.asked()
+    settings = run.settings(conditions(**known, distorted=asked.distortions, dropout=asked.dropout))
     return run.make(
         experiments.finetune, out, _path(start), settings, run.recipe.name, run.common["seed"],
         labelled,
@@ -252,6 +254,38 @@ def finetune_cws(start: Start, out: str | Path, **options: Any) -> Net:
     )  # fmt: skip
 
 
+def finetune_ws(start: Start, out: str | Path, **options: Any) -> Net:
+    """``hinton06 finetune-ws``: a directed net from a stack, by plain wake-sleep.
+
+    On the cases of the stack's split, with their labels. The other `options` are those of this
+    module.
+    """
+    run = _Run.of("directed", options, [start])
+    if "initial_sd" in run.given:
+        raise TypeError("initial_sd is for what starts from random weights")
+    return run.make(
+        experiments.finetune_directed, out, _path(start), run.settings(conditions(**run.known())),
+        run.recipe.name, run.common["seed"],
+    )  # fmt: skip
+
+
+def wake_sleep_from_random(
+    out: str | Path, split: str = "a", layers: Sequence[int] | str | None = None, **options: Any
+) -> Net:
+    """``hinton06 finetune-ws --no-pretraining``: a directed net from small random weights.
+
+    On the training cases of a split. `layers`: hidden units, as the recipe's stacks have them if
+    not given. The other `options` are those of this module.
+    """
+    run = _Run.of("directed", options)
+    sizes = run.recipe.pretrain.layers if layers is None else _typed("pretrain", "layers", layers)
+    settings = run.settings(conditions(random_start=True))
+    return run.make(
+        experiments.directed_from_random, out, split, settings, sizes, run.recipe.name,
+        run.common["seed"],
+    )  # fmt: skip
+
+
 def extend(start: Start, out: str | Path, **options: Any) -> Net:
     """``--extend`` of either command: a fine-tuned net learns the validation cases as well.
 
@@ -271,8 +305,9 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         )
         call: Callable[..., Result] = experiments.extend_generative
     else:
-        run = _Run.of("backprop", options, [start])
-        under, call = conditions(**run.known(), dropout=run.asked().dropout), experiments.extend
+        run = _Run.of("backprop", {**file.settings.distortions, **options}, [start])
+        asked, call = run.asked(), experiments.extend
+        under = conditions(**run.known(), distorted=asked.distortions, dropout=asked.dropout)
         _check_rate(run)
     return run.make(
         call, out, _path(start), run.settings(under), run.recipe.name, run.common["seed"]
@@ -285,30 +320,35 @@ def finetune_from_random(
     criteria: Sequence[Start] = (),
     layers: Sequence[int] | str | None = None,
     labelled: int = 0,
+    translations: int = 0,
     **options: Any,
 ) -> Net:
     """``hinton06 finetune-bp --no-pretraining``: a classifier from random weights.
 
-    Either on the training cases of a `split`, stopped by its validation cases, and with the labels
-    of so many `labelled` ones; or on all cases, down to the mean of the training costs of the nets
-    that are the `criteria`. `layers`: hidden units, as in the first of these, or the recipe. The
-    other `options` are those of this module.
+    Either on the training cases of a `split`, stopped by its validation cases, with the labels of
+    so many `labelled` ones, in all `translations` by up to so many pixels; or on all cases, down to
+    the mean of the training costs of the nets that are the `criteria`. `layers`: hidden units, as
+    in the first of these, or the recipe. The other `options` are those of this module.
     """
     if (split is None) == (not criteria):
         raise TypeError("give either a split, or nets whose costs are the criterion")
-    if labelled and split is None:
-        raise TypeError("labelled goes with a split")
+    for name, given in (("labelled", labelled), ("translations", translations)):
+        if given and split is None:
+            raise TypeError(f"{name} goes with a split")
     run = _Run.of("backprop", options, list(criteria))
     _check_rate(run)
     known = run.known() | ({"labelled": labelled} if labelled else {})
-    settings = run.settings(conditions(**known, dropout=run.asked().dropout))
+    known |= {"translations": translations} if translations else {}
+    asked = run.asked()
+    settings = run.settings(conditions(**known, distorted=asked.distortions, dropout=asked.dropout))
     last = run.recipe.name, run.common["seed"]
     sizes = None if layers is None else _typed("pretrain", "layers", layers)
     if split is not None:
         sizes = sizes or run.recipe.pretrain.layers
         return run.make(
-            experiments.finetune_from_random_on_split, out, split, settings, sizes, *last, labelled
-        )
+            experiments.finetune_from_random_on_split, out, split, settings, sizes, *last, labelled,
+            translations,
+        )  # fmt: skip
     sizes = sizes or run.files[0].of_kind("classifier").model.sizes[1:-1]
     paths = [_path(start) for start in criteria]
     return run.make(experiments.finetune_from_random, out, paths, settings, sizes, *last)

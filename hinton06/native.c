@@ -280,6 +280,23 @@ void probs(float *bias, float *units, long rows, long columns, long step, float 
     share(probs_part, &p);
 }
 
+INLINE void lessen_loop(const Loop *p, int part, long first, long last)
+{
+    const float *restrict shares = p->other;
+    for (long i = 0; i < p->rows; i++) {
+        float *restrict probs = p->out + i * p->out_step;
+        for (long j = first; j < last; j++)
+            probs[j] -= shares[j] * (probs[j] * (1 - probs[j]));
+    }
+}
+LOOP(lessen)
+
+void lessen(float *shares, float *probs, long rows, long columns, long step)
+{
+    Loop p = {probs, shares, .rows = rows, .columns = columns, .out_step = step};
+    share(lessen_part, &p);
+}
+
 INLINE void states_lanes(float *restrict units, const float *restrict bias, Generators *restrict g,
                          long width)
 {
@@ -614,6 +631,37 @@ int take(void *cases, int bytes, long n_cases, const int64_t *chosen, float *out
             return 0;
     share(take_part, &p);
     return 1;
+}
+
+/* -- distorted images ------------------------------------------------------------------------------
+
+   Little work beside that of learning them: not shared. Numbers are whole, and so the same as
+   NumPy's. */
+
+INLINE int place_of(float displacement, int at, int size)
+{
+    float limit = 256 * (size + 1), place = displacement * 256 + 0.5f;
+    place = place < -limit ? -limit : place > limit ? limit : place;
+    int whole = (int)place;
+    whole += 256 * at - (whole > place); /* rounded down */
+    return whole < -256 ? -256 : whole > 256 * size ? 256 * size : whole;
+}
+
+/* Images in a frame of zeros, one pixel wide above and on the left, two below and on the right. */
+void resample(const uint8_t *framed, const float *field, uint8_t *out, long n, long rows,
+              long columns)
+{
+    long step = columns + 3, size = rows * columns;
+    for (long i = 0; i < n; i++, framed += (rows + 3) * step, field += 2 * size)
+        for (int r = 0, k = 0; r < rows; r++)
+            for (int c = 0; c < columns; c++, k++) {
+                int y = place_of(field[k], r, rows), x = place_of(field[size + k], c, columns);
+                const uint8_t *p = framed + ((y >> 8) + 1) * step + (x >> 8) + 1;
+                y &= 255;
+                x &= 255;
+                *out++ = ((256 - y) * ((256 - x) * p[0] + x * p[1])
+                          + y * ((256 - x) * p[step] + x * p[step + 1]) + (1 << 15)) >> 16;
+            }
 }
 
 /* -- matrix products ---------------------------------------------------------------------------

@@ -57,8 +57,10 @@ _SIGNATURES = {
     "log_sums": (*_ROWS, _POINTER, _LONG, _LONG, _POINTER, _POINTER, _LONG),
     "softmax": (_POINTER, *_ROWS),
     "log_softmax": (_POINTER, *_ROWS),
+    "lessen": (_POINTER, *_ROWS),
     "label_errors": (*_ROWS, _POINTER, _POINTER, _POINTER, _LONG, _POINTER),
     "take": (_POINTER, _INT, _LONG, _POINTER, *_ROWS),
+    "resample": (_POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG),
     "team": (_INT,),
     "multiply": (_POINTER, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT,
                  _INT, _FLOAT, _FLOAT, _POINTER, _FLOAT),
@@ -264,7 +266,7 @@ def _seed(rng: Generator) -> Any:
 
 @_in_c
 def over_rows(loop: str, inputs: _Array, bias: _Array | None, *sign: float) -> None:
-    """`squash`, `softmax` or `log_softmax`, by the name of the loop."""
+    """`squash`, `softmax`, `log_softmax` or `lessen`, by the name of the loop."""
     rows = _rows(inputs)
     getattr(_C, loop)(_row(bias, rows[2]), *rows, *sign)
 
@@ -313,6 +315,13 @@ def take(cases: _Array, rows: _Array, out: _Array) -> None:
     _need(place[1:3] == (len(rows), *cases.shape[1:]) and cases.dtype in (np.uint8, _FLOAT32))
     _need(cases.flags.c_contiguous and rows.dtype == np.int64 and rows.flags.c_contiguous)
     _need(_C.take(_address(cases), cases.itemsize, len(cases), _address(rows), *place))
+
+
+@_in_c
+def resample(framed: _Array, field: _Array, out: _Array) -> None:
+    """`distortion.resampled`, of images in their frame, into out."""
+    _need(_C is not None and field.dtype == _FLOAT32 and field.flags.c_contiguous and out.size > 0)
+    _C.resample(_address(framed), _address(field), _address(out), *out.shape)
 
 
 @_in_c

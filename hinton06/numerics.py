@@ -298,6 +298,16 @@ def times_slope(delta: Array, probs: Array, keep: float = 1.0) -> Array:
     return delta
 
 
+def lessen(probs: Array, shares: Array) -> Array:
+    """``probs -= shares * probs * (1 - probs)``, in place: (n, n_units), and (n_units,) shares."""
+    if native.over_rows("lessen", probs, shares):
+        return probs
+    slopes = np.subtract(1, probs)
+    slopes *= probs
+    slopes *= shares
+    return np.subtract(probs, slopes, out=probs)
+
+
 def limit_norms(weights: Array, longest: float) -> None:
     """Columns of (n_in, n_out) weights that are longer become so long; the others stay."""
     if native.limit(weights, longest):

@@ -328,12 +328,13 @@ KINDS = {
     "pretrain-labels": 50_000, "cws": 50_000, "cws-extended": 60_000, "hybrid": 50_000,
     "bp-translated": 13 * 50_000, "bp-translated-extended": 13 * 60_000,
     "bp-labelled": 1000, "bp-images": 1000, "bp": 50_000, "bp-dropout": 50_000,
+    "bp-elastic": 50_000,
 }  # fmt: skip
 """What the folders of all tables may have, and the training cases of it."""
 SOURCES = {
     "cws-extended": "cws-a-extended", "bp-labelled": "bp-a-50-labelled",
     "bp-images": "bp-50-images-a", "bp-translated-extended": "bp-translated-a",
-    "bp-dropout": "bp-a",
+    "bp-dropout": "bp-a", "bp-elastic": "bp-a",
 }  # fmt: skip
 
 
@@ -357,6 +358,8 @@ def of_all(tmp_path: Path) -> Callable[..., Path]:
             found.outcome["test"] |= {"cases": 10_000, "errors": count}
             if "valid" in found.outcome:
                 found.outcome["valid"] |= {"cases": 10_000, "errors": count + 10}
+            if kind == "bp-elastic":
+                found.settings["elastic"] = 1.5
             if "capped" in found.outcome:
                 found.outcome |= {"capped": False} | outcome
             checkpoint.save(folder / f"{kind}-{split}.h5", found)

@@ -29,7 +29,8 @@ LEFT_OUT = "left out: "
 
 # What some table knows: a table that does not passes such files over in silence.
 _TABULATED = {
-    "labels", "cases", "translations", "images", "labelled", "random_start", "dropout",
+    "labels", "cases", "translations", "images", "labelled", "random_start", "affine", "elastic",
+    "dropout",
 }  # fmt: skip
 
 _CHAPTER = "tr2006"  # the recipe of the chapter's numbers
