@@ -34,8 +34,8 @@ class FineTuning(ABC, Generic[Net, Settings]):
     With `valid` cases, the net of the fewest validation errors is kept, the first one of several,
     unless `better` says otherwise; without, learning stops at a `target`, and the last one is:
     exactly one of both is given, or it raises ValueError. `net` is the start, changed in place;
-    `schedule_done` epochs of a schedule are behind it. Source: "Details of the discriminative
-    fine-tuning procedure".
+    `schedule_done` epochs of a schedule are behind it; `masks` draw what dropout leaves out, if it
+    is asked for. Source: "Details of the discriminative fine-tuning procedure".
     """
 
     ask: Callable[[Any, NDArray[Any]], Array]
@@ -52,6 +52,7 @@ class FineTuning(ABC, Generic[Net, Settings]):
         valid: Cases | None = None,
         target: float | None = None,
         schedule_done: int = 0,
+        masks: Generator | None = None,
     ) -> None:
         if (valid is None) == (target is None):
             raise ValueError("fine-tuning needs either validation cases or a target")
@@ -62,7 +63,7 @@ class FineTuning(ABC, Generic[Net, Settings]):
         self.valid_errors: list[int] = []
         self.train_costs: list[float] = []
         self._train, self._valid, self._rng, self._target = train, valid, rng, target
-        self.settings, self._schedule_done = settings, schedule_done
+        self.settings, self._schedule_done, self._masks = settings, schedule_done, masks
         self._prepare()
 
     @abstractmethod
@@ -179,6 +180,7 @@ class FineTuning(ABC, Generic[Net, Settings]):
             "valid_costs": np.array(self.valid_costs, np.float64),
             "valid_errors": np.array(self.valid_errors, np.int64),
             "train_costs": np.array(self.train_costs, np.float64),
+            **({"masks": self._masks.bit_generator.state} if self._masks else {}),
             **self.own_state(),
         }
 
@@ -197,6 +199,8 @@ class FineTuning(ABC, Generic[Net, Settings]):
         self.restore_own(state)
         self.epoch = int(state["epoch"])
         self._rng.bit_generator.state = state["rng"]
+        if self._masks:
+            self._masks.bit_generator.state = state["masks"]
 
 
 def _velocities(momenta: Mapping[str, Any]) -> dict[str, Any]:

@@ -146,9 +146,10 @@ class RunFile:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of the recipe's variants that its settings come from."""
-        names = ("mixed", "generative", "cd", "persistent")
-        gradients = {name: getattr(self.settings, name, None) for name in names}
-        return conditions(**self.lineage.conditions(), **gradients)
+        names = ("mixed", "generative", "cd", "persistent", "sparsity_cost", "dropout")
+        asked = {name: getattr(self.settings, name, None) for name in names}
+        asked["distorted"] = self.settings.distortions
+        return conditions(**self.lineage.conditions(), **asked)
 
     @cached_property
     def model(self) -> Any:

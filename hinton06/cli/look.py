@@ -10,10 +10,12 @@ import click
 from click.core import ParameterSource
 
 from hinton06 import estimation, evaluation, loading, sampling
+from hinton06 import fingerprints as measured
 from hinton06.cli import options as shared
 from hinton06.cli.options import EXISTING_FILE, Command, measuring_context, print_json
 from hinton06.evaluation import EVERY_METHOD, METHODS, PARTS, CaseSelection, Method
 from hinton06.report import comparison, contents, likelihoods, scores
+from hinton06.report import fingerprints as fingerprints_report
 from hinton06.report import samples as samples_report
 from hinton06.report.files import check_folder
 from hinton06.sampling import SamplingOptions
@@ -317,6 +319,37 @@ def likelihood(
 
 
 @click.command()
+@click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)
+@click.option("--layer", "layers", multiple=True, type=click.IntRange(1), default=(1,),
+              show_default=True, help="Features of this layer, those of higher ones seen through "
+              "the layers below. May be given again.")  # fmt: skip
+@shared.saving_option(", and each feature's numbers (features.csv)")
+@shared.looking_options
+def fingerprints(
+    checkpoints: tuple[Path, ...], layers: tuple[int, ...], save: Path | None, **options: Any
+) -> None:
+    """Count the features that look like fingerprints.
+
+    \b
+    hinton06 fingerprints runs/pretrain-a.h5
+    hinton06 fingerprints runs/pretrain-a.h5 runs/sparse-a.h5 --save counted
+
+    Those that turn on about half the time, and have a receptive field spread over the image. They
+    "can be eliminated by forcing features to only turn on rarely": pretrain --sparsity-cost.
+    With --json also says which they are; `hinton06 figures --only 3 --features` draws them. Takes
+    every file, also while it is learned (.h5.part).
+    """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    if save is not None:
+        check_folder(save)
+    context = measuring_context(options, checkpoints, len(checkpoints))
+    found = measured.measure(context, checkpoints, layers)
+    table = fingerprints_report.table(found, context.threads)
+    if save is not None:
+        table.save(save)
+    table.show("json" if options["as_json"] else "terminal")
+
+
+@click.command()
 @click.argument("path", metavar="CHECKPOINT", type=EXISTING_FILE)
 @shared.json_option
 def show(path: Path, as_json: bool) -> None:
@@ -331,4 +364,4 @@ def show(path: Path, as_json: bool) -> None:
         contents.show(file)
 
 
-COMMANDS = (evaluate, combine, compare, likelihood, sample, figures, show)
+COMMANDS = (evaluate, combine, compare, likelihood, fingerprints, sample, figures, show)

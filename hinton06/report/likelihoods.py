@@ -136,6 +136,7 @@ def _row(found: Likelihood) -> Tree:
     learned_by = "plain wake-sleep" if file.kind.name == "directed" else "wake-sleep"
     if isinstance(settings, PretrainSettings):
         learned_by = f"{'persistent ' if settings.persistent else ''}CD-{settings.cd}"
+        learned_by += ", sparse" if settings.sparsity_cost else ""
     labels = model.n_classes if n_layers == len(sizes) - 1 else 0
     on_mnist = file.lineage.data == mnist.SHA256 and not labels and n_layers == 1
     row: Tree = {
