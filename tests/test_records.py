@@ -801,6 +801,66 @@ def test_log_likelihoods() -> None:
     assert document["settings"] == dataclasses.asdict(RECIPES["tr2006"].settings("likelihood"))
 
 
+def test_plain_wake_sleep() -> None:
+    stack, random = (
+        [row for row in lines("wake-sleep", "small", "wake-sleep.csv") if row["start"] == start]
+        for start in ("from a greedy stack", "from small random weights")
+    )
+    bounds = [
+        float(line["test_log_p"])
+        for line in lines("wake-sleep", "small", "likelihood.csv")
+        if line["of"] == "images"
+    ]
+    contrastive = next(
+        float(line["test_log_p"])
+        for line in lines("likelihood", "wake-sleep", "likelihood.csv")
+        if (line["net"], line["of"]) == ("digits", "images")
+    )
+    (asked,) = [
+        float(line["errors"]) / float(line["cases"])
+        for line in lines("generative", "methods", "methods.csv")
+        if line["method"] == "free-energy"
+    ]
+    wrong = [int(own[-1]["test_errors"]) / 10_000 for own in (stack, random)]
+    passed = next(
+        int(row["epochs"])
+        for row in stack
+        if float(row["valid_log_p"]) > float(random[-1]["valid_log_p"])
+    )
+    fewest = min(stack[1:], key=lambda row: int(row["valid_errors"]))
+    assert fewest["epochs"] == "1"
+    page = " ".join((EXPERIMENTS.parent / "docs" / "results.md").read_text("utf-8").split())
+    for sentence in (
+        f"after {len(stack) - 1} epochs the bound on log p of a test image is {bounds[0]:.1f} nats "
+        f"from a stack and {bounds[1]:.1f} from random weights",
+        f"below what the first reached after {passed} epochs. Of test labels {wrong[0]:.1%} and "
+        f"{wrong[1]:.1%} are wrong".replace("%", " %"),
+        f"after the first epoch, {int(fewest['valid_errors']):,}, and "
+        f"{int(stack[-1]['valid_errors']):,} when the bound is highest",
+        f"is at {contrastive:.1f} nats and {asked:.2%}".replace("%", " %"),
+    ):
+        assert sentence in page, sentence
+    says(".", f"small nets: {bounds[0]:.1f} nats from a stack, {bounds[1]:.1f} from random weights")
+    files = json.loads(read("wake-sleep", "small", "wake-sleep.json"))["files"]
+    assert {file["provenance"]["git"][:7] for file in files} == {"7a42e99"}
+    assert {file["settings"]["epochs"] for file in files} == {len(stack) - 1}
+    minutes = sum(file["provenance"]["cpu_seconds"] for file in files) / 60
+    says("wake-sleep", f"{minutes:.0f} minutes of a core", "commit 7a42e99", "784-200-200-500")
+
+
+def test_rates_of_plain_wake_sleep() -> None:
+    recorded = lines("wake-sleep", "rates.csv")
+    for row in table("rate", "wake-sleep", "README.md"):
+        for start in ("stack", "random"):
+            own = [r for r in recorded if (r["start"], r["rate"]) == (start, row["rate"])]
+            assert {(r["split"], r["epochs"]) for r in own} == {(split, "3") for split in "abc"}
+            bounds = [float(r["valid_log_p"]) for r in own]
+            errors = statistics.mean(float(r["valid_errors"]) for r in own)
+            spread = max(bounds) - min(bounds)
+            mean = f"{statistics.mean(bounds):.1f} ({spread:.1f})"
+            assert row[start] == f"{mean}, {errors:,.0f}"
+
+
 def test_features_that_rarely_turn_on() -> None:
     rows = json.loads(read("sparse", "trials.json"))["rows"]
     first = {(r["target"], r["cost"]): r["fingerprints"][0] for r in rows if r["features"] == 500}
