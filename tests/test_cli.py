@@ -23,8 +23,8 @@ from hinton06.cli import main
 from hinton06.recipes import RECIPES
 
 COMMANDS = (
-    "pretrain", "finetune-bp", "finetune-cws", "evaluate", "combine", "sample", "table1",
-    "replicas", "translated", "unlabelled", "generative", "figures", "show",
+    "pretrain", "finetune-bp", "finetune-cws", "finetune-ws", "evaluate", "combine", "sample",
+    "table1", "replicas", "translated", "wake-sleep", "unlabelled", "generative", "figures", "show",
     "demo", "likelihood", "fingerprints", "report", "compare", "recognise", "export", "tour",
     "help", "completion",
 )  # fmt: skip
