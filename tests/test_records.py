@@ -827,8 +827,8 @@ def test_features_that_rarely_turn_on() -> None:
     )
     for sentence in (
         f"{full[0]}, {full[1]} and {full[2]} of 500 in nets a, b and c",
-        f"has {b['fingerprints']} for {a['fingerprints']}: {b['half']} features are on about half "
-        f"the time for {a['half']}, and {b['spread']} are spread over the image for {a['spread']}",
+        f"has {b['fingerprints']} for {a['fingerprints']}: on about half the time are {b['half']} "
+        f"for {a['half']}, spread over the image {b['spread']} for {a['spread']}",
         f"{first[plain]} of 500 without, {first[chosen]} with a cost of {chosen[1]:g} and "
         f"{first[chosen[0], 0.3]} with 0.3",
         f"{of_cost[0.0]:.1f} nats without, {of_cost[0.1]:.1f} and {of_cost[0.3]:.1f} with",
