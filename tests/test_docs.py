@@ -148,8 +148,7 @@ def numbers() -> dict[str, tuple[str, str]]:
         found = [r for r in record(f"{name}/likelihood") if r["log p of"] == "images"]
         return ", ".join(f"{float(row['test'].partition(' ')[0]):.1f}" for row in found)
 
-    tried = {(r["target"], r["cost"]): r for r in record("sparse/trials") if r["features"] == "500"}
-    of_first = " become ".join(tried[key]["fingerprints"] for key in (("", "0"), ("0.1", "0.1")))
+    of_first = " become ".join(r["fingerprints"] for r in record("sparse/first-layer/fingerprints"))
 
     def compared(*lines: tuple[str, str], source: str = "") -> tuple[str, str]:
         found = {(row["layers"], row["images"]): row for row in record("compare/baselines")}

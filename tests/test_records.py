@@ -873,6 +873,8 @@ def test_features_that_rarely_turn_on() -> None:
     enough = [cost for (target, cost), left in first.items() if target == chosen[0] and left < 5]
     assert min(enough) == chosen[1]
     full = [int(line["fingerprints"]) for line in lines("sparse", "table1", "fingerprints.csv")]
+    a, b = lines("sparse", "first-layer", "fingerprints.csv")
+    assert (a["sparsity"], b["sparsity"]) == ("none", f"{chosen[0]:g}, {chosen[1]:g}")
     of_cost = {
         cost: float(line["validation_log_p"])
         for cost, line in zip(
@@ -885,6 +887,8 @@ def test_features_that_rarely_turn_on() -> None:
     )
     for sentence in (
         f"{full[0]}, {full[1]} and {full[2]} of 500 in nets a, b and c",
+        f"has {b['fingerprints']} for {a['fingerprints']}: on about half the time are {b['half']} "
+        f"for {a['half']}, spread over the image {b['spread']} for {a['spread']}",
         f"{first[plain]} of 500 without, {first[chosen]} with a cost of {chosen[1]:g} and "
         f"{first[chosen[0], 0.3]} with 0.3",
         f"{of_cost[0.0]:.1f} nats without, {of_cost[0.1]:.1f} and {of_cost[0.3]:.1f} with",
@@ -894,7 +898,9 @@ def test_features_that_rarely_turn_on() -> None:
     ):
         assert sentence in page, sentence
     says("sparse", f"{joined(full)} of 500", f"{first[plain]} become {first[chosen]}")
-    says(".", f"{first[plain]} become {first[chosen]} of 500")
+    whole_layers = f"{a['fingerprints']} become {b['fingerprints']}"
+    says("sparse", whole_layers, f"{b['spread']} fields are still spread over the image")
+    says(".", f"{whole_layers} of 500")
 
 
 def test_kills_and_strange_files() -> None:
