@@ -293,7 +293,7 @@ def test_sections_are_the_chapter_s_in_its_order_and_tables_and_figures_stand_in
         SECTIONS[0].title,
         SECTIONS[1].title, "Figure 2", "Figure 3",
         SECTIONS[2].title, "Learning curves",
-        SECTIONS[3].title,
+        SECTIONS[3].title, "What the chapter compares with",
         SECTIONS[4].title, "Table 1", "Errors", "Learning curves",
         SECTIONS[5].title, "Error rates with few labels", "Learning curves",
         SECTIONS[6].title, "Error rates with translated images", "Learning curves",
@@ -483,8 +483,8 @@ def test_what_is_missing_is_named_and_stops_nothing(runs: Path, written: Path, w
     assert told["path"] == str(written)
     assert told["bytes"] == written.stat().st_size
     assert told["tables"] == [
-        "Table 1", "Error rates with few labels", "Error rates with translated images",
-        "Error rates of the generative half",
+        "What the chapter compares with", "Table 1", "Error rates with few labels",
+        "Error rates with translated images", "Error rates of the generative half",
     ]  # fmt: skip
     assert {"Figure 2", "Figure 3", "Figure 5", "Errors"} <= set(told["figures"])
     missing = told["missing"]
@@ -562,7 +562,7 @@ def test_without_matplotlib_there_is_a_page_without_figures(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     result = page.make([OLD], progress, OPTIONS)
     assert result.figures == ()
-    assert len(result.tables) == 4
+    assert len(result.tables) == 5
     (line,) = [line for line in result.missing if "Matplotlib" in line]
     assert "\n" not in line
 
