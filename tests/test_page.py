@@ -293,7 +293,7 @@ def test_sections_are_the_chapter_s_in_its_order_and_tables_and_figures_stand_in
         SECTIONS[0].title,
         SECTIONS[1].title, "Figure 2", "Figure 3",
         SECTIONS[2].title, "Learning curves",
-        SECTIONS[3].title,
+        SECTIONS[3].title, "What the chapter compares with",
         SECTIONS[4].title, "Table 1", "Errors", "Learning curves",
         SECTIONS[5].title, "Error rates with few labels", "Learning curves",
         SECTIONS[6].title, "Error rates with translated images", "Learning curves",
