@@ -42,20 +42,6 @@ def of_all_weights(net: Classifier, rng: Generator) -> Gradient:
     return {name: signs(p.shape, rng, p.dtype) for name, p in net.parameters().items()}
 
 
-def of_one_weight(net: Classifier, rng: Generator) -> Gradient:
-    """A jitter of one weight or bias of n, drawn at random: the root of n, of variance 1."""
-    parameters = net.parameters()
-    jitter = {name: np.zeros_like(p) for name, p in parameters.items()}
-    n = number_of_weights(net)
-    place = int(rng.integers(n))
-    for array in jitter.values():
-        if place < array.size:
-            array.flat[place] = np.sqrt(n)
-            break
-        place -= array.size
-    return jitter
-
-
 def of_activities(net: Classifier, n: int, rng: Generator) -> list[Array]:
     """A jitter of the features of every hidden layer for n cases: (n, n_hidden) random signs."""
     dtype = net.weights[0].dtype
@@ -65,11 +51,6 @@ def of_activities(net: Classifier, n: int, rng: Generator) -> list[Array]:
 def number_of_weights(net: Classifier) -> int:
     """All weights and biases."""
     return sum(p.size for p in net.parameters().values())
-
-
-def number_of_features(net: Classifier) -> int:
-    """All hidden units."""
-    return sum(net.sizes[1:-1])
 
 
 # -- the passes ----------------------------------------------------------------------------------
@@ -110,7 +91,8 @@ def jittered(net: Classifier, jitter: Mapping[str, Array], size: float) -> Class
 
 def by_calculus(net: Classifier, images: Array, labels: Labels) -> Gradient:
     """The gradient itself, by backpropagation: "The fourth strategy is to use calculus"."""
-    n, found = len(images), {}
+    n = len(images)
+    found: Gradient = {}
     backprop = Backpropagation(net, n)
     backprop.forward(images, slice(None), labels, np.ones(n, images.dtype))
     for number, below, delta in backprop.backward(n):
@@ -150,7 +132,7 @@ def by_activities(
     credits_ = [gained * own for own in jitter]
     top = np.empty_like(layers[-1])
     numerics.label_errors(layers[-1], labels, np.ones(n, images.dtype), top)
-    found = {}
+    found: Gradient = {}
     for number, (below, credit) in enumerate(zip(layers, [*credits_, top], strict=False), 1):
         found[f"layer {number} weights"] = below.T @ credit / n
         found[f"layer {number} biases"] = credit.sum(axis=0) / n

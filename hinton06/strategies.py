@@ -55,6 +55,7 @@ class Strategy(ABC):
         self.step = Step(start.rate)
         self._prepare()
 
+    @abstractmethod
     def _prepare(self) -> None:
         """Make what an update needs."""
 
@@ -114,6 +115,9 @@ class Evolution(Strategy):
     All weights are changed at once, by `rate` up or down; kept if a batch is recognised better.
     """
 
+    def _prepare(self) -> None:
+        pass
+
     def case_work(self, _spent: float) -> float:  # noqa: D102
         return 2 * (self.lower + self.top)
 
@@ -134,7 +138,7 @@ class _ByGradient(Strategy):
     def gradient(self, images: Array, labels: Labels) -> jitter.Gradient:
         """An estimate of the gradient, uphill."""
 
-    def update(self, images: Array, labels: Labels, _spent: float) -> None:  # noqa: D102
+    def update(self, images: Array, labels: Labels, _spent: float) -> None:
         for name, gradient in self.gradient(images, labels).items():
             self._momenta[name].gather(gradient, self.step)
             self._momenta[name].apply(self.step)

@@ -40,6 +40,7 @@ class Use(IntEnum):
     LOG_Z = 21
     BINARY_PIXELS = 22  # the same for every model
     UP_PASSES = 23
+    STRATEGIES = 31  # and which measurement
 
 
 def stream(seed: int, use: Use, *place: int) -> Generator:
