@@ -43,13 +43,14 @@ def parse_shares(text: str) -> tuple[float, ...]:
 
 
 def parse_numbers(text: str) -> tuple[float, ...]:
-    """``"0.03,1"`` as ``(0.03, 1.0)``; a ValueError if they are no numbers above 0."""
+    """``"0.03,1"`` as ``(0.03, 1.0)``; a ValueError unless they lie above 0, up to 1000."""
     try:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
         numbers = ()
-    if not numbers or not all(0 < number < float("inf") for number in numbers):
-        raise ValueError(f"expected numbers above 0 joined by commas, like 0.03,1, not {text!r}")
+    if not numbers or not all(0 < number <= 1000 for number in numbers):
+        wanted = "numbers above 0, up to 1000, joined by commas, like 0.03,1"
+        raise ValueError(f"expected {wanted}, not {text!r}")
     return numbers
 
 

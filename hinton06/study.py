@@ -340,10 +340,9 @@ class Study:
             work = learner.case_work(share)
             self._update(learner, share)
             self._spent += self.settings.batch * work / forward
-        arrays = learner.arrays().values()
-        if not all(np.isfinite(array).all() for array in arrays):
-            self._diverged = True
-            for array in arrays:  # a file holds none that is not finite
+            self._diverged = not all(np.isfinite(a).all() for a in learner.arrays().values())
+        if self._diverged:
+            for array in learner.arrays().values():  # a file holds none that is not finite
                 array[...] = 0
         errors = {"passes": self._spent}
         for part, cases in (("valid", self._valid), ("test", self._test)):

@@ -163,14 +163,14 @@ def _errors(rows: _Rows, size: int, number: int, net: Tree) -> Tree:
         for row in rows
         if row["part"] == LEARNING and (row["size"], row["strategy"]) == (size, number)
     ]
-    by_passes: dict[float, list[float]] = defaultdict(list)
+    draws: dict[float, list[Mapping[str, float]]] = defaultdict(list)
     for row in own:
-        by_passes[row["passes"]].append(100 * row["test_errors"] / net["test_cases"])
-    curve = [
-        {"passes": passes, "test": float(np.mean(found)), "test_low": min(found),
-         "test_high": max(found)}
-        for passes, found in sorted(by_passes.items())
-    ]  # fmt: skip
+        draws[row["draw"]].append(row)
+    curve = []
+    for points in zip(*draws.values(), strict=True):  # a cost, in each draw
+        test = [100 * row["test_errors"] / net["test_cases"] for row in points]
+        ends = {"test_low": min(test), "test_high": max(test)}
+        curve.append({"passes": points[0]["passes"], "test": float(np.mean(test)), **ends})
     return {
         "features": size,
         "weights": _weights(size, net),
@@ -207,7 +207,8 @@ def _support(rows: _Rows, net: Tree) -> list[Tree]:
 def _notes(rows: _Rows, settings: StrategySettings, digits: Digits) -> list[str]:
     notes = []
     if digits.sha256 != SHA256:
-        notes.append(f"of {digits.name}, not of MNIST")
+        name = digits.folder.name if digits.folder else digits.name
+        notes.append(f"of the images in {name}, not of MNIST")
     if not any(row["part"] == SUPPORT for row in rows) and settings.support_cases:
         notes.append("no support vectors: they take scikit-learn, pip install 'hinton06[sklearn]'")
     ends = {min(settings.rates), max(settings.rates)}
@@ -314,8 +315,13 @@ def _further(document: Mapping[str, Any]) -> list[Table]:
 
 _COLOURS = dict(zip(TITLES, ("tab:gray", "tab:brown", "tab:red", "tab:orange", "tab:green",
                              "tab:blue", "tab:purple"), strict=True))  # fmt: skip
-_OF_ESTIMATES = {"weights": ("tab:red", "o"),
-                 "activities": ("tab:orange", "s"), "calculus": ("tab:blue", ".")}  # fmt: skip
+_MARKED = {
+    "weights": ("jitter of weights", "tab:red", "o"),
+    "activities": ("jitter of activities, to the features", "tab:orange", "s"),
+    "calculus": ("backpropagation", "tab:blue", "o"),
+    "hidden_calculus": ("backpropagation, to the features", "tab:cyan", "s"),
+}
+_PERCENT = (1, 2, 3, 5, 10, 20, 30, 50, 90)
 
 
 def _drawn(which: str, document: Mapping[str, Any]) -> bytes:
@@ -334,22 +340,20 @@ def _draw_gradients(blank: Any, document: Mapping[str, Any]) -> Any:
     figure.set_layout_engine("constrained")
     left, right = figure.subplots(1, 2)
     rows, fits = document["gradients"], {fit["estimate"]: fit for fit in document["fits"]}
-    for key, (colour, marker) in _OF_ESTIMATES.items():
-        name, _, by = ESTIMATES.get(key, ("backpropagation", "", ""))
+    for key, (name, colour, marker) in _MARKED.items():
         variances = [row[f"{key}_variance"] for row in rows]
-        left.plot([row["weights"] for row in rows], variances, marker, ls="", color=colour,
-                  label=name, fillstyle="none")  # fmt: skip
-        if not by:
+        style = {"marker": marker, "ls": "", "color": colour, "fillstyle": "none"}
+        left.plot([row["weights"] for row in rows], variances, label=name, **style)
+        if key not in fits:
             continue
-        fit, numbers = fits[key], np.array([row[by] for row in rows], float)
-        slope = "" if fit["slope"] is None else (
-            f": slope {fit['slope']:.3f} ({fit['slope_low']:.3f}-{fit['slope_high']:.3f})"
-        )  # fmt: skip
-        right.plot(numbers, [row[f"{key}_factor"] for row in rows], marker, ls="", color=colour,
-                   fillstyle="none", label=f"{name}, by {by}{slope}")  # fmt: skip
+        fit, by = fits[key], fits[key]["by"]
+        numbers, label = np.array([row[by] for row in rows], float), f"{name}, by {by}"
         if fit["slope"] is not None:
             ends = np.array([numbers.min(), numbers.max()])
             right.plot(ends, 10 ** fit["intercept"] * ends ** fit["slope"], color=colour, lw=1)
+            label = f"{fit['name']}, by {by}: slope {fit['slope']:.3f} "
+            label += f"({fit['slope_low']:.3f}-{fit['slope_high']:.3f})"
+        right.plot(numbers, [row[f"{key}_factor"] for row in rows], label=label, **style)
     span = [min(row["features"] for row in rows), max(row["weights"] for row in rows)]
     right.plot(span, span, "k:", lw=1, label="the number itself")
     left.set(xlabel="weights", ylabel="variance of an estimate, over |g|²")
@@ -367,7 +371,7 @@ def _draw_errors(blank: Any, document: Mapping[str, Any]) -> Any:
     sizes = list(dict.fromkeys(row["features"] for row in document["rows"]))
     across = min(2, len(sizes))
     down = -(-len(sizes) // across)
-    figure = blank(5 * across, 3.6 * down + 0.9)
+    figure = blank(5 * across, 3.6 * down + (0.9 if across > 1 else 1.3))
     figure.set_layout_engine("constrained")
     panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
     for axes, size in zip(panels, sizes, strict=False):
@@ -387,10 +391,11 @@ def _draw_errors(blank: Any, document: Mapping[str, Any]) -> Any:
                       label=SUPPORT_VECTORS)  # fmt: skip
         axes.set(xscale="log", yscale="log", title=f"{size:,} features, {own[0]['weights']:,} "
                  "weights", xlabel="cost (forward passes)", ylabel="test errors (%)")  # fmt: skip
-        axes.yaxis.set_major_formatter("{x:g}")
+        axes.set_yticks(_PERCENT, map(str, _PERCENT))
+        axes.yaxis.set_tick_params(which="minor", left=False, labelleft=False)
         axes.xaxis.set_tick_params(labelbottom=True)
     for axes in panels[len(sizes) :]:
         axes.set_axis_off()
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=across + 1, frameon=False)
     return figure
