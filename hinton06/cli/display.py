@@ -122,7 +122,10 @@ def briefly(row: Mapping[str, float]) -> str:
         return f"valid. {row['valid_cost']:.2f}, {counted(round(row['valid_errors']), 'error')}"
     if "train_cost" in row:
         return f"train {row['train_cost']:.4f}"
-    return f"recon. {row.get('recon_error', row.get('recon_cost', 0)):.2f}"
+    if "valid_errors" in row:
+        return f"valid. {counted(round(row['valid_errors']), 'error')}"
+    recon = row.get("recon_error", row.get("recon_cost"))
+    return "" if recon is None else f"recon. {recon:.2f}"
 
 
 def duration(seconds: float) -> str:

@@ -45,8 +45,8 @@ def strategies(
     """Measure the chapter's five strategies for learning features beside each other.
 
     \b
-    hinton06 strategies --recipe quick            in a minute
-    hinton06 strategies --save strategies         with figures of both measurements
+    hinton06 strategies --recipe quick       in less than a minute
+    hinton06 strategies --save strategies    and a figure of each measurement
 
     Denial (random features, support vectors), jitter of the weights and of the activities,
     procrastination, backpropagation and wake-sleep, on nets of one layer of features, one size
