@@ -8,6 +8,7 @@
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
 #   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
+#   make strategies   five strategies for learning features, variances and errors by cost
 #   make figures      Figures 2, 3 and 5, and learning curves
 #   make report       a page of all that table1, replicas and unlabelled have made so far
 #   make nets-inside  the nets inside the package, from those of table1 and of cws
@@ -60,7 +61,7 @@ REPORTED  = $(wildcard $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) $
 # The net that dreams, and the greedily learned one that it comes from.
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood figures report \
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood strategies figures report \
 	nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
@@ -104,6 +105,9 @@ hybrid: cws
 
 likelihood: .venv/installed
 	$(PARALLEL) $(ESTIMATED)
+
+strategies: .venv/installed
+	@$(HINTON06) strategies --out $(RUNS)/strategies/measured.h5 --save $(RUNS)/strategies $(START)
 
 figures: .venv/installed
 	$(PARALLEL) $(FIGURED)

@@ -262,9 +262,9 @@ def test_a_table_that_is_added_to_the_registry_appears_by_itself(
     assert [["net", "nats", "from"], ["of mine", "-84.50", *number]] in found.tables.values()
     titles = [text for level, text in found.headings if level == "h2"]
     assert titles[-3:] == ["Beyond the chapter", "Where each number comes from", "What is missing"]
-    monkeypatch.setattr(page, "TABLES", [dataclasses.replace(added, section=SECTIONS[1].title)])
+    monkeypatch.setattr(page, "TABLES", [dataclasses.replace(added, section=SECTIONS[2].title)])
     headings = [text for _, text in made(runs, progress=progress).headings]
-    assert headings.index("Log probabilities") == headings.index(SECTIONS[1].title) + 1
+    assert headings.index("Log probabilities") == headings.index(SECTIONS[2].title) + 1
     assert "Beyond the chapter" not in headings
 
 
@@ -278,13 +278,14 @@ def test_sections_are_the_chapter_s_in_its_order_and_tables_and_figures_stand_in
     assert {name for s in SECTIONS for name in s.figures} == set(plates.DRAWN)
     found = [text for _, text in whole.headings]
     assert found[: found.index("Files")] == [
-        SECTIONS[0].title, "Figure 2", "Figure 3",
-        SECTIONS[1].title, "Learning curves",
-        SECTIONS[2].title,
-        SECTIONS[3].title, "Table 1", "Errors", "Learning curves",
-        SECTIONS[4].title, "Error rates with few labels", "Learning curves",
-        SECTIONS[5].title, "Error rates with translated images", "Learning curves",
-        SECTIONS[6].title, "Error rates of the generative half", "Figure 5", "Errors",
+        SECTIONS[0].title,
+        SECTIONS[1].title, "Figure 2", "Figure 3",
+        SECTIONS[2].title, "Learning curves",
+        SECTIONS[3].title,
+        SECTIONS[4].title, "Table 1", "Errors", "Learning curves",
+        SECTIONS[5].title, "Error rates with few labels", "Learning curves",
+        SECTIONS[6].title, "Error rates with translated images", "Learning curves",
+        SECTIONS[7].title, "Error rates of the generative half", "Figure 5", "Errors",
         "Learning curves", "Where each number comes from",
     ]  # fmt: skip
 

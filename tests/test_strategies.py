@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,12 +24,14 @@ from hinton06.mnist import Digits
 from hinton06.models import Classifier
 from hinton06.numerics import Array
 from hinton06.recipes import RECIPES, StrategySettings
+from hinton06.report import page
 from hinton06.report import strategies as report
 from hinton06.report.files import NoRunsError, ReportError
 from hinton06.strategies import STRATEGIES, Calculus, Start, Strategy
 from hinton06.study import LEARNING, NAMES, SUPPORT, TRIALS, averaged, chosen_rate
 from hinton06.training import Interrupted, RunError
 
+ROOT = Path(__file__).parents[1]
 START = Start((6, 4, 3), 5, 0.1, 0.01, 3.0, 0.1, 0.5, 0.2)
 TINY = replace(
     RECIPES["quick"].strategies,
@@ -475,8 +478,11 @@ def test_a_finished_study_is_printed_in_every_form_and_fits_80_columns(
     assert json.loads(run("strategies", *options, "--json").stdout)["rows"]
     saved = (commanded / "strategies.md").read_text()
     assert run("strategies", *options, "--format", "markdown").stdout == saved
-    assert report.saved(commanded).markdown() == saved.strip()
-    assert report.saved(commanded.parent / commanded.name).rows
+    (legend, *_), found = saved.partition("\n\nTest errors")[::2], report.saved(commanded)
+    assert found.markdown().startswith(legend)
+    powers = [line for line in found.legend if "to the power of" in line]
+    assert len(powers) == 2
+    assert powers[0].partition(" to the power")[0].endswith("number of weights")
 
 
 def test_what_is_no_saved_study_is_refused(tmp_path: Path) -> None:
@@ -512,6 +518,18 @@ def test_a_file_and_a_folder_that_cannot_be_written_are_one_line(
     fails_in_one_line(run("strategies", *options, "--out", inside), 1, "cannot be written")
     inside = tmp_path / "file" / "saved"
     fails_in_one_line(run("strategies", *options, "--save", inside), 1, "cannot be written")
+
+
+def test_a_page_has_the_errors_of_what_was_saved_in_the_runs(
+    commanded: Path, make_progress: Any
+) -> None:
+    runs = commanded.with_name("runs")
+    runs.mkdir()
+    shutil.copy(ROOT / "tests" / "data" / "version-1" / "bp-b.h5.part", runs)
+    (runs / "strategies").symlink_to(commanded)
+    html = page.make([runs], make_progress()).html
+    assert "Errors by the cost of learning" in html
+    assert "jitter of activities" in html
 
 
 def test_a_study_is_no_net(commanded: Path) -> None:

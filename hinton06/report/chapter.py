@@ -37,6 +37,11 @@ def _classifier(file: RunFile) -> set[str] | None:
 
 SECTIONS = (
     Section(
+        "Five strategies for learning multilayer networks",
+        "Compared with random jittering of the weights or feature activations, backpropagation is "
+        "more efficient by a factor of the number of weights or features in the network.",
+    ),
+    Section(
         "Learning one layer of feature detectors",
         "Most of the feature detectors learn highly localized receptive fields.",
         ("2", "3"),

@@ -77,6 +77,7 @@ def table(path: Path, file: Checkpoint, digits: Digits) -> Table:
 def saved(folder: Path) -> Table:
     """What `strategies --save` wrote into a folder of runs, or where `make strategies` has it.
 
+    Where one table is shown alone its legend says what the further ones end in.
     Raises `NoRunsError` if there is nothing, `ReportError` if it is not what this package writes.
     """
     for path in (folder / "strategies.json", folder / "strategies" / "strategies.json"):
@@ -89,8 +90,17 @@ def saved(folder: Path) -> Table:
             continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ReportError(f"{path}: not a table of strategies ({error})") from None
-        return made
+        grown = [_grows(fit) for fit in document["fits"] if fit["slope"] is not None]
+        return dataclasses.replace(made, legend=[*made.legend, *grown])
     raise NoRunsError(f"no strategies.json in {folder}")
+
+
+def _grows(fit: Mapping[str, Any]) -> str:
+    ends = f"{fit['slope_low']:.3f} to {fit['slope_high']:.3f}"
+    return (
+        f"The variance of a gradient's estimate by {fit['name']} over that of backpropagation grows "
+        f"with the number of {fit['by']} to the power of {fit['slope']:.3f} ({ends})."
+    )
 
 
 # -- from measurements to numbers ----------------------------------------------------------------

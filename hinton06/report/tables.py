@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hinton06.report import error_rates, likelihoods, replicas, table1
+from hinton06.report import error_rates, likelihoods, replicas, strategies, table1
 from hinton06.report.table import Table
 
 
@@ -108,5 +108,13 @@ TABLES = (
         "",
         "A greedy learning algorithm for multiple hidden layers",
         "likelihood",
+    ),
+    Report(
+        "",
+        strategies.saved,
+        "Errors by the cost of learning",
+        "",
+        "Five strategies for learning multilayer networks",
+        "strategies",
     ),
 )
