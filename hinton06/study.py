@@ -39,7 +39,9 @@ TRIED_AT = 0.1
 
 _POINTS = np.logspace(-3, 0, 7)  # shares of the whole cost at which errors are measured
 _NONE = -1.0  # in a saved column where a row has no value: all values are at least 0
-_KERNEL_WORK = 10.0  # of a support vector machine, to that of a matrix product: for the bar alone
+# For the bar alone, in multiply-adds: what an update takes beside its products, an estimate of a
+# gradient, and each pair of cases that a support vector machine compares, for each pixel.
+_UPDATE_WORK, _ESTIMATE_WORK, _KERNEL_WORK = 1e6, 3e6, 10.0
 
 
 def averaged(images: NDArray[Any], shape: tuple[int, int], side: int) -> Array:
@@ -170,16 +172,22 @@ class Study:
     def _expected(self) -> Iterator[float]:
         """Multiply-adds of each measurement, about."""
         s, n_pixels = self.settings, self._train.images.shape[1]
-        measured, per_feature = (
-            len(self._valid.labels) + len(self._test.labels),
-            n_pixels + self._n_classes,
-        )
+        measured = len(self._valid.labels) + len(self._test.labels)
+
+        def learned(size: int, passes: float, cases: int) -> float:
+            weights = float((n_pixels + self._n_classes) * size)
+            return weights * (passes + cases) + _UPDATE_WORK * passes / (2 * s.batch)
+
         for place in self._before_learning:
-            cases = 10 * s.estimates if place.part == GRADIENTS else place.passes + measured
-            yield float(per_feature * place.size * cases)
+            if place.part == TRIALS:
+                yield learned(place.size, place.passes, measured)
+            else:
+                an_estimate = _ESTIMATE_WORK + learned(place.size, 0, 60)
+                taught = learned(place.size, 2 * s.taught, 3 * len(self._train.labels))
+                yield s.estimates * an_estimate + taught
         for size in s.learned:
             for passes in np.diff(s.budget * _POINTS, prepend=0).tolist() * len(NAMES) * s.draws:
-                yield per_feature * size * (passes + measured)
+                yield learned(size, passes, measured)
         for place in self._support:
             yield _KERNEL_WORK * n_pixels * place.size * (place.size + measured / 3)
 

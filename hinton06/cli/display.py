@@ -85,7 +85,8 @@ class Display:
             if made > 0:
                 took = time.monotonic() - self._started
                 left = f"{duration((1 - fraction) * took / made)} left"
-            click.echo(f"{self._title} {where}: {shown} [{100 * fraction:.0f} %, {left}]", err=True)
+            told = f"{self._title} {where}{': ' if shown else ''}{shown}"
+            click.echo(f"{told} [{100 * fraction:.0f} %, {left}]", err=True)
 
     def say(self, message: str, to_the_quiet: bool = False) -> None:
         """A line before the first run starts: a command that none comes of says only why."""

@@ -21,7 +21,15 @@ from hinton06.recipes import StrategySettings
 from hinton06.records import Tree
 from hinton06.report.files import NoRunsError, ReportError
 from hinton06.report.table import Column, Table
-from hinton06.study import GRADIENTS, LEARNING, NAMES, SUPPORT, TRIED_AT, chosen_rate
+from hinton06.study import (
+    GRADIENTS,
+    LEARNING,
+    NAMES,
+    SUPPORT,
+    TRIALS,
+    TRIED_AT,
+    chosen_rate,
+)
 
 TITLES: Mapping[str, str] = {
     "denial": "denial: random features",
@@ -98,7 +106,7 @@ def saved(folder: Path) -> Table:
 def _grows(fit: Mapping[str, Any]) -> str:
     ends = f"{fit['slope_low']:.3f} to {fit['slope_high']:.3f}"
     return (
-        f"The variance of a gradient's estimate by {fit['name']} over that of backpropagation grows "
+        f"The variance of a gradient by {fit['name']} over that of backpropagation grows "
         f"with the number of {fit['by']} to the power of {fit['slope']:.3f} ({ends})."
     )
 
@@ -222,14 +230,14 @@ def _notes(rows: _Rows, settings: StrategySettings, digits: Digits) -> list[str]
     if not any(row["part"] == SUPPORT for row in rows) and settings.support_cases:
         notes.append("no support vectors: they take scikit-learn, pip install 'hinton06[sklearn]'")
     ends = {min(settings.rates), max(settings.rates)}
-    at_end = [
-        f"{TITLES[name]} with {size:,} features"
-        for size in settings.learned
-        for number, name in enumerate(NAMES)
-        if chosen_rate(rows, size, number) in ends
-    ]
-    if at_end and len(settings.rates) > 1:
-        notes.append(f"the rate is the first or the last that was tried: {', '.join(at_end)}")
+    at_end = []
+    for number, name in enumerate(NAMES):
+        sizes = [n for n in settings.learned if chosen_rate(rows, n, number) in ends]
+        if sizes and len(settings.rates) > 1:
+            at_end.append(f"{TITLES[name]} ({', '.join(f'{n:,}' for n in sizes)})")
+    if at_end:
+        first_or_last = "the chosen rate is the first or the last that was tried"
+        notes.append(f"{first_or_last}, with so many features: {'; '.join(at_end)}")
     return notes
 
 
@@ -255,15 +263,30 @@ def _table(document: Mapping[str, Any]) -> Table:
     )  # fmt: skip
     extra = {key: value for key, value in document.items() if key not in ("rows", "notes")}
     measurements = extra.pop("measurements", [])
-    names = list(dict.fromkeys(name for row in measurements for name in row))
     return Table(
         columns, rows, name="strategies", sections=True,
         legend=_legend(document), notes=document["notes"], extra=extra,
-        records=[{name: row.get(name) for name in names} for row in measurements] or None,
+        records=[_record(row) for row in measurements] or None,
         json_rows=document["rows"],
         beside={f"{name}.png": partial(_drawn, name, document) for name in ("gradients", "errors")},
         further=_further(document),
     )  # fmt: skip
+
+
+_MEASURED = {GRADIENTS: "gradients", TRIALS: "rate tried", LEARNING: "learning",
+             SUPPORT: "support vectors"}  # fmt: skip
+_RECORDED = (
+    "draw", "rate", "passes", "valid_errors", "test_errors", "vectors", "multiply_adds",
+    "n_weights", "squared", "hidden_squared", "calculus", "weights", "hidden_calculus",
+    "activities", "seconds",
+)  # fmt: skip
+
+
+def _record(row: Mapping[str, float]) -> Tree:
+    """A measurement as a line of the CSV."""
+    strategy = NAMES[int(row["strategy"])] if row.get("strategy", -1) >= 0 else None
+    named = {"measured": _MEASURED[int(row["part"])], "size": row["size"], "strategy": strategy}
+    return named | {name: row.get(name) for name in _RECORDED}
 
 
 def _legend(document: Mapping[str, Any]) -> list[str]:
@@ -395,13 +418,16 @@ def _draw_errors(blank: Any, document: Mapping[str, Any]) -> Any:
             axes.plot(x, y, ".-", color=colour, label=row["name"])
             axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
         a_pass = size * (document["pixels"] + document["classes"])
-        if support := document["support_vectors"]:
+        support = document["support_vectors"]
+        if support:
             axes.plot([row["multiply_adds"] / a_pass for row in support],
                       [row["test"] for row in support], "k+--", lw=1,
                       label=SUPPORT_VECTORS)  # fmt: skip
         axes.set(xscale="log", yscale="log", title=f"{size:,} features, {own[0]['weights']:,} "
                  "weights", xlabel="cost (forward passes)", ylabel="test errors (%)")  # fmt: skip
+        least = [point["test_low"] for row in document["rows"] for point in row["curve"]]
         axes.set_yticks(_PERCENT, map(str, _PERCENT))
+        axes.set_ylim(0.8 * max(1, min([*least, *(row["test"] for row in support)])), 110)
         axes.yaxis.set_tick_params(which="minor", left=False, labelleft=False)
         axes.xaxis.set_tick_params(labelbottom=True)
     for axes in panels[len(sizes) :]:
