@@ -216,7 +216,8 @@ def test_costs_are_the_multiply_adds_of_the_products() -> None:
         "denial": 24 + 12 + 12, "evolution": 2 * 36, "weights": 2 * 36, "activities": 3 * 36,
         "procrastination": 24 + 12 + 12, "calculus": 36 + 12 + 36, "wake-sleep": 6 * 24 + 2 * 12,
     }  # fmt: skip
-    assert made("procrastination").case_work(0.49) == 5 * 24
+    at = [made("procrastination").case_work(spent) for spent in (0.49, 0.5)]
+    assert at == [5 * 24, 24 + 12 + 12]
 
 
 # -- the study -----------------------------------------------------------------------------------
