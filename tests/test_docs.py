@@ -43,6 +43,7 @@ TABLES = {
         "generative/generative",
         "generative/methods/methods",
         "likelihood/layers/likelihood",
+        "strategies/strategies",
     ],
 }
 
@@ -145,6 +146,8 @@ def numbers() -> dict[str, tuple[str, str]]:
         found = [r for r in record(f"likelihood/{name}/likelihood") if r["log p of"] == "images"]
         return ", ".join(f"{float(row['test'].partition(' ')[0]):.1f}" for row in found)
 
+    strategies = json.loads((EXPERIMENTS / "strategies" / "strategies.json").read_text("utf-8"))
+    powers = ", ".join(f"{fit['slope']:.3f}" for fit in strategies["fits"])
     free, once, gibbs = (methods[name] for name in ("free-energy", "stochastic", "label-gibbs"))
     words = [once["published, test"], gibbs["published, test"]]
     assert words == ["about 0.5 points more", "almost 1 point more"]
@@ -184,6 +187,7 @@ def numbers() -> dict[str, tuple[str, str]]:
             '"guaranteed to raise a lower bound"',
             f"{log_ps('layers')}; {log_ps('wake-sleep')} nats",
         ),
+        "five strategies": ('"by a factor of the number"', f"its powers {powers}"),
     }
 
 
