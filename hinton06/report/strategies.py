@@ -394,6 +394,7 @@ def _draw_gradients(blank: Any, document: Mapping[str, Any]) -> Any:
               ylabel="variance over that of backpropagation")  # fmt: skip
     for axes in (left, right):
         axes.set(xscale="log", yscale="log")
+    left.set_ylim(top=100 * left.get_ylim()[1])  # room for the legend
     left.legend(fontsize=8)
     right.legend(fontsize=8)
     return figure
