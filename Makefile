@@ -11,6 +11,7 @@
 #   make wake-sleep   plain wake-sleep, from a stack of table1 and from random weights
 #   make compare      what the chapter compares with: support vectors, distorted images, random starts
 #   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
+#   make strategies   five strategies for learning features, variances and errors by cost
 #   make sparse       features that rarely turn on: fingerprints, Figure 3, errors, log p
 #   make figures      Figures 2, 3 and 5, and learning curves
 #   make report       a page of all that table1, replicas and unlabelled have made so far
@@ -81,7 +82,7 @@ WOKEN     = $(SPLITS:%=$(RUNS)/ws-%.h5) $(SPLITS:%=$(RUNS)/ws-not-pretrained-%.h
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
 .PHONY: table1 replicas quick nets translated beyond unlabelled cws hybrid wake-sleep compare \
-	likelihood sparse figures report nets-inside demo test lint dist torture bench clean
+	likelihood strategies sparse figures report nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/ws-%.h5 $(RUNS)/pretrain-translated-%.h5 \
@@ -141,6 +142,9 @@ wake-sleep: .venv/installed
 
 likelihood: .venv/installed
 	$(PARALLEL) $(ESTIMATED)
+
+strategies: .venv/installed
+	@$(HINTON06) strategies --out $(RUNS)/strategies/measured.h5 --save $(RUNS)/strategies $(START)
 
 sparse: .venv/installed
 	$(PARALLEL) $(TUNED)

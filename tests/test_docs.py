@@ -45,6 +45,7 @@ TABLES = {
         "generative/methods/methods",
         "likelihood/layers/likelihood",
         "wake-sleep/small/wake-sleep",
+        "strategies/strategies",
         "sparse/trials",
     ],
 }
@@ -149,6 +150,8 @@ def numbers() -> dict[str, tuple[str, str]]:
         return ", ".join(f"{float(row['test'].partition(' ')[0]):.1f}" for row in found)
 
     of_first = " become ".join(r["fingerprints"] for r in record("sparse/first-layer/fingerprints"))
+    strategies = json.loads((EXPERIMENTS / "strategies" / "strategies.json").read_text("utf-8"))
+    powers = ", ".join(f"{fit['slope']:.3f}" for fit in strategies["fits"])
 
     def compared(*lines: tuple[str, str], source: str = "") -> tuple[str, str]:
         found = {(row["layers"], row["images"]): row for row in record("compare/baselines")}
@@ -205,6 +208,7 @@ def numbers() -> dict[str, tuple[str, str]]:
             f"{log_ps('likelihood/layers')}; {log_ps('likelihood/wake-sleep')} nats",
         ),
         "plain wake-sleep": ('"greatly improved"', f"{log_ps('wake-sleep/small')} nats"),
+        "five strategies": ('"by a factor of the number"', f"its powers {powers}"),
         "features that rarely turn on": ('"can be eliminated"', f"{of_first} of 500"),
     }
 
