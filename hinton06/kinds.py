@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hinton06.generation import Generator
 from hinton06.lineage import VALIDATED
-from hinton06.models import Classifier, DeepBeliefNet, Layer, Stack
+from hinton06.models import Classifier, DeepBeliefNet, Layer, PairNet, Stack
 from hinton06.numerics import Array
 from hinton06.recognition import label_log_probs, log_probs
 
@@ -90,6 +90,10 @@ def _net_generator(net: DeepBeliefNet, layer: int | None) -> Generator:
     return Generator.of_net(net)
 
 
+def _of_pairs(_net: PairNet, *_layer: Any) -> Any:
+    raise ValueError("what it sees and hears, `hinton06 heard` says")
+
+
 def _fine_tuned(role: str) -> tuple[str, ...]:
     return ("valid_cost", "valid_errors") if role == VALIDATED else ("train_cost",)
 
@@ -119,6 +123,13 @@ KINDS: Mapping[str, Kind] = {
             generator=_net_generator,
             up=lambda net: (*net.recognition, (net.pentop, net.top_bias)),
             columns=_fine_tuned,
+        ),
+        Kind(
+            "pairs", "a net of pairs", "pairs", PairNet,
+            recogniser=_of_pairs,
+            generator=_of_pairs,
+            up=lambda net: net.image.recognition,
+            columns=lambda _role: ("rate",),
         ),
     )
 }  # fmt: skip

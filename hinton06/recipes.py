@@ -220,12 +220,42 @@ class LikelihoodSettings(_Checked):
     )  # fmt: skip
 
 
-Settings = PretrainSettings | BackpropSettings | WakeSleepSettings | LikelihoodSettings
+@dataclass(frozen=True)
+class PairSettings(_Checked):
+    """How a memory of pairs is learned, and all below it fine-tuned. ValueError out of range."""
+
+    features: int = _setting("Feature detectors of the memory.", 1, 1_000_000)
+    batch: int = _setting("Pairs between weight updates.", 1, 1_000_000)
+    decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
+    passes: int = _setting("Passes of greedy learning, of the memory alone.", 0, 1_000_000)
+    rate: float = _setting("Learning rate of Eq. 4 in these passes.", 0, 1000)
+    early_momentum: float = _setting("Momentum in the first passes.", 0, 0.9999)
+    early_epochs: int = _setting("How many passes use the early momentum.", 0, 1_000_000)
+    momentum: float = _setting("Momentum in the passes after them.", 0, 0.9999)
+    initial_sd: float = _setting("Standard deviation of the memory's first weights.", 0, 1000)
+    epochs: int = _setting("Epochs of contrastive wake-sleep after the passes.", 0, 1_000_000)
+    wake_rate: float = _setting("Learning rate of Eqs 2 and 4 in the first of them.", 0, 1000)
+    recognition_share: float = _setting("Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000)
+    final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
+    averaging: float = _setting(
+        "Epochs over which the kept net averages the weights that learn; 0: it has those.", 0, 1000
+    )
+    gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.")
+    persistent_share: float = _setting(
+        "Share of a batch whose confabulations give way to fantasies of persistent chains.", 0, 1
+    )
+    persistent_rounds: int = _setting("Gibbs rounds of these chains an update.", 1, 1_000_000)
+
+
+Settings = (
+    PretrainSettings | BackpropSettings | WakeSleepSettings | LikelihoodSettings | PairSettings
+)
 PARTS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "backprop": BackpropSettings,
     "wakesleep": WakeSleepSettings,
     "likelihood": LikelihoodSettings,
+    "pairs": PairSettings,
 }
 """The parts of a recipe."""
 
@@ -272,6 +302,7 @@ class Recipe:
     backprop = property(lambda self: self.settings("backprop"))
     wakesleep = property(lambda self: self.settings("wakesleep"))
     likelihood = property(lambda self: self.settings("likelihood"))
+    pairs = property(lambda self: self.settings("pairs"))
 
 
 _FEW = "few labels"
@@ -362,6 +393,23 @@ _TR2006 = Recipe(
         "likelihood.temperatures": (14_500, SM08),
         "likelihood.rounds": (1000, ASSUMED),
         "likelihood.binary": ("drawn", ASSUMED),
+        "pairs.features": (2000, CHAPTER),
+        "pairs.batch": (100, HOT06),
+        "pairs.decay": (0.0002, SCIENCE06),
+        "pairs.passes": (10, ASSUMED),
+        "pairs.rate": (0.1, SCIENCE06),
+        "pairs.early_momentum": (0.5, SCIENCE06),
+        "pairs.early_epochs": (5, SCIENCE06),
+        "pairs.momentum": (0.9, SCIENCE06),
+        "pairs.initial_sd": (0.01, ASSUMED),
+        "pairs.epochs": (8, ASSUMED),
+        "pairs.wake_rate": (0.1, ASSUMED),
+        "pairs.recognition_share": (0.1, ASSUMED),
+        "pairs.final_share": (0.3, ASSUMED),
+        "pairs.averaging": (2.0, ASSUMED),
+        "pairs.gibbs": ((3,), ASSUMED),
+        "pairs.persistent_share": (0.5, ASSUMED),
+        "pairs.persistent_rounds": (2, ASSUMED),
     },
     {
         "labels": {"pretrain.passes": (30, HOT06), "pretrain.initial_sd": (0.01, VALIDATION)},
@@ -458,6 +506,10 @@ _QUICK = _on_chapter(
         "wakesleep.epochs": (3, SHORT),
         "likelihood.temperatures": (1000, SHORT),
         "likelihood.rounds": (100, SHORT),
+        "pairs.features": (500, SHORT),
+        "pairs.passes": (2, SHORT),
+        "pairs.early_epochs": (1, SHORT),
+        "pairs.epochs": (2, SHORT),
     },
     {
         "labels": {"pretrain.passes": (5, SHORT)},

@@ -40,6 +40,9 @@ class Use(IntEnum):
     LOG_Z = 21
     BINARY_PIXELS = 22  # the same for every model
     UP_PASSES = 23
+    PAIRING = 24  # which recording an image is paired with, epoch by epoch
+    PAIRS = 25
+    HEARD = 26  # what is measured of such pairs, by part
 
 
 def stream(seed: int, use: Use, *place: int) -> Generator:
