@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 from hinton06 import numerics
 from hinton06.models import PairNet, Pathway
 from hinton06.numerics import Array, Labels
-from hinton06.rbm import ContrastiveDivergence, hidden_states, visible_states
+from hinton06.rbm import hidden_probs, hidden_states, visible_states
 from hinton06.recipes import PairSettings, counted
 from hinton06.recognition import Cases, pen_probs, score, summed_softplus
-from hinton06.updates import RunningMean, Step, rate_share_at
+from hinton06.updates import Momentum, RunningMean, Step, rate_share_at
 from hinton06.wakesleep import AVERAGED_EVERY, ContrastiveWakeSleep
 
 _BATCH = 1000
 _MEASURED = 500  # cases of each pathway after an epoch
+_OF_EACH = 200  # learned cases of each class, for its mean pen
 
 
 def partners(labels: Labels, others: Labels, rng: Generator) -> NDArray[np.intp]:
@@ -82,33 +83,36 @@ def free_energies(net: PairNet, image_pen: Array, second_pen: Array) -> Array:
     return result
 
 
-def class_log_probs(energies: Array, among: Array, labels: Labels, n_classes: int) -> Array:
-    """Log p(class | case), from free energies with references of each class: (n, n_classes).
+def class_log_probs(energies: Array, among: Array) -> Array:
+    """Log p(class | case), from free energies with the features of each class: (n, n_classes).
 
-    `energies` are (n, n_references), `labels` those of the references; `among`, (m, n_references),
-    are the references' energies with cases of all classes, and each reference counts for its
-    ``exp(-F)`` as a share of these: what goes well with everything says nothing. "the label that
-    gives the lowest free-energy", of classes of which there are examples.
+    `among`, (m, n_classes), are the same of cases of all classes, whose mean is what a class's
+    features give anyway. "the label that gives the lowest free-energy", of classes that no label
+    unit stands for.
     """
-    shares = -energies.astype(np.float64) - np.logaddexp.reduce(-among.astype(np.float64), axis=0)
-    summed = [np.logaddexp.reduce(shares[:, labels == c], axis=1) for c in range(n_classes)]
-    return numerics.log_softmax(np.stack(summed, axis=1))
+    logs: Array = among.mean(axis=0) - energies
+    return numerics.log_softmax(logs)
 
 
 def recognised(
-    net: PairNet, asked: tuple[Cases, Cases], references: tuple[Cases, Cases], n_classes: int
+    net: PairNet, asked: tuple[Cases, Cases], learned: tuple[Cases, Cases], n_classes: int
 ) -> tuple[Array, Array]:
     """Log p(class) of images, and of the second pathway's cases, each (n, n_classes), in nats.
 
-    Images are held against the second pathway's `references`, and the other way round.
+    Either is held against the other pathway's mean pen of each class of the `learned` cases: where
+    a label unit would be on.
     """
-    ours, theirs = (_pens(net, both) for both in (asked, references))
-    among = free_energies(net, *theirs)
-    images = free_energies(net, ours[0], theirs[1])
-    second = free_energies(net, theirs[0], ours[1]).T
+    ours, theirs = (_pens(net, both) for both in (asked, learned))
+    images, second = (
+        np.stack([pens[cases.labels == c].mean(axis=0) for c in range(n_classes)])
+        for pens, cases in zip(theirs, learned, strict=True)
+    )
     return (
-        class_log_probs(images, among, references[1].labels, n_classes),
-        class_log_probs(second, among.T, references[0].labels, n_classes),
+        class_log_probs(free_energies(net, ours[0], second), free_energies(net, theirs[0], second)),
+        class_log_probs(
+            np.ascontiguousarray(free_energies(net, images, ours[1]).T),
+            free_energies(net, images, theirs[1]).T,
+        ),
     )
 
 
@@ -141,14 +145,79 @@ def of_noise(pathway: Pathway, n: int, rng: Generator) -> Array:
 # -- learning -------------------------------------------------------------------------------------
 
 
+def confabulate(
+    net: PairNet, visible: Array, top: Array, share: float, rounds: int, rng: Generator
+) -> None:
+    """From (n, n_visible) wake states to what the memory prefers to them, in place, and top states.
+
+    By so many rounds of alternating Gibbs sampling. In a `share` of the cases one pathway is held
+    meanwhile, the images' in one half of these, and the other one starts from the next case's: from
+    what in general does not belong to it, and so what is unlearned is what is taken for belonging
+    together. Not in the chapter, where all start as they are: assumed, see docs/assumptions.md.
+    """
+    memory, n = net.memory, len(visible)
+    k = round(share * n / 2)
+    (left, right), (first, rest) = halves(net), (slice(0, k), slice(k, 2 * k))
+    pairs = (first, left, right), (rest, right, left)
+    following = np.roll(visible, -1, axis=0)
+    for rows, _, other in pairs:
+        visible[rows, other] = following[rows, other]
+    held = [visible[rows, own].copy() for rows, own, _ in pairs]
+    for _ in range(rounds):
+        hidden_states(memory, visible, rng, top)
+        visible_states(memory, top, rng, visible)
+        for (rows, own, _), values in zip(pairs, held, strict=True):
+            visible[rows, own] = values
+
+
+class _WakeSleep(ContrastiveWakeSleep):
+    """Contrastive wake-sleep whose confabulations are those of pairs."""
+
+    net: PairNet
+    exchanged_share = 0.0
+
+    def _confabulate(self, n: int, rounds: int, rng: Generator) -> None:
+        visible, top = self._visible[n : 2 * n], self._top[n : 2 * n]
+        np.copyto(visible, self._visible[:n])
+        confabulate(self.net, visible, top, self.exchanged_share, rounds, rng)
+        hidden_states(self.net.memory, visible, rng, top)
+
+
+class _Memory:
+    """Greedy learning of the memory: Eq. 4, of pairs and what `confabulate` makes of them."""
+
+    def __init__(self, net: PairNet, batch_size: int, share: float) -> None:
+        self._net, self._share, memory = net, share, net.memory
+        self.momenta = {name: Momentum(array) for name, array in memory.parameters().items()}
+        dtype = memory.weights.dtype
+        self._visible = np.empty((2 * batch_size, memory.n_visible), dtype)
+        self._top = np.empty((2 * batch_size, memory.n_hidden), dtype)
+
+    def data_buffer(self, n: int) -> Array:
+        """The (n, n_visible) array that n pairs of pen are to be written into."""
+        return self._visible[:n]
+
+    def learn(self, n: int, rng: Generator, step: Step) -> float:
+        """One update from `data_buffer`; returns the squared error of the confabulations."""
+        memory, visible, top = self._net.memory, self._visible[: 2 * n], self._top[: 2 * n]
+        np.copyto(visible[n:], visible[:n])
+        confabulate(self._net, visible[n:], top[n:], self._share, 1, rng)
+        hidden_probs(memory, visible[:n], out=top[:n])
+        numerics.firing_probs(visible[n:], memory.weights, memory.hidden_bias, top[n:], sign=-1)
+        weights, visible_bias, hidden_bias = self.momenta.values()
+        weights.step_product(visible.T, top, 1 / n, step)
+        squared_error = visible_bias.step_difference(visible[:n], visible[n:], 1 / n, step)
+        hidden_bias.step_sum(top, 1 / n, step)
+        return squared_error
+
+
 class PairLearner:
     """The learner of pairs: passes of CD-1 of the memory alone, then contrastive wake-sleep of all.
 
     Each epoch takes every one of the `images` once, with a case of the `second` pathway of the same
     class that `pairing`, of the epoch, draws anew. Labels say which go together, and take no other
     part. `valid`, of both pathways, is measured after each epoch: the percentage of images, and of
-    the second pathway's cases, that are taken for another class, each held against ten training
-    cases a class of the other pathway. With `averaging`, the net that is measured and kept is the
+    the second pathway's cases, that are taken for another class. With `averaging`, the net that is measured and kept is the
     running mean of the one that learns by wake-sleep.
 
     Each epoch gives ``rate``, ``recon_error`` of the memory or ``recon_cost`` of both pathways'
@@ -171,7 +240,7 @@ class PairLearner:
         self._n_classes = int(images.labels.max()) + 1
         first, other = (Cases(own.images[:_MEASURED], own.labels[:_MEASURED]) for own in valid)
         self._valid = first, other
-        self._references = first_of_each(images, 10), first_of_each(second, 10)
+        self._references = first_of_each(images, _OF_EACH), first_of_each(second, _OF_EACH)
         self._size = min(settings.batch, len(images))
         self._begin()
 
@@ -179,15 +248,16 @@ class PairLearner:
         """What the present stage needs."""
         self.measured, self._mean = self.net, None
         if self._greedy:
-            self._memory = ContrastiveDivergence(self.net.memory, self._size, True)
+            self._memory = _Memory(self.net, self._size, self.settings.exchanged_share)
             self._pens = _pens(self.net, self._cases)
             return
         self._pens = []
         own = self.settings
-        self._wake_sleep = ContrastiveWakeSleep(
+        self._wake_sleep = _WakeSleep(
             self.net, self._size, False, own.persistent_share, own.persistent_rounds,
             own.recognition_share,
         )  # fmt: skip
+        self._wake_sleep.exchanged_share = own.exchanged_share
         if own.averaging:
             self.measured = self.net.copy()
             updates = -(-len(self._cases[0]) // self._size)
@@ -221,7 +291,7 @@ class PairLearner:
         """Multiply-adds of a pair in an epoch."""
         net, own, memory = self.net, self.settings, self.net.memory.weights.size
         if epoch < own.passes:
-            return 5.0 * memory
+            return 6.0 * memory
         persistent = own.persistent_share * own.persistent_rounds
         rounds = self._gibbs_steps(epoch - own.passes) + persistent
         lower = sum(p.vishid.size + p.hidpen.size for p in net.pathways.values())
@@ -259,8 +329,8 @@ class PairLearner:
     def _step(self) -> Step:
         own = self.settings
         if self._greedy:
-            momentum = own.early_momentum if self.epoch < own.early_epochs else own.momentum
-            return Step(own.rate, momentum, own.decay)
+            share = rate_share_at(self.epoch, own.passes, own.memory_share)
+            return Step(own.rate * share, own.momentum, own.decay)
         share = rate_share_at(self.epoch - own.passes, own.epochs, own.final_share)
         return Step(own.wake_rate * share, 0.0, own.decay)
 

@@ -228,11 +228,15 @@ class PairSettings(_Checked):
     batch: int = _setting("Pairs between weight updates.", 1, 1_000_000)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     passes: int = _setting("Passes of greedy learning, of the memory alone.", 0, 1_000_000)
-    rate: float = _setting("Learning rate of Eq. 4 in these passes.", 0, 1000)
-    early_momentum: float = _setting("Momentum in the first passes.", 0, 0.9999)
-    early_epochs: int = _setting("How many passes use the early momentum.", 0, 1_000_000)
-    momentum: float = _setting("Momentum in the passes after them.", 0, 0.9999)
+    rate: float = _setting("Learning rate of Eq. 4 in the first of these passes.", 0, 1000)
+    memory_share: float = _setting("Rate of the last pass as a share of that; linear.", 0, 1)
+    momentum: float = _setting("Momentum in these passes.", 0, 0.9999)
     initial_sd: float = _setting("Standard deviation of the memory's first weights.", 0, 1000)
+    exchanged_share: float = _setting(
+        "Share of a batch whose confabulations start with another pair's half, one being held.",
+        0,
+        1,
+    )
     epochs: int = _setting("Epochs of contrastive wake-sleep after the passes.", 0, 1_000_000)
     wake_rate: float = _setting("Learning rate of Eqs 2 and 4 in the first of them.", 0, 1000)
     recognition_share: float = _setting("Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000)
@@ -396,13 +400,13 @@ _TR2006 = Recipe(
         "pairs.features": (2000, CHAPTER),
         "pairs.batch": (100, HOT06),
         "pairs.decay": (0.0002, SCIENCE06),
-        "pairs.passes": (10, ASSUMED),
+        "pairs.passes": (5, ASSUMED),
         "pairs.rate": (0.1, SCIENCE06),
-        "pairs.early_momentum": (0.5, SCIENCE06),
-        "pairs.early_epochs": (5, SCIENCE06),
-        "pairs.momentum": (0.9, SCIENCE06),
+        "pairs.memory_share": (0.1, ASSUMED),
+        "pairs.momentum": (0.5, SCIENCE06),
+        "pairs.exchanged_share": (0.8, ASSUMED),
         "pairs.initial_sd": (0.01, ASSUMED),
-        "pairs.epochs": (8, ASSUMED),
+        "pairs.epochs": (10, ASSUMED),
         "pairs.wake_rate": (0.1, ASSUMED),
         "pairs.recognition_share": (0.1, ASSUMED),
         "pairs.final_share": (0.3, ASSUMED),
@@ -508,7 +512,6 @@ _QUICK = _on_chapter(
         "likelihood.rounds": (100, SHORT),
         "pairs.features": (500, SHORT),
         "pairs.passes": (2, SHORT),
-        "pairs.early_epochs": (1, SHORT),
         "pairs.epochs": (2, SHORT),
     },
     {

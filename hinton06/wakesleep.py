@@ -161,7 +161,7 @@ class ContrastiveWakeSleep:
         hidden_states(memory, visible[:n], rng, top[:n])
 
         # Confabulate: pen and top are states, the labels softmax probabilities.
-        self._gibbs(gibbs_steps, top[:n], slice(n, 2 * n), rng, self.sampled_labels)
+        self._confabulate(n, gibbs_steps, rng)
 
         ends = np.cumsum([own.net.n_pen for own in self._pathways])[:-1]
         pens = np.split(parts(memory, visible[n:])[0], ends, axis=1)
@@ -172,6 +172,10 @@ class ContrastiveWakeSleep:
             asked.wake | {"visible": visible[:n], "top": top[:n]},
             asked.sleep | {"visible": visible[n:], "top": top[n:]},
         )
+
+    def _confabulate(self, n: int, rounds: int, rng: Generator) -> None:
+        """From the wake state of n cases to their confabulations: brief alternating Gibbs."""
+        self._gibbs(rounds, self._top[:n], slice(n, 2 * n), rng, self.sampled_labels)
 
     def _gibbs(
         self, rounds: int, top_states: Array, rows: slice, rng: Generator, sampled_labels: bool
