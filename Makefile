@@ -8,6 +8,7 @@
 #   make cws          contrastive wake-sleep, on the stacks of table1
 #   make hybrid       the mixed gradient after it
 #   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
+#   make heard        digits heard and seen: spectrograms in the place of the labels
 #   make figures      Figures 2, 3 and 5, and learning curves
 #   make report       a page of all that table1, replicas and unlabelled have made so far
 #   make nets-inside  the nets inside the package, from those of table1 and of cws
@@ -55,17 +56,20 @@ NETS      = $(ALL:%=$(RUNS)/bp-%.h5) $(ALL:%=$(RUNS)/bp-%-extended.h5) $(RUNS)/b
 LIKELY    = $(RUNS)/likelihood
 ESTIMATED = $(foreach table,rbms layers wake-sleep,$(LIKELY)/$(table)/likelihood.json) $(LIKELY)/starts.json
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
+# Greedily by the chapter's own rule, by ours, and fine-tuned.
+HEARD     = $(foreach name,plain-a greedy-a a,$(RUNS)/pairs-$(name).h5)
 # Folders of runs that are there.
 REPORTED  = $(wildcard $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) $(RUNS)/unlabelled)
 # The net that dreams, and the greedily learned one that it comes from.
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
-.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood figures report \
+.PHONY: table1 replicas quick nets translated unlabelled cws hybrid likelihood heard figures report \
 	nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5 \
-	$(foreach name,cd-25 persistent random transpose,$(LIKELY)/$(name).h5)
+	$(foreach name,cd-25 persistent random transpose,$(LIKELY)/$(name).h5) \
+	$(foreach name,pretrain-spoken bp-spoken pairs-plain pairs-greedy pairs,$(RUNS)/$(name)-a.h5)
 
 table1: .venv/installed
 	$(PARALLEL) nets
@@ -104,6 +108,11 @@ hybrid: cws
 
 likelihood: .venv/installed
 	$(PARALLEL) $(ESTIMATED)
+
+heard: .venv/installed
+	$(PARALLEL) $(HEARD) $(RUNS)/bp-spoken-a.h5 $(RUNS)/bp-a.h5
+	@$(HINTON06) heard $(HEARD) --reader $(RUNS)/bp-a.h5 \
+		--second-reader $(RUNS)/bp-spoken-a.h5 --out $(RUNS)/heard --save $(RUNS)/heard --threads 1
 
 figures: .venv/installed
 	$(PARALLEL) $(FIGURED)
@@ -156,6 +165,22 @@ $(RUNS)/hybrid-%.h5: $(RUNS)/cws-%.h5
 
 $(ALL:%=$(RUNS)/cws-%-extended.h5) $(ALL:%=$(RUNS)/hybrid-%-extended.h5): %-extended.h5: %.h5
 	$(HINTON06) finetune-cws --extend $< --out $@ $(GO_ON_2)
+
+$(RUNS)/pretrain-spoken-a.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --data spoken --layers 500-500 --updates 5000 --out $@ $(GO_ON) \
+		--seed $(SEED) --recipe $(RECIPE)
+
+$(RUNS)/bp-spoken-a.h5: $(RUNS)/pretrain-spoken-a.h5
+	$(HINTON06) finetune-bp $< --out $@ $(GO_ON)
+
+$(RUNS)/pairs-a.h5: $(RUNS)/pretrain-a.h5 $(RUNS)/pretrain-spoken-a.h5
+	$(HINTON06) finetune-pairs $^ --out $@ $(GO_ON)
+
+$(RUNS)/pairs-greedy-a.h5: $(RUNS)/pretrain-a.h5 $(RUNS)/pretrain-spoken-a.h5
+	$(HINTON06) finetune-pairs $^ --epochs 0 --out $@ $(GO_ON)
+
+$(RUNS)/pairs-plain-a.h5: $(RUNS)/pretrain-a.h5 $(RUNS)/pretrain-spoken-a.h5
+	$(HINTON06) finetune-pairs $^ --exchanged-share 0 --epochs 0 --out $@ $(GO_ON)
 
 $(LIKELY)/cd-25.h5: | .venv/installed
 	$(HINTON06) pretrain --split a --layers 500 --cd 25 --track 10 --out $@ $(START)

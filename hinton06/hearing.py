@@ -41,9 +41,8 @@ class HearingOptions:
 
     `part` is the cases that it is asked about, no more than so many `cases` of each pathway, drawn
     by the seed; the memory settles for `rounds` of Gibbs sampling, for `dream_rounds` before one of
-    the `dreams`; what is recognised is held against the mean of so many learned
-    `references` of each class. Source of
-    the rounds: Kaganov, Osindero and Hinton (2006), as the chapter cites them.
+    the `dreams`; what is recognised is held against the mean of so many learned `references` of
+    each class. Source of the rounds: Kaganov, Osindero and Hinton (2006).
     """
 
     part: str = "test"

@@ -217,8 +217,8 @@ class PairLearner:
     Each epoch takes every one of the `images` once, with a case of the `second` pathway of the same
     class that `pairing`, of the epoch, draws anew. Labels say which go together, and take no other
     part. `valid`, of both pathways, is measured after each epoch: the percentage of images, and of
-    the second pathway's cases, that are taken for another class. With `averaging`, the net that is measured and kept is the
-    running mean of the one that learns by wake-sleep.
+    the second pathway's cases, that are taken for another class. With `averaging`, the net that is
+    measured and kept is the running mean of the one that learns by wake-sleep.
 
     Each epoch gives ``rate``, ``recon_error`` of the memory or ``recon_cost`` of both pathways'
     data (nats per pair), ``gibbs_steps``, and ``image_error_rate`` and ``second_error_rate``.

@@ -87,6 +87,7 @@ def test_values_of_the_chapter() -> None:
         "pretrain.updates": 0,
         "pretrain.cd": 1,
         "pretrain.persistent": False,
+        "pairs.features": 2000,
         "wakesleep.generative": "wake-sleep",
         "wakesleep.bp_weight": 0.0,
         "wakesleep.search_bp_weight": False,

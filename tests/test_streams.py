@@ -18,6 +18,7 @@ from hinton06.sklearn import RBM, DeepBeliefClassifier
 from hinton06.streams import Use
 
 CWS = ["--epochs", "2", "--recipe", "quick", "--threads", "1", "--rate", "0.05"]
+PAIRS = ["--passes", "1", "--epochs", "1", "--features", "5", "--threads", "1"]
 SOURCES = sorted(Path(hinton06.__file__).parent.rglob("*.py"))
 # What makes random numbers, of NumPy and of Python, or makes new ones from those that are there.
 MAKERS = re.compile(
@@ -71,6 +72,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
         "cws-extended": ("finetune-cws", "--extend", folder / "cws-a.h5", *CWS),
         "hybrid": ("finetune-cws", folder / "cws-a.h5", "--search-bp-weight", "--bp-weights",
                    "0.5,0.9", *CWS),
+        "pairs": ("finetune-pairs", folder / "pretrain-a.h5", folder / "pretrain-a.h5", *PAIRS),
         "again": ("finetune-cws", folder / "hybrid-a.h5", "--out", folder / "again.h5", *CWS),
     }  # fmt: skip
     methods = [word for name in evaluation.METHODS for word in ("--method", name)]
@@ -80,6 +82,8 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
         "sample": ("sample", folder / "cws-a.h5", "--gibbs", "2", "--out", folder / "dreams.png"),
         "likelihood": ("likelihood", folder / "cws-a.h5", "--chains", "2", "--temperatures", "2",
                        "--rounds", "2"),
+        "heard": ("heard", folder / "pairs-a.h5", "--dreams", "1", "--dream-rounds", "2",
+                  "--out", folder / "figures"),
         "figures": ("figures", folder / "cws-a.h5", "--gibbs", "2", "--out", folder / "figures"),
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as monkeypatch:

@@ -24,12 +24,12 @@ def finetune_pairs(
     """Learn pairs: two pathways that meet in one memory, such as digits seen and heard.
 
     \b
-    hinton06 pretrain --split a                                  runs/pretrain-a.h5
-    hinton06 pretrain --split a --data spoken --layers 500-500 \\
-        --updates 10000 --out runs/pretrain-spoken-a.h5
-    hinton06 finetune-pairs runs/pretrain-a.h5 runs/pretrain-spoken-a.h5   runs/pairs-a.h5
+    hinton06 pretrain --split a
+    hinton06 pretrain --split a --data spoken --layers 500-500 --updates 5000 \\
+        --out runs/pretrain-spoken-a.h5
+    hinton06 finetune-pairs runs/pretrain-a.h5 runs/pretrain-spoken-a.h5
 
-    IMAGES and SECOND are stacks without labels, of the same split: their two lowest layers are
+    The last makes runs/pairs-a.h5. IMAGES and SECOND are stacks without labels, of the same split: their two lowest layers are
     taken. A memory above both is learned greedily from pairs of the same class, drawn anew in each
     epoch; then everything is fine-tuned by contrastive wake-sleep.
     Each epoch reports how many validation images, and cases of the second pathway, are taken for
