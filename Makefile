@@ -209,7 +209,7 @@ $(LIKELY)/wake-sleep/likelihood.json: $(RUNS)/pretrain-labels-a.h5 $(RUNS)/cws-a
 	$(HINTON06) likelihood $^ --layer 3 --save $(@D) --threads $(or $(THREADS),1)
 
 test: .venv/installed
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov -n auto --maxprocesses 8 --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

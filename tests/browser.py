@@ -226,12 +226,23 @@ class Browser:
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def middle(self, selector: str) -> tuple[float, float]:
-        """The middle of an element, which is brought into the window."""
+        """The middle of an element, which is brought into the window and stands still there.
+
+        What is clicked before the page is drawn anew, is clicked where it no longer is: it must be
+        in one place for two frames, and on top of all else there.
+        """
         box = self.run(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            f"(async () => {{ const e = document.querySelector({json.dumps(selector)});"
+            "const frame = () => new Promise((drawn) => requestAnimationFrame(drawn));"
             "e.scrollIntoView({block: 'center', behavior: 'instant'});"
-            "const b = e.getBoundingClientRect();"
-            "return [b.left + b.width / 2, b.top + b.height / 2]; })()"
+            "for (let before = '', left = 100; left; left--) {"
+            "  await frame(); await frame();"
+            "  const b = e.getBoundingClientRect();"
+            "  const at = [b.left + b.width / 2, b.top + b.height / 2];"
+            "  const top = document.elementFromPoint(...at);"
+            "  if (`${at}` === before && (e.contains(top) || top?.contains(e))) return at;"
+            "  before = `${at}`;"
+            "} throw Error('it never stands still in the window'); })()"
         )
         return float(box[0]), float(box[1])
 

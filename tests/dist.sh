@@ -13,4 +13,5 @@ rm "$folder/source/hinton06/__init__.py"
 "$python" -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip install --quiet "$(echo "$folder"/hinton06-*.whl)[dev]"
 cd "$folder/source"
-PATH=$folder/venv/bin:$PATH "$folder/venv/bin/python" -m pytest --quiet
+PATH=$folder/venv/bin:$PATH "$folder/venv/bin/python" -m pytest --quiet \
+    -n auto --maxprocesses 8 --dist loadfile

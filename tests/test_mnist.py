@@ -471,6 +471,11 @@ def test_what_is_wrong_with_an_npz_file_is_named(name, array, words, idx_arrays,
     refused(path, str(path), words)
 
 
+def test_a_folder_of_an_npz_file_says_how_to_name_it(idx_arrays, tmp_path):
+    path = npz(tmp_path / "own.npz", list(idx_arrays.values()))
+    refused(tmp_path, f"name the file itself: {path}")
+
+
 def test_an_npz_file_that_unpacks_to_many_times_its_size_is_refused(idx_arrays, tmp_path):
     arrays = list(idx_arrays.values())
     arrays[0] = np.zeros((2000, 28, 28), np.uint8)

@@ -332,6 +332,22 @@ def test_the_end_of_input_at_a_prompt_ends_the_tour(
     assert terminal.left_as_it_was()
 
 
+def test_stopped_while_a_net_is_learned_it_keeps_the_epoch(
+    tmp_path: Path, on_terminal: Callable[..., Terminal]
+) -> None:
+    """All of MNIST, so that an epoch takes long enough to be stopped in."""
+    terminal = on_terminal(tmp_path, "--no-pause")
+    terminal.shows("first-layer features", 2)
+    terminal.press("\x03")
+    assert terminal.code() == 130
+    assert terminal.left_as_it_was()
+    assert "start again to go on" in terminal.rows[terminal.screen.cursor.y - 1]
+    assert "Traceback" not in terminal.printed
+    assert not terminal.screen.cursor.hidden
+    partial = checkpoint.load(tmp_path / "tour" / "pretrain-a.h5.part")
+    assert len(partial.history["recon_error"]) >= 1  # whole ones, when and as it was stopped
+
+
 # -- what it draws ---------------------------------------------------------------------------
 
 

@@ -153,7 +153,9 @@ def _read_one(folder: Path, prefix: str, file: str) -> tuple[NDArray[np.uint8], 
         return parse_idx(content, str(path), n_dimensions), str(path)
     if folders:
         raise DataError(f"{folders[0]}: is a folder, and no file of that name is in it")
-    raise DataError(f"{folder}: there is no {prefix}{file} or {prefix}{file}.gz in it")
+    packed = next((name for name in sorted(_listed(folder)) if name.endswith(".npz")), None)
+    hint = f"; name the file itself: {folder / packed}" if packed else ""
+    raise DataError(f"{folder}: there is no {prefix}{file} or {prefix}{file}.gz in it{hint}")
 
 
 # -- IDX files -----------------------------------------------------------------------------------
