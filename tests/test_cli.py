@@ -25,7 +25,8 @@ from hinton06.recipes import RECIPES
 COMMANDS = (
     "pretrain", "finetune-bp", "finetune-cws", "evaluate", "combine", "sample", "table1",
     "replicas", "translated", "unlabelled", "generative", "figures", "show",
-    "demo", "likelihood", "heard", "finetune-pairs", "report", "compare", "recognise", "export", "tour", "help", "completion",
+    "demo", "likelihood", "heard", "finetune-pairs", "report", "compare", "recognise", "export",
+    "tour", "help", "completion",
 )  # fmt: skip
 PRETRAIN = ["--layers", "12-10-14", "--passes", "2", "--recipe", "quick", "--threads", "1"]
 BACKPROP = ["--max-epochs", "3", "--patience", "1", "--recipe", "quick", "--threads", "1"]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from hinton06 import provenance
 from hinton06.hearing import Count, Heard, Picture
+from hinton06.loading import RunFile
 from hinton06.recipes import counted
-from hinton06.records import Tree
+from hinton06.records import Tree, to_tree
 from hinton06.report import captioned, files
 from hinton06.report.scores import interval
 from hinton06.report.table import Column, Table
@@ -36,12 +37,19 @@ def table(found: Sequence[Heard], threads: int) -> Table:
     ]
     made = {"options": dataclasses.asdict(options), "threads": threads}
     made |= {"readers": dict(found[0].readers), "by_speaker": speakers}
-    made |= {"sha256": {heard.file.path.name: heard.file.digest for heard in found}}
+    made |= {"files": [_file(heard.file) for heard in found]}
     further = [Table(_COLUMNS, speakers, title=_BY)] if speakers else []
     return Table(
         _COLUMNS, rows, name="heard", legend=_legend(found[0]), notes=notes, further=further,
         extra=made | {"provenance": provenance.describe()},
     )  # fmt: skip
+
+
+def _file(file: RunFile) -> Tree:
+    own = file.provenance
+    return {"file": file.path.name, "sha256": file.digest, "settings": to_tree(file.settings)} | {
+        name: own.get(name) for name in ("cpu_seconds", "git")
+    }
 
 
 def _rows(heard: Heard, counts: Sequence[Count]) -> list[Tree]:
