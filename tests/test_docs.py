@@ -43,6 +43,7 @@ TABLES = {
         "generative/generative",
         "generative/methods/methods",
         "likelihood/layers/likelihood",
+        "heard/heard",
     ],
 }
 
