@@ -25,7 +25,9 @@ if TYPE_CHECKING:
         finetune_bp,
         finetune_cws,
         finetune_from_random,
+        finetune_ws,
         pretrain,
+        wake_sleep_from_random,
     )
     from hinton06.mnist import DataError
     from hinton06.net import Net, load
@@ -43,6 +45,8 @@ _FROM = {
     "finetune_bp": "learning",
     "finetune_cws": "learning",
     "finetune_from_random": "learning",
+    "finetune_ws": "learning",
+    "wake_sleep_from_random": "learning",
     "extend": "learning",
     "CheckpointError": "checkpoint",
     "DataError": "mnist",
@@ -60,11 +64,13 @@ __all__ = [
     "finetune_bp",
     "finetune_cws",
     "finetune_from_random",
+    "finetune_ws",
     "load",
     "mnist",
     "nets",
     "prepare",
     "pretrain",
+    "wake_sleep_from_random",
 ]
 
 

@@ -15,22 +15,32 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hinton06.dropout import Dropout
 from hinton06.finetuning import FineTuning
 from hinton06.models import Classifier
 from hinton06.numerics import Array, Labels, batches, label_errors, product, take_batch, times_slope
 from hinton06.recipes import BackpropSettings, counted
 from hinton06.recognition import case_costs, log_probs, up_pass
-from hinton06.updates import Momentum, Step, conjugate_gradient
+from hinton06.updates import Momentum, Step, conjugate_gradient, rate_share_at
 
 
 class Backpropagation:
     """The gradient of the log probability of the labels, and momentum updates of `net` along it.
 
     In batches of at most `batch_size`. "Five strategies for learning multilayer networks", no. 4.
+    With `dropout`, of the units that are kept; incoming weights of hidden units are then at most
+    `max_norm` long, if that is not 0.
     """
 
-    def __init__(self, net: Classifier, batch_size: int) -> None:
-        self.net = net
+    def __init__(
+        self,
+        net: Classifier,
+        batch_size: int,
+        dropout: Dropout | None = None,
+        max_norm: float = 0.0,
+    ) -> None:
+        self.net, self._dropout, self._max_norm = net, dropout, max_norm
+        self._keep = dropout.keep if dropout else (1.0,) * len(net.weights)
         dtype = net.weights[0].dtype
         self.weights = [Momentum(w) for w in net.weights]
         self.biases = [Momentum(b) for b in net.biases]
@@ -49,7 +59,8 @@ class Backpropagation:
         layers = [buffer[: len(labels)] for buffer in self._layers]
         take_batch(images, rows, layers[0])
         errors = self._deltas[-1][: len(labels)]
-        return label_errors(up_pass(self.net, layers), labels, case_weights, errors)
+        up = self._dropout.up_pass if self._dropout else up_pass
+        return label_errors(up(self.net, layers), labels, case_weights, errors)
 
     def backward(self, n: int, lowest: int = 0) -> Iterator[tuple[int, Array, Array]]:
         """Send the top gradient of n cases down: each layer's two factors, from the top.
@@ -67,12 +78,12 @@ class Backpropagation:
                 product(delta, self.net.weights[number].T, delta_below)
             yield number, below.T, delta
             if number > lowest:
-                times_slope(delta_below, below)
+                times_slope(delta_below, below, self._keep[number])
 
     def learn(
         self,
         images: NDArray[Any],
-        rows: NDArray[np.intp],
+        rows: Any,
         labels: Labels,
         case_weights: Array,
         step: Step,
@@ -83,6 +94,8 @@ class Backpropagation:
         for number, data, delta in self.backward(len(labels), lowest):
             self.weights[number].step_product(data, delta, 1 / len(labels), step)
             self.biases[number].step_sum(delta, 1 / len(labels), step)
+            if number < len(self.weights) - 1:
+                self.weights[number].limit(self._max_norm)
         return costs
 
 
@@ -148,13 +161,20 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
     one of both is given, or it raises ValueError. `max_epochs` ends either. Each epoch gives
     ``sampled_cost`` (nats per 100 sampled cases, weighted to be unbiased) and ``easy_share`` beside
     what `FineTuning` measures. Source: "Details of the discriminative fine-tuning procedure".
+
+    With dropout the rate falls, in `epochs` epochs, to `final_share` of itself, where it stays, and
+    no rule stops learning before: falling, it takes errors and costs along. What is compared with
+    `target`, as all that is measured, is the cost of the whole net, of which nothing is left out;
+    only ``sampled_cost`` is that of what learns. Each epoch gives its ``rate`` as well.
     """
 
     ask = staticmethod(log_probs)
 
     def _prepare(self) -> None:
         net, n = self.net, len(self._train)
-        self._backprop = Backpropagation(net, min(self.settings.batch, n))
+        self._dropout = Dropout.of(self.settings, len(net.weights) - 1, self._masks)
+        size = min(self.settings.batch, n)
+        self._backprop = Backpropagation(net, size, self._dropout, self.settings.max_norm)
         parts = {"weights": self._backprop.weights, "biases": self._backprop.biases}
         self.momenta = {f"{part}{i}": m for part, ms in parts.items() for i, m in enumerate(ms, 1)}
         self._sampler = CaseSampler(n, self.settings, self._rng)
@@ -162,6 +182,8 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
 
     def rule_met(self) -> str | None:
         """The stopping rule that is met, in words, or None."""
+        if self.epoch < self.settings.epochs:
+            return None
         if self._target is not None:
             met = self.selected.train.cost_per_100 <= self._target
             return f"training cost down to {self._target:.4g} per 100" if met else None
@@ -190,7 +212,8 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
             expected = self.selected.epoch + self.settings.patience
         else:
             expected = _reaches(self.train_costs, self._target)
-        return min(max(expected, self.epoch + 1), self.settings.max_epochs)
+        soonest = max(self.epoch + 1, self.settings.epochs)
+        return min(max(expected, soonest), self.settings.max_epochs)
 
     def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
         """As many sampled cases as the training set has."""
@@ -198,6 +221,7 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         top_only = self.epoch < self.settings.top_only_epochs
         lowest = len(self.net.weights) - 1 if top_only else 0
         order = None if by_momentum else self._rng.permutation(n)
+        self._train.begin(self.epoch)
         total = weight = 0.0
         for batch in batches(n, self.settings.batch):
             size = batch.stop - batch.start
@@ -208,26 +232,32 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
             total, weight = total + cost, weight + cases
             tick(self._case_work * size)
         easy_share = float(self._sampler.easy.mean())
-        return {"sampled_cost": 100 * (total / weight), "easy_share": easy_share}
+        row = {"sampled_cost": 100 * (total / weight), "easy_share": easy_share}
+        return row | {"rate": self.rate()} if self._dropout else row
+
+    def rate(self) -> float:
+        """Of the present epoch."""
+        settings = self.settings
+        rate = settings.rate if self._target is None else settings.all_cases_rate
+        return rate * rate_share_at(self.epoch, settings.epochs, settings.final_share)
 
     def _learn_by_momentum(self, size: int, lowest: int) -> tuple[float, float]:
         """The weighted cost of so many cases, and their weight."""
-        rate = self.settings.rate if self._target is None else self.settings.all_cases_rate
-        step = Step(rate, self.settings.momentum, self.settings.decay)
+        step = Step(self.rate(), self.settings.momentum, self.settings.decay)
         rows, weights = self._sampler.batch(size)
         labels = self._train.labels[rows]
-        costs = self._backprop.learn(self._train.images, rows, labels, weights, step, lowest)
+        costs = self._backprop.learn(*self._train.learned(rows), labels, weights, step, lowest)
         self._sampler.note(rows, costs)
         return float(costs @ weights), float(weights.sum())
 
     def _learn_by_cg(self, rows: NDArray[np.intp], lowest: int) -> tuple[float, float]:
         """The summed cost of these cases, and how many they are."""
-        n, labels = len(rows), self._train.labels[rows]
+        n, labels, images = len(rows), self._train.labels[rows], self._train.learned(rows)
         ones = np.ones(n, self.net.weights[0].dtype)
 
         def cost_and_gradient() -> tuple[float, list[Array]]:
             """Mean cost in nats, and its downhill-is-negative gradient, weights first."""
-            costs = self._backprop.forward(self._train.images, rows, labels, ones)
+            costs = self._backprop.forward(*images, labels, ones)
             weights: list[Array] = []
             biases: list[Array] = []
             for _, data, delta in self._backprop.backward(n, lowest):

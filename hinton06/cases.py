@@ -25,9 +25,13 @@ def random_stream(
     seed: int, use: Use, split_name: str | None, start: str = ""
 ) -> np.random.Generator:
     """Independent random numbers for each seed, use, split, and digest of a start if it is told."""
-    place = 3 if split_name is None else mnist.SPLITS.index(split_name)
     words = [int(start[at : at + 8], 16) for at in range(0, len(start), 8)]
-    return stream(seed, use, place, *words)
+    return stream(seed, use, place_of(split_name), *words)
+
+
+def place_of(split_name: str | None) -> int:
+    """A split's number for random numbers, or that of all cases."""
+    return 3 if split_name is None else mnist.SPLITS.index(split_name)
 
 
 def split_of(digits: Digits, name: str | None) -> Split:

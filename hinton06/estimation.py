@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hinton06 import likelihood, numerics
+from hinton06 import directed, likelihood, numerics
+from hinton06.directed import Dreamer
 from hinton06.evaluation import EVERY_CASE, CaseSelection, parts_of
 from hinton06.generation import Generator
 from hinton06.likelihood import LogZ, Tick
@@ -104,7 +105,7 @@ def _layers(file: RunFile, wanted: Sequence[int]) -> Sequence[int | None]:
 
 
 def _estimated(
-    generator: Generator,
+    generator: Generator | Dreamer,
     learned: Cases,
     parts: Mapping[str, Cases],
     settings: LikelihoodSettings,
@@ -112,19 +113,16 @@ def _estimated(
     tick: Tick,
 ) -> tuple[LogZ, dict[bool, dict[str, LogP]]]:
     """Log Z, and log p of each part's images: alone and, where there are labels, with them."""
-    rng, weights = stream(seed, Use.LOG_Z), generator.rbm.weights.size
-    lower = sum(2.0 * layer[0].size for layer in generator.up)
-    annealing = 4.0 * settings.chains * settings.temperatures * weights
-    asking = {part: len(cases) * (lower + weights) for part, cases in parts.items()}
-    whole = annealing + sum(asking.values())
-    rows = rng.permutation(len(learned))[:_BASE_CASES]
-    images = likelihood.binarised(learned.images[rows], rng, settings.binary)
-    labels = learned.labels[rows] if generator.n_labels else None
-    states = likelihood.visible_states(generator, images, rng, labels)
-    log_z = likelihood.estimate_log_z(
-        generator.rbm, states, rng, settings.chains, settings.temperatures, settings.rounds,
-        lambda share: tick(share * annealing / whole),
-    )  # fmt: skip
+    log_z, annealing, asked = LogZ(exact=0.0), 0.0, 1.0  # a directed net is normalised
+    if isinstance(generator, Generator):
+        weights = generator.rbm.weights.size
+        annealing = 4.0 * settings.chains * settings.temperatures * weights
+        asked = sum(2.0 * layer[0].size for layer in generator.up) + weights
+    whole = annealing + asked * sum(map(len, parts.values()))
+    if isinstance(generator, Generator):
+        log_z = _log_z(
+            generator, learned, settings, seed, lambda share: tick(share * annealing / whole)
+        )
     ways = (False, True) if generator.n_labels else (False,)
     found: dict[bool, dict[str, LogP]] = {labelled: {} for labelled in ways}
     for number, (part, cases) in enumerate(parts.items()):
@@ -132,20 +130,38 @@ def _estimated(
             logs = _log_weights(generator, cases, labelled, settings.binary, (seed, number))
             error = float(logs.std(ddof=1)) / math.sqrt(len(logs)) if len(logs) > 1 else 0.0
             values[part] = LogP(len(logs), float(logs.mean()) - log_z.value, error)
-        tick(asking[part] / whole)
+        tick(asked * len(cases) / whole)
     return log_z, found
 
 
+def _log_z(
+    generator: Generator, learned: Cases, settings: LikelihoodSettings, seed: int, tick: Tick
+) -> LogZ:
+    """Log Z of a generator's RBM, its base rates those of training cases."""
+    rng = stream(seed, Use.LOG_Z)
+    rows = rng.permutation(len(learned))[:_BASE_CASES]
+    images = likelihood.binarised(learned.images[rows], rng, settings.binary)
+    labels = learned.labels[rows] if generator.n_labels else None
+    states = likelihood.visible_states(generator, images, rng, labels)
+    return likelihood.estimate_log_z(
+        generator.rbm, states, rng, settings.chains, settings.temperatures, settings.rounds, tick
+    )
+
+
 def _log_weights(
-    generator: Generator, cases: Cases, labelled: bool, binary: str, place: tuple[int, int]
-) -> likelihood.Floats:
+    generator: Generator | Dreamer, cases: Cases, labelled: bool, binary: str,
+    place: tuple[int, int],
+) -> likelihood.Floats:  # fmt: skip
     """`likelihood.log_weights` of a part's images, the same binary ones for every model."""
     pixels, up = (stream(place[0], use, place[1]) for use in (Use.BINARY_PIXELS, Use.UP_PASSES))
     logs = np.empty(len(cases))
     for rows in numerics.batches(len(cases), _BLOCK):
         images = likelihood.binarised(cases.images[rows], pixels, binary)
         labels = cases.labels[rows] if labelled else None
-        logs[rows] = likelihood.log_weights(generator, images, up, labels)
+        if isinstance(generator, Dreamer):
+            logs[rows] = directed.log_weights(generator.net, images, up, labels)
+        else:
+            logs[rows] = likelihood.log_weights(generator, images, up, labels)
     return logs
 
 

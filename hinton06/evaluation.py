@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hinton06 import recognition
-from hinton06.annealing import Spread, sample
+from hinton06.annealing import Spread
 from hinton06.cases import cases_held_out, cases_learned
 from hinton06.kinds import Recogniser
 from hinton06.lineage import PRETRAINED, VALIDATED
@@ -33,27 +33,31 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "label-gibbs": ("rounds", "seed"),
     "sampling": ("passes", "temperatures", "seed"),
 }
-"""How a generative net can be asked for the label of an image, and what of `Method` each uses."""
+"""How a net with a memory is asked for the label of an image, and what of `Method` each uses."""
+
+EVERY_METHOD: Mapping[str, tuple[str, ...]] = {**METHODS, "up-pass": ()}
+"""These, and the plain way of a directed net."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """How a generative net is asked for the label of an image: a name of `METHODS`.
+    """How a generative net is asked for the label of an image: a name of `EVERY_METHOD`.
 
     `passes` are stochastic up-passes an image, `rounds` those of Gibbs sampling, `temperatures`
-    distributions between recognition and generation. Source: "There are several different ways of
+    distributions between recognition and generation, None for as many as are usual of the net: 0 of
+    a directed one, whose passes are only weighed. Source: "There are several different ways of
     using the generative model for discrimination."
     """
 
     name: str = "free-energy"
     passes: int = 20
     rounds: int = 200
-    temperatures: int = 10
+    temperatures: int | None = None
     seed: int = 0
 
     def settings(self) -> dict[str, int]:
         """The values that the method makes use of."""
-        return {name: getattr(self, name) for name in METHODS[self.name]}
+        return {name: getattr(self, name) for name in EVERY_METHOD[self.name]}
 
     def ask(
         self, recogniser: Recogniser, images: Any, tick: Callable[[float], None], part: str
@@ -62,14 +66,14 @@ class Method:
 
         Those of `part` are asked for with random numbers of its own.
         """
-        if self.name == "free-energy":
+        if self.name in ("free-energy", "up-pass"):
             answer = recogniser.log_probs(images)
             tick(1.0)
             return answer, None
         use = Use[self.name.replace("-", "_").upper()]
         net, rng = recogniser.net, stream(self.seed, use, PARTS.index(part))
         if self.name == "sampling":
-            samples = sample(net, images, rng, self.passes, self.temperatures, tick)
+            samples = recogniser.sample(net, images, rng, self.passes, self.temperatures, tick)
             return samples.log_probs(), samples.spread()
         if self.name == "label-gibbs":
             answer = recognition.gibbs_label_log_probs(net, images, rng, self.rounds)
@@ -150,10 +154,9 @@ def evaluate(
     nets = []
     for path in [paths] if isinstance(paths, Path) else paths:
         net = file, recogniser, digits = _recogniser(context.digits, path)
-        if methods and not recogniser.generates:
-            alone = f"{path}: is a classifier and has its softmax alone"
-            raise RunError(f"{alone}; methods are for generative nets and stacks with labels")
-        every: Sequence[Method | None] = methods or [Method() if recogniser.generates else None]
+        fitted = [_fitted(method, file, recogniser) for method in methods]
+        every: Sequence[Method | None] = fitted or [Method(name) for name in recogniser.methods[:1]]
+        every = every or [None]
         nets.append((net, every, parts_of(file, digits, selection)))
     return [
         evaluation
@@ -161,6 +164,24 @@ def evaluate(
         for method in every
         for evaluation in _asked(context, net, method, parts)
     ]
+
+
+def _fitted(method: Method, file: RunFile, recogniser: Recogniser) -> Method:
+    """A method with the net's own temperatures; `RunError` if it is none for such a net."""
+    if not recogniser.methods:
+        alone = f"{file.path}: is a classifier and has its softmax alone"
+        raise RunError(f"{alone}; methods are for generative nets and stacks with labels")
+    if method.name not in recogniser.methods:
+        known = " or ".join(recogniser.methods)
+        raise RunError(f"{file.path}: {file.kind.about} is asked by {known}, not {method.name}")
+    if method.name != "sampling":
+        return method
+    if method.temperatures is None:
+        return replace(method, temperatures=recogniser.temperatures)
+    if method.temperatures and not recogniser.temperatures:
+        weighed = f"the passes of {file.kind.about} are only weighed"
+        raise RunError(f"{file.path}: {weighed}, with --temperatures 0")
+    return method
 
 
 def _asked(

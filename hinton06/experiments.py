@@ -21,18 +21,29 @@ import numpy as np
 
 from hinton06 import cases
 from hinton06.backprop import DiscriminativeFineTuning
-from hinton06.cases import cases_held_out, cases_learned, random_stream, split_of, split_recorded
+from hinton06.cases import (
+    cases_held_out,
+    cases_learned,
+    place_of,
+    random_stream,
+    split_of,
+    split_recorded,
+)
 from hinton06.checkpoint import CheckpointError
+from hinton06.directed import WakeSleepTraining, top_biases
+from hinton06.distortion import Distorter
+from hinton06.dropout import UnfitDropoutError
 from hinton06.evaluation import finite_score
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Context, Outcome, RunFile, load, naming, second_of, typed
 from hinton06.mnist import SPLITS, Digits, shown_classes
-from hinton06.models import Classifier, PairNet, Pathway, Rbm
+from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, PairNet, Pathway, Rbm
 from hinton06.numerics import one_hot_targets
 from hinton06.pairing import PairLearner
 from hinton06.recipes import (
     BackpropSettings,
+    DirectedSettings,
     PairSettings,
     PretrainSettings,
     WakeSleepSettings,
@@ -45,8 +56,8 @@ from hinton06.streams import Use, stream
 from hinton06.training import Run, RunError, Watcher, partial_path
 from hinton06.wakesleep import GenerativeFineTuning
 
-_Start = Callable[[Cases, Cases | None, np.random.Generator], Any]
-"""Makes a learner of training cases, of validation cases and with random numbers."""
+_Start = Callable[[Cases, Cases | None, np.random.Generator, np.random.Generator | None], Any]
+"""Makes a learner of training cases, of validation cases, with random numbers, and for masks."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,19 @@ class _Call:
         folder = None if digits.folder is None else str(digits.folder.resolve())
         about = {"data": digits.sha256, "data_folder": folder, "classes": digits.odd_classes}
         return {**about, "seed": self.seed, "threads": threads}
+
+    def _distorted(self, train: Cases, use: Use, lineage: Lineage) -> Cases:
+        """The same; distorted when they are learned, if the settings say so."""
+        asked, place = self.settings.distortions, place_of(lineage.split)
+        if not asked:
+            return train
+
+        def of_epoch(epoch: int) -> np.random.Generator:
+            return stream(self.seed, Use.DISTORTIONS, use, place, epoch)
+
+        return replace(
+            train, distorter=Distorter(self.context.digits.shape, **asked, stream_of=of_epoch)
+        )
 
     def _say_unlearned(self, train: Cases, valid: Cases | None) -> None:
         """A net is wrong about every case of a class that it has not learned."""
@@ -119,10 +143,17 @@ class _Call:
             with context.computing():
                 valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
                 with naming(path):
-                    train = cases_learned(context.digits, lineage)
+                    train = self._distorted(cases_learned(context.digits, lineage), use, lineage)
                 self._say_unlearned(train, valid)
-                rng = random_stream(self.seed, use, lineage.split, again)
-                started = start(train, valid, rng)
+                rng, masks = random_stream(self.seed, use, lineage.split, again), None
+                if getattr(settings, "dropout", False):
+                    on_all = lineage.role == EXTENDED
+                    mask_use = Use.DROPOUT_ON_ALL if on_all else Use.DROPOUT
+                    masks = random_stream(self.seed, mask_use, lineage.split, again)
+                try:
+                    started = start(train, valid, rng, masks)
+                except UnfitDropoutError as error:
+                    raise RunError(f"{path}: {error}") from None
                 if isinstance(context.progress, Watcher):
                     up = KINDS[kind].up
                     context.progress.watch(lambda: up(started.net)[0][0], context.digits.shape)
@@ -152,7 +183,9 @@ def _outcome(
     if valid is not None:
         found["valid"] = scored(valid)
     found |= {"test": finite_score(name, test, labels), "test_log_probs": test}
-    measured = learner.measured_outcome() or {"train": scored(train)}
+    measured = learner.measured_outcome()
+    if "train" not in measured:
+        measured |= {"train": scored(train)}
     return Outcome(**found, test_labels=labels, **measured)
 
 
@@ -206,13 +239,17 @@ def pretrain(
         theirs, below = file.child(PRETRAINED), file.model[:-1]
         lineage = replace(lineage, parents=theirs.parents, below=theirs.below)
 
-    def learner(train: Cases, valid: Cases | None, rng: np.random.Generator) -> GreedyStack:
+    def learner(
+        train: Cases, valid: Cases | None, rng: np.random.Generator, _masks: Any
+    ) -> GreedyStack:
         targets = one_hot_targets(train.labels, digits.n_classes) if labels else None
         used, a_pass = settings, -(-len(train) // settings.batch)
         if used.updates:  # as many passes as make them
             used = replace(used, passes=max(1, round(used.updates / a_pass)))
         images = None if valid is None else valid.images
-        return GreedyStack(train.images, used, rng, targets, train.labels, below, images)
+        return GreedyStack(
+            train.images, used, rng, targets, train.labels, below, images, train.distorter
+        )
 
     use = Use.PRETRAINING_ON_STACK if lower else Use.PRETRAINING
     return call.perform("stack", "pretrain", use, lineage, learner)
@@ -260,15 +297,13 @@ def finetune(
     digits = call.context.digits
     start = load(pretrained).of_kind("stack")
     start.check_pixels(digits)
-    images, drawn_with = start.lineage.images, start.lineage.seed
+    images = start.lineage.images
     with naming(pretrained):
         if images and labelled > images:
             raise RunError(
                 f"has learned {counted(images, 'image')}, and {labelled} are to be labelled"
             )
-        if images and drawn_with != seed:
-            drawn = f"its images were drawn with --seed {drawn_with}"
-            raise RunError(f"{drawn}, and their labels would be with {seed}")
+        _check_drawn(start, seed)
         lineage = start.child(
             VALIDATED, **call.own(), labelled=labelled or images,
             split_sha256=split_recorded(digits, start.lineage).sha256,
@@ -276,10 +311,18 @@ def finetune(
         cases.rows_learned(digits, lineage)
     return call.perform(
         "classifier", "finetune-bp", Use.BACKPROP, lineage,
-        lambda train, valid, rng: DiscriminativeFineTuning(
-            Classifier.on_stack(start.model, digits.n_classes), train, settings, rng, valid
+        lambda train, valid, rng, masks: DiscriminativeFineTuning(
+            Classifier.on_stack(start.model, digits.n_classes), train, settings, rng, valid,
+            masks=masks,
         ),
     )  # fmt: skip
+
+
+def _check_drawn(start: RunFile, seed: int) -> None:
+    """The labels of few images are those of the same cases."""
+    if start.lineage.images and start.lineage.seed != seed:
+        drawn = f"its images were drawn with --seed {start.lineage.seed}"
+        raise RunError(f"{drawn}, and their labels would be with {seed}")
 
 
 def extend(
@@ -298,10 +341,11 @@ def extend(
     context = replace(context, digits=start.fitted(context.digits))
     call = _Call(context, path, settings, recipe, seed)
     lineage = start.child(EXTENDED, **call.own(), target_cost=reached.cost_per_100)
+    used = replace(settings, epochs=settings.extension_epochs)
     return call.perform(
         "classifier", "extend", Use.BACKPROP_ON_ALL, lineage,
-        lambda train, valid, rng: DiscriminativeFineTuning(
-            start.model, train, settings, rng, valid, lineage.target_cost
+        lambda train, valid, rng, masks: DiscriminativeFineTuning(
+            start.model, train, used, rng, valid, lineage.target_cost, masks=masks
         ),
         start.outcome.epochs,
     )  # fmt: skip
@@ -360,12 +404,14 @@ def finetune_from_random_on_split(
     recipe: str = "custom",
     seed: int = 0,
     labelled: int = 0,
+    translations: int = 0,
 ) -> Result:
     """Backpropagation without pretraining on one split's training cases, stopped by validation.
 
-    Images and labels of so many `labelled` cases are used; 0 for all. The rate is `all_cases_rate`,
-    as from every random start. Source: "a network of the same size that does not make use of the
-    unlabeled examples", "Using extra unlabeled data".
+    Images and labels of so many `labelled` cases are used, 0 for all; images in all `translations`
+    by up to so many pixels. The rate is `all_cases_rate`, as from every random start. Source: "a
+    network of the same size that does not make use of the unlabeled examples", "Using extra
+    unlabeled data".
     """
     call = _Call(context, path, settings, recipe, seed).told_apart()
     digits = call.context.digits
@@ -373,7 +419,7 @@ def finetune_from_random_on_split(
         lineage = Lineage(
             **call.own(), role=VALIDATED, split=split_name,
             split_sha256=split_of(digits, split_name).sha256, layers=layers, labelled=labelled,
-            random_start=True,
+            translations=translations, random_start=True,
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
     used = replace(settings, rate=settings.all_cases_rate)
@@ -385,9 +431,9 @@ def _from_random(call: _Call, lineage: Lineage, settings: BackpropSettings, use:
     sizes = (digits.n_pixels, *lineage.layers, digits.n_classes)
     return call.perform(
         "classifier", "not pretrained", use, lineage,
-        lambda train, valid, rng: DiscriminativeFineTuning(
+        lambda train, valid, rng, masks: DiscriminativeFineTuning(
             Classifier.random(sizes, settings.initial_scale, rng), train, settings, rng, valid,
-            lineage.target_cost,
+            lineage.target_cost, masks=masks,
         ),
     )  # fmt: skip
 
@@ -410,7 +456,7 @@ def finetune_generative(
     """
     file = load(start)
     recogniser = file.recogniser()
-    if not recogniser.generates:
+    if not isinstance(recogniser.net, DeepBeliefNet):
         file.of_kind("generative")
     digits = file.fitted(context.digits)
     call = _Call(replace(context, digits=digits), path, settings, recipe, seed)
@@ -420,13 +466,18 @@ def finetune_generative(
         if settings.generative == "pretraining" and file.kind.name != "stack":
             needed = f"the pretraining's gradient needs {KINDS['stack'].about}"
             raise RunError(f"{needed}, whose generative and recognition weights are the same")
+        if settings.dropout and not settings.mixed:
+            mixed = "with backpropagation's: --bp-weight or --search-bp-weight"
+            raise RunError(f"there is no dropout in this gradient, but where it is mixed {mixed}")
         digest = split_recorded(digits, file.lineage).sha256
         lineage = file.child(VALIDATED, **call.own(), split_sha256=digest)
         cases.rows_learned(digits, lineage)
     use = Use.WAKE_SLEEP if file.kind.name == "stack" else Use.WAKE_SLEEP_AGAIN
     return call.perform(
         "generative", "finetune-cws", use, lineage,
-        lambda train, valid, rng: GenerativeFineTuning(recogniser.net, train, settings, rng, valid),
+        lambda train, valid, rng, masks: GenerativeFineTuning(
+            recogniser.net, train, settings, rng, valid, masks=masks
+        ),
     )  # fmt: skip
 
 
@@ -447,16 +498,88 @@ def extend_generative(
     start, reached = _validated(fine_tuned, "generative", "can be extended")
     context = replace(context, digits=start.fitted(context.digits))
     bp_weight, epochs = start.outcome.bp_weight, start.outcome.epochs
+    if settings.dropout and not bp_weight:
+        raise RunError(f"{fine_tuned}: was learned without backpropagation, where dropout would be")
     used = replace(settings, bp_weight=bp_weight, search_bp_weight=False)
     call = _Call(context, path, used, recipe, seed)
     target = reached.error_rate
     lineage = start.child(EXTENDED, **call.own(), target_error_rate=target, schedule_done=epochs)
     return call.perform(
         "generative", "extend", Use.WAKE_SLEEP_ON_ALL, lineage,
-        lambda train, valid, rng: GenerativeFineTuning(
-            start.model, train, used, rng, valid, target, epochs
+        lambda train, valid, rng, masks: GenerativeFineTuning(
+            start.model, train, used, rng, valid, target, epochs, masks
         ),
         epochs,
+    )  # fmt: skip
+
+
+# -- plain wake-sleep ----------------------------------------------------------------------------
+
+
+def finetune_directed(
+    context: Context,
+    path: Path,
+    start: Path,
+    settings: DirectedSettings,
+    recipe: str = "custom",
+    seed: int = 0,
+) -> Result:
+    """Plain wake-sleep from a stack; validation picks the epoch.
+
+    On the cases that the stack was learned on, with their labels, of which the net that it becomes
+    knows nothing at first. Source: "the performance of ... the 'wake-sleep'
+    algorithm (strategy five) can be greatly improved by using a 'pre-training' phase".
+    """
+    call = _Call(context, path, settings, recipe, seed).told_apart()
+    digits = call.context.digits
+    file = load(start).of_kind("stack")
+    file.check_pixels(digits)
+    with naming(start):
+        _check_drawn(file, seed)
+        digest = split_recorded(digits, file.lineage).sha256
+        labelled = file.lineage.images
+        lineage = file.child(VALIDATED, **call.own(), split_sha256=digest, labelled=labelled)
+        cases.rows_learned(digits, lineage)
+
+    def learner(
+        train: Cases, valid: Cases | None, rng: np.random.Generator, _masks: Any
+    ) -> WakeSleepTraining:
+        net = DirectedNet.on_stack(file.model, digits.n_classes)
+        np.copyto(net.top_bias, top_biases(net, train.images))
+        return WakeSleepTraining(net, train, settings, rng, valid)
+
+    return call.perform("directed", "finetune-ws", Use.DIRECTED, lineage, learner)
+
+
+def directed_from_random(
+    context: Context,
+    path: Path,
+    split_name: str,
+    settings: DirectedSettings,
+    layers: tuple[int, ...],
+    recipe: str = "custom",
+    seed: int = 0,
+) -> Result:
+    """Plain wake-sleep from small random weights, on one split's training cases.
+
+    Source: "we can learn both sets of weights by starting with small random values and alternating
+    between two phases of learning".
+    """
+    call = _Call(context, path, settings, recipe, seed).told_apart()
+    digits = call.context.digits
+    with naming(path):
+        lineage = Lineage(
+            **call.own(), role=VALIDATED, split=split_name,
+            split_sha256=split_of(digits, split_name).sha256, layers=layers, random_start=True,
+        )  # fmt: skip
+        cases.rows_learned(digits, lineage)
+    sizes = (digits.n_pixels, *layers)
+    return call.perform(
+        "directed", "finetune-ws", Use.DIRECTED_RANDOM, lineage,
+        lambda train, valid, rng, _masks: WakeSleepTraining(
+            DirectedNet.random(sizes, digits.n_classes, settings.initial_sd, rng),
+            train, settings, rng, valid,
+        ),
     )  # fmt: skip
 
 
@@ -509,7 +632,9 @@ def finetune_pairs(
     )  # fmt: skip
     place = SPLITS.index(str(lineage.split))
 
-    def learner(train: Cases, valid: Cases | None, rng: np.random.Generator) -> PairLearner:
+    def learner(
+        train: Cases, valid: Cases | None, rng: np.random.Generator, _masks: Any
+    ) -> PairLearner:
         assert valid is not None
         n_pen = sum(pathway.n_pen for pathway in pathways)
         memory = Rbm.random(n_pen, settings.features, settings.initial_sd, rng)

@@ -20,7 +20,7 @@ import numpy as np
 
 from hinton06 import provenance
 from hinton06.loading import RunFile
-from hinton06.models import Classifier, DeepBeliefNet, Rbm, Stack
+from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, Rbm, Stack
 from hinton06.numerics import Array
 from hinton06.records import Tree, to_tree
 from hinton06.report.files import ReportError, save
@@ -106,6 +106,8 @@ def matlab_names(model: Any) -> Tree:
             name: np.vstack([weights, bias])
             for name, weights, bias in zip(names, model.weights, model.biases, strict=True)
         }
+    if isinstance(model, DirectedNet):
+        return model.parameters()  # which that code does not have
     if isinstance(model, DeepBeliefNet):
         return {
             "vishid": model.vishid,
@@ -207,12 +209,15 @@ def _onnx(file: RunFile) -> bytes:
     graph, model, data = _Graph(onnx), file.model, "images"
     layers = file.kind.up(model)
     for number, (weights, bias) in enumerate(layers, 1):
-        if number == len(layers) and model.n_classes and not isinstance(model, Classifier):
+        if number == len(layers) and model.n_classes and isinstance(model, Stack | DeepBeliefNet):
             continue  # of the memory, whose units see the labels as well
         data = graph.layer(data, weights, bias, f"features{number}")
         graph.output(data, len(bias))
-    if isinstance(model, Classifier):
-        top = graph.affine(data, model.weights[-1], model.biases[-1], "classes")
+    if isinstance(model, Classifier | DirectedNet):
+        last = (model.weights[-1], model.biases[-1]) if isinstance(model, Classifier) else (
+            model.to_labels
+        )  # fmt: skip
+        top = graph.affine(data, *last, "classes")
         graph.node("LogSoftmax", [top], "log_probabilities", axis=1)
     elif model.n_classes:
         memory = model.memory if isinstance(model, DeepBeliefNet) else model[-1]

@@ -31,10 +31,11 @@ class Selected:
 class FineTuning(ABC, Generic[Net, Settings]):
     """A learner that measures its net after every epoch, and keeps the best.
 
-    With `valid` cases, the net of the fewest validation errors is kept, the first one of several;
-    without, learning stops at a `target`, and the last one is: exactly one of both is given, or it
-    raises ValueError. `net` is the start, changed in place; `schedule_done` epochs of a schedule
-    are behind it. Source: "Details of the discriminative fine-tuning procedure".
+    With `valid` cases, the net of the fewest validation errors is kept, the first one of several,
+    unless `better` says otherwise; without, learning stops at a `target`, and the last one is:
+    exactly one of both is given, or it raises ValueError. `net` is the start, changed in place;
+    `schedule_done` epochs of a schedule are behind it; `masks` draw what dropout leaves out, if it
+    is asked for. Source: "Details of the discriminative fine-tuning procedure".
     """
 
     ask: Callable[[Any, NDArray[Any]], Array]
@@ -51,6 +52,7 @@ class FineTuning(ABC, Generic[Net, Settings]):
         valid: Cases | None = None,
         target: float | None = None,
         schedule_done: int = 0,
+        masks: Generator | None = None,
     ) -> None:
         if (valid is None) == (target is None):
             raise ValueError("fine-tuning needs either validation cases or a target")
@@ -61,7 +63,7 @@ class FineTuning(ABC, Generic[Net, Settings]):
         self.valid_errors: list[int] = []
         self.train_costs: list[float] = []
         self._train, self._valid, self._rng, self._target = train, valid, rng, target
-        self.settings, self._schedule_done = settings, schedule_done
+        self.settings, self._schedule_done, self._masks = settings, schedule_done, masks
         self._prepare()
 
     @abstractmethod
@@ -91,6 +93,13 @@ class FineTuning(ABC, Generic[Net, Settings]):
         """More to be measured where there are validation cases."""
         return {}
 
+    def better(self, valid: Score, _more: Mapping[str, float]) -> bool:
+        """Whether the net is better than those before, by its validation score and `more_measured`.
+
+        It has fewer errors.
+        """
+        return not self.valid_errors or valid.errors < min(self.valid_errors)
+
     def train_measured(self, log_probs: Array) -> None:
         """The (n_train, n_classes) log probabilities of a whole measurement."""
 
@@ -117,19 +126,20 @@ class FineTuning(ABC, Generic[Net, Settings]):
         """One epoch, then the measurements; `tick` takes multiply-adds as they are done.
 
         Returns what `learn_epoch` and `more_measured` say; with validation ``valid_cost`` and
-        ``valid_errors``; in an epoch of fewest errors, else always, ``train_cost`` and
+        ``valid_errors``; in an epoch that is kept, else always, ``train_cost`` and
         ``train_errors``. Costs are nats per 100 cases.
         """
         row = self.learn_epoch(tick)
         self.epoch += 1
         if self._valid is not None:
             valid = score(self._asked(self._valid), self._valid.labels)
-            fewest = not self.valid_errors or valid.errors < min(self.valid_errors)
+            more = self.more_measured()
+            better = self.better(valid, more)
             self.valid_costs.append(valid.cost_per_100)
             self.valid_errors.append(valid.errors)
             row |= {"valid_cost": valid.cost_per_100, "valid_errors": float(valid.errors)}
-            row |= self.more_measured()
-            if not fewest:
+            row |= more
+            if not better:
                 return row
         log_probs = self._asked(self._train)
         self.train_measured(log_probs)
@@ -170,6 +180,7 @@ class FineTuning(ABC, Generic[Net, Settings]):
             "valid_costs": np.array(self.valid_costs, np.float64),
             "valid_errors": np.array(self.valid_errors, np.int64),
             "train_costs": np.array(self.train_costs, np.float64),
+            **({"masks": self._masks.bit_generator.state} if self._masks else {}),
             **self.own_state(),
         }
 
@@ -188,6 +199,8 @@ class FineTuning(ABC, Generic[Net, Settings]):
         self.restore_own(state)
         self.epoch = int(state["epoch"])
         self._rng.bit_generator.state = state["rng"]
+        if self._masks:
+            self._masks.bit_generator.state = state["masks"]
 
 
 def _velocities(momenta: Mapping[str, Any]) -> dict[str, Any]:

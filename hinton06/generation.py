@@ -42,6 +42,19 @@ class Generator:
         """The number of pixels of an image."""
         return int(self.up[0][0].shape[0]) if self.up else self.rbm.n_visible - self.n_labels
 
+    def dream(
+        self,
+        n_chains: int,
+        n_samples: int,
+        rounds: int,
+        rng: np.random.Generator,
+        labels: Labels | None = None,
+        tick: Callable[[float], None] = lambda _rounds: None,
+    ) -> Fantasies:
+        """`fantasies` of so many chains from their `start`."""
+        chains = start(self, n_chains, rng, labels)
+        return fantasies(self, chains, n_samples, rounds, rng, tick)
+
     @classmethod
     def of_net(cls, net: DeepBeliefNet) -> Generator:
         """The generative model of Figure 4, which shares the net's arrays."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from hinton06 import numerics
+from hinton06.dropout import Dropout
 from hinton06.models import DeepBeliefNet, Rbm
 from hinton06.numerics import Array, Labels
 from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts, reconstructs_states
@@ -29,17 +30,21 @@ class LabelBackpropagation:
     the logistic of the same input, the gradient of the log probability of the correct label on the
     way into top unit j is ``sum_k (target_k - p_k) s_kj``, from where it runs down as in any
     feedforward net. Generative parameters below the memory take no part in recognition.
+
+    With `dropout`, of pixels, hid, pen and top: a top unit that is left out has no part in F, and
+    what the others have is divided by their chance to be kept.
     """
 
-    def __init__(self, net: DeepBeliefNet, batch_size: int) -> None:
+    def __init__(self, net: DeepBeliefNet, batch_size: int, dropout: Dropout | None = None) -> None:
         if not net.n_labels:
             raise ValueError("a net without labels gives them no probability")
-        self.net = net
+        self.net, self._dropout = net, dropout
+        self._keep = dropout.keep if dropout else (1.0,) * 4
         names = "vishid hid_rec_bias hidpen pen_rec_bias pentop labtop lab_gen_bias top_bias"
         self.momenta = {name: Momentum(getattr(net, name)) for name in names.split()}
         dtype, n_top = net.vishid.dtype, net.memory.n_hidden
         n_hid, n_pen = net.hidpen.shape
-        sizes = {"hid": n_hid, "pen": n_pen, "top": n_top,
+        sizes = {"vis": net.n_pixels if dropout else 0, "hid": n_hid, "pen": n_pen, "top": n_top,
                  "hid_delta": n_hid, "pen_delta": n_pen}  # fmt: skip
         self._buffers = {name: np.empty((batch_size, size), dtype) for name, size in sizes.items()}
         self._slopes = np.empty((net.n_labels, batch_size, n_top), dtype)
@@ -49,13 +54,25 @@ class LabelBackpropagation:
         net = self.net
         buffer = {name: array[: len(data)] for name, array in self._buffers.items()}
         slopes = self._slopes[:, : len(data)]  # of every label, case and top unit
+        if self._dropout:  # the generative half has the same data, and all of them
+            np.copyto(buffer["vis"], data)
+            data = self._dropout.drop(0, buffer["vis"])
         hid = numerics.firing_probs(data, net.vishid, net.hid_rec_bias, buffer["hid"])
+        if self._dropout:
+            self._dropout.drop(1, hid)
         pen = numerics.firing_probs(hid, net.hidpen, net.pen_rec_bias, buffer["pen"])
+        if self._dropout:
+            self._dropout.drop(2, pen)
         inputs = numerics.affine(pen, net.pentop, net.top_bias, buffer["top"])
         # Beyond the limit a unit is off or on with every label, and softplus grows alike for all:
         # no probability changes.
         exp_inputs = np.exp(np.clip(inputs, -_SATURATED, _SATURATED, out=inputs), out=inputs)
+        if self._dropout:  # a factor of 0 leaves a unit out of sums and slopes
+            self._dropout.drop(3, exp_inputs)
+            exp_inputs *= exp_inputs.dtype.type(self._keep[3])
         minus_energies = numerics.log_sums(exp_inputs, np.exp(net.labtop), slopes)
+        if self._dropout:
+            minus_energies /= minus_energies.dtype.type(self._keep[3])
         minus_energies += net.lab_gen_bias  # the term of pen's biases is the same for all labels
         log_probabilities = numerics.log_softmax(minus_energies)
         errors = np.empty_like(log_probabilities)
@@ -75,17 +92,19 @@ class LabelBackpropagation:
     ) -> None:
         """From the (n, n_labels) gradients of minus the free energies to every parameter's."""
         momenta = self.momenta
-        momenta["labtop"].gather(np.matmul(errors.T[:, np.newaxis], slopes)[:, 0], step)
         momenta["lab_gen_bias"].gather_sum(errors, 1.0, step)
+        if self._dropout:
+            errors = errors / errors.dtype.type(self._keep[3])
+        momenta["labtop"].gather(np.matmul(errors.T[:, np.newaxis], slopes)[:, 0], step)
         delta = np.matmul(errors[:, np.newaxis], slopes.transpose(1, 0, 2))[:, 0]
-        for weights, bias, below, below_delta in (
-            ("pentop", "top_bias", buffer["pen"], buffer["pen_delta"]),
-            ("hidpen", "pen_rec_bias", buffer["hid"], buffer["hid_delta"]),
+        for weights, bias, below, below_delta, keep in (
+            ("pentop", "top_bias", buffer["pen"], buffer["pen_delta"], self._keep[2]),
+            ("hidpen", "pen_rec_bias", buffer["hid"], buffer["hid_delta"], self._keep[1]),
         ):
             momenta[weights].gather_product(below.T, delta, 1.0, step)
             momenta[bias].gather_sum(delta, 1.0, step)
             numerics.product(delta, getattr(self.net, weights).T, below_delta)
-            delta = numerics.times_slope(below_delta, below)
+            delta = numerics.times_slope(below_delta, below, keep)
         momenta["vishid"].gather_product(data.T, delta, 1.0, step)
         momenta["hid_rec_bias"].gather_sum(delta, 1.0, step)
 

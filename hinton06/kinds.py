@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hinton06 import annealing, directed
+from hinton06.directed import Dreamer
 from hinton06.generation import Generator
 from hinton06.lineage import VALIDATED
-from hinton06.models import Classifier, DeepBeliefNet, Layer, PairNet, Stack
+from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, Layer, PairNet, Stack
 from hinton06.numerics import Array
 from hinton06.recognition import label_log_probs, log_probs
 
@@ -26,12 +28,15 @@ class Recogniser:
     """A net that can be asked for the labels of images.
 
     `log_probs` are the (n, n_classes) log p(class | image) of (n, n_pixels) images, in nats, and
-    its plain answer; `generates`: whether it models images too, so that there are other ways.
+    its plain answer; `methods` are the names of all ways to ask it, where it models images too, and
+    `sample` is the way that samples, as `annealing.sample`, by so many `temperatures` if not told.
     """
 
     net: Any
     log_probs: Callable[[NDArray[Any]], Array]
-    generates: bool
+    methods: tuple[str, ...] = ()
+    sample: Callable[..., annealing.Samples] = annealing.sample
+    temperatures: int = 10
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Kind:
     part: str
     model: Any
     recogniser: Callable[[Any], Recogniser]
-    generator: Callable[[Any, int | None], Generator]
+    generator: Callable[[Any, int | None], Generator | Dreamer]
     up: Callable[[Any], tuple[Layer, ...]]
     columns: Callable[[str], tuple[str, ...]]
 
@@ -71,7 +76,17 @@ def _stack_recogniser(stack: Stack) -> Recogniser:
         lacks = "it was learned without labels, and recognises nothing"
         raise ValueError(f"{lacks} (pretrain --labels learns them)")
     net = DeepBeliefNet.untied(stack)
-    return Recogniser(net, partial(label_log_probs, net), generates=True)
+    return _of_memory(net)
+
+
+def _of_memory(net: DeepBeliefNet) -> Recogniser:
+    methods = ("free-energy", "stochastic", "stochastic-mean", "label-gibbs", "sampling")
+    return Recogniser(net, partial(label_log_probs, net), methods)
+
+
+def _of_directed(net: DirectedNet) -> Recogniser:
+    asked = partial(directed.label_log_probs, net)
+    return Recogniser(net, asked, ("up-pass", "sampling"), directed.sample, temperatures=0)
 
 
 def _stack_generator(stack: Stack, layer: int | None) -> Generator:
@@ -85,9 +100,18 @@ def _no_generator(_net: Classifier, _layer: int | None) -> Generator:
 
 
 def _net_generator(net: DeepBeliefNet, layer: int | None) -> Generator:
+    _check_whole(layer)
+    return Generator.of_net(net)
+
+
+def _dreamer(net: DirectedNet, layer: int | None) -> Dreamer:
+    _check_whole(layer)
+    return Dreamer(net)
+
+
+def _check_whole(layer: int | None) -> None:
     if layer is not None:
         raise ValueError("its lower layers are no RBMs any more; --layer takes a stack")
-    return Generator.of_net(net)
 
 
 def _of_pairs(_net: PairNet, *_layer: Any) -> Any:
@@ -112,17 +136,24 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(
             "classifier", "a fine-tuned classifier", "backprop", Classifier,
-            recogniser=lambda net: Recogniser(net, partial(log_probs, net), generates=False),
+            recogniser=lambda net: Recogniser(net, partial(log_probs, net)),
             generator=_no_generator,
             up=lambda net: tuple(zip(net.weights[:-1], net.biases[:-1], strict=True)),
             columns=_fine_tuned,
         ),
         Kind(
             "generative", "a fine-tuned generative net", "wakesleep", DeepBeliefNet,
-            recogniser=lambda net: Recogniser(net, partial(label_log_probs, net), generates=True),
+            recogniser=_of_memory,
             generator=_net_generator,
             up=lambda net: (*net.recognition, (net.pentop, net.top_bias)),
             columns=_fine_tuned,
+        ),
+        Kind(
+            "directed", "a directed net of wake-sleep", "directed", DirectedNet,
+            recogniser=_of_directed,
+            generator=_dreamer,
+            up=lambda net: net.recognition,
+            columns=lambda _role: ("valid_cost", "valid_errors", "valid_log_p"),
         ),
         Kind(
             "pairs", "a net of pairs", "pairs", PairNet,

@@ -70,7 +70,23 @@ def settings_of(
     base = recipe.settings(part, under)
     names = [item.name for item in dataclasses.fields(base)]
     values = {name: given[name] for name in names if given.get(name) is not None}
+    if given.get("dropout") is False:  # nor what goes with it
+        fields = dataclasses.fields(base)
+        values = {item.name: item.default for item in fields if item.metadata.get("goes")} | values
     return dataclasses.replace(base, **values)
+
+
+def asked_of(recipe: Recipe, part: str, given: Mapping[str, Any]) -> Any:
+    """The settings, before it is known under what conditions; dropout is one of these."""
+    dropout = given.get("dropout")
+    on = recipe.sourced()[f"{part}.dropout"][0] if dropout is None else dropout
+    return settings_of(recipe, part, given, conditions(dropout=on))
+
+
+def going_on(given: Mapping[str, Any], start: RunFile | None) -> dict[str, Any]:
+    """What was given, and dropout, if the start was learned with it and nothing else is said."""
+    learned = start is not None and getattr(start.settings, "dropout", False)
+    return {**given, "dropout": True} if learned and given.get("dropout") is None else dict(given)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +121,7 @@ class _Run:
         if common["recipe"] not in RECIPES:
             raise ValueError(f"recipe is one of {', '.join(RECIPES)}, not {common['recipe']!r}")
         given = {name: _typed(part, name, options[name]) for name in names if name in options}
+        given = going_on(given, files[0] if files and "dropout" in names else None)
         return cls(part, common, given, files)
 
     @property
@@ -113,6 +130,10 @@ class _Run:
 
     def settings(self, under: Iterable[str] = ()) -> Any:
         return settings_of(self.recipe, self.part, self.given, under)
+
+    def asked(self) -> Any:
+        """Settings that tell under what conditions the others are."""
+        return asked_of(self.recipe, self.part, self.given)
 
     def known(self) -> dict[str, Any]:
         """What the start has learned, as conditions."""
@@ -187,7 +208,8 @@ def pretrain(
     settings = run.settings(
         conditions(
             labels=labels, translations=translations, images=labelled, cd=asked.cd,
-            persistent=asked.persistent,
+            persistent=asked.persistent, sparsity_cost=asked.sparsity_cost,
+            distorted=asked.distortions,
         )
     )  # fmt: skip
     return run.make(
@@ -206,7 +228,8 @@ def finetune_bp(start: Start, out: str | Path, labelled: int = 0, **options: Any
     if "all_cases_rate" in run.given:
         raise TypeError("all_cases_rate is for what learns all cases, or from a random start")
     known = run.known() | ({"labelled": labelled} if labelled else {})
-    settings = run.settings(conditions(**known))
+    asked = run.asked()
+    settings = run.settings(conditions(**known, distorted=asked.distortions, dropout=asked.dropout))
     return run.make(
         experiments.finetune, out, _path(start), settings, run.recipe.name, run.common["seed"],
         labelled,
@@ -220,11 +243,45 @@ def finetune_cws(start: Start, out: str | Path, **options: Any) -> Net:
     `options` are those of this module.
     """
     run = _Run.of("wakesleep", options, [start])
-    asked = run.settings()
-    under = conditions(**run.known(), mixed=asked.mixed, generative=asked.generative)
+    asked = run.asked()
+    under = conditions(
+        **run.known(), mixed=asked.mixed, generative=asked.generative, dropout=asked.dropout
+    )
     settings = run.settings(under)
     return run.make(
         experiments.finetune_generative, out, _path(start), settings, run.recipe.name,
+        run.common["seed"],
+    )  # fmt: skip
+
+
+def finetune_ws(start: Start, out: str | Path, **options: Any) -> Net:
+    """``hinton06 finetune-ws``: a directed net from a stack, by plain wake-sleep.
+
+    On the cases of the stack's split, with their labels. The other `options` are those of this
+    module.
+    """
+    run = _Run.of("directed", options, [start])
+    if "initial_sd" in run.given:
+        raise TypeError("initial_sd is for what starts from random weights")
+    return run.make(
+        experiments.finetune_directed, out, _path(start), run.settings(conditions(**run.known())),
+        run.recipe.name, run.common["seed"],
+    )  # fmt: skip
+
+
+def wake_sleep_from_random(
+    out: str | Path, split: str = "a", layers: Sequence[int] | str | None = None, **options: Any
+) -> Net:
+    """``hinton06 finetune-ws --no-pretraining``: a directed net from small random weights.
+
+    On the training cases of a split. `layers`: hidden units, as the recipe's stacks have them if
+    not given. The other `options` are those of this module.
+    """
+    run = _Run.of("directed", options)
+    sizes = run.recipe.pretrain.layers if layers is None else _typed("pretrain", "layers", layers)
+    settings = run.settings(conditions(random_start=True))
+    return run.make(
+        experiments.directed_from_random, out, split, settings, sizes, run.recipe.name,
         run.common["seed"],
     )  # fmt: skip
 
@@ -241,13 +298,16 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         for name in ("bp_weight", "search_bp_weight", "bp_weights"):
             if name in run.given:
                 raise TypeError(f"an extension goes on with its net's coefficient: no {name}")
-        asked = run.settings()
+        asked = run.asked()
         mixed = asked.mixed or file.outcome.bp_weight > 0
-        under = conditions(**run.known(), mixed=mixed, generative=asked.generative)
+        under = conditions(
+            **run.known(), mixed=mixed, generative=asked.generative, dropout=asked.dropout
+        )
         call: Callable[..., Result] = experiments.extend_generative
     else:
-        run = _Run.of("backprop", options, [start])
-        under, call = conditions(**run.known()), experiments.extend
+        run = _Run.of("backprop", {**file.settings.distortions, **options}, [start])
+        asked, call = run.asked(), experiments.extend
+        under = conditions(**run.known(), distorted=asked.distortions, dropout=asked.dropout)
         _check_rate(run)
     return run.make(
         call, out, _path(start), run.settings(under), run.recipe.name, run.common["seed"]
@@ -260,29 +320,35 @@ def finetune_from_random(
     criteria: Sequence[Start] = (),
     layers: Sequence[int] | str | None = None,
     labelled: int = 0,
+    translations: int = 0,
     **options: Any,
 ) -> Net:
     """``hinton06 finetune-bp --no-pretraining``: a classifier from random weights.
 
-    Either on the training cases of a `split`, stopped by its validation cases, and with the labels
-    of so many `labelled` ones; or on all cases, down to the mean of the training costs of the nets
-    that are the `criteria`. `layers`: hidden units, as in the first of these, or the recipe. The
-    other `options` are those of this module.
+    Either on the training cases of a `split`, stopped by its validation cases, with the labels of
+    so many `labelled` ones, in all `translations` by up to so many pixels; or on all cases, down to
+    the mean of the training costs of the nets that are the `criteria`. `layers`: hidden units, as
+    in the first of these, or the recipe. The other `options` are those of this module.
     """
     if (split is None) == (not criteria):
         raise TypeError("give either a split, or nets whose costs are the criterion")
-    if labelled and split is None:
-        raise TypeError("labelled goes with a split")
+    for name, given in (("labelled", labelled), ("translations", translations)):
+        if given and split is None:
+            raise TypeError(f"{name} goes with a split")
     run = _Run.of("backprop", options, list(criteria))
     _check_rate(run)
     known = run.known() | ({"labelled": labelled} if labelled else {})
-    settings, last = run.settings(conditions(**known)), (run.recipe.name, run.common["seed"])
+    known |= {"translations": translations} if translations else {}
+    asked = run.asked()
+    settings = run.settings(conditions(**known, distorted=asked.distortions, dropout=asked.dropout))
+    last = run.recipe.name, run.common["seed"]
     sizes = None if layers is None else _typed("pretrain", "layers", layers)
     if split is not None:
         sizes = sizes or run.recipe.pretrain.layers
         return run.make(
-            experiments.finetune_from_random_on_split, out, split, settings, sizes, *last, labelled
-        )
+            experiments.finetune_from_random_on_split, out, split, settings, sizes, *last, labelled,
+            translations,
+        )  # fmt: skip
     sizes = sizes or run.files[0].of_kind("classifier").model.sizes[1:-1]
     paths = [_path(start) for start in criteria]
     return run.make(experiments.finetune_from_random, out, paths, settings, sizes, *last)

@@ -369,14 +369,14 @@ def log_weights(
         for layer, back in zip(generator.up, down, strict=True):
             inputs = numerics.affine(states, *layer)
             above = numerics.bernoulli(numerics.logistic(inputs.copy()), rng)
-            total -= _log_chance(above, inputs)
-            total += _log_chance(states, numerics.affine(above, *back))
+            total -= log_chance(above, inputs)
+            total += log_chance(states, numerics.affine(above, *back))
             states = above
         result[rows] = total + _log_p(rbm, states, None if labels is None else labels[rows])
     return result
 
 
-def _log_chance(states: Array, inputs: Array) -> Floats:
+def log_chance(states: Array, inputs: Array) -> Floats:
     """Log probability of states of logistic units, by their total inputs: (n,) nats."""
     sums: Floats = np.einsum("ij,ij->i", states, inputs, dtype=np.float64)
     sums -= numerics.softplus(inputs).sum(axis=1, dtype=np.float64)

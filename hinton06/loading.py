@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hinton06 import checkpoint, mnist, native, nets, records
 from hinton06.checkpoint import Checkpoint, CheckpointError
+from hinton06.directed import Dreamer
 from hinton06.generation import Generator
 from hinton06.kinds import KINDS, Kind, Recogniser
 from hinton06.lineage import PRETRAINED, VALIDATED, Lineage
@@ -145,9 +146,10 @@ class RunFile:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of the recipe's variants that its settings come from."""
-        names = ("mixed", "generative", "cd", "persistent")
-        gradients = {name: getattr(self.settings, name, None) for name in names}
-        return conditions(**self.lineage.conditions(), **gradients)
+        names = ("mixed", "generative", "cd", "persistent", "sparsity_cost", "dropout")
+        asked = {name: getattr(self.settings, name, None) for name in names}
+        asked["distorted"] = self.settings.distortions
+        return conditions(**self.lineage.conditions(), **asked)
 
     @cached_property
     def model(self) -> Any:
@@ -195,7 +197,7 @@ class RunFile:
         """What can be asked for labels in it; `RunError` with the reason if nothing can."""
         return self._used(self.kind.recogniser)
 
-    def generator(self, layer: int | None = None) -> Generator:
+    def generator(self, layer: int | None = None) -> Generator | Dreamer:
         """What generates images, an RBM of a stack if `layer` says so; else as `recogniser`."""
         return self._used(lambda model: self.kind.generator(model, layer))
 

@@ -1,4 +1,6 @@
-"""The parameters that the chapter learns: `Rbm`, `Stack`, `Classifier` and `DeepBeliefNet`.
+"""The parameters that the chapter learns, of each kind of net.
+
+`Rbm`, `Stack`, `Classifier`, `DeepBeliefNet`, `PairNet` and `DirectedNet`.
 
 A model's shapes are checked once, when it is made, and never change (ValueError if they disagree,
 dtypes do, or a number is not finite); its numbers are changed in place, by `hinton06.updates` and
@@ -509,5 +511,132 @@ class PairNet(Model):
         return found | {f"memory_{part}": a for part, a in self.memory.parameters().items()}
 
 
+@dataclass(frozen=True, eq=False)
+class DirectedNet(Model):
+    """The net of Figure 1: recognition and generative connections of their own, and no memory.
+
+    Bottom to top, `rec_weights` are (n_below, n_above) with `rec_biases` (n_above,), and
+    `gen_weights` (n_above, n_below) with `gen_biases` (n_below,). The top generates, behind the
+    units below it, `n_labels` label units, a softmax group, one on; they recognise nothing. Top
+    units are independent, "using only the generative bias of each top-level unit": `top_bias`
+    (n_top,).
+    """
+
+    rec_weights: tuple[Array, ...]
+    rec_biases: tuple[Array, ...]
+    gen_weights: tuple[Array, ...]
+    gen_biases: tuple[Array, ...]
+    top_bias: Array
+    n_labels: int = 0
+
+    def __post_init__(self) -> None:
+        n_layers = len(self.rec_weights)
+        if not n_layers or {len(getattr(self, name)) for name in _OF_DIRECTED} != {n_layers}:
+            raise ValueError("a directed net whose layers do not pair")
+        if self.n_labels < 0:
+            raise ValueError(f"{self.n_labels} labels")
+        below = len(self.rec_weights[0])
+        for number, weights in enumerate(self.rec_weights, 1):
+            _check_matrix(f"rec_weights{number}", weights)
+            above = weights.shape[1]
+            generated = below + (self.n_labels if number == n_layers else 0)
+            shapes = (below, above), (above,), (above, generated), (generated,)
+            for name, shape in zip(_OF_DIRECTED, shapes, strict=True):
+                array = getattr(self, name)[number - 1]
+                _check(f"{name}{number}", array, shape, self.top_bias.dtype)
+            below = above
+        _check("top_bias", self.top_bias, (below,), self.top_bias.dtype)
+
+    @property
+    def n_pixels(self) -> int:
+        """As `Model`."""
+        return len(self.rec_weights[0])
+
+    @property
+    def n_classes(self) -> int:
+        """The number of label units."""
+        return self.n_labels
+
+    @property
+    def recognition(self) -> tuple[Layer, ...]:
+        """The bottom-up layers, from the pixels."""
+        return tuple(zip(self.rec_weights, self.rec_biases, strict=True))
+
+    @property
+    def down(self) -> tuple[Layer, ...]:
+        """The top-down layers to the pixels, top first, without the labels."""
+        n_units = len(self.rec_weights[-1])
+        top = self.gen_weights[-1][:, :n_units], self.gen_biases[-1][:n_units]
+        lower = zip(self.gen_weights[:-1], self.gen_biases[:-1], strict=True)
+        return (*lower, top)[::-1]
+
+    @property
+    def to_labels(self) -> Layer:
+        """The layer from the top to the labels, views."""
+        n_units = len(self.rec_weights[-1])
+        return self.gen_weights[-1][:, n_units:], self.gen_biases[-1][n_units:]
+
+    def arrays(self) -> dict[str, Any]:
+        """``rec_weights1`` at the bottom and the like, ``top_bias`` and ``n_labels``."""
+        return {**self.parameters(), "n_labels": self.n_labels}
+
+    @classmethod
+    def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
+        """As `Model`."""
+        counts = (sum(name.startswith(own) for name in tree) for own in _OF_DIRECTED)
+        numbers = range(1, max(counts) + 1)
+        own = {name: tuple(tree[f"{name}{i}"] for i in numbers) for name in _OF_DIRECTED}
+        return cls(**own, top_bias=tree["top_bias"], n_labels=int(tree["n_labels"]))
+
+    def parameters(self) -> dict[str, Array]:
+        """Every array by its name."""
+        named = {
+            f"{name}{i}": array
+            for name in _OF_DIRECTED
+            for i, array in enumerate(getattr(self, name), 1)
+        }
+        return named | {"top_bias": self.top_bias}
+
+    @classmethod
+    def on_stack(cls, stack: Sequence[Rbm], n_labels: int) -> DirectedNet:
+        """A pretrained stack with its directions apart, and independent units on top, biases 0.
+
+        Each RBM's weights recognise and, transposed, generate; without its label units, and with
+        zero weights to labels, as in `Classifier.on_stack`. All are copies.
+        """
+        units = [rbm.n_visible - rbm.n_labels for rbm in stack]
+        up = [rbm.weights[:n] for rbm, n in zip(stack, units, strict=True)]
+        down = [weights.T for weights in up]
+        biases = [rbm.visible_bias[:n] for rbm, n in zip(stack, units, strict=True)]
+        dtype, n_top = up[0].dtype, stack[-1].n_hidden
+        down[-1] = np.hstack([down[-1], np.zeros((n_top, n_labels), dtype)])
+        biases[-1] = np.concatenate([biases[-1], np.zeros(n_labels, dtype)])
+        whole = tuple(map(np.ascontiguousarray, down))
+        rec_biases = tuple(rbm.hidden_bias for rbm in stack)
+        top_bias = np.zeros(n_top, dtype)
+        return cls(tuple(up), rec_biases, whole, tuple(biases), top_bias, n_labels).copy()
+
+    @classmethod
+    def random(
+        cls, sizes: Sequence[int], n_labels: int, initial_sd: float, rng: Generator
+    ) -> DirectedNet:
+        """A float32 net with weights from N(0, initial_sd^2) and zero biases.
+
+        `sizes` are units of each layer, pixels first: "starting with small random values".
+        """
+        up = list(pairwise(sizes))
+        down = [(above, below) for below, above in up]
+        down[-1] = sizes[-1], sizes[-2] + n_labels
+        weights = [rng.standard_normal(shape, dtype=np.float32) for shape in (*up, *down)]
+        for array in weights:
+            np.multiply(array, np.float32(initial_sd), out=array)
+        biases = [np.zeros(array.shape[1], np.float32) for array in weights]
+        n, top_bias = len(up), np.zeros(sizes[-1], np.float32)
+        rec, gen = (tuple(weights[:n]), tuple(biases[:n])), (tuple(weights[n:]), tuple(biases[n:]))
+        return cls(*rec, *gen, top_bias, n_labels)
+
+
 DIRECTED = [field.name for field in fields(Pathway)]
 """The names of a pathway's arrays."""
+
+_OF_DIRECTED = ("rec_weights", "rec_biases", "gen_weights", "gen_biases")

@@ -280,6 +280,23 @@ void probs(float *bias, float *units, long rows, long columns, long step, float 
     share(probs_part, &p);
 }
 
+INLINE void lessen_loop(const Loop *p, int part, long first, long last)
+{
+    const float *restrict shares = p->other;
+    for (long i = 0; i < p->rows; i++) {
+        float *restrict probs = p->out + i * p->out_step;
+        for (long j = first; j < last; j++)
+            probs[j] -= shares[j] * (probs[j] * (1 - probs[j]));
+    }
+}
+LOOP(lessen)
+
+void lessen(float *shares, float *probs, long rows, long columns, long step)
+{
+    Loop p = {probs, shares, .rows = rows, .columns = columns, .out_step = step};
+    share(lessen_part, &p);
+}
+
 INLINE void states_lanes(float *restrict units, const float *restrict bias, Generators *restrict g,
                          long width)
 {
@@ -373,6 +390,36 @@ void choose(float *probs, long rows, long columns, long step, float *out, long o
     share(choose_part, &p);
 }
 
+/* Each is kept with a probability, and then divided by it: else 0. */
+INLINE void drop_lanes(float *restrict units, float keep, Generators *restrict g, long width)
+{
+    float factor = 1 / keep;
+    for (long k = 0; k < width; k++)
+        units[k] *= state(keep, g, k) * factor;
+    g->counter++;
+}
+
+INLINE void drop_loop(const Loop *p, int part, long first, long last)
+{
+    Generators g = begin(p->seed + part * SEED_WORDS);
+    for (long i = 0; i < p->rows; i++) {
+        float *units = p->out + i * p->out_step;
+        long j = first;
+        for (; j + LANES <= last; j += LANES)
+            drop_lanes(units + j, p->number, &g, LANES);
+        if (j < last)
+            drop_lanes(units + j, p->number, &g, last - j);
+    }
+}
+LOOP(drop)
+
+void drop(float *units, long rows, long columns, long step, float keep, const uint32_t *seed)
+{
+    Loop p = {units, .rows = rows, .columns = columns, .out_step = step, .number = keep,
+              .seed = seed};
+    share(drop_part, &p);
+}
+
 INLINE void move_loop(const Loop *p, int part, long first, long last)
 {
     float shrink = p->number;
@@ -415,16 +462,16 @@ void blend(float *mean, float *values, float share_of_values, long n)
 
 INLINE void slope_loop(const Loop *p, int part, long first, long last)
 {
-    float *restrict delta = p->out;
+    float *restrict delta = p->out, keep = p->number;
     const float *restrict probs = p->other;
     for (long i = first; i < last; i++)
-        delta[i] *= probs[i] * (1 - probs[i]);
+        delta[i] *= probs[i] * (1 - keep * probs[i]);
 }
 LOOP(slope)
 
-void slope(float *delta, float *probs, long n)
+void slope(float *delta, float *probs, float keep, long n)
 {
-    Loop p = {delta, probs, .rows = 1, .columns = n};
+    Loop p = {delta, probs, .rows = 1, .columns = n, .number = keep};
     share(slope_part, &p);
 }
 
@@ -468,6 +515,41 @@ void sums(float *deltas, long rows, long columns, long step, float *velocity, fl
     Loop p = {deltas, velocity, parameter, .rows = rows, .columns = columns, .out_step = step,
               .number = scale, .keep = keep};
     share(sums_part, &p);
+}
+
+/* Columns whose length is more than `number` become that long. */
+INLINE void limit_loop(const Loop *p, int part, long first, long last)
+{
+    float squares[STRIP];
+    for (long strip = first; strip < last; strip += STRIP) {
+        long width = last - strip < STRIP ? last - strip : STRIP, i = 0;
+        int longer = 0;
+        memset(squares, 0, sizeof squares);
+        for (; i + 2 <= p->rows; i += 2) {
+            const float *a = p->out + i * p->out_step + strip, *b = a + p->out_step;
+            for (long j = 0; j < width; j++)
+                squares[j] += a[j] * a[j] + b[j] * b[j];
+        }
+        for (long j = 0; i < p->rows && j < width; j++)
+            squares[j] += p->out[i * p->out_step + strip + j] * p->out[i * p->out_step + strip + j];
+        for (long j = 0; j < width; j++) {
+            int over = squares[j] > p->number * p->number;
+            longer |= over;
+            squares[j] = over ? p->number / sqrtf(squares[j]) : 1;
+        }
+        for (i = 0; longer && i < p->rows; i++) {
+            float *restrict row = p->out + i * p->out_step + strip;
+            for (long j = 0; j < width; j++)
+                row[j] *= squares[j];
+        }
+    }
+}
+LOOP(limit)
+
+void limit(float *weights, long rows, long columns, long step, float longest)
+{
+    Loop p = {weights, .rows = rows, .columns = columns, .out_step = step, .number = longest};
+    share(limit_part, &p);
 }
 
 INLINE void differences_loop(const Loop *p, int part, long first, long last)
@@ -549,6 +631,37 @@ int take(void *cases, int bytes, long n_cases, const int64_t *chosen, float *out
             return 0;
     share(take_part, &p);
     return 1;
+}
+
+/* -- distorted images ------------------------------------------------------------------------------
+
+   Little work beside that of learning them: not shared. Numbers are whole, and so the same as
+   NumPy's. */
+
+INLINE int place_of(float displacement, int at, int size)
+{
+    float limit = 256 * (size + 1), place = displacement * 256 + 0.5f;
+    place = place < -limit ? -limit : place > limit ? limit : place;
+    int whole = (int)place;
+    whole += 256 * at - (whole > place); /* rounded down */
+    return whole < -256 ? -256 : whole > 256 * size ? 256 * size : whole;
+}
+
+/* Images in a frame of zeros, one pixel wide above and on the left, two below and on the right. */
+void resample(const uint8_t *framed, const float *field, uint8_t *out, long n, long rows,
+              long columns)
+{
+    long step = columns + 3, size = rows * columns;
+    for (long i = 0; i < n; i++, framed += (rows + 3) * step, field += 2 * size)
+        for (int r = 0, k = 0; r < rows; r++)
+            for (int c = 0; c < columns; c++, k++) {
+                int y = place_of(field[k], r, rows), x = place_of(field[size + k], c, columns);
+                const uint8_t *p = framed + ((y >> 8) + 1) * step + (x >> 8) + 1;
+                y &= 255;
+                x &= 255;
+                *out++ = ((256 - y) * ((256 - x) * p[0] + x * p[1])
+                          + y * ((256 - x) * p[step] + x * p[step + 1]) + (1 << 15)) >> 16;
+            }
 }
 
 /* -- matrix products ---------------------------------------------------------------------------

@@ -49,14 +49,18 @@ _SIGNATURES = {
     "choose": (*_ROWS, _POINTER, _LONG, _POINTER),
     "move": (_POINTER, _POINTER, _FLOAT, _LONG),
     "blend": (_POINTER, _POINTER, _FLOAT, _LONG),
-    "slope": (_POINTER, _POINTER, _LONG),
+    "slope": (_POINTER, _POINTER, _FLOAT, _LONG),
+    "drop": (*_ROWS, _FLOAT, _POINTER),
+    "limit": (*_ROWS, _FLOAT),
     "sums": (*_ROWS, _POINTER, _POINTER, _FLOAT, _FLOAT),
     "differences": (*_ROWS, _POINTER, _LONG, _POINTER, _POINTER, _FLOAT, _FLOAT),
     "log_sums": (*_ROWS, _POINTER, _LONG, _LONG, _POINTER, _POINTER, _LONG),
     "softmax": (_POINTER, *_ROWS),
     "log_softmax": (_POINTER, *_ROWS),
+    "lessen": (_POINTER, *_ROWS),
     "label_errors": (*_ROWS, _POINTER, _POINTER, _POINTER, _LONG, _POINTER),
     "take": (_POINTER, _INT, _LONG, _POINTER, *_ROWS),
+    "resample": (_POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG),
     "team": (_INT,),
     "multiply": (_POINTER, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT, _POINTER, _INT, _INT,
                  _INT, _FLOAT, _FLOAT, _POINTER, _FLOAT),
@@ -262,7 +266,7 @@ def _seed(rng: Generator) -> Any:
 
 @_in_c
 def over_rows(loop: str, inputs: _Array, bias: _Array | None, *sign: float) -> None:
-    """`squash`, `softmax` or `log_softmax`, by the name of the loop."""
+    """`squash`, `softmax`, `log_softmax` or `lessen`, by the name of the loop."""
     rows = _rows(inputs)
     getattr(_C, loop)(_row(bias, rows[2]), *rows, *sign)
 
@@ -293,12 +297,31 @@ def choose(probs: _Array, rng: Generator, out: _Array) -> None:
 
 
 @_in_c
+def drop(values: _Array, keep: float, rng: Generator) -> None:
+    rows = _rows(values)
+    _C.drop(*rows, keep, _seed(rng))
+
+
+@_in_c
+def limit(weights: _Array, longest: float) -> None:
+    rows = _rows(weights)
+    _C.limit(*rows, longest)
+
+
+@_in_c
 def take(cases: _Array, rows: _Array, out: _Array) -> None:
     """``out = cases[rows]``, bytes divided by 255; left also if a row is not one of the cases."""
     place = _rows(out)
     _need(place[1:3] == (len(rows), *cases.shape[1:]) and cases.dtype in (np.uint8, _FLOAT32))
     _need(cases.flags.c_contiguous and rows.dtype == np.int64 and rows.flags.c_contiguous)
     _need(_C.take(_address(cases), cases.itemsize, len(cases), _address(rows), *place))
+
+
+@_in_c
+def resample(framed: _Array, field: _Array, out: _Array) -> None:
+    """`distortion.resampled`, of images in their frame, into out."""
+    _need(_C is not None and field.dtype == _FLOAT32 and field.flags.c_contiguous and out.size > 0)
+    _C.resample(_address(framed), _address(field), _address(out), *out.shape)
 
 
 @_in_c

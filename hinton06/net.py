@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hinton06 import generation, loading, mnist, native
+from hinton06 import loading, mnist, native
+from hinton06.directed import Dreamer, NoDreamError
 from hinton06.images import as_cases
 from hinton06.lineage import Lineage
 from hinton06.loading import RunFile
@@ -92,7 +93,7 @@ class Net:
 
     @property
     def kind(self) -> str:
-        """``"stack"``, ``"classifier"`` or ``"generative"``."""
+        """``"stack"``, ``"classifier"``, ``"generative"`` or ``"directed"``."""
         return self._file.kind.name
 
     @property
@@ -161,7 +162,8 @@ class Net:
     def predict_log_proba(self, images: ArrayLike) -> Array:
         """Log p(label | image): (n, n_classes), in nats.
 
-        The softmax of a classifier; else by the free energies of the memory with each label.
+        The softmax of a classifier; of a directed net what the top generates after an up-pass; else
+        by the free energies of the memory with each label.
         """
         recogniser, cases = self._file.recogniser(), self._cases(images)
         with native.threads(self._threads):
@@ -185,6 +187,8 @@ class Net:
         Source: "the free energy of the associative memory", and `hinton06.rbm.free_energy`.
         """
         generator, cases = self._file.generator(layer), self._cases(images)
+        if isinstance(generator, Dreamer):
+            raise RunError(f"{self.path}: a directed net has no memory, and so no free energy")
         with native.threads(self._threads):
             units = _passed(cases, generator.up, generator.rbm.weights.dtype)
             if generator.n_labels:
@@ -214,6 +218,11 @@ class Net:
         (n, rows, columns) in [0, 1].
         """
         generator, cases = self._file.generator(layer), self._cases(images)
+        if isinstance(generator, Dreamer):
+            with native.threads(self._threads):
+                there_and_back = (*self._up, *generator.net.down)
+                units = _passed(cases, there_and_back, self._up[0][0].dtype)
+            return units.reshape(-1, *self.shape)
         rbm = generator.rbm
         with native.threads(self._threads):
             units = _passed(cases, generator.up, rbm.weights.dtype)
@@ -237,8 +246,9 @@ class Net:
         """Images that the net dreams, each from a chain of its own: (n, rows, columns) in [0, 1].
 
         Alternating Gibbs sampling, so many `rounds` from a random image, with a `label` clamped or
-        none; `layer` is the RBM of a stack that is sampled, the top one if not given. The first
-        sample of each chain of ``hinton06 sample --labels LABEL --chains N --gibbs ROUNDS``.
+        none; of a directed net from the top, without any rounds; `layer` is the RBM of a stack that
+        is sampled, the top one if not given. The first sample of each chain of ``hinton06 sample
+        --labels LABEL --chains N --gibbs ROUNDS``.
         """
         generator = self._file.generator(layer)
         clamped = None
@@ -253,8 +263,11 @@ class Net:
             raise ValueError(f"at least one image and one round, not {n} and {rounds}")
         rng = stream(seed, Use.DREAMS)
         with native.threads(self._threads):
-            chains = generation.start(generator, n, rng, clamped)
-            made = generation.fantasies(generator, chains, 1, rounds, rng)
+            try:
+                made = generator.dream(n, 1, rounds, rng, clamped)
+            except NoDreamError as error:
+                dreamt = f"none of {error.dreams:,} dreams has the label {label}"
+                raise RunError(f"{self.path}: {dreamt}") from None
         return made.images.reshape(n, *self.shape)
 
     # -- the rest --------------------------------------------------------------------------------

@@ -149,6 +149,18 @@ def _sixteen_bits(probs: Array, rng: Generator, out: Array) -> Array:
     return out
 
 
+def drop(values: Array, keep: float, rng: Generator) -> Array:
+    """Each number is kept with a probability, and then divided by it, else 0; in place.
+
+    Nothing is drawn where all are kept. Dropout: Srivastava and others (2014), section 10.
+    """
+    if keep == 1 or native.drop(values, keep, rng):
+        return values
+    kept = choose(np.full(values.shape, keep, values.dtype), rng, np.empty_like(values))
+    values *= np.multiply(kept, 1 / values.dtype.type(keep), out=kept)
+    return values
+
+
 def bernoulli(probs: Array, rng: Generator, out: Array | None = None) -> Array:
     """`choose`, into out or a new array; ValueError if out may share memory with `probs`."""
     if out is None:
@@ -271,13 +283,39 @@ def one_hot(probs: Array, rng: Generator) -> Array:
     return states
 
 
-def times_slope(delta: Array, probs: Array) -> Array:
-    """``delta *= probs * (1 - probs)``: through a logistic, backwards; `probs` are spent."""
-    if native.over_both("slope", delta, probs):
+def times_slope(delta: Array, probs: Array, keep: float = 1.0) -> Array:
+    """``delta *= probs * (1 - keep * probs)``: through a logistic, backwards; `probs` are spent.
+
+    And through `drop`, where `probs` went through it: of the kept units they are divided by `keep`,
+    of the others, which have no part in the slope, 0.
+    """
+    if native.over_both("slope", delta, probs, keep):
         return delta
     delta *= probs
+    if keep != 1:
+        probs *= probs.dtype.type(keep)
     delta *= np.subtract(1, probs, out=probs)
     return delta
+
+
+def lessen(probs: Array, shares: Array) -> Array:
+    """``probs -= shares * probs * (1 - probs)``, in place: (n, n_units), and (n_units,) shares."""
+    if native.over_rows("lessen", probs, shares):
+        return probs
+    slopes = np.subtract(1, probs)
+    slopes *= probs
+    slopes *= shares
+    return np.subtract(probs, slopes, out=probs)
+
+
+def limit_norms(weights: Array, longest: float) -> None:
+    """Columns of (n_in, n_out) weights that are longer become so long; the others stay."""
+    if native.limit(weights, longest):
+        return
+    norms = np.sqrt(np.einsum("ij,ij->j", weights, weights))
+    long_ones = np.flatnonzero(norms > longest)
+    if len(long_ones):
+        weights[:, long_ones] *= longest / norms[long_ones]
 
 
 def add_sums(

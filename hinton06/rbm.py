@@ -109,17 +109,23 @@ class ContrastiveDivergence:
     states of chains that go on from batch to batch by so many rounds: `chains` are their
     (batch_size, n_hidden) features, off at first.
 
+    `sparsity`, a target p in (0, 1) and a cost, lowers the cost times the sum over features of the
+    cross-entropy ``-p log q - (1 - p) log(1 - q)``, in nats, beside contrastive divergence: q is
+    the mean of a feature's probabilities over the batch. So "features ... only turn on rarely".
+
     Source: Eqs 4, 5 and 6. Data stay real-valued, and both correlations use hidden probabilities,
     as in the public Matlab code of Hinton and Salakhutdinov (2006), as are reconstructions there.
     Persistent chains: T. Tieleman, "Training restricted Boltzmann machines using approximations to
-    the likelihood gradient", ICML 2008.
+    the likelihood gradient", ICML 2008. Sparsity: G. E. Hinton, "A practical guide to training
+    restricted Boltzmann machines", UTML TR 2010-003, section 11; see docs/assumptions.md.
     """
 
     def __init__(
         self, rbm: Rbm, batch_size: int, recon_states: bool = False, rounds: int = 1,
-        persistent: bool = False,
+        persistent: bool = False, sparsity: tuple[float, float] = (0.5, 0.0),
     ) -> None:  # fmt: skip
         self.rbm = rbm
+        self._target, self._cost = sparsity
         self._recon_states, self._rounds = recon_states, rounds
         self.momenta = {name: Momentum(array) for name, array in rbm.parameters().items()}
         self.weights, self.visible_bias, self.hidden_bias = self.momenta.values()
@@ -146,6 +152,8 @@ class ContrastiveDivergence:
         rbm = self.rbm
         inputs = numerics.product(data, rbm.weights, h_data)
         h_states = numerics.squash_and_fire(inputs, rbm.hidden_bias, rng, self._h_states[:n])
+        if self._cost:
+            self._lessen(h_data)
         apart = len(self.chains) > 0 or self._recon_states
         if len(self.chains):
             v_probs = visible_probs(rbm, h_states, out=self._v_probs[:n])
@@ -167,6 +175,16 @@ class ContrastiveDivergence:
             missed = np.subtract(data, v_probs, out=v_probs)
             squared_error = float(np.vdot(missed, missed))
         return squared_error
+
+    def _lessen(self, h_probs: Array) -> None:
+        """Take off the slope of the sparsity cost by each feature's input, times the cases.
+
+        The correlations with the data then have its gradient, too, at no product more.
+        """
+        q, smallest = np.zeros(h_probs.shape[1], h_probs.dtype), np.finfo(h_probs.dtype)
+        numerics.add_sums(h_probs, q, 1 / len(h_probs), 0)
+        variance = np.maximum(q * (1 - q), smallest.tiny / smallest.eps)  # not to divide by 0
+        numerics.lessen(h_probs, self._cost * (q - self._target) / variance)
 
     def _go_on(self, v_states: Array, minus_h_probs: Array, rng: Generator) -> None:
         """Go on with as many chains as cases: states, and minus the probabilities above them."""

@@ -15,9 +15,15 @@ from typing import Any
 CHAPTER = "the chapter"
 SCIENCE06 = "Hinton and Salakhutdinov (2006), public Matlab code"
 HOT06 = "Hinton, Osindero and Teh (2006)"
+DS02 = "Decoste and Schoelkopf (2002)"
 SM08 = "Salakhutdinov and Murray (2008)"
+GUIDE10 = "Hinton (2010), A Practical Guide to Training Restricted Boltzmann Machines"
+SIMARD03 = "Simard, Steinkraus and Platt (2003)"
+SRIVASTAVA14 = "Srivastava and others (2014)"
 ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
+BEYOND = "chosen by validation errors; see experiments/beyond"
+LEAST = "the least that leaves hardly a fingerprint; see experiments/sparse"
 SHORT = "as short as still makes sense"
 
 
@@ -40,6 +46,14 @@ def parse_shares(text: str) -> tuple[float, ...]:
         wanted = "numbers from 0 to 1 joined by commas, like 0.5,0.9"
         raise ValueError(f"expected {wanted}, not {text!r}")
     return shares
+
+
+def parse_chances(text: str) -> tuple[float, ...]:
+    """As `parse_shares`, below 1; a ValueError if they are not."""
+    chances = parse_shares(text)
+    if max(chances) >= 1:
+        raise ValueError(f"expected chances below 1, like 0.2,0.2,0.5, not {text!r}")
+    return chances
 
 
 def show_value(value: Any) -> str:
@@ -71,6 +85,51 @@ def _setting(
     return field(default=before, metadata={"help": help_text, **limits, **more})
 
 
+DISTORTIONS = {
+    "affine": "Turn, scale, shear and shift each image at random whenever it is learned: by so "
+    "many pixels in the mean; 0: never.",
+    "elastic": "Distort each image elastically at random whenever it is learned: by so many "
+    "pixels in the mean; 0: never.",
+    "smoothing": "Standard deviation, in pixels, of the Gaussian that smooths elastic distortions.",
+}
+"""Settings of both learners that learn images: their help texts."""
+
+
+def _distortion(name: str) -> Any:
+    if name == "smoothing":
+        return _setting(DISTORTIONS[name], 0.1, 1000, before=4.0, apart=False)
+    return _setting(DISTORTIONS[name], 0, 100, before=0.0)
+
+
+def _dropout(help_text: str) -> Any:
+    return _setting(help_text, before=False)
+
+
+def _with_dropout(
+    help_text: str, low: Any = None, high: Any = None, value: Any = 0.0, **more: Any
+) -> Any:
+    """A setting that goes with `dropout` alone, which sets the experiment apart."""
+    return _setting(
+        f"With --dropout: {help_text[0].lower()}{help_text[1:]}",
+        low,
+        high,
+        value,
+        apart=False,
+        goes=True,
+        **more,
+    )
+
+
+def _check_dropout(settings: Any, dropout: bool) -> None:
+    for item in dataclasses.fields(settings):
+        if (
+            item.metadata.get("goes")
+            and not dropout
+            and getattr(settings, item.name) != item.default
+        ):
+            raise ValueError(f"{item.name} goes with dropout alone")
+
+
 @dataclass(frozen=True)
 class _Checked:
     """Settings that check their own ranges."""
@@ -82,6 +141,12 @@ class _Checked:
             for item in dataclasses.fields(self)
             if item.metadata["apart"] and item.default not in (MISSING, getattr(self, item.name))
         }
+
+    @property
+    def distortions(self) -> dict[str, float]:
+        """How images are distorted when they are learned, by name; empty if they are not."""
+        found = {name: getattr(self, name, 0.0) for name in DISTORTIONS}
+        return found if found["affine"] or found["elastic"] else {}
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -131,6 +196,17 @@ class PretrainSettings(_Checked):
         "Estimate log Z and the bound on log p after each so many passes; 0: never.",
         0, 1_000_000, before=0, apart=False,
     )  # fmt: skip
+    sparsity_target: float = _setting(
+        "Share of the images that a feature is to be on for, where --sparsity-cost is not 0.",
+        0.0001, 0.9999, before=0.1, apart=False,
+    )  # fmt: skip
+    sparsity_cost: float = _setting(
+        "Price of the cross-entropy, in nats, between that share and a feature's own in a batch.",
+        0, 1000, before=0.0,
+    )  # fmt: skip
+    affine: float = _distortion("affine")
+    elastic: float = _distortion("elastic")
+    smoothing: float = _distortion("smoothing")
 
 
 @dataclass(frozen=True)
@@ -155,6 +231,30 @@ class BackpropSettings(_Checked):
     initial_scale: float = _setting(
         "Standard deviation of random initial hidden weights times the root of fan-in.", 0, 1000
     )
+    affine: float = _distortion("affine")
+    elastic: float = _distortion("elastic")
+    smoothing: float = _distortion("smoothing")
+    dropout: bool = _dropout("Leave out pixels and features at random while learning.")
+    pixel_dropout: float = _with_dropout("Chance of each pixel to be left out.", 0, 0.999)
+    feature_dropout: tuple[float, ...] = _with_dropout(
+        "The same of features: of all layers, or of each.", value=(0.0,), parse=parse_chances
+    )
+    epochs: int = _with_dropout(
+        "Epochs in which the rate falls, linearly, before learning may stop.", 0, 1_000_000, value=0
+    )
+    extension_epochs: int = _with_dropout("The same with --extend.", 0, 1_000_000, value=0)
+    final_share: float = _with_dropout(
+        "Rate after these as a share of the first's.", 0, 1, value=1.0
+    )
+    max_norm: float = _with_dropout(
+        "Length of a feature's incoming weights, at most; 0: any.", 0, 1_000_000
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_dropout(self, self.dropout)
+        if self.dropout and self.optimiser != "momentum":
+            raise ValueError("dropout goes with the optimiser momentum: no line is searched twice")
 
 
 @dataclass(frozen=True)
@@ -195,11 +295,37 @@ class WakeSleepSettings(_Checked):
         "RBMs that reconstruct binary states with the pretraining's gradient: as of pretrain.",
         choices=("none", "labels", "all"), before="all", apart=False,
     )  # fmt: skip
+    dropout: bool = _dropout("Dropout in the gradient of backpropagation, where that is mixed in.")
+    pixel_dropout: float = _with_dropout("Chance of each pixel to be left out of it.", 0, 0.999)
+    feature_dropout: tuple[float, ...] = _with_dropout(
+        "The same of features: of all layers, or of each.", value=(0.0,), parse=parse_chances
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_dropout(self, self.dropout)
 
     @property
     def mixed(self) -> bool:
         """Whether backpropagation's gradient is mixed in."""
         return self.search_bp_weight or self.bp_weight > 0
+
+
+@dataclass(frozen=True)
+class DirectedSettings(_Checked):
+    """How a directed net is learned by plain wake-sleep; rates are of a batch's mean.
+
+    ValueError out of range.
+    """
+
+    epochs: int = _setting("Epochs of the schedule.", 1, 1_000_000)
+    batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
+    rate: float = _setting("Learning rate epsilon of Eq. 2, first epoch.", 0, 1000)
+    recognition_share: float = _setting("Rate of Eq. 3 as a share of that of Eq. 2.", 0, 1000)
+    final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
+    momentum: float = _setting("Momentum.", 0, 0.9999)
+    decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
+    initial_sd: float = _setting("Standard deviation of random initial weights.", 0, 1000)
 
 
 @dataclass(frozen=True)
@@ -251,15 +377,32 @@ class PairSettings(_Checked):
     persistent_rounds: int = _setting("Gibbs rounds of these chains an update.", 1, 1_000_000)
 
 
+@dataclass(frozen=True)
+class SvmSettings(_Checked):
+    """How a support vector machine is learned. ValueError out of range."""
+
+    degree: int = _setting("Degree of the polynomial kernel.", 1, 100)
+    penalty: float = _setting("Penalty of a case on the wrong side of the margin: C.", 1e-6, 1e9)
+    deslanted: bool = _setting("Shear each image until its main axis is upright.")
+
+
 Settings = (
-    PretrainSettings | BackpropSettings | WakeSleepSettings | LikelihoodSettings | PairSettings
+    PretrainSettings
+    | BackpropSettings
+    | WakeSleepSettings
+    | DirectedSettings
+    | LikelihoodSettings
+    | SvmSettings
+    | PairSettings
 )
 PARTS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "backprop": BackpropSettings,
     "wakesleep": WakeSleepSettings,
+    "directed": DirectedSettings,
     "likelihood": LikelihoodSettings,
     "pairs": PairSettings,
+    "svm": SvmSettings,
 }
 """The parts of a recipe."""
 
@@ -302,11 +445,30 @@ class Recipe:
             return source
         return _SEARCHED if value in self.searches.get(key, ()) and _FEW in under else "option"
 
+    def with_values(self, given: Mapping[str, Any]) -> Recipe:
+        """Of the same name, with other values, whatever the conditions; KeyError for no setting.
+
+        ValueError for a value out of range.
+        """
+        own = {key: (value, "option") for key, value in given.items()}
+        if unknown := own.keys() - self.values.keys():
+            raise KeyError(min(unknown))
+        kept = {
+            condition: {key: value for key, value in variant.items() if key not in own}
+            for condition, variant in self.variants.items()
+        }
+        made = dataclasses.replace(self, values=self.values | own, variants=kept)
+        for part in PARTS:
+            made.settings(part)
+        return made
+
     pretrain = property(lambda self: self.settings("pretrain"))
     backprop = property(lambda self: self.settings("backprop"))
     wakesleep = property(lambda self: self.settings("wakesleep"))
+    directed = property(lambda self: self.settings("directed"))
     likelihood = property(lambda self: self.settings("likelihood"))
     pairs = property(lambda self: self.settings("pairs"))
+    svm = property(lambda self: self.settings("svm"))
 
 
 _FEW = "few labels"
@@ -316,23 +478,38 @@ FEW_LABELS = 1000
 
 
 def conditions(
-    mixed: Any = False, generative: Any = "", cd: Any = 1, persistent: Any = False, **lineage: Any
+    mixed: Any = False,
+    generative: Any = "",
+    cd: Any = 1,
+    persistent: Any = False,
+    sparsity_cost: Any = 0,
+    distorted: Any = False,
+    dropout: Any = False,
+    **lineage: Any,
 ) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
 
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
-    is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains.
+    is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains,
+    and a price of features that often turn on; whether images are distorted when they are learned,
+    and whether with dropout.
     """
     fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
         "labels": lineage.get("labels"),
         "translations": lineage.get("translations"),
+        "distortions": distorted,
         "few images": lineage.get("images"),
         "more Gibbs sampling": persistent or (cd or 1) > 1,
+        "sparse features": (sparsity_cost or 0) > 0,
         "mixed gradient": mixed and generative != "pretraining",
         "pretraining's gradient": generative == "pretraining",
         _FEW: fewest > 0,
         "some labels": fewest > FEW_LABELS,
+        "dropout": dropout,
+        "translations and dropout": lineage.get("translations") and dropout,
+        "few labels and dropout": fewest > 0 and dropout,
+        "some labels and dropout": fewest > FEW_LABELS and dropout,
     }
     return tuple(name for name, holds in named.items() if holds)
 
@@ -359,6 +536,11 @@ _TR2006 = Recipe(
         "pretrain.persistent": (False, CHAPTER),
         "pretrain.start": ("random", SCIENCE06),
         "pretrain.track": (0, ASSUMED),
+        "pretrain.sparsity_target": (0.1, GUIDE10),
+        "pretrain.sparsity_cost": (0.0, CHAPTER),
+        "pretrain.affine": (0.0, CHAPTER),
+        "pretrain.elastic": (0.0, CHAPTER),
+        "pretrain.smoothing": (4.0, SIMARD03),
         "backprop.optimiser": ("momentum", CHAPTER),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),
@@ -373,6 +555,16 @@ _TR2006 = Recipe(
         "backprop.patience": (10, CHAPTER),
         "backprop.max_epochs": (300, ASSUMED),
         "backprop.initial_scale": (3.0, ASSUMED),
+        "backprop.affine": (0.0, CHAPTER),
+        "backprop.elastic": (0.0, CHAPTER),
+        "backprop.smoothing": (4.0, SIMARD03),
+        "backprop.dropout": (False, CHAPTER),
+        "backprop.pixel_dropout": (0.0, CHAPTER),
+        "backprop.feature_dropout": ((0.0,), CHAPTER),
+        "backprop.epochs": (0, CHAPTER),
+        "backprop.extension_epochs": (0, CHAPTER),
+        "backprop.final_share": (1.0, CHAPTER),
+        "backprop.max_norm": (0.0, CHAPTER),
         "wakesleep.epochs": (132, VALIDATION),
         "wakesleep.batch": (100, HOT06),
         "wakesleep.rate": (0.1, VALIDATION),
@@ -393,6 +585,17 @@ _TR2006 = Recipe(
         "wakesleep.bp_rate": (1.0, VALIDATION),
         "wakesleep.bp_momentum": (0.9, ASSUMED),
         "wakesleep.recon_states": ("all", ASSUMED),
+        "wakesleep.dropout": (False, CHAPTER),
+        "wakesleep.pixel_dropout": (0.0, CHAPTER),
+        "wakesleep.feature_dropout": ((0.0,), CHAPTER),
+        "directed.epochs": (25, ASSUMED),
+        "directed.batch": (100, ASSUMED),
+        "directed.rate": (0.1, ASSUMED),
+        "directed.recognition_share": (1.0, CHAPTER),
+        "directed.final_share": (0.1, ASSUMED),
+        "directed.momentum": (0.0, CHAPTER),
+        "directed.decay": (0.0, CHAPTER),
+        "directed.initial_sd": (0.1, SCIENCE06),
         "likelihood.chains": (100, SM08),
         "likelihood.temperatures": (14_500, SM08),
         "likelihood.rounds": (1000, ASSUMED),
@@ -414,9 +617,17 @@ _TR2006 = Recipe(
         "pairs.gibbs": ((3,), ASSUMED),
         "pairs.persistent_share": (0.5, ASSUMED),
         "pairs.persistent_rounds": (2, ASSUMED),
+        "svm.degree": (9, DS02),
+        "svm.penalty": (10.0, ASSUMED),
+        "svm.deslanted": (False, CHAPTER),
     },
     {
         "labels": {"pretrain.passes": (30, HOT06), "pretrain.initial_sd": (0.01, VALIDATION)},
+        # Cases are met in ever new versions, and easy ones come back as hard ones, as above.
+        "distortions": {
+            "backprop.rate": (0.05, ASSUMED),
+            "backprop.all_cases_rate": (0.05, ASSUMED),
+        },
         # With 13 versions of each image, eight passes make as many updates as a hundred without;
         # an easy case is met again after 13 times as many: at the usual rates, as a shock.
         "translations": {
@@ -432,6 +643,7 @@ _TR2006 = Recipe(
             "pretrain.momentum": (0.5, ASSUMED),
             "pretrain.recon_states": ("all", ASSUMED),
         },
+        "sparse features": {"pretrain.sparsity_cost": (0.1, LEAST)},
         # Beside backpropagation fewer rounds of Gibbs sampling do as well, in less time.
         "mixed gradient": {
             "wakesleep.epochs": (60, VALIDATION),
@@ -446,6 +658,33 @@ _TR2006 = Recipe(
         # An epoch of few cases is few updates: patience is longer.
         "few labels": {"backprop.patience": (100, ASSUMED), "backprop.max_epochs": (1000, ASSUMED)},
         "some labels": {"backprop.patience": (30, ASSUMED)},
+        # Nothing is easy of which something else is left out each time.
+        "dropout": {
+            "backprop.dropout": (True, SRIVASTAVA14),
+            "backprop.pixel_dropout": (0.3, BEYOND),
+            "backprop.feature_dropout": ((0.2,), BEYOND),
+            "backprop.rate": (0.2, BEYOND),
+            "backprop.epochs": (80, BEYOND),
+            "backprop.final_share": (0.05, BEYOND),
+            "backprop.importance_sampling": (False, BEYOND),
+            "backprop.all_cases_rate": (0.1, ASSUMED),
+            "backprop.extension_epochs": (20, ASSUMED),
+            "wakesleep.dropout": (True, SRIVASTAVA14),
+            "wakesleep.pixel_dropout": (0.3, ASSUMED),
+            "wakesleep.feature_dropout": ((0.2,), ASSUMED),
+        },
+        "translations and dropout": {
+            "backprop.epochs": (20, ASSUMED),
+            "backprop.extension_epochs": (5, ASSUMED),
+        },
+        "few labels and dropout": {
+            "backprop.epochs": (1000, ASSUMED),
+            "backprop.max_epochs": (2000, ASSUMED),
+        },
+        "some labels and dropout": {
+            "backprop.epochs": (200, ASSUMED),
+            "backprop.max_epochs": (1000, ASSUMED),
+        },
     },
     {
         "labelled": (100, 1000, 10_000),
@@ -508,6 +747,7 @@ _QUICK = _on_chapter(
         "backprop.patience": (2, SHORT),
         "backprop.max_epochs": (8, SHORT),
         "wakesleep.epochs": (3, SHORT),
+        "directed.epochs": (3, SHORT),
         "likelihood.temperatures": (1000, SHORT),
         "likelihood.rounds": (100, SHORT),
         "pairs.features": (500, SHORT),
@@ -522,8 +762,35 @@ _QUICK = _on_chapter(
         "few images": {"pretrain.updates": (500, SHORT)},
         "few labels": {"backprop.patience": (4, SHORT), "backprop.max_epochs": (16, SHORT)},
         "some labels": {"backprop.patience": (2, SHORT)},
+        "dropout": {"backprop.epochs": (4, SHORT), "backprop.extension_epochs": (2, SHORT)},
+        "translations and dropout": {
+            "backprop.epochs": (2, SHORT),
+            "backprop.extension_epochs": (1, SHORT),
+        },
+        "few labels and dropout": {
+            "backprop.epochs": (8, SHORT),
+            "backprop.max_epochs": (16, SHORT),
+        },
+        "some labels and dropout": {
+            "backprop.epochs": (4, SHORT),
+            "backprop.max_epochs": (8, SHORT),
+        },
     },
     {"labelled": (100, 1000), "pretrain.layers": ((50, 50, 200),)},
 )
 
-RECIPES: Mapping[str, Recipe] = {r.name: r for r in (_TR2006, _HOT06, _SCIENCE06, _QUICK)}
+_MIXED_DROPOUT: Sourced = {
+    name: value
+    for name, value in _TR2006.variants["dropout"].items()
+    if name.startswith("wakesleep.")
+}
+# Of backpropagation all else are the values under the condition "dropout", which it always has.
+_DROPOUT = _on_chapter(
+    "dropout",
+    "Srivastava and others (2014), dropout in fine-tuning; not the chapter's",
+    {"backprop.dropout": (True, SRIVASTAVA14)},
+    {"mixed gradient": _MIXED_DROPOUT, "pretraining's gradient": _MIXED_DROPOUT},
+)
+
+_ALL = (_TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT)
+RECIPES: Mapping[str, Recipe] = {r.name: r for r in _ALL}

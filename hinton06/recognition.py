@@ -15,6 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hinton06 import numerics
+from hinton06.distortion import Distorter
 from hinton06.models import Classifier, DeepBeliefNet, Model, Pathway, Rbm
 from hinton06.numerics import Array, Labels
 
@@ -26,15 +27,28 @@ _SMALL_BATCH = 100  # whose top units' numbers stay in a core's cache
 class Cases:
     """Labelled images: (n, n_pixels) bytes and (n,) integers.
 
-    `numbers`, (n,), are their places in the training or test set, from 0, where it matters.
+    `numbers`, (n,), are their places in the training or test set, from 0, where it matters. With a
+    `distorter` the images are distorted whenever they are learned, and not when they are measured.
     """
 
     images: NDArray[np.uint8]
     labels: Labels
     numbers: NDArray[np.intp] | None = None
+    distorter: Distorter | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def begin(self, epoch: int) -> None:
+        """Start an epoch of learning, from 0."""
+        if self.distorter:
+            self.distorter.begin(epoch)
+
+    def learned(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.uint8], Any]:
+        """Images, and which of them are those of the chosen rows as they are learned now."""
+        if self.distorter is None:
+            return self.images, rows
+        return self.distorter(self.images, rows), slice(None)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hinton06 import generation
+from hinton06.directed import Dreamer, NoDreamError
 from hinton06.generation import Fantasies
 from hinton06.loading import Context, load
 from hinton06.mnist import shown_classes
@@ -46,13 +46,14 @@ class Samples:
     Labels, those of the `fantasies` too, are the data's own.
 
     `chains` is their number for each clamped label, or in all; `shape` the rows and columns of an
-    image.
+    image; `ancestral`: every sample comes anew from the top of a directed net, without rounds.
     """
 
     fantasies: Fantasies
     clamped: tuple[int, ...] | None
     chains: int
     shape: tuple[int, int]
+    ancestral: bool = False
 
     @property
     def images(self) -> NDArray[np.floating[Any]]:
@@ -80,11 +81,15 @@ def sample(context: Context, path: Path, options: SamplingOptions = SamplingOpti
     labels = None if places is None else np.repeat(places, chains)
     rng = stream(options.seed, Use.DREAMS)
     with context.shown(f"sample {path.name}", options.samples * options.gibbs) as tick:
-        started = generation.start(generator, n_chains, rng, labels)
-        made = generation.fantasies(generator, started, options.samples, options.gibbs, rng, tick)
+        try:
+            made = generator.dream(n_chains, options.samples, options.gibbs, rng, labels, tick)
+        except NoDreamError as error:
+            dreamt = f"none of {error.dreams:,} dreams has the label {classes[error.label]}"
+            raise RunError(f"{path}: {dreamt}") from None
     if made.labels is not None:
         made = dataclasses.replace(made, labels=np.array(classes, np.intp)[made.labels])
-    return Samples(made, clamped, chains, context.digits.shape)
+    ancestral = isinstance(generator, Dreamer)
+    return Samples(made, clamped, chains, context.digits.shape, ancestral)
 
 
 def _clamped(

@@ -11,6 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hinton06 import likelihood
+from hinton06.distortion import Distorter
 from hinton06.generation import Generator as Generative
 from hinton06.models import Rbm, Stack
 from hinton06.numerics import Array, Labels, batches, batches_taken, epoch_order, take_batch
@@ -42,19 +43,22 @@ def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
 class LayerData:
     """The data of one RBM of a stack: the features below it and, in the top one, the labels.
 
-    They are computed once and kept; those that would take more than half a GiB are computed for
-    each batch anew. Targets are (n_cases, n_labels) one-hot labels, of no columns for none.
+    They are computed once and kept; those that would take more than half a GiB, or of images that
+    a `distorter` makes others of each time, are computed for each batch anew. Targets are (n_cases,
+    n_labels) one-hot labels, of no columns for none.
     """
 
     def __init__(
         self,
         cases: NDArray[Any], below: Sequence[Rbm], targets: NDArray[np.float32], batch: int,
+        distorter: Distorter | None = None,
     ) -> None:  # fmt: skip
         sizes = [cases.shape[1], *(rbm.n_hidden for rbm in below)]
         self.n_visible = sizes[-1] + targets.shape[1]
         self._cases, self._below, self._targets = cases, list(below), targets
+        self._distorter = distorter
         computed = [*sizes[1:], self.n_visible] if targets.shape[1] else sizes[1:]
-        self._kept = len(cases) * max(computed, default=0) * 4 <= _MAX_KEPT
+        self._kept = not distorter and len(cases) * max(computed, default=0) * 4 <= _MAX_KEPT
         if not self._kept:
             dtype = below[0].weights.dtype if below else targets.dtype
             self._buffers = [np.empty((batch, size), dtype) for size in sizes]
@@ -71,7 +75,10 @@ class LayerData:
             take_batch(self._cases, rows, out)
             return
         buffers = [buffer[: len(rows)] for buffer in self._buffers]
-        take_batch(self._cases, rows, buffers[0])
+        if self._distorter:
+            take_batch(self._distorter(self._cases, rows), slice(None), buffers[0])
+        else:
+            take_batch(self._cases, rows, buffers[0])
         for rbm, (v, h) in zip(self._below, pairwise(buffers), strict=True):
             hidden_probs(rbm, v, out=h)
         n_units = buffers[-1].shape[1]
@@ -109,7 +116,8 @@ class GreedyStack:
     to top, that are learned already; ValueError if they do not fit the data and the layer sizes, or
     leave nothing to learn, or a layer is to start as the transpose of one of another size. With
     `track` the bound on log p is estimated, of (n, n_pixels) `valid` images too, by random numbers
-    of its own. Source: "A greedy learning algorithm for multiple hidden layers".
+    of its own. With a `distorter` cases are distorted when they are learned. Source: "A greedy
+    learning algorithm for multiple hidden layers".
     """
 
     def __init__(
@@ -121,9 +129,10 @@ class GreedyStack:
         classes: Labels | None = None,
         lower: Sequence[Rbm] = (),
         valid: NDArray[Any] | None = None,
+        distorter: Distorter | None = None,
     ) -> None:
         self.settings = settings
-        self._valid = valid
+        self._valid, self._distorter = valid, distorter
         self._targets = np.empty((len(cases), 0), np.float32) if targets is None else targets
         self._rng, self._cases = rng, cases
         if settings.balanced and classes is None:
@@ -141,7 +150,7 @@ class GreedyStack:
         """Learn the layer above these: the given one, else a new one."""
         n_labels, settings = self._labels_of(len(below)), self.settings
         targets = self._targets[:, :n_labels]
-        self._data = LayerData(self._cases, below, targets, settings.batch)
+        self._data = LayerData(self._cases, below, targets, settings.batch, self._distorter)
         if rbm is None and below and settings.start == "transpose":
             rbm = Rbm.mirrored(below[-1], n_labels)
         elif rbm is None:
@@ -150,8 +159,9 @@ class GreedyStack:
         self.stack = [*below, rbm]
         states = reconstructs_states(rbm, settings.recon_states)
         self._divergence = ContrastiveDivergence(
-            rbm, settings.batch, states, settings.cd, settings.persistent
-        )
+            rbm, settings.batch, states, settings.cd, settings.persistent,
+            (settings.sparsity_target, settings.sparsity_cost),
+        )  # fmt: skip
 
     def _check_fit(self, stack: Sequence[Rbm]) -> None:
         sizes = (self._cases.shape[1], *self.settings.layers)
@@ -217,6 +227,8 @@ class GreedyStack:
         if track and layer_epoch == 0:
             starts["start_log_p"] = self._tracked()["train_log_p"]
         step = step_at(self.settings, layer_epoch)
+        if self._distorter:
+            self._distorter.begin(self.epoch)
         order = epoch_order(len(self._cases), self._rng, self._classes)
         squared_error = 0.0
         for batch in batches(len(order), self.settings.batch):

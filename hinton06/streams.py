@@ -40,9 +40,16 @@ class Use(IntEnum):
     LOG_Z = 21
     BINARY_PIXELS = 22  # the same for every model
     UP_PASSES = 23
-    PAIRING = 24  # which recording an image is paired with, epoch by epoch
-    PAIRS = 25
-    HEARD = 26  # what is measured of such pairs, by part
+    DROPOUT = 24  # which units are left out; which cases, as without
+    DROPOUT_ON_ALL = 25
+    DISTORTIONS = 30  # of each epoch of a run of some use
+    DIRECTED = 40  # plain wake-sleep from a stack, and from small random weights
+    DIRECTED_RANDOM = 41
+    DIRECTED_TRAIN = 42  # bounds after each epoch: of training cases, of validation cases
+    DIRECTED_VALID = 43
+    PAIRING = 50  # which recording an image is paired with, epoch by epoch
+    PAIRS = 51
+    HEARD = 52  # what is measured of such pairs, by part
 
 
 def stream(seed: int, use: Use, *place: int) -> Generator:

@@ -97,6 +97,14 @@ class Momentum:
         numerics.add_sums(deltas, self.velocity, step.rate * share, step.momentum, self.parameter)
         self._rest_without_momentum(step)
 
+    def limit(self, longest: float) -> None:
+        """Each unit's incoming weights, a column, at most so long; 0: as they are.
+
+        Max-norm regularisation: Srivastava and others (2014), section 5.1.
+        """
+        if longest:
+            numerics.limit_norms(self.parameter, longest)
+
     def step_difference(self, data: Array, recon: Array, share: float, step: Step) -> float:
         """`step_sum` of ``data - recon``; returns the sum of its squares."""
         scale, keep, self._moving = step.rate * share, step.momentum, True

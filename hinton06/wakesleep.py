@@ -16,6 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hinton06 import numerics
+from hinton06.dropout import Dropout
 from hinton06.finetuning import FineTuning
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
 from hinton06.models import DIRECTED, DeepBeliefNet, PairNet
@@ -253,6 +254,17 @@ def steps_at(settings: WakeSleepSettings, epoch: int) -> tuple[Step, Step]:
     return generative, Step(settings.bp_rate * share * weight, settings.bp_momentum)
 
 
+def work_of_case(settings: WakeSleepSettings, epoch: int, n_lower: int, n_memory: int) -> float:
+    """Multiply-adds of an update for each case, of so many weights below and in the memory."""
+    persistent = settings.persistent_share * settings.persistent_rounds
+    lower, memory = 6.0, 3.0 + 2.0 * (gibbs_steps_at(settings, epoch) + persistent)
+    if settings.generative != "wake-sleep":
+        memory = 5.0
+    if settings.mixed:
+        lower, memory = lower + 3, memory + 3
+    return lower * n_lower + memory * n_memory
+
+
 class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
     """The learner of the generative half: epochs of contrastive wake-sleep, or of mixed gradients.
 
@@ -287,7 +299,8 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
         as_pretrained = settings.recon_states
         self._generative = self._wake_sleep or PretrainingGradient(net, size, as_pretrained)
         weighed = settings.search_bp_weight or settings.bp_weight > 0
-        self._labels = LabelBackpropagation(net, size) if weighed else None
+        dropout = Dropout.of(settings, 3, self._masks)
+        self._labels = LabelBackpropagation(net, size, dropout) if weighed else None
         self.momenta = {"generative": self._generative.momenta}
         if self._labels:
             self.momenta["labels"] = self._labels.momenta
@@ -322,14 +335,8 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
 
     def _epoch_work(self, epoch: int) -> float:
         net, place = self.net, self._schedule_done + epoch
-        persistent = self.settings.persistent_share * self.settings.persistent_rounds
-        lower, memory = 6.0, 3.0 + 2.0 * (gibbs_steps_at(self.settings, place) + persistent)
-        if not self._wake_sleep:
-            memory = 5.0
-        if self._labels:
-            lower, memory = lower + 3, memory + 3
-        sizes = net.vishid.size + net.hidpen.size
-        return (lower * sizes + memory * net.memory.weights.size) * len(self._train)
+        sizes = net.vishid.size + net.hidpen.size, net.memory.weights.size
+        return work_of_case(self.settings, place, *sizes) * len(self._train)
 
     def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
         """Every training case once."""

@@ -327,12 +327,14 @@ OLD = Path(__file__).parent / "data" / "version-1"
 KINDS = {
     "pretrain-labels": 50_000, "cws": 50_000, "cws-extended": 60_000, "hybrid": 50_000,
     "bp-translated": 13 * 50_000, "bp-translated-extended": 13 * 60_000,
-    "bp-labelled": 1000, "bp-images": 1000, "bp": 50_000,
+    "bp-labelled": 1000, "bp-images": 1000, "bp": 50_000, "bp-dropout": 50_000,
+    "bp-elastic": 50_000,
 }  # fmt: skip
 """What the folders of all tables may have, and the training cases of it."""
 SOURCES = {
     "cws-extended": "cws-a-extended", "bp-labelled": "bp-a-50-labelled",
     "bp-images": "bp-50-images-a", "bp-translated-extended": "bp-translated-a",
+    "bp-dropout": "bp-a", "bp-elastic": "bp-a",
 }  # fmt: skip
 
 
@@ -347,6 +349,8 @@ def of_all(tmp_path: Path) -> Callable[..., Path]:
             kind, split = place.split()
             found = checkpoint.load(OLD / f"{SOURCES.get(kind, f'{kind}-a')}.h5")
             found.recipe = "tr2006"
+            if "dropout" in kind:
+                found.settings["dropout"] = True
             found.lineage |= {"seed": seed, "split": split, "data": mnist.SHA256}
             if kind.endswith("extended"):
                 found.lineage["role"] = "extended"
@@ -354,6 +358,8 @@ def of_all(tmp_path: Path) -> Callable[..., Path]:
             found.outcome["test"] |= {"cases": 10_000, "errors": count}
             if "valid" in found.outcome:
                 found.outcome["valid"] |= {"cases": 10_000, "errors": count + 10}
+            if kind == "bp-elastic":
+                found.settings["elastic"] = 1.5
             if "capped" in found.outcome:
                 found.outcome |= {"capped": False} | outcome
             checkpoint.save(folder / f"{kind}-{split}.h5", found)
@@ -463,7 +469,7 @@ def test_each_table_that_the_folders_allow_is_printed_and_saved(
     assert max(map(len, lines)) <= 80
     titles = [line for line in lines if line.endswith(" over 2 seeds")]
     assert titles == [f"{table.title} over 2 seeds" for table in TABLES.values()]
-    names = ("replicas", "replicas-generative", "replicas-translated", "replicas-unlabelled")
+    names = ["replicas", *(f"replicas-{name}" for name in list(TABLES)[1:])]
     assert {path.name for path in out.iterdir()} == {
         f"{name}.{suffix}" for name in names for suffix in ("md", "csv", "json")
     }

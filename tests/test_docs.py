@@ -39,11 +39,13 @@ TABLES = {
         "replicas/replicas",
         "replicas/chances",
         "translated/translated",
+        "compare/baselines",
         "unlabelled/unlabelled",
         "generative/generative",
         "generative/methods/methods",
         "likelihood/layers/likelihood",
         "heard/heard",
+        "sparse/trials",
     ],
 }
 
@@ -149,6 +151,16 @@ def numbers() -> dict[str, tuple[str, str]]:
         found = [r for r in record(f"likelihood/{name}/likelihood") if r["log p of"] == "images"]
         return ", ".join(f"{float(row['test'].partition(' ')[0]):.1f}" for row in found)
 
+    tried = {(r["target"], r["cost"]): r for r in record("sparse/trials") if r["features"] == "500"}
+    of_first = " become ".join(tried[key]["fingerprints"] for key in (("", "0"), ("0.1", "0.1")))
+
+    def compared(*lines: tuple[str, str], source: str = "") -> tuple[str, str]:
+        found = {(row["layers"], row["images"]): row for row in record("compare/baselines")}
+        printed, ours = (
+            "; ".join(found[line][column] for line in lines) for column in ("printed", "test")
+        )
+        return printed.removesuffix("; ") + source, ours
+
     free, once, gibbs = (methods[name] for name in ("free-energy", "stochastic", "label-gibbs"))
     words = [once["published, test"], gibbs["published, test"]]
     assert words == ["about 0.5 points more", "almost 1 point more"]
@@ -169,6 +181,14 @@ def numbers() -> dict[str, tuple[str, str]]:
             f"{products('table1/table1')}",
         ),
         "12 translations of each image": (average["printed"], average["test"]),
+        "what the chapter compares with": compared(
+            *(("", how) for how in ("as they are", "as they are, 13 versions")),
+            ("800", "as they are"),
+        ),
+        "elastic distortions": compared(
+            *((layers, "elastic 1.5 pixels") for layers in ("800", "500-500-2000")),
+            source=" (Simard et al. 2003)",
+        ),
         "1,000 labels": (
             '"helps a lot"',
             rates([row["test"] for row in few if row["labels"] == "1,000"]),
@@ -192,6 +212,7 @@ def numbers() -> dict[str, tuple[str, str]]:
             '"guaranteed to raise a lower bound"',
             f"{log_ps('layers')}; {log_ps('wake-sleep')} nats",
         ),
+        "features that rarely turn on": ('"can be eliminated"', f"{of_first} of 500"),
     }
 
 

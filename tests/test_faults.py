@@ -37,10 +37,11 @@ from hinton06 import checkpoint, experiments, loading, mnist, training
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.cli import main, options
+from hinton06.directed import WakeSleepTraining
 from hinton06.files import HeldError, Lock, printable
 from hinton06.lineage import Lineage
 from hinton06.mnist import DataError, Digits
-from hinton06.models import Classifier, DeepBeliefNet
+from hinton06.models import Classifier, DeepBeliefNet, DirectedNet
 from hinton06.numerics import one_hot_targets
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases
@@ -703,6 +704,11 @@ def learners(tiny_digits: Digits) -> dict[str, Make]:
         net = DeepBeliefNet.untied(trained.stack)
         return GenerativeFineTuning(net, cases, wakesleep, rng(), **rule)
 
+    def directed() -> WakeSleepTraining:
+        net = DirectedNet.random((784, 6, 5), 10, 0.1, rng())
+        settings = _with(quick.directed, epochs=4, batch=20)
+        return WakeSleepTraining(net, cases, settings, rng(), valid)
+
     return {
         "pretrain": make(stack, False),
         "pretrain --labels": make(stack, True),
@@ -711,6 +717,7 @@ def learners(tiny_digits: Digits) -> dict[str, Make]:
         "finetune-bp, conjugate gradient": make(fine_tuning, conjugate, valid=valid),
         "finetune-cws": make(generative, valid=valid),
         "finetune-cws --extend": make(generative, target=-1.0),
+        "finetune-ws": directed,
     }
 
 
@@ -730,6 +737,7 @@ def a_run(path: Path, title: str, save_every_s: float) -> Run:
     [
         "pretrain", "pretrain --labels", "finetune-bp", "finetune-bp --extend",
         "finetune-bp, conjugate gradient", "finetune-cws", "finetune-cws --extend",
+        "finetune-ws",
     ],
 )  # fmt: skip
 def test_a_number_that_is_none_is_noticed_in_its_epoch_in_every_learner(

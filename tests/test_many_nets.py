@@ -7,27 +7,34 @@ against the package's, kernels against PyTorch.
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import importlib
 import importlib.util
+import itertools
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import reference
 
 from hinton06 import numerics
 from hinton06.backprop import Backpropagation, CaseSampler
+from hinton06.dropout import Dropout
 from hinton06.mnist import Digits
 from hinton06.models import Classifier, Rbm
 from hinton06.numerics import epoch_order
 from hinton06.rbm import ContrastiveDivergence
-from hinton06.recipes import RECIPES, BackpropSettings
+from hinton06.recipes import RECIPES, BackpropSettings, conditions
 from hinton06.recognition import log_probs as one_nets_log_probs
 from hinton06.recognition import score
 from hinton06.stacking import GreedyStack, features, step_at
-from hinton06.updates import Step
+from hinton06.streams import Use
+from hinton06.updates import Step, rate_share_at
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 CARD = torch.cuda.is_available()
@@ -717,3 +724,201 @@ def test_updates_are_recorded_on_a_card_alone() -> None:
     for size in (4, 4, 4, 4, 2):
         update(size)
     assert sizes == [4, 4, 4, 4, 2]
+
+
+# -- dropout -------------------------------------------------------------------------------------
+
+DROPOUT = dataclasses.replace(
+    RECIPES["tr2006"].settings("backprop", conditions(dropout=True)), batch=4, epochs=3
+)
+
+
+def test_kernels_drop_with_each_nets_chance_and_divide_by_it(card: Place) -> None:
+    values = card.put(np.ones((3, 40, 130), np.float32))
+    keep = card.put(np.array([0.8, 0.5, 1.0], np.float32))
+    draws = Draws(card, [(seed, Use.DROPOUT, "a") for seed in range(3)])
+    card.loops.drop(values, keep, draws, 1)
+    found, n_draws = on_host(values), 40 * 130
+    for net, chance in enumerate((0.8, 0.5, 1.0)):
+        kept = found[net] != 0
+        np.testing.assert_allclose(found[net][kept], 1 / chance, rtol=2.0**-23)
+        error = reference.sampling_error(chance * (1 - chance), n_draws, 2)
+        assert abs(kept.mean() - chance) <= error
+
+    # Nets, layers and updates have draws of their own; the same of these the same.
+    def masks(net: int, layer: int, ticks: int) -> Any:
+        own = Draws(card, [(net, Use.DROPOUT, "a")])
+        for _ in range(ticks):
+            own.tick()
+        units = card.put(np.ones((1, 40, 130), np.float32))
+        card.loops.drop(units, keep[1:2], own, layer)
+        return on_host(units)[0] != 0
+
+    first = masks(1, 1, 0)
+    np.testing.assert_array_equal(first, found[1] != 0)
+    for other in (masks(2, 1, 0), masks(1, 2, 0), masks(1, 1, 1)):
+        assert abs((first & other).mean() - 0.25) <= reference.sampling_error(0.1875, n_draws, 3)
+
+
+@pytest.mark.parametrize(("n", "units"), SIZES)
+def test_kernels_take_the_slope_of_kept_units_and_limit_lengths_as_pytorch_does(
+    card: Place, n: int, units: int
+) -> None:
+    here, there = pairs(
+        card, delta=(3, n, units), probs=(3, n, units), bias=(3, units), velocity=(3, units),
+        weights=(3, n, units),
+    )  # fmt: skip
+    keep = np.array([0.8, 0.5, 1.0], np.float32)
+    plain.slope(here.delta, here.probs, here.bias, here.velocity, here.step, torch.from_numpy(keep))
+    card.loops.slope(
+        there.delta, there.probs, there.bias, there.velocity, there.step, card.put(keep)
+    )
+    for name in ("delta", "bias", "velocity"):
+        close(getattr(there, name), getattr(here, name), n, 16)
+    lengths = np.linalg.norm(here.weights.numpy(), axis=1)
+    longest = np.array([np.median(lengths[0]) * 1.001, 0.0, lengths[2].max() * 1.01], np.float32)
+    before = here.weights.clone()
+    plain.limit(here.weights, torch.from_numpy(longest))
+    card.loops.limit(there.weights, card.put(longest))
+    close(there.weights, here.weights, n)
+    assert torch.equal(here.weights[1:], before[1:])
+    longer = torch.from_numpy(lengths[0] > longest[0])
+    assert 0 < longer.sum() < units
+    assert torch.equal(here.weights[0][:, ~longer], before[0][:, ~longer])
+    np.testing.assert_allclose(
+        np.linalg.norm(here.weights[0][:, longer].numpy(), axis=0), longest[0],
+        rtol=(n + 5) * 2.0**-23,
+    )  # fmt: skip
+
+
+def striped(values: Any, layer: int, chance: float) -> None:
+    """Keep all but each third unit, in place of draws."""
+    values[..., layer % 3 :: 3] = 0
+    values *= 1 / np.float32(chance)
+
+
+def test_weights_after_updates_with_dropout_are_those_of_backpropagation(
+    place: Place, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drop(values: Any, keep: Any, _draws: Any, layer: int) -> None:
+        for net, chance in enumerate(keep.tolist()):
+            striped(values[net], layer, chance)
+
+    monkeypatch.setattr(place.loops, "drop", drop)
+    monkeypatch.setattr(
+        Dropout, "drop", lambda self, layer, values: striped(values, layer, self.keep[layer])
+    )
+    ours, chances = random_nets(), [(0.2,), (0.5, 0.1), (0.0, 0.3)]
+    settings = [
+        dataclasses.replace(
+            settings_of(step), dropout=True, pixel_dropout=0.1 * net, feature_dropout=chances[net],
+            max_norm=1.5,
+        )
+        for net, step in enumerate(STEPS)
+    ]  # fmt: skip
+    masks = draws_of(place, 3, Use.DROPOUT)
+    theirs = classifiers(place, digits, ours, settings=settings, masks=masks)
+    learners = [
+        Backpropagation(net, 4, Dropout.of(own, 2, masks.rngs[0]), own.max_norm)
+        for net, own in zip(ours, settings, strict=True)
+    ]
+    clock = int(masks.clock)
+    for _ in range(3):
+        theirs.learn(4)
+        rows = on_host(theirs.samplers.rows)
+        factors = on_host(theirs.samplers.factors)
+        for net, (learner, step) in enumerate(zip(learners, STEPS, strict=True)):
+            labels = digits.train_labels[rows[net]].astype(np.intp)
+            learner.learn(digits.train_images, rows[net], labels, factors[net], step)
+    assert int(masks.clock) == clock + 3
+    atol = 3 * 3 * 100 * 2.0**-22
+    for net, one in enumerate(ours):
+        assert (np.linalg.norm(random_nets()[net].weights[0], axis=0) > 1.5).any()
+        assert (np.linalg.norm(one.weights[0], axis=0) <= 1.5 * (1 + 1e-6)).all()
+        for name, array in one.arrays().items():
+            np.testing.assert_allclose(on_host(theirs.nets.arrays()[name][net]), array, atol=atol)
+
+
+def test_the_rate_falls_as_each_net_s_settings_say_and_saved_nets_go_on_alike(
+    digits: Digits,
+) -> None:
+    place = Place("cpu")
+    settings = [
+        dataclasses.replace(DROPOUT, rate=0.1 * (net + 1), epochs=2 + net, max_epochs=3 + net)
+        for net in range(3)
+    ]
+
+    def begun() -> Classifiers:
+        masks = draws_of(place, 3, Use.DROPOUT)
+        return classifiers(place, digits, random_nets(), settings=settings, masks=masks)
+
+    with place.used():
+        whole, halved = begun(), begun()
+        rows = [whole.run_epoch(lambda _: None) for _ in range(3)]
+        for epoch, row in enumerate(rows):
+            for net, own in enumerate(settings):
+                share = rate_share_at(epoch, own.epochs, own.final_share)
+                assert row[net]["rate"] == pytest.approx(own.rate * share)
+        assert whole.done() == [0]  # the first net's cap; no rule stops others before their time
+        halved.run_epoch(lambda _: None)
+        saved = halved.states()
+        gone_on = begun()
+        gone_on.restore(saved)
+        assert [gone_on.run_epoch(lambda _: None) for _ in range(2)] == rows[1:]
+        whole.keep([1, 2])
+        gone_on.keep([1, 2])
+        assert whole.run_epoch(lambda _: None) == gone_on.run_epoch(lambda _: None)
+        for one, other in zip(whole.nets.weights, gone_on.nets.weights, strict=True):
+            assert torch.equal(one, other)
+
+
+def test_what_is_measured_is_the_whole_net(digits: Digits) -> None:
+    place = Place("cpu")
+    with place.used():
+        masks = draws_of(place, 3, Use.DROPOUT)
+        theirs = classifiers(place, digits, random_nets(), settings=[DROPOUT] * 3, masks=masks)
+        rows, valid = theirs.run_epoch(lambda _: None), on_host(theirs._valid)
+    for net, one in enumerate(theirs.nets.models()):
+        asked = one_nets_log_probs(one, digits.train_images[valid[net]])
+        found = score(asked, digits.train_labels[valid[net]])
+        assert rows[net]["valid_errors"] == found.errors
+        assert rows[net]["valid_cost"] == pytest.approx(found.cost_per_100, rel=1e-5)
+
+
+def test_the_search_learns_each_line_to_its_end_and_leaves_out_what_time_does_not_allow(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = Place("cpu")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "experiments" / "beyond")
+    search = importlib.import_module("search")
+    quick = {"layers": (6, 5), "passes": 1, "batch": 25}
+    plan = "# why\n--epochs 7 --batch 25\n\n--rate 0.4 | --no-dropout --max-epochs 8 --batch 25\n"
+    lines = search.read_plan(plan, quick)
+    assert [line.backprop.dropout for line in lines] == [True, False]
+    assert [line.pretrain.rate for line in lines] == [0.1, 0.4]
+    assert lines[0].backprop.pixel_dropout == 0.3
+    jobs = [search.Job(line, 0, split) for line in lines for split in "ab"]
+    arrays = place.put(digits.train_images), place.put(digits.train_labels.astype(np.int64))
+    stacks = search.learn_stacks(jobs, place, digits, arrays)
+    nets = [stacks[job.line.pretrain, job.seed, job.split] for job in jobs]
+    # Ten seconds an epoch of four nets: after six, 2.5 s for each epoch of each net.
+    for seconds, kept in ((1000.0, jobs), (68.0, jobs[:2])):
+        learner = search.begin(jobs, nets, place, digits, arrays)
+        learner_epoch, clock = learner.run_epoch, itertools.count(10, 10)
+        now = [0.0]
+
+        def epoch(tick: Any, own: Any = learner_epoch, clock: Any = clock, now: Any = now) -> Any:
+            now[0] = next(clock)
+            return own(tick)
+
+        learner.run_epoch = epoch
+        monkeypatch.setattr(search.time, "monotonic", lambda now=now: now[0])
+        found = search.search(list(jobs), learner, tmp_path / "found.csv", seconds)
+        monkeypatch.undo()
+        rows = list(csv.DictReader((tmp_path / "found.csv").read_text("utf-8").splitlines()))
+        assert list(found) == kept
+        assert [(row["line"], row["split"]) for row in rows] == [
+            (str(job.line.number), job.split) for job in kept
+        ]
+        epochs = {"1": 7, "2": 8} if kept == jobs else {"1": 7}
+        assert {row["line"]: int(row["epochs"]) for row in rows} == epochs

@@ -24,6 +24,7 @@ from hinton06.numerics import (
     choose,
     fire,
     label_errors,
+    lessen,
     log_softmax,
     log_sums,
     move,
@@ -312,6 +313,19 @@ def test_the_slope_of_the_logistic_takes_part_in_delta() -> None:
     returned = times_slope(delta, probs)
     assert returned is delta
     assert (abs(delta - expected) <= bound).all()
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("width", WIDTHS)
+def test_probabilities_are_lessened_by_shares_of_their_slopes(width: int) -> None:
+    around = abs(normal((7, width + 5))) % 1
+    probs, shares = around[:, 2 : width + 2], normal((width,), seed=2, sd=3)
+    wide, untouched = probs.astype(np.float64), around[:, [0, 1, -3, -2, -1]]
+    slopes = shares * wide * (1 - wide)
+    bound = reference.rounding(4, dtype=np.float32) * (wide + abs(slopes))
+    assert lessen(probs, shares) is probs
+    assert (abs(probs - (wide - slopes)) <= bound).all()
+    np.testing.assert_array_equal(around[:, [0, 1, -3, -2, -1]], untouched)
 
 
 @pytest.mark.usefixtures("kind")

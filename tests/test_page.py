@@ -141,13 +141,20 @@ def whole(written: Path) -> Page:
 # -- tables ----------------------------------------------------------------------------------------
 
 
-OF_FILES = [report for report in TABLES if report.command]
-"""The tables that are measured from files of runs, each by its command."""
+OF_FILES = [report for report in TABLES if report.command and report.command != "wake-sleep"]
+"""The tables that are measured from files of runs, each by its command.
+
+No earlier version made what plain wake-sleep's is of: `test_cli_directed` asks the same of it.
+"""
 
 
 @pytest.mark.parametrize("report", [r for r in OF_FILES if not r.several], ids=lambda r: r.command)
 def test_a_table_has_every_cell_that_its_command_prints(report: Report, whole: Page) -> None:
-    table = report.make(OLD)
+    has_every_cell(report.make(OLD), OLD, whole)
+
+
+def has_every_cell(table: Table, folder: Path, whole: Page) -> None:
+    """A page of a folder has every cell of a table of it, and what is said below."""
     shown = [rows for name, rows in whole.tables.items() if "-table-" in name]
     columns = table.columns[1:] if table.sections else table.columns
     cells = [[column.text(row) for column in columns] for row in table.rows]
@@ -158,12 +165,16 @@ def test_a_table_has_every_cell_that_its_command_prints(report: Report, whole: P
     texts = [table.columns[0].text(row) for row in table.rows] if table.sections else []
     assert sections == list(dict.fromkeys(texts))
     for paragraph in [*table.legend, *table.notes]:
-        assert " ".join(paragraph.replace(str(OLD), "").split()) in words(whole)
+        assert " ".join(paragraph.replace(str(folder), "").split()) in words(whole)
 
 
 @pytest.mark.parametrize("report", OF_FILES, ids=lambda report: report.command)
 def test_a_row_is_measured_from_the_files_that_it_names(report: Report) -> None:
-    table = report.make([OLD] if report.several else OLD)
+    names_its_files(report.make([OLD] if report.several else OLD))
+
+
+def names_its_files(table: Table) -> None:
+    """Each row's numbers are those of the files that it names."""
     assert table.sources is not None
     assert len(table.sources) == len(table.rows)
     for row, files in zip(table.rows, table.sources, strict=True):
@@ -278,13 +289,14 @@ def test_sections_are_the_chapter_s_in_its_order_and_tables_and_figures_stand_in
     assert {name for s in SECTIONS for name in s.figures} == set(plates.DRAWN)
     found = [text for _, text in whole.headings]
     assert found[: found.index("Files")] == [
-        SECTIONS[0].title, "Figure 2", "Figure 3",
-        SECTIONS[1].title, "Learning curves",
-        SECTIONS[2].title,
-        SECTIONS[3].title, "Table 1", "Errors", "Learning curves",
-        SECTIONS[4].title, "Error rates with few labels", "Learning curves",
-        SECTIONS[5].title, "Error rates with translated images", "Learning curves",
-        SECTIONS[6].title, "Error rates of the generative half", "Figure 5", "Errors",
+        SECTIONS[0].title,
+        SECTIONS[1].title, "Figure 2", "Figure 3",
+        SECTIONS[2].title, "Learning curves",
+        SECTIONS[3].title,
+        SECTIONS[4].title, "Table 1", "Errors", "Learning curves",
+        SECTIONS[5].title, "Error rates with few labels", "Learning curves",
+        SECTIONS[6].title, "Error rates with translated images", "Learning curves",
+        SECTIONS[7].title, "Error rates of the generative half", "Figure 5", "Errors",
         "Learning curves", "Where each number comes from",
     ]  # fmt: skip
 

@@ -75,11 +75,11 @@ def distribution(rbm: Rbm) -> Floats:
 
 def learn_from(
     rbm: Rbm, cases: Floats, rng: np.random.Generator, step: Step = PLAIN,
-    recon_states: bool = False, rounds: int = 1,
+    recon_states: bool = False, rounds: int = 1, **more: Any,
 ) -> Update:  # fmt: skip
     """The change that one batch makes to an RBM that was not learning before."""
     before = [array.copy() for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias)]
-    divergence = ContrastiveDivergence(rbm, len(cases), recon_states, rounds)
+    divergence = ContrastiveDivergence(rbm, len(cases), recon_states, rounds, **more)
     divergence.data_buffer(len(cases))[:] = cases
     divergence.learn(len(cases), rng, step)
     after = (rbm.weights, rbm.visible_bias, rbm.hidden_bias)
@@ -466,6 +466,55 @@ def test_chains_of_another_shape_are_not_restored() -> None:
         divergence.restore_chains(np.zeros((5, 3)))
 
 
+# -- sparsity --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [{}, {"rounds": 2, "recon_states": True}, {"persistent": True}])
+@pytest.mark.parametrize("target", [0.02, 0.3, 0.9])
+def test_a_sparsity_cost_adds_minus_its_gradient_and_no_draw(
+    target: float, more: dict[str, Any]
+) -> None:
+    m, cost = reference.random_machine(30), 0.7
+
+    def sparsity_cost() -> float:
+        q = np.mean([reference.hidden_probs(m, v) for v in CASES], axis=0)
+        return cost * float(np.sum(-target * np.log(q) - (1 - target) * np.log(1 - q)))
+
+    plain, sparse = (
+        learn_from(package_rbm(m), CASES, np.random.default_rng(15), sparsity=sparsity, **more)
+        for sparsity in ((target, 0.0), (target, cost))
+    )
+    for parameter, without, with_it in zip(m, plain, sparse, strict=True):
+        gradient, error = reference.central_differences(sparsity_cost, parameter)
+        assert (abs(with_it - without + gradient) <= error + ROUNDING).all()
+    assert abs(sparse.weights - plain.weights).max() > 0.01
+
+
+def test_in_equal_cases_a_sparsity_cost_moves_biases_by_how_far_a_feature_is_from_its_target() -> (
+    None
+):
+    """The simple derivative of the Practical Guide: q - p."""
+    m, cases = reference.random_machine(31), np.tile(CASES[0], (3, 1))
+    plain, sparse = (
+        learn_from(package_rbm(m), cases, np.random.default_rng(16), sparsity=(0.1, cost))
+        for cost in (0.0, 1.0)
+    )
+    moved = sparse.hidden_bias - plain.hidden_bias
+    away = 0.1 - reference.hidden_probs(m, CASES[0])
+    np.testing.assert_allclose(moved, away, rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_features_that_are_always_on_or_off_are_divided_by_no_zero(dtype: Any, kind: str) -> None:
+    n = 40  # enough for the loops in C
+    rbm = Rbm(np.zeros((4, 4), dtype), np.zeros(4, dtype), np.array([-800, -80, 80, 800], dtype))
+    with np.errstate(all="raise", under="ignore"):
+        change = learn_from(
+            rbm, np.ones((n, 4), dtype), np.random.default_rng(17), sparsity=(0.1, 1000.0)
+        )
+    assert all(np.isfinite(part).all() for part in change), kind
+
+
 # -- learning --------------------------------------------------------------------------------
 
 
@@ -512,16 +561,19 @@ def test_cd1_applies_rate_and_momentum_to_all_and_decay_to_the_weights_only() ->
     assert_close((rbm.weights, rbm.visible_bias, rbm.hidden_bias), expected, 2 * ROUNDING)
 
 
-def test_a_batch_smaller_than_the_largest_is_learned_as_in_buffers_of_its_own_size() -> None:
+@pytest.mark.parametrize("cost", [0.0, 0.5])
+def test_a_batch_smaller_than_the_largest_is_learned_as_in_buffers_of_its_own_size(
+    cost: float,
+) -> None:
     m = reference.random_machine(19)
     rbm, rng = package_rbm(m), np.random.default_rng(5)
-    divergence = ContrastiveDivergence(rbm, 7)
+    divergence = ContrastiveDivergence(rbm, 7, sparsity=(0.1, cost))
     divergence.data_buffer(7)[:] = 1  # leaves its traces in all of the work arrays
     divergence.learn(7, rng, Step(rate=0.0))
     divergence.data_buffer(2)[:] = CASES
     divergence.learn(2, np.random.default_rng(6), PLAIN)
     alone = package_rbm(m)
-    learn_from(alone, CASES, np.random.default_rng(6))
+    learn_from(alone, CASES, np.random.default_rng(6), sparsity=(0.1, cost))
     assert_close(
         (rbm.weights, rbm.visible_bias, rbm.hidden_bias),
         (alone.weights, alone.visible_bias, alone.hidden_bias),

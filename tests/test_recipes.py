@@ -8,13 +8,19 @@ import pytest
 
 from hinton06.recipes import (
     ASSUMED,
+    BEYOND,
     CHAPTER,
+    DS02,
+    GUIDE10,
     HOT06,
+    LEAST,
     PARTS,
     RECIPES,
     SCIENCE06,
     SHORT,
+    SIMARD03,
     SM08,
+    SRIVASTAVA14,
     VALIDATION,
     Recipe,
     conditions,
@@ -52,7 +58,10 @@ def test_recipes_are_known_by_their_own_names() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_setting_of_a_recipe_has_a_source(name: str) -> None:
     recipe = RECIPES[name]
-    known = {CHAPTER, SCIENCE06, HOT06, SM08, ASSUMED, VALIDATION, SHORT}
+    known = {
+        CHAPTER, SCIENCE06, HOT06, SM08, SIMARD03, DS02, GUIDE10, LEAST, SRIVASTAVA14, ASSUMED,
+        VALIDATION, BEYOND, SHORT,
+    }  # fmt: skip
     assert set(recipe.values) == set(NAMES)
     assert {source for _, source in recipe.values.values()} <= known
     for variant in recipe.variants.values():
@@ -88,9 +97,28 @@ def test_values_of_the_chapter() -> None:
         "pretrain.cd": 1,
         "pretrain.persistent": False,
         "pairs.features": 2000,
+        "pretrain.sparsity_cost": 0.0,
+        "pretrain.affine": 0.0,  # "permutation invariant"
+        "pretrain.elastic": 0.0,
+        "backprop.affine": 0.0,
+        "backprop.elastic": 0.0,
+        "svm.deslanted": False,
         "wakesleep.generative": "wake-sleep",
         "wakesleep.bp_weight": 0.0,
         "wakesleep.search_bp_weight": False,
+        "backprop.dropout": False,
+        "backprop.pixel_dropout": 0.0,
+        "backprop.feature_dropout": (0.0,),
+        "backprop.epochs": 0,
+        "backprop.extension_epochs": 0,
+        "backprop.final_share": 1.0,
+        "backprop.max_norm": 0.0,
+        "wakesleep.dropout": False,
+        "wakesleep.pixel_dropout": 0.0,
+        "wakesleep.feature_dropout": (0.0,),
+        "directed.recognition_share": 1.0,
+        "directed.momentum": 0.0,
+        "directed.decay": 0.0,
     }
     assert {name for name in NAMES if source_of(recipe, name) == CHAPTER} == set(printed)
     assert {name: value_of(recipe, name) for name in printed} == printed
@@ -168,6 +196,8 @@ def test_values_of_the_science_paper_s_code() -> None:
         ({"cd": 2}, ("more Gibbs sampling",)),
         ({"persistent": True, "labels": 10}, ("labels", "more Gibbs sampling")),
         ({"cd": None, "persistent": None}, ()),
+        ({"sparsity_cost": 0.0}, ()),
+        ({"sparsity_cost": 0.2, "labels": 10}, ("labels", "sparse features")),
         ({"labelled": 1000, "random_start": True}, ("few labels",)),
         ({"labelled": 1010}, ("few labels", "some labels")),
         ({"mixed": True, "generative": "wake-sleep"}, ("mixed gradient",)),
@@ -217,7 +247,15 @@ def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> 
     later = {
         ("pretrain", "updates"): 0, ("pretrain", "cd"): 1, ("pretrain", "persistent"): False,
         ("pretrain", "start"): "random", ("pretrain", "track"): 0,
+        ("pretrain", "sparsity_target"): 0.1, ("pretrain", "sparsity_cost"): 0.0,
         ("wakesleep", "recon_states"): "all",
+        **{(part, "smoothing"): 4.0 for part in ("pretrain", "backprop")},
+        **{(p, name): 0.0 for p in ("pretrain", "backprop") for name in ("affine", "elastic")},
+        ("backprop", "dropout"): False, ("backprop", "pixel_dropout"): 0.0,
+        ("backprop", "feature_dropout"): (0.0,), ("backprop", "epochs"): 0,
+        ("backprop", "extension_epochs"): 0, ("backprop", "final_share"): 1.0,
+        ("backprop", "max_norm"): 0.0, ("wakesleep", "dropout"): False,
+        ("wakesleep", "pixel_dropout"): 0.0, ("wakesleep", "feature_dropout"): (0.0,),
     }  # fmt: skip
     assert item.default == later.get((part, item.name), dataclasses.MISSING)
 
@@ -227,11 +265,12 @@ def test_a_setting_takes_its_bounds_and_nothing_beyond(
     part: str, item: dataclasses.Field[Any]
 ) -> None:
     name, low, high = item.name, item.metadata["low"], item.metadata["high"]
+    with_it = {"dropout": True} if item.metadata.get("goes") else {}
     for inside in (low, high):
-        assert getattr(changed(part, **{name: inside}), name) == inside
+        assert getattr(changed(part, **with_it, **{name: inside}), name) == inside
     for outside in (low - 1e-7, high + 1e-4, -1, math.nan, math.inf):
         with pytest.raises(ValueError, match=f"{name} lies between"):
-            changed(part, **{name: outside})
+            changed(part, **with_it, **{name: outside})
 
 
 def test_momentum_stays_below_one_and_batches_hold_a_case() -> None:

@@ -669,6 +669,53 @@ def test_translated_images() -> None:
     )
 
 
+def test_what_the_chapter_compares_with() -> None:
+    rows = {
+        (row["method"].partition(",")[0], row["images"], row["layers"]): int(row["test_errors"])
+        for row in lines("compare", "baselines.csv")
+    }
+
+    def pair(method: str, layers: str) -> tuple[int, int]:
+        plain, elastic = (
+            rows[method, how, layers] for how in ("as they are", "elastic 1.5 pixels")
+        )
+        return plain, elastic
+
+    def gone(plain: int, elastic: int) -> str:
+        return f"{100 * (1 - elastic / plain):.0f} %"
+
+    machines = lines("compare", "svm", "svm.csv")
+    errors = [int(machine["test_errors"]) for machine in machines]
+    minutes = [f"{float(machine['cpu_seconds']) / 60:.0f}" for machine in machines]
+    assert [rows["support vectors", "as they are", ""], errors[1]] == [
+        errors[0], rows["virtual support vectors", "as they are, 13 versions", ""]
+    ]  # fmt: skip
+    deep, shallow = pair("pretraining", "500-500-2000"), pair("backpropagation", "800")
+    rates = lines("compare", "rates.csv")
+    assert [row["rate"] for row in rates] == ["0.2", "0.1", "0.05", "0.02"]
+    assert {row["epochs"] for row in rates} == {"30"}
+    seconds = json.loads(read("compare", "speed.json"))["cpu_seconds"]
+    times = {name: own / seconds["as they are"] for name, own in seconds.items()}
+    (long,) = (
+        file
+        for file in json.loads(read("compare", "baselines.json"))["files"]
+        if file["file"] == "bp-800-elastic.h5"
+    )
+    assert long["provenance"]["git"].startswith("84dc781")
+    assert "no fewer validation errors for 10 epochs" in long["reason"]
+    says(
+        "compare",
+        f"**Support vectors**: {errors[0]} test errors (1.4 % printed), virtual ones {errors[1]}",
+        f"{minutes[0]} and {minutes[1]} minutes of a core to learn",
+        f"take {gone(*deep)} of the errors out of the pretrained net ({deep[0]} to {deep[1]}) and "
+        f"{gone(*shallow)} out of 800 units from a random start ({shallow[0]} to {shallow[1]}; "
+        "published 1.6 to 0.7 %)",
+        f"{joined([row['fewest_valid_errors'] for row in rates])} ([rates.csv](rates.csv))",
+        f"{times['elastic']:.2f} times as long with elastic distortions, "
+        f"{times['affine']:.2f} with affine ones",
+    )
+
+
 def test_few_labels() -> None:
     recorded = lines("unlabelled", "unlabelled.csv")
     sizes = ("50-50-200", "150-150-600", "500-500-2000")
@@ -778,6 +825,42 @@ def test_digits_heard_and_seen() -> None:
     says(".", "right: heard {:.1f} %, seen {:.1f} %".format(*right))
 
 
+def test_features_that_rarely_turn_on() -> None:
+    rows = json.loads(read("sparse", "trials.json"))["rows"]
+    first = {(r["target"], r["cost"]): r["fingerprints"][0] for r in rows if r["features"] == 500}
+    whole = {(r["target"], r["cost"]): r for r in rows if r["features"] != 500}
+    assert set(first) >= set(whole)
+    own = RECIPES["tr2006"].settings("pretrain", ("sparse features",))
+    chosen = own.sparsity_target, own.sparsity_cost
+    plain = own.sparsity_target, 0.0
+    # The least cost of those tried that leaves fewer than one feature in a hundred.
+    enough = [cost for (target, cost), left in first.items() if target == chosen[0] and left < 5]
+    assert min(enough) == chosen[1]
+    full = [int(line["fingerprints"]) for line in lines("sparse", "table1", "fingerprints.csv")]
+    of_cost = {
+        cost: float(line["validation_log_p"])
+        for cost, line in zip(
+            (0.0, 0.1, 0.3), lines("sparse", "first-layers", "likelihood.csv"), strict=True
+        )
+    }
+    page = " ".join((EXPERIMENTS.parent / "docs" / "results.md").read_text("utf-8").split())
+    errors, costs = (
+        {key: row[name] for key, row in whole.items()} for name in ("mean", "valid_cost_per_100")
+    )
+    for sentence in (
+        f"{full[0]}, {full[1]} and {full[2]} of 500 in nets a, b and c",
+        f"{first[plain]} of 500 without, {first[chosen]} with a cost of {chosen[1]:g} and "
+        f"{first[chosen[0], 0.3]} with 0.3",
+        f"{of_cost[0.0]:.1f} nats without, {of_cost[0.1]:.1f} and {of_cost[0.3]:.1f} with",
+        f"{errors[plain]:.0f} errors without, {errors[chosen]:.0f} with 0.1 and "
+        f"{errors[chosen[0], 0.3]:.0f} with 0.3",
+        f"cost {costs[plain]:.2f}, {costs[chosen]:.2f} and {costs[chosen[0], 0.3]:.2f} per 100",
+    ):
+        assert sentence in page, sentence
+    says("sparse", f"{joined(full)} of 500", f"{first[plain]} become {first[chosen]}")
+    says(".", f"{first[plain]} become {first[chosen]} of 500")
+
+
 def test_kills_and_strange_files() -> None:
     recorded = lines("faults", "runs.csv")
     torture, fuzz = (
@@ -880,6 +963,21 @@ def test_speed() -> None:
         f"{100 * learned / where['seconds_in_epochs']:.0f} % of the time",
     )
     says("table1", f"{where['seconds_from_first_start_to_last_end'] / 60:.1f} by the clock")
+
+
+def test_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXPERIMENTS / "beyond")
+    record = importlib.import_module("record")
+    document = json.loads(read("beyond", "beyond.json"))
+    assert record.shown(document) in read("beyond", "README.md")
+    for row in document["rows"]:
+        values = list(row["by_seed"].values())
+        assert row["mean"] == pytest.approx(statistics.mean(values))
+        assert (row["interval"] is None) == (len(values) == 1)
+        assert [str(seed) for seed in row["seeds"]] == list(row["by_seed"])
+        assert row["command"].startswith("hinton06 finetune-")
+    assert [tuple(other.values()) for other in document["others"]] == list(record.OTHERS)
+    says("beyond", *(f"{other['percent']:.2f} %" for other in document["others"]))
 
 
 def test_the_overview() -> None:

@@ -18,16 +18,18 @@ from hinton06.cli import main
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED
 from hinton06.loading import Context, load
 from hinton06.mnist import SPLITS, Digits
-from hinton06.recipes import RECIPES, Recipe
+from hinton06.recipes import RECIPES, Recipe, conditions
+from hinton06.report import error_rates, table1
 from hinton06.report import replicas as over_seeds
-from hinton06.report import table1
+from hinton06.report.files import conditions as conditions_of
 from hinton06.training import Interrupted, RunError
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
-from hinton06.many import groups, replicas  # noqa: E402
+from hinton06.many import generative, groups, replicas  # noqa: E402
 from hinton06.many.classifiers import Classifiers  # noqa: E402
 from hinton06.many.place import Place  # noqa: E402
 from hinton06.many.rbms import Rbms, Stacks  # noqa: E402
+from hinton06.many.wakesleep import GenerativeNets  # noqa: E402
 
 NAMES = [
     *(f"pretrain-{split}.h5" for split in SPLITS),
@@ -47,6 +49,13 @@ def tiny(**more: Any) -> Recipe:
     own = {name: (value, "test") for name, value in values.items()}
     recipe = RECIPES["tr2006"]
     return dataclasses.replace(recipe, name="tiny", values=recipe.values | own)
+
+
+def three_chances() -> Recipe:
+    """Of dropout, in nets of two layers."""
+    values = RECIPES["tr2006"].variants["dropout"]
+    own = values | {"backprop.feature_dropout": ((0.1, 0.2, 0.3), "test")}
+    return dataclasses.replace(tiny(backprop_dropout=True), variants={"dropout": own})
 
 
 @pytest.fixture(scope="module")
@@ -372,12 +381,36 @@ def test_a_card_makes_such_files(digits: Digits, make_progress: Any, tmp_path: P
             assert mine.cost_per_100 == pytest.approx(found.score.cost_per_100, rel=1e-4)
 
 
+def test_a_recipe_with_dropout_makes_nets_of_a_table_of_their_own(
+    digits: Digits, make_progress: Any, tmp_path: Path
+) -> None:
+    learn(digits, make_progress(), tmp_path / "dropout", recipe=tiny(backprop_dropout=True))
+    for folder in (tmp_path / "dropout" / "seed-0", tmp_path / "dropout" / "seed-1"):
+        for name in NAMES:
+            file = load(folder / name)
+            assert file.complete
+            if file.kind.name == "classifier":
+                assert conditions_of(file) == {"dropout"}
+                assert file.settings.pixel_dropout == 0.3
+                assert len(file.history["rate"]) == file.outcome.epochs_run
+        assert not any(table1.read_runs(folder).measured)
+    folders = [tmp_path / "dropout" / f"seed-{seed}" for seed in (0, 1)]
+    rows = over_seeds.table(folders, "dropout").rows
+    assert [(row["experiment"], row["net"]) for row in rows][:2] == [
+        ("dropout, 100", "a"), ("dropout, 100", "b"),
+    ]  # fmt: skip
+    assert all(row["test_errors"]["replicas"] == 2 for row in rows if row["net"] != "mean")
+
+
 @pytest.mark.parametrize(
     ("recipe", "reason"),
     [
+        (three_chances(), "3 chances of dropout for 2 layers"),
         (tiny(backprop_optimiser="cg"), "learn by momentum alone"),
         (tiny(backprop_top_only_epochs=1), "learn by momentum alone"),
         (tiny(pretrain_updates=5), "learn by passes"),
+        (tiny(pretrain_cd=2, pretrain_persistent=True), "learn without cd, persistent"),
+        (tiny(pretrain_track=3), "learn without track"),
     ],
 )
 def test_what_is_for_single_nets_is_refused(
@@ -401,7 +434,7 @@ def test_the_epochs_of_what_is_left_are_expected_as_those_before(
     digits: Digits, progress: Any, tmp_path: Path
 ) -> None:
     stage = replicas._NetStage(
-        replicas._Table1(context(digits, progress), Place("cpu"), tmp_path, tiny(), [0])
+        replicas.Table(context(digits, progress), Place("cpu"), tmp_path, tiny(), [0])
     )
     before = stage.work(VALIDATED)
     stage.epochs_seen += [2, 4]
@@ -441,7 +474,212 @@ def test_without_a_card_there_is_one_line() -> None:
 
 
 def test_groups_know_their_learners() -> None:
-    for learner in (Stacks, Classifiers):
+    for learner in (Stacks, Classifiers, GenerativeNets):
         for name in vars(groups.Learner):
             if not name.startswith("_"):
                 assert hasattr(learner, name)
+
+
+# -- the generative half -------------------------------------------------------------------------
+
+
+HALF = [
+    *(f"pretrain-{split}.h5" for split in SPLITS),
+    *(f"pretrain-labels-{split}.h5" for split in SPLITS),
+    *(f"{kind}-{split}{more}.h5" for kind in ("cws", "hybrid") for split in SPLITS
+      for more in ("", "-extended")),
+]  # fmt: skip
+
+
+def generative_recipe(**more: Any) -> Recipe:
+    """Of three small layers, few epochs and rounds of Gibbs sampling that rise."""
+    own = {
+        "pretrain_layers": (7, 6, 8), "wakesleep_epochs": 4, "wakesleep_batch": 16,
+        "wakesleep_rate": 0.3, "wakesleep_gibbs": (1, 2),
+    }  # fmt: skip
+    changes = {name.replace("_", ".", 1): value for name, value in (own | more).items()}
+    return tiny().with_values(changes | {"pretrain.passes": 2})
+
+
+def learn_half(digits: Digits, progress: Any, out: Path, **more: Any) -> Any:
+    recipe = more.pop("recipe", None) or generative_recipe()
+    given, seeds = context(digits, progress, **more), more.pop("seeds", [0])
+    return replicas.replicate(given, Place("cpu"), out, recipe, seeds, 3, generative.HYBRID)
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory, digits: Digits, make_progress: Any) -> Any:
+    """Folder and progress of the generative half of seed 0."""
+    out, progress = tmp_path_factory.mktemp("half"), make_progress()
+    learn_half(digits, progress, out)
+    return out, progress
+
+
+def test_every_file_of_the_generative_half_is_there(half: Any) -> None:
+    folder = half[0] / "seed-0"
+    assert sorted(p.name for p in folder.iterdir()) == sorted(HALF)
+    table = error_rates.table(folder, error_rates.GENERATIVE)
+    assert len(table.rows) > 12
+    assert not [note for note in table.notes if "device" in note]
+    for name in HALF:
+        file = load(folder / name)
+        assert file.complete
+        assert file.lineage.device == "cpu"
+        kind = "stack" if "pretrain" in name else "generative"
+        assert file.kind.name == kind
+
+
+def test_progress_of_the_generative_half_reaches_its_end(half: Any) -> None:
+    done, expected = half[1].work[-1]
+    assert done == pytest.approx(expected)
+    assert half[1].ticked == pytest.approx(done)
+
+
+def test_outcomes_of_the_generative_half_are_what_evaluate_measures(
+    half: Any, digits: Digits, progress: Any
+) -> None:
+    given = context(digits, progress)
+    for name in HALF[3:]:
+        path = half[0] / "seed-0" / name
+        file = load(path)
+        found = {e.part: e.score for e in evaluation.evaluate(given, path)}
+        names = {"train": "train", "validation": "valid", "test": "test"}
+        assert set(found) == {n for n, own in names.items() if own in file.outcome.scores}
+        for part, score in found.items():
+            mine = file.outcome.scores[names[part]]
+            assert (mine.cases, mine.errors) == (score.cases, score.errors)
+            assert mine.cost_per_100 == pytest.approx(score.cost_per_100, rel=1e-4)
+
+
+def test_lineages_of_the_generative_half_are_those_of_the_other_commands(
+    half: Any, digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    recipe, given = generative_recipe(), context(digits, progress)
+    folder, top = half[0] / "seed-0", recipe.settings("pretrain", conditions(labels=True))
+    plain, mixed = (
+        recipe.settings("wakesleep", conditions(labels=True, mixed=mixed))
+        for mixed in (False, True)
+    )
+    searched = dataclasses.replace(mixed, search_bp_weight=True)
+    name = ("tiny", 0)
+    made = {n: tmp_path / f"{n}.h5" for n in ("top", "cws", "more", "mixed", "more-mixed")}
+    stack = folder / "pretrain-b.h5"
+    experiments.pretrain(given, made["top"], "b", top, *name, labels=True, lower=stack)
+    cws = folder / "cws-b.h5"
+    labels = folder / "pretrain-labels-b.h5"
+    experiments.finetune_generative(given, made["cws"], labels, plain, *name)
+    experiments.extend_generative(given, made["more"], cws, plain, *name)
+    experiments.finetune_generative(given, made["mixed"], cws, searched, *name)
+    experiments.extend_generative(given, made["more-mixed"], folder / "hybrid-b.h5", mixed, *name)
+    for mine, theirs in (
+        ("top", "pretrain-labels-b"), ("cws", "cws-b"), ("more", "cws-b-extended"),
+        ("mixed", "hybrid-b"), ("more-mixed", "hybrid-b-extended"),
+    ):  # fmt: skip
+        ours, many_made = load(made[mine]), load(folder / f"{theirs}.h5")
+        assert many_made.settings == ours.settings
+        assert many_made.lineage == dataclasses.replace(ours.lineage, device="cpu")
+        assert sorted(many_made.history) == sorted(ours.history)
+        assert many_made.outcome.tree().keys() == ours.outcome.tree().keys()
+        assert many_made.outcome.epochs_before == ours.outcome.epochs_before
+
+
+@pytest.mark.parametrize("after", [3, 6, 10, 14, 18])
+def test_the_generative_half_goes_on_to_the_same_nets(
+    half: Any, digits: Digits, make_progress: Any, tmp_path: Path, after: int
+) -> None:
+    def killed(epochs: int) -> None:
+        if epochs == after:
+            raise Stop
+
+    with pytest.raises(Stop):
+        learn_half(digits, make_progress(killed), tmp_path, save_every_s=0.0)
+    learn_half(digits, make_progress(), tmp_path)
+    same_but_for_companions(tmp_path, half[0])
+
+
+def same_but_for_companions(mine: Path, other: Path) -> None:
+    """The same files; the same bits but of nets, or of parents, that learned in other groups.
+
+    What was not saved yet is learned anew, by then with fewer nets beside it.
+    """
+    apart = set[str]()
+    for name in HALF:
+        one, two = (load(folder / "seed-0" / name) for folder in (mine, other))
+        assert one.complete
+        assert two.complete
+        if one.digest == two.digest:
+            continue
+        companions = [file.provenance["together"] for file in (one, two)]
+        assert companions[0] != companions[1] or apart & set(one.lineage.parents or ())
+        apart.add(one.digest)
+
+
+def test_too_little_memory_makes_smaller_groups_of_generative_nets(
+    half: Any, digits: Digits, progress: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = GenerativeNets.__init__
+
+    def limited(self: Any, place: Any, draws: Any, settings: Any, *more: Any) -> None:
+        if len(settings) > 1:
+            raise torch.OutOfMemoryError
+        start(self, place, draws, settings, *more)
+
+    monkeypatch.setattr(GenerativeNets, "__init__", limited)
+    learn_half(digits, progress, tmp_path)
+    assert any("not enough memory; 1 nets at a time" in note for note in progress.notes)
+    same_but_for_companions(tmp_path, half[0])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [
+        (generative_recipe(wakesleep_generative="pretraining"), "contrastive wake-sleep alone"),
+        (generative_recipe(pretrain_layers=(7, 6)), "three layers"),
+    ],
+)
+def test_what_many_generative_nets_cannot_learn_is_refused(
+    digits: Digits, progress: Any, tmp_path: Path, recipe: Recipe, reason: str
+) -> None:
+    with pytest.raises(RunError, match=reason):
+        learn_half(digits, progress, tmp_path, recipe=recipe)
+    assert not progress.rows
+
+
+# -- alternatives of a recipe --------------------------------------------------------------------
+
+
+def test_settings_that_are_set_are_in_the_files(
+    digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hinton06.mnist.read", lambda *_: digits)
+    monkeypatch.setitem(RECIPES, "quick", tiny())  # type: ignore[index]
+    out = tmp_path / "out"
+    changes = ["--set", "pretrain.decay=0.001", "--set", "backprop.importance-sampling=no"]
+    command = ["replicate", "--seeds", "3", "--device", "cpu", "--recipe", "quick", "--quiet"]
+    done = CliRunner().invoke(main, [*command, *changes, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    stack, net = (load(out / "seed-3" / f"{name}-a.h5") for name in ("pretrain", "bp"))
+    assert stack.settings == dataclasses.replace(tiny().pretrain, decay=0.001)
+    assert net.settings == dataclasses.replace(tiny().backprop, importance_sampling=False)
+
+
+def test_what_is_set_goes_before_what_holds_under_conditions() -> None:
+    recipe = RECIPES["tr2006"].with_values({"pretrain.passes": 7})
+    assert recipe.settings("pretrain", conditions(labels=True)).passes == 7
+    assert recipe.settings("pretrain", conditions(labels=True)).initial_sd == 0.01
+    assert RECIPES["tr2006"].pretrain.passes == 100
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("pretrain.rat=1", "no setting pretrain.rat; pretrain.rate?"),
+        ("rate", "'rate' is not like backprop.rate=0.1"),
+        ("backprop.rate=-1", "backprop.rate: -1.0 is not in the range 0<=x<=1000."),
+        ("likelihood.chains=3", "no setting likelihood.chains"),
+    ],
+)
+def test_a_setting_that_is_none_is_one_line(word: str, message: str) -> None:
+    done = CliRunner().invoke(main, ["replicate", "--seeds", "0", "--set", word])
+    assert done.exit_code == 2
+    assert message in done.stderr

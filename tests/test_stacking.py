@@ -291,7 +291,7 @@ def test_features_are_kept_up_to_a_number_of_bytes(
 
 @pytest.mark.parametrize("n_before", range(10))
 def test_persistent_chains_go_on_bit_for_bit_from_every_epoch(n_before: int) -> None:
-    changes = {"persistent": True, "cd": 2, "track": 2}
+    changes = {"persistent": True, "cd": 2, "track": 2, "sparsity_cost": 0.5}
     whole = learner(**changes)
     run(whole, n_before)
     saved = copy.deepcopy(whole.state())
@@ -505,13 +505,31 @@ def test_a_layer_learns_by_as_many_rounds_as_the_settings_say(cd: int, persisten
 
 
 def test_settings_that_were_added_later_leave_the_learner_as_it_was() -> None:
-    now = settings(cd=1, persistent=False, start="random", track=0)
+    now = settings(
+        cd=1, persistent=False, start="random", track=0, sparsity_target=0.1, sparsity_cost=0.0
+    )
     assert now == SETTINGS
     assert not now.apart()
-    assert settings(track=5).apart() == set()
+    assert settings(track=5, sparsity_target=0.2).apart() == set()
+    assert settings(sparsity_cost=0.1).apart() == {"sparsity_cost"}
     assert settings(cd=2, persistent=True, start="transpose").apart() == {
         "cd", "persistent", "start",
     }  # fmt: skip
+
+
+def test_every_layer_has_the_sparsity_that_the_settings_say() -> None:
+    chosen = settings(sparsity_target=0.2, sparsity_cost=3.0, passes=1, batch=7)
+    whole, rng = learner(**vars(chosen)), np.random.default_rng(2)
+    cases: Any = pixels()
+    for n_features in chosen.layers:
+        rbm = Rbm.random(cases.shape[1], n_features, SETTINGS.initial_sd, rng)
+        divergence = ContrastiveDivergence(rbm, 7, sparsity=(0.2, 3.0))
+        take_batch(cases, rng.permutation(7), divergence.data_buffer(7))
+        divergence.learn(7, rng, step_at(chosen, 0))
+        run(whole, 1)
+        for a, b in zip(arrays_of(whole.stack[-1]), arrays_of(rbm), strict=True):
+            np.testing.assert_array_equal(a, b)
+        cases = features(rbm, cases)
 
 
 # -- layers that start as the transpose of the one below --------------------------------------

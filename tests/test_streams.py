@@ -62,9 +62,13 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
                   *PRETRAIN),
         "labels": ("pretrain", "--labels", "--split", "a", "--runs", folder,
                    "--on", folder / "pretrain-a.h5", *PRETRAIN),
-        "bp": ("finetune-bp", folder / "pretrain-a.h5", *BACKPROP),
+        "bp": ("finetune-bp", folder / "pretrain-a.h5", "--elastic", "1", "--out",
+               folder / "bp-a.h5", *BACKPROP),
         "bp-extended": ("finetune-bp", "--extend", folder / "bp-a.h5", *BACKPROP),
-        "few": ("pretrain", "--labelled", "100", "--split", "a", "--runs", folder, *PRETRAIN),
+        "dropout": ("finetune-bp", "--dropout", folder / "pretrain-a.h5", *BACKPROP),
+        "dropout-extended": ("finetune-bp", "--extend", folder / "bp-dropout-a.h5", *BACKPROP),
+        "few": ("pretrain", "--labelled", "100", "--split", "a", "--affine", "1", "--runs", folder,
+                *PRETRAIN),
         "random": ("finetune-bp", "--no-pretraining", folder / "bp-a.h5", *BACKPROP),
         "random-of-split": ("finetune-bp", "--no-pretraining", "--split", "a", "--labelled", "100",
                             "--out", folder / "random-a.h5", *BACKPROP),
@@ -73,6 +77,9 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
         "hybrid": ("finetune-cws", folder / "cws-a.h5", "--search-bp-weight", "--bp-weights",
                    "0.5,0.9", *CWS),
         "pairs": ("finetune-pairs", folder / "pretrain-a.h5", folder / "pretrain-a.h5", *PAIRS),
+        "ws": ("finetune-ws", folder / "pretrain-a.h5", *CWS),
+        "ws-random": ("finetune-ws", "--no-pretraining", "--split", "a", "--layers", "5-4",
+                      "--out", folder / "ws-random-a.h5", *CWS),
         "again": ("finetune-cws", folder / "hybrid-a.h5", "--out", folder / "again.h5", *CWS),
     }  # fmt: skip
     methods = [word for name in evaluation.METHODS for word in ("--method", name)]
@@ -102,7 +109,10 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
         yield recorder
 
 
-REPEATED = {Use.LABELLED, Use.TRACKING, Use.BINARY_PIXELS, Use.UP_PASSES}
+REPEATED = {
+    Use.LABELLED, Use.TRACKING, Use.BINARY_PIXELS, Use.UP_PASSES,
+    Use.DIRECTED_TRAIN, Use.DIRECTED_VALID,
+}  # fmt: skip
 """Of which one run draws the same numbers more than once, on purpose."""
 
 
@@ -110,7 +120,11 @@ def test_each_use_is_opened_and_no_stream_for_two_runs_of_one_seed(recorder: Rec
     """But where it is said to be the same: runs of other settings, and what is drawn."""
     same = {
         Use.PRETRAINING: {"stack", "few"},
+        Use.BACKPROP: {"bp", "dropout"},
+        Use.BACKPROP_ON_ALL: {"bp-extended", "dropout-extended"},
         Use.LABELLED: {"few", "random-of-split"},
+        Use.DIRECTED_TRAIN: {"ws", "ws-random"},
+        Use.DIRECTED_VALID: {"ws", "ws-random"},
         Use.DREAMS: {"sample", "dream", "figures"},
     }
     users = defaultdict(set)

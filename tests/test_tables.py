@@ -371,7 +371,7 @@ TAKEN = {
 class LaterLineage(Lineage):
     """With a condition that no table knows."""
 
-    dropout: float = 0.0
+    noise: float = 0.0
 
 
 @pytest.fixture
@@ -395,7 +395,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("later")
 @pytest.mark.parametrize("command", TAKEN)
 @pytest.mark.parametrize(
-    ("part", "name"), [("lineage", "dropout"), ("settings", "sparsity")], ids=["lineage", "setting"]
+    ("part", "name"), [("lineage", "noise"), ("settings", "sparsity")], ids=["lineage", "setting"]
 )
 def test_a_file_of_an_unknown_condition_is_left_out_of_each_table_and_named(
     command: str, part: str, name: str, tmp_path: Path
@@ -442,11 +442,11 @@ def test_a_file_of_a_card_is_taken_and_told_from_others(
 def test_a_file_of_another_table_is_passed_over_whatever_else_it_is(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(OLD, tmp_path / "runs"))
     found = checkpoint.load(folder / "bp-translated-a.h5")
-    found.lineage["dropout"] = 0.5
+    found.lineage["noise"] = 0.5
     checkpoint.save(folder / "bp-translated-a.h5", found)
     for command in TAKEN:
         text = run(command, folder, "--format", "markdown").stdout
-        assert ("left out: bp-translated-a.h5 (dropout)" in text) == (command == "translated")
+        assert ("left out: bp-translated-a.h5 (noise)" in text) == (command == "translated")
 
 
 def test_every_old_file_has_the_conditions_of_its_experiment() -> None:

@@ -107,6 +107,14 @@ COMMANDS = (
         "finetune-cws --search-bp-weight", ("cws-a.h5",),
         ("finetune-cws", "cws-a.h5", "--search-bp-weight", *WAKESLEEP), "hybrid-a.h5",
     ),
+    Command(
+        "finetune-ws", ("pretrain-a.h5",), ("finetune-ws", "pretrain-a.h5", *WAKESLEEP), "ws-a.h5"
+    ),
+    Command(
+        "finetune-ws --no-pretraining", (),
+        ("finetune-ws", "--no-pretraining", "--split", "a", "--layers", "12-10-14",
+         "--out", "ws-random-a.h5", *WAKESLEEP), "ws-random-a.h5",
+    ),
 )  # fmt: skip
 
 

@@ -3,22 +3,23 @@
     python experiments/replicas/chances.py
 
 Of the records beside it: chances.json, and chances.md for test errors. A number of the chapter is
-one draw; if it was one of the recipe, and draws are normal, then its distance from the mean of n
-replicas over sd sqrt(1 + 1/n) is Student's t of n - 1 degrees of freedom. Shares of an update are
-`floor` of measure.py over what it took, and that with the gradients' way to memory and back.
+one draw; how probable one of the recipe is, is computed as `hinton06 replicas` does. Shares of an
+update are `floor` of measure.py over what it took, and that with the gradients' way to memory and
+back.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
+
+from hinton06.report.replicas import at_or_below
 
 HERE = Path(__file__).parent
 QUANTILES = (5, 25, 50, 75, 95)
@@ -36,13 +37,13 @@ def read(path: Path) -> Any:
 def chance(found: dict[str, Any]) -> dict[str, Any]:
     """Of a draw at or below the chapter's number, and of one as far from the mean."""
     n, draws = found["replicas"], list(found["by_seed"].values())
-    t = (found["chapter"] - found["mean"]) / (found["sd"] * math.sqrt(1 + 1 / n))
+    t, below = at_or_below(found["chapter"], found["mean"], found["sd"], n, 1 + 1 / n)
     quantiles = map(float, np.percentile(draws, QUANTILES))
     return {
         **{name: value for name, value in found.items() if name != "by_seed"},
         "quantiles": dict(zip(map(str, QUANTILES), quantiles, strict=True)),
         "t": t,
-        "chance_at_or_below": float(stats.t.cdf(t, n - 1)),
+        "chance_at_or_below": below,
         "chance_as_far": float(2 * stats.t.sf(abs(t), n - 1)),
     }  # fmt: skip
 

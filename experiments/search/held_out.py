@@ -7,6 +7,12 @@ What a net does after it has learned its validation cases too, in the extension 
 validation case can say. In this folder the 50,000 training cases of a split are all cases, and the
 10,000 that it holds out are called test: choices about the extension are made on them, and the test
 cases of MNIST take no part.
+
+    python experiments/search/held_out.py shuffled runs/shuffled/data-3 --seed 3
+    hinton06 replicate --seeds 0-3 --data runs/shuffled/data-3 --out runs/shuffled/3
+
+So the validation cases of each split are drawn at random: all of MNIST, its training cases in a
+random order.
 """
 
 from __future__ import annotations
@@ -15,6 +21,8 @@ import argparse
 import struct
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hinton06 import mnist
 
@@ -28,16 +36,23 @@ def write_idx(path: Path, array: Any) -> None:
 def main() -> None:
     """Four files in a folder."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("split", choices=mnist.SPLITS)
+    parser.add_argument("split", choices=[*mnist.SPLITS, "shuffled"])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--seed", type=int, default=0, help="of the random order")
     given = parser.parse_args()
     digits = mnist.read()
-    split = mnist.split(len(digits.train_labels), given.split)
+    train, n_cases = (digits.train_images, digits.train_labels), len(digits.train_labels)
+    if given.split == "shuffled":
+        order = np.random.default_rng(given.seed).permutation(n_cases)
+        test = digits.test_images, digits.test_labels
+    else:
+        split = mnist.split(n_cases, given.split)
+        order, test = split.train, tuple(array[split.valid] for array in train)
     given.folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in (("train", split.train), ("t10k", split.valid)):
-        images = digits.train_images[rows].reshape(-1, *digits.shape)
-        write_idx(given.folder / f"{name}-images-idx3-ubyte", images)
-        write_idx(given.folder / f"{name}-labels-idx1-ubyte", digits.train_labels[rows])
+    for name, (images, labels) in (("train", [a[order] for a in train]), ("t10k", test)):
+        shaped = images.reshape(-1, *digits.shape)
+        write_idx(given.folder / f"{name}-images-idx3-ubyte", shaped)
+        write_idx(given.folder / f"{name}-labels-idx1-ubyte", labels)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the tables of many.py say of each recipe, in Markdown.
+"""What the tables of plans.py say of each recipe, in Markdown.
 
     python experiments/search/many_table.py experiments/search/many/*.csv
 

@@ -9,7 +9,7 @@ import click
 
 from hinton06 import experiments
 from hinton06.cli import options
-from hinton06.mnist import SPLITS
+from hinton06.mnist import MAX_TRANSLATION, SPLITS
 from hinton06.recipes import conditions
 
 
@@ -30,6 +30,11 @@ from hinton06.recipes import conditions
     help="With --no-pretraining and no CHECKPOINT: learn the training cases of this split, "
     "stopped by its validation cases.",
 )  # fmt: skip
+@click.option(
+    "--translations", metavar="PIXELS", type=click.IntRange(0, MAX_TRANSLATION),
+    help="With --split: learn the images in all translations by up to so many pixels; 2 makes 12 "
+    "extra versions of each. What starts from a stack learns those that the stack has learned.",
+)  # fmt: skip
 @click.option("--layers", type=options.LAYERS, help="Hidden layers with --no-pretraining. "
               "Default: as in the first CHECKPOINT, or the recipe's.")  # fmt: skip
 @click.option(
@@ -44,6 +49,7 @@ def finetune_bp(
     extended: Path | None,
     no_pretraining: bool,
     split: str | None,
+    translations: int | None,
     layers: tuple[int, ...] | None,
     labelled: int | None,
     out: Path | None,
@@ -57,9 +63,12 @@ def finetune_bp(
     hinton06 finetune-bp --no-pretraining runs/bp-a.h5 runs/bp-b.h5 runs/bp-c.h5
     hinton06 finetune-bp runs/pretrain-a.h5 --labelled 1000       with few labels
     hinton06 finetune-bp --no-pretraining --split a --labelled 1000
+    hinton06 finetune-bp runs/pretrain-a.h5 --elastic 1.5         of distorted images
+    hinton06 finetune-bp runs/pretrain-a.h5 --dropout             not the chapter's
 
     They make bp-a.h5, bp-a-extended.h5, bp-not-pretrained.h5 and bp-a-1000-labelled.h5 beside
-    their input, and runs/bp-not-pretrained-a-1000-labelled.h5, unless --out says otherwise.
+    their input, runs/bp-not-pretrained-a-1000-labelled.h5, bp-a-distorted.h5 and bp-dropout-a.h5
+    beside their input, unless --out says otherwise.
     Learning stops once the validation cost is past its minimum and the fewest validation errors
     are 10 epochs old; the weights go back to those fewest errors.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
@@ -67,6 +76,8 @@ def finetune_bp(
     all_cases = extended or no_pretraining
     if labelled and all_cases and not split:
         raise click.UsageError("--labelled goes with a pretrained CHECKPOINT or with --split")
+    if translations and not split:
+        raise click.UsageError("--translations goes with --split; a stack has its own")
     if all_cases and given["rate"] is not None:  # that would not be used: a mistake
         those = "with --extend and --no-pretraining"
         raise click.UsageError(f"{those} the rate is --all-cases-rate, not --rate")
@@ -75,28 +86,38 @@ def finetune_bp(
     setup = options.training_setup(given, [extended] if extended else checkpoints)
     known = setup.start.lineage.conditions() if setup.start else {}
     known |= {"labelled": labelled} if labelled else {}
-    settings = setup.settings("backprop", given, conditions(**known))
+    known |= {"translations": translations} if translations else {}
+    smoothing = given["smoothing"]
+    if extended and setup.start:
+        given = setup.start.settings.distortions | {n: v for n, v in given.items() if v is not None}
+    asked = setup.asked("backprop", given)
+    options.check_smoothing(smoothing, asked.distortions)
+    under = conditions(**known, distorted=asked.distortions, dropout=asked.dropout)
+    settings = setup.settings("backprop", given, under)
     context, named = setup.context, (setup.recipe.name, setup.seed)
-    few = f"-{labelled}-labelled" if labelled else ""
+    few = "-translated" if translations else ""
+    few += "-distorted" if asked.distortions and not extended else ""
+    few += f"-{labelled}-labelled" if labelled else ""
+    bp = "bp-dropout" if settings.dropout else "bp"
     if extended:
         path = out or extended.with_name(f"{extended.stem}-extended.h5")
         result = experiments.extend(context, path, extended, settings, *named)
     elif split:
-        path = out or Path("runs") / f"bp-not-pretrained-{split}{few}.h5"
+        path = out or Path("runs") / f"{bp}-not-pretrained-{split}{few}.h5"
         sizes = layers or setup.recipe.settings("pretrain").layers
         result = experiments.finetune_from_random_on_split(
-            context, path, split, settings, sizes, *named, labelled or 0
+            context, path, split, settings, sizes, *named, labelled or 0, translations or 0
         )
     elif no_pretraining:
         assert setup.start is not None  # or _check_usage had refused it
-        path = out or checkpoints[0].with_name("bp-not-pretrained.h5")
+        path = out or checkpoints[0].with_name(f"{bp}-not-pretrained{few}.h5")
         sizes = layers or setup.start.of_kind("classifier").model.sizes[1:-1]
         result = experiments.finetune_from_random(
             context, path, checkpoints, settings, sizes, *named
         )
     else:
         name = checkpoints[0].stem.removeprefix("pretrain-")
-        path = out or checkpoints[0].with_name(f"bp-{name}{few}.h5")
+        path = out or checkpoints[0].with_name(f"{bp}-{name}{few}.h5")
         result = experiments.finetune(
             context, path, checkpoints[0], settings, *named, labelled or 0
         )

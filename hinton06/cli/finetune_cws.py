@@ -45,10 +45,10 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
     assert path is not None
     setup = options.training_setup(given, [path])
     assert setup.start is not None
-    asked = setup.settings("wakesleep", given)
+    asked = setup.asked("wakesleep", given)
     mixed = asked.mixed or (extended is not None and setup.start.outcome.bp_weight > 0)
     learned = setup.start.lineage.conditions()
-    under = conditions(**learned, mixed=mixed, generative=asked.generative)
+    under = conditions(**learned, mixed=mixed, generative=asked.generative, dropout=asked.dropout)
     settings = setup.settings("wakesleep", given, under)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     if extended:
@@ -56,7 +56,9 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
         result = experiments.extend_generative(context, out, path, settings, *named)
     else:
         name = path.stem.removeprefix("pretrain-").removeprefix("labels-").removeprefix("cws-")
-        out = out or path.with_name(f"{'hybrid' if settings.mixed else 'cws'}-{name}.h5")
+        made = "hybrid" if settings.mixed else "cws"
+        made += "-dropout" if settings.dropout else ""
+        out = out or path.with_name(f"{made}-{name}.h5")
         if out == path:
             raise click.UsageError("--out must name another file than START")
         result = experiments.finetune_generative(context, out, path, settings, *named)

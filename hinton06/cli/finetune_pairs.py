@@ -25,8 +25,8 @@ def finetune_pairs(
 
     \b
     hinton06 pretrain --split a
-    hinton06 pretrain --split a --data spoken --layers 500-500 --updates 5000 \\
-        --out runs/pretrain-spoken-a.h5
+    hinton06 pretrain --split a --data spoken --layers 500-500 \\
+        --updates 5000 --out runs/pretrain-spoken-a.h5
     hinton06 finetune-pairs runs/pretrain-a.h5 runs/pretrain-spoken-a.h5
 
     The last makes runs/pairs-a.h5. IMAGES and SECOND are stacks without labels, of the same split:

@@ -10,10 +10,12 @@ import click
 from click.core import ParameterSource
 
 from hinton06 import estimation, evaluation, loading, sampling
+from hinton06 import fingerprints as measured
 from hinton06.cli import options as shared
 from hinton06.cli.options import EXISTING_FILE, Command, measuring_context, print_json
-from hinton06.evaluation import METHODS, PARTS, CaseSelection, Method
+from hinton06.evaluation import EVERY_METHOD, METHODS, PARTS, CaseSelection, Method
 from hinton06.report import comparison, contents, likelihoods, scores
+from hinton06.report import fingerprints as fingerprints_report
 from hinton06.report import samples as samples_report
 from hinton06.report.files import check_folder
 from hinton06.sampling import SamplingOptions
@@ -42,19 +44,20 @@ _cases_option = click.option(
 
 @click.command()
 @click.option(
-    "--method", "names", multiple=True, type=click.Choice([*METHODS, _ALL]),
+    "--method", "names", multiple=True, type=click.Choice([*EVERY_METHOD, _ALL]),
     help="How a generative net is asked for the label: exact free energy after a deterministic "
     "up-pass, after one stochastic up-pass, averaged over --passes of them; Gibbs sampling of "
     "the label units; or annealed importance sampling of the probabilities of generating the "
-    "image with each label. Several times for several, all for all. A classifier has its "
-    "softmax alone.  [default: free-energy]",
+    "image with each label. A directed net has up-pass, after which the top generates the label, "
+    "and sampling, which weighs up-passes. Several times for several, all for all. A classifier "
+    "has its softmax alone.  [default: free-energy, or up-pass]",
 )  # fmt: skip
 @_count("--passes", 10_000, "Up-passes an image of stochastic-mean and of sampling.", show="20")
 @_count("--rounds", 100_000, "Gibbs rounds of label-gibbs, the first half not counted.", show="200")
 @click.option(
-    "--temperatures", type=click.IntRange(0, 100_000), show_default="10",
+    "--temperatures", type=click.IntRange(0, 100_000), show_default="10, or 0",
     help="Distributions of sampling between those of the up-pass and of the generative model; "
-    "0 only weighs the up-passes.",
+    "0, and of a directed net, only weighs the up-passes.",
 )  # fmt: skip
 @_part_option
 @_cases_option
@@ -68,7 +71,8 @@ def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -
     Takes fine-tuned classifiers and generative nets, and stacks that learned labels.
     """
     values = {key: options[key] for key in ("passes", "rounds", "temperatures", "seed")}
-    methods = _methods(options["names"], values, options["cases"] is not None)
+    names = _every_method(checkpoints) if _ALL in options["names"] else options["names"]
+    methods = _methods(names, values, options["cases"] is not None)
     selection = CaseSelection(options["parts"], options["cases"], values["seed"] or 0)
     if save is not None:
         check_folder(save)
@@ -80,9 +84,15 @@ def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -
         scores.methods_table(results, selection, context.threads).save(save)
 
 
+def _every_method(paths: tuple[Path, ...]) -> tuple[str, ...]:
+    """All that some of the nets can be asked by; all there are of nets that have their softmax."""
+    known = {name for path in paths for name in loading.load(path).recogniser().methods}
+    return tuple(name for name in EVERY_METHOD if name in known) or tuple(METHODS)
+
+
 def _methods(names: tuple[str, ...], values: dict[str, int | None], drawn: bool) -> list[Method]:
     """The methods that were asked for; refuses a value that none of them makes use of."""
-    wanted = list(METHODS) if _ALL in names else list(dict.fromkeys(names))
+    wanted = list(dict.fromkeys(names))
     given = {key: value for key, value in values.items() if value is not None}
     for key in given:
         users = [name for name, uses in METHODS.items() if key in uses]
@@ -171,12 +181,17 @@ def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any)
 
     Chains of alternating Gibbs sampling start from random images and run side by side; what
     they have in mind is sent down to the pixels by the generative connections. A row of the
-    grid is one chain. The last sample of each chain is also shown on the terminal.
+    grid is one chain. The last sample of each chain is also shown on the terminal. A directed net
+    has no chains: each sample is a dream from the top, and those of a label what is left when the
+    others are thrown away.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     files = _pictures(path, out, forms, options["layer"])
     for file in files:
         check_folder(file.parent, file)
     wanted = shared.values_for(SamplingOptions, options)
+    given = click.get_current_context().get_parameter_source("gibbs")
+    if given is ParameterSource.COMMANDLINE and loading.load(path).kind.name == "directed":
+        raise click.UsageError("--gibbs: a directed net dreams each sample anew, from the top")
     context = measuring_context(options, [path])
     samples = sampling.sample(context, path, wanted)
     about = samples_report.describe(samples, wanted)
@@ -214,7 +229,7 @@ def _pictures(
     show_default=True, help="Folder for the pictures and their numbers.",
 )  # fmt: skip
 @click.option(
-    "--only", type=click.Choice(["2", "errors", "3", "5", "curves"]), multiple=True,
+    "--only", type=click.Choice(["2", "errors", "3", "5", "dreams", "curves"]), multiple=True,
     help="Draw this figure only. Can be given several times. Default: all that the files can "
     "give.",
 )  # fmt: skip
@@ -239,6 +254,8 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
               black at -3: from every file, also while it is learned (.h5.part)
     Figure 5  samples with one label clamped in each row, 1000 Gibbs rounds apart:
               from nets that learned labels
+    dreams    the same of a directed net, from the top, beside those of other nets:
+              from several, one of which finetune-ws made
     curves    learning curves, with the weights that were kept and the criteria
 
     Each is a PNG and an SVG file in DIR, with its numbers beside it as JSON (curves: CSV).
@@ -302,6 +319,37 @@ def likelihood(
 
 
 @click.command()
+@click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)
+@click.option("--layer", "layers", multiple=True, type=click.IntRange(1), default=(1,),
+              show_default=True, help="Features of this layer, those of higher ones seen through "
+              "the layers below. May be given again.")  # fmt: skip
+@shared.saving_option(", and each feature's numbers (features.csv)")
+@shared.looking_options
+def fingerprints(
+    checkpoints: tuple[Path, ...], layers: tuple[int, ...], save: Path | None, **options: Any
+) -> None:
+    """Count the features that look like fingerprints.
+
+    \b
+    hinton06 fingerprints runs/pretrain-a.h5
+    hinton06 fingerprints runs/pretrain-a.h5 runs/sparse-a.h5 --save counted
+
+    Those that turn on about half the time, and have a receptive field spread over the image. They
+    "can be eliminated by forcing features to only turn on rarely": pretrain --sparsity-cost.
+    With --json also says which they are; `hinton06 figures --only 3 --features` draws them. Takes
+    every file, also while it is learned (.h5.part).
+    """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    if save is not None:
+        check_folder(save)
+    context = measuring_context(options, checkpoints, len(checkpoints))
+    found = measured.measure(context, checkpoints, layers)
+    table = fingerprints_report.table(found, context.threads)
+    if save is not None:
+        table.save(save)
+    table.show("json" if options["as_json"] else "terminal")
+
+
+@click.command()
 @click.argument("path", metavar="CHECKPOINT", type=EXISTING_FILE)
 @shared.json_option
 def show(path: Path, as_json: bool) -> None:
@@ -316,4 +364,4 @@ def show(path: Path, as_json: bool) -> None:
         contents.show(file)
 
 
-COMMANDS = (evaluate, combine, compare, likelihood, sample, figures, show)
+COMMANDS = (evaluate, combine, compare, likelihood, fingerprints, sample, figures, show)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -22,10 +24,10 @@ from hinton06.checkpoint import CheckpointError
 from hinton06.cli import watch
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
-from hinton06.learning import settings_of
+from hinton06.learning import asked_of, going_on, settings_of
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import Digits
-from hinton06.recipes import RECIPES, Recipe, counted, parse_layers, show_value
+from hinton06.recipes import PARTS, RECIPES, Recipe, counted, parse_layers, show_value
 from hinton06.records import Tree, to_tree
 from hinton06.report.files import check_folder
 from hinton06.report.scores import coefficient_curve, scores_line, show_curve
@@ -234,12 +236,19 @@ def recipe_options(part: str) -> Callable[[Command], Command]:
 
 
 def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Command], Command]:
-    name, limits = item.name.replace("_", "-"), item.metadata
-    help_text = f"{limits['help']} [tr2006: {show_value(default)}]"
+    name = item.name.replace("_", "-")
+    help_text = f"{item.metadata['help']} [tr2006: {show_value(default)}]"
     if isinstance(default, bool):
         return click.option(f"--{name}/--no-{name}", item.name, default=None, help=help_text)
+    return click.option(f"--{name}", item.name, type=_setting_type(item, default), help=help_text)
+
+
+def _setting_type(item: dataclasses.Field[Any], default: Any) -> click.ParamType[Any]:
+    limits = item.metadata
     kind: click.ParamType[Any]
-    if isinstance(default, tuple):
+    if isinstance(default, bool):
+        kind = click.BOOL
+    elif isinstance(default, tuple):
         parse = limits["parse"]
         kind = LAYERS if parse is parse_layers else _Parsed("W,W,W", parse)
     elif limits["choices"]:
@@ -248,7 +257,44 @@ def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Com
         kind = click.IntRange(limits["low"], limits["high"])
     else:
         kind = _Number(limits["low"], limits["high"])
-    return click.option(f"--{name}", item.name, type=kind, help=help_text)
+    return kind
+
+
+class _SettingOfPart(click.ParamType[Any]):
+    """``backprop.rate=0.1``, of some parts of a recipe: its name and value."""
+
+    name = "PART.SETTING=VALUE"
+
+    def __init__(self, parts: Sequence[str]) -> None:
+        recipe = RECIPES["tr2006"]
+        self._kinds = {
+            f"{part}.{item.name}": _setting_type(item, getattr(recipe.settings(part), item.name))
+            for part in parts
+            for item in dataclasses.fields(PARTS[part])
+        }
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
+        name, equals, text = str(value).partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals:
+            self.fail(f"{value!r} is not like backprop.rate=0.1", param, ctx)
+        if name not in self._kinds:
+            near = difflib.get_close_matches(name, self._kinds, 1)
+            self.fail("; ".join([f"no setting {name}", *(f"{n}?" for n in near)]), param, ctx)
+        try:
+            return name, self._kinds[name].convert(text.strip(), param, ctx)
+        except click.BadParameter as error:
+            self.fail(f"{name}: {error.message}", param, ctx)
+
+
+SETTINGS = _SettingOfPart(("pretrain", "backprop", "wakesleep"))
+"""One of a recipe's settings for learning, and its value."""
+
+
+def check_smoothing(given: float | None, distortions: dict[str, float]) -> None:
+    """What would smooth nothing is a mistake."""
+    if given is not None and not distortions.get("elastic"):
+        raise click.UsageError("--smoothing goes with --elastic")
 
 
 @dataclass(frozen=True)
@@ -263,7 +309,22 @@ class Setup:
 
     def settings(self, part: str, options: dict[str, Any], conditions: Iterable[str] = ()) -> Any:
         """The recipe's settings under some conditions, with the options that were given."""
-        return settings_of(self.recipe, part, options, conditions)
+        with _as_usage():
+            return settings_of(self.recipe, part, going_on(options, self.start), conditions)
+
+    def asked(self, part: str, options: dict[str, Any]) -> Any:
+        """`learning.asked_of`, with the options that were given."""
+        with _as_usage():
+            return asked_of(self.recipe, part, going_on(options, self.start))
+
+
+@contextmanager
+def _as_usage() -> Iterator[None]:
+    """Settings that do not go together are a mistake of usage."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: int = 1) -> Setup:

@@ -20,6 +20,11 @@ from hinton06.records import Tree
 @click.option("--seeds", type=options.NUMBERS, required=True,
               help="Seeds of the replicas, as 0-32 or 1,5,7-9.")  # fmt: skip
 @click.option(
+    "--each", type=click.Choice(["nets", "cws", "hybrid"]), default="nets", show_default=True,
+    help="What is learned of each seed, as by make: the nets of Table 1; contrastive wake-sleep of "
+    "all three splits, with its extensions; or the mixed gradient after it as well.",
+)  # fmt: skip
+@click.option(
     "--device", type=click.Choice(["cuda", "cpu"]), default="cuda", show_default=True,
     help="Learn on the first graphics card, or on the processor.",
 )  # fmt: skip
@@ -30,6 +35,11 @@ from hinton06.records import Tree
 @click.option(
     "--recipe", type=click.Choice(list(RECIPES)), default="tr2006", show_default=True,
     help="Named set of values: see `hinton06 pretrain --help`.",
+)  # fmt: skip
+@click.option(
+    "--set", "changes", type=options.SETTINGS, multiple=True, metavar="PART.SETTING=VALUE",
+    help="Another value than the recipe's, as `hinton06 show` names it: pretrain.rate=0.05, "
+    "backprop.momentum=0.95, wakesleep.epochs=66. Can be given again.",
 )  # fmt: skip
 @click.option(
     "--together", type=click.IntRange(1, 10_000),
@@ -46,25 +56,31 @@ from hinton06.records import Tree
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 @options.json_option
 def replicate(
-    seeds: tuple[int, ...], device: str, out: Path, recipe: str, together: int | None,
-    threads: int | None, force: bool, plain: bool, quiet: bool, as_json: bool, **data: Any,
+    seeds: tuple[int, ...], each: str, device: str, out: Path, recipe: str,
+    changes: tuple[tuple[str, Any], ...], together: int | None, threads: int | None, force: bool,
+    plain: bool, quiet: bool, as_json: bool, **data: Any,
 ) -> None:  # fmt: skip
-    """Learn all nets of Table 1 of many seeds at once, on a graphics card.
+    """Learn all nets of Table 1, or of the generative half, of many seeds at once, on a card.
 
-    Makes the ten files of `make table1` in a folder for each seed, for `hinton06 replicas`. Takes
-    PyTorch: pip install 'hinton06[gpu]'.
+    Makes the ten files of `make table1`, the twelve of `make cws` or the eighteen of `make hybrid`
+    in a folder for each seed, for `hinton06 replicas`. Takes PyTorch: pip install 'hinton06[gpu]'.
     """
     many.check_installed()
-    from hinton06.many.place import Place  # noqa: PLC0415  # of PyTorch, which is optional
-    from hinton06.many.replicas import replicate as learn  # noqa: PLC0415
+    from hinton06.many import generative, replicas  # noqa: PLC0415  # PyTorch is optional
+    from hinton06.many.place import Place  # noqa: PLC0415
 
     began = time.monotonic()
     display = Display(quiet, plain)
     digits = loading.digits_of([], data["data_dir"], data["transposed"])
     options.say_remarks(display, data, digits)
     context = Context(digits, display, threads or native.usable_threads(), force)
-    chosen = sorted(set(seeds))
-    made = learn(context, Place(device, context.threads), out, RECIPES[recipe], chosen, together)
+    try:
+        used = RECIPES[recipe].with_values(dict(changes))
+    except ValueError as error:
+        raise click.UsageError(f"--set: {error}") from None
+    parts = {"nets": replicas.NETS, "cws": generative.CWS, "hybrid": generative.HYBRID}[each]
+    place, chosen = Place(device, context.threads), sorted(set(seeds))
+    made = replicas.replicate(context, place, out, used, chosen, together, parts)
     took = time.monotonic() - began
     if as_json:
         files: Tree = {
@@ -74,5 +90,6 @@ def replicate(
         options.print_json({"seconds": took, "seeds": files})
         return
     for found in made.values():
-        click.echo(f"{found[0].path.parent}: {len(found)} files of Table 1")
+        what = "Table 1" if each == "nets" else "the generative half"
+        click.echo(f"{found[0].path.parent}: {len(found)} files of {what}")
     click.echo(f"finished in {duration(took)}; hinton06 replicas {out}/seed-* tabulates them")

@@ -106,6 +106,8 @@ def make(context: Context, paths: Sequence[Path]) -> Demonstration:
 def _net(file: RunFile) -> DeepBeliefNet:
     file.generator()
     net: DeepBeliefNet = file.recogniser().net
+    if not isinstance(net, DeepBeliefNet):
+        file.of_kind("generative")
     return net
 
 

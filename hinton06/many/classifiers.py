@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hinton06.backprop import DiscriminativeFineTuning
+from hinton06.dropout import chances
 from hinton06.finetuning import Selected
 from hinton06.many.place import Draws, Place, Updates
 from hinton06.many.rbms import steps_of
@@ -124,7 +125,8 @@ class Classifiers:
     """A group that learns until each net's rule stops it; those that are done leave by `keep`.
 
     `rows` are (nets, n_cases) images to learn, `valid` those that validate; without, each net has a
-    cost in `targets` to reach. `rate_shares` are (nets, layers) factors of the rate.
+    cost in `targets` to reach. `rate_shares` are (nets, layers) factors of the rate; `masks` draw
+    what dropout leaves out, in all nets if in one.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class Classifiers:
         valid: Tensor | None = None,
         targets: Sequence[float] | None = None,
         rate_shares: Any = None,
+        masks: Draws | None = None,
     ) -> None:
         n_nets, n_cases = rows.shape
         self.place, self.draws, self.nets = place, draws, nets
@@ -151,19 +154,24 @@ class Classifiers:
             [torch.zeros_like(w) for w in nets.weights], [torch.zeros_like(b) for b in nets.biases]
         )
         self.best = nets.of(torch.arange(n_nets, device=place.device))
-        shares = np.ones((n_nets, len(nets.weights))) if rate_shares is None else rate_shares
-        rates = [s.rate if valid is not None else s.all_cases_rate for s in settings]
-        self._steps = [
-            steps_of(
-                place,
-                [
-                    Step(rate * float(share), s.momentum, s.decay)
-                    for rate, share, s in zip(rates, shares[:, layer], settings, strict=True)
-                ],
-            )
-            for layer in range(len(nets.weights))
-        ]
+        self._shares = np.ones((n_nets, len(nets.weights))) if rate_shares is None else rate_shares
+        self._steps = [place.zeros(n_nets, 3) for _ in nets.weights]
+        self.masks = masks if any(s.dropout for s in settings) else None
+        kept = [chances(s, len(nets.weights) - 1) for s in settings]
+        self._keep = place.put(np.array(kept, np.float32)).T.contiguous()  # (layers, nets)
+        self._max_norm = place.put(np.array([s.max_norm for s in settings], np.float32))
+        self._limited = any(s.max_norm for s in settings)
+        self._set_steps()
         self._make_buffers()
+
+    def _set_steps(self) -> None:
+        """Those of the next epoch."""
+        for layer, step in enumerate(self._steps):
+            own = [
+                Step(course.rate() * float(share), course.settings.momentum, course.settings.decay)
+                for course, share in zip(self.courses, self._shares[:, layer], strict=True)
+            ]
+            step.copy_(steps_of(self.place, own))
 
     @property
     def n_nets(self) -> int:
@@ -186,9 +194,11 @@ class Classifiers:
         deltas = [buffer[:, :n] for buffer in self._deltas]
         samplers.draw(n)
         loops.take(self._images, samplers.rows, layers[0])
+        self._drop(0, layers[0])
         for number in range(top):
             torch.bmm(layers[number], nets.weights[number], out=layers[number + 1])
             loops.squash(layers[number + 1], nets.biases[number])
+            self._drop(number + 1, layers[number + 1])
         torch.bmm(layers[top], nets.weights[top], out=deltas[top])
         loops.label_errors(
             deltas[top], nets.biases[top], speed.biases[top], steps[top], samplers,
@@ -202,9 +212,18 @@ class Classifiers:
                 loops.slope(
                     deltas[number - 1], layers[number], nets.biases[number - 1],
                     speed.biases[number - 1], steps[number - 1],
+                    self._keep[number] if self.masks else None,
                 )  # fmt: skip
             loops.grow(layers[number], deltas[number], n, weights, velocity, steps[number])
+            if self._limited and number < top:
+                loops.limit(weights, self._max_norm)
         self.draws.tick()
+        if self.masks:
+            self.masks.tick()
+
+    def _drop(self, layer: int, values: Tensor) -> None:
+        if self.masks:
+            self.place.loops.drop(values, self._keep[layer], self.masks, layer)
 
     def work_of_epoch(self) -> float:
         """Multiply-adds of an epoch, of all nets, as ``DiscriminativeFineTuning`` counts them."""
@@ -220,6 +239,7 @@ class Classifiers:
         """One epoch of all nets, then the measurements: ``FineTuning.run_epoch`` of each."""
         n_cases, work = self.samplers.all_rows.shape[1], self.work_of_epoch()
         self._sums.zero_()
+        self._set_steps()
         for batch in batches(n_cases, self.batch):
             self._update(batch.stop - batch.start)
             tick(work * (batch.stop - batch.start) / n_cases)
@@ -228,7 +248,9 @@ class Classifiers:
             {"sampled_cost": 100 * total / weight, "easy_share": share}
             for (total, weight), share in zip(sums, shares, strict=True)
         ]
-        for course in self.courses:
+        for course, row in zip(self.courses, rows, strict=True):
+            if course.settings.dropout:
+                row["rate"] = course.rate()
             course.epoch += 1
         better = list(range(self.n_nets))
         if self._valid is not None:
@@ -299,6 +321,11 @@ class Classifiers:
         self.nets, self.best = self.nets.of(chosen), self.best.of(chosen)
         self.velocities = self.velocities.of(chosen)
         self._steps = [step[chosen].contiguous() for step in self._steps]
+        self._shares = self._shares[list(places)]
+        self._keep = self._keep[:, chosen].contiguous()
+        self._max_norm = self._max_norm[chosen].contiguous()
+        if self.masks:
+            self.masks.keep(places)
         if self._valid is not None:
             self._valid = self._valid[chosen].contiguous()
         self._make_buffers()
@@ -312,9 +339,11 @@ class Classifiers:
             )
         }  # fmt: skip
         draws, samplers = self.draws.states(), self.samplers.states()
+        masks = self.masks.states() if self.masks else []
         return [
             {name: {n: a[net].copy() for n, a in tree.items()} for name, tree in trees.items()}
             | {"draws": draws[net], "sampler": samplers[net], **self.courses[net].values()}
+            | ({"masks": masks[net]} if masks else {})
             for net in range(self.n_nets)
         ]
 
@@ -327,6 +356,8 @@ class Classifiers:
                 array.copy_(self.place.put(np.stack([state[name][key] for state in states])))
         self.draws.restore([state["draws"] for state in states])
         self.samplers.restore([state["sampler"] for state in states])
+        if self.masks:
+            self.masks.restore([state["masks"] for state in states])
         for course, state in zip(self.courses, states, strict=True):
             course.go_on(state)
 

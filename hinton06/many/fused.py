@@ -18,8 +18,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-_FIRE, _RECON, _SELECT, _ORDER = 0, 1, 2, 3
-"""Uses of draws."""
+_FIRE, _RECON, _SELECT, _ORDER, _DROP = 0, 1, 2, 3, 4
+"""Uses of draws; each layer's units are dropped by a use of their own, from the last one on."""
 _ROWS, _COLUMNS = 128, 32
 """Of a tile that is summed over its cases."""
 
@@ -219,8 +219,8 @@ def hidden(both: Tensor, bias: Tensor, velocity: Tensor, step: Tensor) -> None:
 
 @triton.jit
 def _slope_kernel(
-    delta, delta_net, probs, probs_net, bias, velocity, step, n: tl.constexpr, width: tl.constexpr,
-    ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    delta, delta_net, probs, probs_net, bias, velocity, step, keep, n: tl.constexpr,
+    width: tl.constexpr, DROPPED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     net = tl.program_id(1).to(tl.int64)
     columns = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
@@ -231,17 +231,24 @@ def _slope_kernel(
         place = rows[:, None] * width + columns[None, :]
         own = (rows < n)[:, None] & real[None, :]
         on = tl.load(probs + net * probs_net + place, mask=own, other=0.0)
-        down = tl.load(delta + net * delta_net + place, mask=own, other=0.0) * on * (1.0 - on)
+        off = 1.0 - on
+        if DROPPED:
+            off = 1.0 - tl.load(keep + net) * on
+        down = tl.load(delta + net * delta_net + place, mask=own, other=0.0) * on * off
         tl.store(delta + net * delta_net + place, down, mask=own)
         total += tl.sum(down, 0)
     _move_bias(bias, velocity, step, net, net * width + columns, total, n, real)
 
 
-def slope(delta: Tensor, probs: Tensor, bias: Tensor, velocity: Tensor, step: Tensor) -> None:
+def slope(
+    delta: Tensor, probs: Tensor, bias: Tensor, velocity: Tensor, step: Tensor,
+    keep: Tensor | None = None,
+) -> None:  # fmt: skip
     n_nets, n, width = delta.shape
     _slope_kernel[triton.cdiv(width, _COLUMNS), n_nets](
-        delta, delta.stride(0), probs, probs.stride(0), bias, velocity, step, n, width,
-        ROWS=_ROWS, COLUMNS=_COLUMNS, num_warps=4,
+        delta, delta.stride(0), probs, probs.stride(0), bias, velocity, step,
+        step if keep is None else keep, n, width, DROPPED=keep is not None, ROWS=_ROWS,
+        COLUMNS=_COLUMNS, num_warps=4,
     )  # fmt: skip
 
 
@@ -298,6 +305,74 @@ def label_errors(
         batch.cases, batch.limits, n, n_classes, SAMPLED=batch.sampled, ROWS=_ROWS,
         CLASSES=_padded(n_classes), num_warps=4,
     )  # fmt: skip
+
+
+# -- dropout -------------------------------------------------------------------------------------
+
+
+@triton.jit
+def _drop_kernel(
+    values, values_net, keep, keys, clock, use, size, BLOCK: tl.constexpr,
+):  # fmt: skip
+    net = tl.program_id(1).to(tl.int64)
+    lane = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    first, second, third, fourth = _words(tl.load(keys + net), tl.load(clock), use, lane)
+    chance = tl.load(keep + net)
+    begin = tl.program_id(0) * (4 * BLOCK) + tl.arange(0, BLOCK)
+    for part in tl.static_range(4):
+        place = begin + part * BLOCK
+        own = place < size
+        at = values + net * values_net + place
+        words = first
+        if part == 1:
+            words = second
+        if part == 2:
+            words = third
+        if part == 3:
+            words = fourth
+        kept = tl.where(_uniform(words) < chance, 1.0 / chance, 0.0)
+        tl.store(at, tl.load(at, mask=own) * kept, mask=own)
+
+
+def drop(values: Tensor, keep: Tensor, draws: Any, layer: int) -> None:
+    n_nets, n, n_units = values.shape
+    size, block = n * n_units, 512
+    _drop_kernel[triton.cdiv(size, 4 * block), n_nets](
+        values, values.stride(0), keep, draws.keys, draws.clock, _DROP + layer, size, BLOCK=block,
+        num_warps=4,
+    )  # fmt: skip
+
+
+@triton.jit
+def _limit_kernel(
+    weights, longest, n_in, width: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+):  # fmt: skip
+    net = tl.program_id(1).to(tl.int64)
+    columns = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
+    real = columns < width
+    bound = tl.load(longest + net)
+    begin = weights + net * n_in * width
+    squares = tl.zeros((COLUMNS,), tl.float32)
+    for first in range(0, n_in, ROWS):
+        rows = first + tl.arange(0, ROWS)
+        own = (rows < n_in)[:, None] & real[None, :]
+        part = tl.load(begin + rows[:, None] * width + columns[None, :], mask=own, other=0.0)
+        squares += tl.sum(part * part, 0)
+    longer = squares > tl.where(bound > 0, bound * bound, float("inf"))
+    factor = tl.where(longer, bound / tl.sqrt(tl.where(longer, squares, 1.0)), 1.0)
+    if tl.sum(longer.to(tl.int32), 0) > 0:
+        for first in range(0, n_in, ROWS):
+            rows = first + tl.arange(0, ROWS)
+            own = (rows < n_in)[:, None] & real[None, :]
+            at = begin + rows[:, None] * width + columns[None, :]
+            tl.store(at, tl.load(at, mask=own, other=0.0) * factor[None, :], mask=own)
+
+
+def limit(weights: Tensor, longest: Tensor) -> None:
+    n_nets, n_in, n_out = weights.shape
+    _limit_kernel[triton.cdiv(n_out, _COLUMNS), n_nets](
+        weights, longest, n_in, n_out, ROWS=_ROWS, COLUMNS=_COLUMNS, num_warps=4
+    )
 
 
 # -- Eq. 4 ---------------------------------------------------------------------------------------

@@ -96,6 +96,9 @@ class Stage(Protocol):
     ) -> list[Result]:
         """What those at some places, `members`, end with."""
 
+    def alike(self, member: Member) -> object:
+        """What is the same in those that can learn together, if they are equally far."""
+
     def guess(self, member: Member) -> float:
         """Multiply-adds that one not yet begun is expected to take."""
 
@@ -211,7 +214,8 @@ def make(
                 context.progress.note(notes[0] + more)
             while queue:
                 queue.sort(key=lambda member: -member.epoch)
-                group = [m for m in queue if m.epoch == queue[0].epoch][:together]
+                now = queue[0].epoch, stage.alike(queue[0])
+                group = [m for m in queue if (m.epoch, stage.alike(m)) == now][:together]
                 rest = [member for member in queue if member not in group]
                 work.waiting = sum(stage.guess(member) for member in rest)
                 try:

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from hinton06.cases import random_stream
 from hinton06.many import plain
-from hinton06.streams import Use
 from hinton06.training import RunError
 
 DEVICES = ("cuda", "cpu")
@@ -141,10 +140,11 @@ class Draws:
     """Random numbers of each net's own, whatever other nets learn beside it.
 
     On the processor `random_stream`'s generators, as the package's learners have; on a card a
-    function of the net's key, the number of the update (`clock`), the use and the place.
+    function of the net's key, the number of the update (`clock`), the use and the place. A stream
+    is what `random_stream` takes.
     """
 
-    def __init__(self, place: Place, streams: Sequence[tuple[int, Use, str | None]]) -> None:
+    def __init__(self, place: Place, streams: Sequence[tuple[Any, ...]]) -> None:
         self._place = place
         self.rngs = [random_stream(*stream) for stream in streams]
         self.clock = place.zeros(1, dtype=torch.int64)

@@ -95,7 +95,26 @@ def label_errors(
     _move(bias, velocity, inputs.sum(1), inputs.shape[1], step)
 
 
-def slope(delta: Tensor, probs: Tensor, bias: Tensor, velocity: Tensor, step: Tensor) -> None:
-    """Through a logistic, backwards, in place; then its layer's biases."""
-    delta.mul_(probs).mul_(1 - probs)
+def slope(
+    delta: Tensor, probs: Tensor, bias: Tensor, velocity: Tensor, step: Tensor,
+    keep: Tensor | None = None,
+) -> None:  # fmt: skip
+    """Through a logistic, backwards, in place; then its layer's biases.
+
+    With each net's chance to `keep` a unit, through `drop` as well: ``numerics.times_slope``.
+    """
+    delta.mul_(probs).mul_(1 - probs if keep is None else 1 - keep[:, None, None] * probs)
     _move(bias, velocity, delta.sum(1), delta.shape[1], step)
+
+
+def drop(values: Tensor, keep: Tensor, draws: Any, layer: int) -> None:  # noqa: ARG001
+    """``numerics.drop`` with each net's chance, in place; draws of a card differ by the layer."""
+    chance = keep[:, None, None]
+    values.mul_((draws.uniforms(*values.shape[1:]) < chance) / chance)
+
+
+def limit(weights: Tensor, longest: Tensor) -> None:
+    """``updates.Momentum.limit`` with each net's length, in place; 0: any."""
+    lengths = weights.square().sum(1, keepdim=True).sqrt_()
+    bound = longest[:, None, None]
+    weights.mul_(torch.where((bound > 0) & (lengths > bound), bound / lengths, 1.0))

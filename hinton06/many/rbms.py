@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,12 @@ _CHUNK = 1000
 """Cases of each net whose features are computed at a time."""
 
 
+def move(parameter: Tensor, velocity: Tensor, gradient: Tensor, n: int, step: Tensor) -> None:
+    """``updates.Momentum`` of biases: (nets, units), by gradients summed over n cases."""
+    velocity.copy_(step[:, 1:2] * velocity + step[:, :1] / n * gradient)
+    parameter.add_(velocity)
+
+
 def steps_of(place: Place, steps: Sequence[Step]) -> Tensor:
     """(nets, 3): rate, momentum, and rate times decay."""
     rows = [(step.rate, step.momentum, step.rate * step.decay) for step in steps]
@@ -30,12 +35,17 @@ def steps_of(place: Place, steps: Sequence[Step]) -> Tensor:
 
 
 class Rbms:
-    """One RBM of each net, learned by CD-1 in batches of at most `batch` cases: Eqs 4, 5 and 6."""
+    """One RBM of each net, learned by CD-1 in batches of at most `batch` cases: Eqs 4, 5 and 6.
+
+    The last `n_labels` visible units are a softmax group, never drawn in a reconstruction.
+    """
 
     def __init__(
-        self, place: Place, draws: Draws, weights: Tensor, batch: int, recon_states: bool = False
-    ) -> None:
+        self, place: Place, draws: Draws, weights: Tensor, batch: int, recon_states: bool = False,
+        n_labels: int = 0,
+    ) -> None:  # fmt: skip
         n_nets, n_visible, n_hidden = weights.shape
+        self.n_labels = n_labels
         biases = (place.zeros(n_nets, size) for size in (n_visible, n_hidden))
         self.arrays = dict(zip(PARTS, (weights, *biases), strict=True))
         self.velocities = {name: torch.zeros_like(array) for name, array in self.arrays.items()}
@@ -65,20 +75,43 @@ class Rbms:
         torch.bmm(visible[:, :n], weights, out=hidden[:, :n])
         loops.fire(hidden[:, :n], hidden_bias, self._draws, states)
         torch.bmm(states, weights.mT, out=visible[:, n:])
+        before = self._of_labels(visible[:, n:]) if self.n_labels else []
         loops.visible(
             visible, visible_bias, speed["visible_bias"], step, self.errors,
             self._draws if self._recon_states else None,
         )  # fmt: skip
+        if self.n_labels:
+            self._reconstruct_labels(visible, before, step)
         torch.bmm(visible[:, n:], weights, out=hidden[:, n:])
         loops.hidden(hidden, hidden_bias, speed["hidden_bias"], step)
         loops.grow(visible, hidden, n, weights, speed["weights"], step)
         self._draws.tick()
+
+    def _of_labels(self, inputs: Tensor) -> list[Tensor]:
+        """Biases, velocities, errors and inputs of the label units, as they are now."""
+        arrays = self.arrays["visible_bias"], self.velocities["visible_bias"], self.errors
+        return [array[..., -self.n_labels :].clone() for array in (*arrays, inputs)]
+
+    def _reconstruct_labels(self, visible: Tensor, before: list[Tensor], step: Tensor) -> None:
+        """Probabilities of a softmax group, where the label units were taken for any others."""
+        n = visible.shape[1] // 2
+        *kept, inputs = before
+        bias, velocity, errors = kept
+        data, recon = (half[:, :, -self.n_labels :] for half in visible.split(n, 1))
+        recon.copy_(torch.softmax(inputs + bias[:, None], 2))
+        missed = data - recon
+        errors += missed.square().sum(1)
+        move(bias, velocity, missed.sum(1), n, step)
+        own = self.arrays["visible_bias"], self.velocities["visible_bias"], self.errors
+        for array, labels in zip(own, kept, strict=True):
+            array[:, -self.n_labels :] = labels
 
 
 class Stacks:
     """A stack of each net, of one shape and schedule: `passes` epochs of CD-1 on each layer.
 
     `settings` are each net's, of each layer; `rows` the (nets, n_cases) images that each learns.
+    Learning starts above the `lower` layers of each net; the top one also learns `n_labels` labels.
     """
 
     def __init__(
@@ -89,17 +122,23 @@ class Stacks:
         images: Tensor,
         labels: Tensor,
         rows: Tensor,
+        lower: Sequence[Sequence[Rbm]] = (),
+        n_labels: int = 0,
     ) -> None:
         self.place, self.draws, self.settings = place, draws, settings
         self._images, self._rows, first = images, rows, settings[0][0]
         self.sizes: tuple[int, ...] = (int(images.shape[1]), *first.layers)
-        self.passes = [own.passes for own in settings[0]]
+        n_lower = len(lower[0]) if lower else 0
+        self.passes = [0] * n_lower + [own.passes for own in settings[0][n_lower:]]
+        self._labels, self.n_labels = labels, n_labels
         self.batch = min(first.batch, rows.shape[1])
         self.samplers = Samplers(place, draws, rows, labels, self.batch, balanced=first.balanced)
         self.epoch = 0
         self.learned: list[dict[str, Tensor]] = []
         self._step = place.zeros(rows.shape[0], 3)
         self._data: Tensor | None = None
+        for layer in zip(*lower, strict=True):
+            self._put_layer(self._stacked([rbm.parameters() for rbm in layer]))
         self._begin_layer()
 
     @property
@@ -116,6 +155,8 @@ class Stacks:
         """Learn the layer above those that are learned, of random weights."""
         layer = len(self.learned)
         n_visible, n_hidden = self.sizes[layer : layer + 2]
+        n_labels = self.n_labels if layer + 1 == self.n_layers else 0
+        n_visible += n_labels
         own = [settings[layer] for settings in self.settings]
 
         def weights(net: int) -> Any:
@@ -124,7 +165,8 @@ class Stacks:
 
         states = own[0].recon_states == "all"
         drawn = self.place.stacked(weights, self.n_nets)
-        self.rbms = Rbms(self.place, self.draws, drawn, self.batch, states)
+        states |= own[0].recon_states == "labels" and n_labels > 0
+        self.rbms = Rbms(self.place, self.draws, drawn, self.batch, states, n_labels)
         self._update = Updates(self.place, self._learn, self.batch)
 
     def _learn(self, n: int) -> None:
@@ -138,24 +180,34 @@ class Stacks:
 
     def _end_layer(self) -> None:
         """Keep the layer, and compute what the next one learns from."""
-        self.learned.append(self.rbms.arrays)
+        learned = self.rbms.arrays
         del self.rbms, self._update
         self.place.release()
-        if len(self.learned) < self.n_layers:
-            self._data = self._features(self._data, self.learned[-1])
+        self._put_layer(learned)
+        if not self.finished():
             self._begin_layer()
 
+    def _put_layer(self, arrays: dict[str, Tensor]) -> None:
+        """One that is learned, and what the next one learns from."""
+        self.learned.append(arrays)
+        if not self.finished():
+            self._data = self._features(self._data, arrays)
+
     def _features(self, data: Tensor | None, rbm: Mapping[str, Tensor]) -> Tensor:
-        """(nets, cases, features): probabilities, as ``stacking.features``."""
+        """(nets, cases, features): probabilities, as ``stacking.features``; labels beside them."""
         n_nets, n_cases = self._rows.shape
-        found = self.place.empty(n_nets, n_cases, rbm["hidden_bias"].shape[1])
+        n_units = rbm["hidden_bias"].shape[1]
+        n_labels = self.n_labels if len(self.learned) + 1 == self.n_layers else 0
+        found = self.place.empty(n_nets, n_cases, n_units + n_labels)
+        if n_labels:
+            found[:, :, n_units:] = one_hot(self._labels[self._rows], n_labels)
         for some in batches(n_cases, _CHUNK):
             below = torch.empty(0) if data is None else data[:, some]
             if data is None:
                 rows = self._rows[:, some]
                 below = self.place.empty(*rows.shape, self.sizes[0])
                 self.place.loops.take(self._images, rows, below)
-            part = found[:, some]
+            part = found[:, some, :n_units]
             inputs = torch.bmm(below, rbm["weights"])
             self.place.loops.squash(inputs, rbm["hidden_bias"])
             part.copy_(inputs)
@@ -164,7 +216,7 @@ class Stacks:
     def work_left(self) -> float:
         """Multiply-adds."""
         layer, epoch = self.where()
-        sizes = [a * b for a, b in pairwise(self.sizes)]
+        sizes = [self._size(number) for number in range(self.n_layers)]
         left = [size * n for size, n in zip(sizes, self.passes, strict=True)][layer:]
         done = sizes[layer] * epoch if left else 0
         n_rows = int(self._rows.numel())
@@ -200,7 +252,12 @@ class Stacks:
         """Multiply-adds of the next epoch, of all nets."""
         layer, _ = self.where()
         n_rows = int(self._rows.numel())
-        return 5.0 * self.sizes[layer] * self.sizes[layer + 1] * n_rows
+        return 5.0 * self._size(layer) * n_rows
+
+    def _size(self, layer: int) -> int:
+        """Weights of a layer."""
+        n_labels = self.n_labels if layer + 1 == self.n_layers else 0
+        return (self.sizes[layer] + n_labels) * self.sizes[layer + 1]
 
     def run_epoch(self, tick: Callable[[float], None]) -> list[dict[str, float]]:
         """One epoch of all nets; a row of measurements of each, as ``GreedyStack.run_epoch``."""
@@ -234,9 +291,14 @@ class Stacks:
         """Each net's stack, when all layers are learned."""
         layers = [{n: a.cpu().numpy() for n, a in rbm.items()} for rbm in self.learned]
         return [
-            Stack(Rbm(**{n: a[net].copy() for n, a in layer.items()}) for layer in layers)
+            Stack.from_arrays({f"rbm{i}": self._own(i, a, net) for i, a in enumerate(layers, 1)})
             for net in range(self.n_nets)
         ]
+
+    def _own(self, number: int, arrays: Mapping[str, Any], net: int) -> dict[str, Any]:
+        """One net's layer, from 1, as ``Stack.arrays`` has it."""
+        top = self.n_labels and number == self.n_layers
+        return _of(arrays, net) | ({"n_labels": self.n_labels} if top else {})
 
     def states(self) -> list[dict[str, Any]]:
         """Of each net, what `restore` needs."""
@@ -249,7 +311,7 @@ class Stacks:
         return [
             {
                 "epoch": self.epoch, "draws": draws[net], "sampler": samplers[net],
-                "stack": {f"rbm{i}": _of(tree, net) for i, tree in enumerate(trees, 1)},
+                "stack": {f"rbm{i}": self._own(i, tree, net) for i, tree in enumerate(trees, 1)},
                 "velocity": _of(now, net),
             }
             for net in range(self.n_nets)
@@ -261,11 +323,9 @@ class Stacks:
         ends = np.cumsum(self.passes)
         n_learned = int(np.searchsorted(ends, self.epoch, side="right"))
         stacks = [state["stack"] for state in states]
+        self.learned, self._data = [], None
         for layer in range(n_learned):
-            arrays = self._stacked([stack[f"rbm{layer + 1}"] for stack in stacks])
-            self.learned.append(arrays)
-            if layer + 1 < self.n_layers:
-                self._data = self._features(self._data, arrays)
+            self._put_layer(self._stacked([stack[f"rbm{layer + 1}"] for stack in stacks]))
         if not self.finished():
             self._begin_layer()
             _copy(self.rbms.arrays, self._stacked([s[f"rbm{n_learned + 1}"] for s in stacks]))
@@ -275,6 +335,13 @@ class Stacks:
 
     def _stacked(self, trees: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         return {n: self.place.put(np.stack([tree[n] for tree in trees])) for n in PARTS}
+
+
+def one_hot(labels: Tensor, n_labels: int) -> Tensor:
+    """Labels of any shape with a last axis of units, one of them on."""
+    shape = (*labels.shape, n_labels)
+    blank = torch.zeros(shape, dtype=torch.float32, device=labels.device)
+    return blank.scatter_(-1, labels[..., None], 1.0)
 
 
 def _host(arrays: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -1,43 +1,45 @@
 """Table 1 of several seeds at once: every net of it, in files like those of the other commands.
 
 The stages of ``make table1``, each of all seeds: stacks, the nets above them, their extensions, and
-the nets without pretraining.
+the nets without pretraining. Those of the generative half are in `hinton06.many.generative`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hinton06 import cases
+from hinton06.dropout import UnfitDropoutError, chances
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Context, Outcome, RunFile, typed
 from hinton06.many.classifiers import Classifiers, Nets, gathered, log_probs, scores
-from hinton06.many.groups import Member, Result, Work, make
+from hinton06.many.groups import Member, Result, Stage, Work, make
 from hinton06.many.place import Draws, Place
 from hinton06.many.rbms import Stacks
 from hinton06.mnist import SPLITS
 from hinton06.models import Classifier
-from hinton06.recipes import BackpropSettings, PretrainSettings, Recipe
+from hinton06.recipes import BackpropSettings, PretrainSettings, Recipe, conditions, counted
 from hinton06.recognition import Score
 from hinton06.streams import Use
 from hinton06.training import Run, RunError
+
+Made = Mapping[str, Sequence[RunFile]]
+"""The files of the stages before, by the keys of these; in the order of `Table.nets`."""
 
 _MEMORY = 0.7
 """The share of free memory that is counted on."""
 
 
 @dataclass
-class _Table1:
+class Table:
     """What all stages share."""
 
     context: Context
@@ -50,7 +52,9 @@ class _Table1:
 
     def __post_init__(self) -> None:
         digits, place = self.context.digits, self.place
-        self.pretrain, self.backprop = self.recipe.pretrain, self.recipe.backprop
+        dropout = self.recipe.backprop.dropout
+        self.pretrain = self.recipe.pretrain
+        self.backprop = self.recipe.settings("backprop", conditions(dropout=dropout))
         self._check()
         self.images = place.put(digits.train_images)
         self.n_pixels = digits.n_pixels
@@ -63,8 +67,16 @@ class _Table1:
         """RunError for what only the learners of single nets do."""
         if self.backprop.optimiser != "momentum" or self.backprop.top_only_epochs:
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn by momentum alone")
+        try:
+            chances(self.backprop, len(self.pretrain.layers))
+        except UnfitDropoutError as error:
+            raise RunError(f"recipe {self.recipe.name}: {error}") from None
         if self.pretrain.updates:
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn by passes")
+        more = self.pretrain.apart() | ({"track"} if self.pretrain.track else set())
+        if more:
+            listed = ", ".join(sorted(more))
+            raise RunError(f"recipe {self.recipe.name}: many nets at once learn without {listed}")
 
     def own(self, seed: int) -> dict[str, Any]:
         """What every lineage says of the run itself."""
@@ -94,17 +106,46 @@ class _Table1:
             own.append(np.arange(n_all) if isinstance(found, slice) else found)
         return self.place.put(np.stack(own).astype(np.int64))
 
+    def valid_rows(self, members: Sequence[Member]) -> Tensor:
+        """(nets, n_cases) images that validate each."""
+        digits = self.context.digits
+        own = [cases.split_recorded(digits, member.run.lineage).valid for member in members]
+        return self.place.put(np.stack(own).astype(np.int64))
+
     def draws(self, members: Sequence[Member], use: Use) -> Draws:
-        """Random numbers of a `use`."""
-        return Draws(self.place, [(m.seed, use, m.run.lineage.split) for m in members])
+        """Random numbers of a `use`, and of a net that is gone on with in the same way."""
+        streams: list[tuple[Any, ...]] = []
+        for member in members:
+            lineage = member.run.lineage
+            again = lineage.parents if use == Use.WAKE_SLEEP_AGAIN and lineage.parents else ()
+            streams.append((member.seed, use, lineage.split, *again))
+        return Draws(self.place, streams)
+
+
+class Part(Stage, Protocol):
+    """A stage of these experiments: `key` names its files for the stages after it."""
+
+    key: str
+
+    def members(self, made: Made) -> list[Member]:
+        """Its files, from those of the stages before it."""
+
+    def expected(self) -> float:
+        """Multiply-adds of one seed, before anything is known."""
+
+    def memory(self) -> int:
+        """Bytes that one net takes, about."""
 
 
 @dataclass
-class _StackStage:
-    table: _Table1
+class StackStage:
+    """A stack for each net."""
+
+    table: Table
+    key: str = "stacks"
     title: str = "stacks"
 
-    def members(self) -> list[Member]:
+    def members(self, _: Made) -> list[Member]:
         """A stack for each split of each seed, as ``experiments.pretrain``."""
         table, digits = self.table, self.table.context.digits
         found = []
@@ -132,17 +173,27 @@ class _StackStage:
 
     def results(self, learner: Stacks, places: Sequence[int], _: Sequence[Member]) -> list[Result]:
         """As `Stage`."""
-        models, outcome = learner.models(), Outcome(f"{self.table.pretrain.passes} passes a layer")
+        passes = counted(self.table.pretrain.passes, "pass")
+        models, outcome = learner.models(), Outcome(f"{passes} a layer")
         return [Result(models[place].arrays(), outcome) for place in places]
+
+    def alike(self, _: Member) -> object:
+        """As `Stage`."""
+        return None
 
     def guess(self, _: Member) -> float:
         """As `Stage`."""
+        return self.expected() / len(SPLITS)
+
+    def expected(self) -> float:
+        """As `Part`."""
         sizes = (self.table.n_pixels, *self.table.pretrain.layers)
         n_cases = self.table.pretrain.cases or len(self.table.labels) * 5 // 6
-        return 5.0 * sum(a * b for a, b in pairwise(sizes)) * n_cases * self.table.pretrain.passes
+        weights = len(SPLITS) * sum(a * b for a, b in pairwise(sizes))
+        return 5.0 * weights * n_cases * self.table.pretrain.passes
 
     def memory(self) -> int:
-        """Bytes for one stack: what a layer learns from and what the next one will."""
+        """As `Part`: what a layer learns from and what the next one will."""
         sizes = (0, *self.table.pretrain.layers[:-1])
         features = max(a + b for a, b in pairwise(sizes)) if len(sizes) > 1 else 0
         n_cases = self.table.pretrain.cases or len(self.table.labels) * 5 // 6
@@ -159,7 +210,8 @@ class _NetStage:
     `starts` are the models that they start from, by the place of the member's run.
     """
 
-    table: _Table1
+    table: Table
+    key: str = ""
     title: str = ""
     use: Use = Use.RANDOM_NET
     before: Mapping[int, int] = field(default_factory=dict)
@@ -170,18 +222,20 @@ class _NetStage:
     def start(self, members: Sequence[Member]) -> Classifiers:
         """As `Stage`."""
         table, settings = self.table, self.table.backprop
-        draws = table.draws(members, self.use)
+        draws, mask_use = table.draws(members, self.use), Use.DROPOUT
+        if members[0].run.lineage.role == EXTENDED:
+            settings = replace(settings, epochs=settings.extension_epochs)
+            mask_use = Use.DROPOUT_ON_ALL
+        masks = table.draws(members, mask_use) if settings.dropout else None
         lineages = [member.run.lineage for member in members]
         valid = targets = None
         if lineages[0].role == VALIDATED:
-            digits = table.context.digits
-            own = [cases.split_recorded(digits, lineage).valid for lineage in lineages]
-            valid = table.place.put(np.stack(own).astype(np.int64))
+            valid = table.valid_rows(members)
         else:
             targets = [float(lineage.target_cost or 0) for lineage in lineages]
         return Classifiers(
             table.place, draws, [settings] * len(members), self.nets(members, draws),
-            table.images, table.labels, table.rows(members), valid, targets,
+            table.images, table.labels, table.rows(members), valid, targets, masks=masks,
         )  # fmt: skip
 
     def nets(self, members: Sequence[Member], _: Draws) -> Nets:
@@ -195,47 +249,54 @@ class _NetStage:
         table, nets = self.table, learner.results(places)
         every = torch.arange(len(table.test_labels), device=table.place.device)
         asked = log_probs(table.place, nets, table.test_images, every.expand(len(places), -1))
-        tests = scores(asked, table.test_labels.expand(len(places), -1))
         validated = members[0].run.lineage.role == VALIDATED
-        valids: Sequence[Score | None] = [None] * len(places)
-        if validated:
-            valids = learner.valid_scores(nets, places)
-        answers, found = asked.cpu().numpy(), []
-        for number, (place, model) in enumerate(zip(places, nets.models(), strict=True)):
-            course, member = learner.courses[place], members[number]
-            self.epochs_seen.append(course.epoch)
-            outcome = Outcome(
-                reason=course.finished() or "", valid=valids[number], test=tests[number],
-                test_log_probs=answers[number].copy(),
-                test_labels=table.context.digits.test_classes, **course.measured_outcome(),
-                epochs_before=self.before.get(id(member.run), 0),
-            )  # fmt: skip
-            if outcome.capped:
-                note = f"{member.run.path}: {outcome.reason}, before its stopping rule was met"
-                table.context.progress.note(note)
-            found.append(Result(model.arrays(), outcome))
-        return found
+        valids = learner.valid_scores(nets, places) if validated else [None] * len(places)
+        found = outcomes(self, learner, places, members, asked, valids)
+        return [
+            Result(model.arrays(), outcome)
+            for model, outcome in zip(nets.models(), found, strict=True)
+        ]
+
+    def alike(self, _: Member) -> object:
+        """As `Stage`."""
+        return None
+
+    def memory(self) -> int:
+        """As `Part`; less than its stack took."""
+        return 0
 
     def guess(self, member: Member) -> float:
         """As `Stage`; epochs as others had, or as the recipe lets expect."""
         return self.work(member.run.lineage.role)
 
+    def expected(self) -> float:
+        """As `Part`."""
+        n_nets = 1 if self.use == Use.RANDOM_NET else len(SPLITS)
+        return n_nets * self.work(VALIDATED if self.use == Use.BACKPROP else EXTENDED)
+
     def work(self, role: str) -> float:
         """Multiply-adds that a net is expected to take."""
         table, n_cases = self.table, len(self.table.labels)
-        epochs = float(np.mean(self.epochs_seen)) if self.epochs_seen else self.first_guess
+        falling = table.backprop.extension_epochs if role == EXTENDED else table.backprop.epochs
+        epochs = max(self.first_guess, falling)
+        if self.epochs_seen:
+            epochs = float(np.mean(self.epochs_seen))
         sizes = (table.n_pixels, *table.pretrain.layers, table.context.digits.n_classes)
         share = 5 / 6 if role == VALIDATED else 1.0
         epochs = min(epochs, table.backprop.max_epochs)
         return 3.0 * sum(a * b for a, b in pairwise(sizes)) * n_cases * share * epochs
 
 
+@dataclass
 class _FineTuned(_NetStage):
-    def members(self, stacks: Sequence[RunFile]) -> list[Member]:
+    key: str = "nets"
+    title: str = "nets"
+    use: Use = Use.BACKPROP
+
+    def members(self, made: Made) -> list[Member]:
         """A net on each stack, as ``experiments.finetune``."""
         table, found = self.table, []
-        self.title, self.use = "nets", Use.BACKPROP
-        for (seed, name), stack in zip(table.nets, stacks, strict=True):
+        for (seed, name), stack in zip(table.nets, made["stacks"], strict=True):
             digest = cases.split_recorded(table.context.digits, stack.lineage).sha256
             lineage = stack.child(VALIDATED, **table.own(seed), labelled=0, split_sha256=digest)
             more = "classifier", table.backprop, lineage, f"finetune-bp {name}"
@@ -245,12 +306,16 @@ class _FineTuned(_NetStage):
         return found
 
 
+@dataclass
 class _Extended(_NetStage):
-    def members(self, nets: Sequence[RunFile]) -> list[Member]:
+    key: str = "extensions"
+    title: str = "extensions"
+    use: Use = Use.BACKPROP_ON_ALL
+
+    def members(self, made: Made) -> list[Member]:
         """Each net on all cases, as ``experiments.extend``."""
         table, found, before = self.table, [], {}
-        self.title, self.use = "extensions", Use.BACKPROP_ON_ALL
-        for (seed, name), net in zip(table.nets, nets, strict=True):
+        for (seed, name), net in zip(table.nets, made["nets"], strict=True):
             assert net.outcome.train is not None
             target = net.outcome.train.cost_per_100
             lineage = net.child(EXTENDED, **table.own(seed), target_cost=target)
@@ -262,13 +327,16 @@ class _Extended(_NetStage):
         return found
 
 
+@dataclass
 class _Random(_NetStage):
-    def members(self, nets: Sequence[RunFile]) -> list[Member]:
+    key: str = "not pretrained"
+    title: str = "nets without pretraining"
+
+    def members(self, made: Made) -> list[Member]:
         """A net without pretraining for each seed, as ``experiments.finetune_from_random``."""
         table, found = self.table, []
-        self.title, self.use = "nets without pretraining", Use.RANDOM_NET
         for number, seed in enumerate(table.seeds):
-            three = nets[3 * number : 3 * number + 3]
+            three = made["nets"][3 * number : 3 * number + 3]
             costs = [net.outcome.train.cost_per_100 for net in three if net.outcome.train]
             lineage = three[0].child(
                 NOT_PRETRAINED, parents=[net.digest for net in three], **table.own(seed),
@@ -288,6 +356,37 @@ class _Random(_NetStage):
         return gathered(table.place, made)
 
 
+NETS: Sequence[Callable[[Table], Part]] = (StackStage, _FineTuned, _Extended, _Random)
+"""All that ``make table1`` makes."""
+
+
+def outcomes(
+    stage: Any, learner: Any, places: Sequence[int], members: Sequence[Member], asked: Tensor,
+    valids: Sequence[Score | None],
+) -> list[Outcome]:  # fmt: skip
+    """Of the nets at some places, what is measured of them, from what they say of the test cases.
+
+    How far they went is noted in the stage's `epochs_seen`.
+    """
+    table, found = stage.table, []
+    tests = scores(asked, table.test_labels.expand(len(places), -1))
+    answers = asked.cpu().numpy()
+    for number, (place, member) in enumerate(zip(places, members, strict=True)):
+        course = learner.courses[place]
+        stage.epochs_seen.append(course.epoch)
+        outcome = Outcome(
+            reason=course.finished() or "", valid=valids[number], test=tests[number],
+            test_log_probs=answers[number].copy(),
+            test_labels=table.context.digits.test_classes, **course.measured_outcome(),
+            epochs_before=stage.before.get(id(member.run), 0),
+        )  # fmt: skip
+        if outcome.capped:
+            note = f"{member.run.path}: {outcome.reason}, before its stopping rule was met"
+            table.context.progress.note(note)
+        found.append(outcome)
+    return found
+
+
 def replicate(
     context: Context,
     place: Place,
@@ -295,68 +394,51 @@ def replicate(
     recipe: Recipe,
     seeds: Sequence[int],
     together: int | None = None,
+    parts: Sequence[Callable[[Table], Part]] = NETS,
 ) -> dict[int, list[RunFile]]:
-    """Every file of Table 1 of these seeds, in folders of their own below `out`.
+    """Every file of Table 1, or of other `parts`, of these seeds, in folders of their own in `out`.
 
     At most so many nets learn `together`: on a card as many as its memory holds, else those of one
     seed. What is finished already is left as it is, what is not goes on where it was. Raises as
     the calls of `hinton06.experiments`.
     """
     with place.used(), context.computing():
-        whole = _Table1(context, place, out, recipe, seeds)
-        most = together or _fitting(whole)
+        whole = Table(context, place, out, recipe, seeds)
+        every = [part(whole) for part in parts]
+        most = together or _fitting(whole, every)
         size = max(1, most // len(SPLITS))
         groups = [seeds[first : first + size] for first in range(0, len(seeds), size)]
         made: dict[int, list[RunFile]] = {}
         later = [0.0]
         work = Work(context, lambda: later[0])
-        one_seed = sum(stage_work for stage_work in _expected(whole))
-        total = one_seed * len(seeds)
-        context.progress.begin("replicate", 0, total)
+        one_seed = sum(part.expected() for part in every)
+        context.progress.begin("replicate", 0, one_seed * len(seeds))
         try:
             for number, own in enumerate(groups):
-                table = _Table1(context, place, out, recipe, own)
+                table = Table(context, place, out, recipe, own)
                 rest = one_seed * sum(map(len, groups[number + 1 :]))
-                made |= _one_group(table, work, most, later, rest)
+                made |= _one_group(table, [part(table) for part in parts], work, most, later, rest)
         finally:
             context.progress.end()
     return made
 
 
-def _fitting(table: _Table1) -> int:
+def _fitting(table: Table, parts: Sequence[Part]) -> int:
     """How many nets at a time."""
     if not table.place.on_card:
         return len(SPLITS)
-    fit = int(_MEMORY * table.place.memory()) // _StackStage(table).memory()
+    fit = int(_MEMORY * table.place.memory()) // max(part.memory() for part in parts)
     return max(1, min(fit, len(table.nets)))
 
 
-def _expected(table: _Table1) -> list[float]:
-    """Multiply-adds of each stage of one seed, before anything is known."""
-    stack = _StackStage(table)
-    member = partial(next, iter(stack.members()))
-    nets = 3 * _FineTuned(table).work(VALIDATED), 3 * _Extended(table).work(EXTENDED)
-    return [3 * stack.guess(member()), *nets, _Random(table).work(NOT_PRETRAINED)]
-
-
 def _one_group(
-    table: _Table1, work: Work, most: int, later: list[float], rest: float
+    table: Table, parts: Sequence[Part], work: Work, most: int, later: list[float], rest: float
 ) -> dict[int, list[RunFile]]:
-    """All stages of some seeds; `later` is the work of what comes after the present one."""
-    stages = _StackStage(table), _FineTuned(table), _Extended(table), _Random(table)
-    left = [each * len(table.seeds) for each in _expected(table)]
-
-    def made(stage: Any, members: Sequence[Member], number: int) -> list[RunFile]:
+    """All parts for some seeds; `later` is the work of what comes after the present one."""
+    left = [part.expected() * len(table.seeds) for part in parts]
+    made: dict[str, list[RunFile]] = {}
+    for number, part in enumerate(parts):
         later[0] = rest + sum(left[number + 1 :])
-        return make(stage, members, table.place, table.context, work, most)
-
-    stacks = made(stages[0], stages[0].members(), 0)
-    nets = made(stages[1], stages[1].members(stacks), 1)
-    extended = made(stages[2], stages[2].members(nets), 2)
-    others = made(stages[3], stages[3].members(nets), 3)
-    found: dict[int, list[RunFile]] = {}
-    for number, seed in enumerate(table.seeds):
-        three = slice(3 * number, 3 * number + 3)
-        found[seed] = [*stacks[three], *nets[three], *extended[three], others[number]]
-    assert all(math.isfinite(w) for w in left)
-    return found
+        made[part.key] = make(part, part.members(made), table.place, table.context, work, most)
+    every = [file for files in made.values() for file in files]
+    return {seed: [f for f in every if f.lineage.seed == seed] for seed in table.seeds}

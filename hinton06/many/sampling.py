@@ -35,7 +35,7 @@ class Samplers:
     ) -> None:
         n_nets, n_cases = all_rows.shape
         self.place, self._draws, self.batch = place, draws, batch
-        self.all_rows, self.image_labels = all_rows, image_labels
+        self.all_rows, self.image_labels = all_rows.contiguous(), image_labels
         self.settings, self.balanced = list(settings), balanced
         self.sampled = any(s.importance_sampling for s in settings)
         self.samplers: list[CaseSampler] = []

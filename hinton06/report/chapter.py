@@ -37,6 +37,13 @@ def _classifier(file: RunFile) -> set[str] | None:
 
 SECTIONS = (
     Section(
+        "Five strategies for learning multilayer networks",
+        'The performance of both backpropagation (strategy four) and the "wake-sleep" algorithm '
+        '(strategy five) can be greatly improved by using a "pre-training" phase.',
+        ("dreams",),
+        lambda file: file.kind.name == "directed",
+    ),
+    Section(
         "Learning one layer of feature detectors",
         "Most of the feature detectors learn highly localized receptive fields.",
         ("2", "3"),

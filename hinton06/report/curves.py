@@ -89,7 +89,14 @@ TRACKED = (
           (PRETRAINED,), xlabel="epochs, layer after layer"),
 )  # fmt: skip
 
-PANELS = (*DISCRIMINATIVE, *GENERATIVE, *TRACKED)
+# Plain wake-sleep: "Five strategies for learning multilayer networks".
+DIRECTED = (
+    Panel("plain wake-sleep", "bound on log p (nats, validation cases)", "valid_log_p", "directed",
+          _NET),
+    Panel("plain wake-sleep", "validation errors", "valid_errors", "directed", _NET, log=True),
+)  # fmt: skip
+
+PANELS = (*DISCRIMINATIVE, *GENERATIVE, *TRACKED, *DIRECTED)
 """All that can be drawn of histories."""
 
 

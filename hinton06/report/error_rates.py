@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from hinton06.lineage import EXTENDED, PRETRAINED, ROLES, VALIDATED
+from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, ROLES, VALIDATED
 from hinton06.loading import RunFile
 from hinton06.recipes import show_value
 from hinton06.recognition import Score
 from hinton06.records import Tree
 from hinton06.report.files import (
+    LEFT_OUT,
     Folder,
     Note,
     Selection,
@@ -43,7 +44,8 @@ class Study:
     in print, in per cent; `key`, which ends in a role, says to which a file belongs. `averaged`:
     what is printed is the mean of an experiment's nets, which then has a line; else there is a
     column for backpropagation's coefficient. What is said below the table is `about` its cells, and
-    the `source` of what is printed.
+    the `source` of what is printed. Of a `whole` study it is said what is missing; experiments that
+    are `together` have a product of the nets of all of them, too.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Study:
     about: str
     source: str
     averaged: bool = False
+    whole: bool = True
+    together: tuple[str, ...] = ()
 
 
 def _gradient_and_role(file: RunFile) -> str:
@@ -102,7 +106,57 @@ TRANSLATED = Study(
     "Printed: the chapter's average.",
     averaged=True,
 )
-STUDIES = (GENERATIVE, TRANSLATED)
+
+
+def _experiment_and_role(file: RunFile) -> str:
+    lineage, role = file.lineage, file.lineage.role
+    labelled = lineage.labelled or lineage.images
+    what = "translated" if lineage.translations else "plain"
+    if file.kind.name == "generative":
+        what = "mixed" if file.outcome.bp_weight else "wake-sleep"
+    elif labelled:
+        what = f"translated {labelled}" if lineage.translations else str(labelled)
+    if lineage.random_start or role == NOT_PRETRAINED:
+        what = f"random {labelled or 'plain'}"
+    return f"{what} {role}"
+
+
+_FEW = ("100", "1000", "10000")
+_WITH_DROPOUT = frozenset({"dropout"})
+DROPOUT = Study(
+    "dropout",
+    "With dropout",
+    "nets learned with dropout",
+    {
+        f"plain {VALIDATED}": ("dropout, {}", None),
+        f"plain {EXTENDED}": ("dropout, {}", 0.92),
+        f"mixed {VALIDATED}": ("dropout, mixed gradient, {}", None),
+        f"mixed {EXTENDED}": ("dropout, mixed gradient, {}", None),
+        f"translated {VALIDATED}": ("dropout, translated images, {}", None),
+        f"translated {EXTENDED}": ("dropout, translated images, {}", None),
+        f"random plain {VALIDATED}": ("dropout, not pretrained, {}", None),
+        f"random plain {EXTENDED}": ("dropout, not pretrained, {}", None),
+        f"random plain {NOT_PRETRAINED}": ("dropout, not pretrained, {} at once", None),
+        **{f"{n} {VALIDATED}": ("dropout, {} labels", None) for n in _FEW},
+        **{f"random {n} {VALIDATED}": ("dropout, not pretrained, {} labels", None) for n in _FEW},
+    },
+    (
+        Selection(
+            "classifier",
+            (VALIDATED, EXTENDED, NOT_PRETRAINED),
+            _WITH_DROPOUT | {"cases", "translations", "labelled", "images", "random_start"},
+            _WITH_DROPOUT,
+        ),
+        Selection("generative", (VALIDATED, EXTENDED), _WITH_DROPOUT | {"cases"}, _WITH_DROPOUT),
+    ),
+    _experiment_and_role,
+    "None of this is in the chapter. Training cases are counted before they are translated.",
+    "Printed: Srivastava and others (2014), dropout after pretraining.",
+    averaged=True,
+    whole=False,
+    together=(f"plain {EXTENDED}", f"mixed {EXTENDED}"),
+)
+STUDIES = (GENERATIVE, TRANSLATED, DROPOUT)
 
 
 def table(folder: Path, study: Study) -> Table:
@@ -134,15 +188,38 @@ def _read(
     for number, (key, (name, printed)) in enumerate(study.experiments.items()):
         nets = {split: files[k, split] for k, split in sorted(files) if k == key}
         if not nets:
-            lacking.append(name.format(ROLES[key.split()[-1]]))
+            lacking += [name.format(ROLES[key.split()[-1]])] if study.whole else []
             continue
         of_net = {split: f"{training_cases(net):,}" for split, net in nets.items()}
         of_all = ", ".join(dict.fromkeys(of_net.values()))
         for row, of in _rows(study, nets):
             named = {"experiment": name.format(of_net.get(row["net"], of_all))}
             rows.append((number, named | row | {"printed_test_percent": printed}, of))
+    if together := _together(study, files):
+        rows.append((len(study.experiments), *together))
+    unknown = [f"{f.path.name} ({key})" for (key, _), f in files.items()
+               if key not in study.experiments]  # fmt: skip
+    notes += (
+        [Note(LEFT_OUT + ", ".join(unknown), LEFT_OUT.removesuffix(": "), *unknown)]
+        if unknown
+        else []
+    )
     notes += [Note(f"missing: {name}", "missing", name.replace(",", "")) for name in lacking]
     return files, rows, notes
+
+
+def _together(
+    study: Study, files: Mapping[tuple[str, str], RunFile]
+) -> tuple[Tree, list[RunFile]] | None:
+    """The product of the nets of several experiments, if all of these have some."""
+    found = {key: [f for (k, _), f in sorted(files.items()) if k == key] for key in study.together}
+    nets = [file for of_key in found.values() for file in of_key]
+    if not found or not all(found.values()):
+        return None
+    of_all = ", ".join(dict.fromkeys(f"{training_cases(net):,}" for net in nets))
+    names = [study.experiments[key][0].format(of_all) for key in study.together]
+    row = _row("product", {"test": score_of_product(nets)})
+    return {"experiment": " and ".join(names)} | row | {"made_with": made_with(*nets)}, nets
 
 
 def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[tuple[Tree, list[RunFile]]]:

@@ -30,7 +30,7 @@ from hinton06.training import RunError
 _Contents: TypeAlias = dict[str, bytes | str]
 """Of files that differ in their endings alone, by ending."""
 
-_HARD_CASES, _MOST_ERRORS, _ERRORS_ACROSS = 49, 200, 10
+_HARD_CASES, _MOST_ERRORS, _ERRORS_ACROSS, _DREAMS_ACROSS = 49, 200, 10, 8
 
 _Made: TypeAlias = tuple[str, _Contents, Tree]
 """A figure: what it shows, its pictures, and the numbers that they are drawn from."""
@@ -69,8 +69,9 @@ def draw(
 
     Of a file that is not finished only Figure 3, as its features are now, and the learning curves.
     The files of Figure 2 from ``bp-a.h5`` are ``figure2-bp-a.png``, ``.svg`` and ``.json``; those
-    of Figure 3 also name a higher layer, and the epoch of a file that is not finished; the curves
-    are ``learning-curves.png``, ``.svg`` and ``.csv``. Raises `CheckpointError`, `RunError` or
+    of Figure 3 also name a higher layer, and the epoch of a file that is not finished; dreams of a
+    directed net beside other nets are ``dreams.png`` and ``.json``; the curves are
+    ``learning-curves.png``, ``.svg`` and ``.csv``. Raises `CheckpointError`, `RunError` or
     `ReportError` if a file cannot be read or written, does not fit the data, lacks a chosen
     feature, or if there is nothing to draw.
     """
@@ -94,6 +95,8 @@ def draw(
             stem = number if number == "errors" else f"figure{number}"
             target = folder / f"{stem}-{name}{_what_of(file, number, options)}"
             saved.append(_saved(number, about, target, contents))
+    if "dreams" in (options.only or ("dreams",)):
+        saved += _dreams(context, loaded, folder, options)
     if "curves" in (options.only or "curves"):
         saved += _curves(loaded, folder)
     return _some(saved)
@@ -368,6 +371,54 @@ def _figure5(context: Context, file: RunFile, options: FigureOptions) -> _Made:
     numbers |= {"labels_of_rows": told["clamped_labels"], "samples_in_a_row": told["samples"]}
     numbers["image_shape"] = told["image_shape"]
     return about, _grid(samples_report.picture(samples), about), numbers
+
+
+def _dreams(
+    context: Context, loaded: Mapping[str, RunFile], folder: Path, options: FigureOptions
+) -> list[SavedFigure]:
+    """What several nets dream, side by side, if any of them is a directed one."""
+    nets = [file for file in loaded.values() if dreams_with_labels(file)]
+    if len(nets) < 2 or not any(file.kind.name == "directed" for file in nets):
+        return []
+    about, png, numbers = side_by_side(context, nets, options)
+    head: Tree = {"figure": "dreams", "about": about, "data": context.digits.sha256}
+    contents: _Contents = {".png": png, ".json": json.dumps(head | numbers, indent=1) + "\n"}
+    return [_saved("dreams", about, folder / "dreams", contents)]
+
+
+def dreams_with_labels(file: RunFile) -> bool:
+    """Whether a file holds a finished net that generates images with labels."""
+    try:
+        return file.complete and file.generator().n_labels > 0
+    except RunError:
+        return False
+
+
+def side_by_side(
+    context: Context, nets: Sequence[RunFile], options: FigureOptions
+) -> tuple[str, bytes, Tree]:
+    """Dreams of several nets, a row for each label: in words, as a PNG file, and as numbers."""
+    wanted = sampling.SamplingOptions(
+        samples=_DREAMS_ACROSS, gibbs=options.gibbs, seed=options.seed
+    )
+    made = [sampling.sample(context, net.path, wanted) for net in nets]
+    drawn = []
+    for net, samples in zip(nets, made, strict=True):
+        name = grids.line(net.path.name.removesuffix(".h5"))
+        drawn.append(grids.above_each_other([name, samples_report.picture(samples)]))
+    told = [
+        f"{net.path.name}, {samples_report.describe(samples, wanted)}"
+        for net, samples in zip(nets, made, strict=True)
+    ]
+    numbers: Tree = {"seed": options.seed, "threads": context.threads}
+    numbers["nets"] = [
+        {"checkpoint": str(net.path), "sha256": net.digest}
+        | {name: samples_report.values(samples, wanted, net.path, ())[name]
+           for name in ("clamped_labels", "samples", "gibbs", "labels")}
+        for net, samples in zip(nets, made, strict=True)
+    ]  # fmt: skip
+    about = f"dreams with each label, from left to right: {'; '.join(told)}"
+    return about, grids.png(grids.beside_each_other(drawn)), numbers
 
 
 def _curves(files: Mapping[str, RunFile], folder: Path) -> list[SavedFigure]:

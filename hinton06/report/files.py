@@ -28,7 +28,10 @@ LEFT_OUT = "left out: "
 """How a note begins that names files with a condition that no table knows."""
 
 # What some table knows: a table that does not passes such files over in silence.
-_TABULATED = {"labels", "cases", "translations", "images", "labelled", "random_start"}
+_TABULATED = {
+    "labels", "cases", "translations", "images", "labelled", "random_start", "affine", "elastic",
+    "dropout",
+}  # fmt: skip
 
 _CHAPTER = "tr2006"  # the recipe of the chapter's numbers
 _PICTURES = (".png", ".svg", ".gif")

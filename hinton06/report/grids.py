@@ -93,6 +93,13 @@ def above_each_other(pictures: Sequence[Grey]) -> Grey:
     return np.vstack(list(padded))
 
 
+def beside_each_other(pictures: Sequence[Grey]) -> Grey:
+    """Pictures from left to right, apart; what is left over below the shorter ones is white."""
+    height = max(len(picture) for picture in pictures)
+    apart = [np.pad(p, ((0, height - len(p)), (0, _LINE)), constant_values=255) for p in pictures]
+    return np.hstack(apart)
+
+
 def with_row_names(picture: Grey, names: Sequence[str]) -> Grey:
     """A picture of rows of equal height, each with its name on the left."""
     width, step = max(map(_width, names)), picture.shape[0] / len(names)

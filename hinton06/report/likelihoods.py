@@ -132,9 +132,11 @@ def _row(found: Likelihood) -> Tree:
     """Everything that was measured of one model, by name."""
     file, log_z, settings = found.file, found.log_z, found.file.settings
     model, sizes = file.model, [file.model.n_pixels, *(len(b) for _, b in file.kind.up(file.model))]
-    n_layers, learned_by = found.layer or len(sizes) - 1, "wake-sleep"
+    n_layers = found.layer or len(sizes) - 1
+    learned_by = "plain wake-sleep" if file.kind.name == "directed" else "wake-sleep"
     if isinstance(settings, PretrainSettings):
         learned_by = f"{'persistent ' if settings.persistent else ''}CD-{settings.cd}"
+        learned_by += ", sparse" if settings.sparsity_cost else ""
     labels = model.n_classes if n_layers == len(sizes) - 1 else 0
     on_mnist = file.lineage.data == mnist.SHA256 and not labels and n_layers == 1
     row: Tree = {

@@ -146,6 +146,7 @@ def _about(file: RunFile) -> str:
         name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {shown(value)}"
         for name, value in file.lineage.conditions().items()
     ]
+    conditions += sorted(name.replace("_", " ") for name in file.settings.apart())
     role = [ROLES[file.lineage.role]] if file.lineage.role != PRETRAINED else []
     state = [] if file.complete else ["not finished"]
     return ", ".join([file.kind.about, *role, *conditions, *state])

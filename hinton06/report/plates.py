@@ -19,13 +19,20 @@ from hinton06.numerics import Array
 from hinton06.recognition import product_of_nets
 from hinton06.report import curves, grids
 from hinton06.report.curves import Curve
-from hinton06.report.figures import FigureOptions, hard_cases, mistakes, picture
+from hinton06.report.figures import (
+    FigureOptions,
+    dreams_with_labels,
+    hard_cases,
+    mistakes,
+    picture,
+    side_by_side,
+)
 from hinton06.report.files import ReportError, conditions
 
 MOST_CURVES = 10
 """Files in one picture of learning curves: there are so many colours."""
 
-_HARD, _MOST_WRONG = 49, 150
+_HARD, _MOST_WRONG, _MOST_DREAMING = 49, 150, 4
 
 Wish: TypeAlias = Callable[[RunFile], bool]
 
@@ -167,10 +174,23 @@ def _errors(shelf: Shelf, nets: Sequence[RunFile]) -> Plate | None:
     return Plate("Errors", about, nets, pictures, digits=True)
 
 
+def _dreams(shelf: Shelf) -> Plate | None:
+    """Of directed nets, beside the plainest net of contrastive wake-sleep."""
+    found = [*shelf.best(_is("directed")), *shelf.best(*_DREAMERS[:2])[:1]]
+    nets = [file for file in found if dreams_with_labels(file)][:_MOST_DREAMING]
+    if not any(file.kind.name == "directed" for file in nets):
+        return None
+    about, png, _ = side_by_side(shelf.context, nets, shelf.options)
+    alt = "Grids of images that the nets generated, side by side, with a row for each label."
+    words = f"{about[0].upper()}{about[1:]}."
+    return Plate("Dreams", words, nets, [Picture(pages.data_url(png, "image/png"), alt)])
+
+
 DRAWN: Mapping[str, Callable[[Shelf], Plate | None]] = {
     "2": _figure2,
     "3": _figure3,
     "5": _figure5,
+    "dreams": _dreams,
     "errors of classifiers": _errors_of_classifiers,
     "errors of generative nets": _errors_of_dreamers,
 }

@@ -14,7 +14,7 @@ from hinton06.lineage import EXTENDED
 from hinton06.loading import RunFile
 from hinton06.recipes import counted, show_value
 from hinton06.records import Tree
-from hinton06.report import error_rates, table1
+from hinton06.report import baselines, error_rates, table1
 from hinton06.report.files import Folder, NoRunsError, Note, ReportError, device_of
 from hinton06.report.lines import Line, Replicated
 from hinton06.report.table import Column, Row, Table
@@ -25,6 +25,7 @@ TABLES: Mapping[str, Replicated] = {
         table1.REPLICATED,
         *map(error_rates.replicated, error_rates.STUDIES),
         error_rates.FEW_LABELS,
+        baselines.REPLICATED,
     )
 }
 """What can be tabulated over seeds."""
@@ -271,12 +272,24 @@ def statistics(by_seed: Mapping[str, float], printed: float | None, whose: str) 
     for name, variance in (("draw", 1 + 1 / n), ("mean", 1 / n)):
         share = None
         if printed is not None and sd and min(values) < max(values):
-            share = float(stdtr(n - 1, (printed - mean) / (sd * variance**0.5)))
+            _, share = at_or_below(printed, mean, sd, n, variance)
         found[f"{name}_at_or_below_{whose}"] = share
     for name, below in QUANTILES.items():
         enough = n * min(below, 1 - below) >= 1 - 1e-9  # 1 - 0.95 is rounded
         found[name] = float(np.quantile(values, below)) if enough else None
     return found | {"by_seed": dict(by_seed)}
+
+
+def at_or_below(
+    number: float, mean: float, sd: float, n: int, variance: float
+) -> tuple[float, float]:
+    """Student's t of a number beside n draws, and the probability of no more than it.
+
+    In units of ``sd**2`` the `variance` of the difference is 1 + 1/n for one more draw, and 1/n for
+    the mean of ever more.
+    """
+    t = (number - mean) / (sd * variance**0.5)
+    return t, float(stdtr(n - 1, t))
 
 
 # -- remarks -------------------------------------------------------------------------------------

@@ -77,7 +77,8 @@ def animation(samples: Samples, gibbs: int) -> list[Grey]:
             names = [str(label) for label in labels[:, number]]
             ink = grids.ink(samples.images[:, number])
             shown = grids.with_names(ink, columns, INK_GAP, names)
-        rounds = grids.line(f"round {gibbs * (number + 1):,}")
+        counted_in = "dream" if samples.ancestral else "round"
+        rounds = grids.line(f"{counted_in} {(1 if samples.ancestral else gibbs) * (number + 1):,}")
         drawn.append(grids.above_each_other([shown, rounds]))
     return _of_one_size(drawn)
 
@@ -107,6 +108,9 @@ def describe(samples: Samples, options: SamplingOptions) -> str:
         labels = f", {word} {', '.join(map(str, samples.clamped))} clamped"
     else:
         labels = "" if samples.fantasies.labels is None else ", labels free"
+    if samples.ancestral:
+        anew = "each anew from the top"
+        return f"{counted(n_chains, 'row')} of {counted(n_samples, 'dream')}, {anew}{labels}"
     return (
         f"{counted(n_chains, 'chain')} of {counted(n_samples, 'sample')}, "
         f"{counted(options.gibbs, 'Gibbs round')} before each{labels}"
@@ -124,7 +128,7 @@ def values(samples: Samples, options: SamplingOptions, path: Path, made: Sequenc
         "clamped_labels": None if samples.clamped is None else list(samples.clamped),
         "chains": n_chains,
         "samples": n_samples,
-        "gibbs": options.gibbs,
+        "gibbs": None if samples.ancestral else options.gibbs,
         "seed": options.seed,
         "image_shape": list(samples.shape),
         "labels": None if labels is None else labels.tolist(),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hinton06.report import error_rates, likelihoods, replicas, table1
+from hinton06.report import baselines, directed, error_rates, likelihoods, replicas, table1
 from hinton06.report.table import Table
 
 
@@ -66,6 +66,18 @@ TABLES = (
         every=replicas.tables,
     ),
     Report(
+        "baselines",
+        baselines.table,
+        "What the chapter compares with",
+        """What the chapter compares with, printed beside what the folder RUNS holds.
+
+        Classifiers with and without pretraining, of distorted and of translated images, that
+        `finetune-bp` made, and what `svm --save` wrote there or into a folder within it.
+        """,
+        "Using backpropagation for discriminative fine-tuning",
+        "compare",
+    ),
+    Report(
         "generative",
         partial(error_rates.table, study=error_rates.GENERATIVE),
         "Error rates of the generative half",
@@ -77,6 +89,18 @@ TABLES = (
         "hybrid",
     ),
     Report(
+        "wake-sleep",
+        directed.table,
+        "Plain wake-sleep",
+        """Plain wake-sleep after so many epochs, from a stack and from small random weights.
+
+        Bounds on log p and errors of the nets in the folder RUNS that `finetune-ws` made, beside
+        those of contrastive wake-sleep; saves the learning curves too.
+        """,
+        "Five strategies for learning multilayer networks",
+        "wake-sleep",
+    ),
+    Report(
         "translated",
         partial(error_rates.table, study=error_rates.TRANSLATED),
         "Error rates with translated images",
@@ -86,6 +110,18 @@ TABLES = (
         """,
         "Using geometric prior knowledge",
         "translated",
+    ),
+    Report(
+        "dropout",
+        partial(error_rates.table, study=error_rates.DROPOUT),
+        "Error rates with dropout",
+        """Error rates of the nets in the folder RUNS that were fine-tuned with dropout.
+
+        A recipe of its own, and not the chapter's: no other table has these nets.
+        """,
+        "",
+        "beyond",
+        of=frozenset({"dropout"}),
     ),
     Report(
         "unlabelled",

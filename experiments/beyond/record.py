@@ -1,0 +1,88 @@
+"""Puts what was learned with dropout, over seeds, into beyond.json and README's table.
+
+    python experiments/beyond/record.py runs/table1 runs/table1-seed1 runs/table1-seed2
+
+A folder is a seed's, as `make replicas EACH=beyond` makes them. A row is a number: its name, seeds,
+the mean over them with its 95 % interval (Student's t; none of one seed), the numbers that it is
+the mean of, and the command that makes the nets of a seed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hinton06.report import replicas
+
+HERE = Path(__file__).parent
+MARKS = "<!-- beyond -->", "<!-- /beyond -->"
+SHOWN = ("mean", "product")
+OTHERS = (
+    ("dropout after pretraining", 0.92, "Srivastava and others (2014)"),
+    ("the same of a deep Boltzmann machine", 0.79, "Srivastava and others (2014)"),
+    ("the best public repeat, with conjugate gradient", 1.14, "melisgl/mgl"),
+    ("the same with dropout", 1.04, "melisgl/mgl"),
+)
+"""Test errors in per cent that others have reported of such nets."""
+
+
+def command(experiment: str) -> str:
+    """What makes the nets of a row, after `pretrain`."""
+    words = {
+        "mixed": "finetune-cws --search-bp-weight --dropout",
+        "not pretrained": "finetune-bp --no-pretraining --dropout",
+        "labels": "finetune-bp --dropout --labelled",
+    }
+    made = next((words[word] for word in words if word in experiment), "finetune-bp --dropout")
+    whole = experiment.endswith("60,000") and "not pretrained" not in experiment
+    if "labels" in experiment and "--labelled" not in made:
+        made += " --labelled"
+    return f"hinton06 {made}" + (", then --extend" if whole else "")
+
+
+def rows(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """Means of nets and products of the table over seeds, in per cent of the test cases."""
+    found = []
+    for row in replicas.table(folders, "dropout").rows:
+        test = row.get("test_percent")
+        if row["net"] in SHOWN and test:
+            found.append({
+                "name": f"{row['experiment']}, {row['net']}",
+                "seeds": sorted(map(int, test["by_seed"])),
+                "mean": test["mean"],
+                "interval": test["mean_95_interval"],
+                "by_seed": test["by_seed"],
+                "command": command(row["experiment"]),
+            })  # fmt: skip
+    return found
+
+
+def shown(document: dict[str, Any]) -> str:
+    """The rows as README has them."""
+    if not document["rows"]:
+        return f"{MARKS[0]}\nNo run of full size is recorded yet.\n{MARKS[1]}"
+    lines = ["| learned | seeds | test errors, % |", "|---|---|---:|"]
+    for row in document["rows"]:
+        interval = "" if row["interval"] is None else f" ± {row['interval']:.2f}"
+        seeds = ", ".join(map(str, row["seeds"]))
+        lines.append(f"| {row['name']} | {seeds} | {row['mean']:.2f}{interval} |")
+    return "\n".join([MARKS[0], *lines, MARKS[1]])
+
+
+def main(folders: Sequence[str]) -> None:
+    """Write both."""
+    if not folders:
+        raise SystemExit(__doc__)
+    others = [dict(zip(("name", "percent", "source"), other, strict=True)) for other in OTHERS]
+    document = {"rows": rows([Path(folder) for folder in folders]), "others": others}
+    (HERE / "beyond.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    page = (HERE / "README.md").read_text(encoding="utf-8")
+    before, after = page.partition(MARKS[0])[0], page.partition(MARKS[1])[2]
+    (HERE / "README.md").write_text(before + shown(document) + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,294 @@
+"""Search plans: recipes beside each other on several seeds; only where PyTorch is."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hinton06 import mnist
+from hinton06.loading import Context, load
+from hinton06.mnist import SPLITS, Digits
+from hinton06.recipes import RECIPES
+from hinton06.updates import RunningMean
+
+torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
+from hinton06.many import replicas  # noqa: E402
+from hinton06.many.place import Place  # noqa: E402
+
+SEARCH = Path(__file__).parents[1] / "experiments" / "search"
+SHORT = "--layers 6-5 --passes 2 --batch 16"
+BACKPROP = "--batch 16 --patience 1 --max-epochs 6 --easy-cost 0.3"
+PLAN = [f"{SHORT} | {BACKPROP}", f"{SHORT} | {BACKPROP} --rate 0.4"]
+NETS = [(seed, split) for seed in (0, 1) for split in SPLITS]
+
+
+@pytest.fixture(scope="module")
+def plans() -> Any:
+    """The script."""
+    sys.path.insert(0, str(SEARCH))
+    with torch.inference_mode():
+        yield importlib.import_module("plans")
+    sys.path.remove(str(SEARCH))
+
+
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    """Ninety images of nine pixels, of three classes."""
+    rng = np.random.default_rng(5)
+    images = rng.integers(0, 256, (90, 9), np.uint8)
+    labels = rng.integers(0, 3, 90).astype(np.uint8)
+    images[np.arange(90), labels] = 255
+    return Digits(images, labels, images[:6], labels[:6], (3, 3), "d" * 64, "nine pixels")
+
+
+@pytest.fixture
+def run(plans: Any, digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs the script on the tiny digits, and reads its table."""
+    monkeypatch.setattr(mnist, "read", lambda *_: digits)
+    plan, out = tmp_path / "plan.txt", tmp_path / "plans.csv"
+    plan.write_text("# two recipes, one stack\n" + "\n".join(PLAN))
+
+    def now(*options: str) -> list[dict[str, str]]:
+        words = ["plans.py", str(plan), str(out), "--seeds", "0-1", "--device", "cpu", *options]
+        monkeypatch.setattr(sys, "argv", words)
+        plans.main()
+        with out.open(encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    return now
+
+
+def recipe_of(plans: Any, text: str) -> Any:
+    return plans.line_of(text, RECIPES["tr2006"])
+
+
+def test_a_plans_nets_are_those_of_replicate(
+    run: Any, plans: Any, digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    rows = run()
+    assert len(rows) == 2 * 2 * 3
+    line, recipe = recipe_of(plans, PLAN[1]), RECIPES["tr2006"]
+    given = {
+        f"{part}.{item.name}": getattr(settings, item.name)
+        for part, settings in (("pretrain", line.layers[0]), ("backprop", line.backprop))
+        for item in dataclasses.fields(settings)
+    }
+    out = tmp_path / "nets"
+    context = Context(digits, progress)
+    replicas.replicate(context, Place("cpu"), out, recipe.with_values(given), [0, 1], 6)
+    found = {(r["seed"], r["split"]): r for r in rows if "--rate 0.4" in r["finetune-bp"]}
+    for seed, split in NETS:
+        file, row = load(out / f"seed-{seed}" / f"bp-{split}.h5"), found[str(seed), split]
+        errors = [int(e) for e in file.history["valid_errors"]]
+        assert row["valid_errors_by_epoch"] == " ".join(map(str, errors))
+        assert int(row["kept_epoch"]) == file.outcome.epochs
+        assert file.outcome.valid is not None
+        assert int(row["fewest_valid_errors"]) == file.outcome.valid.errors
+        assert float(row["lowest_valid_cost"]) == pytest.approx(
+            min(file.history["valid_cost"]), abs=6e-4
+        )
+
+
+def test_every_net_stops_by_the_rules(run: Any) -> None:
+    rows = run()
+    for row in rows:
+        errors = [int(e) for e in row["valid_errors_by_epoch"].split()]
+        assert len(errors) == int(row["epochs"]) >= 2
+        assert int(row["fewest_valid_errors"]) == min(errors)
+        assert errors.index(min(errors)) + 1 == int(row["kept_epoch"])
+        if len(errors) < 6:
+            costs = [float(row["lowest_valid_cost"]), float(row["last_valid_cost"])]
+            assert costs[1] >= costs[0]
+            assert len(errors) - int(row["kept_epoch"]) >= 1
+    assert len({row["epochs"] for row in rows}) > 1
+
+
+def test_what_is_there_is_not_learned_again(
+    run: Any, plans: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run("--together", "3")
+    table = tmp_path / "plans.csv"
+    written = table.read_text(encoding="utf-8").splitlines()
+    # A run that was killed in the middle of its sixth line.
+    table.write_text("\n".join([*written[:6], written[6][:30]]), encoding="utf-8")
+    learned: list[Any] = []
+    finetuned = plans.Search.finetuned
+
+    def spy(self: Any, line: Any, nets: Any, stacks: Any) -> Any:
+        learned.extend(nets)
+        return finetuned(self, line, nets, stacks)
+
+    monkeypatch.setattr(plans.Search, "finetuned", spy)
+    again = run("--together", "3")
+    assert len(learned) == len(whole) - 5
+    key = plans.NAMES[:4]
+    assert sorted(again, key=lambda r: [r[k] for k in key]) == sorted(
+        whole, key=lambda r: [r[k] for k in key]
+    )
+
+
+def learner(plans: Any, digits: Digits, text: str) -> Any:
+    """Stacks of a line, before anything is learned."""
+    place, line = Place("cpu"), recipe_of(plans, text)
+    search = plans.Search(place, digits)
+    rows = search._rows(NETS[:3], "train")
+    draws = search._draws(NETS[:3], 0)
+    args = ([line.layers] * 3, search.images, search.labels, rows)
+    return plans.Alternatives(line, place, draws, *args)
+
+
+def test_biases_start_where_the_plan_says(plans: Any, digits: Digits) -> None:
+    text = "--layers 6-5 --passes 1 --rate 0 --hidden-bias -4,-2 --visible-bias log-odds |"
+    stacks = learner(plans, digits, text)
+    while not stacks.finished():
+        stacks.run_epoch(lambda _: None)
+    for split, (low, high) in zip(SPLITS, stacks.models(), strict=True):
+        means = digits.train_images[mnist.split(90, split).train].mean(0) / 255
+        np.testing.assert_allclose(low.visible_bias, np.log(means / (1 - means)), rtol=1e-4)
+        assert (low.hidden_bias == -4).all()
+        assert (high.hidden_bias == -2).all()
+        assert not high.visible_bias.any()
+    plain = learner(plans, digits, "--layers 6-5 |").rbms.arrays
+    assert not plain["visible_bias"].any()
+    assert not plain["hidden_bias"].any()
+
+
+def test_layers_have_settings_of_their_own(plans: Any) -> None:
+    line = recipe_of(plans, "--passes 1,2,3 --decay 0.1,0,0.2 --rate 0.3 | --momentum 0.5")
+    assert [settings.passes for settings in line.layers] == [1, 2, 3]
+    assert [settings.decay for settings in line.layers] == [0.1, 0.0, 0.2]
+    assert [settings.rate for settings in line.layers] == [0.3] * 3
+    assert line.backprop == dataclasses.replace(RECIPES["tr2006"].backprop, momentum=0.5)
+    assert not recipe_of(plans, "| --no-importance-sampling").backprop.importance_sampling
+
+
+def test_a_stack_ends_with_running_means(
+    plans: Any, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what was there after every update, by the package's own running mean."""
+    monkeypatch.setattr(plans, "AVERAGED_EVERY", 1)
+    averaged = learner(plans, digits, "--layers 6 --passes 3 --batch 25 --averaging 2 |")
+    plain = learner(plans, digits, "--layers 6 --passes 3 --batch 25 |")
+    now = {name: array[1].numpy().copy() for name, array in plain.rbms.arrays.items()}
+    means = {name: array.copy() for name, array in now.items()}
+    mean = RunningMean(now, means, 6.0)  # three updates a pass
+
+    def add(_: float) -> None:
+        for name, array in plain.rbms.arrays.items():
+            now[name][...] = array[1].numpy()
+        mean.add()
+
+    for _ in range(3):
+        averaged.run_epoch(lambda _: None)
+        plain.run_epoch(add)
+    ended = averaged.models()[1][0].parameters()
+    for name, array in means.items():
+        np.testing.assert_allclose(ended[name], array, atol=1e-6)
+    assert np.abs(ended["weights"] - plain.models()[1][0].weights).max() > 1e-3
+
+
+def test_layers_can_have_rates_of_their_own(
+    plans: Any, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers of no rate stay as they were."""
+    learners = []
+
+    class Kept(plans.Classifiers):  # type: ignore[name-defined,misc]
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            learners.append(self)
+
+    monkeypatch.setattr(plans, "Classifiers", Kept)
+    place = Place("cpu")
+    line = recipe_of(plans, f"{SHORT} | {BACKPROP} --layer-rates 0,1,1 --max-epochs 1")
+    with place.used():
+        search = plans.Search(place, digits)
+        stacks = search.stacks(line, NETS)
+        assert len(list(search.finetuned(line, NETS, stacks))) == 6
+    nets = learners[0].nets.models()
+    for stack, net in zip(stacks, nets, strict=True):
+        np.testing.assert_array_equal(net.weights[0], stack[0].weights)
+        assert (net.weights[1] != stack[1].weights).any()
+        assert net.weights[2].any()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("--rates 3 |", "no setting --rates"),
+        ("| --optimiser cg", "no setting --optimiser"),
+        ("--rate 3", "a line of the plan is"),
+        ("--rate x |", "--rate: no value that it can have"),
+        ("--rate |", "--rate: no value that it can have"),
+        ("--rate -1 |", "rate lies between 0 and 1000"),
+        ("--passes 1,2 |", "passes: 2 values for 3 layers"),
+        ("| --layer-rates 1,1", "layer_rates: 2 values for 4 layers"),
+    ],
+)
+def test_a_wrong_option_is_one_line(plans: Any, text: str, message: str) -> None:
+    with pytest.raises(SystemExit, match=message):
+        recipe_of(plans, text)
+
+
+def test_draws_are_summed_over_their_nets(plans: Any, tmp_path: Path) -> None:
+    assert plans
+    table = importlib.import_module("many_table")
+    names = ["fewest_valid_errors", "valid_errors_last_10_epochs", "lowest_valid_cost"]
+    lines = [",".join(["pretrain", "finetune-bp", "seed", "split", *names])]
+    for seed, errors in ((0, (1, 2, 3)), (1, (4, 5, 6)), (2, (7, 8))):  # the last one: no net c
+        for split, count in zip("abc", errors, strict=False):
+            lines.append(f"--rate 0.3,,{seed},{split},{count},{count}.5,{count / 2}")
+    path = tmp_path / "many.csv"
+    path.write_text("\n".join(lines))
+    ((recipe, draws),) = table.read([path]).items()
+    expected = "| `--rate 0.3` | the recipe | 2 | 10.5 ± 4.5 | 12.0 ± 4.5 | 1.750 |"
+    assert table.line(recipe, draws) == expected
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_recorded_plans_are_of_the_recorded_recipes(plans: Any, number: int) -> None:
+    plan = plans.read_plan(SEARCH / "many" / f"{number}.txt", RECIPES["tr2006"])
+    with (SEARCH / "many" / f"{number}.csv").open(encoding="utf-8") as file:
+        recorded = {(row["pretrain"], row["finetune-bp"]) for row in csv.DictReader(file)}
+    assert {line.texts for line in plan} == recorded
+
+
+# -- other folders of images ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def made(plans: Any, digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes a folder, and reads it."""
+    assert plans
+    script, read = importlib.import_module("held_out"), mnist.read
+    monkeypatch.setattr(mnist, "read", lambda *_: digits)
+
+    def now(*words: str) -> Digits:
+        monkeypatch.setattr(sys, "argv", ["held_out.py", *words[:1], str(tmp_path), *words[1:]])
+        script.main()
+        return read(tmp_path)
+
+    return now
+
+
+def test_a_splits_validation_cases_stand_for_the_test_cases(made: Any, digits: Digits) -> None:
+    found, split = made("b"), mnist.split(90, "b")
+    np.testing.assert_array_equal(found.test_images, digits.train_images[split.valid])
+    np.testing.assert_array_equal(found.test_labels, digits.train_labels[split.valid])
+    np.testing.assert_array_equal(found.train_images, digits.train_images[split.train])
+
+
+def test_splits_can_be_drawn_at_random(made: Any, digits: Digits) -> None:
+    found, other = made("shuffled", "--seed", "1"), made("shuffled", "--seed", "2")
+    for one in (found, other):
+        assert sorted(map(tuple, one.train_images)) == sorted(map(tuple, digits.train_images))
+        np.testing.assert_array_equal(one.test_images, digits.test_images)
+        assert (one.train_images != digits.train_images).any()
+    assert (found.train_images != other.train_images).any()
