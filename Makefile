@@ -11,6 +11,7 @@
 #   make wake-sleep   plain wake-sleep, from a stack of table1 and from random weights
 #   make compare      what the chapter compares with: support vectors, distorted images, random starts
 #   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
+#   make heard        digits heard and seen: spectrograms in the place of the labels
 #   make strategies   five strategies for learning features, variances and errors by cost
 #   make sparse       features that rarely turn on: fingerprints, Figure 3, errors, log p
 #   make figures      Figures 2, 3 and 5, and learning curves
@@ -70,6 +71,8 @@ SPARSE    = $(RUNS)/sparse
 STACKS    = $(foreach split,$(SPLITS),$(RUNS)/pretrain-$(split).h5 $(SPARSE)/pretrain-sparse-$(split).h5)
 TUNED     = $(foreach split,$(SPLITS),$(RUNS)/bp-$(split).h5 $(SPARSE)/bp-sparse-$(split).h5)
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
+# Greedily by the chapter's own rule, by ours, and fine-tuned.
+HEARD     = $(foreach name,plain-a greedy-a a,$(RUNS)/pairs-$(name).h5)
 # With dropout, of each split.
 DROPPED   = $(foreach s,$(SPLITS),$(RUNS)/bp-dropout-$s-extended.h5 \
 	$(RUNS)/hybrid-dropout-$s-extended.h5 $(RUNS)/bp-dropout-translated-$s-extended.h5 \
@@ -82,13 +85,15 @@ WOKEN     = $(SPLITS:%=$(RUNS)/ws-%.h5) $(SPLITS:%=$(RUNS)/ws-not-pretrained-%.h
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
 .PHONY: table1 replicas quick nets translated beyond unlabelled cws hybrid wake-sleep compare \
-	likelihood strategies sparse figures report nets-inside demo test lint dist torture bench clean
+	likelihood strategies sparse heard figures report nets-inside demo test lint dist torture bench \
+	clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/ws-%.h5 $(RUNS)/pretrain-translated-%.h5 \
 	$(RUNS)/bp-translated-%.h5 $(RUNS)/bp-dropout-%.h5 $(RUNS)/hybrid-dropout-%.h5 \
 	$(foreach name,cd-25 persistent random transpose,$(LIKELY)/$(name).h5) \
-	$(SPARSE)/pretrain-sparse-%.h5 $(SPARSE)/bp-sparse-%.h5
+	$(SPARSE)/pretrain-sparse-%.h5 $(SPARSE)/bp-sparse-%.h5 \
+	$(foreach name,pretrain-spoken bp-spoken pairs-plain pairs-greedy pairs,$(RUNS)/$(name)-a.h5)
 
 table1: .venv/installed
 	$(PARALLEL) nets
@@ -145,6 +150,11 @@ likelihood: .venv/installed
 
 strategies: .venv/installed
 	@$(HINTON06) strategies --out $(RUNS)/strategies/measured.h5 --save $(RUNS)/strategies $(START)
+
+heard: .venv/installed
+	$(PARALLEL) $(HEARD) $(RUNS)/bp-spoken-a.h5 $(RUNS)/bp-a.h5
+	@$(HINTON06) heard $(HEARD) --reader $(RUNS)/bp-a.h5 \
+		--second-reader $(RUNS)/bp-spoken-a.h5 --out $(RUNS)/heard --save $(RUNS)/heard --threads 1
 
 sparse: .venv/installed
 	$(PARALLEL) $(TUNED)
@@ -235,6 +245,22 @@ $(RUNS)/hybrid-%.h5: $(RUNS)/cws-%.h5
 
 $(foreach n,cws hybrid hybrid-dropout,$(ALL:%=$(RUNS)/$n-%-extended.h5)): %-extended.h5: %.h5
 	$(HINTON06) finetune-cws --extend $< --out $@ $(GO_ON_2)
+
+$(RUNS)/pretrain-spoken-a.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --data spoken --layers 500-500 --updates 5000 --out $@ $(GO_ON) \
+		--seed $(SEED) --recipe $(RECIPE)
+
+$(RUNS)/bp-spoken-a.h5: $(RUNS)/pretrain-spoken-a.h5
+	$(HINTON06) finetune-bp $< --out $@ $(GO_ON)
+
+$(RUNS)/pairs-a.h5: $(RUNS)/pretrain-a.h5 $(RUNS)/pretrain-spoken-a.h5
+	$(HINTON06) finetune-pairs $^ --out $@ $(GO_ON)
+
+$(RUNS)/pairs-greedy-a.h5: $(RUNS)/pretrain-a.h5 $(RUNS)/pretrain-spoken-a.h5
+	$(HINTON06) finetune-pairs $^ --epochs 0 --out $@ $(GO_ON)
+
+$(RUNS)/pairs-plain-a.h5: $(RUNS)/pretrain-a.h5 $(RUNS)/pretrain-spoken-a.h5
+	$(HINTON06) finetune-pairs $^ --exchanged-share 0 --epochs 0 --out $@ $(GO_ON)
 
 $(COMPARED)/svm/svm.json: | .venv/installed
 	$(HINTON06) svm --translations 2 --save $(@D) $(COMPARE)

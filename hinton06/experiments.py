@@ -36,13 +36,15 @@ from hinton06.dropout import UnfitDropoutError
 from hinton06.evaluation import finite_score
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED, Lineage
-from hinton06.loading import Context, Outcome, RunFile, load, naming, typed
-from hinton06.mnist import Digits
-from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, Rbm
+from hinton06.loading import Context, Outcome, RunFile, load, naming, second_of, typed
+from hinton06.mnist import SPLITS, Digits, shown_classes
+from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, PairNet, Pathway, Rbm
 from hinton06.numerics import one_hot_targets
+from hinton06.pairing import PairLearner
 from hinton06.recipes import (
     BackpropSettings,
     DirectedSettings,
+    PairSettings,
     PretrainSettings,
     StrategySettings,
     WakeSleepSettings,
@@ -626,3 +628,66 @@ def strategies(
             run.train(study, context.progress)
         reason = study.finished() or ""
         return run.finish({"rows": study.state()["rows"]}, {"reason": reason}), False
+
+
+# -- pairs ---------------------------------------------------------------------------------------
+
+
+def finetune_pairs(
+    context: Context,
+    path: Path,
+    images: Path,
+    second: Path,
+    settings: PairSettings,
+    recipe: str = "custom",
+    seed: int = 0,
+    second_digits: Digits | None = None,
+) -> Result:
+    """Learn pairs of an image and a case of a second pathway, from a stack of each.
+
+    The two lowest layers of both stacks, of the same split and classes, meet in a memory that is
+    learned greedily; then all is fine-tuned by contrastive wake-sleep. `second_digits` are the
+    second stack's data, by default those that it was made with. No test case takes part, nor one
+    that the split holds out of either set. Source: "the 'labels' are replaced by a multilayer
+    pathway", "Using contrastive wake-sleep for generative fine-tuning".
+    """
+    files = [load(own).of_kind("stack") for own in (images, second)]
+    digits, other = context.digits, second_digits or second_of(files[1], None)
+    pathways = []
+    for file, own in zip(files, (digits, other), strict=True):
+        file.check_pixels(own)
+        with naming(file.path):
+            try:
+                pathways.append(Pathway.untied(file.model))
+            except ValueError as error:
+                raise RunError(str(error)) from None
+    with naming(second):
+        lineages = [file.lineage for file in files]
+        if lineages[0].split != lineages[1].split:
+            raise RunError(f"was learned on another split than {images}")
+        if other.classes != digits.classes:
+            classes = f"its classes are {shown_classes(other.classes)}"
+            raise RunError(f"{classes}, but those of {digits.name} {shown_classes(digits.classes)}")
+        theirs = replace(lineages[1], data=other.sha256)
+        rest = cases_learned(other, theirs), cases_held_out(other, theirs)
+    call = _Call(context, path, settings, recipe, seed)
+    folder = None if other.folder is None else str(other.folder.resolve())
+    lineage = files[0].child(
+        PRETRAINED, **call.own(), parents=[file.digest for file in files],
+        split_sha256=split_recorded(digits, lineages[0]).sha256,
+        second=other.sha256, second_folder=folder,
+    )  # fmt: skip
+    place = SPLITS.index(str(lineage.split))
+
+    def learner(
+        train: Cases, valid: Cases | None, rng: np.random.Generator, _masks: Any
+    ) -> PairLearner:
+        assert valid is not None
+        n_pen = sum(pathway.n_pen for pathway in pathways)
+        memory = Rbm.random(n_pen, settings.features, settings.initial_sd, rng)
+        return PairLearner(
+            PairNet(pathways[0], pathways[1], memory), train, rest[0], settings, rng,
+            lambda epoch: stream(seed, Use.PAIRING, place, epoch), (valid, rest[1]),
+        )  # fmt: skip
+
+    return call.perform("pairs", "finetune-pairs", Use.PAIRS, lineage, learner)

@@ -18,7 +18,7 @@ from hinton06 import annealing, directed
 from hinton06.directed import Dreamer
 from hinton06.generation import Generator
 from hinton06.lineage import VALIDATED
-from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, Layer, Stack
+from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, Layer, PairNet, Stack
 from hinton06.numerics import Array
 from hinton06.recognition import label_log_probs, log_probs
 
@@ -114,6 +114,10 @@ def _check_whole(layer: int | None) -> None:
         raise ValueError("its lower layers are no RBMs any more; --layer takes a stack")
 
 
+def _of_pairs(_net: PairNet, *_layer: Any) -> Any:
+    raise ValueError("what it sees and hears, `hinton06 heard` says")
+
+
 def _fine_tuned(role: str) -> tuple[str, ...]:
     return ("valid_cost", "valid_errors") if role == VALIDATED else ("train_cost",)
 
@@ -150,6 +154,13 @@ KINDS: Mapping[str, Kind] = {
             generator=_dreamer,
             up=lambda net: net.recognition,
             columns=lambda _role: ("valid_cost", "valid_errors", "valid_log_p"),
+        ),
+        Kind(
+            "pairs", "a net of pairs", "pairs", PairNet,
+            recogniser=_of_pairs,
+            generator=_of_pairs,
+            up=lambda net: net.image.recognition,
+            columns=lambda _role: ("rate",),
         ),
     )
 }  # fmt: skip

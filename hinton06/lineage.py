@@ -27,6 +27,7 @@ _INHERITED = ("split", "split_sha256", "cases", "translations", "images", "rando
 _PLACE = (
     "data", "seed", "threads", "role", "split", "split_sha256", "parents", "layers",
     "target_cost", "target_error_rate", "schedule_done", "data_folder", "classes", "threads_before",
+    "second_folder",
 )  # fmt: skip
 
 
@@ -53,7 +54,8 @@ class Lineage:
     `rounded_from` is the digest of the model whose numbers were rounded to so many significant
     `bits`; all else is then said of that model. `device` is where PyTorch learned it among other
     nets (`hinton06.many`), ``""`` where this package's own learners did: there equal lineages give
-    equal draws, and bits that depend on how many nets learned together.
+    equal draws, and bits that depend on how many nets learned together. Of a net of pairs `second`
+    are the other pathway's data, of the same split, as `data` are those of the images.
     """
 
     data: str
@@ -80,6 +82,8 @@ class Lineage:
     classes: tuple[int, ...] = ()
     threads_before: tuple[int, ...] = field(default=(), compare=False)
     data_folder: str | None = field(default=None, compare=False)
+    second: str = ""
+    second_folder: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:

@@ -34,10 +34,10 @@ MNIST = Path("mnist")
 
 
 def data_place(given: str | Path | None) -> Path | None:
-    """Where named data are: the word ``mnist`` names those inside, a path a folder or a file."""
+    """Where named data are: ``mnist`` and ``spoken`` name those inside, a path others."""
     if given is None or given == str(MNIST):
         return None if given is None else MNIST
-    return Path(given)
+    return mnist.SPOKEN if given == mnist.SPOKEN.name else Path(given)
 
 
 @dataclass(frozen=True)
@@ -346,24 +346,45 @@ def digits_of(files: Sequence[RunFile], given: Path | None, transposed: bool = F
     if given is not None or not files:
         known = {file.lineage.data for file in files}
         return mnist.read(None if given is MNIST else given, transposed, known)
-    path, data, folder = files[0].path, files[0].lineage.data, files[0].lineage.data_folder
-    which = "say with --data which are to be used"
+    path, data = files[0].path, files[0].lineage.data
     for other in files:
         if other.lineage.data != data:
+            which = "say with --data which are to be used"
             raise RunError(f"{other.path}: was not made with the images of {path}; {which}")
-    if data == mnist.SHA256:
-        return mnist.read()
     with naming(path):
-        if folder is None:
-            raise RunError(
-                "was not made with MNIST, and does not say where its images are; give --data"
-            )
-        try:
-            digits = mnist.read(Path(folder), known={data})
-        except DataError as error:
-            raise RunError(f"its images cannot be found again ({error}); give --data") from None
-        if digits.sha256 != data:
-            raise RunError(f"{folder} holds other images than it was made with; {which}")
+        return _found_again(data, files[0].lineage.data_folder, "--data")
+
+
+def second_of(file: RunFile, given: Path | None) -> Digits:
+    """The data of a net of pairs' second pathway, or of a stack that is to be it. As `digits_of`.
+
+    Other data than the file's are refused: of a net of pairs, or of a stack, they are its own.
+    """
+    lineage = file.lineage
+    data, folder = lineage.data, lineage.data_folder
+    if lineage.second:
+        data, folder = lineage.second, lineage.second_folder
+    if given is None:
+        with naming(file.path):
+            return _found_again(data, folder, "--second")
+    return mnist.read(None if given is MNIST else given, known={data})
+
+
+def _found_again(data: str, folder: str | None, option: str) -> Digits:
+    """The images of a SHA-256 that were in a folder; `RunError` if they are not there any more."""
+    if data in mnist.SHIPPED:
+        return mnist.read(None if data == mnist.SHA256 else mnist.SPOKEN)
+    if folder is None:
+        raise RunError(
+            f"was not made with MNIST, and does not say where its images are; give {option}"
+        )
+    try:
+        digits = mnist.read(Path(folder), known={data})
+    except DataError as error:
+        raise RunError(f"its images cannot be found again ({error}); give {option}") from None
+    if digits.sha256 != data:
+        which = f"say with {option} which are to be used"
+        raise RunError(f"{folder} holds other images than it was made with; {which}")
     return digits
 
 

@@ -1,6 +1,6 @@
 """The parameters that the chapter learns, of each kind of net.
 
-`Rbm`, `Stack`, `Classifier`, `DeepBeliefNet` and `DirectedNet`.
+`Rbm`, `Stack`, `Classifier`, `DeepBeliefNet`, `PairNet` and `DirectedNet`.
 
 A model's shapes are checked once, when it is made, and never change (ValueError if they disagree,
 dtypes do, or a number is not finite); its numbers are changed in place, by `hinton06.updates` and
@@ -298,14 +298,12 @@ class Classifier(Model):
 
 
 @dataclass(frozen=True, eq=False)
-class DeepBeliefNet(Model):
-    """The generative model of Figure 4: layers vis, hid, pen, top and lab.
+class Pathway:
+    """Two directed layers between pixels and an associative memory, up and down: vis, hid, pen.
 
-    Bottom-up recognition and top-down generative parameters are different arrays; pen, lab and top
-    form an associative memory with symmetric weights. A matrix is of the shape that its name says,
-    `vishid` (n_vis, n_hid), and the biases are `hid_rec_bias` (n_hid,), and so on. Visible units of
-    the memory are pen, then lab (`n_labels` of them, 0 without labels); hidden are top. Source:
-    Figure 4, and "Using contrastive wake-sleep for generative fine-tuning".
+    Bottom-up recognition and top-down generative parameters are different arrays. A matrix is of
+    the shape that its name says, `vishid` (n_vis, n_hid), and the biases are `hid_rec_bias`
+    (n_hid,), and so on. Source: Figure 4.
     """
 
     vishid: Array
@@ -316,9 +314,12 @@ class DeepBeliefNet(Model):
     hid_gen_bias: Array
     hidvis: Array
     vis_gen_bias: Array
-    memory: Rbm
 
     def __post_init__(self) -> None:
+        self.check_directed(self.vishid.dtype)
+
+    def check_directed(self, dtype: np.dtype[np.generic]) -> None:
+        """Raise ValueError unless the layers fit each other, all of one dtype."""
         _check_matrix("vishid", self.vishid)
         _check_matrix("hidpen", self.hidpen)
         (n_vis, n_hid), n_pen = self.vishid.shape, self.hidpen.shape[1]
@@ -326,28 +327,18 @@ class DeepBeliefNet(Model):
             (n_vis, n_hid), (n_hid,), (n_hid, n_pen), (n_pen,),
             (n_pen, n_hid), (n_hid,), (n_hid, n_vis), (n_vis,),
         )  # fmt: skip
-        for name, shape in zip(_DIRECTED, shapes, strict=True):
-            _check(name, getattr(self, name), shape, self.memory.weights.dtype)
-        if self.memory.n_visible != n_pen + self.n_labels:
-            below = f"{n_pen} penultimate features and {self.n_labels} labels"
-            raise ValueError(f"a memory of {self.memory.n_visible} visible units on {below}")
+        for name, shape in zip(DIRECTED, shapes, strict=True):
+            _check(name, getattr(self, name), shape, dtype)
 
     @property
     def n_pixels(self) -> int:
-        """As `Model`."""
+        """The number of pixels of an image."""
         return int(self.vishid.shape[0])
 
     @property
     def n_pen(self) -> int:
         """The number of penultimate features."""
         return int(self.hidpen.shape[1])
-
-    @property
-    def n_labels(self) -> int:
-        """The number of label units."""
-        return self.memory.n_labels
-
-    n_classes = n_labels
 
     @property
     def recognition(self) -> tuple[Layer, Layer]:
@@ -358,6 +349,49 @@ class DeepBeliefNet(Model):
     def generative(self) -> tuple[Layer, Layer]:
         """The top-down layers, from pen to the pixels."""
         return (self.penhid, self.hid_gen_bias), (self.hidvis, self.vis_gen_bias)
+
+    @classmethod
+    def untied(cls, stack: Sequence[Rbm]) -> Pathway:
+        """The two lowest RBMs of a stack, copied, their directions now apart.
+
+        ValueError if there are not so many without labels.
+        """
+        if len(stack) < 2 or stack[0].n_labels or stack[1].n_labels:
+            raise ValueError("a pathway takes two layers without labels")
+        return copy.deepcopy(Pathway(**_apart(*stack[:2])))
+
+
+@dataclass(frozen=True, eq=False)
+class DeepBeliefNet(Pathway, Model):
+    """The generative model of Figure 4: layers vis, hid, pen, top and lab.
+
+    Bottom-up recognition and top-down generative parameters are different arrays; pen, lab and top
+    form an associative memory with symmetric weights. A matrix is of the shape that its name says,
+    `vishid` (n_vis, n_hid), and the biases are `hid_rec_bias` (n_hid,), and so on. Visible units of
+    the memory are pen, then lab (`n_labels` of them, 0 without labels); hidden are top. Source:
+    Figure 4, and "Using contrastive wake-sleep for generative fine-tuning".
+    """
+
+    memory: Rbm
+
+    def __post_init__(self) -> None:
+        self.check_directed(self.memory.weights.dtype)
+        n_pen = self.n_pen
+        if self.memory.n_visible != n_pen + self.n_labels:
+            below = f"{n_pen} penultimate features and {self.n_labels} labels"
+            raise ValueError(f"a memory of {self.memory.n_visible} visible units on {below}")
+
+    @property
+    def n_labels(self) -> int:
+        """The number of label units."""
+        return self.memory.n_labels
+
+    n_classes = n_labels
+
+    @property
+    def pathways(self) -> dict[str, DeepBeliefNet]:
+        """Itself, by what comes before the names of its arrays: it has one pathway."""
+        return {"": self}
 
     @property
     def pentop(self) -> Array:
@@ -393,12 +427,12 @@ class DeepBeliefNet(Model):
         """As `Model`."""
         parts = {part: tree[f"memory_{part}"] for part in _OF_RBM}
         memory = Rbm(**parts, n_labels=int(tree["n_labels"]))
-        return cls(**{name: tree[name] for name in _DIRECTED}, memory=memory)
+        return cls(**{name: tree[name] for name in DIRECTED}, memory=memory)
 
     def parameters(self) -> dict[str, Array]:
         """Every array by its name."""
         memory = {f"memory_{part}": array for part, array in self.memory.parameters().items()}
-        return {name: getattr(self, name) for name in _DIRECTED} | memory
+        return {name: getattr(self, name) for name in DIRECTED} | memory
 
     @classmethod
     def untied(cls, stack: Sequence[Rbm]) -> DeepBeliefNet:
@@ -412,12 +446,69 @@ class DeepBeliefNet(Model):
         low, middle, top = stack
         if low.n_labels or middle.n_labels:
             raise ValueError("labels below the top layer")
-        up = low.weights, low.hidden_bias, middle.weights, middle.hidden_bias
-        penhid, hidvis = (np.ascontiguousarray(rbm.weights.T) for rbm in (middle, low))
-        return cls(*up, penhid, middle.visible_bias, hidvis, low.visible_bias, top).copy()
+        return cls(**_apart(low, middle), memory=top).copy()
 
 
-_DIRECTED = [field.name for field in fields(DeepBeliefNet) if field.name != "memory"]
+def _apart(low: Rbm, middle: Rbm) -> dict[str, Array]:
+    """The directed arrays of two RBMs; the generative weights are copies of the transposes."""
+    up = low.weights, low.hidden_bias, middle.weights, middle.hidden_bias
+    penhid, hidvis = (np.ascontiguousarray(rbm.weights.T) for rbm in (middle, low))
+    down = penhid, middle.visible_bias, hidvis, low.visible_bias
+    return dict(zip(DIRECTED, (*up, *down), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class PairNet(Model):
+    """Two pathways that meet in one associative memory: the net of pairs.
+
+    Visible units of the memory are pen of the images, then pen of the second pathway; hidden are
+    top. Source: "the same learning algorithm can be used if the 'labels' are replaced by a
+    multilayer pathway", "Using contrastive wake-sleep for generative fine-tuning".
+    """
+
+    image: Pathway
+    second: Pathway
+    memory: Rbm
+
+    def __post_init__(self) -> None:
+        n_pen = self.image.n_pen + self.second.n_pen
+        if self.memory.n_labels or self.memory.n_visible != n_pen:
+            raise ValueError(f"a memory of {self.memory.n_visible} visible units on {n_pen}")
+        for own in self.pathways.values():
+            own.check_directed(self.memory.weights.dtype)
+
+    @property
+    def pathways(self) -> dict[str, Pathway]:
+        """Both, by what comes before the names of their arrays."""
+        return {"image_": self.image, "second_": self.second}
+
+    @property
+    def n_pixels(self) -> int:
+        """As `Model`; those of an image, not of the second pathway's."""
+        return self.image.n_pixels
+
+    @property
+    def n_classes(self) -> int:
+        """None: it learns no labels."""
+        return 0
+
+    def arrays(self) -> dict[str, Any]:
+        """As `parameters`."""
+        return {**self.parameters()}
+
+    @classmethod
+    def from_arrays(cls, tree: Mapping[str, Any]) -> Self:
+        """As `Model`."""
+        image, second = (
+            Pathway(**{name: tree[prefix + name] for name in DIRECTED})
+            for prefix in ("image_", "second_")
+        )
+        return cls(image, second, Rbm(**{part: tree[f"memory_{part}"] for part in _OF_RBM}))
+
+    def parameters(self) -> dict[str, Array]:
+        """Every array by its name, those of a pathway with ``image_`` or ``second_`` before it."""
+        found = {p + name: getattr(o, name) for p, o in self.pathways.items() for name in DIRECTED}
+        return found | {f"memory_{part}": a for part, a in self.memory.parameters().items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -544,5 +635,8 @@ class DirectedNet(Model):
         rec, gen = (tuple(weights[:n]), tuple(biases[:n])), (tuple(weights[n:]), tuple(biases[n:]))
         return cls(*rec, *gen, top_bias, n_labels)
 
+
+DIRECTED = [field.name for field in fields(Pathway)]
+"""The names of a pathway's arrays."""
 
 _OF_DIRECTED = ("rec_weights", "rec_biases", "gen_weights", "gen_biases")

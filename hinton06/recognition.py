@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hinton06 import numerics
 from hinton06.distortion import Distorter
-from hinton06.models import Classifier, DeepBeliefNet, Model, Rbm
+from hinton06.models import Classifier, DeepBeliefNet, Model, Pathway, Rbm
 from hinton06.numerics import Array, Labels
 
 _BATCH = 1000
@@ -87,7 +87,7 @@ def up_pass(net: Classifier, layers: Sequence[Array]) -> Array:
     return numerics.log_softmax(numerics.product(below, weights, above), bias)
 
 
-def check_images(net: Model, images: NDArray[Any]) -> None:
+def check_images(net: Model | Pathway, images: NDArray[Any]) -> None:
     """Raise ValueError if the images have another number of pixels than the net has inputs."""
     if images.shape[1] != net.n_pixels:
         raise ValueError(f"images have {images.shape[1]} pixels, the net has {net.n_pixels} inputs")
@@ -104,7 +104,7 @@ def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
     return result
 
 
-def pen_probs(net: DeepBeliefNet, images: NDArray[Any]) -> Array:
+def pen_probs(net: Pathway, images: NDArray[Any]) -> Array:
     """Activation probabilities of the penultimate features: (n, n_pen); raises as `log_probs`."""
     check_images(net, images)
     dtype = net.vishid.dtype
@@ -130,13 +130,13 @@ def label_free_energies(memory: Rbm, pen: Array) -> Array:
     for rows in numerics.batches(len(pen), _SMALL_BATCH):
         batch, inputs = pen[rows], buffer[: rows.stop - rows.start]
         numerics.affine(batch, memory.weights[:n_pen], memory.hidden_bias, inputs)
-        top = _summed_softplus(inputs, memory.weights[n_pen:])
+        top = summed_softplus(inputs, memory.weights[n_pen:])
         pen_energy = -(batch @ memory.visible_bias[:n_pen])
         result[rows] = pen_energy[:, np.newaxis] - memory.visible_bias[n_pen:] - top
     return result
 
 
-def _summed_softplus(inputs: Array, offsets: Array) -> Array:
+def summed_softplus(inputs: Array, offsets: Array) -> Array:
     """``sum_j log(1 + exp(input_nj + offset_kj))`` for every case n and label k; spends the inputs.
 
     From where a unit's softplus is linear, whatever the label, its excess is added as it is.

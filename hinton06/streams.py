@@ -48,6 +48,9 @@ class Use(IntEnum):
     DIRECTED_RANDOM = 41
     DIRECTED_TRAIN = 42  # bounds after each epoch: of training cases, of validation cases
     DIRECTED_VALID = 43
+    PAIRING = 50  # which recording an image is paired with, epoch by epoch
+    PAIRS = 51
+    HEARD = 52  # what is measured of such pairs, by part
 
 
 def stream(seed: int, use: Use, *place: int) -> Generator:

@@ -19,7 +19,7 @@ from hinton06 import numerics
 from hinton06.dropout import Dropout
 from hinton06.finetuning import FineTuning
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient, tie
-from hinton06.models import DeepBeliefNet
+from hinton06.models import DIRECTED, DeepBeliefNet, PairNet
 from hinton06.numerics import Array
 from hinton06.rbm import hidden_states, parts, visible_states
 from hinton06.recipes import WakeSleepSettings, counted
@@ -33,6 +33,70 @@ Value = TypeVar("Value")
 AVERAGED_EVERY = 10
 
 
+class _Pathway:
+    """A pathway's share of the passes and of Eqs 2 and 3, in buffers made once.
+
+    `net` has the eight arrays of directed layers; `wake` and `sleep` are views of the last batch.
+    """
+
+    def __init__(self, net: Any, batch_size: int) -> None:
+        self.net = net
+        self.momenta = {name: Momentum(getattr(net, name)) for name in DIRECTED}
+        (n_vis, n_hid), n_pen, dtype = net.vishid.shape, net.n_pen, net.vishid.dtype
+        single = {"data": n_vis, "pen_prediction": n_pen, "hid_prediction": n_hid}
+        # Wake above sleep: what the generative weights are driven by and what they give.
+        both = {"pen": n_pen, "hid": n_hid, "hid_probs": n_hid, "vis_probs": n_vis}
+        self._single = {name: np.empty((batch_size, n), dtype) for name, n in single.items()}
+        self._both = {name: np.empty((2 * batch_size, n), dtype) for name, n in both.items()}
+
+    def data_buffer(self, n: int) -> Array:
+        """The (n, n_vis) array that a batch of n cases is to be written into."""
+        return self._single["data"][:n]
+
+    def up(self, n: int, rng: Generator) -> Array:
+        """Wake: states all the way up; returns those of pen."""
+        net = self.net
+        self.both = {name: array[: 2 * n] for name, array in self._both.items()}
+        self.wake = {name: array[:n] for name, array in self.both.items()}
+        self.sleep = {name: array[n:] for name, array in self.both.items()}
+        self.sleep |= {n_: a[:n] for n_, a in self._single.items() if n_ != "data"}
+        wake, data = self.wake, self.data_buffer(n)
+        numerics.firing_states(data, net.vishid, net.hid_rec_bias, rng, wake["hid"])
+        numerics.firing_states(wake["hid"], net.hidpen, net.pen_rec_bias, rng, wake["pen"])
+        return wake["pen"]
+
+    def down(self, pen_states: Array, rng: Generator) -> None:
+        """Down from the wake states and from those of the confabulation, and what both predict."""
+        net, both, sleep = self.net, self.both, self.sleep
+        np.copyto(sleep["pen"], pen_states)
+        # From both at once: what predicts the wake states is what a dream is drawn from. Its hidden
+        # units are states, but its pixels stay probabilities.
+        numerics.firing_probs(both["pen"], net.penhid, net.hid_gen_bias, both["hid_probs"])
+        numerics.bernoulli(sleep["hid_probs"], rng, sleep["hid"])
+        numerics.firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
+
+        pen, hid = sleep["pen_prediction"], sleep["hid_prediction"]
+        numerics.firing_probs(sleep["hid"], net.hidpen, net.pen_rec_bias, pen)
+        numerics.firing_probs(sleep["vis_probs"], net.vishid, net.hid_rec_bias, hid)
+
+    def learn(self, n: int, up: Step, down: Step) -> float:
+        """Eqs 2 and 3, by steps of recognition (`up`) and of generation; the cost of the data."""
+        wake, sleep, momenta, data = self.wake, self.sleep, self.momenta, self.data_buffer(n)
+        cost = reconstruction_cost(data, wake["vis_probs"])
+        # The layer above, and the one below, times what it failed to predict.
+        hid, sleep_hid = wake["hid"], sleep["hid"]
+        for weights, bias, driving, states, prediction, own in (
+            ("hidvis", "vis_gen_bias", hid, data, wake["vis_probs"], down),
+            ("penhid", "hid_gen_bias", wake["pen"], hid, wake["hid_probs"], down),
+            ("hidpen", "pen_rec_bias", sleep_hid, sleep["pen"], sleep["pen_prediction"], up),
+            ("vishid", "hid_rec_bias", sleep["vis_probs"], sleep_hid, sleep["hid_prediction"], up),
+        ):
+            missed = np.subtract(states, prediction, out=prediction)
+            momenta[weights].step_product(driving.T, missed, 1 / n, own)
+            momenta[bias].step_sum(missed, 1 / n, own)
+        return cost
+
+
 @dataclass(eq=False)
 class ContrastiveWakeSleep:
     """Wake, confabulate, sleep, and update, a batch of at most `batch_size` cases at a time.
@@ -44,12 +108,13 @@ class ContrastiveWakeSleep:
     by brief sampling. `chains` are their (n_chains, n_top) features, off at first. The recognition
     weights learn at `recognition_share` of the rate of all others.
 
-    Source: "Using contrastive wake-sleep for generative fine-tuning". Persistent chains are not in
-    the chapter: T. Tieleman, "Training restricted Boltzmann machines using approximations to the
-    likelihood gradient", ICML 2008.
+    Source: "Using contrastive wake-sleep for generative fine-tuning"; of a net whose labels are
+    replaced by another pathway, below its Figure 4. Persistent chains are not in the chapter: T.
+    Tieleman, "Training restricted Boltzmann machines using approximations to the likelihood
+    gradient", ICML 2008.
     """
 
-    net: DeepBeliefNet
+    net: DeepBeliefNet | PairNet
     batch_size: int
     sampled_labels: bool = False
     persistent_share: float = 0.0
@@ -57,24 +122,23 @@ class ContrastiveWakeSleep:
     recognition_share: float = 1.0
 
     def __post_init__(self) -> None:
-        net, size, dtype = self.net, self.batch_size, self.net.vishid.dtype
-        self.momenta = {name: Momentum(array) for name, array in net.parameters().items()}
-        n_vis, n_hid = net.vishid.shape
-        single = {"data": n_vis, "pen_prediction": net.n_pen, "hid_prediction": n_hid}
-        # Wake above sleep: what the generative weights are driven by and what they give, and, as in
-        # CD, the memory.
-        both = {"pen": net.n_pen, "hid": n_hid, "hid_probs": n_hid, "vis_probs": n_vis,
-                "visible": net.memory.n_visible, "top": net.memory.n_hidden}  # fmt: skip
-        self._single = {name: np.empty((size, n), dtype) for name, n in single.items()}
-        self._both = {name: np.empty((2 * size, n), dtype) for name, n in both.items()}
-        self.chains = np.zeros((round(self.persistent_share * size), net.memory.n_hidden), dtype)
+        net, size, memory = self.net, self.batch_size, self.net.memory
+        self._pathways = [_Pathway(own, size) for own in net.pathways.values()]
+        self.momenta = {f"memory_{name}": Momentum(a) for name, a in memory.parameters().items()}
+        for prefix, pathway in zip(net.pathways, self._pathways, strict=True):
+            self.momenta |= {prefix + name: m for name, m in pathway.momenta.items()}
+        # As in CD: wake above sleep.
+        dtype = memory.weights.dtype
+        self._visible = np.empty((2 * size, memory.n_visible), dtype)
+        self._top = np.empty((2 * size, memory.n_hidden), dtype)
+        self.chains = np.zeros((round(self.persistent_share * size), memory.n_hidden), dtype)
 
-    def data_buffer(self, n: int) -> Array:
-        """The (n, n_vis) array that a batch of n cases is to be written into."""
-        return self._single["data"][:n]
+    def data_buffer(self, n: int, pathway: int = 0) -> Array:
+        """The (n, n_vis) array that a batch of n cases of a pathway is to be written into."""
+        return self._pathways[pathway].data_buffer(n)
 
     def run(
-        self, targets: Array, gibbs_steps: int, rng: Generator
+        self, targets: Array, gibbs_steps: int, rng: Generator, pathway: int = 0
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """The stochastic passes of the batch in `data_buffer`; changes no parameter.
 
@@ -83,42 +147,42 @@ class ContrastiveWakeSleep:
         Returns the wake and the sleep pass, whose memory is the confabulation: arrays of n rows, as
         buffers that the next call overwrites. Of each pass ``hid``, ``pen``, ``top`` and the
         memory's ``visible`` units; ``hid_probs`` and ``vis_probs``, by which Eq. 2 predicts the
-        wake states, and dreams are drawn; of sleep also the predictions of Eq. 3. Source: "use the
+        wake states, and dreams are drawn; of sleep also the predictions of Eq. 3; what a net has
+        more than once, of one `pathway`. Source: "use the
         bottom-up recognition connections to convert a image-label pair ... into a state of the
         associative memory and then to perform brief alternating Gibbs sampling".
         """
-        net, n, data = self.net, len(targets), self.data_buffer(len(targets))
-        both = {name: array[: 2 * n] for name, array in self._both.items()}
-        wake = {name: array[:n] for name, array in both.items()}
-        sleep = {name: array[n:] for name, array in both.items()}
+        memory, n = self.net.memory, len(targets)
+        visible, top = self._visible[: 2 * n], self._top[: 2 * n]
 
         # Wake: states all the way up.
-        numerics.firing_states(data, net.vishid, net.hid_rec_bias, rng, wake["hid"])
-        numerics.firing_states(wake["hid"], net.hidpen, net.pen_rec_bias, rng, wake["pen"])
-        units, labels = parts(net.memory, wake["visible"])
-        units[...], labels[...] = wake["pen"], targets
-        hidden_states(net.memory, wake["visible"], rng, wake["top"])
+        units, labels = parts(memory, visible[:n])
+        np.concatenate([own.up(n, rng) for own in self._pathways], axis=1, out=units)
+        labels[...] = targets
+        hidden_states(memory, visible[:n], rng, top[:n])
 
         # Confabulate: pen and top are states, the labels softmax probabilities.
-        self._gibbs(gibbs_steps, wake["top"], slice(n, 2 * n), rng, self.sampled_labels)
-        np.copyto(sleep["pen"], parts(net.memory, sleep["visible"])[0])
+        self._confabulate(n, gibbs_steps, rng)
 
-        # Down, from both at once: what predicts the wake states is what a dream is drawn from.
-        # Its hidden units are states, but its pixels stay probabilities.
-        numerics.firing_probs(both["pen"], net.penhid, net.hid_gen_bias, both["hid_probs"])
-        numerics.bernoulli(sleep["hid_probs"], rng, sleep["hid"])
-        numerics.firing_probs(both["hid"], net.hidvis, net.vis_gen_bias, both["vis_probs"])
+        ends = np.cumsum([own.net.n_pen for own in self._pathways])[:-1]
+        pens = np.split(parts(memory, visible[n:])[0], ends, axis=1)
+        for own, pen in zip(self._pathways, pens, strict=True):
+            own.down(pen, rng)
+        asked = self._pathways[pathway]
+        return (
+            asked.wake | {"visible": visible[:n], "top": top[:n]},
+            asked.sleep | {"visible": visible[n:], "top": top[n:]},
+        )
 
-        pen, hid = self._single["pen_prediction"][:n], self._single["hid_prediction"][:n]
-        numerics.firing_probs(sleep["hid"], net.hidpen, net.pen_rec_bias, pen)
-        numerics.firing_probs(sleep["vis_probs"], net.vishid, net.hid_rec_bias, hid)
-        return wake, sleep | {"pen_prediction": pen, "hid_prediction": hid}
+    def _confabulate(self, n: int, rounds: int, rng: Generator) -> None:
+        """From the wake state of n cases to their confabulations: brief alternating Gibbs."""
+        self._gibbs(rounds, self._top[:n], slice(n, 2 * n), rng, self.sampled_labels)
 
     def _gibbs(
         self, rounds: int, top_states: Array, rows: slice, rng: Generator, sampled_labels: bool
     ) -> None:
         """Alternating Gibbs sampling of the memory from top states; leaves its states in rows."""
-        memory, visible, top = self.net.memory, self._both["visible"][rows], self._both["top"][rows]
+        memory, visible, top = self.net.memory, self._visible[rows], self._top[rows]
         labels = parts(memory, visible)[1]
         for _ in range(rounds):
             visible_states(memory, top_states, rng, visible)
@@ -134,22 +198,9 @@ class ContrastiveWakeSleep:
         entropy of the data as predicted by Eq. 2, in nats, summed over pixels and cases.
         """
         n, momenta = len(targets), self.momenta
-        wake, sleep = self.run(targets, gibbs_steps, rng)
-        data = self.data_buffer(n)
-        cost = reconstruction_cost(data, wake["vis_probs"])
-
-        # Eqs 2 and 3: the layer above, and the one below, times what it failed to predict.
-        down, up = step, replace(step, rate=step.rate * self.recognition_share)
-        hid, sleep_hid = wake["hid"], sleep["hid"]
-        for weights, bias, driving, states, prediction, own in (
-            ("hidvis", "vis_gen_bias", hid, data, wake["vis_probs"], down),
-            ("penhid", "hid_gen_bias", wake["pen"], hid, wake["hid_probs"], down),
-            ("hidpen", "pen_rec_bias", sleep_hid, sleep["pen"], sleep["pen_prediction"], up),
-            ("vishid", "hid_rec_bias", sleep["vis_probs"], sleep_hid, sleep["hid_prediction"], up),
-        ):
-            missed = np.subtract(states, prediction, out=prediction)
-            momenta[weights].step_product(driving.T, missed, 1 / n, own)
-            momenta[bias].step_sum(missed, 1 / n, own)
+        self.run(targets, gibbs_steps, rng)
+        up = replace(step, rate=step.rate * self.recognition_share)
+        cost = sum(own.learn(n, up, step) for own in self._pathways)
 
         # Eq. 4: lower the energy of the wake state, raise that of the confabulation, which gives
         # way to where the chains have gone on to.
@@ -157,8 +208,8 @@ class ContrastiveWakeSleep:
         if len(chains):
             rows = slice(n, n + len(chains))
             self._gibbs(self.persistent_rounds, chains, rows, rng, True)
-            np.copyto(chains, self._both["top"][rows])
-        visible, top = self._both["visible"][: 2 * n], self._both["top"][: 2 * n]
+            np.copyto(chains, self._top[rows])
+        visible, top = self._visible[: 2 * n], self._top[: 2 * n]
         np.negative(top[n:], out=top[n:])
         momenta["memory_weights"].step_product(visible.T, top, 1 / n, step)
         momenta["memory_visible_bias"].step_difference(visible[:n], visible[n:], 1 / n, step)

@@ -46,6 +46,7 @@ TABLES = {
         "likelihood/layers/likelihood",
         "wake-sleep/small/wake-sleep",
         "strategies/strategies",
+        "heard/heard",
         "sparse/trials",
     ],
 }
@@ -108,6 +109,9 @@ def test_tables_are_the_recorded_ones(page: str, name: str) -> None:
     recorded = (EXPERIMENTS / f"{name}.md").read_text(encoding="utf-8")
     marker = name if name.startswith("replicas/") else Path(name).name
     assert between(page, marker) == recorded.strip()
+
+
+PAIRS = ("heard of an image", "seen of a recording", "blend, told apart")
 
 
 def numbers() -> dict[str, tuple[str, str]]:
@@ -202,6 +206,10 @@ def numbers() -> dict[str, tuple[str, str]]:
         "ways of asking for the label": (
             f"{free['published, test']}, about 0.5 and almost 1 point more",
             rates([row["error rate"] for row in (free, once, gibbs)]),
+        ),
+        "digits heard and seen": (
+            '"learns to generate pairs"',
+            rates([row["%"] for row in record("heard/heard")[-10:] if row["asked"] in PAIRS]),
         ),
         "log p of test images": (
             '"guaranteed to raise a lower bound"',

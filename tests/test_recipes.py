@@ -96,6 +96,7 @@ def test_values_of_the_chapter() -> None:
         "pretrain.updates": 0,
         "pretrain.cd": 1,
         "pretrain.persistent": False,
+        "pairs.features": 2000,
         "pretrain.sparsity_cost": 0.0,
         "pretrain.affine": 0.0,  # "permutation invariant"
         "pretrain.elastic": 0.0,

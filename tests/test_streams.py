@@ -19,6 +19,7 @@ from hinton06.sklearn import RBM, DeepBeliefClassifier
 from hinton06.streams import Use
 
 CWS = ["--epochs", "2", "--recipe", "quick", "--threads", "1", "--rate", "0.05"]
+PAIRS = ["--passes", "1", "--epochs", "1", "--features", "5", "--threads", "1"]
 SOURCES = sorted(Path(hinton06.__file__).parent.rglob("*.py"))
 # What makes random numbers, of NumPy and of Python, or makes new ones from those that are there.
 MAKERS = re.compile(
@@ -76,6 +77,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
         "cws-extended": ("finetune-cws", "--extend", folder / "cws-a.h5", *CWS),
         "hybrid": ("finetune-cws", folder / "cws-a.h5", "--search-bp-weight", "--bp-weights",
                    "0.5,0.9", *CWS),
+        "pairs": ("finetune-pairs", folder / "pretrain-a.h5", folder / "pretrain-a.h5", *PAIRS),
         "ws": ("finetune-ws", folder / "pretrain-a.h5", *CWS),
         "ws-random": ("finetune-ws", "--no-pretraining", "--split", "a", "--layers", "5-4",
                       "--out", folder / "ws-random-a.h5", *CWS),
@@ -88,6 +90,8 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
         "sample": ("sample", folder / "cws-a.h5", "--gibbs", "2", "--out", folder / "dreams.png"),
         "likelihood": ("likelihood", folder / "cws-a.h5", "--chains", "2", "--temperatures", "2",
                        "--rounds", "2"),
+        "heard": ("heard", folder / "pairs-a.h5", "--dreams", "1", "--dream-rounds", "2",
+                  "--out", folder / "figures"),
         "figures": ("figures", folder / "cws-a.h5", "--gibbs", "2", "--out", folder / "figures"),
         "strategies": ("strategies", "--out", folder / "strategies.h5", *STRATEGIES),
     }  # fmt: skip

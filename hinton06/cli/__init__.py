@@ -13,6 +13,7 @@ from hinton06.checkpoint import CheckpointError
 from hinton06.cli import look, tables
 from hinton06.cli.demo import demo
 from hinton06.cli.export import export
+from hinton06.cli.heard import heard
 from hinton06.cli.options import OneLine
 from hinton06.cli.recognise import recognise
 from hinton06.cli.replicate import replicate
@@ -36,7 +37,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         strategies,
         svm,
     ),
-    "Look": (*look.COMMANDS, recognise, demo, export),
+    "Look": (*look.COMMANDS, recognise, heard, demo, export),
     "Report": (*tables.COMMANDS, report),
     "Shell": (help_command, completion),
 }

@@ -19,7 +19,7 @@ from typing import IO, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from hinton06 import loading, native, nets
+from hinton06 import loading, mnist, native, nets
 from hinton06.checkpoint import CheckpointError
 from hinton06.cli import watch
 from hinton06.cli.display import Display, duration
@@ -140,11 +140,15 @@ data_option = _together(
     click.option(
         "--data", "data_dir", metavar="DIR", type=_DataPlace(), is_eager=True,
         help="Folder of four IDX files under MNIST's or EMNIST's names, gzipped or not, or an .npz "
-        "file; mnist for those that ship with this package. Default: those that the file to start "
-        "from was made with, or mnist.",
+        "file; mnist or spoken for those that ship with this package. Default: those that the "
+        "file to start from was made with, or mnist.",
     ),
     click.option("--transposed", is_flag=True, callback=_with_data,
                  help="The images of --data have rows and columns exchanged, as EMNIST's."),
+)  # fmt: skip
+second_option = click.option(
+    "--second", "second_dir", metavar="DIR", type=_DataPlace(),
+    help="Where the second pathway's data are, as --data. Default: where its file says.",
 )  # fmt: skip
 _threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024),
@@ -342,7 +346,8 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
         own = [name for name in values if name not in given and not (fewer and name == "threads")]
         taken = [f"{name} {values[name]}" for name in own]
         if options["data_dir"] is None:
-            taken.append(f"the data of {start.lineage.data_folder or 'MNIST'}")
+            known = mnist.SHIPPED.get(start.lineage.data, "MNIST")
+            taken.append(f"the data of {start.lineage.data_folder or known}")
         if taken:
             listed = " and ".join(filter(None, [", ".join(taken[:-1]), taken[-1]]))
             display.say(f"with {listed}, as {start.path.name}")
@@ -377,6 +382,8 @@ def say_remarks(display: Display, options: dict[str, Any], digits: Digits) -> No
     """What is to be known of the images, before they are learned."""
     if options["data_dir"] is loading.MNIST and Path(loading.MNIST).is_dir():
         display.say("--data mnist is the MNIST inside this package; ./mnist names the folder")
+    if options["data_dir"] == mnist.SPOKEN and Path(mnist.SPOKEN.name).is_dir():
+        display.say("--data spoken is that inside this package; ./spoken names the folder")
     for remark in loading.remarks(digits):
         display.say(remark)
 

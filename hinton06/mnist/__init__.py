@@ -1,4 +1,4 @@
-"""The images: the MNIST files that ship inside, any other IDX set, and the three splits.
+"""The images: MNIST and the spoken digits that ship inside, any other IDX set, and the splits.
 
 The MNIST database of handwritten digits is by Yann LeCun, Corinna Cortes and Christopher J.C.
 Burges, made from NIST's Special Databases 1 and 3, and available under the Creative Commons
@@ -40,6 +40,13 @@ _SHIPPED = (
 )
 SHA256 = "b2d8f5bf39174ee5ffeefa97e42d673c35432b411bb5d1f74fbbeddae7f1690a"
 """The identity of the data that ship with the package: `Digits.sha256`."""
+
+SPOKEN = Path(__file__).parents[1] / "spoken"
+"""The folder of the spoken digits that ship with the package too: spectrograms."""
+SPOKEN_SHA256 = "9d1fc2fa4c7d0c918f94ed79faf22aac37c9bf0902f1bbb685239c19266cfbcf"
+"""Their identity."""
+SHIPPED = {SHA256: "MNIST", SPOKEN_SHA256: "spoken"}
+"""What the data inside the package are called, by their identity."""
 
 # A class's share in one part that no set should have: so many times that in the other, and in
 # fewer than so many of the orders that chance makes.
@@ -252,8 +259,8 @@ def _digits(found: Arrays, place: Path | None, transposed: bool, as_before: bool
         test_labels,
         (shape[0], shape[1]),
         summed.hexdigest(),
-        "MNIST" if place is None else str(place),
-        place,
+        "MNIST" if place is None else "spoken" if place == SPOKEN else str(place),
+        None if place == SPOKEN else place,
         shuffled,
     )
 
