@@ -164,6 +164,7 @@ def numbers() -> dict[str, tuple[str, str]]:
         )
         return printed.removesuffix("; ") + source, ours
 
+    beyond = json.loads((EXPERIMENTS / "beyond" / "beyond.json").read_text("utf-8"))["rows"]
     free, once, gibbs = (methods[name] for name in ("free-energy", "stochastic", "label-gibbs"))
     words = [once["published, test"], gibbs["published, test"]]
     assert words == ["about 0.5 points more", "almost 1 point more"]
@@ -217,6 +218,7 @@ def numbers() -> dict[str, tuple[str, str]]:
         ),
         "plain wake-sleep": ('"greatly improved"', f"{log_ps('wake-sleep/small')} nats"),
         "five strategies": ('"by a factor of the number"', f"its powers {powers}"),
+        "dropout": ("not in the chapter", rates([f"{row['mean']:.2f} " for row in beyond])),
         "features that rarely turn on": ('"can be eliminated"', f"{of_first} of 500"),
     }
 

@@ -10,6 +10,7 @@ import math
 import re
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -1089,9 +1090,25 @@ def test_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
         assert row["mean"] == pytest.approx(statistics.mean(values))
         assert (row["interval"] is None) == (len(values) == 1)
         assert [str(seed) for seed in row["seeds"]] == list(row["by_seed"])
-        assert row["command"].startswith("hinton06 finetune-")
+        assert row["command"] in " ".join(read("beyond", "README.md").split())
+    measured = json.loads(read("beyond", "replicas-dropout.json"))["rows"]
+    assert document["rows"] == record.rows(measured, document["rows"][0]["command"])
     assert [tuple(other.values()) for other in document["others"]] == list(record.OTHERS)
     says("beyond", *(f"{other['percent']:.2f} %" for other in document["others"]))
+
+
+def test_dropout_s_search() -> None:
+    recorded = lines("beyond", "search.csv")
+    written = {"the recipe": "--pixel-dropout 0.3"}
+    for row in table("finetune-bp --dropout", "beyond", "README.md"):
+        asked = row["finetune-bp --dropout"].strip("`")
+        sums = Counter[str]()
+        for net in recorded:
+            if net["finetune_bp"] == written.get(asked, asked):
+                sums[net["seed"]] += int(net["valid_errors"])
+        assert len(sums) == 4
+        error = statistics.stdev(sums.values()) / 2
+        assert row["validation errors"] == f"{statistics.mean(sums.values()):.1f} ± {error:.1f}"
 
 
 def test_the_overview() -> None:

@@ -1,10 +1,13 @@
 """Puts what was learned with dropout, over seeds, into beyond.json and README's table.
 
     python experiments/beyond/record.py runs/table1 runs/table1-seed1 runs/table1-seed2
+    python experiments/beyond/record.py replicas-dropout.json "hinton06 replicate --recipe dropout"
 
-A folder is a seed's, as `make replicas EACH=beyond` makes them. A row is a number: its name, seeds,
-the mean over them with its 95 % interval (Student's t; none of one seed), the numbers that it is
-the mean of, and the command that makes the nets of a seed.
+A folder is a seed's, as `make replicas EACH=beyond` makes them. A JSON file is what `hinton06
+replicas --table dropout --save` made of such folders elsewhere, and the command is what made the
+nets there. A row is a number that every seed has: its name, seeds, the mean over them with its 95 %
+interval (Student's t; none of one seed), the numbers that it is the mean of, and the command that
+makes the nets of a seed.
 """
 
 from __future__ import annotations
@@ -43,19 +46,21 @@ def command(experiment: str) -> str:
     return f"hinton06 {made}" + (", then --extend" if whole else "")
 
 
-def rows(folders: Sequence[Path]) -> list[dict[str, Any]]:
+def rows(measured: Sequence[dict[str, Any]], made_by: str = "") -> list[dict[str, Any]]:
     """Means of nets and products of the table over seeds, in per cent of the test cases."""
     found = []
-    for row in replicas.table(folders, "dropout").rows:
+    seeds = max((len((row.get("test_percent") or {"by_seed": ()})["by_seed"]) for row in measured),
+                default=0)  # fmt: skip
+    for row in measured:
         test = row.get("test_percent")
-        if row["net"] in SHOWN and test:
+        if row["net"] in SHOWN and test and len(test["by_seed"]) == seeds:
             found.append({
                 "name": f"{row['experiment']}, {row['net']}",
                 "seeds": sorted(map(int, test["by_seed"])),
                 "mean": test["mean"],
                 "interval": test["mean_95_interval"],
                 "by_seed": test["by_seed"],
-                "command": command(row["experiment"]),
+                "command": made_by or command(row["experiment"]),
             })  # fmt: skip
     return found
 
@@ -72,12 +77,17 @@ def shown(document: dict[str, Any]) -> str:
     return "\n".join([MARKS[0], *lines, MARKS[1]])
 
 
-def main(folders: Sequence[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Write both."""
-    if not folders:
+    if not arguments:
         raise SystemExit(__doc__)
+    if arguments[0].endswith(".json"):
+        table, made_by = arguments
+        found = rows(json.loads(Path(table).read_text("utf-8"))["rows"], made_by)
+    else:
+        found = rows(replicas.table([Path(folder) for folder in arguments], "dropout").rows)
     others = [dict(zip(("name", "percent", "source"), other, strict=True)) for other in OTHERS]
-    document = {"rows": rows([Path(folder) for folder in folders]), "others": others}
+    document = {"rows": found, "others": others}
     (HERE / "beyond.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     page = (HERE / "README.md").read_text(encoding="utf-8")
     before, after = page.partition(MARKS[0])[0], page.partition(MARKS[1])[2]
