@@ -12,6 +12,7 @@
 #   make compare      what the chapter compares with: support vectors, distorted images, random starts
 #   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
 #   make heard        digits heard and seen: spectrograms in the place of the labels
+#   make strategies   five strategies for learning features, variances and errors by cost
 #   make sparse       features that rarely turn on: fingerprints, Figure 3, errors, log p
 #   make figures      Figures 2, 3 and 5, and learning curves
 #   make report       a page of all that table1, replicas and unlabelled have made so far
@@ -84,7 +85,7 @@ WOKEN     = $(SPLITS:%=$(RUNS)/ws-%.h5) $(SPLITS:%=$(RUNS)/ws-not-pretrained-%.h
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
 .PHONY: table1 replicas quick nets translated beyond unlabelled cws hybrid wake-sleep compare \
-	likelihood sparse heard figures report nets-inside demo test lint dist torture bench clean
+	likelihood strategies sparse heard figures report nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/ws-%.h5 $(RUNS)/pretrain-translated-%.h5 \
@@ -150,6 +151,9 @@ heard: .venv/installed
 	$(PARALLEL) $(HEARD) $(RUNS)/bp-spoken-a.h5 $(RUNS)/bp-a.h5
 	@$(HINTON06) heard $(HEARD) --reader $(RUNS)/bp-a.h5 \
 		--second-reader $(RUNS)/bp-spoken-a.h5 --out $(RUNS)/heard --save $(RUNS)/heard --threads 1
+
+strategies: .venv/installed
+	@$(HINTON06) strategies --out $(RUNS)/strategies/measured.h5 --save $(RUNS)/strategies $(START)
 
 sparse: .venv/installed
 	$(PARALLEL) $(TUNED)

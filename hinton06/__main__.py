@@ -26,7 +26,7 @@ def stop(signal_number: int, _: FrameType | None) -> None:
     """
     few = signal_number == signal.SIGINT and not _may_start_a_thread()
     command = (sys.argv[1:] or ["pretrain"])[0]
-    goes_on = command in ("pretrain", "tour") or command.startswith("finetune-")
+    goes_on = command in ("pretrain", "strategies", "tour") or command.startswith("finetune-")
     then = "start again to go on" if goes_on else "started again, it starts over"
     message = _FEW_THREADS if few else f"stopped; {then}"
     with suppress(OSError):

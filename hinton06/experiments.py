@@ -29,7 +29,7 @@ from hinton06.cases import (
     split_of,
     split_recorded,
 )
-from hinton06.checkpoint import CheckpointError
+from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.directed import WakeSleepTraining, top_biases
 from hinton06.distortion import Distorter
 from hinton06.dropout import UnfitDropoutError
@@ -46,6 +46,7 @@ from hinton06.recipes import (
     DirectedSettings,
     PairSettings,
     PretrainSettings,
+    StrategySettings,
     WakeSleepSettings,
     counted,
     show_value,
@@ -53,6 +54,7 @@ from hinton06.recipes import (
 from hinton06.recognition import Cases, Score
 from hinton06.stacking import GreedyStack, check_start
 from hinton06.streams import Use, stream
+from hinton06.study import Labelled, Study, averaged
 from hinton06.training import Run, RunError, Watcher, partial_path
 from hinton06.wakesleep import GenerativeFineTuning
 
@@ -581,6 +583,51 @@ def directed_from_random(
             train, settings, rng, valid,
         ),
     )  # fmt: skip
+
+
+# -- five strategies -----------------------------------------------------------------------------
+
+
+def strategies(
+    context: Context,
+    path: Path,
+    split_name: str,
+    settings: StrategySettings,
+    recipe: str = "custom",
+    seed: int = 0,
+) -> tuple[Checkpoint, bool]:
+    """Measure five strategies beside each other: the finished file, and whether it was before.
+
+    A row of its history is a measurement of `study.Study`; its model are the same rows. Rates are
+    chosen by the validation cases of the split. Source: "Five strategies for learning multilayer
+    networks".
+    """
+    call, digits = _Call(context, path, settings, recipe, seed), context.digits
+    with naming(path):
+        split = split_of(digits, split_name)
+    lineage = Lineage(
+        **call.own(), role=VALIDATED, split=split_name, split_sha256=split.sha256
+    )  # fmt: skip
+    run = Run(path, "strategies", recipe, settings, lineage, "strategies", context.save_every_s)
+    with run.begun(context.force, context.progress) as found:
+        if found:
+            return found, True
+        with context.computing():
+            images, test = (
+                averaged(own, digits.shape, settings.side)
+                for own in (digits.train_images, digits.test_images)
+            )
+            study = Study(
+                Labelled(images[split.train], digits.train_classes[split.train]),
+                Labelled(images[split.valid], digits.train_classes[split.valid]),
+                Labelled(test, digits.test_classes),
+                digits.n_classes,
+                settings,
+                seed,
+            )
+            run.train(study, context.progress)
+        reason = study.finished() or ""
+        return run.finish({"rows": study.state()["rows"]}, {"reason": reason}), False
 
 
 # -- pairs ---------------------------------------------------------------------------------------

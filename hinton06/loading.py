@@ -257,6 +257,8 @@ def load(path: Path) -> RunFile:
 def typed(path: Path, held: Checkpoint) -> RunFile:
     """What was read from a file, if it records what a file of its kind records."""
     kind = KINDS.get(held.kind)
+    if kind is None and held.kind == "strategies":
+        raise CheckpointError(f"{path}: holds measurements, which hinton06 strategies prints")
     if kind is None:
         raise CheckpointError(f"{path}: holds no kind of model that this version knows")
     try:

@@ -48,6 +48,18 @@ def parse_shares(text: str) -> tuple[float, ...]:
     return shares
 
 
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """``"0.03,1"`` as ``(0.03, 1.0)``; a ValueError unless they lie above 0, up to 1000."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(0 < number <= 1000 for number in numbers):
+        wanted = "numbers above 0, up to 1000, joined by commas, like 0.03,1"
+        raise ValueError(f"expected {wanted}, not {text!r}")
+    return numbers
+
+
 def parse_chances(text: str) -> tuple[float, ...]:
     """As `parse_shares`, below 1; a ValueError if they are not."""
     chances = parse_shares(text)
@@ -378,6 +390,41 @@ class PairSettings(_Checked):
 
 
 @dataclass(frozen=True)
+class StrategySettings(_Checked):
+    """How five strategies are measured beside each other. ValueError out of range."""
+
+    side: int = _setting("Rows and columns that images are averaged down to.", 1, 1000)
+    features: tuple[int, ...] = _setting("Features of each net whose gradients are measured.")
+    learned: tuple[int, ...] = _setting("Features of each net that learns.")
+    draws: int = _setting("Random nets and runs of each kind.", 1, 1000)
+    estimates: int = _setting("Estimates of a gradient, of a case each.", 2, 100_000_000)
+    taught: int = _setting(
+        "Cases that backpropagation teaches a net before its gradients are measured.", 0, 10**9
+    )
+    taught_rate: float = _setting("Its learning rate.", 0, 1000)
+    jitter: float = _setting("Size of the jitter that gradients are estimated by.", 1e-6, 1)
+    budget: int = _setting("Forward passes that learning a net may cost.", 1000, 10**12)
+    batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
+    rates: tuple[float, ...] = _setting(
+        "Learning rates that are tried, of evolution sizes of its changes.", parse=parse_numbers
+    )
+    scale: float = _setting(
+        "Standard deviation of random initial weights times the root of fan-in.", 0, 1000
+    )
+    small_sd: float = _setting(
+        "Standard deviation of the initial weights of features that model images.", 0, 1000
+    )
+    feature_share: float = _setting(
+        "Share of the cost in which procrastination learns features, without labels.", 0, 1
+    )
+    feature_rate: float = _setting("Learning rate of these features, by CD-1.", 0, 1000)
+    support_cases: tuple[int, ...] = _setting("Training cases of each support vector machine.")
+    support_c: tuple[float, ...] = _setting(
+        "Penalties C of support vector machines that are tried.", parse=parse_numbers
+    )
+
+
+@dataclass(frozen=True)
 class SvmSettings(_Checked):
     """How a support vector machine is learned. ValueError out of range."""
 
@@ -394,6 +441,7 @@ Settings = (
     | LikelihoodSettings
     | SvmSettings
     | PairSettings
+    | StrategySettings
 )
 PARTS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainSettings,
@@ -402,6 +450,7 @@ PARTS: Mapping[str, type[Settings]] = {
     "directed": DirectedSettings,
     "likelihood": LikelihoodSettings,
     "pairs": PairSettings,
+    "strategies": StrategySettings,
     "svm": SvmSettings,
 }
 """The parts of a recipe."""
@@ -468,6 +517,7 @@ class Recipe:
     directed = property(lambda self: self.settings("directed"))
     likelihood = property(lambda self: self.settings("likelihood"))
     pairs = property(lambda self: self.settings("pairs"))
+    strategies = property(lambda self: self.settings("strategies"))
     svm = property(lambda self: self.settings("svm"))
 
 
@@ -617,6 +667,23 @@ _TR2006 = Recipe(
         "pairs.gibbs": ((3,), ASSUMED),
         "pairs.persistent_share": (0.5, ASSUMED),
         "pairs.persistent_rounds": (2, ASSUMED),
+        "strategies.side": (7, ASSUMED),
+        "strategies.features": ((2, 6, 20, 60, 200, 600, 2000), ASSUMED),
+        "strategies.learned": ((2, 20, 200, 2000), ASSUMED),
+        "strategies.draws": (3, ASSUMED),
+        "strategies.estimates": (2000, ASSUMED),
+        "strategies.taught": (20_000, ASSUMED),
+        "strategies.taught_rate": (0.1, ASSUMED),
+        "strategies.jitter": (0.001, ASSUMED),
+        "strategies.budget": (300_000, ASSUMED),
+        "strategies.batch": (20, ASSUMED),
+        "strategies.rates": ((0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0), ASSUMED),
+        "strategies.scale": (3.0, ASSUMED),
+        "strategies.small_sd": (0.1, SCIENCE06),
+        "strategies.feature_share": (0.3, ASSUMED),
+        "strategies.feature_rate": (0.3, ASSUMED),
+        "strategies.support_cases": ((100, 300, 1000, 3000, 10_000), ASSUMED),
+        "strategies.support_c": ((1.0, 10.0, 100.0), ASSUMED),
         "svm.degree": (9, DS02),
         "svm.penalty": (10.0, ASSUMED),
         "svm.deslanted": (False, CHAPTER),
@@ -753,6 +820,15 @@ _QUICK = _on_chapter(
         "pairs.features": (500, SHORT),
         "pairs.passes": (2, SHORT),
         "pairs.epochs": (2, SHORT),
+        "strategies.features": ((2, 20, 200), SHORT),
+        "strategies.learned": ((20, 200), SHORT),
+        "strategies.draws": (2, SHORT),
+        "strategies.estimates": (200, SHORT),
+        "strategies.taught": (2000, SHORT),
+        "strategies.budget": (30_000, SHORT),
+        "strategies.rates": ((0.01, 0.1, 1.0), SHORT),
+        "strategies.support_cases": ((100, 1000), SHORT),
+        "strategies.support_c": ((10.0,), SHORT),
     },
     {
         "labels": {"pretrain.passes": (5, SHORT)},

@@ -43,6 +43,7 @@ class Use(IntEnum):
     DROPOUT = 24  # which units are left out; which cases, as without
     DROPOUT_ON_ALL = 25
     DISTORTIONS = 30  # of each epoch of a run of some use
+    STRATEGIES = 31  # and which measurement
     DIRECTED = 40  # plain wake-sleep from a stack, and from small random weights
     DIRECTED_RANDOM = 41
     DIRECTED_TRAIN = 42  # bounds after each epoch: of training cases, of validation cases

@@ -45,6 +45,8 @@ TABLES = {
         "generative/methods/methods",
         "likelihood/layers/likelihood",
         "heard/heard",
+        "wake-sleep/small/wake-sleep",
+        "strategies/strategies",
         "sparse/trials",
     ],
 }
@@ -148,11 +150,12 @@ def numbers() -> dict[str, tuple[str, str]]:
         return ", ".join(cell.partition(" ")[0] for cell in column) + " %"
 
     def log_ps(name: str) -> str:
-        found = [r for r in record(f"likelihood/{name}/likelihood") if r["log p of"] == "images"]
+        found = [r for r in record(f"{name}/likelihood") if r["log p of"] == "images"]
         return ", ".join(f"{float(row['test'].partition(' ')[0]):.1f}" for row in found)
 
-    tried = {(r["target"], r["cost"]): r for r in record("sparse/trials") if r["features"] == "500"}
-    of_first = " become ".join(tried[key]["fingerprints"] for key in (("", "0"), ("0.1", "0.1")))
+    of_first = " become ".join(r["fingerprints"] for r in record("sparse/first-layer/fingerprints"))
+    strategies = json.loads((EXPERIMENTS / "strategies" / "strategies.json").read_text("utf-8"))
+    powers = ", ".join(f"{fit['slope']:.3f}" for fit in strategies["fits"])
 
     def compared(*lines: tuple[str, str], source: str = "") -> tuple[str, str]:
         found = {(row["layers"], row["images"]): row for row in record("compare/baselines")}
@@ -210,8 +213,10 @@ def numbers() -> dict[str, tuple[str, str]]:
         ),
         "log p of test images": (
             '"guaranteed to raise a lower bound"',
-            f"{log_ps('layers')}; {log_ps('wake-sleep')} nats",
+            f"{log_ps('likelihood/layers')}; {log_ps('likelihood/wake-sleep')} nats",
         ),
+        "plain wake-sleep": ('"greatly improved"', f"{log_ps('wake-sleep/small')} nats"),
+        "five strategies": ('"by a factor of the number"', f"its powers {powers}"),
         "features that rarely turn on": ('"can be eliminated"', f"{of_first} of 500"),
     }
 

@@ -141,7 +141,8 @@ def whole(written: Path) -> Page:
 # -- tables ----------------------------------------------------------------------------------------
 
 
-OF_FILES = [report for report in TABLES if report.command and report.command != "wake-sleep"]
+OF_CHAPTER = [report for report in TABLES if report.section]
+OF_FILES = [r for r in OF_CHAPTER if r.command and r.command != "wake-sleep"]
 """The tables that are measured from files of runs, each by its command.
 
 No earlier version made what plain wake-sleep's is of: `test_cli_directed` asks the same of it.
@@ -285,20 +286,40 @@ def test_sections_are_the_chapter_s_in_its_order_and_tables_and_figures_stand_in
     titles = [text for level, text in whole.headings if level == "h2"]
     assert titles == [*(s.title for s in SECTIONS), "Where each number comes from",
                       "What is missing"]  # fmt: skip
-    assert {report.section for report in TABLES} <= set(titles)
+    assert {report.section for report in OF_CHAPTER} <= set(titles)
     assert {name for s in SECTIONS for name in s.figures} == set(plates.DRAWN)
     found = [text for _, text in whole.headings]
     assert found[: found.index("Files")] == [
         SECTIONS[0].title,
         SECTIONS[1].title, "Figure 2", "Figure 3",
         SECTIONS[2].title, "Learning curves",
-        SECTIONS[3].title,
+        SECTIONS[3].title, "What the chapter compares with",
         SECTIONS[4].title, "Table 1", "Errors", "Learning curves",
         SECTIONS[5].title, "Error rates with few labels", "Learning curves",
         SECTIONS[6].title, "Error rates with translated images", "Learning curves",
         SECTIONS[7].title, "Error rates of the generative half", "Figure 5", "Errors",
         "Learning curves", "Where each number comes from",
     ]  # fmt: skip
+
+
+def test_what_was_learned_with_dropout_stands_beyond_the_chapter(
+    tmp_path: Path, progress: Any
+) -> None:
+    runs = few(tmp_path, "bp-a.h5")
+    held = checkpoint.load(OLD / "bp-a.h5")
+    held.settings["dropout"] = True
+    checkpoint.save(runs / "bp-dropout-a.h5", held)
+    found = made(runs, progress=progress)
+    headings = [text for _, text in found.headings]
+    beyond = headings.index("Beyond the chapter")
+    assert headings[beyond + 1] == "Error rates with dropout"
+    (own,) = [rows for rows in found.tables.values() if rows[0][-2:-1] == ["printed"]]
+    row = next(row for row in own if row[0].startswith("a:"))
+    assert any(cell.startswith(f"{held.outcome['test']['errors']} (") for cell in row)
+    assert "a fine-tuned classifier, stopped by validation, dropout" in words(found)
+    (table1,) = [rows for rows in found.tables.values() if rows[0][:1] == ["network"]]
+    (number,) = [r[0] for r in found.tables["files"] if r[1:2] == ["bp-dropout-a.h5"]]
+    assert not any(number in r[-1].split(", ") for r in table1[1:])
 
 
 def test_several_folders_have_a_table_each_and_one_of_all_seeds(
@@ -462,8 +483,8 @@ def test_what_is_missing_is_named_and_stops_nothing(runs: Path, written: Path, w
     assert told["path"] == str(written)
     assert told["bytes"] == written.stat().st_size
     assert told["tables"] == [
-        "Table 1", "Error rates with few labels", "Error rates with translated images",
-        "Error rates of the generative half",
+        "What the chapter compares with", "Table 1", "Error rates with few labels",
+        "Error rates with translated images", "Error rates of the generative half",
     ]  # fmt: skip
     assert {"Figure 2", "Figure 3", "Figure 5", "Errors"} <= set(told["figures"])
     missing = told["missing"]
@@ -488,7 +509,7 @@ def test_where_there_are_only_unfinished_files_each_section_says_what_would_make
 ) -> None:
     shutil.copy(OLD / "bp-b.h5.part", tmp_path)
     found = made(tmp_path, progress=progress)
-    for report in TABLES:
+    for report in OF_CHAPTER:
         assert f"{report.title}: nothing of it is in these runs" in words(found)
         assert f"make {report.target}" in words(found)
     assert "Of this section these runs show nothing." in words(found)
@@ -541,7 +562,7 @@ def test_without_matplotlib_there_is_a_page_without_figures(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     result = page.make([OLD], progress, OPTIONS)
     assert result.figures == ()
-    assert len(result.tables) == 4
+    assert len(result.tables) == 5
     (line,) = [line for line in result.missing if "Matplotlib" in line]
     assert "\n" not in line
 

@@ -825,6 +825,114 @@ def test_digits_heard_and_seen() -> None:
     says(".", "right: heard {:.1f} %, seen {:.1f} %".format(*right))
 
 
+def test_plain_wake_sleep() -> None:
+    stack, random = (
+        [row for row in lines("wake-sleep", "small", "wake-sleep.csv") if row["start"] == start]
+        for start in ("from a greedy stack", "from small random weights")
+    )
+    bounds = [
+        float(line["test_log_p"])
+        for line in lines("wake-sleep", "small", "likelihood.csv")
+        if line["of"] == "images"
+    ]
+    contrastive = next(
+        float(line["test_log_p"])
+        for line in lines("likelihood", "wake-sleep", "likelihood.csv")
+        if (line["net"], line["of"]) == ("digits", "images")
+    )
+    (asked,) = [
+        float(line["errors"]) / float(line["cases"])
+        for line in lines("generative", "methods", "methods.csv")
+        if line["method"] == "free-energy"
+    ]
+    wrong = [int(own[-1]["test_errors"]) / 10_000 for own in (stack, random)]
+    passed = next(
+        int(row["epochs"])
+        for row in stack
+        if float(row["valid_log_p"]) > float(random[-1]["valid_log_p"])
+    )
+    fewest = min(stack[1:], key=lambda row: int(row["valid_errors"]))
+    assert fewest["epochs"] == "1"
+    page = " ".join((EXPERIMENTS.parent / "docs" / "results.md").read_text("utf-8").split())
+    for sentence in (
+        f"after {len(stack) - 1} epochs the bound on log p of a test image is {bounds[0]:.1f} nats "
+        f"from a stack and {bounds[1]:.1f} from random weights",
+        f"below what the first reached after {passed} epochs. Of test labels {wrong[0]:.1%} and "
+        f"{wrong[1]:.1%} are wrong".replace("%", " %"),
+        f"after the first epoch, {int(fewest['valid_errors']):,}, and "
+        f"{int(stack[-1]['valid_errors']):,} when the bound is highest",
+        f"is at {contrastive:.1f} nats and {asked:.2%}".replace("%", " %"),
+    ):
+        assert sentence in page, sentence
+    says(".", f"small nets: {bounds[0]:.1f} nats from a stack, {bounds[1]:.1f} from random weights")
+    files = json.loads(read("wake-sleep", "small", "wake-sleep.json"))["files"]
+    assert {file["provenance"]["git"][:7] for file in files} == {"7a42e99"}
+    assert {file["settings"]["epochs"] for file in files} == {len(stack) - 1}
+    minutes = sum(file["provenance"]["cpu_seconds"] for file in files) / 60
+    says("wake-sleep", f"{minutes:.0f} minutes of a core", "commit 7a42e99", "784-200-200-500")
+
+
+def test_rates_of_plain_wake_sleep() -> None:
+    recorded = lines("wake-sleep", "rates.csv")
+    for row in table("rate", "wake-sleep", "README.md"):
+        for start in ("stack", "random"):
+            own = [r for r in recorded if (r["start"], r["rate"]) == (start, row["rate"])]
+            assert {(r["split"], r["epochs"]) for r in own} == {(split, "3") for split in "abc"}
+            bounds = [float(r["valid_log_p"]) for r in own]
+            errors = statistics.mean(float(r["valid_errors"]) for r in own)
+            spread = max(bounds) - min(bounds)
+            mean = f"{statistics.mean(bounds):.1f} ({spread:.1f})"
+            assert row[start] == f"{mean}, {errors:,.0f}"
+
+
+def test_five_strategies() -> None:
+    document = json.loads(read("strategies", "strategies.json"))
+    settings, (weights, features) = document["settings"], document["fits"]
+    powers = [
+        f"{fit['slope']:.3f} ({fit['slope_low']:.3f} to {fit['slope_high']:.3f})"
+        for fit in (weights, features)
+    ]
+    for fit in (weights, features):  # "by a factor of the number of weights or features"
+        assert fit["slope_low"] < 1 < fit["slope_high"]
+    sizes = [row["weights"] for row in document["gradients"]]
+    assert (min(sizes), max(sizes)) == (130, 120_010)
+    at = {(r["features"], r["strategy"]): r["curve"][-1]["test"] for r in document["rows"]}
+    for name in ("wake-sleep", "procrastination"):
+        behind = [at[size, name] > at[size, "denial"] for size in settings["learned"][-2:]]
+        assert all(behind)
+    page = " ".join((EXPERIMENTS.parent / "docs" / "results.md").read_text("utf-8").split())
+    for sentence in (
+        "From 130 to 120,010 weights",
+        f"with the number of weights to the power of {powers[0]}, of activities with the number of "
+        f"features to the power of {powers[1]}",
+        f"jitter of activities ends at {at[200, 'activities']:.1f} %, as denial does "
+        f"({at[200, 'denial']:.1f} %)",
+        f"Backpropagation ends at {at[200, 'calculus']:.1f} %, jitter of weights at "
+        f"{at[200, 'weights']:.1f} %",
+        f"({at[2000, 'procrastination']:.1f} %, 200 features {at[200, 'procrastination']:.1f} %)",
+    ):
+        assert sentence in page, sentence
+    says(
+        "strategies",
+        f"A short run, {document['provenance']['cpu_seconds'] / 60:.0f} minutes of a core",
+        f"weights and features: {', '.join(powers)}",
+        f"With 120,010 weights backpropagation ends at {at[2000, 'calculus']:.1f} % errors, jitter "
+        f"of activities at {at[2000, 'activities']:.1f} %, of weights at "
+        f"{at[2000, 'weights']:.1f} %, wake-sleep at {at[2000, 'wake-sleep']:.1f} %",
+        f"{settings['budget']:,} passes are few",
+    )
+    says(".", f"to the power of {weights['slope']:.3f}, {features['slope']:.3f}")
+    command = " ".join(read("strategies", "README.md").replace("\\\n", " ").split())
+    for name in ("features", "learned", "estimates", "taught", "budget", "rates", "support_cases",
+                 "support_c"):  # fmt: skip
+        value = settings[name]
+        typed = show_value(tuple(value) if isinstance(value, list) else value)
+        assert f"--{name.replace('_', '-')} {typed} " in command
+    quick = dataclasses.asdict(RECIPES["quick"].strategies)
+    same = ("side", "draws", "batch", "scale", "small_sd", "feature_share", "feature_rate")
+    assert {name: settings[name] for name in same} == {name: quick[name] for name in same}
+
+
 def test_features_that_rarely_turn_on() -> None:
     rows = json.loads(read("sparse", "trials.json"))["rows"]
     first = {(r["target"], r["cost"]): r["fingerprints"][0] for r in rows if r["features"] == 500}
@@ -837,6 +945,8 @@ def test_features_that_rarely_turn_on() -> None:
     enough = [cost for (target, cost), left in first.items() if target == chosen[0] and left < 5]
     assert min(enough) == chosen[1]
     full = [int(line["fingerprints"]) for line in lines("sparse", "table1", "fingerprints.csv")]
+    a, b = lines("sparse", "first-layer", "fingerprints.csv")
+    assert (a["sparsity"], b["sparsity"]) == ("none", f"{chosen[0]:g}, {chosen[1]:g}")
     of_cost = {
         cost: float(line["validation_log_p"])
         for cost, line in zip(
@@ -849,6 +959,8 @@ def test_features_that_rarely_turn_on() -> None:
     )
     for sentence in (
         f"{full[0]}, {full[1]} and {full[2]} of 500 in nets a, b and c",
+        f"has {b['fingerprints']} for {a['fingerprints']}: on about half the time are {b['half']} "
+        f"for {a['half']}, spread over the image {b['spread']} for {a['spread']}",
         f"{first[plain]} of 500 without, {first[chosen]} with a cost of {chosen[1]:g} and "
         f"{first[chosen[0], 0.3]} with 0.3",
         f"{of_cost[0.0]:.1f} nats without, {of_cost[0.1]:.1f} and {of_cost[0.3]:.1f} with",
@@ -858,7 +970,9 @@ def test_features_that_rarely_turn_on() -> None:
     ):
         assert sentence in page, sentence
     says("sparse", f"{joined(full)} of 500", f"{first[plain]} become {first[chosen]}")
-    says(".", f"{first[plain]} become {first[chosen]} of 500")
+    whole_layers = f"{a['fingerprints']} become {b['fingerprints']}"
+    says("sparse", whole_layers, f"{b['spread']} fields are still spread over the image")
+    says(".", f"{whole_layers} of 500")
 
 
 def test_kills_and_strange_files() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from test_cli import BACKPROP, PRETRAIN, maker
+from test_strategies import OPTIONS as STRATEGIES
 
 import hinton06
 from hinton06 import cases, evaluation, net, streams
@@ -92,6 +93,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
         "heard": ("heard", folder / "pairs-a.h5", "--dreams", "1", "--dream-rounds", "2",
                   "--out", folder / "figures"),
         "figures": ("figures", folder / "cws-a.h5", "--gibbs", "2", "--out", folder / "figures"),
+        "strategies": ("strategies", "--out", folder / "strategies.h5", *STRATEGIES),
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as monkeypatch:
         recorder = Recorder(monkeypatch)

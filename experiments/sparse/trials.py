@@ -18,7 +18,7 @@ from hinton06.loading import Context
 from hinton06.report.table import Column, Table
 
 FIRST = ((0.1, 0.0), (0.1, 0.01), (0.1, 0.03), (0.1, 0.1), (0.1, 0.3), (0.05, 0.03), (0.05, 0.1))
-WHOLE = ((0.1, 0.0), (0.1, 0.03), (0.1, 0.1), (0.1, 0.3), (0.05, 0.1))
+WHOLE = ((0.1, 0.0), (0.1, 0.03), (0.1, 0.1), (0.1, 0.3))
 """Targets and costs of first layers, and of whole nets."""
 SPLITS = ("a", "b", "c")
 

@@ -19,6 +19,7 @@ from hinton06.cli.recognise import recognise
 from hinton06.cli.replicate import replicate
 from hinton06.cli.report import report
 from hinton06.cli.shell import completion, help_command, show_all_help
+from hinton06.cli.strategies import strategies
 from hinton06.cli.svm import svm
 from hinton06.cli.tour import tour
 from hinton06.mnist import DataError
@@ -33,6 +34,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Learn": (
         *(getattr(import_module(f"{__name__}.{name}"), name) for name in _LEARNING),
         replicate,
+        strategies,
         svm,
     ),
     "Look": (*look.COMMANDS, recognise, heard, demo, export),

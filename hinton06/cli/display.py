@@ -85,7 +85,8 @@ class Display:
             if made > 0:
                 took = time.monotonic() - self._started
                 left = f"{duration((1 - fraction) * took / made)} left"
-            click.echo(f"{self._title} {where}: {shown} [{100 * fraction:.0f} %, {left}]", err=True)
+            told = f"{self._title} {where}{': ' if shown else ''}{shown}"
+            click.echo(f"{told} [{100 * fraction:.0f} %, {left}]", err=True)
 
     def say(self, message: str, to_the_quiet: bool = False) -> None:
         """A line before the first run starts: a command that none comes of says only why."""
@@ -122,7 +123,10 @@ def briefly(row: Mapping[str, float]) -> str:
         return f"valid. {row['valid_cost']:.2f}, {counted(round(row['valid_errors']), 'error')}"
     if "train_cost" in row:
         return f"train {row['train_cost']:.4f}"
-    return f"recon. {row.get('recon_error', row.get('recon_cost', 0)):.2f}"
+    if "valid_errors" in row:
+        return f"valid. {counted(round(row['valid_errors']), 'error')}"
+    recon = row.get("recon_error", row.get("recon_cost"))
+    return "" if recon is None else f"recon. {recon:.2f}"
 
 
 def duration(seconds: float) -> str:

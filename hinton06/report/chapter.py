@@ -38,7 +38,9 @@ def _classifier(file: RunFile) -> set[str] | None:
 SECTIONS = (
     Section(
         "Five strategies for learning multilayer networks",
-        'The performance of both backpropagation (strategy four) and the "wake-sleep" algorithm '
+        "Compared with random jittering of the weights or feature activations, backpropagation is "
+        "more efficient by a factor of the number of weights or features in the network. ... The "
+        'performance of both backpropagation (strategy four) and the "wake-sleep" algorithm '
         '(strategy five) can be greatly improved by using a "pre-training" phase.',
         ("dreams",),
         lambda file: file.kind.name == "directed",

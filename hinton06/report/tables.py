@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hinton06.report import baselines, directed, error_rates, likelihoods, replicas, table1
+from hinton06.report import (
+    baselines,
+    directed,
+    error_rates,
+    likelihoods,
+    replicas,
+    strategies,
+    table1,
+)
 from hinton06.report.table import Table
 
 
@@ -144,5 +152,13 @@ TABLES = (
         "",
         "A greedy learning algorithm for multiple hidden layers",
         "likelihood",
+    ),
+    Report(
+        "",
+        strategies.saved,
+        "Errors by the cost of learning",
+        "",
+        "Five strategies for learning multilayer networks",
+        "strategies",
     ),
 )
