@@ -85,8 +85,7 @@ WOKEN     = $(SPLITS:%=$(RUNS)/ws-%.h5) $(SPLITS:%=$(RUNS)/ws-not-pretrained-%.h
 SHOWN     = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
 .PHONY: table1 replicas quick nets translated beyond unlabelled cws hybrid wake-sleep compare \
-	likelihood strategies sparse heard figures report nets-inside demo test lint dist torture bench \
-	clean
+	likelihood strategies sparse heard figures report nets-inside demo test lint dist torture bench clean
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5 $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 \
 	$(RUNS)/hybrid-%.h5 $(RUNS)/ws-%.h5 $(RUNS)/pretrain-translated-%.h5 \
@@ -148,13 +147,13 @@ wake-sleep: .venv/installed
 likelihood: .venv/installed
 	$(PARALLEL) $(ESTIMATED)
 
-strategies: .venv/installed
-	@$(HINTON06) strategies --out $(RUNS)/strategies/measured.h5 --save $(RUNS)/strategies $(START)
-
 heard: .venv/installed
 	$(PARALLEL) $(HEARD) $(RUNS)/bp-spoken-a.h5 $(RUNS)/bp-a.h5
 	@$(HINTON06) heard $(HEARD) --reader $(RUNS)/bp-a.h5 \
 		--second-reader $(RUNS)/bp-spoken-a.h5 --out $(RUNS)/heard --save $(RUNS)/heard --threads 1
+
+strategies: .venv/installed
+	@$(HINTON06) strategies --out $(RUNS)/strategies/measured.h5 --save $(RUNS)/strategies $(START)
 
 sparse: .venv/installed
 	$(PARALLEL) $(TUNED)

@@ -359,6 +359,37 @@ class LikelihoodSettings(_Checked):
 
 
 @dataclass(frozen=True)
+class PairSettings(_Checked):
+    """How a memory of pairs is learned, and all below it fine-tuned. ValueError out of range."""
+
+    features: int = _setting("Feature detectors of the memory.", 1, 1_000_000)
+    batch: int = _setting("Pairs between weight updates.", 1, 1_000_000)
+    decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
+    passes: int = _setting("Passes of greedy learning, of the memory alone.", 0, 1_000_000)
+    rate: float = _setting("Learning rate of Eq. 4 in the first of these passes.", 0, 1000)
+    memory_share: float = _setting("Rate of the last pass as a share of that; linear.", 0, 1)
+    momentum: float = _setting("Momentum in these passes.", 0, 0.9999)
+    initial_sd: float = _setting("Standard deviation of the memory's first weights.", 0, 1000)
+    exchanged_share: float = _setting(
+        "Share of a batch whose confabulations start with another pair's half, one being held.",
+        0,
+        1,
+    )
+    epochs: int = _setting("Epochs of contrastive wake-sleep after the passes.", 0, 1_000_000)
+    wake_rate: float = _setting("Learning rate of Eqs 2 and 4 in the first of them.", 0, 1000)
+    recognition_share: float = _setting("Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000)
+    final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
+    averaging: float = _setting(
+        "Epochs over which the kept net averages the weights that learn; 0: it has those.", 0, 1000
+    )
+    gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.")
+    persistent_share: float = _setting(
+        "Share of a batch whose confabulations give way to fantasies of persistent chains.", 0, 1
+    )
+    persistent_rounds: int = _setting("Gibbs rounds of these chains an update.", 1, 1_000_000)
+
+
+@dataclass(frozen=True)
 class StrategySettings(_Checked):
     """How five strategies are measured beside each other. ValueError out of range."""
 
@@ -394,37 +425,6 @@ class StrategySettings(_Checked):
 
 
 @dataclass(frozen=True)
-class PairSettings(_Checked):
-    """How a memory of pairs is learned, and all below it fine-tuned. ValueError out of range."""
-
-    features: int = _setting("Feature detectors of the memory.", 1, 1_000_000)
-    batch: int = _setting("Pairs between weight updates.", 1, 1_000_000)
-    decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
-    passes: int = _setting("Passes of greedy learning, of the memory alone.", 0, 1_000_000)
-    rate: float = _setting("Learning rate of Eq. 4 in the first of these passes.", 0, 1000)
-    memory_share: float = _setting("Rate of the last pass as a share of that; linear.", 0, 1)
-    momentum: float = _setting("Momentum in these passes.", 0, 0.9999)
-    initial_sd: float = _setting("Standard deviation of the memory's first weights.", 0, 1000)
-    exchanged_share: float = _setting(
-        "Share of a batch whose confabulations start with another pair's half, one being held.",
-        0,
-        1,
-    )
-    epochs: int = _setting("Epochs of contrastive wake-sleep after the passes.", 0, 1_000_000)
-    wake_rate: float = _setting("Learning rate of Eqs 2 and 4 in the first of them.", 0, 1000)
-    recognition_share: float = _setting("Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000)
-    final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
-    averaging: float = _setting(
-        "Epochs over which the kept net averages the weights that learn; 0: it has those.", 0, 1000
-    )
-    gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.")
-    persistent_share: float = _setting(
-        "Share of a batch whose confabulations give way to fantasies of persistent chains.", 0, 1
-    )
-    persistent_rounds: int = _setting("Gibbs rounds of these chains an update.", 1, 1_000_000)
-
-
-@dataclass(frozen=True)
 class SvmSettings(_Checked):
     """How a support vector machine is learned. ValueError out of range."""
 
@@ -440,8 +440,8 @@ Settings = (
     | DirectedSettings
     | LikelihoodSettings
     | SvmSettings
-    | StrategySettings
     | PairSettings
+    | StrategySettings
 )
 PARTS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainSettings,
@@ -449,8 +449,8 @@ PARTS: Mapping[str, type[Settings]] = {
     "wakesleep": WakeSleepSettings,
     "directed": DirectedSettings,
     "likelihood": LikelihoodSettings,
-    "strategies": StrategySettings,
     "pairs": PairSettings,
+    "strategies": StrategySettings,
     "svm": SvmSettings,
 }
 """The parts of a recipe."""
@@ -516,8 +516,8 @@ class Recipe:
     wakesleep = property(lambda self: self.settings("wakesleep"))
     directed = property(lambda self: self.settings("directed"))
     likelihood = property(lambda self: self.settings("likelihood"))
-    strategies = property(lambda self: self.settings("strategies"))
     pairs = property(lambda self: self.settings("pairs"))
+    strategies = property(lambda self: self.settings("strategies"))
     svm = property(lambda self: self.settings("svm"))
 
 
@@ -650,23 +650,6 @@ _TR2006 = Recipe(
         "likelihood.temperatures": (14_500, SM08),
         "likelihood.rounds": (1000, ASSUMED),
         "likelihood.binary": ("drawn", ASSUMED),
-        "strategies.side": (7, ASSUMED),
-        "strategies.features": ((2, 6, 20, 60, 200, 600, 2000), ASSUMED),
-        "strategies.learned": ((2, 20, 200, 2000), ASSUMED),
-        "strategies.draws": (3, ASSUMED),
-        "strategies.estimates": (2000, ASSUMED),
-        "strategies.taught": (20_000, ASSUMED),
-        "strategies.taught_rate": (0.1, ASSUMED),
-        "strategies.jitter": (0.001, ASSUMED),
-        "strategies.budget": (300_000, ASSUMED),
-        "strategies.batch": (20, ASSUMED),
-        "strategies.rates": ((0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0), ASSUMED),
-        "strategies.scale": (3.0, ASSUMED),
-        "strategies.small_sd": (0.1, SCIENCE06),
-        "strategies.feature_share": (0.3, ASSUMED),
-        "strategies.feature_rate": (0.3, ASSUMED),
-        "strategies.support_cases": ((100, 300, 1000, 3000, 10_000), ASSUMED),
-        "strategies.support_c": ((1.0, 10.0, 100.0), ASSUMED),
         "pairs.features": (2000, CHAPTER),
         "pairs.batch": (100, ASSUMED),
         "pairs.decay": (0.0002, ASSUMED),
@@ -684,6 +667,23 @@ _TR2006 = Recipe(
         "pairs.gibbs": ((3,), ASSUMED),
         "pairs.persistent_share": (0.5, ASSUMED),
         "pairs.persistent_rounds": (2, ASSUMED),
+        "strategies.side": (7, ASSUMED),
+        "strategies.features": ((2, 6, 20, 60, 200, 600, 2000), ASSUMED),
+        "strategies.learned": ((2, 20, 200, 2000), ASSUMED),
+        "strategies.draws": (3, ASSUMED),
+        "strategies.estimates": (2000, ASSUMED),
+        "strategies.taught": (20_000, ASSUMED),
+        "strategies.taught_rate": (0.1, ASSUMED),
+        "strategies.jitter": (0.001, ASSUMED),
+        "strategies.budget": (300_000, ASSUMED),
+        "strategies.batch": (20, ASSUMED),
+        "strategies.rates": ((0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0), ASSUMED),
+        "strategies.scale": (3.0, ASSUMED),
+        "strategies.small_sd": (0.1, SCIENCE06),
+        "strategies.feature_share": (0.3, ASSUMED),
+        "strategies.feature_rate": (0.3, ASSUMED),
+        "strategies.support_cases": ((100, 300, 1000, 3000, 10_000), ASSUMED),
+        "strategies.support_c": ((1.0, 10.0, 100.0), ASSUMED),
         "svm.degree": (9, DS02),
         "svm.penalty": (10.0, ASSUMED),
         "svm.deslanted": (False, CHAPTER),
@@ -817,6 +817,9 @@ _QUICK = _on_chapter(
         "directed.epochs": (3, SHORT),
         "likelihood.temperatures": (1000, SHORT),
         "likelihood.rounds": (100, SHORT),
+        "pairs.features": (500, SHORT),
+        "pairs.passes": (2, SHORT),
+        "pairs.epochs": (2, SHORT),
         "strategies.features": ((2, 20, 200), SHORT),
         "strategies.learned": ((20, 200), SHORT),
         "strategies.draws": (2, SHORT),
@@ -826,9 +829,6 @@ _QUICK = _on_chapter(
         "strategies.rates": ((0.01, 0.1, 1.0), SHORT),
         "strategies.support_cases": ((100, 1000), SHORT),
         "strategies.support_c": ((10.0,), SHORT),
-        "pairs.features": (500, SHORT),
-        "pairs.passes": (2, SHORT),
-        "pairs.epochs": (2, SHORT),
     },
     {
         "labels": {"pretrain.passes": (5, SHORT)},

@@ -25,8 +25,8 @@ from hinton06.recipes import RECIPES
 COMMANDS = (
     "pretrain", "finetune-bp", "finetune-cws", "finetune-ws", "evaluate", "combine", "sample",
     "table1", "replicas", "translated", "wake-sleep", "unlabelled", "generative", "figures", "show",
-    "demo", "likelihood", "strategies", "fingerprints", "heard", "finetune-pairs", "report",
-    "compare", "recognise", "export", "tour", "help", "completion",
+    "demo", "likelihood", "fingerprints", "heard", "finetune-pairs", "report", "compare",
+    "strategies", "recognise", "export", "tour", "help", "completion",
 )  # fmt: skip
 PRETRAIN = ["--layers", "12-10-14", "--passes", "2", "--recipe", "quick", "--threads", "1"]
 BACKPROP = ["--max-epochs", "3", "--patience", "1", "--recipe", "quick", "--threads", "1"]

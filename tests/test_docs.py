@@ -44,9 +44,9 @@ TABLES = {
         "generative/generative",
         "generative/methods/methods",
         "likelihood/layers/likelihood",
+        "heard/heard",
         "wake-sleep/small/wake-sleep",
         "strategies/strategies",
-        "heard/heard",
         "sparse/trials",
     ],
 }

@@ -802,6 +802,30 @@ def test_log_likelihoods() -> None:
     assert document["settings"] == dataclasses.asdict(RECIPES["tr2006"].settings("likelihood"))
 
 
+def test_digits_heard_and_seen() -> None:
+    document = json.loads(read("heard", "heard.json"))
+    found: dict[str, dict[str, float]] = {}
+    for row in document["rows"]:
+        found.setdefault(row["net"], {})[row["measure"]] = row["percent"]
+    stated = table("wrong, %", "heard", "README.md")
+    columns = [name for name in stated[0] if name != "wrong, %"]
+    assert len(columns) == len(found)
+    for column, own in zip(columns, found.values(), strict=True):
+        shares = {row["wrong, %"]: row[column] for row in stated}
+        assert shares == {measure: f"{percent:.1f}" for measure, percent in own.items()}
+    last, files = list(found)[-1], document["files"]
+    speakers = [row["percent"] for row in document["by_speaker"] if row["net"] == last]
+    says(
+        "heard",
+        f"by speaker {min(speakers):.0f} to {max(speakers):.0f} %",
+        f"{sum(file['cpu_seconds'] for file in files) / 60:.0f} minutes of a core",
+        f"commit {files[-1]['git'][:7]}",
+    )
+    own = found[last]
+    right = [100 - own[name] for name in ("heard of an image", "seen of a recording")]
+    says(".", "right: heard {:.1f} %, seen {:.1f} %".format(*right))
+
+
 def test_plain_wake_sleep() -> None:
     stack, random = (
         [row for row in lines("wake-sleep", "small", "wake-sleep.csv") if row["start"] == start]
@@ -908,30 +932,6 @@ def test_five_strategies() -> None:
     quick = dataclasses.asdict(RECIPES["quick"].strategies)
     same = ("side", "draws", "batch", "scale", "small_sd", "feature_share", "feature_rate")
     assert {name: settings[name] for name in same} == {name: quick[name] for name in same}
-
-
-def test_digits_heard_and_seen() -> None:
-    document = json.loads(read("heard", "heard.json"))
-    found: dict[str, dict[str, float]] = {}
-    for row in document["rows"]:
-        found.setdefault(row["net"], {})[row["measure"]] = row["percent"]
-    stated = table("wrong, %", "heard", "README.md")
-    columns = [name for name in stated[0] if name != "wrong, %"]
-    assert len(columns) == len(found)
-    for column, own in zip(columns, found.values(), strict=True):
-        shares = {row["wrong, %"]: row[column] for row in stated}
-        assert shares == {measure: f"{percent:.1f}" for measure, percent in own.items()}
-    last, files = list(found)[-1], document["files"]
-    speakers = [row["percent"] for row in document["by_speaker"] if row["net"] == last]
-    says(
-        "heard",
-        f"by speaker {min(speakers):.0f} to {max(speakers):.0f} %",
-        f"{sum(file['cpu_seconds'] for file in files) / 60:.0f} minutes of a core",
-        f"commit {files[-1]['git'][:7]}",
-    )
-    own = found[last]
-    right = [100 - own[name] for name in ("heard of an image", "seen of a recording")]
-    says(".", "right: heard {:.1f} %, seen {:.1f} %".format(*right))
 
 
 def test_features_that_rarely_turn_on() -> None:
