@@ -63,8 +63,8 @@ def finetune_bp(
     hinton06 finetune-bp --no-pretraining runs/bp-a.h5 runs/bp-b.h5 runs/bp-c.h5
     hinton06 finetune-bp runs/pretrain-a.h5 --labelled 1000       with few labels
     hinton06 finetune-bp --no-pretraining --split a --labelled 1000
-    hinton06 finetune-bp runs/pretrain-a.h5 --elastic 1.5         of distorted images
-    hinton06 finetune-bp runs/pretrain-a.h5 --dropout             not the chapter's
+    hinton06 finetune-bp runs/pretrain-a.h5 --elastic 1.5    of distorted images
+    hinton06 finetune-bp runs/pretrain-a.h5 --dropout         not the chapter's
 
     They make bp-a.h5, bp-a-extended.h5, bp-not-pretrained.h5 and bp-a-1000-labelled.h5 beside
     their input, runs/bp-not-pretrained-a-1000-labelled.h5, bp-a-distorted.h5 and bp-dropout-a.h5

@@ -33,8 +33,8 @@ def finetune_ws(
     """Learn a directed net by plain wake-sleep, from a stack or from random weights.
 
     \b
-    hinton06 finetune-ws runs/pretrain-a.h5               runs/ws-a.h5
-    hinton06 finetune-ws --no-pretraining --split a       runs/ws-not-pretrained-a.h5
+    hinton06 finetune-ws runs/pretrain-a.h5           runs/ws-a.h5
+    hinton06 finetune-ws --no-pretraining --split a   runs/ws-not-pretrained-a.h5
 
     The second column is the file that each makes. The net has recognition and generative weights of
     its own (Figure 1, Eqs 1 to 3), and independent units on top, which generate the label too.

@@ -45,12 +45,14 @@ _cases_option = click.option(
 @click.command()
 @click.option(
     "--method", "names", multiple=True, type=click.Choice([*EVERY_METHOD, _ALL]),
-    help="How a generative net is asked for the label: exact free energy after a deterministic "
-    "up-pass, after one stochastic up-pass, averaged over --passes of them; Gibbs sampling of "
-    "the label units; or annealed importance sampling of the probabilities of generating the "
-    "image with each label. A directed net has up-pass, after which the top generates the label, "
-    "and sampling, which weighs up-passes. Several times for several, all for all. A classifier "
-    "has its softmax alone.  [default: free-energy, or up-pass]",
+    metavar="METHOD",
+    help="How a generative net is asked for the label: free-energy, exact after a deterministic "
+    "up-pass, stochastic, after one stochastic up-pass, stochastic-mean, averaged over --passes of "
+    "them; label-gibbs, Gibbs sampling of the label units; or sampling, annealed importance "
+    "sampling of the probabilities of generating the image with each label. A directed net has "
+    "up-pass, after which the top generates the label, and sampling, which weighs up-passes. "
+    "Several times for several, all for all. A classifier has its softmax alone.  "
+    "[default: free-energy, or up-pass]",
 )  # fmt: skip
 @_count("--passes", 10_000, "Up-passes an image of stochastic-mean and of sampling.", show="20")
 @_count("--rounds", 100_000, "Gibbs rounds of label-gibbs, the first half not counted.", show="200")
@@ -254,7 +256,7 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
               black at -3: from every file, also while it is learned (.h5.part)
     Figure 5  samples with one label clamped in each row, 1000 Gibbs rounds apart:
               from nets that learned labels
-    dreams    the same of a directed net, from the top, beside those of other nets:
+    dreams    of a directed net, from the top, beside those of other nets:
               from several, one of which finetune-ws made
     curves    learning curves, with the weights that were kept and the criteria
 
