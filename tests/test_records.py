@@ -967,6 +967,16 @@ def test_features_that_rarely_turn_on() -> None:
     says("sparse", f"{joined(full)} of 500", f"{first[plain]} become {first[chosen]}")
     whole_layers = f"{a['fingerprints']} become {b['fingerprints']}"
     says("sparse", whole_layers, f"{b['spread']} fields are still spread over the image")
+    logs = [float(line["test_log_p"]) for line in lines("sparse", "net-a", "likelihood.csv")]
+    assert f"{logs[1]:.1f} nats by net a's sparse first layer and {logs[0]:.1f} without" in page
+    own = {(r["net"], r["part"]): r for r in lines("sparse", "net-a", "errors.csv")}
+    ours, theirs = ([own[net, part] for part in ("validation", "test")] for net in
+                    ("bp-sparse-a", "bp-a"))  # fmt: skip
+    assert (
+        f"makes {ours[0]['errors']} validation errors and {ours[1]['errors']} test errors instead "
+        f"of {theirs[0]['errors']} and {theirs[1]['errors']}, at validation costs of "
+        f"{float(ours[0]['cost_per_100']):.2f} instead of {float(theirs[0]['cost_per_100']):.2f}"
+    ) in page
     says(".", f"{whole_layers} of 500")
 
 
