@@ -42,7 +42,7 @@ def run(*arguments: object) -> Result:
 
 def test_the_old_files_are_what_this_test_is_about() -> None:
     kinds_held = {load(OLD / name).kind.name for name in FINISHED}
-    assert kinds_held == set(kinds.KINDS)
+    assert kinds_held == set(kinds.KINDS) - {"directed", "pairs"}  # which came later
     assert len(FINISHED) >= 15
     assert len(PARTIAL) >= 5
 

@@ -514,7 +514,7 @@ class Source:
     def use(self, net: Path, with_data: bool = True) -> list[str]:
         """The command that uses such a file under another name."""
         named = ["--out", str(net.with_suffix(""))] if net.suffix == ".part" else [str(net)]
-        data = ["--data", str(self.digits)] if with_data or self.command[0] == "pretrain" else []
+        data = ["--data", str(self.digits)] if with_data or "--split" in self.command else []
         return [*self.command, *named, *data, "--quiet", "--threads", self.threads]
 
     def open(self, net: Path, rng: random.Random) -> list[str]:

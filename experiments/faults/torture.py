@@ -245,9 +245,7 @@ def start(
             if kill is not None:
                 arm(*kill)
             # What starts from a file takes data and threads from it.
-            own = (
-                ["--data", "../digits", "--threads", THREADS] if arguments[0] == "pretrain" else []
-            )
+            own = ["--data", "../digits", "--threads", THREADS] if "--split" in arguments else []
             hinton06.cli.main([*arguments, "--plain", *own])
         except SystemExit as end:
             sys.stderr.flush()
