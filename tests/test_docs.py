@@ -216,7 +216,7 @@ def numbers() -> dict[str, tuple[str, str]]:
             '"guaranteed to raise a lower bound"',
             f"{log_ps('likelihood/layers')}; {log_ps('likelihood/wake-sleep')} nats",
         ),
-        "plain wake-sleep": ('"greatly improved"', f"{log_ps('wake-sleep/small')} nats"),
+        "plain wake-sleep": ('"greatly improved"', f"{log_ps('wake-sleep/net-a')} nats"),
         "five strategies": ('"by a factor of the number"', f"its powers {powers}"),
         "dropout": ("not in the chapter", rates([f"{row['mean']:.2f} " for row in beyond])),
         "features that rarely turn on": ('"can be eliminated"', f"{of_first} of 500"),

@@ -865,7 +865,25 @@ def test_plain_wake_sleep() -> None:
         f"is at {contrastive:.1f} nats and {asked:.2%}".replace("%", " %"),
     ):
         assert sentence in page, sentence
-    says(".", f"small nets: {bounds[0]:.1f} nats from a stack, {bounds[1]:.1f} from random weights")
+    whole = [
+        float(line["test_log_p"])
+        for line in lines("wake-sleep", "net-a", "likelihood.csv")
+        if line["of"] == "images"
+    ]
+    last = [
+        [row for row in lines("wake-sleep", "net-a", "wake-sleep.csv") if row["start"] == start][-1]
+        for start in ("from a greedy stack", "from small random weights")
+    ]
+    labels = [f"{int(row['test_errors']) / 10_000:.1%}".replace("%", " %") for row in last]
+    assert {row["epochs"] for row in last} == {"25"}
+    assert (
+        f"{whole[0]:.1f} nats from a stack and {whole[1]:.1f} from random weights, and of test "
+        f"labels {labels[0]} and {labels[1]} are wrong"
+    ) in page
+    says(".", f"net a: {whole[0]:.1f} nats from a stack, {whole[1]:.1f} from random weights")
+    made = json.loads(read("wake-sleep", "net-a", "wake-sleep.json"))["files"]
+    spent = sum(file["provenance"]["cpu_seconds"] for file in made) / 60
+    says("wake-sleep", f"by `make wake-sleep`, {spent:.0f} minutes of a core")
     files = json.loads(read("wake-sleep", "small", "wake-sleep.json"))["files"]
     assert {file["provenance"]["git"][:7] for file in files} == {"7a42e99"}
     assert {file["settings"]["epochs"] for file in files} == {len(stack) - 1}
