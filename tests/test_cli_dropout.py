@@ -178,7 +178,8 @@ def test_the_record_has_means_over_seeds_with_their_commands(
 ) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "experiments" / "beyond")
     record = importlib.import_module("record")
-    found = {row["name"]: row for row in record.rows([runs])}
+    measured = record.replicas.table([runs], "dropout").rows
+    found = {row["name"]: row for row in record.rows(measured)}
     errors = [file(runs, f"bp-dropout-{split}-extended").outcome.scores["test"] for split in "ab"]
     row = found["dropout, 600, mean"]
     assert row["mean"] == pytest.approx(sum(score.error_rate for score in errors) / 2)
