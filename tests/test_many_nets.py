@@ -166,9 +166,31 @@ def test_weights_after_updates_are_those_of_contrastive_divergence(
             np.testing.assert_allclose(theirs.arrays[name][net], array, atol=2000 * 2.0**-24)
         for name, momentum in learner.momenta.items():
             mine = theirs.velocities[name][net]
-            if name == "weights" or STEPS[net].momentum:
-                np.testing.assert_allclose(mine, momentum.velocity, atol=2000 * 2.0**-24)
+            np.testing.assert_allclose(mine, momentum.velocity, atol=2000 * 2.0**-24)
     np.testing.assert_allclose(theirs.errors.sum(1), errors, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_labels", [0, 3])
+@pytest.mark.usefixtures("thresholds")
+def test_updates_without_momentum_leave_no_velocity_to_those_with_some(n_labels: int) -> None:
+    place, rng = Place("cpu"), np.random.default_rng(4)
+    start = [Rbm.random(9 + n_labels, 6, 0.5, rng, n_labels) for _ in STEPS]
+    batch = rng.random((25, 9 + n_labels), np.float32)
+    with place.used():
+        weights = place.put(np.stack([rbm.weights for rbm in start]))
+        theirs = Rbms(place, draws_of(place, 3), weights, 25, n_labels=n_labels)
+        ours = [ContrastiveDivergence(rbm, 25) for rbm in start]
+        for momentum in (0.0, 0.9):
+            step = Step(0.3, momentum, 0.01)
+            theirs.data_buffer(25)[...] = place.put(batch)
+            theirs.learn(25, steps_of(place, [step] * 3))
+            for learner in ours:
+                learner.data_buffer(25)[...] = batch
+                learner.learn(25, rng, step)
+    for net, learner in enumerate(ours):
+        for name, array in learner.rbm.parameters().items():
+            # Two updates, each of sums of at most 50 terms below 1 in size.
+            np.testing.assert_allclose(theirs.arrays[name][net], array, atol=2 * 50 * 2.0**-24)
 
 
 @pytest.mark.usefixtures("thresholds")
