@@ -250,7 +250,9 @@ def _table(document: Mapping[str, Any]) -> Table:
     for row in document["rows"]:
         cells = {key: value for key, value in row.items() if key != "curve"}
         for name, share in (("first", 1e-2), ("second", 1e-1), ("last", 1.0)):
-            point = next(p for p in row["curve"] if p["passes"] >= share * whole * (1 - 1e-9))
+            reached = [p for p in row["curve"] if p["passes"] >= share * whole * (1 - 1e-9)]
+            # Of a run whose numbers overflowed the last point: it spends no more.
+            point = (reached or row["curve"][-1:])[0]
             cells |= {f"{name}_{key}": value for key, value in point.items()}
         rows.append(cells)
     columns = (
