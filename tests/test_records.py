@@ -788,7 +788,8 @@ def test_log_likelihoods() -> None:
         f"the first layer alone is at {random['first_layer']:.1f} nats a training image. The "
         f"second starts as its transpose at {starts[0]:.1f}",
         f"and ends at {ends[0]:.1f}; from random weights it starts at {starts[1]:.1f} and ends at "
-        f"{ends[1]:.1f}.",
+        f"{ends[1]:.1f}. Both estimates of log Z are up to {transpose['largest_gap']:.1f} nats apart "
+        f"on the first way and {random['largest_gap']:.1f} on the second",
         f"known to within {gap:.1f} nats only, so after it {after:.2f} is the most and, as far as "
         f"the upper estimate is one, {after - gap:.2f} the least",
     ):
@@ -919,9 +920,12 @@ def test_five_strategies() -> None:
     at = {(r["features"], r["strategy"]): r["curve"][-1]["test"] for r in document["rows"]}
     for name in ("wake-sleep", "procrastination"):
         assert at[2000, name] > at[2000, "denial"]
+    largest = [row for row in document["gradients"] if row["features"] == 2000]
+    over = [1 + (1 - 1 / r["weights"]) / r["calculus_variance"] for r in largest]
     page = " ".join((EXPERIMENTS.parent / "docs" / "results.md").read_text("utf-8").split())
     for sentence in (
         "From 130 to 120,010 weights",
+        f"{statistics.mean(over):.2f} times it with 2,000 features",
         f"with the number of weights to the power of {powers[0]}, of activities with the number of "
         f"features to the power of {powers[1]}",
         f"jitter of activities ends at {at[200, 'activities']:.1f} %, denial at "
