@@ -209,6 +209,26 @@ def test_likelihoods_that_were_saved_in_the_runs_are_there(tmp_path: Path, progr
     assert "Log-likelihoods and the bound" in words(found)
 
 
+def test_strategies_that_were_saved_in_the_runs_are_there_with_their_figures(
+    tmp_path: Path, progress: Any
+) -> None:
+    runs = few(tmp_path / "runs", "pretrain-a.h5")
+    recorded = ROOT / "experiments" / "strategies"
+    shutil.copytree(recorded, runs / "strategies")
+    found = made(runs, progress=progress)
+    assert "to the power of 1.011" in words(found)
+    headings = [text for _, text in found.headings]
+    first = headings.index("Errors by the cost of learning")
+    assert headings[first + 1 : first + 3] == ["Estimates of the gradient", "Five strategies"]
+    for name in ("gradients.png", "errors.png"):
+        drawn = np.asarray(Image.open(recorded / name).convert("L"))
+        assert any(
+            np.array_equal(pixels(picture["src"]), drawn)
+            for picture in found.pictures
+            if picture["src"].startswith("data:image/png;")
+        )
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"rows": [{}], "seed": 0}', '{"rows": 3}'])
 def test_likelihoods_that_are_none_are_named(text: str, tmp_path: Path, progress: Any) -> None:
     runs = few(tmp_path / "runs", "pretrain-a.h5")

@@ -168,6 +168,8 @@ def _draw(
         for files, digits in _by_images(origins, options, troubles)
     ]
     for part in parts.values():
+        for _, _, table in part.tables:
+            part.plates += plates.of_table(table)
         for name in part.section.figures:
             for shelf in shelves:
                 try:
