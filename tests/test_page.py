@@ -548,6 +548,18 @@ def test_figures_need_the_images_that_the_files_were_made_with(
         assert "Printed numbers are of MNIST; these runs are of other images" in words(found)
 
 
+def test_the_page_says_that_cases_were_shuffled(
+    tmp_path: Path, progress: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, found = few(tmp_path, "bp-a.h5"), page.digits_of
+    said = "classes come one after the other in the training file; its cases are shuffled"
+    assert said not in words(made(runs, progress=progress))
+    monkeypatch.setattr(
+        page, "digits_of", lambda *given: dataclasses.replace(found(*given), shuffled=True)
+    )
+    assert said in words(made(runs, progress=progress))
+
+
 def test_a_net_that_was_tested_on_other_cases_has_no_digits(tmp_path: Path, progress: Any) -> None:
     held = checkpoint.load(OLD / "bp-a.h5")
     labels = held.outcome["test_labels"]
