@@ -452,8 +452,8 @@ def test_no_setting_that_was_tried_reaches_the_printed_errors() -> None:
     text = " ".join((EXPERIMENTS.parent / "docs/results.md").read_text("utf-8").split())
     assert (
         f"of [{len(tried)}](../experiments/search/README.md#more-draws), on four draws or more, "
-        f"the best has {best} validation errors of three nets, this recipe {own['validation errors']}; "
-        f"printed are {printed}."
+        f"the best has {best} validation errors of three nets, "
+        f"this recipe {own['validation errors']}; printed are {printed}."
     ) in text
 
 
