@@ -342,6 +342,19 @@ def test_what_was_learned_with_dropout_stands_beyond_the_chapter(
     assert not any(number in r[-1].split(", ") for r in table1[1:])
 
 
+def test_a_random_start_with_all_labels_is_of_no_few_labels(tmp_path: Path, progress: Any) -> None:
+    runs = few(tmp_path)
+    held = checkpoint.load(OLD / "bp-not-pretrained-a-50-labelled.h5")
+    few(runs, "bp-not-pretrained-a-50-labelled.h5")
+    titles = [text for _, text in made(runs, progress=progress).headings]
+    assert "Error rates with few labels" in titles
+    (runs / "bp-not-pretrained-a-50-labelled.h5").unlink()
+    held.lineage["labelled"] = 0
+    checkpoint.save(runs / "bp-random.h5", held)
+    titles = [text for _, text in made(runs, progress=progress).headings]
+    assert "Error rates with few labels" not in titles
+
+
 def test_several_folders_have_a_table_each_and_one_of_all_seeds(
     tmp_path: Path, progress: Any
 ) -> None:
