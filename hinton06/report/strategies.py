@@ -270,7 +270,8 @@ def _table(document: Mapping[str, Any]) -> Table:
         legend=_legend(document), notes=document["notes"], extra=extra,
         records=[_record(row) for row in measurements] or None,
         json_rows=document["rows"],
-        beside={f"{name}.png": partial(_drawn, name, document) for name in ("gradients", "errors")},
+        beside={name: partial(_drawn, name, document) for _, name, _ in _FIGURES},
+        figures=_FIGURES,
         further=_further(document),
     )  # fmt: skip
 
@@ -359,12 +360,27 @@ _MARKED = {
 _PERCENT = (1, 2, 3, 5, 10, 20, 30, 50, 90)
 
 
+_FIGURES = (
+    (
+        "Estimates of the gradient",
+        "gradients.png",
+        "Variances of estimates of the gradient by the number of weights, and those by jitter over "
+        "backpropagation's by what they grow with.",
+    ),
+    (
+        "Five strategies",
+        "errors.png",
+        "Test errors of each strategy by the cost of learning, a panel for each size of net.",
+    ),
+)
+
+
 def _drawn(which: str, document: Mapping[str, Any]) -> bytes:
     """A figure as the bytes of a PNG file."""
     from hinton06.report import curves  # noqa: PLC0415  # Matplotlib is slow to import
 
     with curves.own_style():
-        draw = {"gradients": _draw_gradients, "errors": _draw_errors}[which]
+        draw = {"gradients.png": _draw_gradients, "errors.png": _draw_errors}[which]
         figure = draw(curves.blank, document)
         return curves.saved(figure, "png")
 
