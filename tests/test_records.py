@@ -805,8 +805,8 @@ def test_log_likelihoods() -> None:
         f"the first layer alone is at {random['first_layer']:.1f} nats a training image. The "
         f"second starts as its transpose at {starts[0]:.1f}",
         f"and ends at {ends[0]:.1f}; from random weights it starts at {starts[1]:.1f} and ends at "
-        f"{ends[1]:.1f}. Both estimates of log Z are up to {transpose['largest_gap']:.1f} nats apart "
-        f"on the first way and {random['largest_gap']:.1f} on the second",
+        f"{ends[1]:.1f}. Both estimates of log Z are up to {transpose['largest_gap']:.1f} nats "
+        f"apart on the first way and {random['largest_gap']:.1f} on the second",
         f"known to within {gap:.1f} nats only, so after it {after:.2f} is the most and, as far as "
         f"the upper estimate is one, {after - gap:.2f} the least",
     ):
