@@ -157,12 +157,20 @@ def numbers() -> dict[str, tuple[str, str]]:
     strategies = json.loads((EXPERIMENTS / "strategies" / "strategies.json").read_text("utf-8"))
     powers = ", ".join(f"{fit['slope']:.3f}" for fit in strategies["fits"])
 
-    def compared(*lines: tuple[str, str], source: str = "") -> tuple[str, str]:
-        found = {(row["layers"], row["images"]): row for row in record("compare/baselines")}
+    def compared(*lines: tuple[str, str, str], source: str = "") -> tuple[str, str]:
+        found = {
+            (row["method"], row["layers"], row["images"]): row
+            for row in record("compare/baselines")
+            if (row["layers"], row["cases"]) != ("500-500-2000", "60,000")
+        }
         printed, ours = (
-            "; ".join(found[line][column] for line in lines) for column in ("printed", "test")
+            "; ".join(filter(None, (found[line][column] for line in lines)))
+            for column in ("printed", "test")
         )
-        return printed.removesuffix("; ") + source, ours
+        return printed + source, ours
+
+    random, pretrained = "backpropagation", "pretraining, backpropagation"
+    plain, moved = "as they are", ("affine 1.5 pixels", "elastic 1.5 pixels")
 
     beyond = json.loads((EXPERIMENTS / "beyond" / "beyond.json").read_text("utf-8"))["rows"]
     free, once, gibbs = (methods[name] for name in ("free-energy", "stochastic", "label-gibbs"))
@@ -186,12 +194,19 @@ def numbers() -> dict[str, tuple[str, str]]:
         ),
         "12 translations of each image": (average["printed"], average["test"]),
         "what the chapter compares with": compared(
-            *(("", how) for how in ("as they are", "as they are, 13 versions")),
-            ("800", "as they are"),
+            ("support vectors", "", plain),
+            ("virtual support vectors", "", "as they are, 13 versions"),
+            ("virtual support vectors", "", "deslanted, 13 versions"),
+            (random, "800", plain),
         ),
-        "elastic distortions": compared(
-            *((layers, "elastic 1.5 pixels") for layers in ("800", "500-500-2000")),
-            source=" (Simard et al. 2003)",
+        "affine, elastic distortions": compared(
+            *((random, "800", how) for how in moved), source=" (Simard et al. 2003)"
+        ),
+        "500-500-2000 not pretrained": compared(
+            *((random, "500-500-2000", how) for how in (plain, "13 versions", *moved))
+        ),
+        "the same pretrained": compared(
+            *((pretrained, "500-500-2000", how) for how in (plain, *moved))
         ),
         "1,000 labels": (
             '"helps a lot"',
