@@ -670,6 +670,9 @@ def finetune_pairs(
             raise RunError(f"{classes}, but those of {digits.name} {shown_classes(digits.classes)}")
         theirs = replace(lineages[1], data=other.sha256)
         rest = cases_learned(other, theirs), cases_held_out(other, theirs)
+    for file, own, learned in zip(files, (digits, other), (lineages[0], theirs), strict=True):
+        with naming(file.path):
+            _check_every_class(own, learned)
     call = _Call(context, path, settings, recipe, seed)
     folder = None if other.folder is None else str(other.folder.resolve())
     lineage = files[0].child(
@@ -691,3 +694,11 @@ def finetune_pairs(
         )  # fmt: skip
 
     return call.perform("pairs", "finetune-pairs", Use.PAIRS, lineage, learner)
+
+
+def _check_every_class(digits: Digits, lineage: Lineage) -> None:
+    """One that none learns has no partners, and no features to be recognised by."""
+    learned = digits.train_classes[cases.rows_learned(digits, lineage)]
+    for place in np.setdiff1d(np.arange(digits.n_classes), learned):
+        label = digits.classes[place]
+        raise RunError(f"split {lineage.split} of {digits.name} has no training case of {label}")

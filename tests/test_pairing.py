@@ -35,6 +35,7 @@ from hinton06.pairing import (
 from hinton06.recipes import RECIPES, PairSettings
 from hinton06.recognition import Cases
 from hinton06.streams import Use, stream
+from hinton06.training import RunError
 from hinton06.updates import Step
 
 ROUNDING = reference.rounding(200, size=10)
@@ -419,6 +420,23 @@ def test_what_does_not_go_together_is_one_line(
     fails_in_one_line(run("sample", runs / "pairs-a.h5", "--quiet"), 1, "hinton06 heard")
     fails_in_one_line(run("finetune-pairs", stack, tmp_path / "none.h5"), 2, "none.h5")
     assert not (tmp_path / "no.h5").exists()
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_a_class_that_is_only_held_out_is_named(
+    runs: Path, tmp_path: Path, digits_dir: Path, progress: Any, lacking: int
+) -> None:
+    both = [mnist.read(digits_dir) for _ in range(2)]
+    labels, rows = both[lacking].train_labels.copy(), mnist.split(600, "a").train
+    labels[rows[labels[rows] == 9]] = 4
+    assert (labels == 9).any()
+    both[lacking] = dataclasses.replace(both[lacking], train_labels=labels)
+    context, stack = Context(both[0], progress, 1), runs / "pretrain-a.h5"
+    with pytest.raises(RunError, match="has no training case of 9") as error:
+        experiments.finetune_pairs(
+            context, tmp_path / "no.h5", stack, stack, QUICK, second_digits=both[1]
+        )
+    assert str(error.value).startswith(f"{stack}: split a of ")
 
 
 def test_a_killed_run_of_pairs_ends_with_the_same_bits(
