@@ -163,9 +163,10 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
     what `FineTuning` measures. Source: "Details of the discriminative fine-tuning procedure".
 
     With dropout the rate falls, in `epochs` epochs, to `final_share` of itself, where it stays, and
-    no rule stops learning before: falling, it takes errors and costs along. What is compared with
-    `target`, as all that is measured, is the cost of the whole net, of which nothing is left out;
-    only ``sampled_cost`` is that of what learns. Each epoch gives its ``rate`` as well.
+    no rule stops learning before: falling, it takes errors and costs along. So there is no `target`
+    to reach: without `valid` cases it ends then. All that is measured is of the whole net, of which
+    nothing is left out; only ``sampled_cost`` is that of what learns. Each epoch gives its ``rate``
+    as well.
     """
 
     ask = staticmethod(log_probs)
@@ -185,6 +186,8 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         if self.epoch < self.settings.epochs:
             return None
         if self._target is not None:
+            if self.settings.epochs:
+                return "the rate has fallen"
             met = self.selected.train.cost_per_100 <= self._target
             return f"training cost down to {self._target:.4g} per 100" if met else None
         patience = self.settings.patience
@@ -208,11 +211,12 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
 
         With validation, if errors fall no further; without, if the cost falls on at its mean rate.
         """
+        falling = self.settings.epochs
         if self._target is None:
             expected = self.selected.epoch + self.settings.patience
         else:
-            expected = _reaches(self.train_costs, self._target)
-        soonest = max(self.epoch + 1, self.settings.epochs)
+            expected = falling or _reaches(self.train_costs, self._target)
+        soonest = max(self.epoch + 1, falling)
         return min(max(expected, soonest), self.settings.max_epochs)
 
     def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from hinton06 import directed, likelihood, numerics
 from hinton06.directed import Dreamer
-from hinton06.evaluation import EVERY_CASE, CaseSelection, parts_of
+from hinton06.evaluation import EVERY_CASE, PARTS, CaseSelection, parts_of
 from hinton06.generation import Generator
 from hinton06.likelihood import LogZ, Tick
 from hinton06.loading import Context, RunFile, load
@@ -125,9 +125,10 @@ def _estimated(
         )
     ways = (False, True) if generator.n_labels else (False,)
     found: dict[bool, dict[str, LogP]] = {labelled: {} for labelled in ways}
-    for number, (part, cases) in enumerate(parts.items()):
+    for part, cases in parts.items():
+        place = seed, PARTS.index(part)
         for labelled, values in found.items():
-            logs = _log_weights(generator, cases, labelled, settings.binary, (seed, number))
+            logs = _log_weights(generator, cases, labelled, settings.binary, place)
             error = float(logs.std(ddof=1)) / math.sqrt(len(logs)) if len(logs) > 1 else 0.0
             values[part] = LogP(len(logs), float(logs.mean()) - log_z.value, error)
         tick(asked * len(cases) / whole)

@@ -20,6 +20,7 @@ from hinton06.generation import Generator
 from hinton06.lineage import VALIDATED
 from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, Layer, PairNet, Stack
 from hinton06.numerics import Array
+from hinton06.recipes import PretrainSettings
 from hinton06.recognition import label_log_probs, log_probs
 
 
@@ -46,7 +47,8 @@ class Kind:
     `part` of a recipe are its settings; `model` is the class of what it holds. `recogniser` and
     `generator`, of the model and a layer, raise ValueError with the reason where the model is not
     of that use; `up` are the layers of features, from the pixels up, of the model (label units are
-    left out); `columns`, by role, those that the history of a finished file has.
+    left out); `columns`, by role, those that the history of a finished file has; `rule` names, of
+    the settings, what it learned by.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Kind:
     generator: Callable[[Any, int | None], Generator | Dreamer]
     up: Callable[[Any], tuple[Layer, ...]]
     columns: Callable[[str], tuple[str, ...]]
+    rule: Callable[[Any], str]
 
     def fields(self, model: Any, layer: int, chosen: NDArray[np.intp]) -> Array:
         """The (n_pixels, n) receptive fields of chosen features of a layer, from 1.
@@ -118,6 +121,11 @@ def _of_pairs(_net: PairNet, *_layer: Any) -> Any:
     raise ValueError("what it sees and hears, `hinton06 heard` says")
 
 
+def _divergence(settings: PretrainSettings) -> str:
+    sparse = ", sparse" if settings.sparsity_cost else ""
+    return f"{'persistent ' if settings.persistent else ''}CD-{settings.cd}{sparse}"
+
+
 def _fine_tuned(role: str) -> tuple[str, ...]:
     return ("valid_cost", "valid_errors") if role == VALIDATED else ("train_cost",)
 
@@ -133,6 +141,7 @@ KINDS: Mapping[str, Kind] = {
                 (rbm.weights[: rbm.n_visible - rbm.n_labels], rbm.hidden_bias) for rbm in stack
             ),
             columns=lambda _role: ("recon_error",),
+            rule=_divergence,
         ),
         Kind(
             "classifier", "a fine-tuned classifier", "backprop", Classifier,
@@ -140,6 +149,7 @@ KINDS: Mapping[str, Kind] = {
             generator=_no_generator,
             up=lambda net: tuple(zip(net.weights[:-1], net.biases[:-1], strict=True)),
             columns=_fine_tuned,
+            rule=lambda _settings: "backpropagation",
         ),
         Kind(
             "generative", "a fine-tuned generative net", "wakesleep", DeepBeliefNet,
@@ -147,6 +157,7 @@ KINDS: Mapping[str, Kind] = {
             generator=_net_generator,
             up=lambda net: (*net.recognition, (net.pentop, net.top_bias)),
             columns=_fine_tuned,
+            rule=lambda _settings: "wake-sleep",
         ),
         Kind(
             "directed", "a directed net of wake-sleep", "directed", DirectedNet,
@@ -154,6 +165,7 @@ KINDS: Mapping[str, Kind] = {
             generator=_dreamer,
             up=lambda net: net.recognition,
             columns=lambda _role: ("valid_cost", "valid_errors", "valid_log_p"),
+            rule=lambda _settings: "plain wake-sleep",
         ),
         Kind(
             "pairs", "a net of pairs", "pairs", PairNet,
@@ -161,6 +173,7 @@ KINDS: Mapping[str, Kind] = {
             generator=_of_pairs,
             up=lambda net: net.image.recognition,
             columns=lambda _role: ("rate",),
+            rule=lambda _settings: "wake-sleep",
         ),
     )
 }  # fmt: skip

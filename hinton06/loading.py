@@ -319,14 +319,16 @@ def _check_outcome(found: RunFile) -> None:
         raise ValueError("its outcome test_labels does not fit its test_log_probs")
 
 
+def shuffled(digits: Digits) -> list[str]:
+    """That cases were shuffled, if they were."""
+    why = "classes come one after the other in the training file"
+    line = f"{digits.name}: {why}; its cases are shuffled, always in the same way"
+    return [line] if digits.shuffled else []
+
+
 def remarks(digits: Digits) -> list[str]:
     """What somebody who starts a run should know of the images, and of this installation."""
-    found = []
-    if digits.shuffled:
-        found.append(
-            f"{digits.name}: classes come one after the other in the training file; its cases are "
-            "shuffled, always in the same way"
-        )
+    found = shuffled(digits)
     if digits.sha256 not in mnist.SHIPPED:
         found += _odd_levels(digits)
     if native.KIND == "NumPy":

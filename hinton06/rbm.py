@@ -17,6 +17,8 @@ from hinton06.models import Rbm
 from hinton06.numerics import Array
 from hinton06.updates import Momentum, Step
 
+_NEARLY_ON = 64  # spacings of numbers, from a mean probability to 1
+
 
 def energy(rbm: Rbm, v: Array, h: Array) -> Array:
     """``E(v, h) = -v . visible_bias - h . hidden_bias - v W h``: (n,) nats; p(v, h) ~ exp(-E)."""
@@ -183,7 +185,11 @@ class ContrastiveDivergence:
         """
         q, smallest = np.zeros(h_probs.shape[1], h_probs.dtype), np.finfo(h_probs.dtype)
         numerics.add_sums(h_probs, q, 1 / len(h_probs), 0)
-        variance = np.maximum(q * (1 - q), smallest.tiny / smallest.eps)  # not to divide by 0
+        off = 1 - q
+        # There little but rounding is left of it, while each case still tells.
+        nearly_on = np.flatnonzero(off < _NEARLY_ON * smallest.eps)
+        off[nearly_on] = (1 - h_probs[:, nearly_on]).mean(axis=0)
+        variance = np.maximum(q * off, smallest.tiny / smallest.eps)  # not to divide by 0
         numerics.lessen(h_probs, self._cost * (q - self._target) / variance)
 
     def _go_on(self, v_states: Array, minus_h_probs: Array, rng: Generator) -> None:

@@ -263,7 +263,9 @@ class BackpropSettings(_Checked):
     epochs: int = _with_dropout(
         "Epochs in which the rate falls, linearly, before learning may stop.", 0, 1_000_000, value=0
     )
-    extension_epochs: int = _with_dropout("The same with --extend.", 0, 1_000_000, value=0)
+    extension_epochs: int = _with_dropout(
+        "The same with --extend, which then ends.", 0, 1_000_000, value=0
+    )
     final_share: float = _with_dropout(
         "Rate after these as a share of the first's.", 0, 1, value=1.0
     )
@@ -740,18 +742,18 @@ _TR2006 = Recipe(
             "backprop.pixel_dropout": (0.3, BEYOND),
             "backprop.feature_dropout": ((0.2,), BEYOND),
             "backprop.rate": (0.2, BEYOND),
-            "backprop.epochs": (80, BEYOND),
-            "backprop.final_share": (0.05, BEYOND),
-            "backprop.importance_sampling": (False, BEYOND),
+            "backprop.epochs": (80, ASSUMED),
+            "backprop.final_share": (0.05, ASSUMED),
+            "backprop.importance_sampling": (False, ASSUMED),
             "backprop.all_cases_rate": (0.1, ASSUMED),
-            "backprop.extension_epochs": (20, ASSUMED),
+            "backprop.extension_epochs": (40, ASSUMED),
             "wakesleep.dropout": (True, SRIVASTAVA14),
             "wakesleep.pixel_dropout": (0.3, ASSUMED),
             "wakesleep.feature_dropout": ((0.2,), ASSUMED),
         },
         "translations and dropout": {
             "backprop.epochs": (20, ASSUMED),
-            "backprop.extension_epochs": (5, ASSUMED),
+            "backprop.extension_epochs": (10, ASSUMED),
         },
         "few labels and dropout": {
             "backprop.epochs": (1000, ASSUMED),

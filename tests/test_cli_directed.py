@@ -108,8 +108,11 @@ def test_its_layout_is_as_described(runs: Path) -> None:
 
 
 def test_its_bound_needs_no_log_z(runs: Path, digits_dir: Path) -> None:
-    made = run("likelihood", runs / "ws-a.h5", "--part", "test", "--data", digits_dir, *QUIET,
-               "--json")  # fmt: skip
+    asked = ["likelihood", runs / "ws-a.h5", "--part", "test", "--data", digits_dir, *QUIET]
+    printed = run(*asked).stdout
+    assert "log Z: exact." in printed
+    assert "annealed" not in printed
+    made = run(*asked, "--json")
     assert made.exit_code == 0, made.output
     images, labelled = json.loads(made.stdout)["rows"]
     assert images["learned_by"] == "plain wake-sleep"

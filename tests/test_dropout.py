@@ -322,12 +322,18 @@ def test_after_that_the_chapter_s_rules_stop_it(monkeypatch: pytest.MonkeyPatch)
     while not made.finished():
         run(made, 1)
     assert (made.epoch, made.selected.epoch) == (7, 5)
-    # On all cases: the cost of the whole net, once the rate has fallen.
-    reached = learner(target=1e9, epochs=3)
-    while not reached.finished():
+
+
+@pytest.mark.parametrize("target", [0.0, 1e9])
+def test_on_all_cases_learning_ends_when_the_rate_has_fallen(target: float) -> None:
+    reached = learner(target=target, epochs=3)
+    for epoch in range(3):
+        assert not reached.finished()
+        assert reached.expected_epochs() == 3
         run(reached, 1)
-    assert reached.epoch == 3
-    assert "training cost down to 1e+09" in str(reached.finished())
+        assert reached.epoch == epoch + 1
+    assert reached.finished() == "the rate has fallen"
+    assert not reached.capped
 
 
 def test_masks_have_draws_of_their_own_and_cases_come_as_without() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -47,11 +48,13 @@ def folder(
     top = tmp_path_factory.mktemp("clone")
     write(top / "digits", shipped, 600, to_idx)
     write(top / "more-digits", shipped, 1500, to_idx)
+    rules = [str(path.relative_to(ROOT)) for path in ROOT.glob("experiments/*/rules.mk")]
     for name in (
         "Makefile",
         "pyproject.toml",
         "hinton06/native.c",
         "experiments/unlabelled/plan.py",
+        *rules,
     ):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, top / name)
@@ -115,6 +118,14 @@ def test_make_trains_only_what_is_missing(folder: Path) -> None:
     changed = {name for name in FILES if (runs / name).stat().st_mtime_ns != before[name]}
     assert changed == {"bp-b-extended.h5"}
     assert load(runs / "bp-b-extended.h5").digest == digest
+
+
+def test_make_help_names_every_target(folder: Path) -> None:
+    makefiles = (folder / "Makefile", *folder.glob("experiments/*/rules.mk"))
+    lines = "\n".join(path.read_text() for path in makefiles).replace("\\\n", " ")
+    targets = {name for line in re.findall(r"^\.PHONY: (.*)", lines, re.M) for name in line.split()}
+    shown = re.findall(r"^make ((?:[a-z0-9-]+ )+)", make(folder, "help"), re.M)
+    assert {name for words in shown for name in words.split()} == targets - {"nets"}
 
 
 def test_another_seed_is_another_replica_in_a_folder_of_its_own(folder: Path) -> None:

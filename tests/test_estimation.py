@@ -108,6 +108,15 @@ def test_every_model_is_asked_about_the_same_binary_images(context: Context) -> 
     assert other[0].log_z == same.log_z  # which is exact
 
 
+def test_the_binary_images_of_a_part_do_not_depend_on_what_other_parts_there_are(
+    context: Context,
+) -> None:
+    every = measured(context, "cws-a.h5", seed=3)[0]
+    for part in ("train", "validation", "test"):
+        alone = measured(context, "cws-a.h5", seed=3, selection=CaseSelection((part,)))[0]
+        assert alone.log_ps[part] == every.log_ps[part]
+
+
 @pytest.mark.usefixtures("sampled")
 def test_a_log_z_that_is_sampled_has_both_sides_and_depends_on_the_seed(context: Context) -> None:
     one, same, other = (

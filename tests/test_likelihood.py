@@ -157,6 +157,20 @@ def test_small_steps_add_up_to_a_large_one_in_float32() -> None:
     np.testing.assert_allclose(total, chains.log_ratio(0.0, 1.0), rtol=0, atol=tolerance)
 
 
+def test_rounding_does_not_add_up_in_one_direction_over_thousands_of_small_steps() -> None:
+    """Of features without weights each factor is known."""
+    biases = np.random.default_rng(6).normal(0, 2, 500).astype(np.float32)
+    rbm = Rbm(np.zeros((1, 500), np.float32), np.zeros(1, np.float32), biases)
+    chains = RbmChains(rbm, np.zeros(1, np.float32), np.ones((1, 1)))
+    steps = itertools.pairwise(temperatures(14_500).tolist())
+    (total,) = sum(chains.log_ratio(*step) for step in steps)
+    exact = float(np.logaddexp(0, biases.astype(np.float64)).sum()) - 500 * math.log(2)
+    # What is rounded of a feature is, of all steps together, below log 2; by fewer than 12 digits,
+    # and, for its temperature is, by as many as its input is large.
+    digits = 12 + math.ceil(abs(biases).max())
+    assert total == pytest.approx(exact, abs=reference.rounding(digits, 350.0, np.float32))
+
+
 @pytest.mark.parametrize("n_labels", [0, 3])
 def test_chains_at_the_base_are_drawn_from_it_and_its_sum_is_known(n_labels: int) -> None:
     n, m, base = 20_000, reference.random_machine(6, 5), base_of(6, 5)

@@ -7,14 +7,11 @@ against the package's, kernels against PyTorch.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import importlib
 import importlib.util
-import itertools
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -166,9 +163,31 @@ def test_weights_after_updates_are_those_of_contrastive_divergence(
             np.testing.assert_allclose(theirs.arrays[name][net], array, atol=2000 * 2.0**-24)
         for name, momentum in learner.momenta.items():
             mine = theirs.velocities[name][net]
-            if name == "weights" or STEPS[net].momentum:
-                np.testing.assert_allclose(mine, momentum.velocity, atol=2000 * 2.0**-24)
+            np.testing.assert_allclose(mine, momentum.velocity, atol=2000 * 2.0**-24)
     np.testing.assert_allclose(theirs.errors.sum(1), errors, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_labels", [0, 3])
+@pytest.mark.usefixtures("thresholds")
+def test_updates_without_momentum_leave_no_velocity_to_those_with_some(n_labels: int) -> None:
+    place, rng = Place("cpu"), np.random.default_rng(4)
+    start = [Rbm.random(9 + n_labels, 6, 0.5, rng, n_labels) for _ in STEPS]
+    batch = rng.random((25, 9 + n_labels), np.float32)
+    with place.used():
+        weights = place.put(np.stack([rbm.weights for rbm in start]))
+        theirs = Rbms(place, draws_of(place, 3), weights, 25, n_labels=n_labels)
+        ours = [ContrastiveDivergence(rbm, 25) for rbm in start]
+        for momentum in (0.0, 0.9):
+            step = Step(0.3, momentum, 0.01)
+            theirs.data_buffer(25)[...] = place.put(batch)
+            theirs.learn(25, steps_of(place, [step] * 3))
+            for learner in ours:
+                learner.data_buffer(25)[...] = batch
+                learner.learn(25, rng, step)
+    for net, learner in enumerate(ours):
+        for name, array in learner.rbm.parameters().items():
+            # Two updates, each of sums of at most 50 terms below 1 in size.
+            np.testing.assert_allclose(theirs.arrays[name][net], array, atol=2 * 50 * 2.0**-24)
 
 
 @pytest.mark.usefixtures("thresholds")
@@ -883,42 +902,3 @@ def test_what_is_measured_is_the_whole_net(digits: Digits) -> None:
         found = score(asked, digits.train_labels[valid[net]])
         assert rows[net]["valid_errors"] == found.errors
         assert rows[net]["valid_cost"] == pytest.approx(found.cost_per_100, rel=1e-5)
-
-
-def test_the_search_learns_each_line_to_its_end_and_leaves_out_what_time_does_not_allow(
-    digits: Digits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    place = Place("cpu")
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "experiments" / "beyond")
-    search = importlib.import_module("search")
-    quick = {"layers": (6, 5), "passes": 1, "batch": 25}
-    plan = "# why\n--epochs 7 --batch 25\n\n--rate 0.4 | --no-dropout --max-epochs 8 --batch 25\n"
-    lines = search.read_plan(plan, quick)
-    assert [line.backprop.dropout for line in lines] == [True, False]
-    assert [line.pretrain.rate for line in lines] == [0.1, 0.4]
-    assert lines[0].backprop.pixel_dropout == 0.3
-    jobs = [search.Job(line, 0, split) for line in lines for split in "ab"]
-    arrays = place.put(digits.train_images), place.put(digits.train_labels.astype(np.int64))
-    stacks = search.learn_stacks(jobs, place, digits, arrays)
-    nets = [stacks[job.line.pretrain, job.seed, job.split] for job in jobs]
-    # Ten seconds an epoch of four nets: after six, 2.5 s for each epoch of each net.
-    for seconds, kept in ((1000.0, jobs), (68.0, jobs[:2])):
-        learner = search.begin(jobs, nets, place, digits, arrays)
-        learner_epoch, clock = learner.run_epoch, itertools.count(10, 10)
-        now = [0.0]
-
-        def epoch(tick: Any, own: Any = learner_epoch, clock: Any = clock, now: Any = now) -> Any:
-            now[0] = next(clock)
-            return own(tick)
-
-        learner.run_epoch = epoch
-        monkeypatch.setattr(search.time, "monotonic", lambda now=now: now[0])
-        found = search.search(list(jobs), learner, tmp_path / "found.csv", seconds)
-        monkeypatch.undo()
-        rows = list(csv.DictReader((tmp_path / "found.csv").read_text("utf-8").splitlines()))
-        assert list(found) == kept
-        assert [(row["line"], row["split"]) for row in rows] == [
-            (str(job.line.number), job.split) for job in kept
-        ]
-        epochs = {"1": 7, "2": 8} if kept == jobs else {"1": 7}
-        assert {row["line"]: int(row["epochs"]) for row in rows} == epochs

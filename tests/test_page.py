@@ -209,6 +209,26 @@ def test_likelihoods_that_were_saved_in_the_runs_are_there(tmp_path: Path, progr
     assert "Log-likelihoods and the bound" in words(found)
 
 
+def test_strategies_that_were_saved_in_the_runs_are_there_with_their_figures(
+    tmp_path: Path, progress: Any
+) -> None:
+    runs = few(tmp_path / "runs", "pretrain-a.h5")
+    recorded = ROOT / "experiments" / "strategies"
+    shutil.copytree(recorded, runs / "strategies")
+    found = made(runs, progress=progress)
+    assert "to the power of 1.011" in words(found)
+    headings = [text for _, text in found.headings]
+    first = headings.index("Errors by the cost of learning")
+    assert headings[first + 1 : first + 3] == ["Estimates of the gradient", "Five strategies"]
+    for name in ("gradients.png", "errors.png"):
+        drawn = np.asarray(Image.open(recorded / name).convert("L"))
+        assert any(
+            np.array_equal(pixels(picture["src"]), drawn)
+            for picture in found.pictures
+            if picture["src"].startswith("data:image/png;")
+        )
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"rows": [{}], "seed": 0}', '{"rows": 3}'])
 def test_likelihoods_that_are_none_are_named(text: str, tmp_path: Path, progress: Any) -> None:
     runs = few(tmp_path / "runs", "pretrain-a.h5")
@@ -320,6 +340,19 @@ def test_what_was_learned_with_dropout_stands_beyond_the_chapter(
     (table1,) = [rows for rows in found.tables.values() if rows[0][:1] == ["network"]]
     (number,) = [r[0] for r in found.tables["files"] if r[1:2] == ["bp-dropout-a.h5"]]
     assert not any(number in r[-1].split(", ") for r in table1[1:])
+
+
+def test_a_random_start_with_all_labels_is_of_no_few_labels(tmp_path: Path, progress: Any) -> None:
+    runs = few(tmp_path)
+    held = checkpoint.load(OLD / "bp-not-pretrained-a-50-labelled.h5")
+    few(runs, "bp-not-pretrained-a-50-labelled.h5")
+    titles = [text for _, text in made(runs, progress=progress).headings]
+    assert "Error rates with few labels" in titles
+    (runs / "bp-not-pretrained-a-50-labelled.h5").unlink()
+    held.lineage["labelled"] = 0
+    checkpoint.save(runs / "bp-random.h5", held)
+    titles = [text for _, text in made(runs, progress=progress).headings]
+    assert "Error rates with few labels" not in titles
 
 
 def test_several_folders_have_a_table_each_and_one_of_all_seeds(
@@ -526,6 +559,18 @@ def test_figures_need_the_images_that_the_files_were_made_with(
         assert "Learning curves" in [text for _, text in found.headings]
         assert "Figure 3" not in [text for _, text in found.headings]
         assert "Printed numbers are of MNIST; these runs are of other images" in words(found)
+
+
+def test_the_page_says_that_cases_were_shuffled(
+    tmp_path: Path, progress: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, found = few(tmp_path, "bp-a.h5"), page.digits_of
+    said = "classes come one after the other in the training file; its cases are shuffled"
+    assert said not in words(made(runs, progress=progress))
+    monkeypatch.setattr(
+        page, "digits_of", lambda *given: dataclasses.replace(found(*given), shuffled=True)
+    )
+    assert said in words(made(runs, progress=progress))
 
 
 def test_a_net_that_was_tested_on_other_cases_has_no_digits(tmp_path: Path, progress: Any) -> None:

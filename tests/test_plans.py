@@ -169,6 +169,25 @@ def test_layers_have_settings_of_their_own(plans: Any) -> None:
     assert not recipe_of(plans, "| --no-importance-sampling").backprop.importance_sampling
 
 
+def test_dropout_brings_its_own_values(plans: Any) -> None:
+    text = "| --dropout --feature-dropout 0.1,0.2,0.3"
+    values = RECIPES["tr2006"].settings("backprop", ("dropout",))
+    expected = dataclasses.replace(values, feature_dropout=(0.1, 0.2, 0.3))
+    assert recipe_of(plans, text).backprop == expected
+    assert expected.epochs != RECIPES["tr2006"].backprop.epochs
+
+
+def test_nets_with_dropout_are_not_stopped_before_the_rate_has_fallen(
+    run: Any, tmp_path: Path
+) -> None:
+    dropped = f"{SHORT} | --dropout --batch 16 --epochs 6 --patience 1 --max-epochs 8"
+    (tmp_path / "plan.txt").write_text(f"{dropped}\n{dropped} --pixel-dropout 0\n")
+    rows = run()
+    assert {row["epochs"] for row in rows} <= {"6", "7", "8"}
+    costs = {(r["finetune-bp"], r["seed"], r["split"]): r["lowest_valid_cost"] for r in rows}
+    assert len(set(costs.values())) == len(costs) == 12
+
+
 def test_a_stack_ends_with_running_means(
     plans: Any, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +247,9 @@ def test_layers_can_have_rates_of_their_own(
         ("--rate x |", "--rate: no value that it can have"),
         ("--rate |", "--rate: no value that it can have"),
         ("--rate -1 |", "rate lies between 0 and 1000"),
+        ("| --rate x", "'x' is not a valid"),
+        ("| --momentum 2", "2.0 is not in the range"),
+        ("| --dropout --max-norm -1", "-1.0 is not in the range"),
         ("--passes 1,2 |", "passes: 2 values for 3 layers"),
         ("| --layer-rates 1,1", "layer_rates: 2 values for 4 layers"),
     ],
@@ -258,6 +280,12 @@ def test_recorded_plans_are_of_the_recorded_recipes(plans: Any, number: int) -> 
     with (SEARCH / "many" / f"{number}.csv").open(encoding="utf-8") as file:
         recorded = {(row["pretrain"], row["finetune-bp"]) for row in csv.DictReader(file)}
     assert {line.texts for line in plan} == recorded
+
+
+def test_the_plan_of_dropout_is_read(plans: Any) -> None:
+    lines = plans.read_plan(SEARCH.parent / "beyond" / "plan.txt", RECIPES["tr2006"])
+    assert all(line.backprop.dropout for line in lines)
+    assert len({line.texts for line in lines}) == len(lines) > 2
 
 
 # -- other folders of images ---------------------------------------------------------------------

@@ -515,6 +515,30 @@ def test_features_that_are_always_on_or_off_are_divided_by_no_zero(dtype: Any, k
     assert all(np.isfinite(part).all() for part in change), kind
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("least", [11.0, 13.0, 14.0, 16.5])
+def test_a_mean_that_rounds_to_one_does_not_hide_how_far_each_case_is_from_it(
+    dtype: Any, least: float, kind: str
+) -> None:
+    """A feature that is surely on in all cases but one; of so many cases the loops in C sum."""
+    n, cost = 100, 0.3
+    cases = np.ones((n, 1), dtype)
+    cases[0] = 0
+    changes = []
+    for own in (0.0, cost):
+        rbm = Rbm(np.full((1, 1), 20 - least, dtype), np.zeros(1, dtype), np.full(1, least, dtype))
+        changes.append(learn_from(rbm, cases, np.random.default_rng(18), sparsity=(0.1, own)))
+    inputs = np.where(cases[:, 0] == 1, 20.0, least)
+    on, off = 1 / (1 + np.exp(-inputs)), 1 / (1 + np.exp(inputs))
+    slope = cost * (on.mean() - 0.1) / (on.mean() * off.mean()) * (on * off).mean()
+    moved = float(changes[1].hidden_bias[0] - changes[0].hidden_bias[0])
+    # Each h, and near 1 its sum, is off by a few digits, which tell by what is left of 1 - h; what
+    # moves is a bias below 20, in two runs.
+    eps = float(np.finfo(dtype).eps)
+    apart = (n if off.mean() > 64 * eps else 2 / n) * eps / off.mean()
+    assert moved == pytest.approx(-slope, rel=apart + 2 * 20 * eps / slope), kind
+
+
 # -- learning --------------------------------------------------------------------------------
 
 

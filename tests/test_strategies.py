@@ -355,7 +355,7 @@ def test_a_study_that_is_damaged_in_a_row_is_refused(measure: Measure, tmp_path:
 
 
 def test_a_run_whose_numbers_overflow_makes_every_case_an_error(
-    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    measure: Measure, tiny_digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And ends nothing: what is measured after it is as without it."""
     own, number = Calculus.update, NAMES.index("calculus")
@@ -367,7 +367,9 @@ def test_a_run_whose_numbers_overflow_makes_every_case_an_error(
 
     monkeypatch.setattr(Calculus, "update", update)
     rates = replace(TINY, rates=(10.0,), draws=1)
-    rows = rows_of(measure(tmp_path / "measured.h5", rates))
+    path = tmp_path / "measured.h5"
+    file = measure(path, rates)
+    rows = rows_of(file)
     trial, *run = [row for row in rows if row.get("strategy") == number]
     assert (trial["valid_errors"], trial["test_errors"]) == (100, 200)
     errors = [(row["valid_errors"], row["test_errors"]) for row in run]
@@ -376,6 +378,11 @@ def test_a_run_whose_numbers_overflow_makes_every_case_an_error(
     assert run[-1]["passes"] < 1000  # none is spent on what is lost
     assert (200 - rows[-1]["test_errors"]) > 0
     assert rows[-1]["part"] == SUPPORT
+    table = report.table(path, file, tiny_digits)
+    (shown,) = [row for row in table.rows if row["strategy"] == "calculus"]
+    assert (shown["last_test"], shown["last_test_low"]) == (100, 100)
+    drawn: Any = table.beside["errors.png"]
+    assert drawn().startswith(b"\x89PNG")
 
 
 def test_without_scikit_learn_all_else_is_measured_and_a_note_says_so(

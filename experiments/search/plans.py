@@ -4,7 +4,8 @@
     python experiments/search/many_table.py runs/1.csv
 
 A line of the plan is a recipe, ``pretrain options | finetune-bp options``, each as hinton06 spells
-them; a value with commas has a part for each layer. Lines of the same pretraining share stacks.
+them; a value of pretrain with commas has a part for each layer. Lines of the same pretraining share
+stacks.
 Beside hinton06's there are ``--hidden-bias`` and ``--visible-bias log-odds``, where biases start,
 ``--averaging`` (passes over which a layer's parameters are averaged) and ``--layer-rates`` (shares
 of the rate of backpropagation, bottom to top).
@@ -28,11 +29,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import torch
 
 from hinton06 import cases, loading
-from hinton06.cli.options import NUMBERS
+from hinton06.cli.options import NUMBERS, recipe_options
+from hinton06.learning import asked_of
 from hinton06.many.classifiers import Classifiers, gathered
 from hinton06.many.place import DEVICES, Draws, Place
 from hinton06.many.rbms import Stacks
@@ -43,11 +46,8 @@ from hinton06.recipes import RECIPES, BackpropSettings, PretrainSettings, parse_
 from hinton06.streams import Use
 from hinton06.training import RunError
 
-EXTRA: dict[str, dict[str, Any]] = {
-    "pretrain": {"hidden_bias": 0.0, "visible_bias": "zero", "averaging": 0.0},
-    "backprop": {"layer_rates": 1.0},
-}
-"""Options of a plan that hinton06 does not have."""
+EXTRA: dict[str, Any] = {"hidden_bias": 0.0, "visible_bias": "zero", "averaging": 0.0}
+"""Options of pretraining in a plan that hinton06 does not have."""
 SINGLE = {"optimiser", "line_searches", "top_only_epochs", "updates", "cd", "persistent", "start"}
 """Settings of hinton06 that only the learners of single nets have."""
 AVERAGED_EVERY = 25
@@ -74,10 +74,9 @@ class Line:
     shares: list[float]
 
 
-def parse(text: str, part: str, recipe: Any) -> dict[str, list[Any]]:
-    """A command's options: the values of each name, one for all layers or one for each."""
-    settings = getattr(recipe, part)
-    defaults = dataclasses.asdict(settings) | EXTRA[part]
+def parse(text: str, recipe: Any) -> dict[str, list[Any]]:
+    """Options of pretraining: the values of each name, one for all layers or one for each."""
+    defaults = dataclasses.asdict(recipe.pretrain) | EXTRA
     found: dict[str, list[Any]] = {}
     words = iter(shlex.split(text))
     for word in words:
@@ -116,24 +115,43 @@ def settings_of(settings: Any, given: dict[str, list[Any]], n: int) -> list[Any]
     ]
 
 
+def backprop_of(text: str, recipe: Any, n_layers: int) -> tuple[BackpropSettings, list[float]]:
+    """Settings of backpropagation, and each layer's share of the rate."""
+
+    @click.command("finetune-bp")
+    @recipe_options("backprop")
+    @click.option("--layer-rates", default="1")
+    def command(**given: Any) -> dict[str, Any]:
+        return given
+
+    try:
+        given = command.main(shlex.split(text), command.name, standalone_mode=False)
+        shares = [float(share) for share in given["layer_rates"].split(",")]
+    except (click.ClickException, ValueError) as error:
+        raise SystemExit(getattr(error, "message", str(error))) from None
+    for name in SINGLE:
+        if given.get(name) is not None:
+            raise SystemExit(f"no setting --{name.replace('_', '-')}")
+    return asked_of(recipe, "backprop", given), each(shares, "layer_rates", n_layers)
+
+
 def line_of(text: str, recipe: Any) -> Line:
     """A line of the plan."""
     before, bar, after = (part.strip() for part in text.partition("|"))
     if not bar:
         raise SystemExit("a line of the plan is: pretrain options | finetune-bp options")
-    pretrain, backprop = parse(before, "pretrain", recipe), parse(after, "backprop", recipe)
+    pretrain = parse(before, recipe)
     n = len(pretrain.get("layers", [recipe.pretrain.layers])[0])
     hidden, visible, averaging = (
-        each(pretrain.get(name, [default]), name, n) for name, default in EXTRA["pretrain"].items()
+        each(pretrain.get(name, [default]), name, n) for name, default in EXTRA.items()
     )
-    shares = each(backprop.get("layer_rates", [1.0]), "layer_rates", n + 1)
     try:
         layers = settings_of(recipe.pretrain, pretrain, n)
-        (settings,) = settings_of(recipe.backprop, backprop, 1)
+        backprop, shares = backprop_of(after, recipe, n + 1)
     except ValueError as error:
         raise SystemExit(f"{text}: {error}") from None
     biases = list(zip(hidden, visible, strict=True))
-    return Line((before, after), layers, settings, biases, averaging, shares)
+    return Line((before, after), layers, backprop, biases, averaging, shares)
 
 
 def read_plan(path: Path, recipe: Any) -> list[Line]:
@@ -226,7 +244,7 @@ class Search:
         learner = Classifiers(
             self.place, self._draws(nets, Use.BACKPROP), [line.backprop] * len(nets),
             gathered(self.place, start), self.images, self.labels, self._rows(nets, "train"),
-            self._rows(nets, "valid"), rate_shares=shares,
+            self._rows(nets, "valid"), rate_shares=shares, masks=self._draws(nets, Use.DROPOUT),
         )  # fmt: skip
         left = list(nets)
         while left:

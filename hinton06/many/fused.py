@@ -139,7 +139,7 @@ def _move_bias(bias, velocity, step, net, at, total, n, own):
     """``updates.Momentum`` of biases."""
     rate, momentum = tl.load(step + net * 3) / n, tl.load(step + net * 3 + 1)
     new = momentum * tl.load(velocity + at, mask=own, other=0.0) + rate * total
-    tl.store(velocity + at, new, mask=own)
+    tl.store(velocity + at, tl.where(momentum > 0, new, 0.0), mask=own)
     tl.store(bias + at, tl.load(bias + at, mask=own, other=0.0) + new, mask=own)
 
 

@@ -36,8 +36,9 @@ def fire(inputs: Tensor, bias: Tensor, draws: Any, states: Tensor) -> None:
 def _move(parameter: Tensor, velocity: Tensor, gradient: Tensor, n: int, step: Tensor) -> None:
     """``updates.Momentum`` of biases."""
     rate, momentum = step[:, :1] / n, step[:, 1:2]
-    velocity.copy_(momentum * velocity + rate * gradient)
-    parameter.add_(velocity)
+    new = momentum * velocity + rate * gradient
+    parameter.add_(new)
+    velocity.copy_(torch.where(momentum > 0, new, 0))  # as in `grow`
 
 
 def visible(

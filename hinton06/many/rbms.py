@@ -24,8 +24,9 @@ _CHUNK = 1000
 
 def move(parameter: Tensor, velocity: Tensor, gradient: Tensor, n: int, step: Tensor) -> None:
     """``updates.Momentum`` of biases: (nets, units), by gradients summed over n cases."""
-    velocity.copy_(step[:, 1:2] * velocity + step[:, :1] / n * gradient)
-    parameter.add_(velocity)
+    new = step[:, 1:2] * velocity + step[:, :1] / n * gradient
+    parameter.add_(new)
+    velocity.copy_(torch.where(step[:, 1:2] > 0, new, 0))  # without momentum none is left for later
 
 
 def steps_of(place: Place, steps: Sequence[Step]) -> Tensor:

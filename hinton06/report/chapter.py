@@ -12,7 +12,7 @@ from hinton06.lineage import PRETRAINED
 from hinton06.loading import RunFile
 from hinton06.report.files import conditions
 
-_FEW = {"labelled", "images", "random_start"}
+_FEW = {"labelled", "images"}
 
 
 @dataclass(frozen=True)

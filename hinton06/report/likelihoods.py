@@ -11,7 +11,7 @@ from hinton06 import mnist, provenance, records
 from hinton06.estimation import Likelihood
 from hinton06.evaluation import PARTS, CaseSelection
 from hinton06.likelihood import Estimate
-from hinton06.recipes import LikelihoodSettings, PretrainSettings
+from hinton06.recipes import LikelihoodSettings
 from hinton06.records import Tree
 from hinton06.report.files import NoRunsError, ReportError
 from hinton06.report.table import Column, Row, Table
@@ -62,7 +62,8 @@ def table(
     """A row for each model; saved with the settings, and the versions of this installation."""
     made = {"settings": dataclasses.asdict(settings), "seed": seed, "threads": threads}
     made |= {"cases": selection.cases, "provenance": provenance.describe()}
-    return _table(list(map(_row, found)), _legend(settings, selection.cases, seed), made)
+    rows = list(map(_row, found))
+    return _table(rows, _legend(rows, settings, selection.cases, seed), made)
 
 
 def saved(folder: Path) -> Table:
@@ -77,7 +78,7 @@ def saved(folder: Path) -> Table:
             document = json.loads(path.read_text("utf-8"))
             settings = records.from_tree(LikelihoodSettings, document["settings"], "setting")
             rows += document["rows"]
-            legend += _legend(settings, document.get("cases"), document["seed"])
+            legend += _legend(document["rows"], settings, document.get("cases"), document["seed"])
             _table(rows, legend, {}).markdown()  # all that a row must have is there
         except FileNotFoundError:
             continue
@@ -98,7 +99,9 @@ def _table(rows: list[Tree], legend: list[str], made: Tree) -> Table:
     return Table(columns, rows, name="likelihood", legend=legend, notes=notes, extra=made)
 
 
-def _legend(settings: LikelihoodSettings, cases: int | None, seed: int) -> list[str]:
+def _legend(
+    rows: list[Tree], settings: LikelihoodSettings, cases: int | None, seed: int
+) -> list[str]:
     grey = "drawn with their grey values as probabilities" if settings.binary == "drawn" else (
         "on from a grey value of one half"
     )  # fmt: skip
@@ -109,10 +112,17 @@ def _legend(settings: LikelihoodSettings, cases: int | None, seed: int) -> list[
     back = (
         f"by the way back, from training images after {settings.rounds:,} rounds of Gibbs sampling"
     )
+    lower, log_z = "", "log Z: exact."
+    if any(not row["exact"] for row in rows):
+        lower = " With log Z from above it is lower by the gap."
+        log_z = (
+            f"log Z: exact, or {sampled}. From above: {back}, as far as these are the model's "
+            "samples."
+        )
     lines = [
         "Nats. log p: mean over images, in brackets one standard error; of more than one layer a "
-        "lower bound on it. With log Z from above it is lower by the gap.",
-        f"log Z: exact, or {sampled}. From above: {back}, as far as these are the model's samples.",
+        f"lower bound on it.{lower}",
+        log_z,
         f"Pixels are binary: {grey}, by seed {seed}.",
     ]
     if cases is not None:
@@ -130,13 +140,10 @@ def _note(row: Row) -> str:
 
 def _row(found: Likelihood) -> Tree:
     """Everything that was measured of one model, by name."""
-    file, log_z, settings = found.file, found.log_z, found.file.settings
+    file, log_z = found.file, found.log_z
     model, sizes = file.model, [file.model.n_pixels, *(len(b) for _, b in file.kind.up(file.model))]
     n_layers = found.layer or len(sizes) - 1
-    learned_by = "plain wake-sleep" if file.kind.name == "directed" else "wake-sleep"
-    if isinstance(settings, PretrainSettings):
-        learned_by = f"{'persistent ' if settings.persistent else ''}CD-{settings.cd}"
-        learned_by += ", sparse" if settings.sparsity_cost else ""
+    learned_by = file.kind.rule(file.settings)
     labels = model.n_classes if n_layers == len(sizes) - 1 else 0
     on_mnist = file.lineage.data == mnist.SHA256 and not labels and n_layers == 1
     row: Tree = {

@@ -15,7 +15,7 @@ from typing import Any
 
 from hinton06 import mnist, pages, provenance
 from hinton06.checkpoint import CheckpointError
-from hinton06.loading import Context, RunFile, digits_of
+from hinton06.loading import Context, RunFile, digits_of, shuffled
 from hinton06.mnist import DataError, Digits
 from hinton06.recipes import RECIPES
 from hinton06.records import Tree
@@ -84,7 +84,7 @@ def make(folders: Sequence[Path], progress: Progress, options: PageOptions = Pag
         part.tables += made
         if not made:
             part.lacking.append(report)
-    _draw(parts, origins, progress, options, troubles)
+    images = _draw(parts, origins, progress, options, troubles)
     if not parts[_BEYOND.title].tables:
         del parts[_BEYOND.title]
     lacking = [report for part in parts.values() for report in part.lacking]
@@ -94,7 +94,7 @@ def make(folders: Sequence[Path], progress: Progress, options: PageOptions = Pag
         version=provenance.version(),
         folders=list(map(str, origins.folders)),
         facts=_facts(origins),
-        cautions=_cautions(origins),
+        cautions=_cautions(origins, images),
         parts=[_part(number, part, origins) for number, part in enumerate(parts.values(), 1)],
         files=origins.described(),
         origins=origins,
@@ -154,20 +154,25 @@ def _titles(part: _Part) -> list[str]:
 def _draw(
     parts: Mapping[str, _Part], origins: Origins, progress: Progress, options: PageOptions,
     troubles: list[str],
-) -> None:  # fmt: skip
-    """Give each section its figures, of each set of images, and learning curves of each folder."""
+) -> list[Digits]:  # fmt: skip
+    """Give each section its figures, of each set of images, and learning curves of each folder.
+
+    Returns the images that are there.
+    """
     try:
         from hinton06.report import plates  # noqa: PLC0415  # Matplotlib is slow to import
         from hinton06.report.figures import FigureOptions  # noqa: PLC0415
     except (ImportError, ReportError) as error:
         troubles.append(f"figures, drawn by Matplotlib: {error}")
-        return
+        return []
     wanted = FigureOptions(gibbs=options.gibbs, seed=options.seed)
     shelves = [
         plates.Shelf(files, Context(digits, progress, options.threads), wanted)
         for files, digits in _by_images(origins, options, troubles)
     ]
     for part in parts.values():
+        for _, _, table in part.tables:
+            part.plates += plates.of_table(table)
         for name in part.section.figures:
             for shelf in shelves:
                 try:
@@ -181,6 +186,7 @@ def _draw(
         for _, own in groupby(learned, key=lambda file: file.path.parent):
             curves = plates.learning_curves(list(own))
             part.plates += [curves] if curves is not None else []
+    return [shelf.context.digits for shelf in shelves]
 
 
 def _by_images(
@@ -292,7 +298,7 @@ def _images(file: RunFile) -> str:
     return f"{Path(folder).name if folder else 'others'} ({file.lineage.data[:12]})"
 
 
-def _cautions(origins: Origins) -> list[str]:
+def _cautions(origins: Origins, images: Sequence[Digits]) -> list[str]:
     """Why measured numbers may not be what the printed ones are of."""
     found = []
     others = dict.fromkeys(_images(f) for f in origins.files if f.lineage.data != mnist.SHA256)
@@ -302,7 +308,7 @@ def _cautions(origins: Origins) -> list[str]:
         )
     if any(file.recipe == "quick" for file in origins.files):
         found.append(f"Recipe quick is {RECIPES['quick'].about}.")
-    return found
+    return found + [f"{line}." for digits in images for line in shuffled(digits)]
 
 
 def _made_by(report: Report) -> str:

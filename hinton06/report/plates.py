@@ -28,6 +28,7 @@ from hinton06.report.figures import (
     side_by_side,
 )
 from hinton06.report.files import ReportError, conditions
+from hinton06.report.table import Table
 
 MOST_CURVES = 10
 """Files in one picture of learning curves: there are so many colours."""
@@ -211,6 +212,17 @@ def _digit(digits: Digits, case: int, *words: str) -> Picture:
     url = pages.data_url(grids.png(grids.ink(image)), "image/png")
     about = f"test case {case + 1:,}, of class {digits.test_labels[case]}"
     return Picture(url, about, words)
+
+
+def of_table(table: Table) -> list[Plate]:
+    """The figures that a table has beside it."""
+    return [_beside(table, *each) for each in table.figures]
+
+
+def _beside(table: Table, title: str, name: str, about: str) -> Plate:
+    content = table.beside[name]()
+    assert isinstance(content, bytes)
+    return Plate(title, about, (), [Picture(pages.data_url(content, "image/png"), about)])
 
 
 def learning_curves(files: Sequence[RunFile]) -> Plate | None:

@@ -250,7 +250,9 @@ def _table(document: Mapping[str, Any]) -> Table:
     for row in document["rows"]:
         cells = {key: value for key, value in row.items() if key != "curve"}
         for name, share in (("first", 1e-2), ("second", 1e-1), ("last", 1.0)):
-            point = next(p for p in row["curve"] if p["passes"] >= share * whole * (1 - 1e-9))
+            reached = [p for p in row["curve"] if p["passes"] >= share * whole * (1 - 1e-9)]
+            # Of a run whose numbers overflowed the last point: it spends no more.
+            point = (reached or row["curve"][-1:])[0]
             cells |= {f"{name}_{key}": value for key, value in point.items()}
         rows.append(cells)
     columns = (
@@ -268,7 +270,8 @@ def _table(document: Mapping[str, Any]) -> Table:
         legend=_legend(document), notes=document["notes"], extra=extra,
         records=[_record(row) for row in measurements] or None,
         json_rows=document["rows"],
-        beside={f"{name}.png": partial(_drawn, name, document) for name in ("gradients", "errors")},
+        beside={name: partial(_drawn, name, document) for _, name, _ in _FIGURES},
+        figures=_FIGURES,
         further=_further(document),
     )  # fmt: skip
 
@@ -357,12 +360,27 @@ _MARKED = {
 _PERCENT = (1, 2, 3, 5, 10, 20, 30, 50, 90)
 
 
+_FIGURES = (
+    (
+        "Estimates of the gradient",
+        "gradients.png",
+        "Variances of estimates of the gradient by the number of weights, and those by jitter over "
+        "backpropagation's by what they grow with.",
+    ),
+    (
+        "Five strategies",
+        "errors.png",
+        "Test errors of each strategy by the cost of learning, a panel for each size of net.",
+    ),
+)
+
+
 def _drawn(which: str, document: Mapping[str, Any]) -> bytes:
     """A figure as the bytes of a PNG file."""
     from hinton06.report import curves  # noqa: PLC0415  # Matplotlib is slow to import
 
     with curves.own_style():
-        draw = {"gradients": _draw_gradients, "errors": _draw_errors}[which]
+        draw = {"gradients.png": _draw_gradients, "errors.png": _draw_errors}[which]
         figure = draw(curves.blank, document)
         return curves.saved(figure, "png")
 

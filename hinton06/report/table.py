@@ -74,10 +74,11 @@ class Table:
     column's text stands, on a terminal, once above the rows that share it. `strong` rows are bold
     in Markdown; on a terminal the others are dim. As CSV the `records` are written, if not the
     rows; as JSON the `json_rows`, if not the records, and the `extra`: how the files were made.
-    Files `beside` it are saved with the table: their content, by name. `sources` are the files that
-    each row is measured from, none for a row in print; None where the table does not say.
-    `further` tables say more of the same
-    records: they stand below, each under its title, on a terminal and in Markdown.
+    Files `beside` it are saved with the table: their content, by name. `figures` are pictures that
+    a page has too, as PNG: title, name beside it, what it shows. `sources` are the files that each
+    row is measured from, none for a row in print; None where the table does not say. `further`
+    tables say more of the same records: they stand below, each under its title, on a terminal and
+    in Markdown.
     """
 
     columns: Sequence[Column]
@@ -92,6 +93,7 @@ class Table:
     json_rows: Sequence[Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     beside: Mapping[str, Callable[[], bytes | str]] = field(default_factory=dict)
+    figures: Sequence[tuple[str, str, str]] = ()
     sources: Sequence[Sequence[RunFile]] | None = None
     further: Sequence[Table] = ()
 

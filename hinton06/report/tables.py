@@ -143,7 +143,7 @@ TABLES = (
         """,
         "Using extra unlabeled data",
         "unlabelled",
-        of=frozenset({"labelled", "images", "random_start"}),
+        of=frozenset({"labelled", "images"}),
     ),
     Report(
         "",

@@ -1,0 +1,36 @@
+#   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
+
+LIKELY    = $(RUNS)/likelihood
+ESTIMATED = $(foreach table,rbms layers wake-sleep,$(LIKELY)/$(table)/likelihood.json) $(LIKELY)/starts.json
+
+.PHONY: likelihood
+.PRECIOUS: $(foreach name,cd-25 persistent random transpose,$(LIKELY)/$(name).h5)
+
+likelihood: .venv/installed
+	$(PARALLEL) $(ESTIMATED)
+
+$(LIKELY)/cd-25.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --layers 500 --cd 25 --track 10 --out $@ $(START)
+
+$(LIKELY)/persistent.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --layers 500 --persistent --track 10 --out $@ $(START)
+
+# Above one first layer, two starts of the second.
+$(LIKELY)/random.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --layers 500-784 --persistent --track 5 --out $@ $(START)
+
+$(LIKELY)/transpose.h5: $(LIKELY)/random.h5
+	$(HINTON06) pretrain --split a --layers 500-784 --persistent --track 5 --start transpose --on $< \
+		--out $@ $(GO_ON)
+
+$(LIKELY)/starts.json: $(LIKELY)/random.h5 $(LIKELY)/transpose.h5
+	$(BIN)/python experiments/likelihood/starts.py $^ --out $(@D)
+
+$(LIKELY)/rbms/likelihood.json: $(RUNS)/pretrain-a.h5 $(LIKELY)/cd-25.h5 $(LIKELY)/persistent.h5
+	$(HINTON06) likelihood $^ --layer 1 --save $(@D) --threads $(or $(THREADS),1)
+
+$(LIKELY)/layers/likelihood.json: $(RUNS)/pretrain-a.h5 $(LIKELY)/random.h5 $(LIKELY)/transpose.h5
+	$(HINTON06) likelihood $^ --save $(@D) --threads $(or $(THREADS),1)
+
+$(LIKELY)/wake-sleep/likelihood.json: $(RUNS)/pretrain-labels-a.h5 $(RUNS)/cws-a.h5
+	$(HINTON06) likelihood $^ --layer 3 --save $(@D) --threads $(or $(THREADS),1)

@@ -1,0 +1,10 @@
+#   make bench        how near to the bare matrix products each learner is
+
+.PHONY: bench
+
+bench: .venv/installed-bench
+	$(BIN)/python experiments/speed/bench.py --record experiments/speed
+
+.venv/installed-bench: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@touch $@

@@ -1,0 +1,6 @@
+#   make strategies   five strategies for learning features, variances and errors by cost
+
+.PHONY: strategies
+
+strategies: .venv/installed
+	@$(HINTON06) strategies --out $(RUNS)/strategies/measured.h5 --save $(RUNS)/strategies $(START)

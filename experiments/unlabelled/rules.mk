@@ -1,0 +1,10 @@
+#   make unlabelled   with few labels: pretrained on images without any, and not pretrained
+
+.PHONY: unlabelled
+
+# Stacks first, then the nets above them and those that have none.
+unlabelled: .venv/installed
+	@for part in stacks nets; do \
+		$(BIN)/python experiments/unlabelled/plan.py $$part $(RUNS)/unlabelled $(RECIPE) $(SPLITS) \
+			| xargs -P $(JOBS) -L 1 sh -c '$(HINTON06) "$$@" $(START)' sh || exit 1; done
+	@$(HINTON06) unlabelled $(RUNS)/unlabelled --save $(RUNS)/unlabelled/unlabelled
