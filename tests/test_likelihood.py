@@ -29,6 +29,7 @@ from hinton06.likelihood import (
     from_below,
     log_weights,
     temperatures,
+    turned_over,
     visible_states,
 )
 from hinton06.models import DeepBeliefNet, Rbm, Stack
@@ -355,6 +356,85 @@ def test_estimates_of_both_sides_are_those_of_the_enumerated(
     assert (alone.below, alone.above, alone.gap) == (found.below, None, None)
 
 
+def test_an_rbm_turned_over_has_the_same_states_at_the_same_chance_and_sum() -> None:
+    m = reference.random_machine(18, 6, 5)
+    rbm = package_rbm(m)
+    over = turned_over(rbm)
+    turned = reference.Machine(m.weights.T, m.hidden_bias, m.visible_bias)
+    np.testing.assert_array_equal(over.weights, turned.weights)
+    np.testing.assert_allclose(
+        reference.joint_distribution(turned), reference.joint_distribution(m).T,
+        rtol=reference.rounding(100),
+    )  # fmt: skip
+    assert exact_log_z(over) == pytest.approx(exact_log_z(rbm), rel=reference.rounding(100))
+    np.testing.assert_array_equal(over.visible_bias, turned.visible_bias)
+    np.testing.assert_array_equal(over.hidden_bias, turned.hidden_bias)
+    with pytest.raises(ValueError, match="label units"):
+        turned_over(package_rbm(m, 2))
+
+
+def one_cause(n: int = 12) -> Rbm:
+    """A feature that is on in 5 of 8 cases, and then every visible unit in 19 of 20, else in 1."""
+    strength = math.log(19)
+    bias = n * (math.log1p(1 / 19) - math.log1p(19)) + math.log(5 / 3)  # less what the units add
+    weights = np.full((n, 1), 2 * strength, np.float32)
+    return Rbm(weights, np.full(n, -strength, np.float32), np.float32([bias]))
+
+
+@pytest.mark.parametrize("rounds", [None, 20])
+def test_chains_start_from_the_side_whose_base_rates_lead_nearer(
+    rounds: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the visible units, each on in half of all cases, chains must find that all go along."""
+    rbm = one_cause()
+    exact, rng = exact_log_z(rbm), np.random.default_rng(8)
+    cause = np.repeat(np.float32([[0], [1]]), [300, 500], axis=0)
+    states = visible_states(Generator.of_layer([turned_over(rbm)], 1), cause, rng)
+    over = numerics.stochastic_pass(cause, [(rbm.weights.T, rbm.visible_bias)], rng)
+    monkeypatch.setattr(likelihood, "MOST_ENUMERATED", 0)
+    for model, given, turned in ((rbm, over, True), (turned_over(rbm), states, False)):
+        ticks: list[float] = []
+        found = estimate_log_z(
+            model, given, np.random.default_rng(9), 800, 20, rounds, ticks.append
+        )
+        assert found.turned is turned
+        assert sum(ticks) == pytest.approx(1, rel=reference.rounding(200))
+        for side in (found.below, found.above) if rounds else (found.below,):
+            assert side is not None
+            assert side.low is not None
+            assert side.high is not None
+            assert side.low <= exact <= side.high
+    base = base_biases(rbm, over)
+    worse = from_below(rbm, base, 800, temperatures(20).tolist(), np.random.default_rng(9))
+    assert found.below is not None
+    assert worse.log_weight_sd > 2 * found.below.log_weight_sd
+
+
+def test_the_side_is_chosen_by_trials_whose_estimates_are_thrown_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, int]] = []
+    annealed = likelihood.anneal
+
+    def told(chains: RbmChains, betas: Sequence[float], *more: Any) -> Floats:
+        asked.append((chains.rbm.n_visible, len(betas) - 1))
+        weights = annealed(chains, betas, *more)
+        wanted = 10.0 * chains.rbm.n_hidden
+        return weights - weights.mean() + wanted - chains.log_z_at_base()
+
+    monkeypatch.setattr(likelihood, "MOST_ENUMERATED", 3)
+    monkeypatch.setattr(likelihood, "anneal", told)
+    for n_visible, n_hidden in ((6, 5), (5, 6)):
+        m, ticks = reference.random_machine(18, n_visible, n_hidden), list[float]()
+        rng, states = np.random.default_rng(1), visible(m).astype(np.float32)
+        rbm = package_rbm(m, dtype=np.float32)
+        found = estimate_log_z(rbm, states, rng, 4, 50, tick=ticks.append)
+        assert asked == [(n_visible, 5), (n_hidden, 5), (5, 50)]
+        assert found.turned is (n_visible == 6)
+        assert sum(ticks) == pytest.approx(1, rel=reference.rounding(200))
+        asked.clear()
+
+
 @pytest.mark.parametrize("rounds", [0, 200])
 def test_the_way_back_starts_where_so_many_rounds_from_the_images_lead(
     rounds: int, monkeypatch: pytest.MonkeyPatch
@@ -364,6 +444,8 @@ def test_the_way_back_starts_where_so_many_rounds_from_the_images_lead(
     def back(rbm: Rbm, base: Floats, v_states: Floats, *more: Any) -> Estimate:
         started.append(v_states.copy())
         return from_above(rbm, base, v_states, *more)
+
+    monkeypatch.setattr(likelihood, "_nearer", lambda starts, *_: starts[0])
 
     monkeypatch.setattr(likelihood, "MOST_ENUMERATED", 2)
     monkeypatch.setattr(likelihood, "from_above", back)
@@ -375,6 +457,12 @@ def test_the_way_back_starts_where_so_many_rounds_from_the_images_lead(
         return
     probs = reference.joint_distribution(m).sum(axis=1)
     assert_distributed(started[0], BasePath(m, m.visible_bias), probs)
+    # Turned over: by the features of these.
+    monkeypatch.setattr(likelihood, "_nearer", lambda starts, *_: starts[1])
+    estimate_log_z(rbm, images, np.random.default_rng(7), n, 2, rounds)
+    turned = reference.Machine(m.weights.T, m.hidden_bias, m.visible_bias)
+    probs = reference.joint_distribution(m).sum(axis=0)
+    assert_distributed(started[1], BasePath(turned, m.hidden_bias), probs)
 
 
 def test_base_rates_count_one_more_on_and_off() -> None:

@@ -160,6 +160,7 @@ def _row(found: Likelihood) -> Tree:
         "log_z_above": log_z.above and log_z.above.log_z,
         **_sides("log_z_above", log_z.above),
         "gap": log_z.gap,
+        "annealed_from_features": log_z.turned,
     }
     for part in PARTS:
         own = found.log_ps.get(part)
