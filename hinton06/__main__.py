@@ -25,10 +25,7 @@ def stop(signal_number: int, _: FrameType | None) -> None:
     OpenBLAS cannot start its threads it sends SIGINT itself.
     """
     few = signal_number == signal.SIGINT and not _may_start_a_thread()
-    command = (sys.argv[1:] or ["pretrain"])[0]
-    goes_on = command in ("pretrain", "strategies", "tour") or command.startswith("finetune-")
-    then = "start again to go on" if goes_on else "started again, it starts over"
-    message = _FEW_THREADS if few else f"stopped; {then}"
+    message = _FEW_THREADS if few else f"stopped; {console.then(console.goes_on(sys.argv[1:]))}"
     with suppress(OSError):
         os.write(2, f"\nhinton06: {message}\n".encode())
     os._exit(1 if few else 128 + signal_number)

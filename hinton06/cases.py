@@ -81,10 +81,12 @@ def rows_learned(digits: Digits, lineage: Lineage) -> NDArray[np.intp] | slice:
 def _equally(digits: Digits, split: Split, rows: Any, n_cases: int) -> NDArray[np.intp]:
     """The first of these rows, equally many of each class, so many together."""
     labels, (each, rest) = digits.train_classes[rows], divmod(n_cases, digits.n_classes)
-    own = [np.flatnonzero(labels == label)[:each] for label in range(digits.n_classes)]
-    if rest or min(map(len, own)) < each:
+    n, fewest = digits.n_classes, int(np.bincount(labels, minlength=digits.n_classes).min())
+    if rest or fewest < each:
         lacks = f"{digits.name}: split {split.name} does not have {n_cases} training cases"
-        raise UnfitDataError(f"{lacks}, equally many of each of {digits.n_classes} classes")
+        has = f"it has multiples of {n}, up to {n * fewest}"
+        raise UnfitDataError(f"{lacks}, equally many of each of {n} classes; {has}")
+    own = [np.flatnonzero(labels == label)[:each] for label in range(n)]
     chosen: NDArray[np.intp] = np.sort(rows[np.concatenate(own)])
     return chosen
 

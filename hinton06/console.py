@@ -11,6 +11,7 @@ import codecs
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 _STREAMS = ("stdin", "stdout", "stderr")
@@ -25,6 +26,22 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("hinton06.plainly", _plainly)
+
+
+_GOING_ON = ("pretrain", "replicate", "strategies", "tour")
+
+
+def goes_on(arguments: Sequence[str]) -> bool:
+    """Whether a command, stopped and started again, goes on with what it had."""
+    command = next(iter(arguments), "pretrain")
+    if command == "svm":
+        return any(word.partition("=")[0] == "--save" for word in arguments)
+    return command in _GOING_ON or command.startswith("finetune-")
+
+
+def then(goes_on: bool) -> str:
+    """What becomes of a command that was stopped, for its last line."""
+    return "start again to go on" if goes_on else "started again, it starts over"
 
 
 def plain(text: str, encoding: str) -> str:

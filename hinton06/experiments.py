@@ -272,7 +272,8 @@ def _with_lower_layers(call: _Call, path: Path, lineage: Lineage) -> RunFile:
         sizes = tuple(rbm.n_hidden for rbm in below)
         if not sizes or sizes != wanted[:-1]:
             has = f"has {show_value(sizes) or 'no layers'} below its top"
-            raise RunError(f"{has}, but {show_value(wanted)} is to be learned")
+            fits = f"; --layers {show_value(sizes)}-N fits" if sizes else ""
+            raise RunError(f"{has}, but {show_value(wanted)} is to be learned{fits}")
     file.check_pixels(call.context.digits)
     return file
 

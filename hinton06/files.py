@@ -48,6 +48,17 @@ def open_plain(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise OSError if what is at a path is no plain file: a folder, or a device that others use.
+
+    A finished file takes the place of what is there, whatever that is.
+    """
+    if os.path.lexists(path) and not path.is_symlink() and not path.is_file():
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "what is there is not a plain file", str(path))
+
+
 class Lock:
     """The right to make one file, for as long as this process lives or until it is released.
 
@@ -58,6 +69,7 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(path.name + ".lock")
+        self._made = path
         self.works = True
         self._descriptor: int | None = None
 
@@ -65,8 +77,10 @@ class Lock:
         """Hold the file, at once or not at all.
 
         `works` is False afterwards if the file system knows no locks; nothing is held then.
-        HeldError if another process holds it, OSError if there can be no lock file.
+        HeldError if another process holds it, OSError if there can be no lock file, or if what is
+        to be made would take the place of anything but a plain file.
         """
+        check_replaceable(self._made)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         for _ in range(_TRIES):

@@ -112,6 +112,7 @@ def hear(
     reads = [_reader(own, digits) for own, digits in zip(names, both, strict=True)]
     with naming(path):
         asked, learned, speakers = _cases(file, both, options)
+        _check_pairs(asked, second, options)
     asking = _Asking(file.model, both, asked, learned, (reads[0], reads[1]), options)
     with context.shown(f"heard {path.name}", 1.0) as tick:
         alone = asking.recognition(tick)
@@ -156,6 +157,14 @@ def _cases(
         if number and digits.sha256 == SPOKEN_SHA256:
             speakers = spoken.speakers(options.part == "test")[asked[1].numbers]
     return (asked[0], asked[1]), (learned[0], learned[1]), speakers
+
+
+def _check_pairs(asked: tuple[Cases, Cases], second: Digits, options: HearingOptions) -> None:
+    """Raise `RunError` unless each image that is asked about has a recording of its class."""
+    for place in np.setdiff1d(asked[0].labels, asked[1].labels):
+        cases = f"{len(asked[1])} {options.part} cases of {second.name}"
+        more = "; raise --cases" if len(asked[1]) == options.cases else ""
+        raise RunError(f"there is none of class {second.classes[place]} among {cases}{more}")
 
 
 def _of_pathway(lineage: Lineage, number: int) -> Lineage:

@@ -28,6 +28,8 @@ from hinton06.recipes import PARTS, Settings, conditions
 from hinton06.recognition import Score
 from hinton06.training import SAVE_EVERY_S, Progress, RunError, UnfitDataError
 
+_BRIGHT = 127
+
 T = TypeVar("T")
 MNIST = Path("mnist")
 """Among places of data this object: the MNIST files inside the package, and no folder."""
@@ -327,12 +329,24 @@ def shuffled(digits: Digits) -> list[str]:
 def remarks(digits: Digits) -> list[str]:
     """What somebody who starts a run should know of the images, and of this installation."""
     found = shuffled(digits)
+    if digits.sha256 not in mnist.SHIPPED:
+        found += _odd_levels(digits)
     if native.KIND == "NumPy":
         found.append(
             "this installation has no loops in C, for lack of a compiler: NumPy does their work, "
             "slower and with other random numbers"
         )
     return found
+
+
+def _odd_levels(digits: Digits) -> list[str]:
+    """What of grey levels makes learning hard, and is a mistake more often than not."""
+    images, paper = digits.train_images, "255 - images is light on dark, as MNIST's"
+    if (brightest := int(images.max())) < _BRIGHT:
+        return [f"{digits.name}: no training image has a pixel above {brightest} of 255"]
+    if images.mean() > _BRIGHT:
+        return [f"{digits.name}: its images are dark on a light ground; {paper}"]
+    return []
 
 
 # -- the images a file has learned ---------------------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import struct
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -48,12 +48,14 @@ _EYE = np.ones((3, 3), np.bool_)  # neighbours by an edge or a corner
 class Found:
     """The digits of a picture in reading order: (n, rows, columns), as a net takes them.
 
-    `lines` are those of the text that they stand in, from 0; so many `specks` were left out.
+    `lines` are those of the text that they stand in, from 0; so many `specks` were left out. Of a
+    file of `several` pictures, as an animation, the first was read.
     """
 
     images: Floats
     lines: tuple[int, ...]
     specks: int = 0
+    several: bool = False
 
 
 def prepare(picture: str | Path | ArrayLike, shape: tuple[int, int] = SHAPE) -> Floats:
@@ -91,7 +93,8 @@ def find(picture: str | Path | ArrayLike, shape: tuple[int, int] = SHAPE) -> Fou
         return _found(np.asarray(picture), shape, "the picture")
     path = Path(picture)
     try:
-        return _found(_read(path), shape, str(path))
+        array, several = _read(path)
+        return replace(_found(array, shape, str(path)), several=several)
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: {printable(str(error))}") from None
 
@@ -99,13 +102,13 @@ def find(picture: str | Path | ArrayLike, shape: tuple[int, int] = SHAPE) -> Fou
 # -- reading -------------------------------------------------------------------------------------
 
 
-def _read(path: Path) -> NDArray[Any]:
-    """What a file holds as an array."""
+def _read(path: Path) -> tuple[NDArray[Any], bool]:
+    """What a file holds as an array, and whether it is the first of several pictures."""
     try:
         with open_plain(path) as file:
             if path.suffix.lower() != ".npy":
                 return _read_picture(file)
-        return _read_array(path)
+        return _read_array(path), False
     except UnidentifiedImageError:
         raise DataError(f"{path}: is no picture that Pillow can read, and no .npy file") from None
     except (OSError, SyntaxError, EOFError, struct.error) as error:  # as Pillow raises them
@@ -120,7 +123,7 @@ def _read_array(path: Path) -> NDArray[Any]:
         raise ValueError(f"is no .npy file of numbers: {error}") from None
 
 
-def _read_picture(file: BinaryIO) -> NDArray[Any]:
+def _read_picture(file: BinaryIO) -> tuple[NDArray[Any], bool]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, of strange files; sizes are checked here
         too_large = ValueError(f"has more than {_MOST_PIXELS:,} pixels")
@@ -130,12 +133,17 @@ def _read_picture(file: BinaryIO) -> NDArray[Any]:
             raise too_large from None
         if math.prod(image.size) > _MOST_PIXELS:
             raise too_large
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith(("I", "F")):  # grey, of more than 8 bits
-            return np.asarray(image)
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-        image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.BOX)
-        return np.asarray(image) / np.float32(255)
+        # A camera's JPEG may hold another, smaller or from beside.
+        several = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+        return _levels(ImageOps.exif_transpose(image)), several
+
+
+def _levels(image: Image.Image) -> NDArray[Any]:
+    if image.mode.startswith(("I", "F")):  # grey, of more than 8 bits
+        return np.asarray(image)
+    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.BOX)
+    return np.asarray(image) / np.float32(255)
 
 
 # -- ink and ground ------------------------------------------------------------------------------
@@ -143,6 +151,8 @@ def _read_picture(file: BinaryIO) -> NDArray[Any]:
 
 def _found(array: NDArray[Any], shape: tuple[int, int], name: str) -> Found:
     if array.shape[1:] in (shape, (math.prod(shape),)):
+        if not len(array):
+            raise ValueError("holds no image")
         cases = as_cases(array, shape, dark_ground=False)
         images = cases.astype(np.float32).reshape(-1, *shape)
         images /= 255 if cases.dtype == np.uint8 else 1
@@ -180,12 +190,17 @@ def _on_ground(levels: NDArray[np.float64], opacity: NDArray[np.float64]) -> NDA
 
     Where what is opaque is a drawing with a ground of its own, on that ground.
     """
-    opaque = levels[opacity[:, :, 0] > 0.5]
-    if not len(opaque):
+    drawn = opacity[:, :, 0] > 0.5
+    if not drawn.any():
         return np.zeros_like(levels)
+    opaque = levels[drawn]
     ground = np.median(opaque, axis=0)
     if np.quantile(abs(opaque - ground).max(axis=1), 0.99) < 0.25:  # of one colour: all ink
         ground = np.rint(1 - ground.mean()) * np.ones(levels.shape[2])
+    elif (
+        drawn[ndimage.find_objects(drawn.astype(np.uint8))[0]].mean() < 0.5
+    ):  # strokes, and not a card
+        return opacity
     return levels * opacity + ground * (1 - opacity)
 
 

@@ -32,7 +32,8 @@ def parse_layers(text: str) -> tuple[int, ...]:
     parts = text.split("-")
     sizes = tuple(int(part) for part in parts if part.isascii() and part.isdigit())
     if len(sizes) < len(parts) or min(sizes) < 1:
-        raise ValueError(f"expected numbers joined by hyphens, like 500-500-2000, not {text!r}")
+        wanted = "numbers joined by hyphens, each 1 or more, like 500-500-2000"
+        raise ValueError(f"expected {wanted}, not {text!r}")
     return sizes
 
 
@@ -132,6 +133,14 @@ def _with_dropout(
     )
 
 
+class GoesWithError(ValueError):
+    """A setting that says nothing without another one; their `names`."""
+
+    def __init__(self, name: str, other: str) -> None:
+        super().__init__(f"{name} goes with {other} alone")
+        self.names = (name, other)
+
+
 def _check_dropout(settings: Any, dropout: bool) -> None:
     for item in dataclasses.fields(settings):
         if (
@@ -139,7 +148,7 @@ def _check_dropout(settings: Any, dropout: bool) -> None:
             and not dropout
             and getattr(settings, item.name) != item.default
         ):
-            raise ValueError(f"{item.name} goes with dropout alone")
+            raise GoesWithError(item.name, "dropout")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import signal
 import threading
 import time
@@ -47,11 +48,11 @@ class UnfitDataError(RunError):
 
 
 class Interrupted(Exception):  # noqa: N818  # not an error: the user asked for it
-    """A signal ended the run; what it had is saved."""
+    """A signal ended the run; what it had is saved, if it `goes_on` when it is started again."""
 
-    def __init__(self, signal_number: int) -> None:
+    def __init__(self, signal_number: int, goes_on: bool = True) -> None:
         super().__init__(signal.Signals(signal_number).name)
-        self.signal_number = signal_number
+        self.signal_number, self.goes_on = signal_number, goes_on
 
 
 class Learner(Protocol):
@@ -262,7 +263,7 @@ class Run:
         return partial
 
     def _existing(self, path: Path) -> Checkpoint | None:
-        if not path.exists():
+        if not os.path.exists(path):  # nor is one whose name is too long
             return None
         found = checkpoint.load(path)
         try:

@@ -148,7 +148,7 @@ def test_the_settings_have_their_sources(runs: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--pixel-dropout", "0.3"], 2, ["pixel_dropout goes with dropout alone"]),
+        (["--pixel-dropout", "0.3"], 2, ["--pixel-dropout goes with --dropout"]),
         (["--dropout", "--feature-dropout", "0.1,0.2"], 1, ["2 chances of dropout for 3 layers"]),
         (["--dropout", "--feature-dropout", "1"], 2, ["chances below 1"]),
         (["--dropout", "--feature-dropout", "some"], 2, ["from 0 to 1"]),

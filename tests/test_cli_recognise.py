@@ -170,6 +170,16 @@ def test_specks_are_a_note() -> None:
     assert result.stderr == "hinton06: specked.png: left out a speck, small beside the digits\n"
 
 
+def test_that_a_file_holds_more_pictures_is_a_note() -> None:
+    with Image.open("seven.png") as seven, Image.open("blank.png") as other:
+        seven.save("both.gif", save_all=True, append_images=[other.resize(seven.size)])
+    result = run("recognise", "both.gif")
+    assert result.exit_code == 0
+    assert (
+        result.stderr == "hinton06: both.gif: holds several pictures, of which the first was read\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -442,3 +442,42 @@ def test_an_installation_without_loops_in_c_says_so_once(
     heard: list[str] = []
     hinton06.finetune_bp("pretrain-a.h5", "p.h5", max_epochs=1, progress=_Notes(heard))
     assert sum(said in line for line in heard) == 1
+
+
+# -- grey levels ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda pixels: 255 - pixels, "its images are dark on a light ground; 255 - images"),
+        (lambda pixels: pixels // 128, "no training image has a pixel above 1 of 255"),
+        (lambda pixels: pixels, ""),
+    ],
+)
+def test_levels_that_are_hardly_meant_so_are_a_line(
+    change: Any, words: str, images: dict[str, Any], tmp_path: Path
+) -> None:
+    arrays = {
+        f"{axis}_{part}": change(images[f"{file}-{kind}"])
+        if axis == "x"
+        else images[f"{file}-{kind}"]
+        for part, file in (("train", "train"), ("test", "t10k"))
+        for axis, kind in (("x", "images-idx3-ubyte"), ("y", "labels-idx1-ubyte"))
+    }
+    np.savez(tmp_path / "own.npz", **arrays)
+    command = ["pretrain", "--split", "a", "--data", tmp_path / "own.npz", "--recipe", "quick"]
+    result = must(*command, "--layers", "4", "--passes", "1", "--out", tmp_path / "net.h5")
+    assert (words in result.stderr) if words else ("own.npz" not in result.stderr)
+
+
+def test_a_folder_of_what_was_saved_names_no_set_of_images(tmp_path: Path) -> None:
+    """Only an .npz file of images is one to be named in its place."""
+    np.savez(tmp_path / "cases.npz", case=np.zeros(3))
+    (tmp_path / "broken.npz").write_bytes(b"PK")
+    result = run("pretrain", "--split", "a", "--data", tmp_path)
+    fails_in_one_line(result, 1, "there is no train-images-idx3-ubyte")
+    assert "npz" not in result.stderr
+    np.savez(tmp_path / "own.npz", x_train=np.zeros(3))
+    result = run("pretrain", "--split", "a", "--data", tmp_path)
+    fails_in_one_line(result, 1, f"name the file itself: {tmp_path / 'own.npz'}")

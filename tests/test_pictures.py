@@ -288,6 +288,20 @@ def test_a_drawing_on_a_card_that_lies_on_nothing_is_on_the_card(digits: Bytes) 
         np.testing.assert_allclose(found, the_one(ink), atol=1e-6)
 
 
+@pytest.mark.parametrize("dark", [True, False])
+def test_strokes_on_nothing_are_ink_whatever_colours_they_have(dark: bool, digits: Bytes) -> None:
+    """As of a smooth drawing whose ground was cut out, or of digits in several colours."""
+    strokes = [enlarged(image, 6, smooth=True) for image in digits[:3]]
+    opacity = np.hstack([255 * (each > 110).astype(np.uint8) for each in strokes])
+    cut_out = np.hstack(strokes)
+    colours = np.hstack([np.full_like(each, 30 + 80 * n) for n, each in enumerate(strokes)])
+    expected = prepare(opacity)
+    assert len(expected) == 3
+    for levels in (cut_out, colours):
+        found = prepare(np.dstack([255 - levels if dark else levels, opacity]))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("shape", [(3, 28, 28), (3, 784)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.bool_])
 def test_what_is_an_image_already_stays_as_it_is(
@@ -402,6 +416,24 @@ def test_what_is_no_plain_file_is_not_opened(tmp_path: Path) -> None:
 def test_an_array_that_is_no_picture_is_refused(array: Any, error: Any, words: str) -> None:
     with pytest.raises(error, match=re.escape(words)):
         prepare(array)
+
+
+def test_an_array_of_no_images_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "none.npy", np.zeros((0, 28, 28)))
+    with pytest.raises(DataError, match=r"none\.npy: holds no image"):
+        prepare(tmp_path / "none.npy")
+
+
+def test_of_an_animation_the_first_picture_is_read_and_that_is_known(
+    digits: Bytes, tmp_path: Path
+) -> None:
+    frames = [Image.fromarray(255 - enlarged(image, 5)) for image in digits[:3]]
+    for ending in ("gif", "tiff", "png", "webp"):
+        path = tmp_path / f"moving.{ending}"
+        frames[0].save(path, save_all=True, append_images=frames[1:])
+        assert pictures.find(path).several
+        frames[0].save(path)
+        assert not pictures.find(path).several
 
 
 def test_noise_alone_is_no_digit() -> None:

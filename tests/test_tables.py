@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -473,6 +474,26 @@ def test_nets_that_were_tested_on_different_cases_are_not_multiplied(tmp_path: P
             found.outcome["test_labels"] = found.outcome["test_labels"][::-1].copy()
         checkpoint.save(tmp_path / f"{split}.h5", found)
     fails_in_one_line(run("table1", tmp_path), 1, "c.h5: was tested on other cases than", "a.h5")
+
+
+@pytest.mark.parametrize("own", ["mnist.h5", "z-mnist.h5"])  # before the other file, and after
+def test_mnist_goes_before_other_data_of_the_same_line_and_both_are_named(
+    own: str, tmp_path: Path
+) -> None:
+    """As where a folder also holds the pathway of the sounds of `finetune-pairs`."""
+    for command, name in TAKEN.items():
+        folder = tmp_path / command
+        folder.mkdir()
+        for copy, data in ((own, mnist.SHA256), ("other.h5", mnist.SPOKEN_SHA256)):
+            found = checkpoint.load(OLD / name)
+            found.lineage["data"] = data
+            checkpoint.save(folder / copy, found)
+        result = run(command, folder)
+        assert result.exit_code == 0, result.output
+        words = " ".join(result.stdout.split())
+        each = rf"other\.h5: .*data .*, left out beside {own}"
+        briefly = "left out, of other data: other.h5"  # one line a kind, of many folders
+        assert re.search(briefly if command == "replicas" else each, words), words
 
 
 def test_a_second_file_for_one_line_is_named_beside_the_first(tmp_path: Path) -> None:

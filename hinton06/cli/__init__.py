@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hinton06 import provenance
+from hinton06 import console, provenance
 from hinton06.checkpoint import CheckpointError
 from hinton06.cli import look, tables
 from hinton06.cli.demo import demo
@@ -55,7 +55,7 @@ class _Commands(click.Group):
         except MemoryError:
             raise OneLine("not enough memory; what was saved before is kept") from None
         except Interrupted as stop:
-            click.echo(f"hinton06: stopped by {stop}; start again to go on", err=True)
+            click.echo(f"hinton06: stopped by {stop}; {console.then(stop.goes_on)}", err=True)
             raise click.exceptions.Exit(128 + stop.signal_number) from None
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -8,7 +8,7 @@ import click
 
 from hinton06 import export as exporting
 from hinton06 import loading
-from hinton06.cli.options import EXISTING_FILE
+from hinton06.cli.options import EXISTING_FILE, FILE
 
 _ABOUT = "; ".join(f"{name}: {form.about}" for name, form in exporting.FORMATS.items())
 
@@ -17,7 +17,7 @@ _ABOUT = "; ".join(f"{name}: {form.about}" for name, form in exporting.FORMATS.i
 @click.argument("path", metavar="CHECKPOINT", type=EXISTING_FILE)
 @click.option("--to", type=click.Choice(list(exporting.FORMATS)), required=True, help=f"{_ABOUT}.")
 @click.option(
-    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    "--out", metavar="FILE", type=FILE,
     help="The file to make, with the ending of its format. Default: NAME.npz and so on beside "
     "CHECKPOINT NAME.h5.",
 )  # fmt: skip

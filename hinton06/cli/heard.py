@@ -41,7 +41,7 @@ _COUNT = click.IntRange(1, 1_000_000)
 @click.option("--seed", type=options.SEED, default=0, show_default=True,
               help="Seed of all that is drawn.")  # fmt: skip
 @click.option(
-    "--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default="figures",
+    "--out", metavar="DIR", type=options.FOLDER, default="figures",
     show_default=True, help="Folder for the pictures.",
 )  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["png", "svg"]), default="png",

@@ -162,7 +162,7 @@ def compare(one: Path, other: Path, cases: int, save: Path | None, **options: An
               help="The RBM of a stack to sample, 1 on the pixels. Default: the top "
               "one.")  # fmt: skip
 @click.option(
-    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    "--out", metavar="FILE", type=shared.FILE,
     help="The picture to make, its ending .png, .svg or .gif; without an ending, in each "
     "--format. Default: samples-NAME, or samples-NAME-layerN, beside CHECKPOINT NAME.h5.",
 )  # fmt: skip
@@ -227,7 +227,7 @@ def _pictures(
 @click.command()
 @click.argument("checkpoints", nargs=-1, required=True, type=EXISTING_FILE)
 @click.option(
-    "--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default="figures",
+    "--out", metavar="DIR", type=shared.FOLDER, default="figures",
     show_default=True, help="Folder for the pictures and their numbers.",
 )  # fmt: skip
 @click.option(
@@ -308,6 +308,8 @@ def likelihood(
     annealed importance sampling, from below, and by the way back, from above. Above one layer,
     log p is the variational bound that "adding an extra layer is guaranteed to raise".
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
+    if save is not None:
+        check_folder(save)
     settings = shared.settings_for("likelihood", options, checkpoints)
     selection = CaseSelection(options["parts"], options["cases"], options["seed"])
     context = measuring_context(options, checkpoints, None)

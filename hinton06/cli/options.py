@@ -27,7 +27,15 @@ from hinton06.experiments import Result
 from hinton06.learning import asked_of, going_on, settings_of
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import Digits
-from hinton06.recipes import PARTS, RECIPES, Recipe, counted, parse_layers, show_value
+from hinton06.recipes import (
+    PARTS,
+    RECIPES,
+    GoesWithError,
+    Recipe,
+    counted,
+    parse_layers,
+    show_value,
+)
 from hinton06.records import Tree, to_tree
 from hinton06.report.files import check_folder
 from hinton06.report.scores import coefficient_curve, scores_line, show_curve
@@ -67,6 +75,21 @@ class _NetFile(click.Path):
 
 
 EXISTING_FILE = _NetFile(exists=True, dir_okay=False, path_type=Path)
+
+
+class _Place(click.Path):
+    """A path; an empty one, of a shell's variable that is not set, is not the working folder."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if os.fsdecode(value) == "":
+            self.fail("is empty: a name is needed, or . for this folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = _Place(dir_okay=False, path_type=Path)
+"""A file to make."""
+FOLDER = _Place(file_okay=False, path_type=Path)
+"""A folder to write into."""
 
 
 class _Parsed(click.ParamType[Any]):
@@ -122,7 +145,7 @@ def _together(*parameters: Callable[[Command], Command]) -> Callable[[Command], 
 SEED = click.IntRange(0, 2**63 - 1)
 
 
-class _DataPlace(click.Path):
+class _DataPlace(_Place):
     """The word ``mnist``, or a path."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
@@ -162,7 +185,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print result
 def saving_option(more: str = "") -> Callable[[Command], Command]:
     """``--save DIR``, which writes a table and perhaps `more`."""
     return click.option(
-        "--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+        "--save", metavar="DIR", type=FOLDER,
         help=f"Also write the table there, as Markdown, CSV and JSON{more}.",
     )  # fmt: skip
 
@@ -181,12 +204,12 @@ def page_option(default: str) -> Callable[[Command], Command]:
 
     return click.option(
         "--out", "-o", metavar="FILE", default=default, show_default=True, callback=checked,
-        type=click.Path(dir_okay=False, path_type=Path), help="The page to make, ending in .html.",
+        type=FILE, help="The page to make, ending in .html.",
     )  # fmt: skip
 
 
 long_run_options = _together(
-    click.option("--out", type=click.Path(dir_okay=False, path_type=Path),
+    click.option("--out", type=FILE,
                  help="The file to make."),
     data_option,
     click.option("--seed", type=SEED, help="Seed of every random number of this run. Default: "
@@ -323,6 +346,9 @@ def _as_usage() -> Iterator[None]:
     """Settings that do not go together are a mistake of usage."""
     try:
         yield
+    except GoesWithError as error:
+        name, other = ("--" + name.replace("_", "-") for name in error.names)
+        raise click.UsageError(f"{name} goes with {other}") from None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

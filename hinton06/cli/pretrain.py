@@ -40,7 +40,7 @@ from hinton06.recipes import conditions, show_value
     "finetune-bp --labelled has labels of. What is fine-tuned from the stack learns no others.",
 )  # fmt: skip
 @click.option(
-    "--runs", type=click.Path(file_okay=False, path_type=Path), default="runs",
+    "--runs", type=options.FOLDER, default="runs",
     show_default=True,
     help="Folder for the files pretrain-a.h5, pretrain-labels-a.h5, pretrain-translated-a.h5, "
     "pretrain-1000-images-a.h5, and so on.",

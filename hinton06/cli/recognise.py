@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hinton06.cli.options import EXISTING_FILE, json_option, print_json
+from hinton06.cli.options import EXISTING_FILE, FILE, json_option, print_json
 from hinton06.net import load
 from hinton06.numerics import Array
 from hinton06.report import recognised
@@ -23,7 +23,7 @@ from hinton06.training import RunError
               "package.")  # fmt: skip
 @click.option("--show", is_flag=True, help="Also print each digit as the net sees it, and its "
               "reconstruction if the net generates images.")  # fmt: skip
-@click.option("--out", "-o", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+@click.option("--out", "-o", metavar="FILE", type=FILE,
               help="Save what --show prints as a picture, ending in .png or .svg.")  # fmt: skip
 @json_option
 def recognise(

@@ -29,7 +29,7 @@ from hinton06.records import Tree
     help="Learn on the first graphics card, or on the processor.",
 )  # fmt: skip
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default="runs/replicas",
+    "--out", type=options.FOLDER, default="runs/replicas",
     show_default=True, help="Folder for the folders seed-0, seed-1 and so on.",
 )  # fmt: skip
 @click.option(

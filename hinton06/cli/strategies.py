@@ -24,7 +24,7 @@ from hinton06.report.table import FORMATS
               help="Whose training cases are learned; its validation cases choose the "
               "rates.")  # fmt: skip
 @click.option(
-    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    "--out", metavar="FILE", type=options.FILE,
     default="runs/strategies/measured.h5", show_default=True,
     help="The file of all measurements, which an interrupted command goes on from.",
 )  # fmt: skip

@@ -34,7 +34,7 @@ class _Left(Exception):  # noqa: N818  # no error: enough was seen
 
 @click.command()
 @click.option(
-    "--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default="tour",
+    "--out", metavar="DIR", type=shared.FOLDER, default="tour",
     show_default=True, help="Folder for the nets and pictures, to go on with.",
 )  # fmt: skip
 @click.option("--no-pause", is_flag=True, help="Wait for no key: for scripts.")

@@ -123,7 +123,7 @@ def _with_prefix(place: Path) -> tuple[Path, str]:
             return place.parent, prefix
     if place.exists():
         raise DataError(f"{place}: is neither a folder nor a plain file")
-    raise DataError(f"{place}: there is no such folder")
+    raise DataError(f"{place}: there is no such folder or file")
 
 
 def _spellings(prefix: str, file: str) -> Iterator[Path]:
@@ -153,9 +153,20 @@ def _read_one(folder: Path, prefix: str, file: str) -> tuple[NDArray[np.uint8], 
         return parse_idx(content, str(path), n_dimensions), str(path)
     if folders:
         raise DataError(f"{folders[0]}: is a folder, and no file of that name is in it")
-    packed = next((name for name in sorted(_listed(folder)) if name.endswith(".npz")), None)
+    packed = next((name for name in sorted(_listed(folder)) if _is_set(folder / name)), None)
     hint = f"; name the file itself: {folder / packed}" if packed else ""
     raise DataError(f"{folder}: there is no {prefix}{file} or {prefix}{file}.gz in it{hint}")
+
+
+def _is_set(path: Path) -> bool:
+    """Whether a path is of an ``.npz`` file of images: what the commands save is none."""
+    if path.suffix != ".npz":
+        return False
+    try:
+        with open_plain(path) as opened, zipfile.ZipFile(opened) as archive:
+            return f"{_NPZ[0]}.npy" in archive.namelist()
+    except Exception:  # whatever a library may raise on the file of a stranger
+        return False
 
 
 # -- IDX files -----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def names() -> tuple[str, ...]:
 
 def could_be_name(path: Path) -> bool:
     """Whether a path is a bare word, and of no file: a net of that name is meant, or none."""
-    return path.name == str(path) and not path.suffix and not path.is_file()
+    return path.name == str(path) and not path.suffix and not os.path.isfile(path)
 
 
 def located(path: Path) -> Path:
@@ -39,7 +40,7 @@ def located(path: Path) -> Path:
     """
     if could_be_name(path) and path.name in names():
         return FOLDER / f"{path}{ENDING}"
-    if could_be_name(path) and not path.exists():
+    if could_be_name(path) and not os.path.exists(path):
         raise CheckpointError(
             f"{path}: there is no such file, and no net of that name (there are "
             f"{', '.join(names())})"

@@ -79,8 +79,8 @@ def _read(folder: Path | Folder, notes: list[Note]) -> list[tuple[Tree, RunFile]
     """The rows of the nets in a folder, with their files, in order."""
     files: dict[tuple[object, ...], RunFile] = {}
     for file in each_run(folder, _HOLDS, notes, _SELECTION):
-        put(files, _order(_net_row(file)), file)
-        notes += capped_notes(file)
+        put(files, _order(_net_row(file)), file, notes)
+    notes += [note for file in files.values() for note in capped_notes(file)]
     return [(_net_row(files[place]), files[place]) for place in sorted(files)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -57,7 +57,7 @@ class Panel:
 
 
 _NARROW, _LABEL_WIDTH = 24, 30  # letters of a name beside another, and of an axis
-_TITLE = 50  # letters in a line above a panel
+_TITLE = 44  # letters in a line above a panel
 _DOTS, _DOTTED = "dots: the weights that were kept", "dotted: the criteria"
 _NET, _BOTH, _ON_ALL = (VALIDATED,), (VALIDATED, EXTENDED), (EXTENDED, NOT_PRETRAINED)
 
@@ -185,7 +185,12 @@ def _draw_curves(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
         marker = "" if len(measured) == len(values) > 1 else "."
         axes.plot(measured + 1, values[measured], marker=marker, color=colour, label=_words(name))
         marks |= _mark_stop(axes, panel.column, colour, file)
-    axes.set_title(textwrap.fill("; ".join([panel.title, *sorted(marks)]), _TITLE))
+    axes.set_title(titled(panel, marks))
+
+
+def titled(panel: Panel, marks: Iterable[str]) -> str:
+    """A panel's title, and what its marks mean, in lines that are no wider than it."""
+    return textwrap.fill("; ".join([panel.title, *sorted(marks)]), _TITLE)
 
 
 def _words(name: str) -> str:

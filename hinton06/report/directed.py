@@ -44,9 +44,8 @@ def table(folder: Path) -> Table:
     files: dict[tuple[str, str], RunFile] = {}
     notes: list[Note] = []
     for file in each_run(folder, "nets of plain wake-sleep", notes, _DIRECTED):
-        put(
-            files, (_RANDOM if file.lineage.random_start else _STACK, str(file.lineage.split)), file
-        )
+        start = _RANDOM if file.lineage.random_start else _STACK
+        put(files, (start, str(file.lineage.split)), file, notes)
     others: list[RunFile] = []
     if files:
         others = list(_contrastive(folder))

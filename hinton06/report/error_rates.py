@@ -181,8 +181,8 @@ def _read(
     files: dict[tuple[str, str], RunFile] = {}
     notes: list[Note] = []
     for file in each_run(folder, study.holds, notes, *study.selections):
-        put(files, (study.key(file), str(file.lineage.split)), file)
-        notes += capped_notes(file)
+        put(files, (study.key(file), str(file.lineage.split)), file, notes)
+    notes += [note for file in files.values() for note in capped_notes(file)]
     rows: list[tuple[int, Tree, list[RunFile]]] = []
     lacking = []
     for number, (key, (name, printed)) in enumerate(study.experiments.items()):
@@ -386,7 +386,7 @@ def _read_few(folder: Path | Folder) -> _Few:
     notes: list[Note] = []
     places: dict[tuple[Variant, str | None], RunFile] = {}
     for file in each_run(folder, _FEW_HOLDS, notes, _SELECTION):
-        put(places, (_variant(file), file.lineage.split), file)
+        put(places, (_variant(file), file.lineage.split), file, notes)
     lines: Lines = {}
     for (variant, _), file in sorted(places.items(), key=lambda item: item[0][0]):
         lines.setdefault(variant, []).append(file)

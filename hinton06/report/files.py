@@ -20,6 +20,7 @@ import click
 from hinton06 import mnist
 from hinton06.checkpoint import CheckpointError
 from hinton06.console import plain
+from hinton06.files import check_replaceable
 from hinton06.loading import RunFile, load
 from hinton06.recipes import counted
 from hinton06.records import Tree, to_tree
@@ -178,11 +179,22 @@ def device_of(file: RunFile) -> str:
     return file.lineage.device or "this package's own"
 
 
-def put(files: dict[T, RunFile], place: T, file: RunFile) -> None:
-    """Give a file its place in a table; `ReportError` if another one has it."""
+def put(files: dict[T, RunFile], place: T, file: RunFile, notes: list[Note]) -> None:
+    """Give a file its place in a table; `ReportError` if another one has it.
+
+    MNIST's goes before one of other data, which is noted.
+    """
     if place in files:
-        other = files[place].path.name
-        raise ReportError(f"{file.path}: a second file for one line of the table, beside {other}")
+        other = files[place]
+        of_mnist = sorted((file, other), key=lambda f: f.lineage.data != mnist.SHA256)
+        if len({f.lineage.data == mnist.SHA256 for f in of_mnist}) < 2:
+            beside = f"a second file for one line of the table, beside {other.path.name}"
+            raise ReportError(f"{file.path}: {beside}")
+        file, other = of_mnist
+        about = f"{made_with(other)}, left out beside {file.path.name}"
+        notes.append(
+            Note(f"{other.path.name}: {about}", "left out, of other data", other.path.name)
+        )
     files[place] = file
 
 
@@ -246,6 +258,8 @@ def check_folder(folder: Path, file: Path | None = None) -> None:
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         with tempfile.TemporaryFile(dir=there):
             pass
+        if file is not None:
+            check_replaceable(file)
     except OSError as error:
         raise ReportError(f"{file or folder}: cannot be written: {error.strerror}") from None
 
@@ -259,6 +273,7 @@ def save(path: Path, content: bytes | str) -> None:
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        check_replaceable(path)
         # Names of files in it may be no text.
         written = plain(content, "utf-8").encode() if isinstance(content, str) else content
         temporary.write_bytes(written)

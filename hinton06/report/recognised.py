@@ -82,6 +82,8 @@ def recognise(net: Net, pictures: Sequence[Path], note: Callable[[str], None]) -
         if own.specks:
             specks = "a speck" if own.specks == 1 else f"{own.specks} specks"
             note(f"{picture}: left out {specks}, small beside the digits")
+        if own.several:
+            note(f"{picture}: holds several pictures, of which the first was read")
     return Recognised(net, found, np.concatenate(probs), tuple(failures))
 
 

@@ -196,7 +196,7 @@ def _learned(context: Context, begun: _Begun) -> list[Tree]:
                 begun.add(pair, time.process_time() - started)
                 tick(1)
                 if interrupt.signal_number:
-                    raise Interrupted(interrupt.signal_number)
+                    raise Interrupted(interrupt.signal_number, begun.path is not None)
             before = begun.pairs[number * n : (number + 1) * n]
             row = _row(begun, number, translations, train, before)
             for part, own in tested.items():

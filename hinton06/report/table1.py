@@ -94,7 +94,7 @@ def read_runs(folder: Path | Folder) -> Table1:
     """
     found = Table1()
     for file in each_run(folder, "nets of Table 1", found.notes, *_SELECTIONS):
-        put(found.files, (file.lineage.role, file.lineage.split), file)
+        put(found.files, (file.lineage.role, file.lineage.split), file, found.notes)
     found.measured = [_measured_row(found.nets_of(line), line) for line in range(len(PRINTED))]
     found.notes += _notes(found)
     return found

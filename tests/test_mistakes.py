@@ -1,0 +1,211 @@
+"""What people type, and where they point, by mistake: one line that says what to do, no harm."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+from test_cli import fails_in_one_line, run
+
+import hinton06
+from hinton06 import console, hearing
+from hinton06.checkpoint import CheckpointError
+from hinton06.cli import main
+from hinton06.files import check_replaceable
+from hinton06.loading import load
+from hinton06.recognition import Cases
+from hinton06.report import curves, support
+from hinton06.report.files import ReportError, save
+from hinton06.training import Interrupted, RunError
+
+OLD = Path(__file__).parent / "data" / "version-1"
+LONG = "a" * 300
+PATHS = [
+    (name, option)
+    for name, command in main.commands.items()
+    for option in command.params
+    if isinstance(option, click.Option) and isinstance(option.type, click.Path)
+]
+ARGUMENTS = [
+    (name, argument)
+    for name, command in main.commands.items()
+    for argument in command.params
+    if isinstance(argument, click.Argument) and isinstance(argument.type, click.Path)
+]
+
+
+def named(found: list[tuple[str, Any]]) -> list[str]:
+    return [f"{name} {parameter.name}" for name, parameter in found]
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("command", "option"), PATHS, ids=named(PATHS))
+def test_an_empty_name_is_a_mistake_and_not_the_working_folder(
+    command: str, option: click.Option, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(command, f"{option.opts[0]}=", *[OLD / "bp-a.h5"] * 2)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    assert "is empty" in result.stderr or "File '' does not exist" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("command", "argument"), ARGUMENTS, ids=named(ARGUMENTS))
+def test_a_name_that_is_too_long_is_one_of_nothing(command: str, argument: click.Argument) -> None:
+    before = [OLD / "bp-a.h5"] * (argument.name == "other")
+    after = [OLD / "bp-a.h5"] * (argument.name in ("one", "images"))
+    form = ["--to", "npz"] if command == "export" else []
+    for name in (LONG, f"{LONG}.h5"):
+        result = run(command, *before, name, *after, *form)
+        assert (result.exit_code, type(result.exception)) == (2, SystemExit), result.exception
+        assert "there is no such file" in result.stderr or "does not exist" in result.stderr
+
+
+def test_a_file_to_make_whose_name_is_too_long_is_refused_at_once(digits_dir: Path) -> None:
+    command = ["pretrain", "--split", "a", "--data", digits_dir, "--recipe", "quick", "--quiet"]
+    for force in ([], ["--force"]):
+        result = run(*command, "--out", f"{LONG}.h5", *force)
+        fails_in_one_line(result, 1, "cannot be written: File name too long")
+
+
+# -- places that others use ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[Path]:
+    """A socket that somebody listens at: as little a plain file as ``/dev/null`` is."""
+    place = tmp_path / "kept.html"
+    with socket.socket(socket.AF_UNIX) as listening:
+        before = os.getcwd()
+        os.chdir(tmp_path)  # the name of a socket may not be long
+        listening.bind(place.name)
+        os.chdir(before)
+        yield place
+
+
+def test_what_is_no_plain_file_is_never_replaced(pipe: Path, digits_dir: Path) -> None:
+    reason = "what is there is not a plain file"
+    command = ["pretrain", "--split", "a", "--data", digits_dir, "--recipe", "quick", "--quiet"]
+    result = run(*command, "--out", pipe, "--force")
+    fails_in_one_line(result, 1, f"{pipe}: cannot be written: {reason}")
+    for ending, made in (
+        ("html", ["demo", OLD / "cws-a.h5"]),
+        ("png", ["sample", OLD / "cws-a.h5", "--data", digits_dir]),
+        ("npz", ["export", OLD / "bp-a.h5", "--to", "npz"]),
+    ):
+        place = pipe.rename(pipe.with_suffix(f".{ending}"))
+        fails_in_one_line(run(*made, "--out", place), 1, f"cannot be written: {reason}")
+        pipe = place
+    assert pipe.is_socket()
+    with pytest.raises(ReportError, match=reason):
+        save(pipe, "a page")
+    assert [path.name for path in pipe.parent.iterdir()] == [pipe.name]
+
+
+def test_a_folder_in_the_place_of_a_net_is_said_before_anything_is_learned(
+    tmp_path: Path, digits_dir: Path
+) -> None:
+    (tmp_path / "net.h5").mkdir()
+    with pytest.raises(CheckpointError, match="cannot be written: Is a directory"):
+        hinton06.pretrain(
+            tmp_path / "net.h5", split="a", data=digits_dir, recipe="quick", layers=(3,), force=True
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["net.h5"]
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    check_replaceable(tmp_path / "link")
+    check_replaceable(tmp_path / "nothing")
+    with pytest.raises(OSError, match="Is a directory") as caught:
+        check_replaceable(tmp_path)
+    assert caught.value.errno == errno.EISDIR
+
+
+def test_log_probabilities_are_not_estimated_for_a_folder_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("hinton06.estimation.estimate", lambda *_: pytest.fail("too late"))
+    result = run("likelihood", OLD / "pretrain-a.h5", "--save", tmp_path / "file" / "within")
+    fails_in_one_line(result, 1, "cannot be written")
+
+
+# -- what a stopped command says ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "goes_on"),
+    [
+        ("", True), ("pretrain --split a", True), ("replicate --seeds 0", True), ("tour", True),
+        ("finetune-pairs a b", True), ("strategies", True), ("svm --save there", True),
+        ("svm --save=there", True), ("svm --split a", False), ("likelihood a", False),
+    ],
+)  # fmt: skip
+def test_a_command_that_is_stopped_says_whether_it_goes_on(typed: str, goes_on: bool) -> None:
+    assert console.goes_on(typed.split()) == goes_on
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_support_vectors_that_are_kept_nowhere_are_not_gone_on_with(
+    kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits_dir: Path
+) -> None:
+    pytest.importorskip("sklearn")
+    learn = support.Machines.learn
+
+    def stopped(self: Any, *arguments: Any) -> Any:
+        os.kill(os.getpid(), 15)
+        return learn(self, *arguments)
+
+    monkeypatch.setattr(support.Machines, "learn", stopped)
+    saved = ["--save", tmp_path / "svm"] if kept else []
+    result = run("svm", "--data", digits_dir, "--split", "a", "--quiet", *saved)
+    assert result.exit_code == 128 + 15
+    then = "start again to go on" if kept else "started again, it starts over"
+    assert result.stderr == f"hinton06: stopped by SIGTERM; {then}\n"
+    assert Interrupted(15).goes_on
+
+
+# -- too few cases --------------------------------------------------------------------------------
+
+
+def test_recordings_that_lack_a_class_are_one_line() -> None:
+    images, recordings = (
+        Cases(np.zeros((len(labels), 4), np.uint8), np.array(labels, np.uint8))
+        for labels in ([0, 2, 1], [2, 0, 0])
+    )
+    second: Any = type("Digits", (), {"classes": (3, 5, 7), "name": "there"})
+    few = hearing.HearingOptions(cases=3)
+    with pytest.raises(
+        RunError, match="none of class 5 among 3 test cases of there; raise --cases"
+    ):
+        hearing._check_pairs((images, recordings), second, few)
+    with pytest.raises(RunError, match=r"none of class 5 among 3 test cases of there$"):
+        hearing._check_pairs((images, recordings), second, hearing.HearingOptions(cases=4))
+    hearing._check_pairs((recordings, images), second, few)
+
+
+# -- pictures of curves ----------------------------------------------------------------------------
+
+
+def test_no_title_of_a_curve_is_cut_off() -> None:
+    """Whatever its axis needs beside it: here the widest that the learning curves have."""
+    figure = curves._alone([curves.Curve("bp-a", "C0", load(OLD / "bp-a.h5"))], curves.PANELS[2])
+    axes, every = figure.axes[0], {panel.title: panel for panel in curves.PANELS}
+    axes.set(ylabel=2 * "an axis of two lines\n", ylim=(-0.0123, 0.0123))
+    for panel in every.values():
+        for marks in ([curves._DOTS], [curves._DOTS, curves._DOTTED]):
+            axes.set_title(curves.titled(panel, marks))
+            figure.draw_without_rendering()
+            box = axes.title.get_window_extent()
+            assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, axes.get_title()
