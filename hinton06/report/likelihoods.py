@@ -131,10 +131,16 @@ def _legend(
 
 
 def _note(row: Row) -> str:
-    """That two estimates are too far apart to say much, if they are."""
-    if row["gap"] is None or abs(row["gap"]) <= WIDE_GAP:
+    """That two estimates are too far apart to say much, if they are, and why."""
+    gap, which = row["gap"], f"{row['net']}, {row['units']}"
+    if gap is None or abs(gap) <= WIDE_GAP:
         return ""
-    known = f"log Z of {row['net']}, {row['units']}, is known to within {abs(row['gap']):.0f} nats"
+    if gap < 0:
+        more = (
+            f"log Z of {which}, is {-gap:.0f} nats more from below than on the way back from images"
+        )
+        return f"{more}: it has states that no image leads to"
+    known = f"log Z of {which}, is known to within {gap:.0f} nats"
     return f"{known}; more --temperatures bring both estimates together"
 
 
