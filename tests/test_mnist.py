@@ -471,6 +471,16 @@ def test_what_is_wrong_with_an_npz_file_is_named(name, array, words, idx_arrays,
     refused(path, str(path), words)
 
 
+@pytest.mark.parametrize("place", [".", "seven", "train/seven"])
+def test_a_folder_of_pictures_says_what_to_do_with_them(place, tmp_path):
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    with pytest.raises(DataError) as without:
+        mnist.read(tmp_path)
+    assert str(without.value).endswith("in it")
+    (tmp_path / place / "1.png").touch()
+    refused(tmp_path, "its pictures are to be written as one set, which docs/data.md shows")
+
+
 def test_a_folder_of_an_npz_file_says_how_to_name_it(idx_arrays, tmp_path):
     path = npz(tmp_path / "own.npz", list(idx_arrays.values()))
     refused(tmp_path, f"name the file itself: {path}")

@@ -62,6 +62,7 @@ _OTHERS = {
     b"matlab": "a file of Matlab's",
 }
 _ENOUGH = 64
+_DEEPEST = 3  # folders of pictures: of a part, of a class
 
 
 class DataError(Exception):
@@ -153,9 +154,21 @@ def _read_one(folder: Path, prefix: str, file: str) -> tuple[NDArray[np.uint8], 
         return parse_idx(content, str(path), n_dimensions), str(path)
     if folders:
         raise DataError(f"{folders[0]}: is a folder, and no file of that name is in it")
+    raise DataError(
+        f"{folder}: there is no {prefix}{file} or {prefix}{file}.gz in it{_hint(folder)}"
+    )
+
+
+def _hint(folder: Path) -> str:
+    """What may be meant by a folder that has no such files."""
     packed = next((name for name in sorted(_listed(folder)) if _is_set(folder / name)), None)
-    hint = f"; name the file itself: {folder / packed}" if packed else ""
-    raise DataError(f"{folder}: there is no {prefix}{file} or {prefix}{file}.gz in it{hint}")
+    if packed:
+        return f"; name the file itself: {folder / packed}"
+    with suppress(OSError):
+        places = (folder.glob("*/" * depth + "*.png") for depth in range(_DEEPEST))
+        if any(next(found, None) for found in places):
+            return "; its pictures are to be written as one set, which docs/data.md shows"
+    return ""
 
 
 def _is_set(path: Path) -> bool:
