@@ -18,6 +18,9 @@ from hinton06.checkpoint import history_rows
 from hinton06.loading import load
 from hinton06.report import curves, files
 
+_ROOM = 5
+"""Nats below the lowest bound that is drawn."""
+
 
 def points(path: Path) -> dict[str, Any]:
     """Of a file its start, the bound of the first layer, and that by passes of the second."""
@@ -33,6 +36,7 @@ def points(path: Path) -> dict[str, Any]:
     gaps = [row["log_z_gap"] for row in rows if "log_z_gap" in row]
     return {
         "start": file.settings.start,
+        "rate": file.settings.rate,
         "first_layer": lower[-1] if lower else None,
         "bounds": begun + later,
         "largest_gap": max(map(abs, gaps)),
@@ -45,12 +49,16 @@ def draw(found: list[dict[str, Any]]) -> Figure:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     for each in found:
-        axes.plot(*zip(*each["bounds"], strict=True), marker=".", label=f"{each['start']} start")
+        first = each["bounds"][0][1]
+        about = f"{each['start']} start, at {first:.0f}; rate {each['rate']:g}"
+        axes.plot(*zip(*each["bounds"], strict=True), marker=".", label=about)
+    # Where random weights start is far below everything that follows.
+    axes.set_ylim(bottom=min(bound for each in found for _, bound in each["bounds"][1:]) - _ROOM)
     (level,) = {each["first_layer"] for each in found} - {None}
     axes.axhline(level, color="black", linestyle=":", linewidth=1, label="first layer alone")
     axes.set(xlabel="passes of the second layer", ylabel="bound on log p (nats, training images)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
+    axes.legend(loc="lower right")
     return figure
 
 
