@@ -452,7 +452,8 @@ def test_a_file_as_of_keras_is_read(form, idx_folder, idx_arrays, tmp_path):
     ("name", "array", "words"),
     [
         ("x_train", None, "there is no x_train"),
-        ("x_train", np.zeros((120, 7, 5), np.float32), "holds float32"),
+        ("x_train", np.zeros((120, 7, 5), np.float32), "(255 * x).round().astype('uint8')"),
+        ("y_train", np.zeros(120, np.float32), "whole numbers from 0 to 255 are needed"),
         ("y_train", np.array([{}] * 120), "holds object"),
         ("y_test", np.full(40, 256), "labels from 256 to 256"),
         ("y_test", np.full(40, -1), "labels from -1 to -1"),

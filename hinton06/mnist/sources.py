@@ -306,7 +306,10 @@ def _member(archive: zipfile.ZipFile, name: str, label: str) -> NDArray[Any]:
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read_header(stream)
         if dtype.kind not in "ui":
-            raise DataError(f"{label}: holds {dtype}, and whole numbers from 0 to 255 are needed")
+            of_shares = dtype.kind == "f" and name.startswith("x")
+            hint = "; of shares up to 1, (255 * x).round().astype('uint8')" if of_shares else ""
+            wanted = "whole numbers from 0 to 255 are needed"
+            raise DataError(f"{label}: holds {dtype}, and {wanted}{hint}")
         size = math.prod(shape) * dtype.itemsize
         if min(shape, default=1) < 0 or size > info.file_size:
             raise DataError(f"{label}: declares more than it holds")
