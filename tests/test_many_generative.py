@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from hinton06 import numerics
+from hinton06.dropout import Dropout
 from hinton06.hybrid import LabelBackpropagation
 from hinton06.mnist import Digits
 from hinton06.models import DeepBeliefNet, Rbm, Stack
 from hinton06.recipes import RECIPES, WakeSleepSettings
 from hinton06.recognition import Cases, label_log_probs, mean_free_energy
 from hinton06.stacking import GreedyStack
+from hinton06.streams import Use
 from hinton06.updates import Step
 from hinton06.wakesleep import ContrastiveWakeSleep, GenerativeFineTuning
 
@@ -24,7 +26,7 @@ from hinton06.many.place import Draws, Place  # noqa: E402
 from hinton06.many.rbms import Stacks, one_hot, steps_of  # noqa: E402
 
 from test_many_nets import (  # isort: skip  # noqa: E402
-    digits, draws_of, half, on_host, place, rows_of, slow, within_errors,
+    digits, draws_of, half, on_host, place, rows_of, slow, striped, within_errors,
 )  # fmt: skip
 
 __all__ = ["digits", "place"]
@@ -40,6 +42,9 @@ MIXED = dataclasses.replace(
     gibbs=(1, 3),
     momentum=0.5,
     balanced=True,
+)
+MIXED_DROPOUT = dataclasses.replace(
+    MIXED, dropout=True, pixel_dropout=0.3, feature_dropout=(0.2, 0.1, 0.5)
 )
 
 
@@ -71,6 +76,22 @@ def thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hinton06.numerics.one_hot", first_likely)
     ones = torch.full((), 0.5)
     monkeypatch.setattr(Draws, "uniforms", lambda _self, *shape: ones.expand(N_NETS, *shape))
+
+
+@pytest.fixture
+def stripes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropout leaves out each third unit on both sides."""
+
+    def drop(values: Any, keep: Any, _draws: Any, layer: int) -> None:
+        for net, chance in enumerate(keep.tolist()):
+            striped(values[net], layer, chance)
+
+    def of_one(self: Dropout, layer: int, values: Any) -> Any:
+        striped(values, layer, self.keep[layer])
+        return values
+
+    monkeypatch.setattr("hinton06.many.plain.drop", drop)
+    monkeypatch.setattr(Dropout, "drop", of_one)
 
 
 def random_nets(scale: float = 1.0) -> list[DeepBeliefNet]:
@@ -142,29 +163,44 @@ def test_weights_after_updates_are_those_of_contrastive_wake_sleep(
     assert settings.persistent_share == 0 or theirs.chains.any()
 
 
-def test_gradients_of_labels_are_those_of_a_single_net(digits: Digits) -> None:
+KEPT = [(0.8, 0.9, 0.5, 0.7), (1.0, 0.4, 1.0, 0.6), (0.3, 1.0, 0.9, 1.0)]
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+@pytest.mark.usefixtures("stripes")
+def test_gradients_of_labels_are_those_of_a_single_net(digits: Digits, dropout: bool) -> None:
     place, nets = Place("cpu"), random_nets()
     steps = [Step(0.3, 0.0), Step(0.1, 0.5), Step(0.2, 0.9)]
     with place.used():
-        theirs = wakesleep.LabelGradients(place, wakesleep.gathered(place, nets), N_LABELS)
-        ours = [LabelBackpropagation(net, 20) for net in nets]
+        arrays, more = wakesleep.gathered(place, nets), tuple[Any, ...]()
+        if dropout:
+            masks = draws_of(place, N_NETS, Use.DROPOUT)
+            more, before = (place.put(np.array(KEPT, np.float32).T), masks), int(masks.clock)
+        theirs = wakesleep.LabelGradients(place, arrays, N_LABELS, *more)
+        rng = np.random.default_rng(0)
+        ours = [
+            LabelBackpropagation(net, 20, Dropout(keep, rng) if dropout else None)
+            for net, keep in zip(nets, KEPT, strict=True)
+        ]
         for first in (0, 20, 40):
             batch = digits.train_images[first : first + 20] / np.float32(255)
             labels = digits.train_labels[first : first + 20].astype(np.intp)
             targets = place.put(np.tile(np.eye(3, dtype=np.float32)[labels], (N_NETS, 1, 1)))
             data = place.put(np.tile(batch, (N_NETS, 1, 1)))
             costs = theirs.gather(data, targets, steps_of(place, steps))
+            np.testing.assert_array_equal(data, np.tile(batch, (N_NETS, 1, 1)))
             theirs.apply()
             for net, (learner, step) in enumerate(zip(ours, steps, strict=True)):
                 cost = learner.gather(batch, labels, step).sum()
                 learner.apply(step)
                 assert float(costs[net]) == pytest.approx(float(cost), rel=1e-5)
+    assert not dropout or int(masks.clock) == before + 3
     for name, array in theirs.arrays.items():
         for net, one in enumerate(nets):
-            # Three updates of means of 20 products, carried on by momentum by 10 at most.
-            np.testing.assert_allclose(
-                array[net], one.parameters()[name], atol=3 * 20 * 10 * 2.0**-24, err_msg=name
-            )
+            # Three updates of means of 20 products, carried on by momentum by 10 at most, and
+            # divided by chances.
+            atol = 3 * 20 * 10 * 2.0**-24 * (6 if dropout else 1)
+            np.testing.assert_allclose(array[net], one.parameters()[name], atol=atol, err_msg=name)
 
 
 def group(
@@ -176,15 +212,19 @@ def group(
     images, labels = place.put(digits.train_images), place.put(digits.train_labels.astype(np.int64))
     if "targets" not in more:
         more["valid"] = rows_of(place, len(nets), 90)[:, n : 2 * n if slow(place) else 90]
+    if settings.dropout:
+        more["masks"] = draws_of(place, len(nets), Use.DROPOUT)
     return wakesleep.GenerativeNets(
         place, draws_of(place, len(nets)), [settings] * len(nets), wakesleep.gathered(place, nets),
         N_LABELS, images, labels, rows_of(place, len(nets), 90)[:, :n], **more,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, MIXED], ids=["wake-sleep", "mixed"])
+@pytest.mark.parametrize(
+    "settings", [SETTINGS, MIXED, MIXED_DROPOUT], ids=["wake-sleep", "mixed", "mixed, dropout"]
+)
 @pytest.mark.parametrize("extended", [False, True])
-@pytest.mark.usefixtures("thresholds")
+@pytest.mark.usefixtures("thresholds", "stripes")
 def test_epochs_are_those_of_the_package(
     digits: Digits, settings: WakeSleepSettings, extended: bool
 ) -> None:
@@ -203,7 +243,7 @@ def test_epochs_are_those_of_the_package(
             )
             rng = draws_of(place, 3).rngs[net]
             more: Any = (None, targets["targets"][net], 1) if extended else (valid,)
-            ours.append(GenerativeFineTuning(one, cases, settings, rng, *more))
+            ours.append(GenerativeFineTuning(one, cases, settings, rng, *more, masks=rng))
         for _ in range(4):
             for mine, learner in zip(theirs.run_epoch(silent), ours, strict=True):
                 row = learner.run_epoch(silent)
@@ -294,7 +334,9 @@ def test_layers_of_one_update_have_draws_of_their_own(place: Place) -> None:
         assert abs(np.mean(one == other) - 0.5) < 5 * 0.5 / np.sqrt(one.size)
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, MIXED], ids=["wake-sleep", "mixed"])
+@pytest.mark.parametrize(
+    "settings", [SETTINGS, MIXED, MIXED_DROPOUT], ids=["wake-sleep", "mixed", "dropout"]
+)
 def test_nets_are_those_of_the_package_in_the_mean(
     place: Place, digits: Digits, settings: WakeSleepSettings
 ) -> None:
@@ -313,8 +355,9 @@ def test_nets_are_those_of_the_package_in_the_mean(
         own = rows[net % n_nets]
         cases = Cases(digits.train_images[own], digits.train_labels[own].astype(np.intp))
         one = GenerativeFineTuning(
-            start.copy(), cases, settings, np.random.default_rng(1000 + net), None, 0.0
-        )
+            start.copy(), cases, settings, np.random.default_rng(1000 + net), None, 0.0,
+            masks=np.random.default_rng(2000 + net),
+        )  # fmt: skip
         rows_of_one = [one.run_epoch(silent) for _ in range(2)]
         ours.append([[row[n] for n in names] for row in rows_of_one])
         biases.append(one.measured.memory.visible_bias.copy())
@@ -339,8 +382,11 @@ def test_nets_are_measured_as_one_by_one(place: Place, digits: Digits) -> None:
         assert energies[net] == pytest.approx(expected, rel=1e-5)
 
 
-def test_nets_go_on_exactly_from_their_states(place: Place, digits: Digits) -> None:
-    settings = SETTINGS if slow(place) else MIXED
+@pytest.mark.parametrize("mixed", [MIXED, MIXED_DROPOUT], ids=["mixed", "dropout"])
+def test_nets_go_on_exactly_from_their_states(
+    place: Place, digits: Digits, mixed: WakeSleepSettings
+) -> None:
+    settings = SETTINGS if slow(place) else mixed
     one, other = (group(place, digits, random_nets(), settings) for _ in range(2))
     one.run_epoch(silent)
     other.restore(one.states())
@@ -349,10 +395,13 @@ def test_nets_go_on_exactly_from_their_states(place: Place, digits: Digits) -> N
         np.testing.assert_equal(mine, theirs)
 
 
-def test_nets_that_leave_do_not_disturb_the_others(place: Place, digits: Digits) -> None:
+@pytest.mark.parametrize("settings", [MIXED, MIXED_DROPOUT], ids=["mixed", "dropout"])
+def test_nets_that_leave_do_not_disturb_the_others(
+    place: Place, digits: Digits, settings: WakeSleepSettings
+) -> None:
     if slow(place):
         pytest.skip("it would take long without a card")
-    together, alone = (group(place, digits, random_nets(), MIXED) for _ in range(2))
+    together, alone = (group(place, digits, random_nets(), settings) for _ in range(2))
     together.run_epoch(silent)
     alone.run_epoch(silent)
     alone.keep([0, 2])

@@ -529,6 +529,23 @@ def test_every_file_of_the_generative_half_is_there(half: Any) -> None:
         assert file.kind.name == kind
 
 
+def test_mixed_gradients_with_dropout_make_files_of_a_table_of_their_own(
+    digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    recipe = generative_recipe()
+    variants = {"mixed gradient": RECIPES["dropout"].variants["mixed gradient"]}
+    recipe = dataclasses.replace(recipe, variants=dict(recipe.variants) | variants)
+    learn_half(digits, progress, tmp_path, recipe=recipe)
+    for name in HALF:
+        file = load(tmp_path / "seed-0" / name)
+        dropped = name.startswith("hybrid")
+        assert ("dropout" in conditions_of(file)) == dropped
+        assert not dropped or file.settings.pixel_dropout == 0.3
+    rows = error_rates.table(tmp_path / "seed-0", error_rates.DROPOUT).rows
+    shown = {row["experiment"] for row in rows}
+    assert any("mixed" in name for name in shown), shown
+
+
 def test_progress_of_the_generative_half_reaches_its_end(half: Any) -> None:
     done, expected = half[1].work[-1]
     assert done == pytest.approx(expected)

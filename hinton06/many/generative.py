@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hinton06 import cases
+from hinton06.dropout import UnfitDropoutError, chances
 from hinton06.lineage import EXTENDED, PRETRAINED, VALIDATED
 from hinton06.loading import Outcome, RunFile
 from hinton06.many.classifiers import scores
@@ -157,8 +158,12 @@ class _Learned:
         self.settings = self.table.recipe.settings("wakesleep", under)
         if self.settings.generative != "wake-sleep":
             raise RunError("many nets at once learn by contrastive wake-sleep alone")
-        if own := sorted(self.settings.apart()):
+        if own := sorted(self.settings.apart() - {"dropout"}):
             raise RunError(f"many nets at once learn without {', '.join(own)}")
+        try:
+            chances(self.settings, 3)
+        except UnfitDropoutError as error:
+            raise RunError(str(error)) from None
 
     def started(self, seed: int, name: str, settings: Any, lineage: Any, command: str) -> Member:
         """One file."""
@@ -178,6 +183,7 @@ class _Learned:
             gathered(table.place, [self.starts[id(m.run)] for m in members]),
             table.context.digits.n_classes, table.images, table.labels, table.rows(members), valid,
             targets, [lineage.schedule_done for lineage in lineages],
+            table.masks(members, self.use, self.settings),
         )  # fmt: skip
 
     def results(

@@ -112,14 +112,23 @@ class Table:
         own = [cases.split_recorded(digits, member.run.lineage).valid for member in members]
         return self.place.put(np.stack(own).astype(np.int64))
 
-    def draws(self, members: Sequence[Member], use: Use) -> Draws:
-        """Random numbers of a `use`, and of a net that is gone on with in the same way."""
+    def draws(self, members: Sequence[Member], use: Use, masks: Use | None = None) -> Draws:
+        """Random numbers of a `use`, and of a net that is gone on with in the same way.
+
+        With `masks`, those for the dropout beside them.
+        """
         streams: list[tuple[Any, ...]] = []
         for member in members:
             lineage = member.run.lineage
             again = lineage.parents if use == Use.WAKE_SLEEP_AGAIN and lineage.parents else ()
-            streams.append((member.seed, use, lineage.split, *again))
+            streams.append((member.seed, masks or use, lineage.split, *again))
         return Draws(self.place, streams)
+
+    def masks(self, members: Sequence[Member], use: Use, settings: Any) -> Draws | None:
+        """For dropout beside such draws, where settings say so."""
+        on_all = members[0].run.lineage.role == EXTENDED
+        masks = Use.DROPOUT_ON_ALL if on_all else Use.DROPOUT
+        return self.draws(members, use, masks) if settings.dropout else None
 
 
 class Part(Stage, Protocol):
@@ -222,11 +231,9 @@ class _NetStage:
     def start(self, members: Sequence[Member]) -> Classifiers:
         """As `Stage`."""
         table, settings = self.table, self.table.backprop
-        draws, mask_use = table.draws(members, self.use), Use.DROPOUT
+        draws, masks = table.draws(members, self.use), table.masks(members, self.use, settings)
         if members[0].run.lineage.role == EXTENDED:
             settings = replace(settings, epochs=settings.extension_epochs)
-            mask_use = Use.DROPOUT_ON_ALL
-        masks = table.draws(members, mask_use) if settings.dropout else None
         lineages = [member.run.lineage for member in members]
         valid = targets = None
         if lineages[0].role == VALIDATED:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from hinton06.dropout import chances
 from hinton06.finetuning import Selected
 from hinton06.hybrid import _SATURATED
 from hinton06.many.classifiers import Course as _Course
@@ -294,34 +295,61 @@ def reconstruction_costs(data: Tensor, probs: Tensor) -> Tensor:
 
 
 class LabelGradients:
-    """``hybrid.LabelBackpropagation`` of every net."""
+    """``hybrid.LabelBackpropagation`` of every net.
+
+    With `masks`, dropout; `keep` are (4, nets) chances of pixels, hid, pen and top to be kept.
+    """
 
     NAMES = (
         "vishid", "hid_rec_bias", "hidpen", "pen_rec_bias", "memory_weights",
         "memory_visible_bias", "memory_hidden_bias",
     )  # fmt: skip
 
-    def __init__(self, place: Place, arrays: Arrays, n_labels: int) -> None:
+    def __init__(
+        self, place: Place, arrays: Arrays, n_labels: int, keep: Tensor | None = None,
+        masks: Draws | None = None,
+    ) -> None:  # fmt: skip
         self.place, self.arrays, self.n_labels = place, arrays, n_labels
+        self.keep, self.masks = keep, masks
         self.velocities = {name: torch.zeros_like(arrays[name]) for name in self.NAMES}
+
+    def leave(self, places: Sequence[int], chosen: Tensor) -> None:
+        """Go on with dropout in some of the nets."""
+        if self.masks and self.keep is not None:
+            self.masks.keep(places)
+            self.keep = self.keep[:, chosen].contiguous()
+
+    def _drop(self, layer: int, values: Tensor) -> Tensor:
+        if self.masks:
+            assert self.keep is not None
+            self.place.loops.drop(values, self.keep[layer], self.masks, layer)
+        return values
 
     def gather(self, data: Tensor, targets: Tensor, step: Tensor) -> Tensor:
         """Renew the velocities with a batch's mean gradient; each net's summed cost in nats."""
         nets, loops, n = self.arrays, self.place.loops, data.shape[1]
+        if self.masks:  # the generative half has the same data, and all of them
+            data = self._drop(0, data.clone(memory_format=torch.contiguous_format))
         hid = torch.bmm(data, nets["vishid"])
         loops.squash(hid, nets["hid_rec_bias"])
+        self._drop(1, hid)
         pen = torch.bmm(hid, nets["hidpen"])
         loops.squash(pen, nets["pen_rec_bias"])
+        self._drop(2, pen)
         n_pen, weights = pen.shape[2], nets["memory_weights"]
         inputs = torch.bmm(pen, weights[:, :n_pen]) + nets["memory_hidden_bias"][:, None]
         inputs.clamp_(-_SATURATED, _SATURATED)
         with_label = inputs[:, None] + weights[:, n_pen:, None]  # (nets, n_labels, n, n_top)
-        minus_energies = (
-            softplus(with_label).sum(3).mT + nets["memory_visible_bias"][:, None, n_pen:]
-        )
+        factors = self._drop(3, torch.ones_like(inputs))[:, None] if self.masks else None
+        parts = softplus(with_label)
+        if factors is not None:
+            parts *= factors
+        minus_energies = parts.sum(3).mT + nets["memory_visible_bias"][:, None, n_pen:]
         log_probabilities = torch.log_softmax(minus_energies, 2)
         errors = (targets - log_probabilities.exp()) / n
         slopes = with_label.sigmoid_()
+        if factors is not None:
+            slopes *= factors
         by_label = errors.mT[:, :, None]  # (nets, n_labels, 1, n)
         labtop = torch.matmul(by_label, slopes)[:, :, 0]
         delta = (slopes * errors.mT[:, :, :, None]).sum(1)
@@ -335,13 +363,16 @@ class LabelGradients:
             (("hidpen", "pen_rec_bias"), ("vishid", "hid_rec_bias")), 1
         ):
             probs = below[-number]
-            delta = torch.bmm(delta, above.mT) * probs * (1 - probs)
+            whole = probs if self.keep is None else self.keep[-1 - number, :, None, None] * probs
+            delta = torch.bmm(delta, above.mT) * probs * (1 - whole)
             gradients[name] = torch.bmm(below[-number - 1].mT, delta)
             gradients[bias], above = delta.sum(1), nets[name]
         for name, gradient in gradients.items():
             shape = (-1, *[1] * (gradient.ndim - 1))
             velocity = self.velocities[name]
             velocity.mul_(step[:, 1].view(shape)).addcmul_(gradient, step[:, 0].view(shape))
+        if self.masks:
+            self.masks.tick()
         return -(log_probabilities * targets).sum((1, 2))
 
     def apply(self) -> None:
@@ -374,7 +405,7 @@ class GenerativeNets:
     `settings` differ in coefficients of backpropagation at most. `rows` are (nets, n_cases) images
     to learn, `valid` those that validate; without, each net has an error rate in `targets` to
     reach. `schedule_done` epochs of the schedule are behind each net; where the rounds of Gibbs
-    sampling depend on it, all have as many.
+    sampling depend on it, all have as many. `masks` draw what dropout leaves out, if it is there.
     """
 
     def __init__(
@@ -390,6 +421,7 @@ class GenerativeNets:
         valid: Tensor | None = None,
         targets: Sequence[float] | None = None,
         schedule_done: Sequence[int] | None = None,
+        masks: Draws | None = None,
     ) -> None:
         n_nets, n_cases = rows.shape
         self.place, self.draws, self.arrays, self.n_labels = place, draws, nets, n_labels
@@ -405,9 +437,13 @@ class GenerativeNets:
         )
         self.best = {name: array.clone() for name, array in nets.items()}
         self.wake_sleep = WakeSleep(place, draws, nets, n_labels, self.batch, self.settings)
-        self.label_gradients = (
-            LabelGradients(place, nets, n_labels) if self.settings.mixed else None
-        )
+        self.label_gradients: LabelGradients | None = None
+        if self.settings.mixed:
+            keep = None
+            if masks:
+                own_chances = [chances(s, 3) for s in settings]
+                keep = place.put(np.array(own_chances, np.float32)).T.contiguous()
+            self.label_gradients = LabelGradients(place, nets, n_labels, keep, masks)
         self._mean: RunningMeans | None = None
         if self.settings.averaging:
             updates = -(-n_cases // self.batch)
@@ -419,6 +455,10 @@ class GenerativeNets:
     def n_nets(self) -> int:
         """How many nets are learning."""
         return len(self.courses)
+
+    @property
+    def _masks(self) -> Draws | None:
+        return self.label_gradients.masks if self.label_gradients else None
 
     @property
     def measured(self) -> Arrays:
@@ -570,6 +610,8 @@ class GenerativeNets:
         for own in (self.arrays, self.best, *self.wake_sleep.every(), *self._more().values()):
             own.update(_chosen(own, chosen))  # in place, for they are shared
         self.wake_sleep.chains = self.wake_sleep.chains[chosen].contiguous()
+        if self.label_gradients:
+            self.label_gradients.leave(places, chosen)
         self._make_buffers()
 
     def _more(self) -> dict[str, Arrays]:
@@ -587,6 +629,7 @@ class GenerativeNets:
         others = {name: _trees(arrays, {}) for name, arrays in self._more().items()}
         chains = self.wake_sleep.chains.cpu().numpy()
         draws, samplers = self.draws.states(), self.samplers.states()
+        masks = self._masks.states() if self._masks else []
         states = []
         for net, course in enumerate(self.courses):
             state = course.values() | {"draws": draws[net], "sampler": samplers[net]}
@@ -594,6 +637,8 @@ class GenerativeNets:
             state["velocity"] = {"generative": generative[net]}
             if self.label_gradients:
                 state["velocity"]["labels"] = others["labels"][net]
+            if masks:
+                state["masks"] = masks[net]
             if self._mean:
                 state |= {"mean": others["mean"][net] | more, "mean_count": self._mean.count}
             states.append(state)
@@ -613,6 +658,8 @@ class GenerativeNets:
         self.wake_sleep.chains.copy_(self.place.put(np.stack([s["chains"] for s in states])))
         self.draws.restore([state["draws"] for state in states])
         self.samplers.restore([state["sampler"] for state in states])
+        if self._masks:
+            self._masks.restore([state["masks"] for state in states])
         for course, state in zip(self.courses, states, strict=True):
             course.go_on(state)
 
