@@ -132,7 +132,7 @@ def test_what_goes_on_from_a_net_with_dropout_has_it_unless_it_is_told_otherwise
 
 def test_the_history_has_the_rate_and_learning_waits_for_it_to_fall(runs: Path) -> None:
     history = file(runs, "bp-dropout-a").history
-    np.testing.assert_allclose(history["rate"][:2], [0.2, 0.01])
+    np.testing.assert_allclose(history["rate"][:2], [0.4, 0.02])
     assert len(history["rate"]) >= 2
     assert "rate" not in file(runs, "bp-a").history
 

@@ -400,6 +400,7 @@ def test_a_recipe_with_dropout_makes_nets_of_a_table_of_their_own(
         ("dropout, 100", "a"), ("dropout, 100", "b"),
     ]  # fmt: skip
     assert all(row["test_errors"]["replicas"] == 2 for row in rows if row["net"] != "mean")
+    assert {row["net"] for row in rows} == {*SPLITS, "mean", "product", "all"}
 
 
 @pytest.mark.parametrize(

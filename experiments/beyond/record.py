@@ -1,28 +1,32 @@
-"""Puts what was learned with dropout, over seeds, into beyond.json and README's table.
+"""Puts what is better than the chapter, over seeds, into beyond.json and README's table.
 
     python experiments/beyond/record.py runs/table1 runs/table1-seed1 runs/table1-seed2
-    python experiments/beyond/record.py replicas-dropout.json "hinton06 replicate --recipe dropout"
+    python experiments/beyond/record.py TABLE.json COMMAND [TABLE.json COMMAND ...]
 
-A folder is a seed's, as `make replicas EACH=beyond` makes them. A JSON file is what `hinton06
-replicas --table dropout --save` made of such folders elsewhere, and the command is what made the
-nets there. A row is a number that every seed has: its name, seeds, the mean over them with its 95 %
+A folder is a seed's, as `make replicas EACH=beyond` makes them. A JSON file is a table that
+`hinton06 replicas --save` made of such folders elsewhere, and the command is what made the nets
+there. A row is a number that every seed has: its name, seeds, the mean over them with its 95 %
 interval (Student's t; none of one seed), the numbers that it is the mean of, and the command that
-makes the nets of a seed.
+makes the nets of a seed. A table without means of nets a, b and c has them here.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hinton06.mnist import SPLITS
 from hinton06.report import replicas
 
 HERE = Path(__file__).parent
 MARKS = "<!-- beyond -->", "<!-- /beyond -->"
 SHOWN = ("mean", "product")
+STARTS = "greedy pretraining with labels"
+"""What the generative half's nets start from."""
 OTHERS = (
     ("dropout after pretraining", 0.92, "Srivastava and others (2014)"),
     ("the same of a deep Boltzmann machine", 0.79, "Srivastava and others (2014)"),
@@ -51,7 +55,7 @@ def rows(measured: Sequence[dict[str, Any]], made_by: str = "") -> list[dict[str
     found = []
     seeds = max((len((row.get("test_percent") or {"by_seed": ()})["by_seed"]) for row in measured),
                 default=0)  # fmt: skip
-    for row in measured:
+    for row in with_means(measured):
         test = row.get("test_percent")
         if row["net"] in SHOWN and test and len(test["by_seed"]) == seeds:
             found.append({
@@ -62,6 +66,26 @@ def rows(measured: Sequence[dict[str, Any]], made_by: str = "") -> list[dict[str
                 "by_seed": test["by_seed"],
                 "command": made_by or command(row["experiment"]),
             })  # fmt: skip
+    return found
+
+
+def with_means(measured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, and before the product of an experiment the mean of its nets if it is not there."""
+    there = {row["experiment"] for row in measured if row["net"] == "mean"}
+    found = []
+    for row in measured:
+        name = row["experiment"]
+        nets = [
+            r["test_percent"]["by_seed"] for r in measured
+            if r["experiment"] == name and r["net"] in SPLITS and r.get("test_percent")
+        ]  # fmt: skip
+        if row["net"] == "product" and nets and name not in there | {STARTS}:
+            seeds = [seed for seed in nets[0] if all(seed in net for net in nets)]
+            means = {seed: statistics.mean(net[seed] for net in nets) for seed in seeds}
+            test = replicas.statistics(means, None, "chapter")
+            found.append({"experiment": name, "net": "mean", "test_percent": test})
+        if name != STARTS:
+            found.append(row)
     return found
 
 
@@ -81,9 +105,10 @@ def main(arguments: Sequence[str]) -> None:
     """Write both."""
     if not arguments:
         raise SystemExit(__doc__)
+    found = []
     if arguments[0].endswith(".json"):
-        table, made_by = arguments
-        found = rows(json.loads(Path(table).read_text("utf-8"))["rows"], made_by)
+        for table, made_by in zip(arguments[::2], arguments[1::2], strict=True):
+            found += rows(json.loads(Path(table).read_text("utf-8"))["rows"], made_by)
     else:
         found = rows(replicas.table([Path(folder) for folder in arguments], "dropout").rows)
     others = [dict(zip(("name", "percent", "source"), other, strict=True)) for other in OTHERS]

@@ -122,6 +122,8 @@ def _experiment_and_role(file: RunFile) -> str:
 
 
 _FEW = ("100", "1000", "10000")
+_WHOLE = "all"
+"""Stands for the split of a net that learned all cases at once."""
 _WITH_DROPOUT = frozenset({"dropout"})
 DROPOUT = Study(
     "dropout",
@@ -181,7 +183,7 @@ def _read(
     files: dict[tuple[str, str], RunFile] = {}
     notes: list[Note] = []
     for file in each_run(folder, study.holds, notes, *study.selections):
-        put(files, (study.key(file), str(file.lineage.split)), file, notes)
+        put(files, (study.key(file), file.lineage.split or _WHOLE), file, notes)
     notes += [note for file in files.values() for note in capped_notes(file)]
     rows: list[tuple[int, Tree, list[RunFile]]] = []
     lacking = []
