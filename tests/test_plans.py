@@ -19,7 +19,7 @@ from hinton06.recipes import RECIPES
 from hinton06.updates import RunningMean
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
-from hinton06.many import replicas  # noqa: E402
+from hinton06.many import generative, replicas  # noqa: E402
 from hinton06.many.place import Place  # noqa: E402
 
 SEARCH = Path(__file__).parents[1] / "experiments" / "search"
@@ -286,6 +286,115 @@ def test_the_plan_of_dropout_is_read(plans: Any) -> None:
     lines = plans.read_plan(SEARCH.parent / "beyond" / "plan.txt", RECIPES["tr2006"])
     assert all(line.backprop.dropout for line in lines)
     assert len({line.texts for line in lines}) == len(lines) > 2
+
+
+# -- the generative half -------------------------------------------------------------------------
+
+HALF = [
+    "recipe", "recipe | --epochs 3", "--rate 0.2",
+    "recipe | --dropout --pixel-dropout 0.1 --feature-dropout 0",
+]  # fmt: skip
+
+
+@pytest.fixture
+def half(plans: Any) -> Any:
+    """The script."""
+    assert plans
+    return importlib.import_module("half")
+
+
+@pytest.fixture
+def half_run(half: Any, digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs it on the tiny digits by a tiny recipe, and reads its table."""
+    tiny = {
+        "pretrain.layers": (7, 6, 8), "pretrain.passes": 2, "pretrain.batch": 16,
+        "wakesleep.epochs": 4, "wakesleep.batch": 16, "wakesleep.rate": 0.3,
+    }  # fmt: skip
+    recipe = RECIPES["tr2006"].with_values(tiny)
+    monkeypatch.setitem(RECIPES, "quick", recipe)  # type: ignore[index]
+    monkeypatch.setattr(mnist, "read", lambda *_: digits)
+    plan, out = tmp_path / "half.txt", tmp_path / "half.csv"
+    plan.write_text("# wake-sleep, and after it\n\n" + "\n".join(HALF), encoding="utf-8")
+
+    def now(*options: str) -> list[dict[str, str]]:
+        words = ["half.py", str(plan), str(out), "--seeds", "0-1", "--device", "cpu", *options]
+        monkeypatch.setattr(sys, "argv", [*words, "--recipe", "quick"])
+        half.main()
+        with out.open(encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    return now
+
+
+def test_nets_of_wake_sleep_are_those_of_replicate(
+    half_run: Any, digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    rows = half_run()
+    assert {(row["finetune-cws"], row["mixed"]) for row in rows} == {
+        ("", ""), ("", "| --epochs 3"), ("--rate 0.2", ""),
+        ("", "| --dropout --pixel-dropout 0.1 --feature-dropout 0"),
+    }  # fmt: skip
+    assert len(rows) == 4 * 2 * 3
+    for row in rows:
+        errors = [int(e) for e in row["valid_errors_by_epoch"].split()]
+        assert len(errors) == int(row["epochs"]) == (3 if "--epochs" in row["mixed"] else 4)
+        assert errors.index(min(errors)) + 1 == int(row["kept_epoch"])
+    given, recipe = Context(digits, progress), RECIPES["quick"].with_values({"wakesleep.rate": 0.2})
+    out, parts = tmp_path / "nets", generative.CWS[:-1]
+    replicas.replicate(given, Place("cpu"), out, recipe, [0, 1], 6, parts)
+    for row in (row for row in rows if row["finetune-cws"]):
+        file = load(out / f"seed-{row['seed']}" / f"cws-{row['split']}.h5")
+        errors = [int(e) for e in file.history["valid_errors"]]
+        assert row["valid_errors_by_epoch"] == " ".join(map(str, errors))
+
+
+def test_lines_of_a_half_that_are_there_are_not_learned_again(
+    half_run: Any, half: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = half_run()
+    table = tmp_path / "half.csv"
+    written = table.read_text(encoding="utf-8").splitlines()
+    ends = [i for i, line in enumerate(written) if line.startswith("--rate")]
+    table.write_text("\n".join(written[: ends[0] + 2]), encoding="utf-8")
+    asked: list[Any] = []
+    learned = half.Half.learned
+
+    def spy(self: Any, settings: Any, *more: Any) -> Any:
+        asked.append(settings)
+        return learned(self, settings, *more)
+
+    monkeypatch.setattr(half.Half, "learned", spy)
+    again = half_run()
+    assert [settings.rate for settings in asked] == [0.2]
+    key = half.COLUMNS[:4]
+    assert sorted(again, key=lambda r: [r[k] for k in key]) == sorted(
+        whole, key=lambda r: [r[k] for k in key]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("recipe | --bp-weight 0", "--bp-weight 0: of the mixed gradient alone"),
+        ("--bp-weight 0.5", "--bp-weight 0.5: of wake-sleep alone"),
+        ("--dropout", "--dropout: of wake-sleep alone"),
+        ("recipe | --generative pretraining", "of the mixed gradient alone"),
+        ("--rate fast", "not a valid float"),
+        ("--pixel-dropout 0.1", "goes with"),
+    ],
+)
+def test_a_wrong_line_of_a_half_is_one_line(
+    half: Any, tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "plan.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit, match=message):
+        half.read_plan(tmp_path / "plan.txt", RECIPES["tr2006"])
+
+
+def test_the_plan_of_the_half_is_read(half: Any) -> None:
+    lines = half.read_plan(SEARCH.parent / "beyond" / "half.txt", RECIPES["tr2006"])
+    assert len({line.texts for line in lines}) == len(lines) > 2
+    assert {line.mixed.dropout for line in lines if line.mixed} == {True, False}
 
 
 # -- other folders of images ---------------------------------------------------------------------

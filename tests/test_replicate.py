@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hinton06 import evaluation, experiments, many
+from hinton06 import cases, evaluation, experiments, many
 from hinton06.cli import main
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED
 from hinton06.loading import Context, load
@@ -421,6 +421,49 @@ def test_what_is_for_single_nets_is_refused(
         learn(digits, progress, tmp_path, recipe=recipe)
 
 
+MOVED = [
+    *(f"pretrain-translated-{split}.h5" for split in SPLITS),
+    *(f"bp-translated-{split}{more}.h5" for split in SPLITS for more in ("", "-extended")),
+]
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_translated_images_are_learned_as_by_the_other_commands(
+    digits: Digits, progress: Any, tmp_path: Path, dropout: bool
+) -> None:
+    recipe = tiny(backprop_dropout=dropout, backprop_max_epochs=2)
+    recipe = dataclasses.replace(recipe, variants=RECIPES["quick"].variants)
+    given = context(digits, progress)
+    moved, place = replicas.TRANSLATED, Place("cpu")
+    replicas.replicate(given, place, tmp_path, recipe, [0, 1], None, moved, 2)
+    folders = [tmp_path / f"seed-{seed}" for seed in (0, 1)]
+    for folder in folders:
+        assert sorted(p.name for p in folder.iterdir()) == sorted(MOVED)
+    done, expected = progress.work[-1]
+    assert done == pytest.approx(expected)
+
+    under = conditions(translations=2, dropout=dropout)
+    pretrain, backprop = (recipe.settings(part, under) for part in ("pretrain", "backprop"))
+    own = tmp_path / "p.h5", tmp_path / "n.h5", tmp_path / "x.h5"
+    experiments.pretrain(given, own[0], "b", pretrain, "tiny", 1, translations=2)
+    experiments.finetune(given, own[1], own[0], backprop, "tiny", 1)
+    experiments.extend(given, own[2], own[1], backprop, "tiny", 1)
+    table = replicas.Table(given, place, tmp_path, recipe, [1], 2)
+    for name, path in zip(("pretrain-", "bp-", "bp-"), own, strict=True):
+        end = "b-extended" if path == own[2] else "b"
+        theirs, ours = load(folders[1] / f"{name}translated-{end}.h5"), load(path)
+        assert theirs.settings == ours.settings
+        assert theirs.lineage.translations == ours.lineage.translations == 2
+        assert theirs.lineage.role == ours.lineage.role
+        member = groups.Member(replicas.Run(path, "", "", None, ours.lineage, ""), 1, "b")
+        rows, learned = table.rows([member])[0], cases.cases_learned(digits, ours.lineage)
+        np.testing.assert_array_equal(table.images[rows], learned.images)
+        np.testing.assert_array_equal(table.labels[rows], learned.labels)
+    rows = over_seeds.table(folders, "dropout" if dropout else "translated").rows
+    nets = {row["net"] for row in rows if "translat" in row["experiment"]}
+    assert nets == {*SPLITS, "mean", "product"}
+
+
 def test_progress_reaches_its_end(digits: Digits, progress: Any, tmp_path: Path) -> None:
     learn(digits, progress, tmp_path, [3])
     done, expected = progress.work[-1]
@@ -448,7 +491,8 @@ def test_the_command_line_makes_them(
     monkeypatch.setattr("hinton06.mnist.read", lambda *_: digits)
     monkeypatch.setitem(RECIPES, "quick", tiny())  # type: ignore[index]
     out = tmp_path / "out"
-    command = ["replicate", "--seeds", "3,1", "--device", "cpu", "--recipe", "quick", "--plain"]
+    command = ["replicate", "--seeds", "3,1", "--device", "cpu", "--recipe", "quick", "--plain",
+               "--threads", "1"]  # fmt: skip
     done = CliRunner().invoke(main, [*command, "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert f"{out}/seed-1: 10 files of Table 1" in done.stdout
@@ -456,6 +500,12 @@ def test_the_command_line_makes_them(
     found = CliRunner().invoke(main, [*command, "--out", str(out), "--json", "--quiet"])
     assert sorted(json.loads(found.stdout)["seeds"]) == ["1", "3"]
     assert not found.stderr
+    quick = dataclasses.replace(tiny(backprop_max_epochs=1), variants=RECIPES["quick"].variants)
+    monkeypatch.setitem(RECIPES, "quick", quick)  # type: ignore[index]
+    done = CliRunner().invoke(main, [*command, "--out", str(out), "--each", "translated"])
+    assert done.exit_code == 0, done.output
+    assert f"{out}/seed-1: 9 files of translated images" in done.stdout
+    assert load(out / "seed-1" / "bp-translated-a.h5").lineage.translations == 2
 
 
 def test_without_pytorch_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What the tables of plans.py say of each recipe, in Markdown.
+"""What the tables of plans.py, or of half.py, say of each recipe, in Markdown.
 
     python experiments/search/many_table.py experiments/search/many/*.csv
 
@@ -26,7 +26,8 @@ def read(paths: Iterable[Path]) -> dict[tuple[str, str], list[Nets]]:
     for path in paths:
         with path.open(encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                recipe = draws.setdefault((row["pretrain"], row["finetune-bp"]), {})
+                one, other, *_ = row.values()
+                recipe = draws.setdefault((one, other), {})
                 recipe.setdefault((path, row["seed"]), {})[row["split"]] = row
     whole = {
         recipe: [nets for nets in found.values() if sorted(nets) == sorted(SPLITS)]
@@ -59,7 +60,9 @@ def line(recipe: tuple[str, str], draws: Sequence[Nets]) -> str:
 
 def main() -> None:
     """All recipes of the files that are named."""
-    print("| pretrain | finetune-bp | draws | validation errors | last ten epochs | lowest cost |")
+    with Path(sys.argv[1]).open(encoding="utf-8") as file:
+        one, other, *_ = next(csv.reader(file))
+    print(f"| {one} | {other} | draws | validation errors | last ten epochs | lowest cost |")
     print("|---|---|---:|---:|---:|---:|")
     for recipe, draws in read(map(Path, sys.argv[1:])).items():
         print(line(recipe, draws))

@@ -15,14 +15,22 @@ from hinton06.loading import Context
 from hinton06.recipes import RECIPES
 from hinton06.records import Tree
 
+_EACH = {
+    "nets": "Table 1", "translated": "translated images", "cws": "the generative half",
+    "hybrid": "the generative half",
+}  # fmt: skip
+_PIXELS = 2
+"""Of translations, as in the chapter and in ``make translated``."""
+
 
 @click.command()
 @click.option("--seeds", type=options.NUMBERS, required=True,
               help="Seeds of the replicas, as 0-32 or 1,5,7-9.")  # fmt: skip
 @click.option(
-    "--each", type=click.Choice(["nets", "cws", "hybrid"]), default="nets", show_default=True,
-    help="What is learned of each seed, as by make: the nets of Table 1; contrastive wake-sleep of "
-    "all three splits, with its extensions; or the mixed gradient after it as well.",
+    "--each", type=click.Choice(list(_EACH)), default="nets", show_default=True,
+    help="What is learned of each seed, as by make: the nets of Table 1; of translated images; "
+    "contrastive wake-sleep of all three splits, with its extensions; or the mixed gradient after "
+    "it as well.",
 )  # fmt: skip
 @click.option(
     "--device", type=click.Choice(["cuda", "cpu"]), default="cuda", show_default=True,
@@ -60,10 +68,11 @@ def replicate(
     changes: tuple[tuple[str, Any], ...], together: int | None, threads: int | None, force: bool,
     plain: bool, quiet: bool, as_json: bool, **data: Any,
 ) -> None:  # fmt: skip
-    """Learn all nets of Table 1, or of the generative half, of many seeds at once, on a card.
+    """Learn all nets of Table 1, or of another experiment, of many seeds at once, on a card.
 
-    Makes the ten files of `make table1`, the twelve of `make cws` or the eighteen of `make hybrid`
-    in a folder for each seed, for `hinton06 replicas`. Takes PyTorch: pip install 'hinton06[gpu]'.
+    Makes the ten files of `make table1`, the nine of `make translated`, the twelve of `make cws` or
+    the eighteen of `make hybrid` in a folder for each seed, for `hinton06 replicas`. Takes PyTorch:
+    pip install 'hinton06[gpu]'.
     """
     many.check_installed()
     from hinton06.many import generative, replicas  # noqa: PLC0415  # PyTorch is optional
@@ -78,9 +87,13 @@ def replicate(
         used = RECIPES[recipe].with_values(dict(changes))
     except ValueError as error:
         raise click.UsageError(f"--set: {error}") from None
-    parts = {"nets": replicas.NETS, "cws": generative.CWS, "hybrid": generative.HYBRID}[each]
+    parts = {
+        "nets": replicas.NETS, "translated": replicas.TRANSLATED, "cws": generative.CWS,
+        "hybrid": generative.HYBRID,
+    }[each]  # fmt: skip
+    moved = _PIXELS if each == "translated" else 0
     place, chosen = Place(device, context.threads), sorted(set(seeds))
-    made = replicas.replicate(context, place, out, used, chosen, together, parts)
+    made = replicas.replicate(context, place, out, used, chosen, together, parts, moved)
     took = time.monotonic() - began
     if as_json:
         files: Tree = {
@@ -90,6 +103,5 @@ def replicate(
         options.print_json({"seconds": took, "seeds": files})
         return
     for found in made.values():
-        what = "Table 1" if each == "nets" else "the generative half"
-        click.echo(f"{found[0].path.parent}: {len(found)} files of {what}")
+        click.echo(f"{found[0].path.parent}: {len(found)} files of {_EACH[each]}")
     click.echo(f"finished in {duration(took)}; hinton06 replicas {out}/seed-* tabulates them")

@@ -1,7 +1,8 @@
 """Table 1 of several seeds at once: every net of it, in files like those of the other commands.
 
 The stages of ``make table1``, each of all seeds: stacks, the nets above them, their extensions, and
-the nets without pretraining. Those of the generative half are in `hinton06.many.generative`.
+the nets without pretraining; or of ``make translated``. Those of the generative half are in
+`hinton06.many.generative`.
 """
 
 from __future__ import annotations
@@ -40,25 +41,28 @@ _MEMORY = 0.7
 
 @dataclass
 class Table:
-    """What all stages share."""
+    """What all stages share; images are learned in all `translations` by up to so many pixels."""
 
     context: Context
     place: Place
     out: Path
     recipe: Recipe
     seeds: Sequence[int]
+    translations: int = 0
     pretrain: PretrainSettings = field(init=False)
     backprop: BackpropSettings = field(init=False)
 
     def __post_init__(self) -> None:
         digits, place = self.context.digits, self.place
-        dropout = self.recipe.backprop.dropout
-        self.pretrain = self.recipe.pretrain
-        self.backprop = self.recipe.settings("backprop", conditions(dropout=dropout))
+        dropout, moved = self.recipe.backprop.dropout, self.translations
+        self.pretrain = self.recipe.settings("pretrain", conditions(translations=moved))
+        under = conditions(translations=moved, dropout=dropout)
+        self.backprop = self.recipe.settings("backprop", under)
         self._check()
-        self.images = place.put(digits.train_images)
-        self.n_pixels = digits.n_pixels
-        self.labels = place.put(digits.train_classes.astype(np.int64))
+        every = cases.cases_at(digits, translations=moved)
+        self.n_shifts = len(every) // len(digits.train_labels)
+        self.images, self.n_pixels = place.put(every.images), digits.n_pixels
+        self.labels = place.put(every.labels.astype(np.int64))
         self.test_images = place.put(digits.test_images)
         self.test_labels = place.put(digits.test_classes.astype(np.int64))
         self.nets = [(seed, split) for seed in self.seeds for split in SPLITS]
@@ -98,13 +102,24 @@ class Table:
         return Member(run, seed, lineage.split)
 
     def rows(self, members: Sequence[Member]) -> Tensor:
-        """(nets, n_cases) images that each learns."""
-        n_all = len(self.labels)
+        """(nets, n_cases) images that each learns, in the order of `cases.cases_learned`."""
+        n_all = len(self.context.digits.train_labels)
+        starts = np.arange(self.n_shifts)[:, np.newaxis] * n_all
         own = []
         for member in members:
             found = cases.rows_learned(self.context.digits, member.run.lineage)
-            own.append(np.arange(n_all) if isinstance(found, slice) else found)
+            rows = np.arange(n_all) if isinstance(found, slice) else found
+            own.append((starts + rows).ravel())
         return self.place.put(np.stack(own).astype(np.int64))
+
+    def n_learned(self, cases_asked: int = 0) -> int:
+        """Cases that a net of a split learns; those asked for, or five sixths of all."""
+        n_all = len(self.context.digits.train_labels)
+        return self.n_shifts * (cases_asked or n_all * 5 // 6)
+
+    def called(self, kind: str, split: str) -> str:
+        """The name of a file without its end, as the Makefile has it."""
+        return f"{kind}-translated-{split}" if self.translations else f"{kind}-{split}"
 
     def valid_rows(self, members: Sequence[Member]) -> Tensor:
         """(nets, n_cases) images that validate each."""
@@ -165,10 +180,11 @@ class StackStage:
                 split=name,
                 split_sha256=split.sha256,
                 cases=table.pretrain.cases,
+                translations=table.translations,
             )
             cases.rows_learned(digits, lineage)
             more = "stack", table.pretrain, lineage, f"pretrain {name}"
-            found.append(table.member(seed, f"pretrain-{name}", *more))
+            found.append(table.member(seed, table.called("pretrain", name), *more))
         return found
 
     def start(self, members: Sequence[Member]) -> Stacks:
@@ -197,7 +213,7 @@ class StackStage:
     def expected(self) -> float:
         """As `Part`."""
         sizes = (self.table.n_pixels, *self.table.pretrain.layers)
-        n_cases = self.table.pretrain.cases or len(self.table.labels) * 5 // 6
+        n_cases = self.table.n_learned(self.table.pretrain.cases)
         weights = len(SPLITS) * sum(a * b for a, b in pairwise(sizes))
         return 5.0 * weights * n_cases * self.table.pretrain.passes
 
@@ -205,7 +221,7 @@ class StackStage:
         """As `Part`: what a layer learns from and what the next one will."""
         sizes = (0, *self.table.pretrain.layers[:-1])
         features = max(a + b for a, b in pairwise(sizes)) if len(sizes) > 1 else 0
-        n_cases = self.table.pretrain.cases or len(self.table.labels) * 5 // 6
+        n_cases = self.table.n_learned(self.table.pretrain.cases)
         layers = (self.table.n_pixels, *self.table.pretrain.layers)
         weights = sum(a * b for a, b in pairwise(layers))
         buffers = 5 * self.table.pretrain.batch + 2000
@@ -307,7 +323,7 @@ class _FineTuned(_NetStage):
             digest = cases.split_recorded(table.context.digits, stack.lineage).sha256
             lineage = stack.child(VALIDATED, **table.own(seed), labelled=0, split_sha256=digest)
             more = "classifier", table.backprop, lineage, f"finetune-bp {name}"
-            found.append(table.member(seed, f"bp-{name}", *more))
+            found.append(table.member(seed, table.called("bp", name), *more))
             model = Classifier.on_stack(stack.model, table.context.digits.n_classes)
             self.starts[id(found[-1].run)] = model
         return found
@@ -327,7 +343,7 @@ class _Extended(_NetStage):
             target = net.outcome.train.cost_per_100
             lineage = net.child(EXTENDED, **table.own(seed), target_cost=target)
             more = "classifier", table.backprop, lineage, f"extend {name}"
-            found.append(table.member(seed, f"bp-{name}-extended", *more))
+            found.append(table.member(seed, f"{table.called('bp', name)}-extended", *more))
             self.starts[id(found[-1].run)] = net.model
             before[id(found[-1].run)] = net.outcome.epochs
         self.before = before
@@ -365,6 +381,8 @@ class _Random(_NetStage):
 
 NETS: Sequence[Callable[[Table], Part]] = (StackStage, _FineTuned, _Extended, _Random)
 """All that ``make table1`` makes."""
+TRANSLATED = NETS[:-1]
+"""All that ``make translated`` makes."""
 
 
 def outcomes(
@@ -402,15 +420,17 @@ def replicate(
     seeds: Sequence[int],
     together: int | None = None,
     parts: Sequence[Callable[[Table], Part]] = NETS,
+    translations: int = 0,
 ) -> dict[int, list[RunFile]]:
     """Every file of Table 1, or of other `parts`, of these seeds, in folders of their own in `out`.
 
+    Images are learned in all `translations` by up to so many pixels (not in the generative half).
     At most so many nets learn `together`: on a card as many as its memory holds, else those of one
     seed. What is finished already is left as it is, what is not goes on where it was. Raises as
     the calls of `hinton06.experiments`.
     """
     with place.used(), context.computing():
-        whole = Table(context, place, out, recipe, seeds)
+        whole = Table(context, place, out, recipe, seeds, translations)
         every = [part(whole) for part in parts]
         most = together or _fitting(whole, every)
         size = max(1, most // len(SPLITS))
@@ -422,7 +442,7 @@ def replicate(
         context.progress.begin("replicate", 0, one_seed * len(seeds))
         try:
             for number, own in enumerate(groups):
-                table = Table(context, place, out, recipe, own)
+                table = Table(context, place, out, recipe, own, translations)
                 rest = one_seed * sum(map(len, groups[number + 1 :]))
                 made |= _one_group(table, [part(table) for part in parts], work, most, later, rest)
         finally:
