@@ -507,6 +507,25 @@ def test_updates_of_many_nets_beside_the_floor() -> None:
         assert cells == expected
 
 
+def test_updates_of_the_generative_half_beside_the_floor() -> None:
+    text = " ".join(read("..", "docs", "results.md").split())
+    updates = json.loads(read("replicas", "generative.json"))
+    few, many = (updates[f"{n} nets, wake-sleep"] for n in (3, 12))
+    each, floor = ((many[name] - few[name]) / 9000 for name in ("update", "floor"))
+    means = {row["name"]: row["mean"] for row in json.loads(read("beyond", "beyond.json"))["rows"]}
+    small, large = (means[f"contrastive wake-sleep, {n}, mean"] for n in ("50,000", "60,000"))
+    for sentence in (
+        f"wake-sleep has {small:.2f} % with 50,000 cases and {large:.2f} % with 60,000 in the mean",
+        f"that took {lines('beyond', 'times.csv')[1]['seconds']} s",
+        f"An update of 12 nets takes {many['update'] / 1000:.2f} ms, of 3 nets "
+        f"{few['update'] / 1000:.2f} ms",
+        f"{many['floor'] / many['update']:.2f} and {few['floor'] / few['update']:.2f} of it",
+        f"each further net takes {each:.2f} ms, with a floor of {floor:.2f}, and "
+        f"{few['update'] / 1000 - 3 * each:.2f} ms are there",
+    ):
+        assert sentence in text, sentence
+
+
 # -- other experiments ---------------------------------------------------------------------------
 
 
