@@ -1,19 +1,40 @@
-# On a machine with a card, from the top of the repository, in at most SECONDS (600):
+# On a machine with a card, from the top of the repository, in at most SECONDS (780):
 #
-#     sh experiments/beyond/card.sh OUT [SECONDS]
+#     sh experiments/beyond/card.sh OUT [SECONDS [SEEDS]]
 #
-# Translated images with dropout of four seeds, then as many lines of half.txt as there is time for.
-# In the folder OUT: tables, translated.csv with a line a file, half.csv with a line a net, and logs.
+# Of each of SEEDS (4-7): nets with dropout, nets of the mixed gradient without, and the product of
+# all six; nets of translated images with dropout; then half.txt, as far as there is time. In the
+# folder OUT: products.json, a folder of tables and files.csv for each, half.csv, and card.log.
 out=$1
-end=$(($(date +%s) + ${2:-600}))
+end=$(($(date +%s) + ${2:-780}))
+seeds=${3:-4-7}
 export PYTHONPATH=.
 runs=$(mktemp -d)
-left() { echo $((end - $(date +%s) - 10)); }
-timeout -s TERM 240 python3 -u -m hinton06 replicate --recipe dropout --each translated --seeds 0-3 \
-    --plain --out "$runs" > "$out/translated.log" 2>&1
-tail -1 "$out/translated.log"
-timeout 30 python3 experiments/replicas/files.py "$runs" "$out/translated.csv"
-timeout 30 python3 -m hinton06 replicas "$runs"/seed-* --table dropout --save "$out"
-timeout "$(left)" python3 experiments/search/half.py experiments/beyond/half.txt "$out/half.csv" \
-    > "$out/half.log" 2>&1
-timeout 10 python3 experiments/search/many_table.py "$out/half.csv"
+
+learn() { # NAME SECONDS TABLE OPTION ...
+    name=$1 most=$2 table=$3
+    shift 3
+    mkdir -p "$out/$name"
+    timeout -s TERM -k 20 "$most" python3 -u -m hinton06 replicate --seeds "$seeds" --plain \
+        --out "$runs/$name" "$@" 2>&1 | tail -1
+    timeout 40 python3 experiments/replicas/files.py "$runs/$name" "$out/$name/files.csv"
+    timeout 60 python3 -m hinton06 replicas "$runs/$name"/seed-* --table "$table" \
+        --save "$out/$name" > "$out/$name/table.txt" 2>&1
+}
+
+{
+    learn dropout 170 dropout --recipe dropout
+    learn mixed 420 generative --each hybrid
+    for folder in "$runs"/dropout/seed-*; do
+        seed=$(basename "$folder")
+        echo "\"$seed\":"
+        python3 -m hinton06 combine --json --quiet "$folder"/bp-?-extended.h5 \
+            "$runs/mixed/$seed"/hybrid-?-extended.h5
+        echo ,
+    done | sed '1s/^/{/; $s/,/}/' > "$out/products.json"
+    learn translated 200 dropout --recipe dropout --each translated
+    timeout "$((end - $(date +%s) - 15))" python3 experiments/search/half.py \
+        experiments/beyond/half.txt "$out/half.csv"
+    timeout 10 python3 experiments/search/many_table.py "$out/half.csv"
+} > "$out/card.log" 2>&1
+cut -c1-160 "$out/card.log"

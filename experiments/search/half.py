@@ -28,7 +28,7 @@ from typing import Any
 import click
 from plans import NAMES, Net, Search, kept, line_of, row_of
 
-from hinton06 import loading
+from hinton06 import loading, mnist
 from hinton06.cli.options import NUMBERS, recipe_options
 from hinton06.learning import settings_of
 from hinton06.many.place import DEVICES, Place
@@ -179,5 +179,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except RunError as error:
+    except (RunError, mnist.DataError) as error:
         sys.exit(str(error))

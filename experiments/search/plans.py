@@ -33,7 +33,7 @@ import click
 import numpy as np
 import torch
 
-from hinton06 import cases, loading
+from hinton06 import cases, loading, mnist
 from hinton06.cli.options import NUMBERS, recipe_options
 from hinton06.learning import asked_of
 from hinton06.many.classifiers import Classifiers, gathered
@@ -332,5 +332,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except RunError as error:
+    except (RunError, mnist.DataError) as error:
         sys.exit(str(error))
