@@ -17,7 +17,7 @@ from hinton06.models import Rbm
 from hinton06.numerics import Array
 from hinton06.updates import Momentum, Step
 
-_NEARLY_ON = 64  # spacings of numbers, from a mean probability to 1
+NEARLY_ON = 64  # spacings of numbers, from a mean probability to 1
 
 
 def energy(rbm: Rbm, v: Array, h: Array) -> Array:
@@ -187,7 +187,7 @@ class ContrastiveDivergence:
         numerics.add_sums(h_probs, q, 1 / len(h_probs), 0)
         off = 1 - q
         # There little but rounding is left of it, while each case still tells.
-        nearly_on = np.flatnonzero(off < _NEARLY_ON * smallest.eps)
+        nearly_on = np.flatnonzero(off < NEARLY_ON * smallest.eps)
         off[nearly_on] = (1 - h_probs[:, nearly_on]).mean(axis=0)
         variance = np.maximum(q * off, smallest.tiny / smallest.eps)  # not to divide by 0
         numerics.lessen(h_probs, self._cost * (q - self._target) / variance)

@@ -107,6 +107,11 @@ def check_start(settings: PretrainSettings, n_pixels: int, n_lower: int = 0) -> 
             )
 
 
+def products_of(settings: PretrainSettings) -> float:
+    """Multiply-adds that learning a case takes for each weight."""
+    return 5.0 + 2 * (settings.cd - 1) + settings.persistent
+
+
 class GreedyStack:
     """The learner of a whole stack: `passes` epochs of CD-k on each layer, bottom to top.
 
@@ -190,16 +195,14 @@ class GreedyStack:
         layer, epoch = divmod(self.epoch, self.settings.passes)
         return self._n_lower + layer, epoch
 
-    @property
-    def _work_each(self) -> float:
-        """Multiply-adds of a case for each weight."""
-        return 5.0 + 2 * (self.settings.cd - 1) + self.settings.persistent
-
     def work(self) -> tuple[float, float]:
         """Multiply-adds done so far and expected in all, to weigh one layer's epochs."""
         sizes = (self._cases.shape[1], *self.settings.layers)
         layer = [
-            self._work_each * (n_below + self._labels_of(number)) * n_above * len(self._cases)
+            products_of(self.settings)
+            * (n_below + self._labels_of(number))
+            * n_above
+            * len(self._cases)
             for number, (n_below, n_above) in enumerate(pairwise(sizes))
             if number >= self._n_lower
         ]
@@ -235,7 +238,7 @@ class GreedyStack:
             rows = order[batch]
             self._data.take(rows, divergence.data_buffer(len(rows)))
             squared_error += divergence.learn(len(rows), self._rng, step)
-            tick(self._work_each * rbm.weights.size * len(rows))
+            tick(products_of(self.settings) * rbm.weights.size * len(rows))
         self.epoch += 1
         row = {"layer": layer + 1, "layer_epoch": layer_epoch + 1, "rate": step.rate}
         row |= {"recon_error": squared_error / len(order)} | starts

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hinton06 import numerics
 from hinton06.dropout import Dropout
 from hinton06.hybrid import LabelBackpropagation
 from hinton06.mnist import Digits
@@ -22,14 +21,15 @@ from hinton06.wakesleep import ContrastiveWakeSleep, GenerativeFineTuning
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 from hinton06.many import wakesleep  # noqa: E402
-from hinton06.many.place import Draws, Place  # noqa: E402
-from hinton06.many.rbms import Stacks, one_hot, steps_of  # noqa: E402
+from hinton06.many.place import Place  # noqa: E402
+from hinton06.many.rbms import Stacks, draw_labels, one_hot, steps_of  # noqa: E402
 
 from test_many_nets import (  # isort: skip  # noqa: E402
-    digits, draws_of, half, on_host, place, rows_of, slow, striped, within_errors,
+    digits, draws_of, on_host, place, rows_of, slow, striped, thresholds,
+    within_errors,
 )  # fmt: skip
 
-__all__ = ["digits", "place"]
+__all__ = ["digits", "place", "thresholds"]
 N_NETS, N_LABELS = 3, 3
 SETTINGS = dataclasses.replace(
     RECIPES["tr2006"].wakesleep, epochs=4, batch=16, gibbs=(2,), averaging=0.5, decay=0.01,
@@ -50,32 +50,6 @@ MIXED_DROPOUT = dataclasses.replace(
 
 def silent(_: float) -> None:
     """No progress."""
-
-
-def first_likely(probs: Any, _rng: Any) -> Any:
-    """The package's draw of a label, replaced: the first that is likely if none before is on."""
-    later = np.cumsum(probs[:, ::-1], 1)[:, ::-1]
-    likely = probs > 0.5 * later
-    likely[:, -1] = True
-    return np.eye(probs.shape[1], dtype=probs.dtype)[likely.argmax(1)]
-
-
-@pytest.fixture
-def thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each unit of both sides fires if its probability is above a half."""
-
-    def squash_and_fire(inputs: Any, bias: Any, _rng: Any, states: Any) -> Any:
-        return half(numerics.squash(inputs, bias), states)
-
-    def fire(inputs: Any, bias: Any, rng: Any) -> Any:  # noqa: ARG001
-        return half(numerics.squash(inputs, bias), inputs)
-
-    monkeypatch.setattr("hinton06.numerics.squash_and_fire", squash_and_fire)
-    monkeypatch.setattr("hinton06.numerics.fire", fire)
-    monkeypatch.setattr("hinton06.numerics.bernoulli", lambda probs, _rng, out: half(probs, out))
-    monkeypatch.setattr("hinton06.numerics.one_hot", first_likely)
-    ones = torch.full((), 0.5)
-    monkeypatch.setattr(Draws, "uniforms", lambda _self, *shape: ones.expand(N_NETS, *shape))
 
 
 @pytest.fixture
@@ -313,7 +287,8 @@ def test_labels_are_sampled_with_their_probabilities(place: Place) -> None:
         place, draws_of(place, 3), wakesleep.gathered(place, nets), N_LABELS, 4, SETTINGS
     )
     inputs = np.array([[0.5, -1.0, 0.2], [3.0, 0.0, -40.0], [-9.0, 1.0, 1.0]], np.float32)
-    states = on_host(learner._sampled(place.put(inputs)[:, None].expand(3, n, 3)))
+    every = place.put(inputs)[:, None].expand(3, n, 3)
+    states = on_host(draw_labels(place, learner.draws, every))
     assert (states.sum(2) == 1).all()
     expected = np.exp(inputs) / np.exp(inputs).sum(1, keepdims=True)
     errors = np.sqrt(expected * (1 - expected) / n)

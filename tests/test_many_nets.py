@@ -122,6 +122,14 @@ def half(probs: Any, out: Any) -> Any:
     return np.greater(probs, 0.5, out=out, casting="unsafe")
 
 
+def first_likely(probs: Any, _rng: Any) -> Any:
+    """The package's draw of a label, replaced: the first that is likely if none before is on."""
+    later = np.cumsum(probs[:, ::-1], 1)[:, ::-1]
+    likely = probs > 0.5 * later
+    likely[:, -1] = True
+    return np.eye(probs.shape[1], dtype=probs.dtype)[likely.argmax(1)]
+
+
 @pytest.fixture
 def thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each unit of both sides fires if its probability is above a half."""
@@ -129,28 +137,49 @@ def thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
     def squash_and_fire(inputs: Any, bias: Any, _rng: Any, states: Any) -> Any:
         return half(numerics.squash(inputs, bias), states)
 
+    def fire(inputs: Any, bias: Any, rng: Any) -> Any:  # noqa: ARG001
+        return half(numerics.squash(inputs, bias), inputs)
+
     monkeypatch.setattr("hinton06.numerics.squash_and_fire", squash_and_fire)
+    monkeypatch.setattr("hinton06.numerics.fire", fire)
     monkeypatch.setattr("hinton06.numerics.bernoulli", lambda probs, _rng, out: half(probs, out))
+    monkeypatch.setattr("hinton06.numerics.one_hot", first_likely)
     ones = torch.full((), 0.5)
     monkeypatch.setattr(Draws, "uniforms", lambda _self, *shape: ones.expand(3, *shape))
 
 
-@pytest.mark.parametrize("recon_states", [False, True])
+KINDS = {
+    "probabilities": {},
+    "states": {"recon_states": True},
+    "CD-3": {"rounds": 3},
+    "CD-2 of states": {"rounds": 2, "recon_states": True},
+    "chains": {"persistent": True},
+    "two rounds of chains": {"persistent": True, "rounds": 2},
+    "sparse": {"sparsity": (0.1, 0.5)},
+    "sparse beside chains": {"persistent": True, "sparsity": (0.2, 0.1)},
+}
+
+
+@pytest.mark.parametrize("n_labels", [0, 3])
+@pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.usefixtures("thresholds")
 def test_weights_after_updates_are_those_of_contrastive_divergence(
-    digits: Digits, recon_states: bool
+    digits: Digits, kind: str, n_labels: int
 ) -> None:
-    place = Place("cpu")
+    place, more = Place("cpu"), KINDS[kind]
     rng = np.random.default_rng(2)
-    start = [Rbm.random(9, 6, 0.5, rng) for _ in STEPS]
+    start = [Rbm.random(9, 6, 0.5, rng, n_labels) for _ in STEPS]
     with place.used():
         weights = place.put(np.stack([rbm.weights for rbm in start]))
-        theirs = Rbms(place, draws_of(place, 3), weights, 25, recon_states)
-        ours = [ContrastiveDivergence(rbm, 25, recon_states) for rbm in start]
+        theirs = Rbms(place, draws_of(place, 3), weights, 25, n_labels=n_labels, **more)
+        ours = [ContrastiveDivergence(rbm, 25, **more) for rbm in start]
         errors = np.zeros(3)
         for first in (0, 25, 50, 75):
             n = min(25, 90 - first)
             batch = digits.train_images[first : first + n] / np.float32(255)
+            labels = digits.train_labels[first : first + n]
+            if n_labels:
+                batch[:, -3:] = np.eye(3)[labels]
             theirs.data_buffer(n)[...] = place.put(batch)
             theirs.learn(n, steps_of(place, STEPS))
             for net, (learner, step) in enumerate(zip(ours, STEPS, strict=True)):
@@ -165,6 +194,9 @@ def test_weights_after_updates_are_those_of_contrastive_divergence(
             mine = theirs.velocities[name][net]
             np.testing.assert_allclose(mine, momentum.velocity, atol=2000 * 2.0**-24)
     np.testing.assert_allclose(theirs.errors.sum(1), errors, rtol=1e-5)
+    for net, learner in enumerate(ours):
+        np.testing.assert_array_equal(theirs.chains[net], learner.chains)
+    assert theirs.chains.any() == more.get("persistent", False)
 
 
 @pytest.mark.parametrize("n_labels", [0, 3])
@@ -644,10 +676,17 @@ def within_errors(one: Any, other: Any, limit: float = 5.0) -> None:
     assert (np.abs(one.mean(0) - other.mean(0)) <= limit * spread + 1e-6).all()
 
 
-def test_stacks_are_those_of_the_package_in_the_mean(place: Place, digits: Digits) -> None:
+@pytest.mark.parametrize(
+    "more", [{}, {"cd": 3}, {"persistent": True}], ids=["CD-1", "CD-3", "chains"]
+)
+def test_stacks_are_those_of_the_package_in_the_mean(
+    place: Place, digits: Digits, more: dict[str, Any]
+) -> None:
+    if more and slow(place):
+        pytest.skip("it would take long without a card")
     n_nets, settings = (
         12 if slow(place) else 48,
-        dataclasses.replace(PRETRAIN, layers=(6,), passes=3, initial_sd=0.5),
+        dataclasses.replace(PRETRAIN, layers=(6,), passes=3, initial_sd=0.5, **more),
     )
     rows = np.tile(np.arange(90), (n_nets, 1))
     images, labels = place.put(digits.train_images), place.put(digits.train_labels)
@@ -718,11 +757,19 @@ def test_classifiers_go_on_exactly_from_their_states(place: Place, digits: Digit
     ]
 
 
+CHAINS = {"persistent": True, "cd": 2, "sparsity_cost": 0.1}
+
+
+@pytest.mark.parametrize("more", [{}, CHAINS], ids=["CD-1", "chains"])
 @pytest.mark.parametrize("epochs", [1, 2, 3])
-def test_stacks_go_on_exactly_from_their_states(place: Place, digits: Digits, epochs: int) -> None:
+def test_stacks_go_on_exactly_from_their_states(
+    place: Place, digits: Digits, epochs: int, more: dict[str, Any]
+) -> None:
+    used = dataclasses.replace(PRETRAIN, **more)
+
     def stacks() -> Stacks:
         images, labels = place.put(digits.train_images), place.put(digits.train_labels)
-        rows, settings = rows_of(place, 3, 25 if slow(place) else 60), [[PRETRAIN] * 2] * 3
+        rows, settings = rows_of(place, 3, 25 if slow(place) else 60), [[used] * 2] * 3
         return Stacks(place, draws_of(place, 3), settings, images, labels.long(), rows)
 
     silent: Callable[[float], None] = lambda _: None  # noqa: E731

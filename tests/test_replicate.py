@@ -403,6 +403,23 @@ def test_a_recipe_with_dropout_makes_nets_of_a_table_of_their_own(
     assert {row["net"] for row in rows} == {*SPLITS, "mean", "product", "all"}
 
 
+def test_stacks_by_chains_have_the_values_of_their_condition(
+    digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    recipe = tiny(pretrain_persistent=True, pretrain_sparsity_cost=0.2)
+    learn(digits, progress, tmp_path, [0], recipe=recipe)
+    under = conditions(persistent=True, sparsity_cost=0.2)
+    for name in NAMES:
+        file = load(tmp_path / "seed-0" / name)
+        assert conditions_of(file) == {"persistent", "sparsity_cost"}, name
+        if file.kind.name == "stack":
+            assert file.settings == recipe.settings("pretrain", under)
+            assert file.settings.recon_states == "all"
+    assert not any(table1.read_runs(tmp_path / "seed-0").measured)
+    done, expected = progress.work[-1]
+    assert done == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("recipe", "reason"),
     [
@@ -410,7 +427,8 @@ def test_a_recipe_with_dropout_makes_nets_of_a_table_of_their_own(
         (tiny(backprop_optimiser="cg"), "learn by momentum alone"),
         (tiny(backprop_top_only_epochs=1), "learn by momentum alone"),
         (tiny(pretrain_updates=5), "learn by passes"),
-        (tiny(pretrain_cd=2, pretrain_persistent=True), "learn without cd, persistent"),
+        (tiny(pretrain_start="transpose", pretrain_layers=(7, 9)), "learn without start"),
+        (tiny(backprop_affine=1.0, pretrain_elastic=1.0), "learn without affine, elastic"),
         (tiny(pretrain_track=3), "learn without track"),
     ],
 )

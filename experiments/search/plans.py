@@ -48,7 +48,10 @@ from hinton06.training import RunError
 
 EXTRA: dict[str, Any] = {"hidden_bias": 0.0, "visible_bias": "zero", "averaging": 0.0}
 """Options of pretraining in a plan that hinton06 does not have."""
-SINGLE = {"optimiser", "line_searches", "top_only_epochs", "updates", "cd", "persistent", "start"}
+SINGLE = {
+    "optimiser", "line_searches", "top_only_epochs", "updates", "start", "track", "affine",
+    "elastic", "smoothing",
+}  # fmt: skip
 """Settings of hinton06 that only the learners of single nets have."""
 AVERAGED_EVERY = 25
 """Updates between two values of a running mean."""

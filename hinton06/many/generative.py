@@ -26,6 +26,7 @@ from hinton06.many.wakesleep import EXTENSION, GenerativeNets, gathered, log_pro
 from hinton06.mnist import SPLITS
 from hinton06.models import DeepBeliefNet
 from hinton06.recipes import PretrainSettings, WakeSleepSettings, conditions, counted, show_value
+from hinton06.stacking import products_of
 from hinton06.streams import Use
 from hinton06.training import RunError
 from hinton06.wakesleep import work_of_case
@@ -50,7 +51,8 @@ class _Tops:
     settings: PretrainSettings = field(init=False)
 
     def __post_init__(self) -> None:
-        self.settings = self.table.recipe.settings("pretrain", conditions(labels=True))
+        under = self.table.pretrained(labels=True)
+        self.settings = self.table.recipe.settings("pretrain", under)
         layers = self.settings.layers
         if len(layers) != 3:
             shown = show_value(layers)
@@ -124,7 +126,7 @@ class _Tops:
         *_, below, above = self.settings.layers
         n_cases = self.settings.cases or len(self.table.labels) * 5 // 6
         weights = len(SPLITS) * (below + self.table.context.digits.n_classes) * above
-        return 5.0 * weights * n_cases * self.settings.passes
+        return products_of(self.settings) * weights * n_cases * self.settings.passes
 
     def memory(self) -> int:
         """As `Part`: no more than the whole stack's."""
@@ -150,7 +152,7 @@ class _Learned:
 
     def __post_init__(self) -> None:
         asked = self.table.recipe.wakesleep
-        pretrain = self.table.recipe.settings("pretrain", conditions(labels=True))
+        pretrain = self.table.recipe.settings("pretrain", self.table.pretrained(labels=True))
         under = conditions(
             labels=True, cases=pretrain.cases, mixed=self.mixed or asked.mixed,
             generative=asked.generative,

@@ -13,13 +13,16 @@ from hinton06.many.place import Draws, Place, Updates
 from hinton06.many.sampling import Samplers
 from hinton06.models import Rbm, Stack
 from hinton06.numerics import batches
+from hinton06.rbm import NEARLY_ON
 from hinton06.recipes import PretrainSettings
-from hinton06.stacking import step_at
+from hinton06.stacking import products_of, step_at
 from hinton06.updates import Step
 
 PARTS = ("weights", "visible_bias", "hidden_bias")
 _CHUNK = 1000
 """Cases of each net whose features are computed at a time."""
+_ALWAYS = 60.0
+"""Log odds with which a unit is on, whatever is drawn."""
 
 
 def move(parameter: Tensor, velocity: Tensor, gradient: Tensor, n: int, step: Tensor) -> None:
@@ -35,18 +38,35 @@ def steps_of(place: Place, steps: Sequence[Step]) -> Tensor:
     return place.put(np.array(rows, np.float32))
 
 
-class Rbms:
-    """One RBM of each net, learned by CD-1 in batches of at most `batch` cases: Eqs 4, 5 and 6.
+def draw_labels(place: Place, draws: Draws, inputs: Tensor) -> Tensor:
+    """One label unit on in each (nets, n) row, with the probability of a softmax of its inputs.
 
-    The last `n_labels` visible units are a softmax group, never drawn in a reconstruction.
+    Each in its turn, given that none before it is: only independent units are drawn so.
+    """
+    later = torch.logcumsumexp(inputs.flip(2), 2).flip(2)[:, :, 1:]
+    odds = torch.cat([inputs[:, :, :-1] - later, torch.full_like(inputs[:, :, :1], _ALWAYS)], 2)
+    states = torch.empty_like(odds)
+    place.loops.fire(odds, place.zeros(len(odds), odds.shape[2]), draws, states)
+    draws.tick()
+    return states * (states.cumsum(2) == 1)
+
+
+class Rbms:
+    """One RBM of each net, learned as by ``rbm.ContrastiveDivergence``: Eqs 4, 5 and 6.
+
+    In batches of at most `batch` cases, by CD of so many `rounds`, with `persistent` chains, with a
+    `sparsity` target and cost. The last `n_labels` visible units are a softmax group, which is
+    drawn in rounds of Gibbs sampling, but never in a reconstruction.
     """
 
     def __init__(
         self, place: Place, draws: Draws, weights: Tensor, batch: int, recon_states: bool = False,
-        n_labels: int = 0,
+        n_labels: int = 0, rounds: int = 1, persistent: bool = False,
+        sparsity: tuple[float, float] = (0.5, 0.0),
     ) -> None:  # fmt: skip
         n_nets, n_visible, n_hidden = weights.shape
-        self.n_labels = n_labels
+        self.n_labels, self._rounds = n_labels, rounds
+        self._target, self._cost = sparsity
         biases = (place.zeros(n_nets, size) for size in (n_visible, n_hidden))
         self.arrays = dict(zip(PARTS, (weights, *biases), strict=True))
         self.velocities = {name: torch.zeros_like(array) for name, array in self.arrays.items()}
@@ -55,13 +75,15 @@ class Rbms:
         self._visible = place.zeros(n_nets, 2 * batch, n_visible)
         self._hidden = place.zeros(n_nets, 2 * batch, n_hidden)
         self._states = place.zeros(n_nets, batch, n_hidden)
+        self._v_states = place.zeros(n_nets, batch if persistent or rounds > 1 else 0, n_visible)
+        self.chains = place.zeros(n_nets, batch if persistent else 0, n_hidden)
 
     def keep(self, chosen: Tensor) -> None:
         """Go on with some of the nets."""
         self.arrays, self.velocities = (
             _chosen(arrays, chosen) for arrays in (self.arrays, self.velocities)
         )
-        for name in ("errors", "_visible", "_hidden", "_states"):
+        for name in ("errors", "_visible", "_hidden", "_states", "_v_states", "chains"):
             setattr(self, name, getattr(self, name)[chosen].contiguous())
 
     def data_buffer(self, n: int) -> Tensor:
@@ -75,6 +97,13 @@ class Rbms:
         visible, hidden = self._visible[:, : 2 * n], self._hidden[:, : 2 * n]
         torch.bmm(visible[:, :n], weights, out=hidden[:, :n])
         loops.fire(hidden[:, :n], hidden_bias, self._draws, states)
+        if self._cost:
+            self._lessen(hidden[:, :n])
+        if self.chains.shape[1]:
+            self._learn_beside_chains(visible, hidden, step)
+            return
+        for _ in range(self._rounds - 1):
+            self._round(states, visible[:, n:], hidden[:, n:])
         torch.bmm(states, weights.mT, out=visible[:, n:])
         before = self._of_labels(visible[:, n:]) if self.n_labels else []
         loops.visible(
@@ -87,6 +116,57 @@ class Rbms:
         loops.hidden(hidden, hidden_bias, speed["hidden_bias"], step)
         loops.grow(visible, hidden, n, weights, speed["weights"], step)
         self._draws.tick()
+
+    def _learn_beside_chains(self, visible: Tensor, hidden: Tensor, step: Tensor) -> None:
+        """The rest of an update: reconstructions are measured, chains give the correlations."""
+        n, weights = visible.shape[1] // 2, self.arrays["weights"]
+        data, recon = visible[:, :n], visible[:, n:]
+        torch.bmm(self._states[:, :n], weights.mT, out=recon)
+        inputs = recon + self.arrays["visible_bias"][:, None]
+        probs = torch.sigmoid(inputs)
+        if self.n_labels:
+            probs[:, :, -self.n_labels :] = torch.softmax(inputs[:, :, -self.n_labels :], 2)
+        self.errors += (data - probs).square().sum(1)
+
+        chains = self.chains[:, :n]
+        for _ in range(self._rounds):
+            self._round(chains, recon, hidden[:, n:])
+        recon.copy_(self._v_states[:, :n])
+        hidden[:, n:].neg_()
+        for name, missed in (
+            ("visible_bias", data.sum(1) - recon.sum(1)), ("hidden_bias", hidden.sum(1)),
+        ):  # fmt: skip
+            move(self.arrays[name], self.velocities[name], missed, n, step)
+        self._place.loops.grow(visible, hidden, n, weights, self.velocities["weights"], step)
+        self._draws.tick()
+
+    def _round(self, states: Tensor, visible: Tensor, hidden: Tensor) -> None:
+        """``rbm.gibbs_round``: states in place, with their probabilities in `hidden`.
+
+        The visible states are in `_v_states`; `visible` is overwritten.
+        """
+        loops, draws, v_states = self._place.loops, self._draws, self._v_states[:, : len(states[0])]
+        weights, visible_bias, hidden_bias = self.arrays.values()
+        draws.tick()
+        torch.bmm(states, weights.mT, out=visible)
+        inputs = visible[:, :, visible.shape[2] - self.n_labels :]
+        of_labels = inputs + visible_bias[:, None, -self.n_labels :] if self.n_labels else None
+        loops.fire(visible, visible_bias, draws, v_states)
+        draws.tick()
+        if of_labels is not None:
+            v_states[:, :, -self.n_labels :] = draw_labels(self._place, draws, of_labels)
+        torch.bmm(v_states, weights, out=hidden)
+        loops.fire(hidden, hidden_bias, draws, states)
+        draws.tick()
+
+    def _lessen(self, h_probs: Tensor) -> None:
+        """``rbm.ContrastiveDivergence._lessen``: the slope of the sparsity cost is taken off."""
+        smallest, q = torch.finfo(h_probs.dtype), h_probs.mean(1)
+        off = 1 - q
+        off = torch.where(off < NEARLY_ON * smallest.eps, (1 - h_probs).mean(1), off)
+        variance = (q * off).clamp_(min=smallest.tiny / smallest.eps)
+        shares = (self._cost * (q - self._target) / variance)[:, None]
+        h_probs -= shares * h_probs * (1 - h_probs)
 
     def _of_labels(self, inputs: Tensor) -> list[Tensor]:
         """Biases, velocities, errors and inputs of the label units, as they are now."""
@@ -167,7 +247,11 @@ class Stacks:
         states = own[0].recon_states == "all"
         drawn = self.place.stacked(weights, self.n_nets)
         states |= own[0].recon_states == "labels" and n_labels > 0
-        self.rbms = Rbms(self.place, self.draws, drawn, self.batch, states, n_labels)
+        first = own[0]
+        self.rbms = Rbms(
+            self.place, self.draws, drawn, self.batch, states, n_labels, first.cd,
+            first.persistent, (first.sparsity_target, first.sparsity_cost),
+        )  # fmt: skip
         self._update = Updates(self.place, self._learn, self.batch)
 
     def _learn(self, n: int) -> None:
@@ -221,7 +305,11 @@ class Stacks:
         left = [size * n for size, n in zip(sizes, self.passes, strict=True)][layer:]
         done = sizes[layer] * epoch if left else 0
         n_rows = int(self._rows.numel())
-        return 5.0 * n_rows * (sum(left) - done)
+        return self._products() * n_rows * (sum(left) - done)
+
+    def _products(self) -> float:
+        """Multiply-adds of a case and an update over those of a product, as of `GreedyStack`."""
+        return products_of(self.settings[0][0])
 
     def done(self) -> list[int]:
         """All of them are at once."""
@@ -253,7 +341,7 @@ class Stacks:
         """Multiply-adds of the next epoch, of all nets."""
         layer, _ = self.where()
         n_rows = int(self._rows.numel())
-        return 5.0 * self._size(layer) * n_rows
+        return self._products() * self._size(layer) * n_rows
 
     def _size(self, layer: int) -> int:
         """Weights of a layer."""
@@ -304,16 +392,18 @@ class Stacks:
     def states(self) -> list[dict[str, Any]]:
         """Of each net, what `restore` needs."""
         trees = [_host(arrays) for arrays in self.learned]
-        now = {}
+        now, chains = {}, {}
         if not self.finished():
             trees.append(_host(self.rbms.arrays))
             now = _host(self.rbms.velocities)
+            if self.rbms.chains.shape[1]:
+                chains = _host({"chains": self.rbms.chains})
         draws, samplers = self.draws.states(), self.samplers.states()
         return [
             {
                 "epoch": self.epoch, "draws": draws[net], "sampler": samplers[net],
                 "stack": {f"rbm{i}": self._own(i, tree, net) for i, tree in enumerate(trees, 1)},
-                "velocity": _of(now, net),
+                "velocity": _of(now, net), **_of(chains, net),
             }
             for net in range(self.n_nets)
         ]  # fmt: skip
@@ -331,6 +421,9 @@ class Stacks:
             self._begin_layer()
             _copy(self.rbms.arrays, self._stacked([s[f"rbm{n_learned + 1}"] for s in stacks]))
             _copy(self.rbms.velocities, self._stacked([state["velocity"] for state in states]))
+            if self.rbms.chains.shape[1]:
+                saved = np.stack([state["chains"] for state in states])
+                self.rbms.chains.copy_(self.place.put(saved))
         self.draws.restore([state["draws"] for state in states])
         self.samplers.restore([state["sampler"] for state in states])
 

@@ -29,12 +29,15 @@ from hinton06.mnist import SPLITS
 from hinton06.models import Classifier
 from hinton06.recipes import BackpropSettings, PretrainSettings, Recipe, conditions, counted
 from hinton06.recognition import Score
+from hinton06.stacking import products_of
 from hinton06.streams import Use
 from hinton06.training import Run, RunError
 
 Made = Mapping[str, Sequence[RunFile]]
 """The files of the stages before, by the keys of these; in the order of `Table.nets`."""
 
+_LEARNED = {"cd", "persistent", "sparsity_cost", "sparsity_target", "dropout"}
+"""Settings that set an experiment apart, and that many nets at once have all the same."""
 _MEMORY = 0.7
 """The share of free memory that is counted on."""
 
@@ -55,7 +58,7 @@ class Table:
     def __post_init__(self) -> None:
         digits, place = self.context.digits, self.place
         dropout, moved = self.recipe.backprop.dropout, self.translations
-        self.pretrain = self.recipe.settings("pretrain", conditions(translations=moved))
+        self.pretrain = self.recipe.settings("pretrain", self.pretrained(translations=moved))
         under = conditions(translations=moved, dropout=dropout)
         self.backprop = self.recipe.settings("backprop", under)
         self._check()
@@ -77,10 +80,18 @@ class Table:
             raise RunError(f"recipe {self.recipe.name}: {error}") from None
         if self.pretrain.updates:
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn by passes")
-        more = self.pretrain.apart() | ({"track"} if self.pretrain.track else set())
-        if more:
+        more = self.pretrain.apart() | self.backprop.apart()
+        more |= {"track"} if self.pretrain.track else set()
+        if more := more - _LEARNED:
             listed = ", ".join(sorted(more))
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn without {listed}")
+
+    def pretrained(self, **lineage: Any) -> tuple[str, ...]:
+        """Conditions of a stack."""
+        asked = self.recipe.pretrain
+        return conditions(
+            cd=asked.cd, persistent=asked.persistent, sparsity_cost=asked.sparsity_cost, **lineage
+        )
 
     def own(self, seed: int) -> dict[str, Any]:
         """What every lineage says of the run itself."""
@@ -215,7 +226,8 @@ class StackStage:
         sizes = (self.table.n_pixels, *self.table.pretrain.layers)
         n_cases = self.table.n_learned(self.table.pretrain.cases)
         weights = len(SPLITS) * sum(a * b for a, b in pairwise(sizes))
-        return 5.0 * weights * n_cases * self.table.pretrain.passes
+        settings = self.table.pretrain
+        return products_of(settings) * weights * n_cases * settings.passes
 
     def memory(self) -> int:
         """As `Part`: what a layer learns from and what the next one will."""

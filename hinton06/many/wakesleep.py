@@ -20,7 +20,7 @@ from hinton06.hybrid import _SATURATED
 from hinton06.many.classifiers import Course as _Course
 from hinton06.many.classifiers import scores
 from hinton06.many.place import Draws, Place, Updates
-from hinton06.many.rbms import move, one_hot, steps_of
+from hinton06.many.rbms import draw_labels, move, one_hot, steps_of
 from hinton06.many.sampling import Samplers
 from hinton06.models import DeepBeliefNet
 from hinton06.numerics import batches
@@ -40,8 +40,6 @@ _CHUNK = 1000
 """Cases of each net that are measured at a time."""
 EXTENSION = 0.3
 """Of a schedule, as long as an extension is expected to take: as in experiments/generative."""
-_ALWAYS = 60.0
-"""Log odds with which a unit is on, whatever is drawn."""
 
 Arrays = dict[str, Tensor]
 """Those of a `DeepBeliefNet` by their names, the nets as their first axis."""
@@ -199,22 +197,11 @@ class WakeSleep:
             visible[:, :, : self.n_pen] = states
             inputs = down[:, :, self.n_pen :] + label_bias
             visible[:, :, self.n_pen :] = (
-                self._sampled(inputs) if sampled else torch.softmax(inputs, 2)
+                draw_labels(self.place, self.draws, inputs) if sampled else torch.softmax(inputs, 2)
             )
             torch.bmm(visible, weights, out=top_probs)
             self._fire(top_probs, self.arrays["memory_hidden_bias"], top)
             top_states = top
-
-    def _sampled(self, inputs: Tensor) -> Tensor:
-        """One label unit on in each row, with the probability of a softmax.
-
-        Each in its turn, given that none before it is: only independent units are drawn so.
-        """
-        later = torch.logcumsumexp(inputs.flip(2), 2).flip(2)[:, :, 1:]
-        odds = torch.cat([inputs[:, :, :-1] - later, torch.full_like(inputs[:, :, :1], _ALWAYS)], 2)
-        states = torch.empty_like(odds)
-        self._fire(odds, self.place.zeros(len(odds), odds.shape[2]), states)
-        return states * (states.cumsum(2) == 1)
 
     def run(self, targets: Tensor, gibbs_steps: int) -> tuple[Arrays, Arrays]:
         """The stochastic passes of the batch in `data_buffer`: ``ContrastiveWakeSleep.run``."""
