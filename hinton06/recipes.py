@@ -508,19 +508,37 @@ class Recipe:
     def with_values(self, given: Mapping[str, Any]) -> Recipe:
         """Of the same name, with other values, whatever the conditions; KeyError for no setting.
 
-        ValueError for a value out of range.
+        ValueError for a value out of range. What goes with dropout alone is for the conditions
+        under which the recipe has dropout, if it has not always.
         """
         own = {key: (value, "option") for key, value in given.items()}
         if unknown := own.keys() - self.values.keys():
             raise KeyError(min(unknown))
-        kept = {
+        variants = {
             condition: {key: value for key, value in variant.items() if key not in own}
             for condition, variant in self.variants.items()
         }
-        made = dataclasses.replace(self, values=self.values | own, variants=kept)
-        for part in PARTS:
-            made.settings(part)
+        values, places = self.values | own, [(part, "") for part in PARTS]
+        for key, value in own.items():
+            for condition in self._with_dropout(key):
+                variants[condition][key], values[key] = value, self.values[key]
+                places.append((key.partition(".")[0], condition))
+        made = dataclasses.replace(self, values=values, variants=variants)
+        for part, condition in places:
+            made.settings(part, (condition,))
         return made
+
+    def _with_dropout(self, key: str) -> list[str]:
+        """The conditions that bring dropout, not asked for, to a setting that goes with it alone."""
+        part, _, name = key.partition(".")
+        goes = [item.name for item in dataclasses.fields(PARTS[part]) if item.metadata.get("goes")]
+        if name not in goes or self.values[f"{part}.dropout"][0]:
+            return []
+        return [
+            condition
+            for condition, variant in self.variants.items()
+            if "dropout" not in condition and variant.get(f"{part}.dropout", (False,))[0]
+        ]
 
     pretrain = property(lambda self: self.settings("pretrain"))
     backprop = property(lambda self: self.settings("backprop"))

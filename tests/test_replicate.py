@@ -756,6 +756,21 @@ def test_what_is_set_goes_before_what_holds_under_conditions() -> None:
     assert RECIPES["tr2006"].pretrain.passes == 100
 
 
+def test_what_goes_with_dropout_is_set_where_the_recipe_has_it() -> None:
+    recipe = RECIPES["dropout"].with_values({"wakesleep.pixel_dropout": 0.1})
+    assert recipe.settings("wakesleep", conditions(labels=True)).pixel_dropout == 0
+    mixed = recipe.settings("wakesleep", conditions(labels=True, mixed=True))
+    assert (mixed.dropout, mixed.pixel_dropout, mixed.feature_dropout) == (True, 0.1, (0.2,))
+    for key in ("wakesleep.pixel_dropout", "backprop.pixel_dropout"):
+        with pytest.raises(ValueError, match="pixel_dropout goes with dropout alone"):
+            RECIPES["tr2006"].with_values({key: 0.1})
+    with pytest.raises(ValueError, match="pixel_dropout lies between"):
+        RECIPES["dropout"].with_values({"wakesleep.pixel_dropout": 3.0})
+    recipe = RECIPES["dropout"].with_values({"backprop.pixel_dropout": 0.1})
+    for under in (conditions(dropout=True), conditions(dropout=True, translations=2)):
+        assert recipe.settings("backprop", under).pixel_dropout == 0.1
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
