@@ -529,7 +529,7 @@ class Recipe:
         return made
 
     def _with_dropout(self, key: str) -> list[str]:
-        """The conditions that bring dropout, not asked for, to a setting that goes with it alone."""
+        """The conditions that bring dropout by themselves to a setting that goes with it alone."""
         part, _, name = key.partition(".")
         goes = [item.name for item in dataclasses.fields(PARTS[part]) if item.metadata.get("goes")]
         if name not in goes or self.values[f"{part}.dropout"][0]:

@@ -743,6 +743,20 @@ def test_what_the_chapter_compares_with() -> None:
         for file in json.loads(read("compare", "baselines.json"))["files"]
         if file["file"] == "bp-800-elastic.h5"
     )
+    alone = {
+        row["method"]: row["test_errors"]
+        for row in lines("compare", "baselines.csv")
+        if (row["layers"], row["cases"]) == ("500-500-2000", "60000")
+    }
+    (line,) = (row for row in lines("compare", "baselines.csv") if "conjugate" in row["method"])
+    (file,) = (
+        file
+        for file in json.loads(read("compare", "baselines.json"))["files"]
+        if file["file"] == "cg-not-pretrained.h5"
+    )
+    cg: dict[str, Any] = {
+        "epochs_run": line["epochs"], "minutes": file["provenance"]["cpu_seconds"] / 60
+    }  # fmt: skip
     assert long["provenance"]["git"].startswith("84dc781")
     assert "no fewer validation errors for 10 epochs" in long["reason"]
     says(
@@ -758,6 +772,8 @@ def test_what_the_chapter_compares_with() -> None:
         f"and {shallow[2]}; published 1.6 to 1.1 and 0.7 %)",
         "{} test errors of images as they are, {} of affine, {} of elastic ones".format(*worth),
         f"{joined([row['fewest_valid_errors'] for row in rates])} ([rates.csv](rates.csv))",
+        f"{alone['conjugate gradient']}, momentum {alone['backpropagation']} (227 printed), in "
+        f"{cg['epochs_run']} epochs, {cg['minutes']:.0f} minutes of a core",
         f"{times['elastic']:.2f} times as long with elastic distortions, "
         f"{times['affine']:.2f} with affine ones",
     )
