@@ -403,6 +403,48 @@ def test_a_recipe_with_dropout_makes_nets_of_a_table_of_their_own(
     assert {row["net"] for row in rows} == {*SPLITS, "mean", "product", "all"}
 
 
+@pytest.mark.parametrize("dropout", [False, True])
+def test_few_labels_are_learned_as_by_the_other_commands(
+    digits: Digits, progress: Any, tmp_path: Path, dropout: bool
+) -> None:
+    quick = RECIPES["quick"]
+    recipe = dataclasses.replace(
+        tiny(backprop_dropout=dropout), variants=quick.variants,
+        searches={**quick.searches, "labelled": (9, 30)},
+    )  # fmt: skip
+    given, place, parts = context(digits, progress), Place("cpu"), replicas.labelled(recipe)
+    replicas.replicate(given, place, tmp_path, recipe, [0, 1], None, parts)
+    kinds = "pretrain-{}.h5", "bp-{}-9-labelled.h5", "bp-{}-30-labelled.h5"
+    names = [kind.format(split) for split in SPLITS for kind in kinds]
+    folders = [tmp_path / f"seed-{seed}" for seed in (0, 1)]
+    for folder in folders:
+        assert sorted(p.name for p in folder.iterdir()) == sorted(names)
+    done, expected = progress.work[-1]
+    assert done == pytest.approx(expected)
+    for n in (9, 30):
+        settings = recipe.settings("backprop", conditions(labelled=n, dropout=dropout))
+        path, stack = tmp_path / f"n-{n}.h5", folders[1] / "pretrain-b.h5"
+        experiments.finetune(given, path, stack, settings, "tiny", 1, n)
+        theirs, ours = load(folders[1] / f"bp-b-{n}-labelled.h5"), load(path)
+        assert theirs.settings == ours.settings
+        assert theirs.lineage == dataclasses.replace(
+            ours.lineage, device="cpu", parents=theirs.lineage.parents
+        )
+        assert theirs.outcome.train is not None
+        assert theirs.outcome.train.cases == n
+
+
+def test_few_labels_that_there_are_not_are_one_line(
+    digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    recipe = dataclasses.replace(tiny(), searches={"labelled": (10,)})
+    parts = replicas.labelled(recipe)
+    with pytest.raises(RunError, match="does not have 10 training cases, equally many of each"):
+        replicas.replicate(
+            context(digits, progress), Place("cpu"), tmp_path, recipe, [0], None, parts
+        )
+
+
 def test_stacks_by_chains_have_the_values_of_their_condition(
     digits: Digits, progress: Any, tmp_path: Path
 ) -> None:

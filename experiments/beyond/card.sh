@@ -3,8 +3,9 @@
 #     sh experiments/beyond/card.sh OUT [SECONDS [SEEDS]]
 #
 # Of each of SEEDS (4-7): nets with dropout, nets of the mixed gradient without, and the product of
-# all six; nets of translated images with dropout; then half.txt, as far as there is time. In the
-# folder OUT: products.json, a folder of tables and files.csv for each, half.csv, and card.log.
+# all six; with dropout nets of translated images and of few labels; then half.txt, as far as there
+# is time. In the folder OUT: products.json, a folder of tables and files.csv for each, half.csv, and
+# card.log.
 out=$1
 end=$(($(date +%s) + ${2:-780}))
 seeds=${3:-4-7}
@@ -33,6 +34,7 @@ learn() { # NAME SECONDS TABLE OPTION ...
         echo ,
     done | sed '1s/^/{/; $s/,/}/' > "$out/products.json"
     learn translated 200 dropout --recipe dropout --each translated
+    learn labelled 120 dropout --recipe dropout --each labelled
     timeout "$((end - $(date +%s) - 15))" python3 experiments/search/half.py \
         experiments/beyond/half.txt "$out/half.csv"
     timeout 10 python3 experiments/search/many_table.py "$out/half.csv"

@@ -16,8 +16,8 @@ from hinton06.recipes import RECIPES
 from hinton06.records import Tree
 
 _EACH = {
-    "nets": "Table 1", "translated": "translated images", "cws": "the generative half",
-    "hybrid": "the generative half",
+    "nets": "Table 1", "translated": "translated images", "labelled": "few labels",
+    "cws": "the generative half", "hybrid": "the generative half",
 }  # fmt: skip
 _PIXELS = 2
 """Of translations, as in the chapter and in ``make translated``."""
@@ -28,9 +28,9 @@ _PIXELS = 2
               help="Seeds of the replicas, as 0-32 or 1,5,7-9.")  # fmt: skip
 @click.option(
     "--each", type=click.Choice(list(_EACH)), default="nets", show_default=True,
-    help="What is learned of each seed, as by make: the nets of Table 1; of translated images; "
-    "contrastive wake-sleep of all three splits, with its extensions; or the mixed gradient after "
-    "it as well.",
+    help="What is learned of each seed, as by make: the nets of Table 1; of translated images; of "
+    "100, 1,000 and 10,000 labels; contrastive wake-sleep of all three splits, with its "
+    "extensions; or the mixed gradient after it as well.",
 )  # fmt: skip
 @click.option(
     "--device", type=click.Choice(["cuda", "cpu"]), default="cuda", show_default=True,
@@ -70,9 +70,9 @@ def replicate(
 ) -> None:  # fmt: skip
     """Learn all nets of Table 1, or of another experiment, of many seeds at once, on a card.
 
-    Makes the ten files of `make table1`, the nine of `make translated`, the twelve of `make cws` or
-    the eighteen of `make hybrid` in a folder for each seed, for `hinton06 replicas`. Takes PyTorch:
-    pip install 'hinton06[gpu]'.
+    Makes the ten files of `make table1`, the nine of `make translated`, stacks and nine nets of few
+    labels, the twelve files of `make cws` or the eighteen of `make hybrid` in a folder for each
+    seed, for `hinton06 replicas`. Takes PyTorch: pip install 'hinton06[gpu]'.
     """
     many.check_installed()
     from hinton06.many import generative, replicas  # noqa: PLC0415  # PyTorch is optional
@@ -88,8 +88,8 @@ def replicate(
     except ValueError as error:
         raise click.UsageError(f"--set: {error}") from None
     parts = {
-        "nets": replicas.NETS, "translated": replicas.TRANSLATED, "cws": generative.CWS,
-        "hybrid": generative.HYBRID,
+        "nets": replicas.NETS, "translated": replicas.TRANSLATED,
+        "labelled": replicas.labelled(used), "cws": generative.CWS, "hybrid": generative.HYBRID,
     }[each]  # fmt: skip
     moved = _PIXELS if each == "translated" else 0
     place, chosen = Place(device, context.threads), sorted(set(seeds))

@@ -1,14 +1,15 @@
 """Table 1 of several seeds at once: every net of it, in files like those of the other commands.
 
 The stages of ``make table1``, each of all seeds: stacks, the nets above them, their extensions, and
-the nets without pretraining; or of ``make translated``. Those of the generative half are in
-`hinton06.many.generative`.
+the nets without pretraining; or of ``make translated``, or nets of few labels. Those of the
+generative half are in `hinton06.many.generative`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
@@ -256,9 +257,14 @@ class _NetStage:
     epochs_seen: list[int] = field(default_factory=list)
     first_guess: float = 30.0
 
+    @property
+    def settings(self) -> BackpropSettings:
+        """How they learn."""
+        return self.table.backprop
+
     def start(self, members: Sequence[Member]) -> Classifiers:
         """As `Stage`."""
-        table, settings = self.table, self.table.backprop
+        table, settings = self.table, self.settings
         draws, masks = table.draws(members, self.use), table.masks(members, self.use, settings)
         if members[0].run.lineage.role == EXTENDED:
             settings = replace(settings, epochs=settings.extension_epochs)
@@ -311,15 +317,18 @@ class _NetStage:
 
     def work(self, role: str) -> float:
         """Multiply-adds that a net is expected to take."""
-        table, n_cases = self.table, len(self.table.labels)
-        falling = table.backprop.extension_epochs if role == EXTENDED else table.backprop.epochs
+        table, settings = self.table, self.settings
+        falling = settings.extension_epochs if role == EXTENDED else settings.epochs
         epochs = max(self.first_guess, falling)
         if self.epochs_seen:
             epochs = float(np.mean(self.epochs_seen))
         sizes = (table.n_pixels, *table.pretrain.layers, table.context.digits.n_classes)
-        share = 5 / 6 if role == VALIDATED else 1.0
-        epochs = min(epochs, table.backprop.max_epochs)
-        return 3.0 * sum(a * b for a, b in pairwise(sizes)) * n_cases * share * epochs
+        epochs = min(epochs, settings.max_epochs)
+        return 3.0 * sum(a * b for a, b in pairwise(sizes)) * self.n_cases(role) * epochs
+
+    def n_cases(self, role: str) -> float:
+        """Cases that a net learns."""
+        return self.table.n_learned() if role == VALIDATED else len(self.table.labels)
 
 
 @dataclass
@@ -327,18 +336,42 @@ class _FineTuned(_NetStage):
     key: str = "nets"
     title: str = "nets"
     use: Use = Use.BACKPROP
+    labelled: int = 0
 
     def members(self, made: Made) -> list[Member]:
         """A net on each stack, as ``experiments.finetune``."""
         table, found = self.table, []
+        end = f"-{self.labelled}-labelled" if self.labelled else ""
         for (seed, name), stack in zip(table.nets, made["stacks"], strict=True):
             digest = cases.split_recorded(table.context.digits, stack.lineage).sha256
-            lineage = stack.child(VALIDATED, **table.own(seed), labelled=0, split_sha256=digest)
-            more = "classifier", table.backprop, lineage, f"finetune-bp {name}"
-            found.append(table.member(seed, table.called("bp", name), *more))
+            own = table.own(seed) | {"labelled": self.labelled, "split_sha256": digest}
+            lineage = stack.child(VALIDATED, **own)
+            cases.rows_learned(table.context.digits, lineage)
+            more = "classifier", self.settings, lineage, f"finetune-bp {name}{end}"
+            found.append(table.member(seed, table.called("bp", name) + end, *more))
             model = Classifier.on_stack(stack.model, table.context.digits.n_classes)
             self.starts[id(found[-1].run)] = model
         return found
+
+
+@dataclass
+class _FewLabels(_FineTuned):
+    """Nets that learn the labels of so many cases, `labelled`."""
+
+    def __post_init__(self) -> None:
+        self.key = self.title = f"nets of {self.labelled} labels"
+
+    @property
+    def settings(self) -> BackpropSettings:
+        """Those of few labels."""
+        recipe = self.table.recipe
+        under = conditions(labelled=self.labelled, dropout=recipe.backprop.dropout)
+        found: BackpropSettings = recipe.settings("backprop", under)
+        return found
+
+    def n_cases(self, role: str) -> float:  # noqa: ARG002
+        """Cases that a net learns."""
+        return self.labelled
 
 
 @dataclass
@@ -395,6 +428,12 @@ NETS: Sequence[Callable[[Table], Part]] = (StackStage, _FineTuned, _Extended, _R
 """All that ``make table1`` makes."""
 TRANSLATED = NETS[:-1]
 """All that ``make translated`` makes."""
+
+
+def labelled(recipe: Recipe) -> Sequence[Callable[[Table], Part]]:
+    """Stacks of all images, and nets on them of the few labels that a recipe compares."""
+    few = [partial(_FewLabels, labelled=n) for n in recipe.searches["labelled"]]
+    return [StackStage, *few]
 
 
 def outcomes(
