@@ -443,6 +443,8 @@ def test_few_labels_that_there_are_not_are_one_line(
         replicas.replicate(
             context(digits, progress), Place("cpu"), tmp_path, recipe, [0], None, parts
         )
+    assert not progress.rows
+    assert not list(tmp_path.iterdir())
 
 
 def test_stacks_by_chains_have_the_values_of_their_condition(

@@ -346,7 +346,6 @@ class _FineTuned(_NetStage):
             digest = cases.split_recorded(table.context.digits, stack.lineage).sha256
             own = table.own(seed) | {"labelled": self.labelled, "split_sha256": digest}
             lineage = stack.child(VALIDATED, **own)
-            cases.rows_learned(table.context.digits, lineage)
             more = "classifier", self.settings, lineage, f"finetune-bp {name}{end}"
             found.append(table.member(seed, table.called("bp", name) + end, *more))
             model = Classifier.on_stack(stack.model, table.context.digits.n_classes)
@@ -360,6 +359,10 @@ class _FewLabels(_FineTuned):
 
     def __post_init__(self) -> None:
         self.key = self.title = f"nets of {self.labelled} labels"
+        digits = self.table.context.digits
+        for seed, name in self.table.nets:  # refused before anything is learned
+            own = self.table.own(seed) | {"labelled": self.labelled, "role": VALIDATED}
+            cases.rows_learned(digits, Lineage(**own, split=name))
 
     @property
     def settings(self) -> BackpropSettings:
