@@ -133,17 +133,18 @@ class Rbm:
 
     @classmethod
     def random(
-        cls, n_visible: int, n_hidden: int, initial_sd: float, rng: Generator, n_labels: int = 0
-    ) -> Rbm:
-        """A float32 RBM with weights from N(0, initial_sd^2) and zero biases.
+        cls, n_visible: int, n_hidden: int, initial_sd: float, rng: Generator, n_labels: int = 0,
+        hidden_bias: float = 0.0,
+    ) -> Rbm:  # fmt: skip
+        """A float32 RBM with weights from N(0, initial_sd^2) and zero biases, but of features.
 
         The chapter starts "with zero weights", but so, with hidden probabilities in the statistics,
         every feature would stay the same as every other: assumed, see docs/assumptions.md.
         """
         weights = rng.standard_normal((n_visible, n_hidden), dtype=np.float32)
         weights *= np.float32(initial_sd)
-        visible_bias, hidden_bias = (np.zeros(n, np.float32) for n in weights.shape)
-        return cls(weights, visible_bias, hidden_bias, n_labels)
+        biases = np.zeros(n_visible, np.float32), np.full(n_hidden, hidden_bias, np.float32)
+        return cls(weights, *biases, n_labels)
 
     @classmethod
     def mirrored(cls, below: Rbm, n_labels: int = 0) -> Rbm:

@@ -228,6 +228,10 @@ class PretrainSettings(_Checked):
     affine: float = _distortion("affine")
     elastic: float = _distortion("elastic")
     smoothing: float = _distortion("smoothing")
+    hidden_bias: float = _setting(
+        "Bias of each feature before learning: below 0 they turn on rarely at first.",
+        -1000, 1000, before=0.0, apart=False,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -620,6 +624,7 @@ _TR2006 = Recipe(
         "pretrain.affine": (0.0, CHAPTER),
         "pretrain.elastic": (0.0, CHAPTER),
         "pretrain.smoothing": (4.0, SIMARD03),
+        "pretrain.hidden_bias": (0.0, SCIENCE06),
         "backprop.optimiser": ("momentum", CHAPTER),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),

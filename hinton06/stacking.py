@@ -160,7 +160,8 @@ class GreedyStack:
             rbm = Rbm.mirrored(below[-1], n_labels)
         elif rbm is None:
             sizes = self._data.n_visible, settings.layers[len(below)]
-            rbm = Rbm.random(*sizes, settings.initial_sd, self._rng, n_labels)
+            sd, bias = settings.initial_sd, settings.hidden_bias
+            rbm = Rbm.random(*sizes, sd, self._rng, n_labels, bias)
         self.stack = [*below, rbm]
         states = reconstructs_states(rbm, settings.recon_states)
         self._divergence = ContrastiveDivergence(

@@ -757,7 +757,7 @@ def test_classifiers_go_on_exactly_from_their_states(place: Place, digits: Digit
     ]
 
 
-CHAINS = {"persistent": True, "cd": 2, "sparsity_cost": 0.1}
+CHAINS = {"persistent": True, "cd": 2, "sparsity_cost": 0.1, "hidden_bias": -1.0}
 
 
 @pytest.mark.parametrize("more", [{}, CHAINS], ids=["CD-1", "chains"])

@@ -248,7 +248,7 @@ def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> 
         ("pretrain", "updates"): 0, ("pretrain", "cd"): 1, ("pretrain", "persistent"): False,
         ("pretrain", "start"): "random", ("pretrain", "track"): 0,
         ("pretrain", "sparsity_target"): 0.1, ("pretrain", "sparsity_cost"): 0.0,
-        ("wakesleep", "recon_states"): "all",
+        ("pretrain", "hidden_bias"): 0.0, ("wakesleep", "recon_states"): "all",
         **{(part, "smoothing"): 4.0 for part in ("pretrain", "backprop")},
         **{(p, name): 0.0 for p in ("pretrain", "backprop") for name in ("affine", "elastic")},
         ("backprop", "dropout"): False, ("backprop", "pixel_dropout"): 0.0,
@@ -268,7 +268,7 @@ def test_a_setting_takes_its_bounds_and_nothing_beyond(
     with_it = {"dropout": True} if item.metadata.get("goes") else {}
     for inside in (low, high):
         assert getattr(changed(part, **with_it, **{name: inside}), name) == inside
-    for outside in (low - 1e-7, high + 1e-4, -1, math.nan, math.inf):
+    for outside in (low - 1e-7, high + 1e-4, min(low, 0) - 1, math.nan, math.inf):
         with pytest.raises(ValueError, match=f"{name} lies between"):
             changed(part, **with_it, **{name: outside})
 

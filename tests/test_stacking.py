@@ -517,12 +517,13 @@ def test_settings_that_were_added_later_leave_the_learner_as_it_was() -> None:
     }  # fmt: skip
 
 
-def test_every_layer_has_the_sparsity_that_the_settings_say() -> None:
-    chosen = settings(sparsity_target=0.2, sparsity_cost=3.0, passes=1, batch=7)
+def test_every_layer_has_the_sparsity_and_the_first_biases_that_the_settings_say() -> None:
+    chosen = settings(sparsity_target=0.2, sparsity_cost=3.0, hidden_bias=-1.5, passes=1, batch=7)
     whole, rng = learner(**vars(chosen)), np.random.default_rng(2)
     cases: Any = pixels()
     for n_features in chosen.layers:
         rbm = Rbm.random(cases.shape[1], n_features, SETTINGS.initial_sd, rng)
+        rbm.hidden_bias[...] = -1.5
         divergence = ContrastiveDivergence(rbm, 7, sparsity=(0.2, 3.0))
         take_batch(cases, rng.permutation(7), divergence.data_buffer(7))
         divergence.learn(7, rng, step_at(chosen, 0))

@@ -6,9 +6,9 @@
 A line of the plan is a recipe, ``pretrain options | finetune-bp options``, each as hinton06 spells
 them; a value of pretrain with commas has a part for each layer. Lines of the same pretraining share
 stacks.
-Beside hinton06's there are ``--hidden-bias`` and ``--visible-bias log-odds``, where biases start,
-``--averaging`` (passes over which a layer's parameters are averaged) and ``--layer-rates`` (shares
-of the rate of backpropagation, bottom to top).
+Beside hinton06's there are ``--visible-bias log-odds`` (where these biases start), ``--averaging``
+(passes over which a layer's parameters are averaged) and ``--layer-rates`` (shares of the rate of
+backpropagation, bottom to top).
 
 Each recipe's nets of all three splits are those that `hinton06 replicate --set` makes, by the same
 draws; a line a net says what validation said, and test cases are not read. What a killed run has
@@ -46,7 +46,7 @@ from hinton06.recipes import RECIPES, BackpropSettings, PretrainSettings, parse_
 from hinton06.streams import Use
 from hinton06.training import RunError
 
-EXTRA: dict[str, Any] = {"hidden_bias": 0.0, "visible_bias": "zero", "averaging": 0.0}
+EXTRA: dict[str, Any] = {"visible_bias": "zero", "averaging": 0.0}
 """Options of pretraining in a plan that hinton06 does not have."""
 SINGLE = {
     "optimiser", "line_searches", "top_only_epochs", "updates", "start", "track", "affine",
@@ -72,7 +72,7 @@ class Line:
     texts: tuple[str, str]
     layers: list[PretrainSettings]
     backprop: BackpropSettings
-    biases: list[tuple[float, str]]
+    visible_bias: list[str]
     averaging: list[float]
     shares: list[float]
 
@@ -145,7 +145,7 @@ def line_of(text: str, recipe: Any) -> Line:
         raise SystemExit("a line of the plan is: pretrain options | finetune-bp options")
     pretrain = parse(before, recipe)
     n = len(pretrain.get("layers", [recipe.pretrain.layers])[0])
-    hidden, visible, averaging = (
+    visible, averaging = (
         each(pretrain.get(name, [default]), name, n) for name, default in EXTRA.items()
     )
     try:
@@ -153,8 +153,7 @@ def line_of(text: str, recipe: Any) -> Line:
         backprop, shares = backprop_of(after, recipe, n + 1)
     except ValueError as error:
         raise SystemExit(f"{text}: {error}") from None
-    biases = list(zip(hidden, visible, strict=True))
-    return Line((before, after), layers, backprop, biases, averaging, shares)
+    return Line((before, after), layers, backprop, visible, averaging, shares)
 
 
 def read_plan(path: Path, recipe: Any) -> list[Line]:
@@ -176,9 +175,7 @@ class Alternatives(Stacks):
     def _begin_layer(self) -> None:
         super()._begin_layer()
         layer, arrays = len(self.learned), self.rbms.arrays
-        hidden, visible = self.line.biases[layer]
-        arrays["hidden_bias"] += hidden
-        if layer == 0 and visible == "log-odds":
+        if layer == 0 and self.line.visible_bias[0] == "log-odds":
             for net, rows in enumerate(self._rows):
                 means = self._images[rows].float().mean(0) / 255
                 arrays["visible_bias"][net] = torch.logit(means, eps=1 / len(rows))

@@ -252,6 +252,8 @@ class Stacks:
             self.place, self.draws, drawn, self.batch, states, n_labels, first.cd,
             first.persistent, (first.sparsity_target, first.sparsity_cost),
         )  # fmt: skip
+        biases = np.array([[one.hidden_bias] for one in own], np.float32)
+        self.rbms.arrays["hidden_bias"] += self.place.put(biases)
         self._update = Updates(self.place, self._learn, self.batch)
 
     def _learn(self, n: int) -> None:
