@@ -321,6 +321,78 @@ def test_quantiles_and_probabilities_stand_below_the_table(replica: Callable[...
     assert f"| {' | '.join(cells)} |" in text
 
 
+# -- tables that were saved ----------------------------------------------------------------------
+
+
+def saved_of(*folders: Path, to: str, table: str = "table1") -> Path:
+    """The JSON file of a table over these folders."""
+    place = folders[0].parent / to
+    run("replicas", *folders, "--table", table, "--save", place)
+    (path,) = place.glob("*.json")
+    return path
+
+
+def test_saved_tables_stand_for_the_folders_that_they_are_of(three: list[Path]) -> None:
+    ten, zero, third = three
+    whole = json.loads(run("replicas", *three, "--json").stdout)
+    assert whole.pop("notes") == ["missing: the not pre-trained net (all 3 folders)"]
+    one, two = saved_of(ten, to="one"), saved_of(zero, third, to="two")
+    for parts in ((one, zero, third), (two, ten), (one, two), (third, one, zero)):
+        found = json.loads(run("replicas", *parts, "--json").stdout)
+        notes = found.pop("notes")
+        assert found == whole
+        assert all("missing: the not pre-trained net" in note for note in notes)
+        for path in parts:
+            told = [note for note in notes if note.startswith(f"{path}: ")]
+            assert len(told) == (path.suffix == ".json")
+    again = saved_of(two, ten, to="three")
+    assert json.loads(again.read_text(encoding="utf-8"))["rows"] == whole["rows"]
+    lines, others = (run("replicas", *p).stdout.splitlines() for p in ([again], three))
+    assert [x for x in lines if "ote: " not in x] == [x for x in others if "ote: " not in x]
+
+
+def test_lines_of_a_saved_table_alone_stand_in_their_place(
+    replica: Callable[..., Path], three: list[Path]
+) -> None:
+    part = replica(5, {"a": 120, "c": 124})
+    saved = saved_of(*three, to="saved")
+    rows = json.loads(run("replicas", part, saved, "--json").stdout)["rows"]
+    assert [(row["network"], row["cases"]) for row in rows] == list(rows_of(*three))
+    assert list(rows[1]["test_errors"]["by_seed"]) == ["0", "3", "10"]
+
+
+def test_what_a_saved_table_was_made_with_and_its_notes_are_said(
+    replica: Callable[..., Path],
+) -> None:
+    odd = replica(1, {"a": 120, "b": 118}, data="f" * 64)
+    saved = saved_of(odd, to="odd")
+    document = json.loads(run("replicas", saved, replica(0, ERRORS[0]), "--json").stdout)
+    assert "data digits" in document["rows"][0]["made_with"]
+    assert document["rows"][0]["test_errors"]["chapter"] is None
+    assert any(str(saved) in note and "missing" in note for note in document["notes"])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", "{}", '{"rows": [], "table": "others", "sha256_by_seed": {}}',
+             '{"rows": [{"a": {}}], "notes": [], "sha256_by_seed": {"0": {}}}',
+             '{"rows": [3], "notes": [], "sha256_by_seed": {"0": {}}}',
+             '{"rows": [], "notes": [], "sha256_by_seed": {"one": {}}}'],
+)  # fmt: skip
+def test_a_file_that_is_no_saved_table_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "table.json"
+    path.write_text(text, encoding="utf-8")
+    fails_in_one_line(run("replicas", path), 1, f"{path}: not a folder of runs, or the JSON file")
+
+
+def test_a_saved_table_of_the_same_seed_or_of_few_labels_is_refused(
+    three: list[Path], of_all: Callable[..., Path]
+) -> None:
+    saved = saved_of(*three, to="saved")
+    fails_in_one_line(run("replicas", three[0], saved), 1, f"{saved}: of seed 10, as {three[0]}")
+    few = saved_of(of_all(0, {"bp-labelled a": 600}), to="few", table="unlabelled")
+    fails_in_one_line(run("replicas", few), 1, f"{few}: few labels do not say what each seed")
+
+
 # -- every table ---------------------------------------------------------------------------------
 
 OLD = Path(__file__).parent / "data" / "version-1"

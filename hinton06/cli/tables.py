@@ -16,13 +16,18 @@ from hinton06.report.tables import TABLES, Report
 
 RUNS = click.Path(exists=True, file_okay=False, path_type=Path)
 """A folder of runs."""
+RUNS_OR_TABLES = click.Path(exists=True, path_type=Path)
+"""The same, or what was saved of such."""
 
 
 def _table_command(report: Report) -> click.Command:
     """A command that prints, and saves if asked to, the table of a folder, or of several."""
 
     @click.command(report.command, help=inspect.cleandoc(report.about))
-    @click.argument("runs", type=RUNS, nargs=-1 if report.several else 1, required=True)
+    @click.argument(
+        "runs", type=RUNS_OR_TABLES if report.several else RUNS,
+        nargs=-1 if report.several else 1, required=True,
+    )  # fmt: skip
     @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal",
                   show_default=True, help="How to print the table.")  # fmt: skip
     @click.option("--json", "form", flag_value="json", help="Short for --format json.")

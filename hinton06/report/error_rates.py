@@ -496,4 +496,5 @@ FEW_LABELS = Replicated(
     digits=2,
     source="Of several layers and rates each seed has those with the fewest validation errors. "
     + _FEW_SOURCE,
+    chosen=True,
 )

@@ -48,7 +48,8 @@ class Replicated:
 
     `columns` are those of a line's names; `shown` the measures of validation and of test cases that
     have columns, with so many `digits`; `whose` the numbers in print are, if there are any, and
-    their `source` a sentence. `sections` as of a `Table`.
+    their `source` a sentence. `sections` as of a `Table`. What a line is of,
+    each seed may have `chosen` for itself.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Replicated:
     whose: str = ""
     source: str = ""
     sections: bool = False
+    chosen: bool = False
 
 
 def measured_mean(lines: Sequence[Tree], name: str) -> float | None:

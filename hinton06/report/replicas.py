@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +40,19 @@ QUANTILES = {
 
 @dataclass(frozen=True)
 class _Replica:
-    """What a table has of one folder; without the models, of which there may be hundreds."""
+    """What a table has of one folder; without the models, of which there may be hundreds.
+
+    Or of one seed of a table that was saved: `digests` are then of its files, whose data, if
+    `of_chapter`, are the chapter's.
+    """
 
     folder: Path
     seed: int | None
     lines: Sequence[Line]
     notes: Sequence[Note]
     made: Mapping[str, _Made]
+    digests: Mapping[str, str] = field(default_factory=dict)
+    of_chapter: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,17 +66,19 @@ class _Made:
 
 
 def table(folders: Sequence[Path], name: str = "table1") -> Table:
-    """One of `TABLES` over folders of one seed each; raises `ReportError` as `tables`."""
+    """One of `TABLES` over what `tables` takes, and raises."""
     return tables(folders, [name])[0]
 
 
 def tables(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Table]:
     """Tables over folders of one seed each: those of the names, or all that the folders allow.
 
-    Not named, a table is left out if every file that it takes stands in one before it, or, with a
-    note below the first, for what is an error else. CSV and JSON have all measures. Raises
+    Instead of a folder there may be the JSON file of such a table that was saved, with all its
+    seeds. Not named, a table is left out if every file that it takes stands in one before it, or,
+    with a note below the first, for what is an error else. CSV and JSON have all measures. Raises
     `ReportError` if a folder holds nothing for these tables, or files of several seeds, or two for
-    one line; if two folders are of the same seed; or if none has a finished net.
+    one line; if two folders are of the same seed; if none has a finished net; or if a file is no
+    saved table.
     """
     wanted = [TABLES[name] for name in dict.fromkeys(names)] or list(TABLES.values())
     every, errors = _read(folders, wanted)
@@ -80,7 +89,9 @@ def tables(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Table]:
         if table.name in errors:
             notes.append(f"{table.title}: {errors[table.name]}")
             continue
-        files = {m.path for r in every[table.name] if r.lines for m in r.made.values()}
+        lined = [r for r in every[table.name] if r.lines]
+        files = {m.path for r in lined for m in r.made.values()}
+        files |= {r.folder for r in lined if r.digests}
         if files and (names or files - told):
             kept.append(table)
             told |= files
@@ -100,10 +111,10 @@ def _read(
     every: dict[str, list[_Replica]] = {table.name: [] for table in wanted}
     errors: dict[str, ReportError] = {}
     for path in folders:
-        folder = Folder(path)
+        found = _of_folder(path) if path.is_dir() else _of_saved(path)
         for table in wanted:
             try:
-                every[table.name].append(_replica(table, folder))
+                every[table.name] += found(table)
                 _by_seed(every[table.name])
             except ReportError as error:
                 errors.setdefault(table.name, error)
@@ -124,13 +135,53 @@ def _check_kept(
     if not kept:
         raise NoRunsError(f"no finished net in {listed}")
     holds = " or ".join(table.holds for table in named) or "nets of a table"
-    for number, path in enumerate(folders):
-        if not any(_says_something(every[table.name][number]) for table in kept):
+    for path in folders:
+        own = [r for table in kept for r in every[table.name] if r.folder == path]
+        if not any(map(_says_something, own)):
             raise NoRunsError(f"{path}: there are no {holds} in it")
 
 
 def _says_something(replica: _Replica) -> bool:
-    return bool(replica.made or replica.notes)
+    return bool(replica.made or replica.digests or replica.notes)
+
+
+def _of_folder(path: Path) -> Callable[[Replicated], list[_Replica]]:
+    folder = Folder(path)
+    return lambda table: [_replica(table, folder)]
+
+
+def _of_saved(path: Path) -> Callable[[Replicated], list[_Replica]]:
+    """What tables have of a JSON file that was saved: a replica for each seed of one of them."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        name, rows = document.get("table", table1.REPLICATED.name), document["rows"]
+        digests, saved = document["sha256_by_seed"], TABLES[name]
+        found = [_saved(path, int(seed), rows, saved, own) for seed, own in digests.items()]
+        notes = [Note.listing(str(path), str(note)) for note in document["notes"]]
+        found = [replace(one, notes=notes) for one in found]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        wanted = "a folder of runs, or the JSON file of a table over seeds"
+        raise ReportError(f"{path}: not {wanted}") from None
+    if saved.chosen:
+        raise ReportError(f"{path}: {saved.title.lower()} do not say what each seed had chosen")
+    return lambda table: found if table is saved else [_Replica(path, None, (), (), {})]
+
+
+def _saved(
+    path: Path, seed: int, rows: Sequence[Tree], table: Replicated, digests: Mapping[str, str]
+) -> _Replica:
+    """One seed of a table that was saved."""
+    lines, whose, key = [], table.whose or "printed", str(seed)
+    printed = False
+    for row in rows:
+        measures = {n: v for n, v in row.items() if isinstance(v, dict)}
+        names = {n: v for n, v in row.items() if n not in measures and n != "made_with"}
+        own = {n: v["by_seed"].get(key) for n, v in measures.items()}
+        numbers = {n: v[whose] for n, v in measures.items()}
+        printed |= any(number is not None for number in numbers.values())
+        if any(value is not None for value in own.values()):
+            lines.append(Line((), names, own, numbers, row.get("made_with")))
+    return _Replica(path, seed, lines, (), {}, digests, printed)
 
 
 def _replica(table: Replicated, folder: Folder) -> _Replica:
@@ -165,6 +216,7 @@ def _table(table: Replicated, every: Sequence[_Replica], seeds: Mapping[Path, in
     rows = _rows(table, by_seed)
     digests = {
         str(seed): {place: made.digest for place, made in replica.made.items()}
+        | dict(replica.digests)
         for seed, replica in by_seed.items()
     }
     values = [{n: v for n, v in row.items() if n not in ("shown", "files")} for row in rows]
@@ -201,7 +253,7 @@ def _by_seed(every: Sequence[_Replica]) -> dict[int, _Replica]:
     for replica in every:
         if not replica.lines:
             continue
-        assert replica.seed is not None  # a line is made from files
+        assert replica.seed is not None  # a line is of a seed
         if replica.seed in found:
             other = found[replica.seed].folder
             raise ReportError(f"{replica.folder}: of seed {replica.seed}, as {other}")
@@ -213,14 +265,38 @@ def _by_seed(every: Sequence[_Replica]) -> dict[int, _Replica]:
 
 
 def _rows(table: Replicated, by_seed: Mapping[int, _Replica]) -> list[Tree]:
-    """A row for each line that some replica has; numbers in print are for the chapter's data."""
+    """A row for each line that some replica has; numbers in print are for the chapter's data.
+
+    In the order of their keys; what saved tables alone have stands where it stood there.
+    """
+    place = _places(by_seed)
     lines: dict[tuple[object, ...], dict[int, Line]] = {}
     for seed, replica in by_seed.items():
         for line in replica.lines:
-            lines.setdefault(line.key, {})[seed] = line
+            lines.setdefault(place(line), {})[seed] = line
     every = [made for replica in by_seed.values() for made in replica.made.values()]
     of_chapter = all(made.data == mnist.SHA256 for made in every)
-    return [_row(table, lines[key], of_chapter) for key in sorted(lines)]
+    of_chapter &= all(replica.of_chapter for replica in by_seed.values())
+    order = sorted({line.key for r in by_seed.values() for line in r.lines if line.key})
+    for replica in by_seed.values():
+        after = 0
+        for key in map(place, replica.lines):
+            if key not in order:
+                order.insert(after, key)
+            after = order.index(key) + 1
+    return [_row(table, lines[key], of_chapter) for key in order]
+
+
+def _places(by_seed: Mapping[int, _Replica]) -> Callable[[Line], tuple[object, ...]]:
+    """Of a line its key; of one that was saved, without, that of the line of the same names."""
+    every = [line for replica in by_seed.values() for line in replica.lines]
+    keys = {tuple(line.names.values()): line.key for line in every if line.key}
+
+    def place(line: Line) -> tuple[object, ...]:
+        names = tuple(line.names.values())
+        return line.key or keys.get(names, names)
+
+    return place
 
 
 def _row(table: Replicated, lines: Mapping[int, Line], of_chapter: bool) -> Tree:
@@ -230,11 +306,12 @@ def _row(table: Replicated, lines: Mapping[int, Line], of_chapter: bool) -> Tree
     row: Tree = {name: _common([line.names[name] for line in lines.values()]) for name in one.names}
     row |= {"made_with": made or None, "shown": one.shown}
     row["files"] = [file for line in lines.values() for file in line.files]
-    for name in one.measured:
-        of_seeds = {str(seed): line.measured[name] for seed, line in lines.items()}
+    for name in dict.fromkeys(name for line in lines.values() for name in line.measured):
+        of_seeds = {str(seed): line.measured.get(name) for seed, line in lines.items()}
         values = {seed: value for seed, value in of_seeds.items() if value is not None}
         if values:
-            printed = one.printed.get(name) if of_chapter else None
+            numbers = [line.printed.get(name) for line in lines.values()]
+            printed = next((n for n in numbers if n is not None), None) if of_chapter else None
             row[name] = statistics(values, printed, table.whose or "printed")
     return row
 

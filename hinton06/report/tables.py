@@ -64,7 +64,8 @@ TABLES = (
         "Table 1 over several seeds",
         """Tables over several replicas, one folder RUNS for each seed: means and spread.
 
-        `make table1 SEED=1` makes the folder runs/table1-seed1, and so on. Says where the printed
+        `make table1 SEED=1` makes the folder runs/table1-seed1, and so on. In place of folders
+        there may be JSON files that --save wrote of other seeds, elsewhere. Says where the printed
         numbers lie among the replicas, what is missing, and what the replicas do not have in
         common.
         """,
