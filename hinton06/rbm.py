@@ -18,6 +18,8 @@ from hinton06.numerics import Array
 from hinton06.updates import Momentum, Step
 
 NEARLY_ON = 64  # spacings of numbers, from a mean probability to 1
+OFFSET_SHARE = 0.01
+"""The part that a batch's means take in the offsets of the centred gradient."""
 
 
 def energy(rbm: Rbm, v: Array, h: Array) -> Array:
@@ -115,18 +117,26 @@ class ContrastiveDivergence:
     cross-entropy ``-p log q - (1 - p) log(1 - q)``, in nats, beside contrastive divergence: q is
     the mean of a feature's probabilities over the batch. So "features ... only turn on rarely".
 
+    If `centred`, Eq. 4 has units less their `offsets` (visible, hidden), moving averages of a
+    batch's means with the data, and biases move so that the RBM stays an ordinary one:
+    ``dW = <(v - m)(h - l)>_data - <(v - m)(h - l)>_recon``, ``db = <v>_data - <v>_recon - dW l``,
+    ``dc = <h>_data - <h>_recon - m dW``. So it does not matter which state of a unit is called on.
+
     Source: Eqs 4, 5 and 6. Data stay real-valued, and both correlations use hidden probabilities,
     as in the public Matlab code of Hinton and Salakhutdinov (2006), as are reconstructions there.
     Persistent chains: T. Tieleman, "Training restricted Boltzmann machines using approximations to
     the likelihood gradient", ICML 2008. Sparsity: G. E. Hinton, "A practical guide to training
-    restricted Boltzmann machines", UTML TR 2010-003, section 11; see docs/assumptions.md.
+    restricted Boltzmann machines", UTML TR 2010-003, section 11; see docs/assumptions.md. Centred:
+    J. Melchior, A. Fischer and L. Wiskott, "How to center deep Boltzmann machines", Journal of
+    Machine Learning Research 17 (2016).
     """
 
     def __init__(
         self, rbm: Rbm, batch_size: int, recon_states: bool = False, rounds: int = 1,
         persistent: bool = False, sparsity: tuple[float, float] = (0.5, 0.0),
+        centred: bool = False,
     ) -> None:  # fmt: skip
-        self.rbm = rbm
+        self.rbm, self._centred = rbm, centred
         self._target, self._cost = sparsity
         self._recon_states, self._rounds = recon_states, rounds
         self.momenta = {name: Momentum(array) for name, array in rbm.parameters().items()}
@@ -137,6 +147,8 @@ class ContrastiveDivergence:
         self._h_states = np.empty((batch_size, rbm.n_hidden), dtype)
         self._v_probs = np.empty((batch_size, rbm.n_visible), dtype)
         self.chains = np.zeros((batch_size if persistent else 0, rbm.n_hidden), dtype)
+        self.offsets: tuple[Array, ...] = ()
+        self._less_offsets = np.empty((2 * batch_size if centred else 0, rbm.n_visible), dtype)
 
     def data_buffer(self, n: int) -> Array:
         """The (n, n_visible) array to write a batch of n cases into; `learn` leaves it as it is."""
@@ -170,13 +182,35 @@ class ContrastiveDivergence:
                 labels[...] = label_probs
             # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
             numerics.firing_probs(recon, rbm.weights, rbm.hidden_bias, h_recon, sign=-1)
-        self.weights.step_product(self._visible[: 2 * n].T, self._hidden[: 2 * n], 1 / n, step)
-        squared_error = self.visible_bias.step_difference(data, recon, 1 / n, step)
-        self.hidden_bias.step_sum(self._hidden[: 2 * n], 1 / n, step)
-        if apart:
-            missed = np.subtract(data, v_probs, out=v_probs)
+        if self._centred:
+            self._step_centred(n, step)
+        else:
+            self.weights.step_product(self._visible[: 2 * n].T, self._hidden[: 2 * n], 1 / n, step)
+            squared_error = self.visible_bias.step_difference(data, recon, 1 / n, step)
+            self.hidden_bias.step_sum(self._hidden[: 2 * n], 1 / n, step)
+        if apart or self._centred:
+            missed = np.subtract(data, v_probs, out=self._v_probs[:n])
             squared_error = float(np.vdot(missed, missed))
         return squared_error
+
+    def _step_centred(self, n: int, step: Step) -> None:
+        """The centred gradient of what both halves hold, the hidden ones with their sign."""
+        data, recon = self._visible[:n], self._visible[n : 2 * n]
+        hidden, visible = self._hidden[: 2 * n], self._less_offsets[: 2 * n]
+        means = data.mean(axis=0), hidden[:n].mean(axis=0)
+        for offset, mean in zip(self.offsets, means, strict=False):
+            numerics.blend(offset, mean, OFFSET_SHARE)
+        self.offsets = self.offsets or means
+        of_visible, of_hidden = self.offsets
+        visible_sum, hidden_sum = data.sum(axis=0) - recon.sum(axis=0), hidden.sum(axis=0)
+        np.subtract(self._visible[: 2 * n], of_visible, out=visible)
+        hidden[:n] -= of_hidden
+        hidden[n:] += of_hidden
+        visible_sum -= (hidden @ of_hidden) @ visible
+        hidden_sum -= (visible @ of_visible) @ hidden
+        self.weights.step_product(visible.T, hidden, 1 / n, step)
+        self.visible_bias.step_sum(visible_sum[np.newaxis], 1 / n, step)
+        self.hidden_bias.step_sum(hidden_sum[np.newaxis], 1 / n, step)
 
     def _lessen(self, h_probs: Array) -> None:
         """Take off the slope of the sparsity cost by each feature's input, times the cases.
@@ -208,3 +242,10 @@ class ContrastiveDivergence:
         if saved.shape != self.chains.shape:
             raise ValueError(f"chains of shape {saved.shape} do not fit {self.chains.shape}")
         np.copyto(self.chains, saved)
+
+    def restore_offsets(self, saved: tuple[Array, ...]) -> None:
+        """Go on with copies of saved offsets, if any; ValueError if they have other shapes."""
+        shapes = [(self.rbm.n_visible,), (self.rbm.n_hidden,)]
+        if saved and [offset.shape for offset in saved] != shapes:
+            raise ValueError(f"offsets do not fit {shapes}")
+        self.offsets = tuple(offset.copy() for offset in saved)

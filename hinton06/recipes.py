@@ -232,6 +232,9 @@ class PretrainSettings(_Checked):
         "Bias of each feature before learning: below 0 they turn on rarely at first.",
         -1000, 1000, before=0.0, apart=False,
     )  # fmt: skip
+    centred: bool = _setting(
+        "Centred gradient: Eq. 4 of units less their mean in the data.", before=False
+    )
 
 
 @dataclass(frozen=True)
@@ -625,6 +628,7 @@ _TR2006 = Recipe(
         "pretrain.elastic": (0.0, CHAPTER),
         "pretrain.smoothing": (4.0, SIMARD03),
         "pretrain.hidden_bias": (0.0, SCIENCE06),
+        "pretrain.centred": (False, CHAPTER),
         "backprop.optimiser": ("momentum", CHAPTER),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),

@@ -26,6 +26,8 @@ _MAX_KEPT = 512 << 20  # bytes; 13 versions of 50,000 images have 1.3 GB of 500 
 TRACKED = 100, 1000, 100
 """Chains, temperatures and rounds of estimates while a stack is learned: fewer than afterwards."""
 _TRACKED_CASES = 10_000
+OFFSETS = "visible_offset", "hidden_offset"
+"""What files call those of the centred gradient."""
 
 
 def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
@@ -166,7 +168,7 @@ class GreedyStack:
         states = reconstructs_states(rbm, settings.recon_states)
         self._divergence = ContrastiveDivergence(
             rbm, settings.batch, states, settings.cd, settings.persistent,
-            (settings.sparsity_target, settings.sparsity_cost),
+            (settings.sparsity_target, settings.sparsity_cost), settings.centred,
         )  # fmt: skip
 
     def _check_fit(self, stack: Sequence[Rbm]) -> None:
@@ -287,6 +289,7 @@ class GreedyStack:
             "stack": self.result().arrays(),
             "velocity": {name: m.velocity for name, m in self._divergence.momenta.items()},
             **({"chains": self._divergence.chains} if self.settings.persistent else {}),
+            **dict(zip(OFFSETS, self._divergence.offsets, strict=False)),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -299,4 +302,6 @@ class GreedyStack:
         if self.settings.persistent:
             self._divergence.restore_chains(state["chains"])
         self.epoch = int(state["epoch"])
+        if self.settings.centred and self.epoch:
+            self._divergence.restore_offsets(tuple(state[name] for name in OFFSETS))
         self._rng.bit_generator.state = state["rng"]

@@ -157,6 +157,9 @@ KINDS = {
     "two rounds of chains": {"persistent": True, "rounds": 2},
     "sparse": {"sparsity": (0.1, 0.5)},
     "sparse beside chains": {"persistent": True, "sparsity": (0.2, 0.1)},
+    "centred": {"centred": True},
+    "centred states": {"centred": True, "recon_states": True, "rounds": 2},
+    "centred beside chains": {"centred": True, "persistent": True, "sparsity": (0.2, 0.1)},
 }
 
 
@@ -677,7 +680,9 @@ def within_errors(one: Any, other: Any, limit: float = 5.0) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"cd": 3}, {"persistent": True}], ids=["CD-1", "CD-3", "chains"]
+    "more",
+    [{}, {"cd": 3}, {"persistent": True}, {"centred": True, "recon_states": "all"}],
+    ids=["CD-1", "CD-3", "chains", "centred"],
 )
 def test_stacks_are_those_of_the_package_in_the_mean(
     place: Place, digits: Digits, more: dict[str, Any]
@@ -757,7 +762,9 @@ def test_classifiers_go_on_exactly_from_their_states(place: Place, digits: Digit
     ]
 
 
-CHAINS = {"persistent": True, "cd": 2, "sparsity_cost": 0.1, "hidden_bias": -1.0}
+CHAINS = {
+    "persistent": True, "cd": 2, "sparsity_cost": 0.1, "hidden_bias": -1.0, "centred": True,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("more", [{}, CHAINS], ids=["CD-1", "chains"])

@@ -542,6 +542,93 @@ def test_a_mean_that_rounds_to_one_does_not_hide_how_far_each_case_is_from_it(
 # -- learning --------------------------------------------------------------------------------
 
 
+# -- the centred gradient -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"rounds": 3}, {"recon_states": True}, {"persistent": True}, {"sparsity": (0.1, 0.4)}],
+    ids=["CD-1", "CD-3", "states", "chains", "sparse"],
+)
+def test_a_centred_update_is_eq_4_less_what_the_means_explain(more: dict[str, Any]) -> None:
+    m = reference.random_machine(31, n_visible=4)
+    plain, centred = (
+        learn_from(package_rbm(m), CASES, np.random.default_rng(5), **more, **how)
+        for how in ({}, {"centred": True})
+    )
+    of_visible = CASES.mean(axis=0)
+    of_hidden = hidden_probs(package_rbm(m), CASES)
+    if "sparsity" in more:  # the offset is of what stands for the features
+        target, cost = more["sparsity"]
+        q = of_hidden.mean(axis=0)
+        of_hidden = of_hidden - cost * (q - target) / (q * (1 - q)) * of_hidden * (1 - of_hidden)
+    of_hidden = of_hidden.mean(axis=0)
+    weights = plain.weights - np.outer(of_visible, plain.hidden_bias)
+    weights -= np.outer(plain.visible_bias, of_hidden)
+    expected = Update(
+        weights, plain.visible_bias - weights @ of_hidden,
+        plain.hidden_bias - of_visible @ weights,
+    )  # fmt: skip
+    assert np.abs(weights - plain.weights).max() > 0.01
+    assert_close(centred, expected, ROUNDING)
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_only_by_the_centred_gradient_it_does_not_matter_what_is_called_on(centred: bool) -> None:
+    """Images whose first two pixels are inverted are learned by an equivalent RBM as before."""
+    m, flipped = reference.random_machine(32, n_visible=5), np.array([1, 1, 0, 0, 0])
+    sign = np.where(flipped, -1.0, 1.0)
+    one, other = package_rbm(m), package_rbm(m)
+    other.weights[...] *= sign[:, np.newaxis]
+    other.visible_bias[...] *= sign
+    other.hidden_bias[...] += flipped @ one.weights
+    cases = np.random.default_rng(7).random((10, 6, 5))
+    for rbm, data in ((one, cases), (other, flipped + sign * cases)):
+        divergence = ContrastiveDivergence(rbm, 6, centred=centred)
+        rng = np.random.default_rng(8)
+        for batch in data:
+            divergence.data_buffer(6)[:] = batch
+            divergence.learn(6, rng, Step(0.3, 0.5))
+    found = np.abs(other.weights - sign[:, np.newaxis] * one.weights).max()
+    tolerance = reference.rounding(10 * 200) * 2.0**10  # as of permuted pixels, below
+    assert (found <= tolerance) == centred
+    if centred:
+        np.testing.assert_allclose(other.visible_bias, sign * one.visible_bias, atol=tolerance)
+        hidden_bias = one.hidden_bias + flipped @ one.weights
+        np.testing.assert_allclose(other.hidden_bias, hidden_bias, atol=tolerance)
+
+
+def test_offsets_are_moving_averages_of_the_batches_and_can_be_gone_on_with() -> None:
+    rbm = package_rbm(reference.random_machine(33, n_visible=4))
+    divergence, rng = ContrastiveDivergence(rbm, 2, centred=True), np.random.default_rng(0)
+    divergence.data_buffer(2)[:] = CASES
+    features = hidden_probs(rbm, CASES).mean(axis=0)
+    divergence.learn(2, rng, Step(0.0))
+    np.testing.assert_allclose(divergence.offsets[0], CASES.mean(axis=0))
+    np.testing.assert_allclose(divergence.offsets[1], features)
+    divergence.data_buffer(2)[:] = 1 - CASES
+    divergence.learn(2, rng, Step(0.0))
+    expected = 0.99 * CASES.mean(axis=0) + 0.01 * (1 - CASES.mean(axis=0))
+    np.testing.assert_allclose(divergence.offsets[0], expected)
+    other = ContrastiveDivergence(package_rbm(reference.random_machine(33, 4)), 2, centred=True)
+    other.restore_offsets(divergence.offsets)
+    assert other.offsets[0] is not divergence.offsets[0]
+    np.testing.assert_array_equal(other.offsets[1], divergence.offsets[1])
+    with pytest.raises(ValueError, match="offsets do not fit"):
+        other.restore_offsets((np.zeros(3), np.zeros(rbm.n_hidden)))
+
+
+def test_a_centred_update_reports_the_reconstruction_s_error_and_keeps_the_data() -> None:
+    m = reference.random_machine(34, n_visible=4)
+    errors = []
+    for centred in (False, True):
+        divergence = ContrastiveDivergence(package_rbm(m), 2, centred=centred)
+        divergence.data_buffer(2)[:] = CASES
+        errors.append(divergence.learn(2, np.random.default_rng(3), PLAIN))
+        np.testing.assert_array_equal(divergence.data_buffer(2), CASES)
+    assert errors[1] == pytest.approx(errors[0])
+
+
 def test_cd1_learning_raises_the_probability_of_its_only_case() -> None:
     """The sign of the update, seen from outside: data energy goes down."""
     m = reference.random_machine(16)

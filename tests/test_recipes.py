@@ -96,6 +96,7 @@ def test_values_of_the_chapter() -> None:
         "pretrain.updates": 0,
         "pretrain.cd": 1,
         "pretrain.persistent": False,
+        "pretrain.centred": False,
         "pairs.features": 2000,
         "pretrain.sparsity_cost": 0.0,
         "pretrain.affine": 0.0,  # "permutation invariant"
@@ -248,7 +249,8 @@ def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> 
         ("pretrain", "updates"): 0, ("pretrain", "cd"): 1, ("pretrain", "persistent"): False,
         ("pretrain", "start"): "random", ("pretrain", "track"): 0,
         ("pretrain", "sparsity_target"): 0.1, ("pretrain", "sparsity_cost"): 0.0,
-        ("pretrain", "hidden_bias"): 0.0, ("wakesleep", "recon_states"): "all",
+        ("pretrain", "hidden_bias"): 0.0, ("pretrain", "centred"): False,
+        ("wakesleep", "recon_states"): "all",
         **{(part, "smoothing"): 4.0 for part in ("pretrain", "backprop")},
         **{(p, name): 0.0 for p in ("pretrain", "backprop") for name in ("affine", "elastic")},
         ("backprop", "dropout"): False, ("backprop", "pixel_dropout"): 0.0,

@@ -291,7 +291,7 @@ def test_features_are_kept_up_to_a_number_of_bytes(
 
 @pytest.mark.parametrize("n_before", range(10))
 def test_persistent_chains_go_on_bit_for_bit_from_every_epoch(n_before: int) -> None:
-    changes = {"persistent": True, "cd": 2, "track": 2, "sparsity_cost": 0.5}
+    changes = {"persistent": True, "cd": 2, "track": 2, "sparsity_cost": 0.5, "centred": True}
     whole = learner(**changes)
     run(whole, n_before)
     saved = copy.deepcopy(whole.state())
@@ -305,6 +305,9 @@ def test_persistent_chains_go_on_bit_for_bit_from_every_epoch(n_before: int) -> 
         learner(**changes).restore(saved | {"chains": saved["chains"][:2]})
     with pytest.raises(KeyError):
         learner(**changes).restore({name: v for name, v in saved.items() if name != "chains"})
+    if n_before:
+        with pytest.raises(KeyError):
+            learner(**changes).restore({n: v for n, v in saved.items() if n != "hidden_offset"})
 
 
 def test_every_layer_has_chains_of_its_own_and_cd_none() -> None:
@@ -506,14 +509,15 @@ def test_a_layer_learns_by_as_many_rounds_as_the_settings_say(cd: int, persisten
 
 def test_settings_that_were_added_later_leave_the_learner_as_it_was() -> None:
     now = settings(
-        cd=1, persistent=False, start="random", track=0, sparsity_target=0.1, sparsity_cost=0.0
-    )
+        cd=1, persistent=False, start="random", track=0, sparsity_target=0.1, sparsity_cost=0.0,
+        hidden_bias=0.0, centred=False,
+    )  # fmt: skip
     assert now == SETTINGS
     assert not now.apart()
     assert settings(track=5, sparsity_target=0.2).apart() == set()
     assert settings(sparsity_cost=0.1).apart() == {"sparsity_cost"}
-    assert settings(cd=2, persistent=True, start="transpose").apart() == {
-        "cd", "persistent", "start",
+    assert settings(cd=2, persistent=True, start="transpose", centred=True).apart() == {
+        "cd", "persistent", "start", "centred",
     }  # fmt: skip
 
 

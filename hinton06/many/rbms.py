@@ -13,9 +13,9 @@ from hinton06.many.place import Draws, Place, Updates
 from hinton06.many.sampling import Samplers
 from hinton06.models import Rbm, Stack
 from hinton06.numerics import batches
-from hinton06.rbm import NEARLY_ON
+from hinton06.rbm import NEARLY_ON, OFFSET_SHARE
 from hinton06.recipes import PretrainSettings
-from hinton06.stacking import products_of, step_at
+from hinton06.stacking import OFFSETS, products_of, step_at
 from hinton06.updates import Step
 
 PARTS = ("weights", "visible_bias", "hidden_bias")
@@ -55,14 +55,14 @@ class Rbms:
     """One RBM of each net, learned as by ``rbm.ContrastiveDivergence``: Eqs 4, 5 and 6.
 
     In batches of at most `batch` cases, by CD of so many `rounds`, with `persistent` chains, with a
-    `sparsity` target and cost. The last `n_labels` visible units are a softmax group, which is
-    drawn in rounds of Gibbs sampling, but never in a reconstruction.
+    `sparsity` target and cost, by the `centred` gradient. The last `n_labels` visible units are a
+    softmax group, which is drawn in rounds of Gibbs sampling, but never in a reconstruction.
     """
 
     def __init__(
         self, place: Place, draws: Draws, weights: Tensor, batch: int, recon_states: bool = False,
         n_labels: int = 0, rounds: int = 1, persistent: bool = False,
-        sparsity: tuple[float, float] = (0.5, 0.0),
+        sparsity: tuple[float, float] = (0.5, 0.0), centred: bool = False,
     ) -> None:  # fmt: skip
         n_nets, n_visible, n_hidden = weights.shape
         self.n_labels, self._rounds = n_labels, rounds
@@ -75,14 +75,22 @@ class Rbms:
         self._visible = place.zeros(n_nets, 2 * batch, n_visible)
         self._hidden = place.zeros(n_nets, 2 * batch, n_hidden)
         self._states = place.zeros(n_nets, batch, n_hidden)
-        self._v_states = place.zeros(n_nets, batch if persistent or rounds > 1 else 0, n_visible)
+        drawn = persistent or rounds > 1 or centred
+        self._v_states = place.zeros(n_nets, batch if drawn else 0, n_visible)
         self.chains = place.zeros(n_nets, batch if persistent else 0, n_hidden)
+        self.offsets: dict[str, Tensor] = {}
+        if centred:
+            sizes = zip(OFFSETS, (n_visible, n_hidden), strict=True)
+            self.offsets = {name: place.zeros(n_nets, size) for name, size in sizes}
+            # The first batch's means are the first offsets.
+            self.offset_share = place.zeros(1) + 1
 
     def keep(self, chosen: Tensor) -> None:
         """Go on with some of the nets."""
         self.arrays, self.velocities = (
             _chosen(arrays, chosen) for arrays in (self.arrays, self.velocities)
         )
+        self.offsets = _chosen(self.offsets, chosen)
         for name in ("errors", "_visible", "_hidden", "_states", "_v_states", "chains"):
             setattr(self, name, getattr(self, name)[chosen].contiguous())
 
@@ -104,6 +112,9 @@ class Rbms:
             return
         for _ in range(self._rounds - 1):
             self._round(states, visible[:, n:], hidden[:, n:])
+        if self.offsets:
+            self._learn_centred(visible, hidden, step)
+            return
         torch.bmm(states, weights.mT, out=visible[:, n:])
         before = self._of_labels(visible[:, n:]) if self.n_labels else []
         loops.visible(
@@ -119,25 +130,61 @@ class Rbms:
 
     def _learn_beside_chains(self, visible: Tensor, hidden: Tensor, step: Tensor) -> None:
         """The rest of an update: reconstructions are measured, chains give the correlations."""
-        n, weights = visible.shape[1] // 2, self.arrays["weights"]
-        data, recon = visible[:, :n], visible[:, n:]
-        torch.bmm(self._states[:, :n], weights.mT, out=recon)
-        inputs = recon + self.arrays["visible_bias"][:, None]
-        probs = torch.sigmoid(inputs)
-        if self.n_labels:
-            probs[:, :, -self.n_labels :] = torch.softmax(inputs[:, :, -self.n_labels :], 2)
-        self.errors += (data - probs).square().sum(1)
-
-        chains = self.chains[:, :n]
+        n = visible.shape[1] // 2
+        self._measure(visible)
+        chains, recon = self.chains[:, :n], visible[:, n:]
         for _ in range(self._rounds):
             self._round(chains, recon, hidden[:, n:])
         recon.copy_(self._v_states[:, :n])
         hidden[:, n:].neg_()
-        for name, missed in (
-            ("visible_bias", data.sum(1) - recon.sum(1)), ("hidden_bias", hidden.sum(1)),
-        ):  # fmt: skip
+        self._move(visible, hidden, step)
+
+    def _learn_centred(self, visible: Tensor, hidden: Tensor, step: Tensor) -> None:
+        """The rest of an update: reconstruct, and move by the centred gradient."""
+        n, loops, (weights, visible_bias, hidden_bias) = (
+            visible.shape[1] // 2, self._place.loops, self.arrays.values(),
+        )  # fmt: skip
+        recon, v_states = visible[:, n:], self._v_states[:, :n]
+        recon.copy_(self._measure(visible))
+        if self._recon_states:
+            self._draws.tick()
+            inputs = torch.bmm(self._states[:, :n], weights.mT)
+            loops.fire(inputs, visible_bias, self._draws, v_states)
+            n_units = recon.shape[2] - self.n_labels
+            recon[:, :, :n_units] = v_states[:, :, :n_units]
+        torch.bmm(recon, weights, out=hidden[:, n:])
+        loops.squash(hidden[:, n:], hidden_bias)
+        hidden[:, n:].neg_()
+        self._move(visible, hidden, step)
+
+    def _measure(self, visible: Tensor) -> Tensor:
+        """The probabilities of a reconstruction by `_states`, whose errors are added up."""
+        n, weights = visible.shape[1] // 2, self.arrays["weights"]
+        inputs = torch.bmm(self._states[:, :n], weights.mT) + self.arrays["visible_bias"][:, None]
+        probs = torch.sigmoid(inputs)
+        if self.n_labels:
+            probs[:, :, -self.n_labels :] = torch.softmax(inputs[:, :, -self.n_labels :], 2)
+        self.errors += (visible[:, :n] - probs).square().sum(1)
+        return probs
+
+    def _move(self, visible: Tensor, hidden: Tensor, step: Tensor) -> None:
+        """By Eq. 4 of both halves, the second hidden one with its sign; centred if it is to be."""
+        n = visible.shape[1] // 2
+        of_visible, of_hidden = visible[:, :n].sum(1) - visible[:, n:].sum(1), hidden.sum(1)
+        if self.offsets:
+            means = visible[:, :n].mean(1), hidden[:, :n].mean(1)
+            for offset, mean in zip(self.offsets.values(), means, strict=True):
+                offset.add_((mean - offset) * self.offset_share)
+            self.offset_share.fill_(OFFSET_SHARE)
+            m, h = (offset[:, :, None] for offset in self.offsets.values())
+            visible = visible - m.mT
+            hidden = torch.cat([hidden[:, :n] - h.mT, hidden[:, n:] + h.mT], 1)
+            of_visible = of_visible - torch.bmm(visible.mT, torch.bmm(hidden, h))[:, :, 0]
+            of_hidden = of_hidden - torch.bmm(hidden.mT, torch.bmm(visible, m))[:, :, 0]
+        for name, missed in (("visible_bias", of_visible), ("hidden_bias", of_hidden)):
             move(self.arrays[name], self.velocities[name], missed, n, step)
-        self._place.loops.grow(visible, hidden, n, weights, self.velocities["weights"], step)
+        weights, velocity = self.arrays["weights"], self.velocities["weights"]
+        self._place.loops.grow(visible, hidden, n, weights, velocity, step)
         self._draws.tick()
 
     def _round(self, states: Tensor, visible: Tensor, hidden: Tensor) -> None:
@@ -250,7 +297,7 @@ class Stacks:
         first = own[0]
         self.rbms = Rbms(
             self.place, self.draws, drawn, self.batch, states, n_labels, first.cd,
-            first.persistent, (first.sparsity_target, first.sparsity_cost),
+            first.persistent, (first.sparsity_target, first.sparsity_cost), first.centred,
         )  # fmt: skip
         biases = np.array([[one.hidden_bias] for one in own], np.float32)
         self.rbms.arrays["hidden_bias"] += self.place.put(biases)
@@ -398,8 +445,9 @@ class Stacks:
         if not self.finished():
             trees.append(_host(self.rbms.arrays))
             now = _host(self.rbms.velocities)
+            chains = _host(self.rbms.offsets) if self.where()[1] else {}  # none before a batch
             if self.rbms.chains.shape[1]:
-                chains = _host({"chains": self.rbms.chains})
+                chains |= _host({"chains": self.rbms.chains})
         draws, samplers = self.draws.states(), self.samplers.states()
         return [
             {
@@ -426,6 +474,10 @@ class Stacks:
             if self.rbms.chains.shape[1]:
                 saved = np.stack([state["chains"] for state in states])
                 self.rbms.chains.copy_(self.place.put(saved))
+            for name, offset in self.rbms.offsets.items():
+                if name in states[0]:
+                    offset.copy_(self.place.put(np.stack([state[name] for state in states])))
+                    self.rbms.offset_share.fill_(OFFSET_SHARE)
         self.draws.restore([state["draws"] for state in states])
         self.samplers.restore([state["sampler"] for state in states])
 

@@ -37,7 +37,7 @@ from hinton06.training import Run, RunError
 Made = Mapping[str, Sequence[RunFile]]
 """The files of the stages before, by the keys of these; in the order of `Table.nets`."""
 
-_LEARNED = {"cd", "persistent", "sparsity_cost", "dropout"}
+_LEARNED = {"cd", "persistent", "sparsity_cost", "centred", "dropout"}
 """Settings that set an experiment apart, and that many nets at once have all the same."""
 _MEMORY = 0.7
 """The share of free memory that is counted on."""
