@@ -123,7 +123,8 @@ def _of_pairs(_net: PairNet, *_layer: Any) -> Any:
 
 def _divergence(settings: PretrainSettings) -> str:
     sparse = ", sparse" if settings.sparsity_cost else ""
-    return f"{'persistent ' if settings.persistent else ''}CD-{settings.cd}{sparse}"
+    words = [name for name in ("persistent", "centred") if getattr(settings, name)]
+    return " ".join([*words, f"CD-{settings.cd}{sparse}"])
 
 
 def _fine_tuned(role: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal
 from hinton06 import checkpoint, fingerprints, loading
 from hinton06.cases import cases_learned
 from hinton06.fingerprints import Features, spread
+from hinton06.kinds import KINDS
 from hinton06.learning import Silent
 from hinton06.loading import Context
 from hinton06.recipes import LEAST, RECIPES
@@ -210,6 +211,9 @@ def test_a_sparse_stack_comes_into_no_table_unsaid(runs: Path, tmp_path: Path) -
     assert "left out: bp-a.h5 (sparsity_cost)" in " ".join(table.output.split())
     likely = run("likelihood", runs / "sparse.h5", "--layer", 1, "--temperatures", 2, "--json")
     assert json.loads(likely.stdout)["rows"][0]["learned_by"] == "CD-1, sparse"
+    rule, settings = KINDS["stack"].rule, loading.load(runs / "sparse.h5").settings
+    more = {"persistent": True, "centred": True, "cd": 2}
+    assert rule(dataclasses.replace(settings, **more)) == "persistent centred CD-2, sparse"
 
 
 def test_the_source_of_a_cost_is_that_of_its_experiment(runs: Path) -> None:
