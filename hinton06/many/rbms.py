@@ -141,9 +141,8 @@ class Rbms:
 
     def _learn_centred(self, visible: Tensor, hidden: Tensor, step: Tensor) -> None:
         """The rest of an update: reconstruct, and move by the centred gradient."""
-        n, loops, (weights, visible_bias, hidden_bias) = (
-            visible.shape[1] // 2, self._place.loops, self.arrays.values(),
-        )  # fmt: skip
+        n, loops = visible.shape[1] // 2, self._place.loops
+        weights, visible_bias, hidden_bias = self.arrays.values()
         recon, v_states = visible[:, n:], self._v_states[:, :n]
         recon.copy_(self._measure(visible))
         if self._recon_states:
@@ -179,8 +178,9 @@ class Rbms:
             m, h = (offset[:, :, None] for offset in self.offsets.values())
             visible = visible - m.mT
             hidden = torch.cat([hidden[:, :n] - h.mT, hidden[:, n:] + h.mT], 1)
-            of_visible = of_visible - torch.bmm(visible.mT, torch.bmm(hidden, h))[:, :, 0]
-            of_hidden = of_hidden - torch.bmm(hidden.mT, torch.bmm(visible, m))[:, :, 0]
+            with self._place.exactly():  # differences of large sums
+                of_visible = of_visible - torch.bmm(visible.mT, torch.bmm(hidden, h))[:, :, 0]
+                of_hidden = of_hidden - torch.bmm(hidden.mT, torch.bmm(visible, m))[:, :, 0]
         for name, missed in (("visible_bias", of_visible), ("hidden_bias", of_hidden)):
             move(self.arrays[name], self.velocities[name], missed, n, step)
         weights, velocity = self.arrays["weights"], self.velocities["weights"]
