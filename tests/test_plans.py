@@ -291,7 +291,7 @@ def test_the_plan_of_dropout_is_read(plans: Any) -> None:
 # -- the generative half -------------------------------------------------------------------------
 
 HALF = [
-    "recipe", "recipe | --epochs 3", "--rate 0.2",
+    "recipe", "recipe | --epochs 3", "--cd 2 --rate 0.1 > recipe", "--rate 0.2",
     "recipe | --dropout --pixel-dropout 0.1 --feature-dropout 0",
 ]  # fmt: skip
 
@@ -331,10 +331,10 @@ def test_nets_of_wake_sleep_are_those_of_replicate(
 ) -> None:
     rows = half_run()
     assert {(row["finetune-cws"], row["mixed"]) for row in rows} == {
-        ("", ""), ("", "| --epochs 3"), ("--rate 0.2", ""),
+        ("", ""), ("", "| --epochs 3"), ("--rate 0.2", ""), ("--cd 2 --rate 0.1 >", ""),
         ("", "| --dropout --pixel-dropout 0.1 --feature-dropout 0"),
     }  # fmt: skip
-    assert len(rows) == 4 * 2 * 3
+    assert len(rows) == 5 * 2 * 3
     for row in rows:
         errors = [int(e) for e in row["valid_errors_by_epoch"].split()]
         assert len(errors) == int(row["epochs"]) == (3 if "--epochs" in row["mixed"] else 4)
@@ -342,7 +342,7 @@ def test_nets_of_wake_sleep_are_those_of_replicate(
     given, recipe = Context(digits, progress), RECIPES["quick"].with_values({"wakesleep.rate": 0.2})
     out, parts = tmp_path / "nets", generative.CWS[:-1]
     replicas.replicate(given, Place("cpu"), out, recipe, [0, 1], 6, parts)
-    for row in (row for row in rows if row["finetune-cws"]):
+    for row in (row for row in rows if row["finetune-cws"] == "--rate 0.2"):
         file = load(out / f"seed-{row['seed']}" / f"cws-{row['split']}.h5")
         errors = [int(e) for e in file.history["valid_errors"]]
         assert row["valid_errors_by_epoch"] == " ".join(map(str, errors))
@@ -380,6 +380,9 @@ def test_lines_of_a_half_that_are_there_are_not_learned_again(
         ("--dropout", "--dropout: of wake-sleep alone"),
         ("recipe | --generative pretraining", "of the mixed gradient alone"),
         ("--rate fast", "not a valid float"),
+        ("--cd x > recipe", "not a valid integer"),
+        ("--layers 3-3-3 > recipe", "the layers are the recipe's"),
+        ("--affine 1 > recipe", "no setting --affine"),
         ("--pixel-dropout 0.1", "goes with"),
     ],
 )

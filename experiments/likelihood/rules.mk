@@ -2,10 +2,10 @@
 
 LIKELY    = $(RUNS)/likelihood
 SECOND    = $(foreach name,random transpose gentle,$(LIKELY)/$(name).h5)
-ESTIMATED = $(foreach table,rbms layers wake-sleep,$(LIKELY)/$(table)/likelihood.json) $(LIKELY)/starts.json
+ESTIMATED = $(foreach table,rbms centred layers wake-sleep,$(LIKELY)/$(table)/likelihood.json) $(LIKELY)/starts.json
 
 .PHONY: likelihood
-.PRECIOUS: $(foreach name,cd-25 persistent random transpose gentle,$(LIKELY)/$(name).h5)
+.PRECIOUS: $(foreach name,cd-25 persistent centred centred-persistent random transpose gentle,$(LIKELY)/$(name).h5)
 
 likelihood: .venv/installed
 	$(PARALLEL) $(ESTIMATED)
@@ -15,6 +15,10 @@ $(LIKELY)/cd-25.h5: | .venv/installed
 
 $(LIKELY)/persistent.h5: | .venv/installed
 	$(HINTON06) pretrain --split a --layers 500 --persistent --track 10 --out $@ $(START)
+
+$(LIKELY)/centred.h5 $(LIKELY)/centred-persistent.h5: | .venv/installed
+	$(HINTON06) pretrain --split a --layers 500 --centred $(if $(findstring -p,$(@F)),--persistent) \
+		--out $@ $(START)
 
 # Above one first layer, two starts of the second; the one that the guarantee is of also at a rate
 # at which it can be seen.
@@ -29,6 +33,9 @@ $(LIKELY)/starts.json: $(SECOND)
 	$(BIN)/python experiments/likelihood/starts.py $^ --out $(@D)
 
 $(LIKELY)/rbms/likelihood.json: $(RUNS)/pretrain-a.h5 $(LIKELY)/cd-25.h5 $(LIKELY)/persistent.h5
+	$(HINTON06) likelihood $^ --layer 1 --save $(@D) --threads $(or $(THREADS),1)
+
+$(LIKELY)/centred/likelihood.json: $(LIKELY)/centred.h5 $(LIKELY)/centred-persistent.h5
 	$(HINTON06) likelihood $^ --layer 1 --save $(@D) --threads $(or $(THREADS),1)
 
 $(LIKELY)/layers/likelihood.json: $(RUNS)/pretrain-a.h5 $(SECOND)

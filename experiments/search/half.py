@@ -5,8 +5,9 @@
 
 A line of the plan is ``recipe`` or options of ``finetune-cws``: how a net with labels learns by
 contrastive wake-sleep from the recipe's stack. After a ``|`` there may be options of the mixed
-gradient, which then follows (``--search-bp-weight``, if no ``--bp-weight`` is given). Lines of the
-same wake-sleep share its nets.
+gradient, which then follows (``--search-bp-weight``, if no ``--bp-weight`` is given), and before a
+``>`` options of ``pretrain --labels``, of the top. Lines of the same top, or of the same wake-sleep
+as well, share its nets.
 
 A net's draws are those of `hinton06 replicate` up to wake-sleep, and others in the mixed gradient,
 where that command has them depend on the file before. A line a net says what validation said of
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from plans import NAMES, Net, Search, kept, line_of, row_of
+from plans import NAMES, SINGLE, Net, Search, kept, line_of, row_of
 
 from hinton06 import loading, mnist
 from hinton06.cli.options import NUMBERS, recipe_options
@@ -35,8 +36,8 @@ from hinton06.many.place import DEVICES, Place
 from hinton06.many.rbms import Stacks
 from hinton06.many.wakesleep import GenerativeNets, gathered, models_of
 from hinton06.mnist import SPLITS
-from hinton06.models import DeepBeliefNet
-from hinton06.recipes import RECIPES, WakeSleepSettings, conditions
+from hinton06.models import DeepBeliefNet, Stack
+from hinton06.recipes import RECIPES, PretrainSettings, WakeSleepSettings, conditions
 from hinton06.streams import Use
 from hinton06.training import RunError
 
@@ -45,23 +46,47 @@ COLUMNS = ["finetune-cws", "mixed", *NAMES[2:]]
 
 @dataclass(frozen=True)
 class Line:
-    """Options as they are written, and settings of wake-sleep and of the mixed gradient."""
+    """Options as written, and settings: of the top, of wake-sleep, of the mixed gradient."""
 
     texts: tuple[str, str]
+    top: PretrainSettings
     alone: WakeSleepSettings
     mixed: WakeSleepSettings | None
 
 
-def settings(text: str, recipe: Any, mixed: bool) -> WakeSleepSettings:
-    """Of ``finetune-cws`` with such options."""
+def parsed(part: str, text: str) -> dict[str, Any]:
+    """Values of the options of a part of the recipe, by name; None of those not given."""
 
-    @click.command("finetune-cws")
-    @recipe_options("wakesleep")
+    @click.command()
+    @recipe_options(part)
     def command(**given: Any) -> dict[str, Any]:
         return given
 
+    found: dict[str, Any] = command.main(shlex.split(text), "", standalone_mode=False)
+    return found
+
+
+def of_top(text: str, recipe: Any) -> PretrainSettings:
+    """Settings of ``pretrain --labels --on`` with such options."""
     try:
-        given = command.main(shlex.split(text), command.name, standalone_mode=False)
+        given = parsed("pretrain", text)
+        told = {n: given[n] for n in ("cd", "persistent", "sparsity_cost") if given[n] is not None}
+        found: PretrainSettings = settings_of(
+            recipe, "pretrain", given, conditions(labels=True, **told)
+        )
+    except (click.ClickException, ValueError) as error:
+        raise SystemExit(f"{text}: {getattr(error, 'message', error)}") from None
+    if odd := [name for name in SINGLE if given.get(name) is not None]:
+        raise SystemExit(f"{text}: no setting --{odd[0].replace('_', '-')}")
+    if found.layers != recipe.pretrain.layers:
+        raise SystemExit(f"{text}: the layers are the recipe's")
+    return found
+
+
+def settings(text: str, recipe: Any, mixed: bool) -> WakeSleepSettings:
+    """Of ``finetune-cws`` with such options."""
+    try:
+        given = parsed("wakesleep", text)
         if mixed and given["bp_weight"] is None:
             given["search_bp_weight"] = True
         under = conditions(labels=True, mixed=mixed, dropout=given["dropout"])
@@ -79,21 +104,23 @@ def read_plan(path: Path, recipe: Any) -> list[Line]:
     for whole in path.read_text("utf-8").splitlines():
         line = whole.partition("#")[0].strip()
         before, bar, after = (part.strip() for part in line.partition("|"))
-        before = before.removeprefix("recipe")
-        if line:
-            alone = settings(before, recipe, False)
-            mixed = settings(after, recipe, True) if bar else None
-            found.append(Line((before, f"| {after}".strip() if bar else ""), alone, mixed))
+        if not line:
+            continue
+        top, over, alone = (part.strip() for part in before.rpartition(">"))
+        alone = alone.removeprefix("recipe")
+        texts = f"{top} > {alone}".strip() if over else alone, f"| {after}".strip() if bar else ""
+        mixed = settings(after, recipe, True) if bar else None
+        found.append(Line(texts, of_top(top, recipe), settings(alone, recipe, False), mixed))
     return found
 
 
 class Half(Search):
     """Where many generative nets learn."""
 
-    def tops(self, recipe: Any, nets: Sequence[Net]) -> list[DeepBeliefNet]:
-        """Stacks of the recipe under new tops that learned the labels too."""
-        stacks = self.stacks(line_of("|", recipe), nets)
-        own = recipe.settings("pretrain", conditions(labels=True))
+    def tops(
+        self, own: PretrainSettings, nets: Sequence[Net], stacks: Sequence[Stack]
+    ) -> list[DeepBeliefNet]:
+        """Nets of stacks under new tops that learned the labels too."""
         learner = Stacks(
             self.place, self._draws(nets, Use.PRETRAINING_ON_STACK),
             [[own] * len(own.layers)] * len(nets), self.images, self.labels,
@@ -129,13 +156,16 @@ def learn(
         for line in plan
         if any((*line.texts, str(seed), split) not in done for seed, split in nets)
     ]
-    tops = half.tops(recipe, nets) if left else []
-    by_start: dict[WakeSleepSettings, list[Line]] = {}
+    stacks = half.stacks(line_of("|", recipe), nets) if left else []
+    by_start: dict[tuple[PretrainSettings, WakeSleepSettings], list[Line]] = {}
     for line in left:
-        by_start.setdefault(line.alone, []).append(line)
-    for alone, lines in by_start.items():
+        by_start.setdefault((line.top, line.alone), []).append(line)
+    tops: dict[PretrainSettings, list[DeepBeliefNet]] = {}
+    for (top, alone), lines in by_start.items():
         print(f"{lines[0].texts[0]}: {len(nets)} nets", file=sys.stderr, flush=True)
-        woken = list(half.learned(alone, nets, tops))
+        if top not in tops:
+            tops = {top: half.tops(top, nets, stacks)}
+        woken = list(half.learned(alone, nets, tops[top]))
         for line in lines:
             if line.mixed is None:
                 found = woken
