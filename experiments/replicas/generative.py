@@ -1,6 +1,6 @@
 """How long an update of contrastive wake-sleep, and of the mixed gradient, takes of many nets.
 
-    python experiments/replicas/generative.py --nets 3,9 --out generative.json
+    python experiments/replicas/generative.py --nets 3,12 --out generative.json
 
 Beside it the floor of `measure.py`: the least traffic of the weights over the rate of a copy. Each
 product reads its weights once, and to move them they are read and written once: two products with

@@ -12,7 +12,7 @@ began=$(date +%s)
 passed() { echo "$1: $(($(date +%s) - began)) s since the start"; }
 {
     nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
-    timeout 35 python3 experiments/replicas/generative.py --nets 3,9 --repeats 6 \
+    timeout 35 python3 experiments/replicas/generative.py --nets 3,12 --repeats 5 \
         --out "$out/generative.json"
     passed "updates measured"
     # An epoch of wake-sleep and of the mixed gradient is one of the whole recipe: only fewer of them.
