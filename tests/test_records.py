@@ -841,6 +841,11 @@ def test_log_likelihoods() -> None:
     gap = float(both[1]["gap"])
     one, many, persistent = (float(line["test_log_p"]) for line in rbms)
     assert [line["learned_by"] for line in rbms] == ["CD-1", "CD-25", "persistent CD-1"]
+    centred = lines("likelihood", "centred", "likelihood.csv")
+    assert [line["learned_by"] for line in centred] == [
+        "centred CD-1", "persistent centred CD-1",
+    ]  # fmt: skip
+    cd, chains = (float(line["test_log_p"]) for line in centred)
     more = [-float(rbms[1]["gap"])]
     for seed in (1, 2):
         (line,) = lines("likelihood", "rbms", f"cd-25-seed-{seed}.csv")
@@ -869,13 +874,18 @@ def test_log_likelihoods() -> None:
         f"{tests['transpose'][1]:.2f} and {tests['gentle'][1]:.2f} by both from the transpose and "
         f"{tests['random'][1]:.2f} from random weights: at the lower rate alone it ends above the "
         f"first layer, by {tests['gentle'][1] - tests['gentle'][0]:.2f} nats",
+        f"test images are at {cd:.2f} by CD-1, {one - cd:.1f} nats below the ordinary one, and at "
+        f"{chains:.2f} by persistent CD, {chains - persistent:.1f} above",
         f"it is at {before:.2f} before and at {after:.2f} nats after it",
         f"known to within {gap:.1f} nats only, so after it {after:.2f} is the most and, as far as "
         f"the upper estimate is one, {after - gap:.2f} the least",
     ):
         assert sentence in page, sentence
     says(".", "{:.1f}, {:.1f}, {:.1f} nats by 1, 2, 3 layers".format(*stack))
-    for name, commit in (("layers", "d79be85"), ("rbms", "d79be85"), ("wake-sleep", "5b35bc0")):
+    commits = {
+        "layers": "d79be85", "rbms": "d79be85", "wake-sleep": "5b35bc0", "centred": "d784845",
+    }  # fmt: skip
+    for name, commit in commits.items():
         document = json.loads(read("likelihood", name, "likelihood.json"))
         assert document["provenance"]["git"].startswith(commit)
         wanted = dataclasses.asdict(RECIPES["tr2006"].settings("likelihood"))
