@@ -17,7 +17,7 @@ from typing import Any
 
 import pyte
 
-_LONGEST_S = 60
+_LONGEST_S = 300
 
 
 class Terminal:
