@@ -118,7 +118,8 @@ class ContrastiveDivergence:
     the mean of a feature's probabilities over the batch. So "features ... only turn on rarely".
 
     If `centred`, Eq. 4 has units less their `offsets` (visible, hidden), moving averages of a
-    batch's means with the data, and biases move so that the RBM stays an ordinary one:
+    batch's means with the data (of features as sparsity leaves them), and biases move so that the
+    RBM stays an ordinary one:
     ``dW = <(v - m)(h - l)>_data - <(v - m)(h - l)>_recon``, ``db = <v>_data - <v>_recon - dW l``,
     ``dc = <h>_data - <h>_recon - m dW``. So it does not matter which state of a unit is called on.
 

@@ -473,6 +473,13 @@ PARTS: Mapping[str, type[Settings]] = {
 }
 """The parts of a recipe."""
 
+
+def _goes(part: str) -> list[str]:
+    """The settings of a part that go with dropout alone."""
+    fields = dataclasses.fields(PARTS[part])
+    return [item.name for item in fields if item.metadata.get("goes")]
+
+
 Sourced = dict[str, tuple[Any, str]]
 """Value and source of each setting, by ``"pretrain.rate"`` and the like."""
 
@@ -525,6 +532,11 @@ class Recipe:
             condition: {key: value for key, value in variant.items() if key not in own}
             for condition, variant in self.variants.items()
         }
+        for part in PARTS:
+            if own.get(f"{part}.dropout", (True,))[0] is False:  # nor what goes with it
+                for variant in variants.values():
+                    for name in _goes(part):
+                        variant.pop(f"{part}.{name}", None)
         values, places = self.values | own, [(part, "") for part in PARTS]
         for key, value in own.items():
             for condition in self._with_dropout(key):
@@ -538,8 +550,7 @@ class Recipe:
     def _with_dropout(self, key: str) -> list[str]:
         """The conditions that bring dropout by themselves to a setting that goes with it alone."""
         part, _, name = key.partition(".")
-        goes = [item.name for item in dataclasses.fields(PARTS[part]) if item.metadata.get("goes")]
-        if name not in goes or self.values[f"{part}.dropout"][0]:
+        if name not in _goes(part) or self.values[f"{part}.dropout"][0]:
             return []
         return [
             condition

@@ -376,12 +376,57 @@ def test_what_a_saved_table_was_made_with_and_its_notes_are_said(
     "text", ["", "[1]", "{}", '{"rows": [], "table": "others", "sha256_by_seed": {}}',
              '{"rows": [{"a": {}}], "notes": [], "sha256_by_seed": {"0": {}}}',
              '{"rows": [3], "notes": [], "sha256_by_seed": {"0": {}}}',
-             '{"rows": [], "notes": [], "sha256_by_seed": {"one": {}}}'],
+             '{"rows": [], "notes": [], "sha256_by_seed": {"one": {}}}', "[" * 100_000],
+    ids=range(8),
 )  # fmt: skip
 def test_a_file_that_is_no_saved_table_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "table.json"
     path.write_text(text, encoding="utf-8")
     fails_in_one_line(run("replicas", path), 1, f"{path}: not a folder of runs, or the JSON file")
+
+
+def _set(row: Any, *place: str, value: Any) -> None:
+    *way, last = place
+    for name in way:
+        row = row[name]
+    row[last] = value
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda d: _set(d["rows"][0], "test_errors", "by_seed", "0", value="x"),
+        lambda d: _set(d["rows"][0], "test_errors", "by_seed", "0", value=None),
+        lambda d: _set(d["rows"][0], "network", value=["a"]),
+        lambda d: _set(d["rows"][0], "valid_cost", value=None),
+        lambda d: _set(d, "sha256_by_seed", "0", value=None),
+        lambda d: _set(d, "made", value=[{}]),
+        lambda d: [row.pop("network") for row in d["rows"]],
+        lambda d: d.pop("notes"),
+    ],
+    ids=range(8),
+)
+def test_a_damaged_table_is_one_line(three: list[Path], harm: Callable[[Any], Any]) -> None:
+    saved = saved_of(*three, to="saved")
+    document = json.loads(saved.read_text(encoding="utf-8"))
+    harm(document)
+    saved.write_text(json.dumps(document), encoding="utf-8")
+    fails_in_one_line(run("replicas", saved), 1, f"{saved}: not a folder of runs, or the JSON file")
+
+
+def test_saved_nets_that_were_made_otherwise_are_named(replica: Callable[..., Path]) -> None:
+    one, other = replica(0, ERRORS[0]), replica(3, ERRORS[3], rate=0.35)
+    (note,) = (n for n in json.loads(run("replicas", one, other, "--json").stdout)["notes"]
+               if "differ" in n)  # fmt: skip
+    assert "rate" in note
+    saved = saved_of(one, to="saved")
+    assert note in json.loads(run("replicas", saved, other, "--json").stdout)["notes"]
+    document = json.loads(saved.read_text(encoding="utf-8"))
+    del document["made"]  # as of earlier versions
+    saved.write_text(json.dumps(document), encoding="utf-8")
+    notes = json.loads(run("replicas", saved, other, "--json").stdout)["notes"]
+    assert f"{saved}: settings are not compared" in notes
+    assert note not in notes
 
 
 def test_a_saved_table_of_the_same_seed_or_of_few_labels_is_refused(

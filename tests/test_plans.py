@@ -383,6 +383,7 @@ def test_lines_of_a_half_that_are_there_are_not_learned_again(
         ("--cd x > recipe", "not a valid integer"),
         ("--layers 3-3-3 > recipe", "the layers are the recipe's"),
         ("--affine 1 > recipe", "no setting --affine"),
+        ("--cases 100 > recipe", "no setting --cases"),
         ("--pixel-dropout 0.1", "goes with"),
     ],
 )
@@ -392,6 +393,49 @@ def test_a_wrong_line_of_a_half_is_one_line(
     (tmp_path / "plan.txt").write_text(text, encoding="utf-8")
     with pytest.raises(SystemExit, match=message):
         half.read_plan(tmp_path / "plan.txt", RECIPES["tr2006"])
+
+
+@pytest.mark.parametrize("name", ["plans", "half"])
+def test_a_kill_before_the_first_row_leaves_those_that_are_there(
+    plans: Any, half: Any, run: Any, half_run: Any, name: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    script, go = (plans, run) if name == "plans" else (half, half_run)
+    go()
+    table = tmp_path / f"{name}.csv"
+    written = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table.write_text("".join(written[:4]), encoding="utf-8")
+
+    def killed(*_: Any) -> Any:
+        assert table.read_text(encoding="utf-8") == "".join(written[:4])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(script, "learn", killed)
+    with pytest.raises(KeyboardInterrupt):
+        go()
+    assert table.read_text(encoding="utf-8") == "".join(written[:4])
+    assert [path.name for path in tmp_path.glob("*.new")] == []
+
+
+@pytest.mark.parametrize("name", ["plans", "half"])
+def test_a_table_of_other_columns_is_left_as_it_is(
+    plans: Any, run: Any, half_run: Any, name: str, tmp_path: Path
+) -> None:
+    assert plans
+    table = tmp_path / f"{name}.csv"
+    table.write_text("line,seed\n1,2\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="a table of other columns"):
+        (run if name == "plans" else half_run)()
+    assert table.read_text(encoding="utf-8") == "line,seed\n1,2\n"
+
+
+def test_equal_lines_of_a_plan_are_one(plans: Any, half: Any, tmp_path: Path) -> None:
+    plan, recipe = tmp_path / "plan.txt", RECIPES["tr2006"]
+    plan.write_text("recipe --epochs 2\n--epochs 2\nrecipe\nrecipe |\nrecipe |\n", "utf-8")
+    texts = [("--epochs 2", ""), ("", ""), ("", "|")]
+    assert [line.texts for line in half.read_plan(plan, recipe)] == texts
+    plan.write_text("| --rate 0.1\n | --rate 0.1\n", "utf-8")
+    assert len(plans.read_plan(plan, recipe)) == 1
 
 
 def test_the_plan_of_the_half_is_read(half: Any) -> None:

@@ -810,6 +810,9 @@ def test_what_goes_with_dropout_is_set_where_the_recipe_has_it() -> None:
             RECIPES["tr2006"].with_values({key: 0.1})
     with pytest.raises(ValueError, match="pixel_dropout lies between"):
         RECIPES["dropout"].with_values({"wakesleep.pixel_dropout": 3.0})
+    recipe = RECIPES["dropout"].with_values({"wakesleep.dropout": False})
+    mixed = recipe.settings("wakesleep", conditions(labels=True, mixed=True))
+    assert (mixed.dropout, mixed.pixel_dropout) == (False, 0.0)
     recipe = RECIPES["dropout"].with_values({"backprop.pixel_dropout": 0.1})
     for under in (conditions(dropout=True), conditions(dropout=True, translations=2)):
         assert recipe.settings("backprop", under).pixel_dropout == 0.1

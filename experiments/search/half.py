@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from plans import NAMES, SINGLE, Net, Search, kept, line_of, row_of
+from plans import NAMES, SINGLE, Net, Search, going_on, kept, line_of, row_of
 
 from hinton06 import loading, mnist
 from hinton06.cli.options import NUMBERS, recipe_options
@@ -107,11 +107,11 @@ def read_plan(path: Path, recipe: Any) -> list[Line]:
         if not line:
             continue
         top, over, alone = (part.strip() for part in before.rpartition(">"))
-        alone = alone.removeprefix("recipe")
+        alone = alone.removeprefix("recipe").strip()
         texts = f"{top} > {alone}".strip() if over else alone, f"| {after}".strip() if bar else ""
         mixed = settings(after, recipe, True) if bar else None
         found.append(Line(texts, of_top(top, recipe), settings(alone, recipe, False), mixed))
-    return found
+    return list({line.texts: line for line in found}.values())
 
 
 class Half(Search):
@@ -194,13 +194,11 @@ def main() -> None:
     given = parser.parse_args()
     nets = [(n, split) for n in NUMBERS.convert(given.seeds, None, None) for split in SPLITS]
     recipe = RECIPES[given.recipe]
-    plan, before = read_plan(given.plan, recipe), kept(given.out)
+    plan, before = read_plan(given.plan, recipe), kept(given.out, COLUMNS)
     done = {tuple(row[name] for name in COLUMNS[:4]) for row in before}
     place, digits = Place(given.device), loading.digits_of([], given.data, False)
-    with given.out.open("w", newline="", encoding="utf-8") as file, place.used():
+    with going_on(given.out, before, COLUMNS) as file, place.used():
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(before)
         for row in learn(Half(place, digits), recipe, plan, nets, done):
             table.writerow(row)
             file.flush()

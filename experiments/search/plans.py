@@ -50,7 +50,7 @@ EXTRA: dict[str, Any] = {"visible_bias": "zero", "averaging": 0.0}
 """Options of pretraining in a plan that hinton06 does not have."""
 SINGLE = {
     "optimiser", "line_searches", "top_only_epochs", "updates", "start", "track", "affine",
-    "elastic", "smoothing",
+    "elastic", "smoothing", "cases",
 }  # fmt: skip
 """Settings of hinton06 that only the learners of single nets have."""
 AVERAGED_EVERY = 25
@@ -159,7 +159,8 @@ def line_of(text: str, recipe: Any) -> Line:
 def read_plan(path: Path, recipe: Any) -> list[Line]:
     """Its lines, without comments."""
     lines = [line.partition("#")[0].strip() for line in path.read_text("utf-8").splitlines()]
-    return [line_of(line, recipe) for line in lines if line]
+    found = [line_of(line, recipe) for line in lines if line]
+    return list({line.texts: line for line in found}.values())
 
 
 # -- learning ------------------------------------------------------------------------------------
@@ -271,12 +272,26 @@ def row_of(line: Line, net: Net, course: Any) -> dict[str, Any]:
     return dict(zip(NAMES, values, strict=True))
 
 
-def kept(path: Path) -> list[dict[str, str]]:
-    """Whole lines of a table that is there already."""
+def kept(path: Path, names: Sequence[str] = NAMES) -> list[dict[str, str]]:
+    """Whole lines of a table that is there already, of these columns."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if None not in row.values()]
+        reader = csv.DictReader(file)
+        if reader.fieldnames not in (None, list(names)):
+            raise SystemExit(f"{path}: a table of other columns; name another file")
+        return [row for row in reader if None not in row.values()]
+
+
+def going_on(path: Path, before: Sequence[dict[str, str]], names: Sequence[str] = NAMES) -> Any:
+    """The table, opened to add rows to those from before; a kill at any time leaves these there."""
+    whole = path.with_name(f"{path.name}.new")
+    with whole.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, names, lineterminator="\n")
+        table.writeheader()
+        table.writerows(before)
+    whole.replace(path)
+    return path.open("a", newline="", encoding="utf-8")
 
 
 def learn(
@@ -318,10 +333,8 @@ def main() -> None:
     before = kept(given.out)
     done = {tuple(row[name] for name in NAMES[:4]) for row in before}
     place, digits = Place(given.device), loading.digits_of([], given.data, False)
-    with given.out.open("w", newline="", encoding="utf-8") as file, place.used():
+    with going_on(given.out, before) as file, place.used():
         table = csv.DictWriter(file, NAMES, lineterminator="\n")
-        table.writeheader()
-        table.writerows(before)
         search = Search(place, digits)
         for first in range(0, len(nets), given.together):
             for row in learn(search, plan, nets[first : first + given.together], done):

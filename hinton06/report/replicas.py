@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,8 +43,8 @@ QUANTILES = {
 class _Replica:
     """What a table has of one folder; without the models, of which there may be hundreds.
 
-    Or of one seed of a table that was saved: `digests` are then of its files, whose data, if
-    `of_chapter`, are the chapter's.
+    Or of one seed of a table that was saved, as the file `folder`: `digests` are then of its nets,
+    whose data, if `of_chapter`, are the chapter's; nothing else may be known of them.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class _Replica:
     made: Mapping[str, _Made]
     digests: Mapping[str, str] = field(default_factory=dict)
     of_chapter: bool = True
+    said: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def tables(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Table]:
         _check_kept(folders, kept, wanted if names else [], every)
     except NoRunsError as nothing:  # perhaps for a folder's files cannot be tabulated
         raise next(iter(errors.values()), nothing) from None
-    seeds = {r.folder: r.seed for found in every.values() for r in found if r.seed is not None}
+    folders_read = [r for found in every.values() for r in found if not r.digests]
+    seeds = {r.folder: r.seed for r in folders_read if r.seed is not None}
     made = [_table(table, every[table.name], seeds) for table in kept]
     return [replace(made[0], notes=[*made[0].notes, *notes]), *made[1:]]
 
@@ -156,10 +159,15 @@ def _of_saved(path: Path) -> Callable[[Replicated], list[_Replica]]:
         document = json.loads(path.read_text(encoding="utf-8"))
         name, rows = document.get("table", table1.REPLICATED.name), document["rows"]
         digests, saved = document["sha256_by_seed"], TABLES[name]
-        found = [_saved(path, int(seed), rows, saved, own) for seed, own in digests.items()]
-        notes = [Note.listing(str(path), str(note)) for note in document["notes"]]
-        found = [replace(one, notes=notes) for one in found]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        made = document.get("made", [])
+        found = [_saved(path, seed, rows, saved, own, made) for seed, own in digests.items()]
+        of_itself = _table(saved, found, {})
+        of_itself.markdown()
+        of_itself.csv()
+        notes = [_of_file(path, str(note)) for note in document["notes"]]
+        notes += [f"{path}: settings are not compared"] if len(made) < 1 else []
+        found = [replace(found[0], said=notes), *found[1:]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         wanted = "a folder of runs, or the JSON file of a table over seeds"
         raise ReportError(f"{path}: not {wanted}") from None
     if saved.chosen:
@@ -167,21 +175,34 @@ def _of_saved(path: Path) -> Callable[[Replicated], list[_Replica]]:
     return lambda table: found if table is saved else [_Replica(path, None, (), (), {})]
 
 
+def _of_file(path: Path, note: str) -> str:
+    """A note of a saved table; of one that this had been made of, as it is."""
+    return note if re.match(r"\S+\.json: ", note) else f"{path}: {note}"
+
+
 def _saved(
-    path: Path, seed: int, rows: Sequence[Tree], table: Replicated, digests: Mapping[str, str]
-) -> _Replica:
+    path: Path, key: str, rows: Sequence[Tree], table: Replicated, digests: Mapping[str, str],
+    made: Sequence[Tree],
+) -> _Replica:  # fmt: skip
     """One seed of a table that was saved."""
-    lines, whose, key = [], table.whose or "printed", str(seed)
-    printed = False
+    lines, whose, printed = [], table.whose or "printed", False
     for row in rows:
         measures = {n: v for n, v in row.items() if isinstance(v, dict)}
+        for measure in measures.values():
+            if not all(isinstance(x, int | float) for x in measure["by_seed"].values()):
+                raise TypeError(measure)
         names = {n: v for n, v in row.items() if n not in measures and n != "made_with"}
         own = {n: v["by_seed"].get(key) for n, v in measures.items()}
         numbers = {n: v[whose] for n, v in measures.items()}
         printed |= any(number is not None for number in numbers.values())
         if any(value is not None for value in own.values()):
             lines.append(Line((), names, own, numbers, row.get("made_with")))
-    return _Replica(path, seed, lines, (), {}, digests, printed)
+    known = {
+        one["file"]: _Made(path, one["data"], digests[one["file"]], one["settings"])
+        for one in made
+        if int(key) in one["seeds"]
+    }
+    return _Replica(path, int(key), lines, (), known, dict(digests), bool(known) or printed)
 
 
 def _replica(table: Replicated, folder: Folder) -> _Replica:
@@ -237,14 +258,33 @@ def _table(table: Replicated, every: Sequence[_Replica], seeds: Mapping[Path, in
         name="replicas" if table is table1.REPLICATED else f"replicas-{table.name}",
         title=f"{table.title} over {counted(len(by_seed), 'seed')}",
         legend=[_legend(table, _seeds(by_seed))],
-        notes=[*_gathered(every, seeds), *_differences(by_seed)],
+        notes=[
+            *_gathered([r for r in every if not r.digests], seeds),
+            *(note for replica in every for note in replica.said),
+            *_differences(by_seed),
+        ],
         sections=table.sections,
         records=records,
         json_rows=values,
-        extra={"table": table.name, "sha256_by_seed": digests},
+        extra={"table": table.name, "sha256_by_seed": digests, "made": _made_by(by_seed)},
         sources=[row["files"] for row in shown],
         further=_distributions(table, shown),
     )
+
+
+def _made_by(by_seed: Mapping[int, _Replica]) -> list[Tree]:
+    """How each file was made, once for all seeds of which it was made alike."""
+    found: list[Tree] = []
+    for seed, replica in by_seed.items():
+        for place, made in replica.made.items():
+            own: Tree = {"file": place, "data": made.data, "settings": dict(made.how)}
+            for one in found:
+                if {**one, "seeds": ()} == {**own, "seeds": ()}:
+                    one["seeds"].append(seed)
+                    break
+            else:
+                found.append({"file": place, "seeds": [seed]} | own)
+    return found
 
 
 def _by_seed(every: Sequence[_Replica]) -> dict[int, _Replica]:
