@@ -141,11 +141,11 @@ class CaseSampler:
 
 
 def should_stop(valid_costs: Sequence[float], valid_errors: Sequence[int], patience: int) -> bool:
-    """Whether, after the last of these epochs, both of the chapter's conditions are met.
+    """Whether, after the last of these measurements, both of the chapter's conditions are met.
 
     On the validation set "the learning must have already gone past the minimum of the
     cross-entropy", and of errors "the minimum value observed so far should have occurred at least
-    10 epochs ago", here `patience`.
+    10 epochs ago", here `patience` measurements.
     """
     if not valid_costs:
         return False
@@ -181,6 +181,11 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         self._sampler = CaseSampler(n, self.settings, self._rng)
         self._case_work = 3.0 * sum(w.size for w in net.weights)  # multiply-adds
 
+    def validates(self) -> bool:
+        """Every `valid_every` epochs, and where the cap ends learning."""
+        every, most = self.settings.valid_every, self.settings.max_epochs
+        return self.epoch % every == 0 or self.epoch >= most
+
     def rule_met(self) -> str | None:
         """The stopping rule that is met, in words, or None."""
         if self.epoch < self.settings.epochs:
@@ -192,7 +197,8 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
             return f"training cost down to {self._target:.4g} per 100" if met else None
         patience = self.settings.patience
         waited = f"no fewer validation errors for {counted(patience, 'epoch')}"
-        met = should_stop(self.valid_costs, self.valid_errors, patience)
+        measured = math.ceil(patience / self.settings.valid_every)
+        met = should_stop(self.valid_costs, self.valid_errors, measured)
         return f"past the minimum of the validation cost, and {waited}" if met else None
 
     def cap(self) -> tuple[int, str]:

@@ -29,7 +29,7 @@ class Selected:
 
 
 class FineTuning(ABC, Generic[Net, Settings]):
-    """A learner that measures its net after every epoch, and keeps the best.
+    """A learner that measures its net after every epoch that `validates`, and keeps the best.
 
     With `valid` cases, the net of the fewest validation errors is kept, the first one of several,
     unless `better` says otherwise; without, learning stops at a `target`, and the last one is:
@@ -93,6 +93,10 @@ class FineTuning(ABC, Generic[Net, Settings]):
         """More to be measured where there are validation cases."""
         return {}
 
+    def validates(self) -> bool:
+        """Whether the epoch that just ended is one that the validation cases measure."""
+        return True
+
     def better(self, valid: Score, _more: Mapping[str, float]) -> bool:
         """Whether the net is better than those before, by its validation score and `more_measured`.
 
@@ -125,13 +129,15 @@ class FineTuning(ABC, Generic[Net, Settings]):
     def run_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
         """One epoch, then the measurements; `tick` takes multiply-adds as they are done.
 
-        Returns what `learn_epoch` and `more_measured` say; with validation ``valid_cost`` and
+        Returns what `learn_epoch` and `more_measured` say; where it `validates` ``valid_cost`` and
         ``valid_errors``; in an epoch that is kept, else always, ``train_cost`` and
         ``train_errors``. Costs are nats per 100 cases.
         """
         row = self.learn_epoch(tick)
         self.epoch += 1
         if self._valid is not None:
+            if not self.validates():
+                return row
             valid = score(self._asked(self._valid), self._valid.labels)
             more = self.more_measured()
             better = self.better(valid, more)

@@ -279,6 +279,10 @@ class BackpropSettings(_Checked):
     max_norm: float = _with_dropout(
         "Length of a feature's incoming weights, at most; 0: any.", 0, 1_000_000
     )
+    valid_every: int = _setting(
+        "Epochs from one measurement of the validation cases to the next.",
+        1, 1_000_000, before=1, apart=False,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -652,6 +656,7 @@ _TR2006 = Recipe(
         "backprop.easy_cost": (0.005, VALIDATION),
         "backprop.easy_probability": (0.1, CHAPTER),
         "backprop.patience": (10, CHAPTER),
+        "backprop.valid_every": (1, ASSUMED),
         "backprop.max_epochs": (300, ASSUMED),
         "backprop.initial_scale": (3.0, ASSUMED),
         "backprop.affine": (0.0, CHAPTER),
@@ -771,9 +776,17 @@ _TR2006 = Recipe(
             "wakesleep.recon_states": ("labels", CHAPTER),
         },
         "few images": {"pretrain.updates": (10_000, ASSUMED)},
-        # An epoch of few cases is few updates: patience is longer.
-        "few labels": {"backprop.patience": (100, ASSUMED), "backprop.max_epochs": (1000, ASSUMED)},
-        "some labels": {"backprop.patience": (30, ASSUMED)},
+        # An epoch of few cases is few updates: patience is longer, and it is short beside a
+        # measurement of all validation cases.
+        "few labels": {
+            "backprop.patience": (100, ASSUMED),
+            "backprop.max_epochs": (1000, ASSUMED),
+            "backprop.valid_every": (10, ASSUMED),
+        },
+        "some labels": {
+            "backprop.patience": (30, ASSUMED),
+            "backprop.valid_every": (1, ASSUMED),
+        },
         # Nothing is easy of which something else is left out each time.
         "dropout": {
             "backprop.dropout": (True, SRIVASTAVA14),
@@ -885,7 +898,11 @@ _QUICK = _on_chapter(
         "mixed gradient": {"wakesleep.epochs": (4, SHORT)},
         "pretraining's gradient": {"wakesleep.epochs": (3, SHORT)},
         "few images": {"pretrain.updates": (500, SHORT)},
-        "few labels": {"backprop.patience": (4, SHORT), "backprop.max_epochs": (16, SHORT)},
+        "few labels": {
+            "backprop.patience": (4, SHORT),
+            "backprop.max_epochs": (16, SHORT),
+            "backprop.valid_every": (1, SHORT),
+        },
         "some labels": {"backprop.patience": (2, SHORT)},
         "dropout": {"backprop.epochs": (4, SHORT), "backprop.extension_epochs": (2, SHORT)},
         "translations and dropout": {

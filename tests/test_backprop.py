@@ -406,6 +406,32 @@ def test_fine_tuning_goes_on_while_the_validation_cost_falls(
     assert_nets_equal(learner.result(), nets[1])
 
 
+def test_validation_cases_are_measured_every_few_epochs_and_patience_still_is_in_epochs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script_validation(monkeypatch, costs=[9, 8, 9, 9, 9], errors=[5, 3, 3, 4, 4])
+    learner = tuning(patience=5, valid_every=2)
+    nets, rows = run_until_finished(learner)
+    # The fewest errors were seen after epoch 4; the first measurement five or more epochs later
+    # is that of epoch 10.
+    assert learner.epoch == 10
+    assert "no fewer validation errors for 5 epochs" in str(learner.finished())
+    assert learner.selected.epoch == 4
+    assert_nets_equal(learner.result(), nets[4])
+    assert [n for n, row in enumerate(rows, 1) if "valid_errors" in row] == [2, 4, 6, 8, 10]
+    assert [n for n, row in enumerate(rows, 1) if "train_cost" in row] == [2, 4]
+
+
+def test_learning_itself_is_the_same_however_rarely_the_validation_cases_are_measured() -> None:
+    often = tuning(patience=100, max_epochs=7, importance_sampling=False)
+    rarely = tuning(patience=100, max_epochs=7, importance_sampling=False, valid_every=3)
+    (nets, _), (others, rows) = run_until_finished(often), run_until_finished(rarely)
+    for net, other in zip(nets, others, strict=True):
+        assert_nets_equal(net, other)
+    # Where the cap ends learning they are measured as well.
+    assert [n for n, row in enumerate(rows, 1) if "valid_errors" in row] == [3, 6, 7]
+
+
 def test_what_is_measured_on_the_validation_cases_is_their_own_score() -> None:
     learner = tuning()
     (row,) = run(learner, 1)

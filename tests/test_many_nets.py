@@ -958,3 +958,31 @@ def test_what_is_measured_is_the_whole_net(digits: Digits) -> None:
         found = score(asked, digits.train_labels[valid[net]])
         assert rows[net]["valid_errors"] == found.errors
         assert rows[net]["valid_cost"] == pytest.approx(found.cost_per_100, rel=1e-5)
+
+
+def test_each_net_measures_its_validation_cases_as_often_as_its_settings_say(
+    digits: Digits,
+) -> None:
+    place = Place("cpu")
+    settings = [
+        dataclasses.replace(BACKPROP, valid_every=every, patience=2 * every, max_epochs=7)
+        for every in (1, 2, 5)
+    ]
+    with place.used():
+        theirs = classifiers(place, digits, random_nets(), settings=settings)
+        measured: list[list[int]] = [[], [], []]
+        for epoch in range(1, 6):
+            rows, valid = theirs.run_epoch(lambda _: None), on_host(theirs._valid)
+            for net, row in enumerate(rows):
+                if "valid_errors" in row:
+                    measured[net].append(epoch)
+                    asked = one_nets_log_probs(
+                        theirs.nets.models()[net], digits.train_images[valid[net]]
+                    )
+                    found = score(asked, digits.train_labels[valid[net]])
+                    assert row["valid_errors"] == found.errors
+                    assert row["valid_cost"] == pytest.approx(found.cost_per_100, rel=1e-5)
+                else:
+                    assert "train_errors" not in row
+    assert measured == [[1, 2, 3, 4, 5], [2, 4], [5]]
+    assert [len(course.valid_costs) for course in theirs.courses] == [5, 2, 1]

@@ -216,8 +216,9 @@ def test_a_variant_takes_the_place_of_its_values_alone() -> None:
     assert (plain.epochs, plain.gibbs) == (132, (10,))
     assert mixed == dataclasses.replace(plain, epochs=60, gibbs=(3,))
     few = recipe.settings("backprop", ("few labels",))
-    assert (few.patience, few.max_epochs) == (100, 1000)
-    assert recipe.settings("backprop", ("few labels", "some labels")).patience == 30
+    assert (few.patience, few.max_epochs, few.valid_every) == (100, 1000, 10)
+    some = recipe.settings("backprop", ("few labels", "some labels"))
+    assert (some.patience, some.valid_every) == (30, 1)
     assert recipe.settings("backprop", ("labels",)) == recipe.backprop
 
 
@@ -256,7 +257,8 @@ def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> 
         ("backprop", "dropout"): False, ("backprop", "pixel_dropout"): 0.0,
         ("backprop", "feature_dropout"): (0.0,), ("backprop", "epochs"): 0,
         ("backprop", "extension_epochs"): 0, ("backprop", "final_share"): 1.0,
-        ("backprop", "max_norm"): 0.0, ("wakesleep", "dropout"): False,
+        ("backprop", "max_norm"): 0.0, ("backprop", "valid_every"): 1,
+        ("wakesleep", "dropout"): False,
         ("wakesleep", "pixel_dropout"): 0.0, ("wakesleep", "feature_dropout"): (0.0,),
     }  # fmt: skip
     assert item.default == later.get((part, item.name), dataclasses.MISSING)

@@ -260,11 +260,14 @@ class Classifiers:
         return rows
 
     def _validate(self, rows: list[dict[str, float]]) -> list[int]:
-        """What validation says; the nets that never made so few errors."""
+        """What validation says of nets whose turn it is; those that never made so few errors."""
         assert self._valid is not None
-        found = scores(self._log_probs(self.nets, self._valid), self._labels[self._valid])
+        asked = [net for net, course in enumerate(self.courses) if course.validates()]
+        if not asked:
+            return []
         better = []
-        for net, (course, valid) in enumerate(zip(self.courses, found, strict=True)):
+        for net, valid in zip(asked, self.valid_scores(self._some(asked), asked), strict=True):
+            course = self.courses[net]
             if not course.valid_errors or valid.errors < min(course.valid_errors):
                 better.append(net)
             course.valid_costs.append(valid.cost_per_100)
@@ -275,9 +278,7 @@ class Classifiers:
     def _measure(self, better: Sequence[int], rows: list[dict[str, float]]) -> None:
         """Some nets on the cases that they learn; they are selected."""
         chosen = self.place.put(np.array(better))
-        nets, own = self.nets, self.samplers.all_rows
-        if len(better) < self.n_nets:
-            nets, own = nets.of(chosen), own[chosen]
+        nets, own = self._some(better), self.samplers.all_rows[chosen]
         asked = self._log_probs(nets, own)
         labels = self._labels[own]
         self.samplers.note_all(better, case_costs(asked, labels))
@@ -288,6 +289,12 @@ class Classifiers:
             rows[net] |= {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
         for mine, theirs in zip(_each(self.best), _each(nets), strict=True):
             mine[chosen] = theirs
+
+    def _some(self, places: Sequence[int]) -> Nets:
+        """Nets at these places; those that learn themselves, if all of them."""
+        if len(places) == self.n_nets:
+            return self.nets
+        return self.nets.of(self.place.put(np.array(places, np.int64)))
 
     def _log_probs(self, nets: Nets, rows: Tensor) -> Tensor:
         return log_probs(self.place, nets, self._images, rows)
