@@ -77,7 +77,9 @@ class Display:
             self._bar.total = expected * self._parts
             self._bar.n = done + expected * self._part
             self._bar.set_description(f"{self._title} {where}", refresh=False)
-            self._bar.set_postfix_str(briefly(row) or self._bar.postfix or "")
+            if said := briefly(row):
+                self._bar.set_postfix_str(said, refresh=False)
+            self._bar.refresh()
         elif not self._quiet:
             shown = ", ".join(form.format(row[key]) for key, form in _SHOWN.items() if key in row)
             fraction = self._fraction(done, expected)
