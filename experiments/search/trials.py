@@ -71,7 +71,8 @@ def line(path: Path) -> dict[str, Any]:
         score = found.outcome.scores.get(part)
         row[f"{part}_errors"] = score.errors if score else ""
     if "valid_errors" in history:
-        errors, costs = np.array(history["valid_errors"]), np.array(history["valid_cost"])
+        measured = np.isfinite(history["valid_errors"])
+        errors, costs = (history[name][measured] for name in ("valid_errors", "valid_cost"))
         row |= {
             "valid_errors_last_10_epochs": round(float(errors[-10:].mean()), 1),
             "lowest_valid_cost": round(float(costs.min()), 3),
