@@ -35,7 +35,14 @@ from hinton06.experiments import Result
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import Digits
 from hinton06.net import Net
-from hinton06.recipes import PARTS, RECIPES, Recipe, conditions
+from hinton06.recipes import (
+    PARTS,
+    RECIPES,
+    Recipe,
+    check_given,
+    conditions,
+    going_with_dropout,
+)
 from hinton06.training import Interrupted, Progress
 
 Start = str | Path | Net
@@ -66,13 +73,23 @@ class Silent:
 def settings_of(
     recipe: Recipe, part: str, given: Mapping[str, Any], under: Iterable[str] = ()
 ) -> Any:
-    """The recipe's settings under some conditions, with the values that were given, not None."""
+    """The recipe's settings under some conditions, with the values that were given, not None.
+
+    `GoesWithError` for one that says nothing by the others.
+    """
+    under = tuple(under)
+    settings = _settings_of(recipe, part, given, under)
+    check_given(settings, (name for name, value in given.items() if value is not None), under)
+    return settings
+
+
+def _settings_of(recipe: Recipe, part: str, given: Mapping[str, Any], under: Iterable[str]) -> Any:
     base = recipe.settings(part, under)
     names = [item.name for item in dataclasses.fields(base)]
     values = {name: given[name] for name in names if given.get(name) is not None}
     if given.get("dropout") is False:  # nor what goes with it
-        fields = dataclasses.fields(base)
-        values = {item.name: item.default for item in fields if item.metadata.get("goes")} | values
+        own = {item.name: item.default for item in dataclasses.fields(base)}
+        values = {name: own[name] for name in going_with_dropout(part)} | values
     return dataclasses.replace(base, **values)
 
 
@@ -80,7 +97,15 @@ def asked_of(recipe: Recipe, part: str, given: Mapping[str, Any]) -> Any:
     """The settings, before it is known under what conditions; dropout is one of these."""
     dropout = given.get("dropout")
     on = recipe.sourced()[f"{part}.dropout"][0] if dropout is None else dropout
-    return settings_of(recipe, part, given, conditions(dropout=on))
+    return _settings_of(recipe, part, given, conditions(dropout=on))
+
+
+def distorted_as(start: RunFile, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given, and how the start's images were distorted where nothing else is said."""
+    merged = start.settings.distortions | {n: v for n, v in given.items() if v is not None}
+    if not merged.get("elastic") and given.get("smoothing") is None:
+        merged.pop("smoothing", None)
+    return merged
 
 
 def going_on(given: Mapping[str, Any], start: RunFile | None) -> dict[str, Any]:
@@ -305,7 +330,7 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         )
         call: Callable[..., Result] = experiments.extend_generative
     else:
-        run = _Run.of("backprop", {**file.settings.distortions, **options}, [start])
+        run = _Run.of("backprop", distorted_as(file, options), [start])
         asked, call = run.asked(), experiments.extend
         under = conditions(**run.known(), distorted=asked.distortions, dropout=asked.dropout)
         _check_rate(run)

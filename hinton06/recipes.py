@@ -8,7 +8,7 @@ has a default: what held in files that were written before.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from typing import Any
 
@@ -92,10 +92,12 @@ def _setting(
     """A field whose metadata say how it is described, checked (`choices`) and `parse`d, if a tuple.
 
     `before`: the value that held in files that were written before there was such a setting;
-    `apart`: whether another one sets an experiment apart from the chapter's.
+    `apart`: whether another one sets an experiment apart from the chapter's; `goes`: what must hold
+    for it to say anything, all of it: settings that are not 0 or no, or have a value
+    (``optimiser=cg``), or names of conditions, ``|`` between alternatives.
     """
     limits = {"low": low, "high": high, "choices": (), "parse": parse_layers, "apart": True}
-    return field(default=before, metadata={"help": help_text, **limits, **more})
+    return field(default=before, metadata={"help": help_text, "goes": (), **limits, **more})
 
 
 DISTORTIONS = {
@@ -110,12 +112,15 @@ DISTORTIONS = {
 
 def _distortion(name: str) -> Any:
     if name == "smoothing":
-        return _setting(DISTORTIONS[name], 0.1, 1000, before=4.0, apart=False)
+        return _setting(DISTORTIONS[name], 0.1, 1000, before=4.0, apart=False, goes=("elastic",))
     return _setting(DISTORTIONS[name], 0, 100, before=0.0)
 
 
-def _dropout(help_text: str) -> Any:
-    return _setting(help_text, before=False)
+_DROPOUT_ON = "dropout"
+
+
+def _dropout(help_text: str, **more: Any) -> Any:
+    return _setting(help_text, before=False, **more)
 
 
 def _with_dropout(
@@ -128,27 +133,54 @@ def _with_dropout(
         high,
         value,
         apart=False,
-        goes=True,
+        goes=(_DROPOUT_ON,),
         **more,
     )
 
 
 class GoesWithError(ValueError):
-    """A setting that says nothing without another one; their `names`."""
+    """A setting that says nothing without others: its name, and what it goes with (`others`)."""
 
-    def __init__(self, name: str, other: str) -> None:
-        super().__init__(f"{name} goes with {other} alone")
-        self.names = (name, other)
+    def __init__(self, name: str, others: Sequence[str]) -> None:
+        super().__init__(f"{name} goes with {' or '.join(others)} alone")
+        self.name, self.others = name, others
 
 
 def _check_dropout(settings: Any, dropout: bool) -> None:
     for item in dataclasses.fields(settings):
         if (
-            item.metadata.get("goes")
+            _DROPOUT_ON in item.metadata["goes"]
             and not dropout
             and getattr(settings, item.name) != item.default
         ):
-            raise GoesWithError(item.name, "dropout")
+            raise GoesWithError(item.name, (_DROPOUT_ON,))
+
+
+def check_given(settings: Settings, given: Iterable[str], under: Iterable[str] = ()) -> None:
+    """GoesWithError for a setting that was given and that, by the others, says nothing.
+
+    `under` are the conditions of the experiment.
+    """
+    names, values = set(given), {f.name: getattr(settings, f.name) for f in _fields(settings)}
+
+    def holds(wanted: str) -> bool:
+        name, equals, value = wanted.partition("=")
+        if name not in values:
+            return name in under
+        return show_value(values[name]) == value if equals else bool(values[name])
+
+    for item in _fields(settings):
+        if item.name not in names or values[item.name] is False:
+            continue
+        for wanted in item.metadata["goes"]:
+            others = wanted.split("|")
+            if not any(map(holds, others)):
+                own = [other for other in others if other.partition("=")[0] in values]
+                raise GoesWithError(item.name, own)
+
+
+def _fields(settings: Settings) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(settings)
 
 
 @dataclass(frozen=True)
@@ -186,12 +218,16 @@ class PretrainSettings(_Checked):
     """How a stack is learned; rates apply to the mean of a batch. ValueError out of range."""
 
     layers: tuple[int, ...] = _setting("Feature detectors of each layer, bottom to top.")
-    passes: int = _setting("Passes through the training set for each layer.", 1, 1_000_000)
+    passes: int = _setting(
+        "Passes through the training set for each layer.", 1, 1_000_000, goes=("updates=0",)
+    )
     batch: int = _setting("Images between weight updates.", 1, 1_000_000)
     rate: float = _setting("Learning rate epsilon of Eq. 4, first pass.", 0, 1000)
     final_share: float = _setting("Rate of the last pass as a share of the first's; linear.", 0, 1)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
-    early_momentum: float = _setting("Momentum in the first passes.", 0, 0.9999)
+    early_momentum: float = _setting(
+        "Momentum in the first passes.", 0, 0.9999, goes=("early_epochs",)
+    )
     balanced: bool = _setting("Batches of equally many cases of each class.")
     cases: int = _setting("Training cases, as many of each class; 0: all of the split's.", 0, 10**9)
     early_epochs: int = _setting("How many passes use the early momentum.", 0, 1_000_000)
@@ -219,7 +255,7 @@ class PretrainSettings(_Checked):
     )  # fmt: skip
     sparsity_target: float = _setting(
         "Share of the images that a feature is to be on for, where --sparsity-cost is not 0.",
-        0.0001, 0.9999, before=0.1, apart=False,
+        0.0001, 0.9999, before=0.1, apart=False, goes=("sparsity_cost",),
     )  # fmt: skip
     sparsity_cost: float = _setting(
         "Price of the cross-entropy, in nats, between that share and a feature's own in a batch.",
@@ -237,6 +273,10 @@ class PretrainSettings(_Checked):
     )
 
 
+_STEPS = ("optimiser=momentum",)
+_EASY = (*_STEPS, "importance_sampling")
+
+
 @dataclass(frozen=True)
 class BackpropSettings(_Checked):
     """How a classifier is fine-tuned; rates are of a batch's mean. ValueError out of range."""
@@ -245,15 +285,23 @@ class BackpropSettings(_Checked):
         "Plain steps with momentum, or conjugate gradient.", choices=("momentum", "cg")
     )
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
-    rate: float = _setting("Learning rate after pretraining (momentum optimiser).", 0, 1000)
-    all_cases_rate: float = _setting("Learning rate with --extend and --no-pretraining.", 0, 1000)
-    momentum: float = _setting("Momentum.", 0, 0.9999)
-    decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
-    line_searches: int = _setting("Line searches a batch (cg optimiser).", 1, 1000)
+    rate: float = _setting(
+        "Learning rate after pretraining (momentum optimiser).", 0, 1000, goes=_STEPS
+    )
+    all_cases_rate: float = _setting(
+        "Learning rate with --extend and --no-pretraining.", 0, 1000, goes=_STEPS
+    )
+    momentum: float = _setting("Momentum.", 0, 0.9999, goes=_STEPS)
+    decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1, goes=_STEPS)
+    line_searches: int = _setting(
+        "Line searches a batch (cg optimiser).", 1, 1000, goes=("optimiser=cg",)
+    )
     top_only_epochs: int = _setting("First epochs that change only the softmax.", 0, 1_000_000)
-    importance_sampling: bool = _setting("Select easy cases rarely, weighted up.")
-    easy_cost: float = _setting("A case with a lower cost, in nats, is easy.", 0, 1000)
-    easy_probability: float = _setting("Chance that a sweep selects an easy case.", 1e-6, 1)
+    importance_sampling: bool = _setting("Select easy cases rarely, weighted up.", goes=_STEPS)
+    easy_cost: float = _setting("A case with a lower cost, in nats, is easy.", 0, 1000, goes=_EASY)
+    easy_probability: float = _setting(
+        "Chance that a sweep selects an easy case.", 1e-6, 1, goes=_EASY
+    )
     patience: int = _setting("Epochs since the fewest validation errors.", 0, 1_000_000)
     max_epochs: int = _setting("Cap on epochs; reported when hit.", 1, 1_000_000)
     initial_scale: float = _setting(
@@ -291,6 +339,10 @@ class BackpropSettings(_Checked):
             raise ValueError("dropout goes with the optimiser momentum: no line is searched twice")
 
 
+_WAKE = ("generative=wake-sleep",)
+_MIXED = ("bp_weight|search_bp_weight|mixed gradient",)
+
+
 @dataclass(frozen=True)
 class WakeSleepSettings(_Checked):
     """How a generative net is fine-tuned; rates are of a batch's mean. ValueError out of range."""
@@ -298,36 +350,49 @@ class WakeSleepSettings(_Checked):
     epochs: int = _setting("Epochs of the schedule.", 1, 1_000_000)
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
     rate: float = _setting("Learning rate of Eqs 2 and 4, first epoch.", 0, 1000)
-    recognition_share: float = _setting("Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000)
+    recognition_share: float = _setting(
+        "Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000, goes=_WAKE
+    )
     final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
     momentum: float = _setting("Momentum.", 0, 0.9999)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     averaging: float = _setting(
         "Epochs over which the kept net averages the weights that learn; 0: it has those.", 0, 1000
     )
-    gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.")
-    sampled_labels: bool = _setting("Sample the confabulated labels; else softmax probabilities.")
-    persistent_share: float = _setting(
-        "Share of a batch whose confabulations give way to fantasies of persistent chains.", 0, 1
+    gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.", goes=_WAKE)
+    sampled_labels: bool = _setting(
+        "Sample the confabulated labels; else softmax probabilities.", goes=_WAKE
     )
-    persistent_rounds: int = _setting("Gibbs rounds of these chains an update.", 1, 1_000_000)
+    persistent_share: float = _setting(
+        "Share of a batch whose confabulations give way to fantasies of persistent chains.",
+        0, 1, goes=_WAKE,
+    )  # fmt: skip
+    persistent_rounds: int = _setting(
+        "Gibbs rounds of these chains an update.", 1, 1_000_000, goes=(*_WAKE, "persistent_share")
+    )
     balanced: bool = _setting("Batches of equally many cases of each class.")
     generative: str = _setting(
         "The generative gradient: of contrastive wake-sleep, or of the pretraining's CD-1.",
         choices=("wake-sleep", "pretraining"),
     )
     bp_weight: float = _setting(
-        "Coefficient of backpropagation; the generative gradient has the rest.", 0, 1
-    )
+        "Coefficient of backpropagation; the generative gradient has the rest.",
+        0, 1, goes=("search_bp_weight=no",),
+    )  # fmt: skip
     search_bp_weight: bool = _setting(
         "Raise --bp-weight through --bp-weights, in stages; keep the fewest validation errors."
     )
-    bp_weights: tuple[float, ...] = _setting("Coefficients of that search.", parse=parse_shares)
-    bp_rate: float = _setting("Learning rate of backpropagation, first epoch.", 0, 1000)
-    bp_momentum: float = _setting("Momentum of backpropagation.", 0, 0.9999)
+    bp_weights: tuple[float, ...] = _setting(
+        "Coefficients of that search.", parse=parse_shares, goes=("search_bp_weight",)
+    )
+    bp_rate: float = _setting(
+        "Learning rate of backpropagation, first epoch.", 0, 1000, goes=_MIXED
+    )
+    bp_momentum: float = _setting("Momentum of backpropagation.", 0, 0.9999, goes=_MIXED)
     recon_states: str = _setting(
         "RBMs that reconstruct binary states with the pretraining's gradient: as of pretrain.",
         choices=("none", "labels", "all"), before="all", apart=False,
+        goes=("generative=pretraining",),
     )  # fmt: skip
     dropout: bool = _dropout("Dropout in the gradient of backpropagation, where that is mixed in.")
     pixel_dropout: float = _with_dropout("Chance of each pixel to be left out of it.", 0, 0.999)
@@ -380,6 +445,9 @@ class LikelihoodSettings(_Checked):
     )  # fmt: skip
 
 
+_GREEDY, _FINE = ("passes",), ("epochs",)
+
+
 @dataclass(frozen=True)
 class PairSettings(_Checked):
     """How a memory of pairs is learned, and all below it fine-tuned. ValueError out of range."""
@@ -388,9 +456,13 @@ class PairSettings(_Checked):
     batch: int = _setting("Pairs between weight updates.", 1, 1_000_000)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     passes: int = _setting("Passes of greedy learning, of the memory alone.", 0, 1_000_000)
-    rate: float = _setting("Learning rate of Eq. 4 in the first of these passes.", 0, 1000)
-    memory_share: float = _setting("Rate of the last pass as a share of that; linear.", 0, 1)
-    momentum: float = _setting("Momentum in these passes.", 0, 0.9999)
+    rate: float = _setting(
+        "Learning rate of Eq. 4 in the first of these passes.", 0, 1000, goes=_GREEDY
+    )
+    memory_share: float = _setting(
+        "Rate of the last pass as a share of that; linear.", 0, 1, goes=_GREEDY
+    )
+    momentum: float = _setting("Momentum in these passes.", 0, 0.9999, goes=_GREEDY)
     initial_sd: float = _setting("Standard deviation of the memory's first weights.", 0, 1000)
     exchanged_share: float = _setting(
         "Share of a batch whose confabulations start with another pair's half, one being held.",
@@ -398,17 +470,27 @@ class PairSettings(_Checked):
         1,
     )
     epochs: int = _setting("Epochs of contrastive wake-sleep after the passes.", 0, 1_000_000)
-    wake_rate: float = _setting("Learning rate of Eqs 2 and 4 in the first of them.", 0, 1000)
-    recognition_share: float = _setting("Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000)
-    final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
+    wake_rate: float = _setting(
+        "Learning rate of Eqs 2 and 4 in the first of them.", 0, 1000, goes=_FINE
+    )
+    recognition_share: float = _setting(
+        "Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000, goes=_FINE
+    )
+    final_share: float = _setting(
+        "Rate of the last epoch as a share of the first's; linear.", 0, 1, goes=_FINE
+    )
     averaging: float = _setting(
-        "Epochs over which the kept net averages the weights that learn; 0: it has those.", 0, 1000
-    )
-    gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.")
+        "Epochs over which the kept net averages the weights that learn; 0: it has those.",
+        0, 1000, goes=_FINE,
+    )  # fmt: skip
+    gibbs: tuple[int, ...] = _setting("Gibbs rounds in stages of equal length.", goes=_FINE)
     persistent_share: float = _setting(
-        "Share of a batch whose confabulations give way to fantasies of persistent chains.", 0, 1
+        "Share of a batch whose confabulations give way to fantasies of persistent chains.",
+        0, 1, goes=_FINE,
+    )  # fmt: skip
+    persistent_rounds: int = _setting(
+        "Gibbs rounds of these chains an update.", 1, 1_000_000, goes=(*_FINE, "persistent_share")
     )
-    persistent_rounds: int = _setting("Gibbs rounds of these chains an update.", 1, 1_000_000)
 
 
 @dataclass(frozen=True)
@@ -423,7 +505,7 @@ class StrategySettings(_Checked):
     taught: int = _setting(
         "Cases that backpropagation teaches a net before its gradients are measured.", 0, 10**9
     )
-    taught_rate: float = _setting("Its learning rate.", 0, 1000)
+    taught_rate: float = _setting("Its learning rate.", 0, 1000, goes=("taught",))
     jitter: float = _setting("Size of the jitter that gradients are estimated by.", 1e-6, 1)
     budget: int = _setting("Forward passes that learning a net may cost.", 1000, 10**12)
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
@@ -439,7 +521,9 @@ class StrategySettings(_Checked):
     feature_share: float = _setting(
         "Share of the cost in which procrastination learns features, without labels.", 0, 1
     )
-    feature_rate: float = _setting("Learning rate of these features, by CD-1.", 0, 1000)
+    feature_rate: float = _setting(
+        "Learning rate of these features, by CD-1.", 0, 1000, goes=("feature_share",)
+    )
     support_cases: tuple[int, ...] = _setting("Training cases of each support vector machine.")
     support_c: tuple[float, ...] = _setting(
         "Penalties C of support vector machines that are tried.", parse=parse_numbers
@@ -478,10 +562,10 @@ PARTS: Mapping[str, type[Settings]] = {
 """The parts of a recipe."""
 
 
-def _goes(part: str) -> list[str]:
+def going_with_dropout(part: str) -> list[str]:
     """The settings of a part that go with dropout alone."""
     fields = dataclasses.fields(PARTS[part])
-    return [item.name for item in fields if item.metadata.get("goes")]
+    return [item.name for item in fields if _DROPOUT_ON in item.metadata["goes"]]
 
 
 Sourced = dict[str, tuple[Any, str]]
@@ -539,7 +623,7 @@ class Recipe:
         for part in PARTS:
             if own.get(f"{part}.dropout", (True,))[0] is False:  # nor what goes with it
                 for variant in variants.values():
-                    for name in _goes(part):
+                    for name in going_with_dropout(part):
                         variant.pop(f"{part}.{name}", None)
         values, places = self.values | own, [(part, "") for part in PARTS]
         for key, value in own.items():
@@ -549,12 +633,27 @@ class Recipe:
         made = dataclasses.replace(self, values=values, variants=variants)
         for part, condition in places:
             made.settings(part, (condition,))
+        for key in own:
+            made.check_says_something(*key.split("."))
         return made
+
+    def check_says_something(self, part: str, name: str) -> None:
+        """GoesWithError if a setting does not, by the others, under any condition."""
+        refused = []
+        always = ("dropout",) if self.values.get(f"{part}.dropout", (False,))[0] else ()
+        for condition in ("", *self.variants):
+            under = (condition, *always)
+            try:
+                check_given(self.settings(part, under), (name,), under)
+            except GoesWithError as error:
+                refused.append(error)
+        if len(refused) > len(self.variants):
+            raise refused[0]
 
     def _with_dropout(self, key: str) -> list[str]:
         """The conditions that bring dropout by themselves to a setting that goes with it alone."""
         part, _, name = key.partition(".")
-        if name not in _goes(part) or self.values[f"{part}.dropout"][0]:
+        if name not in going_with_dropout(part) or self.values[f"{part}.dropout"][0]:
             return []
         return [
             condition

@@ -45,6 +45,65 @@ def named(found: list[tuple[str, Any]]) -> list[str]:
     return [f"{name} {parameter.name}" for name, parameter in found]
 
 
+# -- settings ------------------------------------------------------------------------------------
+
+
+IDLE = [
+    (("finetune-bp", "pretrain-a", "--line-searches", "4"), "--optimiser cg"),
+    (("finetune-bp", "pretrain-a", "--optimiser", "cg", "--rate", "0.1"), "--optimiser momentum"),
+    (("finetune-bp", "pretrain-a", "--optimiser", "cg", "--decay", "0.1"), "--optimiser momentum"),
+    (("finetune-bp", "pretrain-a", "--no-importance-sampling", "--easy-cost", "1"),
+     "--importance-sampling"),
+    (("finetune-bp", "pretrain-a", "--dropout", "--easy-probability", "1"),
+     "--importance-sampling"),
+    (("finetune-bp", "pretrain-a", "--smoothing", "3"), "--elastic"),
+    (("finetune-bp", "pretrain-a", "--max-norm", "3"), "--dropout"),
+    (("finetune-cws", "pretrain-labels-a", "--bp-rate", "1"),
+     "--bp-weight or --search-bp-weight"),
+    (("finetune-cws", "pretrain-labels-a", "--bp-weights", "0.1,0.2"), "--search-bp-weight"),
+    (("finetune-cws", "pretrain-labels-a", "--search-bp-weight", "--bp-weight", "0.1"),
+     "--no-search-bp-weight"),
+    (("finetune-cws", "pretrain-labels-a", "--persistent-rounds", "3", "--persistent-share", "0"),
+     "--persistent-share"),
+    (("finetune-cws", "pretrain-labels-a", "--generative", "pretraining", "--gibbs", "3"),
+     "--generative wake-sleep"),
+    (("finetune-cws", "pretrain-labels-a", "--recon-states", "all"), "--generative pretraining"),
+    (("pretrain", "--split", "a", "--sparsity-target", "0.2"), "--sparsity-cost"),
+    (("pretrain", "--split", "a", "--early-epochs", "0", "--early-momentum", "0.2"),
+     "--early-epochs"),
+    (("pretrain", "--split", "a", "--passes", "3", "--updates", "5"), "--updates 0"),
+    (("finetune-pairs", "pretrain-a", "pretrain-a", "--passes", "0", "--rate", "1"), "--passes"),
+    (("finetune-pairs", "pretrain-a", "pretrain-a", "--epochs", "0", "--gibbs", "3"), "--epochs"),
+    (("strategies", "--taught", "0", "--taught-rate", "1"), "--taught"),
+    (("replicate", "--seeds", "0", "--set", "backprop.line_searches=4"), "optimiser=cg"),
+    (("replicate", "--seeds", "0", "--recipe", "dropout", "--set", "backprop.easy_cost=4"),
+     "importance_sampling"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("typed", "other"), IDLE, ids=[" ".join(typed) for typed, _ in IDLE])
+def test_a_setting_that_says_nothing_by_the_others_is_a_mistake(
+    typed: tuple[str, ...], other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [OLD / f"{word}.h5" if (OLD / f"{word}.h5").exists() else word for word in typed]
+    result = run(*files, "--data", OLD / "digits")
+    assert result.exit_code == 2, result.output
+    assert "goes with" in result.stderr
+    assert other in result.stderr.partition("goes with")[2]
+    assert result.stderr.count("Error:") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_extension_of_mixed_gradients_has_a_rate_of_backpropagation(tmp_path: Path) -> None:
+    """Its coefficient is the net's own, and no option's."""
+    made = run("finetune-cws", "--extend", OLD / "hybrid-a.h5", "--data", OLD / "digits",
+               "--epochs", "1", "--bp-rate", "0.01", "--out", tmp_path / "more.h5",
+               "--quiet")  # fmt: skip
+    assert made.exit_code == 0, made.output
+    assert load(tmp_path / "more.h5").settings.bp_rate == 0.01
+
+
 # -- names ----------------------------------------------------------------------------------------
 
 

@@ -264,12 +264,27 @@ def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> 
     assert item.default == later.get((part, item.name), dataclasses.MISSING)
 
 
+@pytest.mark.parametrize(("part", "item"), FIELDS, ids=NAMES)
+def test_what_a_setting_goes_with_is_a_setting_with_such_a_value_or_a_condition(
+    part: str, item: dataclasses.Field[Any]
+) -> None:
+    fields = {own.name: own for own in dataclasses.fields(PARTS[part])}
+    for other in "|".join(item.metadata["goes"]).split("|") if item.metadata["goes"] else ():
+        name, _, value = other.partition("=")
+        if name not in fields:
+            assert name in RECIPES["tr2006"].variants
+        elif choices := fields[name].metadata["choices"]:
+            assert value in choices
+        else:
+            assert value in ("", "0", "no")
+
+
 @pytest.mark.parametrize(("part", "item"), BOUNDED, ids=lambda x: getattr(x, "name", x))
 def test_a_setting_takes_its_bounds_and_nothing_beyond(
     part: str, item: dataclasses.Field[Any]
 ) -> None:
     name, low, high = item.name, item.metadata["low"], item.metadata["high"]
-    with_it = {"dropout": True} if item.metadata.get("goes") else {}
+    with_it = {"dropout": True} if "dropout" in item.metadata["goes"] else {}
     for inside in (low, high):
         assert getattr(changed(part, **with_it, **{name: inside}), name) == inside
     for outside in (low - 1e-7, high + 1e-4, min(low, 0) - 1, math.nan, math.inf):

@@ -9,6 +9,7 @@ import click
 
 from hinton06 import experiments
 from hinton06.cli import options
+from hinton06.learning import distorted_as
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
 from hinton06.recipes import conditions
 
@@ -87,11 +88,9 @@ def finetune_bp(
     known = setup.start.lineage.conditions() if setup.start else {}
     known |= {"labelled": labelled} if labelled else {}
     known |= {"translations": translations} if translations else {}
-    smoothing = given["smoothing"]
     if extended and setup.start:
-        given = setup.start.settings.distortions | {n: v for n, v in given.items() if v is not None}
+        given |= distorted_as(setup.start, given)
     asked = setup.asked("backprop", given)
-    options.check_smoothing(smoothing, asked.distortions)
     under = conditions(**known, distorted=asked.distortions, dropout=asked.dropout)
     settings = setup.settings("backprop", given, under)
     context, named = setup.context, (setup.recipe.name, setup.seed)

@@ -36,8 +36,8 @@ def finetune_pairs(
     another class (per cent), each held against training cases of the other pathway.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     setup = options.training_setup(given, [images])
-    digits = loading.second_of(loading.load(other), second_dir)
     settings = setup.settings("pairs", given)
+    digits = loading.second_of(loading.load(other), second_dir)
     out = out or images.with_name(f"pairs-{images.stem.removeprefix('pretrain-')}.h5")
     result = experiments.finetune_pairs(
         setup.context, out, images, other, settings, setup.recipe.name, setup.seed, digits

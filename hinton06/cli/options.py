@@ -314,12 +314,6 @@ SETTINGS = _SettingOfPart(("pretrain", "backprop", "wakesleep"))
 """One of a recipe's settings for learning, and its value."""
 
 
-def check_smoothing(given: float | None, distortions: dict[str, float]) -> None:
-    """What would smooth nothing is a mistake."""
-    if given is not None and not distortions.get("elastic"):
-        raise click.UsageError("--smoothing goes with --elastic")
-
-
 @dataclass(frozen=True)
 class Setup:
     """What a training command starts with; `start` is the file that it starts from, if any."""
@@ -332,23 +326,32 @@ class Setup:
 
     def settings(self, part: str, options: dict[str, Any], conditions: Iterable[str] = ()) -> Any:
         """The recipe's settings under some conditions, with the options that were given."""
-        with _as_usage():
+        with as_usage():
             return settings_of(self.recipe, part, going_on(options, self.start), conditions)
 
     def asked(self, part: str, options: dict[str, Any]) -> Any:
         """`learning.asked_of`, with the options that were given."""
-        with _as_usage():
+        with as_usage():
             return asked_of(self.recipe, part, going_on(options, self.start))
 
 
+def _typed(setting: str) -> str:
+    """``optimiser=cg`` as ``--optimiser cg``, ``search=no`` as ``--no-search``."""
+    name, equals, value = setting.partition("=")
+    option = name.replace("_", "-")
+    if value == "no":
+        return f"--no-{option}"
+    return f"--{option} {value}" if equals else f"--{option}"
+
+
 @contextmanager
-def _as_usage() -> Iterator[None]:
+def as_usage() -> Iterator[None]:
     """Settings that do not go together are a mistake of usage."""
     try:
         yield
     except GoesWithError as error:
-        name, other = ("--" + name.replace("_", "-") for name in error.names)
-        raise click.UsageError(f"{name} goes with {other}") from None
+        others = " or ".join(map(_typed, error.others))
+        raise click.UsageError(f"{_typed(error.name)} goes with {others}") from None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

@@ -74,9 +74,6 @@ def pretrain(
     if given["passes"] is not None and given["updates"] is None:
         given["updates"] = 0
     asked = setup.settings("pretrain", given)
-    if given["sparsity_target"] is not None and not asked.sparsity_cost:
-        raise click.UsageError("--sparsity-target goes with --sparsity-cost above 0")
-    options.check_smoothing(given["smoothing"], asked.distortions)
     under = conditions(
         labels=labels, translations=translations, images=labelled, cd=asked.cd,
         persistent=asked.persistent, sparsity_cost=asked.sparsity_cost,

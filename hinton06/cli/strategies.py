@@ -56,7 +56,8 @@ def strategies(
     if save is not None:
         check_folder(save)
     recipe = RECIPES[given["recipe"] or "tr2006"]
-    settings = settings_of(recipe, "strategies", given)
+    with options.as_usage():
+        settings = settings_of(recipe, "strategies", given)
     display = Display(quiet, plain)
     digits = loading.digits_of([], given["data_dir"], given["transposed"])
     options.say_remarks(display, given, digits)
