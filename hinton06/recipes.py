@@ -633,12 +633,11 @@ class Recipe:
         made = dataclasses.replace(self, values=values, variants=variants)
         for part, condition in places:
             made.settings(part, (condition,))
-        for key in own:
-            made.check_says_something(*key.split("."))
         return made
 
-    def check_says_something(self, part: str, name: str) -> None:
-        """GoesWithError if a setting does not, by the others, under any condition."""
+    def check_says_something(self, key: str) -> None:
+        """GoesWithError if ``"pretrain.rate"`` or the like does not, under any condition."""
+        part, name = key.split(".")
         refused = []
         always = ("dropout",) if self.values.get(f"{part}.dropout", (False,))[0] else ()
         for condition in ("", *self.variants):

@@ -983,7 +983,7 @@ def test_two_nets_dream_side_by_side_and_either_can_be_the_page_s(
     )
     for side, text in enumerate(words):
         image = np.array(page.run("[...hinton06.page.image]"))
-        found = re.search(r"The digit above: a (\d), with", text)
+        found = re.search(r"The (?:digit|image) above: (\d), with", text)
         assert found is not None
         assert int(found[1]) == guess_of(image, NETS[side])
     page.click("#compare-player .play")
@@ -1206,7 +1206,7 @@ def test_the_page_calls_labels_what_the_data_call_them(
         found = f"[...document.querySelectorAll({place!r})].map((e) => e.textContent)"
         assert page.run(found)[: len(texts)] == texts, place
     described = page.run("document.querySelector('#digits input').getAttribute('aria-label')")
-    assert re.fullmatch(r"Test digit \d+, a (3|5|200)", described)
+    assert re.fullmatch(r"Test image \d+: (3|5|200)", described)
     for player in ("dream", "fill"):
         page.click(f"#{player}-player button:nth-of-type(2)")
     captions = page.run(

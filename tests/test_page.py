@@ -485,7 +485,7 @@ def test_the_digits_that_three_nets_get_wrong_are_those_of_their_product(
     count = int(np.count_nonzero(guesses != labels))
     found = made(tmp_path, progress=progress)
     assert (
-        f"The product of bp-a.h5, bp-b.h5, bp-c.h5 gets {count} of 60 test digits wrong. Shown are "
+        f"The product of bp-a.h5, bp-b.h5, bp-c.h5 gets {count} of 60 test images wrong. Shown are "
         "all, the surest first;"
     ) in words(found)
 
@@ -498,7 +498,7 @@ def test_many_errors_and_many_curves_are_cut_and_that_is_said(
         shutil.copy(OLD / "bp-b.h5.part", tmp_path / f"bp-{n}.h5.part")
     monkeypatch.setattr(plates, "_MOST_WRONG", 7)
     found = made(tmp_path, progress=progress)
-    assert "50 of 60 test digits wrong. Shown are the 7 of them that it is surest of" in words(
+    assert "50 of 60 test images wrong. Shown are the 7 of them that it is surest of" in words(
         found
     )
     most = plates.MOST_CURVES

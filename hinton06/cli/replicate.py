@@ -85,6 +85,8 @@ def replicate(
     context = Context(digits, display, threads or native.usable_threads(), force)
     try:
         used = RECIPES[recipe].with_values(dict(changes))
+        for name, _ in changes:
+            used.check_says_something(name)
     except ValueError as error:
         raise click.UsageError(f"--set: {error}") from None
     parts = {

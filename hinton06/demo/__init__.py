@@ -170,6 +170,7 @@ def _about(nets: Sequence[PageNet], chosen: NDArray[np.intp], digits: Digits) ->
     names = _names([net.file for net in nets])
     return {
         "data": digits.name,
+        "noun": digits.noun,
         "shape": list(digits.shape),
         "classes": digits.n_classes,
         "names": list(digits.classes),
@@ -220,4 +221,8 @@ def _page(about: Tree, texts: Sequence[str]) -> str:
         for name, text in zip(("digits-data", "net-0", "net-1"), texts, strict=False)
     ]
     program = "\n".join(pages.text(__name__, name) for name in _PROGRAMS)
-    return pages.rendered(__name__, data="\n".join(data), program=program)
+    noun = str(about["noun"])
+    a_noun = f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+    return pages.rendered(
+        __name__, data="\n".join(data), program=program, digit=noun, a_digit=a_noun
+    )

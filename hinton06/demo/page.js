@@ -225,7 +225,7 @@ class Recognise {
     $("centred").addEventListener("change", () => this.pad.strokes.length && this.drawn());
     $("binary").addEventListener("change", () => this.imageChanged());
     this.choices = pictureChoices($("digits"), "digit", page.digits.length, page.shape,
-      (k) => `Test digit ${page.cases[k]}, a ${named(page.labels[k])}`, (k) => this.pick(k));
+      (k) => `Test ${page.noun} ${page.cases[k]}: ${named(page.labels[k])}`, (k) => this.pick(k));
     const hard = Math.floor((page.digits.length / page.classes) * 0.2);
     $("digits-hint").textContent = "Images that no net has learned from, the first of each class in the test set"
       + (hard ? `; the last ${hard === 1 ? "one" : hard} of each are those that the ${page.aboutNets[0].name} net finds hardest.` : ".");
@@ -697,9 +697,9 @@ class Compare {
         caption.textContent = read[k] < 0 || read[k] === label ? named(label) : `${named(label)} → ${named(read[k])}`;
       });
       const guess = ofImage.guess;
-      words.textContent = `${like} of ${N_CHAINS} chains have as much ink as a digit`
+      words.textContent = `${like} of ${N_CHAINS} chains have as much ink as the ${page.noun}s of training`
         + (read.includes(-1) ? "." : `, ${right} are read as the label that is clamped.`)
-        + (page.drawn ? ` The digit above: a ${named(guess)}, with probability ${percent(ofImage.labProbs[guess])}.` : "");
+        + (page.drawn ? ` The ${page.noun} above: ${named(guess)}, with probability ${percent(ofImage.labProbs[guess])}.` : "");
       curves.draw();
     }
   }

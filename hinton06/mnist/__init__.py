@@ -104,6 +104,11 @@ class Digits:
         """The class of each test case, from 0."""
         return self._classes_of(self.test_labels)
 
+    @property
+    def noun(self) -> str:
+        """What an image is called in texts: a digit is one of MNIST."""
+        return "digit" if self.sha256 == SHA256 else "image"
+
     def _classes_of(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if not self.odd_classes:
             return labels

@@ -103,7 +103,7 @@ def _figure2(shelf: Shelf) -> Plate | None:
         for case in cases
     ]  # fmt: skip
     about = (
-        f"Of the {np.count_nonzero(logs.argmax(axis=1) == labels):,} test digits that "
+        f"Of the {np.count_nonzero(logs.argmax(axis=1) == labels):,} test {digits.noun}s that "
         f"{file.path.name} gets right, the {len(cases)} that it is least sure of, in the order of "
         "their classes; below each its guess and its second guess, with their probabilities."
     )
@@ -168,7 +168,7 @@ def _errors(shelf: Shelf, nets: Sequence[RunFile]) -> Plate | None:
     who = who if len(nets) == 1 else f"The product of {who}"
     shown = f"the {len(cases)} of them that it is surest of" if every[len(cases) :] else "all"
     about = (
-        f"{who} gets {len(every):,} of {len(logs):,} test digits wrong. Shown are {shown}, the "
+        f"{who} gets {len(every):,} of {len(logs):,} test {digits.noun}s wrong. Shown are {shown}, the "
         "surest first; below each its class, the one that it is taken for, and the probability of "
         "that."
     )
