@@ -168,9 +168,9 @@ def _errors(shelf: Shelf, nets: Sequence[RunFile]) -> Plate | None:
     who = who if len(nets) == 1 else f"The product of {who}"
     shown = f"the {len(cases)} of them that it is surest of" if every[len(cases) :] else "all"
     about = (
-        f"{who} gets {len(every):,} of {len(logs):,} test {digits.noun}s wrong. Shown are {shown}, the "
-        "surest first; below each its class, the one that it is taken for, and the probability of "
-        "that."
+        f"{who} gets {len(every):,} of {len(logs):,} test {digits.noun}s wrong. Shown are {shown}, "
+        "the surest first; below each its class, the one that it is taken for, and the probability "
+        "of that."
     )
     return Plate("Errors", about, nets, pictures, digits=True)
 
