@@ -655,7 +655,7 @@ def test_what_would_stop_a_further_table_is_a_note_below_the_first(
 ) -> None:
     folders = [of_all(seed, {"bp a": 120, "cws a": 130}) for seed in range(2)]
     shutil.copy(folders[1] / "cws-a.h5", folders[1] / "cws-other.h5")
-    why = f"{folders[1] / 'cws-other.h5'}: a second file for one line of the table, beside cws-a.h5"
+    why = f"{folders[1]}: cws-a.h5 and cws-other.h5 are for one line, left out"
     result = run("replicas", *folders, "--json")
     document = json.loads(result.stdout)
     assert (document["table"], result.stderr) == ("table1", "")

@@ -592,7 +592,7 @@ def test_a_table_that_cannot_be_made_is_named_and_the_rest_is_there(
     shutil.copy(OLD / "cws-a.h5", tmp_path)
     found = made(tmp_path, progress=progress)
     headings = [text for _, text in found.headings]
-    assert "a second file for one line of the table, beside again.h5" in words(found)
+    assert "again.h5 and bp-a.h5 are for one line, left out" in words(found)
     assert "Table 1" not in headings
     assert "Error rates of the generative half" in headings
 

@@ -380,7 +380,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """The running package with a condition of lineage and a setting of every kind more."""
     monkeypatch.setattr(loading, "Lineage", LaterLineage)
     added = dataclasses.field(
-        default=0.0, metadata={"choices": (), "low": 0, "high": 1, "apart": True}
+        default=0.0, metadata={"choices": (), "low": 0, "high": 1, "apart": True, "goes": ()}
     )
     monkeypatch.setattr(
         loading,
@@ -496,10 +496,29 @@ def test_mnist_goes_before_other_data_of_the_same_line_and_both_are_named(
         assert re.search(briefly if command == "replicas" else each, words), words
 
 
-def test_a_second_file_for_one_line_is_named_beside_the_first(tmp_path: Path) -> None:
+def test_two_files_for_one_line_are_named_and_left_out_beside_the_others(tmp_path: Path) -> None:
     for command, name in TAKEN.items():
         folder = tmp_path / command
         folder.mkdir()
         for copy in ("one.h5", "two.h5"):
             shutil.copy(OLD / name, folder / copy)
-        fails_in_one_line(run(command, folder), 1, "two.h5", "a second file", "one.h5")
+        why = "one.h5 and two.h5 are for one line, left out"
+        fails_in_one_line(run(command, folder), 1, why)  # nothing is left
+        held = checkpoint.load(OLD / name)
+        held.lineage["split"] = "b"
+        checkpoint.save(folder / "three.h5", held)
+        result = run(command, folder)
+        assert result.exit_code == 0, result.output
+        briefly = "left out, several for one line: one.h5 and two.h5"  # of many folders
+        words = " ".join(result.stdout.split())
+        assert (briefly if command == "replicas" else why) in words, words
+        rows = json.loads(run(command, folder, "--json").stdout)["rows"]
+        shown = [row.get("measured", row) or {} for row in rows]
+        assert any(row.get("test_errors") is not None for row in shown), command
+
+
+def test_of_three_files_for_one_line_none_has_it(tmp_path: Path) -> None:
+    for copy in ("one.h5", "two.h5", "three.h5"):
+        shutil.copy(OLD / "bp-a.h5", tmp_path / copy)
+    why = "one.h5, three.h5 and two.h5 are for one line, left out"
+    fails_in_one_line(run("table1", tmp_path), 1, why)

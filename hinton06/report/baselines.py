@@ -20,8 +20,8 @@ from hinton06.report.files import (
     conditions,
     each_run,
     file_values,
+    in_lines,
     made_with,
-    put,
     training_cases,
     with_made,
 )
@@ -55,7 +55,7 @@ def table(folder: Path) -> Table:
     """Support vector machines, then nets from random starts, then pretrained ones.
 
     Raises `NoRunsError` if there is nothing that Table 1 does not have, `ReportError` if there is
-    something in the folder that cannot be read, or two nets for one line.
+    something in the folder that cannot be read, or no line with one net.
     """
     notes: list[Note] = []
     machines = support.saved(folder)
@@ -77,9 +77,8 @@ def table(folder: Path) -> Table:
 
 def _read(folder: Path | Folder, notes: list[Note]) -> list[tuple[Tree, RunFile]]:
     """The rows of the nets in a folder, with their files, in order."""
-    files: dict[tuple[object, ...], RunFile] = {}
-    for file in each_run(folder, _HOLDS, notes, _SELECTION):
-        put(files, _order(_net_row(file)), file, notes)
+    taken = each_run(folder, _HOLDS, notes, _SELECTION)
+    files = in_lines(((_order(_net_row(file)), file) for file in taken), notes)
     notes += [note for file in files.values() for note in capped_notes(file)]
     return [(_net_row(files[place]), files[place]) for place in sorted(files)]
 

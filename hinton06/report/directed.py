@@ -20,8 +20,8 @@ from hinton06.report.files import (
     conditions,
     each_run,
     file_values,
+    in_lines,
     made_with,
-    put,
     with_made,
 )
 from hinton06.report.scores import ENDS, OF_TEST_CASES, interval
@@ -39,13 +39,11 @@ def table(folder: Path) -> Table:
     """What each directed net of a folder was after some epochs; CSV and JSON hold every epoch.
 
     Beside them the nets of contrastive wake-sleep, of whose log p `likelihood` says more. Raises
-    `ReportError` if there is no directed net, or two for one line.
+    `ReportError` if there is no directed net, or no line with one file.
     """
-    files: dict[tuple[str, str], RunFile] = {}
     notes: list[Note] = []
-    for file in each_run(folder, "nets of plain wake-sleep", notes, _DIRECTED):
-        start = _RANDOM if file.lineage.random_start else _STACK
-        put(files, (start, str(file.lineage.split)), file, notes)
+    taken = each_run(folder, "nets of plain wake-sleep", notes, _DIRECTED)
+    files = in_lines(((_line(file), file) for file in taken), notes)
     others: list[RunFile] = []
     if files:
         others = list(_contrastive(folder))
@@ -69,6 +67,11 @@ def table(folder: Path) -> Table:
         beside={"learning-curves.png": lambda: _learning_curves(nets)} if files else {},
         sources=[[file] for _, file in shown],
     )
+
+
+def _line(file: RunFile) -> tuple[str, str]:
+    """Its start and split."""
+    return (_RANDOM if file.lineage.random_start else _STACK), str(file.lineage.split)
 
 
 def _contrastive(folder: Path) -> Iterator[RunFile]:

@@ -20,8 +20,8 @@ from hinton06.report.files import (
     capped_notes,
     each_run,
     file_values,
+    in_lines,
     made_with,
-    put,
     training_cases,
     with_made,
 )
@@ -164,7 +164,7 @@ STUDIES = (GENERATIVE, TRANSLATED, DROPOUT)
 def table(folder: Path, study: Study) -> Table:
     """The experiments of a study from the files of a folder, whatever their names are.
 
-    Raises `ReportError` if there is no net of the study in the folder, or two for one line.
+    Raises `ReportError` if there is no net of the study in the folder, or no line with one.
     """
     files, rows, notes = _read(folder, study)
     made = [file_values(f) | {"coefficients": coefficient_curve(f.history)} for f in files.values()]
@@ -180,10 +180,11 @@ def _read(
     folder: Path | Folder, study: Study
 ) -> tuple[dict[tuple[str, str], RunFile], list[tuple[int, Tree, list[RunFile]]], list[Note]]:
     """A study's files, its rows with their experiments' numbers and their files, and notes."""
-    files: dict[tuple[str, str], RunFile] = {}
     notes: list[Note] = []
-    for file in each_run(folder, study.holds, notes, *study.selections):
-        put(files, (study.key(file), file.lineage.split or _WHOLE), file, notes)
+    taken = each_run(folder, study.holds, notes, *study.selections)
+    files = in_lines(
+        (((study.key(file), file.lineage.split or _WHOLE), file) for file in taken), notes
+    )
     notes += [note for file in files.values() for note in capped_notes(file)]
     rows: list[tuple[int, Tree, list[RunFile]]] = []
     lacking = []
@@ -361,7 +362,7 @@ def few_labels(folder: Path) -> Table:
     """The classifiers of a folder that validation stopped: "Using extra unlabeled data".
 
     Of several layers and rates those that validation chose are shown; CSV and JSON hold all.
-    Raises `ReportError` if there are none, or two for one line and split.
+    Raises `ReportError` if there are none, or no line and split with one.
     """
     found = _read_few(folder)
     records = [row for _, row in found.rows]
@@ -386,9 +387,8 @@ _FEW_SOURCE = "Printed: only that pretraining on unlabeled data helps a lot."
 
 def _read_few(folder: Path | Folder) -> _Few:
     notes: list[Note] = []
-    places: dict[tuple[Variant, str | None], RunFile] = {}
-    for file in each_run(folder, _FEW_HOLDS, notes, _SELECTION):
-        put(places, (_variant(file), file.lineage.split), file, notes)
+    taken = each_run(folder, _FEW_HOLDS, notes, _SELECTION)
+    places = in_lines((((_variant(file), file.lineage.split), file) for file in taken), notes)
     lines: Lines = {}
     for (variant, _), file in sorted(places.items(), key=lambda item: item[0][0]):
         lines.setdefault(variant, []).append(file)

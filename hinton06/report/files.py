@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -179,23 +179,40 @@ def device_of(file: RunFile) -> str:
     return file.lineage.device or "this package's own"
 
 
-def put(files: dict[T, RunFile], place: T, file: RunFile, notes: list[Note]) -> None:
-    """Give a file its place in a table; `ReportError` if another one has it.
+def in_lines(found: Iterable[tuple[T, RunFile]], notes: list[Note]) -> dict[T, RunFile]:
+    """The file of each line of a table, in the order in which they were found.
 
-    MNIST's goes before one of other data, which is noted.
+    MNIST's goes before others of other data, which is noted; where several could be it, none is,
+    and they are named: in a note, or by `ReportError` if no line is left.
     """
-    if place in files:
-        other = files[place]
-        of_mnist = sorted((file, other), key=lambda f: f.lineage.data != mnist.SHA256)
-        if len({f.lineage.data == mnist.SHA256 for f in of_mnist}) < 2:
-            beside = f"a second file for one line of the table, beside {other.path.name}"
-            raise ReportError(f"{file.path}: {beside}")
-        file, other = of_mnist
-        about = f"{made_with(other)}, left out beside {file.path.name}"
-        notes.append(
-            Note(f"{other.path.name}: {about}", "left out, of other data", other.path.name)
-        )
-    files[place] = file
+    claims: dict[T, list[RunFile]] = {}
+    for line, file in found:
+        claims.setdefault(line, []).append(file)
+    files, refused = dict[T, RunFile](), list[Note]()
+    for line, own in claims.items():
+        first, *others = sorted(own, key=lambda f: f.lineage.data != mnist.SHA256)
+        if others and (others[0].lineage.data == mnist.SHA256) == (
+            first.lineage.data == mnist.SHA256
+        ):
+            refused.append(_refused(own))
+            continue
+        files[line] = first
+        for other in others:
+            about = f"{made_with(other)}, left out beside {first.path.name}"
+            notes.append(
+                Note(f"{other.path.name}: {about}", "left out, of other data", other.path.name)
+            )
+    if refused and not files:
+        raise ReportError(f"{next(iter(claims.values()))[0].path.parent}: {refused[0]}")
+    notes += refused
+    return files
+
+
+def _refused(files: Sequence[RunFile]) -> Note:
+    """That these are for one line, which has none of them."""
+    names = sorted(file.path.name for file in files)
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+    return Note(f"{listed} are for one line, left out", "left out, several for one line", listed)
 
 
 def made_with(*made: RunFile) -> str | None:

@@ -78,8 +78,8 @@ def tables(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Table]:
     Instead of a folder there may be the JSON file of such a table that was saved, with all its
     seeds. Not named, a table is left out if every file that it takes stands in one before it, or,
     with a note below the first, for what is an error else. CSV and JSON have all measures. Raises
-    `ReportError` if a folder holds nothing for these tables, or files of several seeds, or two for
-    one line; if two folders are of the same seed; if none has a finished net; or if a file is no
+    `ReportError` if a folder holds nothing for these tables, or files of several seeds, or no line
+    with one; if two folders are of the same seed; if none has a finished net; or if a file is no
     saved table.
     """
     wanted = [TABLES[name] for name in dict.fromkeys(names)] or list(TABLES.values())

@@ -16,8 +16,8 @@ from hinton06.report.files import (
     each_run,
     ended_early,
     file_values,
+    in_lines,
     made_with,
-    put,
     with_made,
 )
 from hinton06.report.lines import Found, Line, Replicated, measured_mean
@@ -90,11 +90,12 @@ class Table1:
 def read_runs(folder: Path | Folder) -> Table1:
     """Gather Table 1 from the finished files of a folder, whatever their names are.
 
-    Raises `ReportError` if there is none in it, or two for one line.
+    Raises `ReportError` if there is none in it, or no line with one.
     """
     found = Table1()
-    for file in each_run(folder, "nets of Table 1", found.notes, *_SELECTIONS):
-        put(found.files, (file.lineage.role, file.lineage.split), file, found.notes)
+    taken = each_run(folder, "nets of Table 1", found.notes, *_SELECTIONS)
+    places = (((file.lineage.role, file.lineage.split), file) for file in taken)
+    found.files = in_lines(places, found.notes)
     found.measured = [_measured_row(found.nets_of(line), line) for line in range(len(PRINTED))]
     found.notes += _notes(found)
     return found
