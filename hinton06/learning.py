@@ -26,7 +26,7 @@ from __future__ import annotations
 import dataclasses
 import numbers
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,7 @@ from hinton06.experiments import Result
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import Digits
 from hinton06.net import Net
-from hinton06.recipes import (
-    PARTS,
-    RECIPES,
-    Recipe,
-    check_given,
-    conditions,
-    going_with_dropout,
-)
+from hinton06.recipes import PARTS, RECIPES, Recipe
 from hinton06.training import Interrupted, Progress
 
 Start = str | Path | Net
@@ -68,36 +61,6 @@ class Silent:
 
     def end(self) -> None:
         """Nothing."""
-
-
-def settings_of(
-    recipe: Recipe, part: str, given: Mapping[str, Any], under: Iterable[str] = ()
-) -> Any:
-    """The recipe's settings under some conditions, with the values that were given, not None.
-
-    `GoesWithError` for one that says nothing by the others.
-    """
-    under = tuple(under)
-    settings = _settings_of(recipe, part, given, under)
-    check_given(settings, (name for name, value in given.items() if value is not None), under)
-    return settings
-
-
-def _settings_of(recipe: Recipe, part: str, given: Mapping[str, Any], under: Iterable[str]) -> Any:
-    base = recipe.settings(part, under)
-    names = [item.name for item in dataclasses.fields(base)]
-    values = {name: given[name] for name in names if given.get(name) is not None}
-    if given.get("dropout") is False:  # nor what goes with it
-        own = {item.name: item.default for item in dataclasses.fields(base)}
-        values = {name: own[name] for name in going_with_dropout(part)} | values
-    return dataclasses.replace(base, **values)
-
-
-def asked_of(recipe: Recipe, part: str, given: Mapping[str, Any]) -> Any:
-    """The settings, before it is known under what conditions; dropout is one of these."""
-    dropout = given.get("dropout")
-    on = recipe.sourced()[f"{part}.dropout"][0] if dropout is None else dropout
-    return _settings_of(recipe, part, given, conditions(dropout=on))
 
 
 def distorted_as(start: RunFile, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,16 +116,10 @@ class _Run:
     def recipe(self) -> Recipe:
         return RECIPES[self.common["recipe"]]
 
-    def settings(self, under: Iterable[str] = ()) -> Any:
-        return settings_of(self.recipe, self.part, self.given, under)
-
-    def asked(self) -> Any:
-        """Settings that tell under what conditions the others are."""
-        return asked_of(self.recipe, self.part, self.given)
-
-    def known(self) -> dict[str, Any]:
-        """What the start has learned, as conditions."""
-        return self.files[0].lineage.conditions() if self.files else {}
+    def settings(self, **known: Any) -> Any:
+        """Of what descends from the start, if there is one; `known` is what is new."""
+        learned = self.files[0].lineage.conditions() if self.files else {}
+        return self.recipe.settings_with(self.part, self.given, **learned | known)
 
     def make(self, call: Callable[..., Result], out: str | Path, *arguments: Any) -> Net:
         """The net of an experiment; its settings, recipe and seed are its last arguments."""
@@ -229,14 +186,9 @@ def pretrain(
     run = _Run.of("pretrain", options, [] if on is None else [on])
     if "passes" in run.given and "updates" not in run.given:
         run = dataclasses.replace(run, given={**run.given, "updates": 0})
-    asked = run.settings()
-    settings = run.settings(
-        conditions(
-            labels=labels, translations=translations, images=labelled, cd=asked.cd,
-            persistent=asked.persistent, sparsity_cost=asked.sparsity_cost,
-            distorted=asked.distortions,
-        )
-    )  # fmt: skip
+    settings = run.recipe.settings_with(
+        "pretrain", run.given, labels=labels, translations=translations, images=labelled
+    )
     return run.make(
         experiments.pretrain, out, split, settings, run.recipe.name, run.common["seed"], labels,
         None if on is None else _path(on), translations, labelled,
@@ -252,9 +204,7 @@ def finetune_bp(start: Start, out: str | Path, labelled: int = 0, **options: Any
     run = _Run.of("backprop", options, [start])
     if "all_cases_rate" in run.given:
         raise TypeError("all_cases_rate is for what learns all cases, or from a random start")
-    known = run.known() | ({"labelled": labelled} if labelled else {})
-    asked = run.asked()
-    settings = run.settings(conditions(**known, distorted=asked.distortions, dropout=asked.dropout))
+    settings = run.settings(**_told(labelled=labelled))
     return run.make(
         experiments.finetune, out, _path(start), settings, run.recipe.name, run.common["seed"],
         labelled,
@@ -268,13 +218,8 @@ def finetune_cws(start: Start, out: str | Path, **options: Any) -> Net:
     `options` are those of this module.
     """
     run = _Run.of("wakesleep", options, [start])
-    asked = run.asked()
-    under = conditions(
-        **run.known(), mixed=asked.mixed, generative=asked.generative, dropout=asked.dropout
-    )
-    settings = run.settings(under)
     return run.make(
-        experiments.finetune_generative, out, _path(start), settings, run.recipe.name,
+        experiments.finetune_generative, out, _path(start), run.settings(), run.recipe.name,
         run.common["seed"],
     )  # fmt: skip
 
@@ -289,8 +234,8 @@ def finetune_ws(start: Start, out: str | Path, **options: Any) -> Net:
     if "initial_sd" in run.given:
         raise TypeError("initial_sd is for what starts from random weights")
     return run.make(
-        experiments.finetune_directed, out, _path(start), run.settings(conditions(**run.known())),
-        run.recipe.name, run.common["seed"],
+        experiments.finetune_directed, out, _path(start), run.settings(), run.recipe.name,
+        run.common["seed"],
     )  # fmt: skip
 
 
@@ -304,7 +249,7 @@ def wake_sleep_from_random(
     """
     run = _Run.of("directed", options)
     sizes = run.recipe.pretrain.layers if layers is None else _typed("pretrain", "layers", layers)
-    settings = run.settings(conditions(random_start=True))
+    settings = run.settings(random_start=True)
     return run.make(
         experiments.directed_from_random, out, split, settings, sizes, run.recipe.name,
         run.common["seed"],
@@ -323,20 +268,13 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         for name in ("bp_weight", "search_bp_weight", "bp_weights"):
             if name in run.given:
                 raise TypeError(f"an extension goes on with its net's coefficient: no {name}")
-        asked = run.asked()
-        mixed = asked.mixed or file.outcome.bp_weight > 0
-        under = conditions(
-            **run.known(), mixed=mixed, generative=asked.generative, dropout=asked.dropout
-        )
+        settings = run.settings(**_told(mixed=file.outcome.bp_weight > 0))
         call: Callable[..., Result] = experiments.extend_generative
     else:
         run = _Run.of("backprop", distorted_as(file, options), [start])
-        asked, call = run.asked(), experiments.extend
-        under = conditions(**run.known(), distorted=asked.distortions, dropout=asked.dropout)
+        settings, call = run.settings(), experiments.extend
         _check_rate(run)
-    return run.make(
-        call, out, _path(start), run.settings(under), run.recipe.name, run.common["seed"]
-    )
+    return run.make(call, out, _path(start), settings, run.recipe.name, run.common["seed"])
 
 
 def finetune_from_random(
@@ -362,10 +300,7 @@ def finetune_from_random(
             raise TypeError(f"{name} goes with a split")
     run = _Run.of("backprop", options, list(criteria))
     _check_rate(run)
-    known = run.known() | ({"labelled": labelled} if labelled else {})
-    known |= {"translations": translations} if translations else {}
-    asked = run.asked()
-    settings = run.settings(conditions(**known, distorted=asked.distortions, dropout=asked.dropout))
+    settings = run.settings(**_told(labelled=labelled, translations=translations))
     last = run.recipe.name, run.common["seed"]
     sizes = None if layers is None else _typed("pretrain", "layers", layers)
     if split is not None:
@@ -377,6 +312,11 @@ def finetune_from_random(
     sizes = sizes or run.files[0].of_kind("classifier").model.sizes[1:-1]
     paths = [_path(start) for start in criteria]
     return run.make(experiments.finetune_from_random, out, paths, settings, sizes, *last)
+
+
+def _told(**known: Any) -> dict[str, Any]:
+    """What is not the chapter's own."""
+    return {name: value for name, value in known.items() if value}
 
 
 def _check_rate(run: _Run) -> None:

@@ -24,7 +24,7 @@ from hinton06.kinds import KINDS, Kind, Recogniser
 from hinton06.lineage import PRETRAINED, VALIDATED, Lineage
 from hinton06.mnist import DataError, Digits, shown_classes
 from hinton06.numerics import Array
-from hinton06.recipes import PARTS, Settings, conditions
+from hinton06.recipes import PARTS, Settings, conditions, implied
 from hinton06.recognition import Score
 from hinton06.training import SAVE_EVERY_S, Progress, RunError, UnfitDataError
 
@@ -148,10 +148,7 @@ class RunFile:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of the recipe's variants that its settings come from."""
-        names = ("mixed", "generative", "cd", "persistent", "sparsity_cost", "dropout")
-        asked = {name: getattr(self.settings, name, None) for name in names}
-        asked["distorted"] = self.settings.distortions
-        return conditions(**self.lineage.conditions(), **asked)
+        return conditions(**self.lineage.conditions(), **implied(self.settings))
 
     @cached_property
     def model(self) -> Any:

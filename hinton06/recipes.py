@@ -599,6 +599,28 @@ class Recipe:
         names = [item.name for item in dataclasses.fields(PARTS[part])]
         return PARTS[part](**{name: values[f"{part}.{name}"][0] for name in names})
 
+    def settings_with(self, part: str, given: Mapping[str, Any], **known: Any) -> Any:
+        """The settings of a part in an experiment, with the values that were given, not None.
+
+        Under the conditions that these settings bring, and those of what is `known` of the
+        experiment else, as `conditions` takes it. `GoesWithError` for a value that says nothing by
+        the others.
+        """
+        own, always = given.get("dropout"), self.values.get(f"{part}.dropout", (False,))[0]
+        asked = self._with(part, given, conditions(dropout=always if own is None else own))
+        under = conditions(**{**implied(asked), **known})
+        settings = self._with(part, given, under)
+        check_given(settings, (name for name, value in given.items() if value is not None), under)
+        return settings
+
+    def _with(self, part: str, given: Mapping[str, Any], under: Iterable[str]) -> Any:
+        base = self.settings(part, under)
+        fields = {item.name: item for item in dataclasses.fields(base)}
+        values = {name: given[name] for name in fields if given.get(name) is not None}
+        if given.get("dropout") is False:  # nor what goes with it
+            values = {n: fields[n].default for n in going_with_dropout(part)} | values
+        return dataclasses.replace(base, **values)
+
     def source(self, part: str, name: str, value: Any, under: Iterable[str] = ()) -> str:
         """Where the value of a setting comes from; ``"option"`` if not from this recipe."""
         key = f"{part}.{name}"
@@ -674,6 +696,13 @@ _FEW = "few labels"
 _SEARCHED = "of several, chosen by validation errors; see experiments/unlabelled"
 FEW_LABELS = 1000
 """So many and fewer are the condition "few labels"; more, if not all, "some labels"."""
+
+
+def implied(settings: Settings) -> dict[str, Any]:
+    """What settings say of an experiment's conditions, as `conditions` takes it."""
+    names = ("mixed", "generative", "cd", "persistent", "sparsity_cost", "dropout")
+    said = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
+    return said | {"distorted": settings.distortions}
 
 
 def conditions(

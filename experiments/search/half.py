@@ -31,13 +31,12 @@ from plans import NAMES, SINGLE, Net, Search, going_on, kept, line_of, row_of
 
 from hinton06 import loading, mnist
 from hinton06.cli.options import NUMBERS, recipe_options
-from hinton06.learning import settings_of
 from hinton06.many.place import DEVICES, Place
 from hinton06.many.rbms import Stacks
 from hinton06.many.wakesleep import GenerativeNets, gathered, models_of
 from hinton06.mnist import SPLITS
 from hinton06.models import DeepBeliefNet, Stack
-from hinton06.recipes import RECIPES, PretrainSettings, WakeSleepSettings, conditions
+from hinton06.recipes import RECIPES, PretrainSettings, WakeSleepSettings
 from hinton06.streams import Use
 from hinton06.training import RunError
 
@@ -70,10 +69,7 @@ def of_top(text: str, recipe: Any) -> PretrainSettings:
     """Settings of ``pretrain --labels --on`` with such options."""
     try:
         given = parsed("pretrain", text)
-        told = {n: given[n] for n in ("cd", "persistent", "sparsity_cost") if given[n] is not None}
-        found: PretrainSettings = settings_of(
-            recipe, "pretrain", given, conditions(labels=True, **told)
-        )
+        found: PretrainSettings = recipe.settings_with("pretrain", given, labels=True)
     except (click.ClickException, ValueError) as error:
         raise SystemExit(f"{text}: {getattr(error, 'message', error)}") from None
     if odd := [name for name in SINGLE if given.get(name) is not None]:
@@ -89,8 +85,7 @@ def settings(text: str, recipe: Any, mixed: bool) -> WakeSleepSettings:
         given = parsed("wakesleep", text)
         if mixed and given["bp_weight"] is None:
             given["search_bp_weight"] = True
-        under = conditions(labels=True, mixed=mixed, dropout=given["dropout"])
-        found = settings_of(recipe, "wakesleep", given, under)
+        found = recipe.settings_with("wakesleep", given, labels=True)
     except (click.ClickException, ValueError) as error:
         raise SystemExit(f"{text}: {getattr(error, 'message', error)}") from None
     if found.mixed != mixed or found.generative != "wake-sleep" or (found.dropout and not mixed):

@@ -35,7 +35,6 @@ import torch
 
 from hinton06 import cases, loading, mnist
 from hinton06.cli.options import NUMBERS, recipe_options
-from hinton06.learning import asked_of
 from hinton06.many.classifiers import Classifiers, gathered
 from hinton06.many.place import DEVICES, Draws, Place
 from hinton06.many.rbms import Stacks
@@ -135,7 +134,7 @@ def backprop_of(text: str, recipe: Any, n_layers: int) -> tuple[BackpropSettings
     for name in SINGLE:
         if given.get(name) is not None:
             raise SystemExit(f"no setting --{name.replace('_', '-')}")
-    return asked_of(recipe, "backprop", given), each(shares, "layer_rates", n_layers)
+    return recipe.settings_with("backprop", given), each(shares, "layer_rates", n_layers)
 
 
 def line_of(text: str, recipe: Any) -> Line:

@@ -11,7 +11,6 @@ from hinton06 import experiments
 from hinton06.cli import options
 from hinton06.learning import distorted_as
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
-from hinton06.recipes import conditions
 
 
 @click.command("finetune-bp")
@@ -85,17 +84,12 @@ def finetune_bp(
     if not all_cases and given["all_cases_rate"] is not None:
         raise click.UsageError("--all-cases-rate goes with --extend and --no-pretraining only")
     setup = options.training_setup(given, [extended] if extended else checkpoints)
-    known = setup.start.lineage.conditions() if setup.start else {}
-    known |= {"labelled": labelled} if labelled else {}
-    known |= {"translations": translations} if translations else {}
     if extended and setup.start:
         given |= distorted_as(setup.start, given)
-    asked = setup.asked("backprop", given)
-    under = conditions(**known, distorted=asked.distortions, dropout=asked.dropout)
-    settings = setup.settings("backprop", given, under)
+    settings = setup.settings("backprop", given, labelled=labelled, translations=translations)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     few = "-translated" if translations else ""
-    few += "-distorted" if asked.distortions and not extended else ""
+    few += "-distorted" if settings.distortions and not extended else ""
     few += f"-{labelled}-labelled" if labelled else ""
     bp = "bp-dropout" if settings.dropout else "bp"
     if extended:

@@ -9,7 +9,6 @@ import click
 
 from hinton06 import experiments
 from hinton06.cli import options
-from hinton06.recipes import conditions
 
 
 @click.command("finetune-cws")
@@ -45,11 +44,8 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
     assert path is not None
     setup = options.training_setup(given, [path])
     assert setup.start is not None
-    asked = setup.asked("wakesleep", given)
-    mixed = asked.mixed or (extended is not None and setup.start.outcome.bp_weight > 0)
-    learned = setup.start.lineage.conditions()
-    under = conditions(**learned, mixed=mixed, generative=asked.generative, dropout=asked.dropout)
-    settings = setup.settings("wakesleep", given, under)
+    mixed = extended is not None and setup.start.outcome.bp_weight > 0
+    settings = setup.settings("wakesleep", given, mixed=mixed)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     if extended:
         out = out or path.with_name(f"{path.stem}-extended.h5")

@@ -10,7 +10,6 @@ import click
 from hinton06 import experiments
 from hinton06.cli import options
 from hinton06.mnist import SPLITS
-from hinton06.recipes import conditions
 
 
 @click.command("finetune-ws")
@@ -48,8 +47,7 @@ def finetune_ws(
     if start and given["initial_sd"] is not None:
         raise click.UsageError("--initial-sd goes with --no-pretraining only")
     setup = options.training_setup(given, [start] if start else [])
-    known = setup.start.lineage.conditions() if setup.start else {"random_start": True}
-    settings = setup.settings("directed", given, conditions(**known))
+    settings = setup.settings("directed", given, random_start=not start)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     if start:
         path = out or start.with_name(f"ws-{start.stem.removeprefix('pretrain-')}.h5")

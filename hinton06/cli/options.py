@@ -9,7 +9,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -24,7 +24,7 @@ from hinton06.checkpoint import CheckpointError
 from hinton06.cli import watch
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
-from hinton06.learning import asked_of, going_on, settings_of
+from hinton06.learning import going_on
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import Digits
 from hinton06.recipes import (
@@ -324,15 +324,15 @@ class Setup:
     seed: int
     start: RunFile | None
 
-    def settings(self, part: str, options: dict[str, Any], conditions: Iterable[str] = ()) -> Any:
-        """The recipe's settings under some conditions, with the options that were given."""
-        with as_usage():
-            return settings_of(self.recipe, part, going_on(options, self.start), conditions)
+    def settings(self, part: str, options: dict[str, Any], **known: Any) -> Any:
+        """The recipe's settings with the options that were given, of what descends from the start.
 
-    def asked(self, part: str, options: dict[str, Any]) -> Any:
-        """`learning.asked_of`, with the options that were given."""
+        `known` is what is new, not None or 0, as `recipes.conditions` takes it.
+        """
+        learned = self.start.lineage.conditions() if self.start else {}
+        known = learned | {name: value for name, value in known.items() if value}
         with as_usage():
-            return asked_of(self.recipe, part, going_on(options, self.start))
+            return self.recipe.settings_with(part, going_on(options, self.start), **known)
 
 
 def _typed(setting: str) -> str:
@@ -440,7 +440,7 @@ def settings_for(part: str, options: dict[str, Any], paths: Sequence[Path]) -> A
     """A recipe's settings with the options that were given: the first file's recipe by default."""
     own = loading.load(paths[0]).recipe
     name = options["recipe"] or (own if own in RECIPES else "tr2006")
-    return settings_of(RECIPES[name], part, options)
+    return RECIPES[name].settings_with(part, options)
 
 
 def values_for(kind: type[T], options: dict[str, Any]) -> T:

@@ -11,7 +11,7 @@ from hinton06 import experiments
 from hinton06.checkpoint import history_rows
 from hinton06.cli import options
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
-from hinton06.recipes import conditions, show_value
+from hinton06.recipes import show_value
 
 
 @click.command()
@@ -73,15 +73,12 @@ def pretrain(
     setup = options.training_setup(given, [lower] if lower else [], len(names))
     if given["passes"] is not None and given["updates"] is None:
         given["updates"] = 0
-    asked = setup.settings("pretrain", given)
-    under = conditions(
-        labels=labels, translations=translations, images=labelled, cd=asked.cd,
-        persistent=asked.persistent, sparsity_cost=asked.sparsity_cost,
-        distorted=asked.distortions,
-    )  # fmt: skip
-    settings = setup.settings("pretrain", given, under)
+    with options.as_usage():
+        settings = setup.recipe.settings_with(
+            "pretrain", given, labels=labels, translations=translations, images=labelled
+        )
     sort = ("labels-" if labels else "") + ("translated-" if translations else "")
-    sort += "distorted-" if asked.distortions else ""
+    sort += "distorted-" if settings.distortions else ""
     sort += f"{labelled}-images-" if labelled else ""
     results = []
     for name in names:

@@ -10,7 +10,6 @@ import click
 from hinton06 import experiments, loading, native
 from hinton06.cli import options
 from hinton06.cli.display import Display
-from hinton06.learning import settings_of
 from hinton06.loading import Context
 from hinton06.mnist import SPLITS
 from hinton06.recipes import RECIPES
@@ -57,7 +56,7 @@ def strategies(
         check_folder(save)
     recipe = RECIPES[given["recipe"] or "tr2006"]
     with options.as_usage():
-        settings = settings_of(recipe, "strategies", given)
+        settings = recipe.settings_with("strategies", given)
     display = Display(quiet, plain)
     digits = loading.digits_of([], given["data_dir"], given["transposed"])
     options.say_remarks(display, given, digits)

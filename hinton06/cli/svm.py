@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from hinton06.cli import options as shared
-from hinton06.learning import settings_of
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
 from hinton06.recipes import RECIPES
 from hinton06.report import support
@@ -51,7 +50,7 @@ def svm(
         raise click.UsageError("--cases goes with --split a, b or c")
     context = replace(shared.measuring_context(options, []), force=options["force"])
     recipe = RECIPES[options["recipe"] or "tr2006"]
-    settings = settings_of(recipe, "svm", options)
+    settings = recipe.settings_with("svm", options)
     own = None if split == "all" else split
     asked = support.Asked(context.digits.sha256, own, cases or 0, translations, settings)
     table = support.learn(context, asked, save)
