@@ -91,6 +91,17 @@ COMMANDS = (
          "--top-only-epochs", "1", "--batch", "100", "--out", "bp-cg.h5"), "bp-cg.h5",
     ),
     Command(
+        "finetune-bp --dropout --labelled", ("pretrain-a.h5",),
+        ("finetune-bp", "pretrain-a.h5", "--dropout", "--labelled", "50", "--epochs", "6",
+         "--max-epochs", "9", "--valid-every", "2", "--batch", "25", "--out", "bp-dropout.h5"),
+        "bp-dropout.h5",
+    ),
+    Command(
+        "finetune-bp --elastic", ("pretrain-a.h5",),
+        ("finetune-bp", "pretrain-a.h5", "--elastic", "1", "--affine", "0.5", *BACKPROP,
+         "--out", "bp-elastic.h5"), "bp-elastic.h5",
+    ),
+    Command(
         "finetune-cws", ("pretrain-labels-a.h5",),
         ("finetune-cws", "pretrain-labels-a.h5", *WAKESLEEP), "cws-a.h5",
     ),
@@ -114,6 +125,17 @@ COMMANDS = (
         "finetune-ws --no-pretraining", (),
         ("finetune-ws", "--no-pretraining", "--split", "a", "--layers", "12-10-14",
          "--out", "ws-random-a.h5", *WAKESLEEP), "ws-random-a.h5",
+    ),
+    Command(
+        "finetune-pairs", ("pretrain-a.h5",),
+        ("finetune-pairs", "pretrain-a.h5", "pretrain-a.h5", "--features", "12", "--passes", "2",
+         "--epochs", "3", "--batch", "25", "--out", "pairs-a.h5"), "pairs-a.h5",
+    ),
+    Command(
+        "strategies", (),
+        ("strategies", "--recipe", "quick", "--split", "a", "--features", "2-4", "--learned", "2",
+         "--draws", "1", "--estimates", "100", "--taught", "100", "--budget", "20000",
+         "--support-cases", "100", "--out", "strategies.h5"), "strategies.h5",
     ),
 )  # fmt: skip
 
