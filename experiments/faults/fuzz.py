@@ -42,7 +42,7 @@ import numpy as np
 import torture
 
 import hinton06.cli
-from hinton06 import checkpoint, loading, provenance
+from hinton06 import checkpoint, kinds, loading, provenance
 from hinton06.checkpoint import CheckpointError
 
 VERSION_1 = Path(__file__).parents[2] / "tests" / "data" / "version-1"
@@ -526,13 +526,20 @@ class Source:
         return [*command, "--json"] if rng.random() < 0.5 else command
 
 
+HEARD = ("heard", "--cases", "20", "--rounds", "1", "--references", "2", "--dreams", "2",
+         "--dream-rounds", "1")  # fmt: skip
+
+
 def finished(folder: Path, version: int, digits: Path, threads: str) -> list[Source]:
-    """The finished files in a folder."""
+    """The finished files of nets in a folder."""
     sources = []
     for path in sorted(folder.glob("*.h5")):
+        if checkpoint.load(path).kind not in kinds.KINDS:  # measurements, that only their own
+            continue  # command reads, as it does unfinished ones
         found = loading.load(path)
         plain = found.kind.name == "stack" and not found.lineage.labels
         command = ("finetune-bp", *torture.BACKPROP) if plain else ("evaluate",)
+        command = HEARD if found.kind.name == "pairs" else command
         sources.append(Source(path, version, digits, threads, command))
     return sources
 
