@@ -250,6 +250,10 @@ class Study:
         self.rows = [
             {name: float(c[i]) for name, c in columns.items() if c[i] != _NONE} for i in every
         ]
+        for i, row in enumerate(self.rows):
+            place = self._place(i)
+            if place is None or any(row.get(n, _NONE) != v for n, v in place.row().items()):
+                raise ValueError(f"measurement {i + 1} is not the one of these settings")
         self._learner = None
         if "arrays" not in state:
             return

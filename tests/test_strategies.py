@@ -354,6 +354,37 @@ def test_a_study_that_is_damaged_in_a_row_is_refused(measure: Measure, tmp_path:
         measure(path)
 
 
+@pytest.mark.parametrize(
+    ("column", "row"), [("size", 1), ("draw", 3), ("strategy", 20), ("rate", 30), ("part", 38)]
+)
+def test_a_measurement_that_is_not_of_the_settings_is_refused(
+    column: str, row: int, measure: Measure, tmp_path: Path
+) -> None:
+    path = tmp_path / "measured.h5"
+    with pytest.raises(Interrupted):
+        measure(path, at=40)
+    part = path.with_name("measured.h5.part")
+    held = checkpoint.load(part)
+    held.state["rows"][column][row] += 1e6
+    checkpoint.save(part, held)
+    with pytest.raises(checkpoint.CheckpointError, match="cannot be continued"):
+        measure(path)
+
+
+@pytest.mark.parametrize("column", ["size", "strategy", "squared", "valid_errors"])
+def test_a_finished_study_of_other_measurements_is_one_line(
+    column: str, whole: checkpoint.Checkpoint, tiny_digits: Digits
+) -> None:
+    history = {name: array.copy() for name, array in whole.history.items()}
+    if column in ("squared", "valid_errors"):
+        del history[column]
+    else:
+        history[column] += 1e6
+    other = replace(whole, history=history)
+    with pytest.raises(checkpoint.CheckpointError, match=r"measured\.h5: its measurements are not"):
+        report.table(Path("measured.h5"), other, tiny_digits)
+
+
 def test_a_run_whose_numbers_overflow_makes_every_case_an_error(
     measure: Measure, tiny_digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

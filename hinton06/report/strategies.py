@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from hinton06 import records
-from hinton06.checkpoint import Checkpoint, history_rows
+from hinton06.checkpoint import Checkpoint, CheckpointError, history_rows
 from hinton06.mnist import SHA256, Digits
 from hinton06.recipes import StrategySettings
 from hinton06.records import Tree
@@ -78,8 +78,15 @@ _SUPPORT_COLUMNS = (
 
 
 def table(path: Path, file: Checkpoint, digits: Digits) -> Table:
-    """Of a finished file of measurements on these images; its errors as rows, all else beside."""
-    return _table(_document(path, file, digits))
+    """Of a finished file of measurements on these images; its errors as rows, all else beside.
+
+    Raises `CheckpointError` if they are not those of its settings.
+    """
+    try:
+        return _table(_document(path, file, digits))
+    except (ArithmeticError, LookupError, ValueError, TypeError) as error:
+        what = "its measurements are not those of its settings"
+        raise CheckpointError(f"{path}: {what} ({error})") from None
 
 
 def saved(folder: Path) -> Table:
