@@ -139,21 +139,27 @@ class FineTuning(ABC, Generic[Net, Settings]):
             if not self.validates():
                 return row
             valid = score(self._asked(self._valid), self._valid.labels)
-            more = self.more_measured()
-            better = self.better(valid, more)
-            self.valid_costs.append(valid.cost_per_100)
-            self.valid_errors.append(valid.errors)
-            row |= {"valid_cost": valid.cost_per_100, "valid_errors": float(valid.errors)}
-            row |= more
-            if not better:
+            if not self.validated(valid, self.more_measured(), row):
                 return row
         log_probs = self._asked(self._train)
         self.train_measured(log_probs)
-        train = score(log_probs, self._train.labels)
+        self.select(score(log_probs, self._train.labels), row)
+        self.best.copy_from(self.measured)
+        return row
+
+    def validated(self, valid: Score, more: Mapping[str, float], row: dict[str, float]) -> bool:
+        """Take down what validation says of the net, in a history row too; whether it is better."""
+        better = self.better(valid, more)
+        self.valid_costs.append(valid.cost_per_100)
+        self.valid_errors.append(valid.errors)
+        row |= {"valid_cost": valid.cost_per_100, "valid_errors": float(valid.errors), **more}
+        return better
+
+    def select(self, train: Score, row: dict[str, float]) -> None:
+        """Take down how good the net that is kept is in training, in a history row too."""
         self.train_costs.append(train.cost_per_100)
         self.selected = Selected(self.epoch, train)
-        self.best.copy_from(self.measured)
-        return row | {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
+        row |= {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
 
     def _asked(self, cases: Cases) -> Array:
         return type(self).ask(self.measured, cases.images)
@@ -172,20 +178,36 @@ class FineTuning(ABC, Generic[Net, Settings]):
         """The selected net: of the fewest validation errors, or the last one."""
         return self.measured if self._valid is None else self.best
 
-    def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs to go on exactly from here."""
+    def course(self) -> dict[str, Any]:
+        """What the epochs have measured, for `restore_course`."""
         train = self.selected.train
         errors = {"errors": train.errors, "cost_per_100": train.cost_per_100}
         return {
             "epoch": self.epoch,
-            "rng": self._rng.bit_generator.state,
-            "net": self.net.arrays(),
-            "best": self.best.arrays(),
-            "velocity": _velocities(self.momenta),
             "selected": {"epoch": self.selected.epoch} | errors,
             "valid_costs": np.array(self.valid_costs, np.float64),
             "valid_errors": np.array(self.valid_errors, np.int64),
             "train_costs": np.array(self.train_costs, np.float64),
+        }
+
+    def restore_course(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `course`."""
+        chosen, cases = state["selected"], self.selected.train.cases
+        train = Score(cases, int(chosen["errors"]), float(chosen["cost_per_100"]))
+        self.selected = Selected(int(chosen["epoch"]), train)
+        self.valid_costs = [float(x) for x in state["valid_costs"]]
+        self.valid_errors = [int(x) for x in state["valid_errors"]]
+        self.train_costs = [float(x) for x in state.get("train_costs", ())]
+        self.epoch = int(state["epoch"])
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs to go on exactly from here."""
+        return {
+            **self.course(),
+            "rng": self._rng.bit_generator.state,
+            "net": self.net.arrays(),
+            "best": self.best.arrays(),
+            "velocity": _velocities(self.momenta),
             **({"masks": self._masks.bit_generator.state} if self._masks else {}),
             **self.own_state(),
         }
@@ -195,15 +217,8 @@ class FineTuning(ABC, Generic[Net, Settings]):
         for name, mine in (("net", self.net), ("best", self.best)):
             mine.copy_from(mine.from_arrays(state[name]))
         _restore_velocities(self.momenta, state["velocity"])
-        chosen = state["selected"]
-        cost = float(chosen["cost_per_100"])
-        train = Score(len(self._train), int(chosen["errors"]), cost)
-        self.selected = Selected(int(chosen["epoch"]), train)
-        self.valid_costs = [float(x) for x in state["valid_costs"]]
-        self.valid_errors = [int(x) for x in state["valid_errors"]]
-        self.train_costs = [float(x) for x in state.get("train_costs", ())]
         self.restore_own(state)
-        self.epoch = int(state["epoch"])
+        self.restore_course(state)
         self._rng.bit_generator.state = state["rng"]
         if self._masks:
             self._masks.bit_generator.state = state["masks"]

@@ -757,8 +757,8 @@ def test_classifiers_go_on_exactly_from_their_states(place: Place, digits: Digit
         one.best.arrays().items(), other.best.arrays().values(), strict=True
     ):
         np.testing.assert_array_equal(on_host(mine), on_host(theirs), err_msg=name)
-    assert [course.values()["selected"] for course in one.courses] == [
-        course.values()["selected"] for course in other.courses
+    assert [course.course()["selected"] for course in one.courses] == [
+        course.course()["selected"] for course in other.courses
     ]
 
 

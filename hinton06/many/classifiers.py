@@ -34,30 +34,6 @@ class Course(DiscriminativeFineTuning):
         self.selected = Selected(0, Score(n_cases, n_cases, float("inf")))
         self.valid_costs, self.valid_errors, self.train_costs = [], [], []
 
-    def values(self) -> dict[str, Any]:
-        """What a file keeps of it, as `FineTuning.state`."""
-        chosen = self.selected
-        return {
-            "epoch": self.epoch,
-            "selected": {
-                "epoch": chosen.epoch, "errors": chosen.train.errors,
-                "cost_per_100": chosen.train.cost_per_100,
-            },
-            "valid_costs": np.array(self.valid_costs, np.float64),
-            "valid_errors": np.array(self.valid_errors, np.int64),
-            "train_costs": np.array(self.train_costs, np.float64),
-        }  # fmt: skip
-
-    def go_on(self, state: Mapping[str, Any]) -> None:
-        """From `values`."""
-        chosen = state["selected"]
-        cases, cost = self.selected.train.cases, float(chosen["cost_per_100"])
-        self.selected = Selected(int(chosen["epoch"]), Score(cases, int(chosen["errors"]), cost))
-        self.valid_costs = [float(x) for x in state["valid_costs"]]
-        self.valid_errors = [int(x) for x in state["valid_errors"]]
-        self.train_costs = [float(x) for x in state["train_costs"]]
-        self.epoch = int(state["epoch"])
-
 
 @dataclass
 class Nets:
@@ -265,15 +241,12 @@ class Classifiers:
         asked = [net for net, course in enumerate(self.courses) if course.validates()]
         if not asked:
             return []
-        better = []
-        for net, valid in zip(asked, self.valid_scores(self._some(asked), asked), strict=True):
-            course = self.courses[net]
-            if not course.valid_errors or valid.errors < min(course.valid_errors):
-                better.append(net)
-            course.valid_costs.append(valid.cost_per_100)
-            course.valid_errors.append(valid.errors)
-            rows[net] |= {"valid_cost": valid.cost_per_100, "valid_errors": float(valid.errors)}
-        return better
+        found = self.valid_scores(self._some(asked), asked)
+        return [
+            net
+            for net, valid in zip(asked, found, strict=True)
+            if self.courses[net].validated(valid, {}, rows[net])
+        ]
 
     def _measure(self, better: Sequence[int], rows: list[dict[str, float]]) -> None:
         """Some nets on the cases that they learn; they are selected."""
@@ -283,10 +256,7 @@ class Classifiers:
         labels = self._labels[own]
         self.samplers.note_all(better, case_costs(asked, labels))
         for net, train in zip(better, scores(asked, labels), strict=True):
-            course = self.courses[net]
-            course.train_costs.append(train.cost_per_100)
-            course.selected = Selected(course.epoch, train)
-            rows[net] |= {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
+            self.courses[net].select(train, rows[net])
         for mine, theirs in zip(_each(self.best), _each(nets), strict=True):
             mine[chosen] = theirs
 
@@ -349,7 +319,7 @@ class Classifiers:
         masks = self.masks.states() if self.masks else []
         return [
             {name: {n: a[net].copy() for n, a in tree.items()} for name, tree in trees.items()}
-            | {"draws": draws[net], "sampler": samplers[net], **self.courses[net].values()}
+            | {"draws": draws[net], "sampler": samplers[net], **self.courses[net].course()}
             | ({"masks": masks[net]} if masks else {})
             for net in range(self.n_nets)
         ]
@@ -366,7 +336,7 @@ class Classifiers:
         if self.masks:
             self.masks.restore([state["masks"] for state in states])
         for course, state in zip(self.courses, states, strict=True):
-            course.go_on(state)
+            course.restore_course(state)
 
 
 def _each(nets: Nets) -> list[Tensor]:

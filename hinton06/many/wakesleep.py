@@ -17,7 +17,6 @@ from torch.nn.functional import softplus
 from hinton06.dropout import chances
 from hinton06.finetuning import Selected
 from hinton06.hybrid import _SATURATED
-from hinton06.many.classifiers import Course as _Course
 from hinton06.many.classifiers import scores
 from hinton06.many.place import Draws, Place, Updates
 from hinton06.many.rbms import draw_labels, move, one_hot, steps_of
@@ -55,9 +54,6 @@ class Course(GenerativeFineTuning):
         self._schedule_done = schedule_done
         self.selected = Selected(0, Score(n_cases, n_cases, float("inf")))
         self.valid_costs, self.valid_errors, self.train_costs = [], [], []
-
-    values: Any = _Course.values
-    go_on: Any = _Course.go_on
 
     @property
     def place(self) -> int:
@@ -531,7 +527,7 @@ class GenerativeNets:
     def _validate(self, rows: list[dict[str, float]]) -> list[int]:
         """What validation says; the nets that never made so few errors."""
         assert self._valid is not None
-        found, better = self.valid_scores(self.measured, range(self.n_nets)), []
+        found = self.valid_scores(self.measured, range(self.n_nets))
         own = self.samplers.all_rows
         n = min(self._valid.shape[1], own.shape[1])
         valid, train = (
@@ -540,16 +536,12 @@ class GenerativeNets:
             )
             for some in (self._valid[:, :n], own[:, :n])
         )
-        for net, (course, score) in enumerate(zip(self.courses, found, strict=True)):
-            if not course.valid_errors or score.errors < min(course.valid_errors):
-                better.append(net)
-            course.valid_costs.append(score.cost_per_100)
-            course.valid_errors.append(score.errors)
-            rows[net] |= {
-                "valid_cost": score.cost_per_100, "valid_errors": float(score.errors),
-                "free_energy_gap": valid[net] - train[net],
-            }  # fmt: skip
-        return better
+        gaps = [{"free_energy_gap": a - b} for a, b in zip(valid, train, strict=True)]
+        return [
+            net
+            for net, course in enumerate(self.courses)
+            if course.validated(found[net], gaps[net], rows[net])
+        ]
 
     def _measure(self, better: Sequence[int], rows: list[dict[str, float]]) -> None:
         """Some nets on the cases that they learn; they are selected."""
@@ -557,10 +549,7 @@ class GenerativeNets:
         nets, own = _chosen(self.measured, chosen), self.samplers.all_rows[chosen]
         found = scores(self._log_probs(nets, own), self._labels[own])
         for net, train in zip(better, found, strict=True):
-            course = self.courses[net]
-            course.train_costs.append(train.cost_per_100)
-            course.selected = Selected(course.epoch, train)
-            rows[net] |= {"train_cost": train.cost_per_100, "train_errors": float(train.errors)}
+            self.courses[net].select(train, rows[net])
         for name, array in nets.items():
             self.best[name][chosen] = array
 
@@ -619,7 +608,7 @@ class GenerativeNets:
         masks = self._masks.states() if self._masks else []
         states = []
         for net, course in enumerate(self.courses):
-            state = course.values() | {"draws": draws[net], "sampler": samplers[net]}
+            state = course.course() | {"draws": draws[net], "sampler": samplers[net]}
             state |= {"net": nets[net], "best": best[net], "chains": chains[net].copy()}
             state["velocity"] = {"generative": generative[net]}
             if self.label_gradients:
@@ -648,7 +637,7 @@ class GenerativeNets:
         if self._masks:
             self._masks.restore([state["masks"] for state in states])
         for course, state in zip(self.courses, states, strict=True):
-            course.go_on(state)
+            course.restore_course(state)
 
     def _take(self, mine: Arrays, trees: Sequence[Mapping[str, Any]]) -> None:
         for name, array in mine.items():
