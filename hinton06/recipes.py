@@ -934,10 +934,12 @@ _TR2006 = Recipe(
             "backprop.extension_epochs": (10, ASSUMED),
         },
         "few labels and dropout": {
+            "backprop.pixel_dropout": (0.5, BEYOND),
             "backprop.epochs": (1000, ASSUMED),
             "backprop.max_epochs": (2000, ASSUMED),
         },
         "some labels and dropout": {
+            "backprop.pixel_dropout": (0.3, ASSUMED),
             "backprop.epochs": (200, ASSUMED),
             "backprop.max_epochs": (1000, ASSUMED),
         },
