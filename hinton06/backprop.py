@@ -140,17 +140,23 @@ class CaseSampler:
         self.easy[rows] = costs < self._settings.easy_cost
 
 
-def should_stop(valid_costs: Sequence[float], valid_errors: Sequence[int], patience: int) -> bool:
+def should_stop(
+    valid_costs: Sequence[float],
+    valid_errors: Sequence[int],
+    patience: int,
+    epochs: Sequence[int] | None = None,
+) -> bool:
     """Whether, after the last of these measurements, both of the chapter's conditions are met.
 
     On the validation set "the learning must have already gone past the minimum of the
     cross-entropy", and of errors "the minimum value observed so far should have occurred at least
-    10 epochs ago", here `patience` measurements.
+    10 epochs ago", here `patience`. They were made after these `epochs`, or after each.
     """
     if not valid_costs:
         return False
-    last = len(valid_costs) - 1
-    return bool(np.argmin(valid_costs) < last and last - np.argmin(valid_errors) >= patience)
+    last, fewest = len(valid_costs) - 1, int(np.argmin(valid_errors))
+    waited = last - fewest if epochs is None else epochs[last] - epochs[fewest]
+    return bool(np.argmin(valid_costs) < last and waited >= patience)
 
 
 class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
@@ -182,9 +188,13 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         self._case_work = 3.0 * sum(w.size for w in net.weights)  # multiply-adds
 
     def validates(self) -> bool:
-        """Every `valid_every` epochs, and where the cap ends learning."""
-        every, most = self.settings.valid_every, self.settings.max_epochs
-        return self.epoch % every == 0 or self.epoch >= most
+        """Every `valid_every` epochs, where the rate has fallen, and where the cap ends it all."""
+        return self._validates_after(self.epoch)
+
+    def _validates_after(self, epoch: int) -> bool:
+        settings = self.settings
+        ends = (settings.epochs, settings.max_epochs)
+        return epoch % settings.valid_every == 0 or epoch in ends
 
     def rule_met(self) -> str | None:
         """The stopping rule that is met, in words, or None."""
@@ -197,8 +207,10 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
             return f"training cost down to {self._target:.4g} per 100" if met else None
         patience = self.settings.patience
         waited = f"no fewer validation errors for {counted(patience, 'epoch')}"
-        measured = math.ceil(patience / self.settings.valid_every)
-        met = should_stop(self.valid_costs, self.valid_errors, measured)
+        if not self.validates():
+            return None
+        measured = [n for n in range(1, self.epoch + 1) if self._validates_after(n)]
+        met = should_stop(self.valid_costs, self.valid_errors, patience, measured)
         return f"past the minimum of the validation cost, and {waited}" if met else None
 
     def cap(self) -> tuple[int, str]:

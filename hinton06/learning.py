@@ -268,10 +268,14 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         for name in ("bp_weight", "search_bp_weight", "bp_weights"):
             if name in run.given:
                 raise TypeError(f"an extension goes on with its net's coefficient: no {name}")
-        settings = run.settings(**_told(mixed=file.outcome.bp_weight > 0))
+        mixed = file.outcome.bp_weight > 0
+        for name in ("bp_rate", "bp_momentum"):
+            if name in run.given and not mixed:
+                raise TypeError(f"an extension goes on with its net's coefficient, 0: no {name}")
+        settings = run.settings(**_told(mixed=mixed))
         call: Callable[..., Result] = experiments.extend_generative
     else:
-        run = _Run.of("backprop", distorted_as(file, options), [start])
+        run = _Run.of("backprop", {**options, **distorted_as(file, options)}, [start])
         settings, call = run.settings(), experiments.extend
         _check_rate(run)
     return run.make(call, out, _path(start), settings, run.recipe.name, run.common["seed"])

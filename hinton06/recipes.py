@@ -176,7 +176,12 @@ def check_given(settings: Settings, given: Iterable[str], under: Iterable[str] =
             others = wanted.split("|")
             if not any(map(holds, others)):
                 own = [other for other in others if other.partition("=")[0] in values]
-                raise GoesWithError(item.name, own)
+                raise GoesWithError(item.name, [_in_words(o, values.get(o, "")) for o in own])
+
+
+def _in_words(wanted: str, value: Any) -> str:
+    """What a setting goes with: ``dropout``, ``optimiser=cg``, ``sparsity_cost above 0``."""
+    return wanted if isinstance(value, (str, bool)) else f"{wanted} above 0"
 
 
 def _fields(settings: Settings) -> tuple[dataclasses.Field[Any], ...]:
@@ -298,7 +303,7 @@ class BackpropSettings(_Checked):
     )
     top_only_epochs: int = _setting("First epochs that change only the softmax.", 0, 1_000_000)
     importance_sampling: bool = _setting("Select easy cases rarely, weighted up.", goes=_STEPS)
-    easy_cost: float = _setting("A case with a lower cost, in nats, is easy.", 0, 1000, goes=_EASY)
+    easy_cost: float = _setting("A case with a lower cost, in nats, is easy.", 0, 1000)
     easy_probability: float = _setting(
         "Chance that a sweep selects an easy case.", 1e-6, 1, goes=_EASY
     )
@@ -656,20 +661,6 @@ class Recipe:
         for part, condition in places:
             made.settings(part, (condition,))
         return made
-
-    def check_says_something(self, key: str) -> None:
-        """GoesWithError if ``"pretrain.rate"`` or the like does not, under any condition."""
-        part, name = key.split(".")
-        refused = []
-        always = ("dropout",) if self.values.get(f"{part}.dropout", (False,))[0] else ()
-        for condition in ("", *self.variants):
-            under = (condition, *always)
-            try:
-                check_given(self.settings(part, under), (name,), under)
-            except GoesWithError as error:
-                refused.append(error)
-        if len(refused) > len(self.variants):
-            raise refused[0]
 
     def _with_dropout(self, key: str) -> list[str]:
         """The conditions that bring dropout by themselves to a setting that goes with it alone."""

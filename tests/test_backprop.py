@@ -422,6 +422,26 @@ def test_validation_cases_are_measured_every_few_epochs_and_patience_still_is_in
     assert [n for n, row in enumerate(rows, 1) if "train_cost" in row] == [2, 4]
 
 
+def test_a_cap_between_two_measurements_is_no_rule_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifteen epochs without fewer errors are not the twenty that patience asks."""
+    script_validation(monkeypatch, costs=[9, 10, 11], errors=[3, 4, 5])
+    learner = tuning(patience=20, valid_every=10, max_epochs=25)
+    _, rows = run_until_finished(learner)
+    assert [n for n, row in enumerate(rows, 1) if "valid_errors" in row] == [10, 20, 25]
+    assert learner.finished() == "stopped by the cap of 25 epochs"
+    assert learner.capped
+
+
+def test_the_end_of_a_schedule_is_measured_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    script_validation(monkeypatch, costs=[9, 10, 11], errors=[3, 4, 5])
+    rates = settings(dropout=True, epochs=7, patience=2, valid_every=5)
+    net, rng, masks = random_net(dtype=np.float32), *map(np.random.default_rng, (1, 2))
+    learner = DiscriminativeFineTuning(net, TRAIN, rates, rng, VALID, masks=masks)
+    _, rows = run_until_finished(learner)
+    assert [n for n, row in enumerate(rows, 1) if "valid_errors" in row] == [5, 7]
+    assert "no fewer validation errors for 2 epochs" in str(learner.finished())
+
+
 def test_learning_itself_is_the_same_however_rarely_the_validation_cases_are_measured() -> None:
     often = tuning(patience=100, max_epochs=7, importance_sampling=False)
     rarely = tuning(patience=100, max_epochs=7, importance_sampling=False, valid_every=3)

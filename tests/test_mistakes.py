@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import socket
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from hinton06.checkpoint import CheckpointError
 from hinton06.cli import main
 from hinton06.files import check_replaceable
 from hinton06.loading import load
+from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases
 from hinton06.report import curves, support
 from hinton06.report.files import ReportError, save
@@ -52,14 +54,14 @@ IDLE = [
     (("finetune-bp", "pretrain-a", "--line-searches", "4"), "--optimiser cg"),
     (("finetune-bp", "pretrain-a", "--optimiser", "cg", "--rate", "0.1"), "--optimiser momentum"),
     (("finetune-bp", "pretrain-a", "--optimiser", "cg", "--decay", "0.1"), "--optimiser momentum"),
-    (("finetune-bp", "pretrain-a", "--no-importance-sampling", "--easy-cost", "1"),
+    (("finetune-bp", "pretrain-a", "--no-importance-sampling", "--easy-probability", "1"),
      "--importance-sampling"),
     (("finetune-bp", "pretrain-a", "--dropout", "--easy-probability", "1"),
      "--importance-sampling"),
     (("finetune-bp", "pretrain-a", "--smoothing", "3"), "--elastic"),
     (("finetune-bp", "pretrain-a", "--max-norm", "3"), "--dropout"),
     (("finetune-cws", "pretrain-labels-a", "--bp-rate", "1"),
-     "--bp-weight or --search-bp-weight"),
+     "--bp-weight above 0 or --search-bp-weight"),
     (("finetune-cws", "pretrain-labels-a", "--bp-weights", "0.1,0.2"), "--search-bp-weight"),
     (("finetune-cws", "pretrain-labels-a", "--search-bp-weight", "--bp-weight", "0.1"),
      "--no-search-bp-weight"),
@@ -68,7 +70,7 @@ IDLE = [
     (("finetune-cws", "pretrain-labels-a", "--generative", "pretraining", "--gibbs", "3"),
      "--generative wake-sleep"),
     (("finetune-cws", "pretrain-labels-a", "--recon-states", "all"), "--generative pretraining"),
-    (("pretrain", "--split", "a", "--sparsity-target", "0.2"), "--sparsity-cost"),
+    (("pretrain", "--split", "a", "--sparsity-target", "0.2"), "--sparsity-cost above 0"),
     (("pretrain", "--split", "a", "--early-epochs", "0", "--early-momentum", "0.2"),
      "--early-epochs"),
     (("pretrain", "--split", "a", "--passes", "3", "--updates", "5"), "--updates 0"),
@@ -76,8 +78,12 @@ IDLE = [
     (("finetune-pairs", "pretrain-a", "pretrain-a", "--epochs", "0", "--gibbs", "3"), "--epochs"),
     (("strategies", "--taught", "0", "--taught-rate", "1"), "--taught"),
     (("replicate", "--seeds", "0", "--set", "backprop.line_searches=4"), "optimiser=cg"),
-    (("replicate", "--seeds", "0", "--recipe", "dropout", "--set", "backprop.easy_cost=4"),
+    (("replicate", "--seeds", "0", "--recipe", "dropout", "--set", "backprop.easy_probability=1"),
      "importance_sampling"),
+    (("replicate", "--seeds", "0", "--set", "pretrain.sparsity_target=0.2"),
+     "sparsity_cost above 0"),
+    (("replicate", "--seeds", "0", "--each", "cws", "--set", "wakesleep.bp_rate=0.2"),
+     "bp_weight above 0 or search_bp_weight"),
 ]  # fmt: skip
 
 
@@ -93,6 +99,33 @@ def test_a_setting_that_says_nothing_by_the_others_is_a_mistake(
     assert other in result.stderr.partition("goes with")[2]
     assert result.stderr.count("Error:") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_part_of_a_recipe_that_nothing_learned_asks_is_a_mistake() -> None:
+    for each, name in (("cws", "backprop.rate=1"), ("nets", "wakesleep.rate=1")):
+        result = run("replicate", "--seeds", "0", "--each", each, "--set", name)
+        part = name.partition(".")[0]
+        fails_in_one_line(result, 2, f"--set: {part} says nothing with --each {each}")
+
+
+def test_what_is_learned_together_can_be_set() -> None:
+    replicate = importlib.import_module("hinton06.cli.replicate")
+    for each, changes in (
+        ("hybrid", {"wakesleep.bp_weights": (0.5, 0.9), "wakesleep.bp_rate": 0.5}),
+        ("cws", {"wakesleep.persistent_rounds": 3, "pretrain.initial_sd": 0.02}),
+        ("nets", {"pretrain.sparsity_target": 0.2, "pretrain.sparsity_cost": 0.1}),
+        ("labelled", {"backprop.valid_every": 5, "backprop.patience": 50}),
+        ("translated", {"backprop.dropout": True, "backprop.max_norm": 3.0}),
+    ):
+        replicate._check_used(RECIPES["tr2006"].with_values(changes), changes, each)
+
+
+def test_an_extension_without_mixed_gradients_has_no_rate_of_backpropagation() -> None:
+    result = run("finetune-cws", "--extend", OLD / "cws-a.h5", "--bp-rate", "0.5",
+                 "--data", OLD / "digits")  # fmt: skip
+    fails_in_one_line(result, 2, "the net's own coefficient, which is 0, without --bp-rate")
+    with pytest.raises(TypeError, match="0: no bp_rate"):
+        hinton06.extend(OLD / "cws-a.h5", "more.h5", bp_rate=0.5)
 
 
 def test_an_extension_of_mixed_gradients_has_a_rate_of_backpropagation(tmp_path: Path) -> None:

@@ -385,6 +385,16 @@ def test_a_finished_study_of_other_measurements_is_one_line(
         report.table(Path("measured.h5"), other, tiny_digits)
 
 
+@pytest.mark.parametrize("column", ["activities", "n_weights", "calculus"])
+def test_measurements_of_no_finite_number_are_one_line(
+    column: str, whole: checkpoint.Checkpoint, tiny_digits: Digits
+) -> None:
+    history = {name: array.copy() for name, array in whole.history.items()}
+    history[column][:] = -1
+    with pytest.raises(checkpoint.CheckpointError, match=r"measured\.h5: its measurements are not"):
+        report.table(Path("measured.h5"), replace(whole, history=history), tiny_digits)
+
+
 def test_a_run_whose_numbers_overflow_makes_every_case_an_error(
     measure: Measure, tiny_digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

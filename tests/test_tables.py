@@ -517,6 +517,14 @@ def test_two_files_for_one_line_are_named_and_left_out_beside_the_others(tmp_pat
         assert any(row.get("test_errors") is not None for row in shown), command
 
 
+def test_two_files_are_named_where_nothing_else_is_left_to_compare(tmp_path: Path) -> None:
+    for name, copy in (("bp-translated-a.h5", "one.h5"), ("bp-translated-a.h5", "two.h5"),
+                       ("bp-a-extended.h5", "bp-a-extended.h5")):  # fmt: skip
+        shutil.copy(OLD / name, tmp_path / copy)
+    why = "one.h5 and two.h5 are for one line, left out"
+    fails_in_one_line(run("baselines", tmp_path), 1, why)
+
+
 def test_of_three_files_for_one_line_none_has_it(tmp_path: Path) -> None:
     for copy in ("one.h5", "two.h5", "three.h5"):
         shutil.copy(OLD / "bp-a.h5", tmp_path / copy)

@@ -45,6 +45,10 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
     setup = options.training_setup(given, [path])
     assert setup.start is not None
     mixed = extended is not None and setup.start.outcome.bp_weight > 0
+    for word in ("bp-rate", "bp-momentum") if extended and not mixed else ():
+        if given[word.replace("-", "_")] is not None:
+            own = "--extend goes on with the net's own coefficient"
+            raise click.UsageError(f"{own}, which is 0, without --{word}")
     settings = setup.settings("wakesleep", given, mixed=mixed)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     if extended:

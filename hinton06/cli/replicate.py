@@ -12,7 +12,7 @@ from hinton06 import loading, many, native
 from hinton06.cli import options
 from hinton06.cli.display import Display, duration
 from hinton06.loading import Context
-from hinton06.recipes import RECIPES
+from hinton06.recipes import RECIPES, GoesWithError, Recipe, check_given, conditions, implied
 from hinton06.records import Tree
 
 _EACH = {
@@ -21,6 +21,18 @@ _EACH = {
 }  # fmt: skip
 _PIXELS = 2
 """Of translations, as in the chapter and in ``make translated``."""
+_LEARNS = {
+    "nets": ("pretrain", "backprop"), "translated": ("pretrain", "backprop"),
+    "labelled": ("pretrain", "backprop"), "cws": ("pretrain", "wakesleep"),
+    "hybrid": ("pretrain", "wakesleep"),
+}  # fmt: skip
+"""The parts of a recipe that each of these asks."""
+_KNOWN: dict[str, tuple[dict[str, Any], ...]] = {
+    "nets": ({},), "translated": ({"translations": _PIXELS},),
+    "labelled": ({}, {"labelled": 100}, {"labelled": 10_000}),
+    "cws": ({}, {"labels": True}), "hybrid": ({}, {"labels": True}),
+}  # fmt: skip
+"""What is known of the files of each, as `conditions` takes it."""
 
 
 @click.command()
@@ -85,8 +97,7 @@ def replicate(
     context = Context(digits, display, threads or native.usable_threads(), force)
     try:
         used = RECIPES[recipe].with_values(dict(changes))
-        for name, _ in changes:
-            used.check_says_something(name)
+        _check_used(used, dict(changes), each)
     except ValueError as error:
         raise click.UsageError(f"--set: {error}") from None
     parts = {
@@ -107,3 +118,30 @@ def replicate(
     for found in made.values():
         click.echo(f"{found[0].path.parent}: {len(found)} files of {_EACH[each]}")
     click.echo(f"finished in {duration(took)}; hinton06 replicas {out}/seed-* tabulates them")
+
+
+def _check_used(recipe: Recipe, changes: dict[str, Any], each: str) -> None:
+    """ValueError for a value that says nothing in any file of what is learned."""
+    for key in changes:
+        part, _, name = key.partition(".")
+        if part not in _LEARNS[each]:
+            raise ValueError(f"{part} says nothing with --each {each}")
+        given: list[dict[str, Any]] = [{}]
+        given += [{"search_bp_weight": True}] if (part, each) == ("wakesleep", "hybrid") else []
+        refused = [
+            error
+            for known in _KNOWN[each]
+            for own in given
+            for error in _refusals(recipe.settings_with(part, own, **known), name, known)
+        ]
+        if len(refused) == len(_KNOWN[each]) * len(given):
+            raise refused[0]
+
+
+def _refusals(settings: Any, name: str, known: dict[str, Any]) -> list[GoesWithError]:
+    """Why a setting says nothing by the others, if it does not."""
+    try:
+        check_given(settings, [name], conditions(**known, **implied(settings)))
+    except GoesWithError as error:
+        return [error]
+    return []

@@ -12,9 +12,11 @@ from hinton06.recipes import counted, show_value
 from hinton06.records import Tree
 from hinton06.report import support, table1
 from hinton06.report.files import (
+    SEVERAL,
     Folder,
     NoRunsError,
     Note,
+    ReportError,
     Selection,
     capped_notes,
     conditions,
@@ -66,6 +68,9 @@ def table(folder: Path) -> Table:
             raise
         nets = []
     if not machines and not any(_is_more(file) for _, file in nets):
+        for note in notes:
+            if note.kind == SEVERAL:
+                raise ReportError(f"{folder}: {note}")
         raise NoRunsError(f"{folder}: there are no {_HOLDS} in it")
     return Table(
         _COLUMNS, [*map(_machine_row, machines), *(row for row, _ in nets)], name="baselines",

@@ -40,6 +40,10 @@ _PICTURES = (".png", ".svg", ".gif")
 T = TypeVar("T")
 
 
+SEVERAL = "left out, several for one line"
+"""The kind of note that files leave which could all be one line of a table."""
+
+
 class ReportError(Exception):
     """A report that cannot be made; the message is one line."""
 
@@ -212,7 +216,7 @@ def _refused(files: Sequence[RunFile]) -> Note:
     """That these are for one line, which has none of them."""
     names = sorted(file.path.name for file in files)
     listed = f"{', '.join(names[:-1])} and {names[-1]}"
-    return Note(f"{listed} are for one line, left out", "left out, several for one line", listed)
+    return Note(f"{listed} are for one line, left out", SEVERAL, listed)
 
 
 def made_with(*made: RunFile) -> str | None:

@@ -83,7 +83,10 @@ def table(path: Path, file: Checkpoint, digits: Digits) -> Table:
     Raises `CheckpointError` if they are not those of its settings.
     """
     try:
-        return _table(_document(path, file, digits))
+        with np.errstate(invalid="raise", divide="ignore"):
+            made = _table(_document(path, file, digits))
+        made.json()  # all numbers are finite
+        return made
     except (ArithmeticError, LookupError, ValueError, TypeError) as error:
         what = "its measurements are not those of its settings"
         raise CheckpointError(f"{path}: {what} ({error})") from None
