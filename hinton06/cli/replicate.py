@@ -86,6 +86,11 @@ def replicate(
     labels, the twelve files of `make cws` or the eighteen of `make hybrid` in a folder for each
     seed, for `hinton06 replicas`. Takes PyTorch: pip install 'hinton06[gpu]'.
     """
+    try:
+        used = RECIPES[recipe].with_values(dict(changes))
+        _check_used(used, dict(changes), each)
+    except ValueError as error:
+        raise click.UsageError(f"--set: {error}") from None
     many.check_installed()
     from hinton06.many import generative, replicas  # noqa: PLC0415  # PyTorch is optional
     from hinton06.many.place import Place  # noqa: PLC0415
@@ -95,11 +100,6 @@ def replicate(
     digits = loading.digits_of([], data["data_dir"], data["transposed"])
     options.say_remarks(display, data, digits)
     context = Context(digits, display, threads or native.usable_threads(), force)
-    try:
-        used = RECIPES[recipe].with_values(dict(changes))
-        _check_used(used, dict(changes), each)
-    except ValueError as error:
-        raise click.UsageError(f"--set: {error}") from None
     parts = {
         "nets": replicas.NETS, "translated": replicas.TRANSLATED,
         "labelled": replicas.labelled(used), "cws": generative.CWS, "hybrid": generative.HYBRID,
