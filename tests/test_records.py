@@ -294,6 +294,16 @@ def test_the_replicas_are_the_tables_of_their_seeds(seed: int) -> None:
                 assert float(recorded[name][f"seed_{seed}"]) == float(row[measure])
 
 
+def processor_minutes(folder: str, net: str = "") -> list[float]:
+    """Of each file of a folder of runs whose name without the split's is `net`; of all of them."""
+    return [
+        float(line["processor_minutes"])
+        for line in lines("table1", "times.csv")
+        if line["file"].startswith(f"{folder}/")
+        and (not net or re.sub("-[abc]", "", Path(line["file"]).stem) == net)
+    ]
+
+
 def test_what_is_read_from_five_seeds() -> None:
     recorded = replicas()
     seeds = {name: [float(row[f"seed_{s}"]) for s in range(5)] for name, row in recorded.items()}
@@ -314,8 +324,7 @@ def test_what_is_read_from_five_seeds() -> None:
     valid = replicas("valid_errors")
     sums = [sum(float(valid[f"{n}, 50,000"][f"seed_{s}"]) for n in NETS) for s in range(5)]
     minutes = [
-        json.loads(read("table1", *folder, "table1.json"))["cpu_seconds_of_all_files"] / 60
-        for folder in ([], *([f"seed-{seed}"] for seed in range(1, 5)))
+        sum(processor_minutes(f"table1-seed{seed}" if seed else "table1")) for seed in range(5)
     ]
     says(
         "table1",
@@ -357,14 +366,11 @@ def test_conjugate_gradient_beside_momentum() -> None:
 
 
 def test_times_of_conjugate_gradient() -> None:
-    def minutes(kind: str, *folder: str) -> list[float]:
-        files = json.loads(read("table1", *folder, "table1.json"))["files"]
-        used = [f["provenance"]["cpu_seconds"] / 60 for f in files if f["net"].startswith(kind)]
-        assert len(used) == len(NETS)
-        return used
-
-    slow, slow_on = (minutes(kind, "conjugate-gradient") for kind in ("validated", "extended"))
-    fast, fast_on = (minutes(kind) for kind in ("validated", "extended"))
+    (slow, slow_on), (fast, fast_on) = (
+        [processor_minutes(folder, net) for net in ("bp", "bp-extended")]
+        for folder in ("conjugate-gradient", "table1")
+    )
+    assert [len(each) for each in (slow, slow_on, fast, fast_on)] == [len(NETS)] * 4
     ratios = [a / b for a, b in zip(slow, fast, strict=True)]
     says(
         "table1",
@@ -678,14 +684,15 @@ def test_translated_images() -> None:
         assert row["mean"] == f"{float(recorded[name, 'mean']['test_percent']):.2f} %"
         printed = recorded[name, "mean"]["printed_test_percent"]
         assert row["printed"] == (printed and f"{printed} %")
-    files = json.loads(read("translated", "translated.json"))["files"]
-    used = {file["file"]: f"{file['provenance']['seconds'] / 60:.0f}" for file in files}
-    stacks = runs("trials.csv", "translated/pretrain-translated-?")
+    used = {
+        line["file"]: f"{float(line['minutes']):.0f}" for line in lines("translated", "times.csv")
+    }
     made, tuned, on = (
-        [f"{float(stack['minutes']):.0f}" for stack in stacks],
-        [used[f"bp-translated-{net}.h5"] for net in "abc"],
-        [used[f"bp-translated-{net}-extended.h5"] for net in "abc"],
-    )
+        [used[f"{kind}translated-{net}.h5"] for net in ends]
+        for kind, ends in (
+            ("pretrain-", "abc"), ("bp-", "abc"), ("bp-", [f"{net}-extended" for net in "abc"])
+        )
+    )  # fmt: skip
     errors = [int(recorded["translated images, 60,000", net]["test_errors"]) for net in "abc"]
     epochs = [
         recorded[f"translated images, {cases}", net]["epochs"].rpartition("+")[2]
