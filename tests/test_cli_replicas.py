@@ -588,7 +588,7 @@ def test_each_table_that_the_folders_allow_is_printed_and_saved(
     assert titles == [f"{table.title} over 2 seeds" for table in TABLES.values()]
     names = ["replicas", *(f"replicas-{name}" for name in list(TABLES)[1:])]
     assert {path.name for path in out.iterdir()} == {
-        f"{name}.{suffix}" for name in names for suffix in ("md", "csv", "json")
+        f"{name}.{suffix}" for name in names for suffix in ("md", "csv", "json", "png")
     }
     # Documents for programs hold one table.
     for form in ("csv", "json"):

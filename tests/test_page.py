@@ -368,7 +368,8 @@ def test_several_folders_have_a_table_each_and_one_of_all_seeds(
     found = made(*folders, tmp_path / "one", progress=progress)
     titles = [text for _, text in found.headings]
     assert [t for t in titles if "Table 1" in t] == [
-        f"Table 1, {folders[0]}", f"Table 1, {folders[1]}", "Table 1 over several seeds"
+        f"Table 1, {folders[0]}", f"Table 1, {folders[1]}", "Table 1 over several seeds",
+        "Table 1, seed by seed",
     ]  # fmt: skip
     rows = next(rows for rows in found.tables.values() if "at or below" in rows[0])
     assert [row[-1] for row in rows[1:]] == ["2 6", "1 5", "3 7"]

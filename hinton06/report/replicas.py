@@ -252,10 +252,11 @@ def _table(table: Replicated, every: Sequence[_Replica], seeds: Mapping[Path, in
         if measure in row
     ]
     shown = [row for row in rows if row["shown"]]
+    name = "replicas" if table is table1.REPLICATED else f"replicas-{table.name}"
     return Table(
         _columns(table),
         shown,
-        name="replicas" if table is table1.REPLICATED else f"replicas-{table.name}",
+        name=name,
         title=f"{table.title} over {counted(len(by_seed), 'seed')}",
         legend=[_legend(table, _seeds(by_seed))],
         notes=[
@@ -267,9 +268,36 @@ def _table(table: Replicated, every: Sequence[_Replica], seeds: Mapping[Path, in
         records=records,
         json_rows=values,
         extra={"table": table.name, "sha256_by_seed": digests, "made": _made_by(by_seed)},
+        beside={f"{name}.png": lambda: _spread(table, shown)} if len(by_seed) > 1 else {},
+        figures=[(f"{table.title}, seed by seed", f"{name}.png", _SPREAD)]
+        if len(by_seed) > 1
+        else [],
         sources=[row["files"] for row in shown],
         further=_distributions(table, shown),
     )
+
+
+_SPREAD = (
+    "Test errors of every seed as dots, their mean with its 95 % interval, and the printed numbers."
+)
+
+
+def _spread(table: Replicated, rows: Sequence[Row]) -> bytes:
+    """The picture of the rows that have test errors, as a PNG file."""
+    from hinton06.report import spread  # noqa: PLC0415  # Matplotlib is slow to import
+
+    test, measured = table.shown[1], [row for row in rows if table.shown[1] in row]
+    found = [
+        spread.Spread(
+            ", ".join(filter(None, (column.text(row) for column in table.columns))),
+            list(row[test]["by_seed"].values()),
+            row[test]["mean_95_interval"],
+            row[test].get(table.whose or "printed"),
+        )
+        for row in measured
+    ]
+    measure = "test errors" if _counts(table) else "test errors (%)"
+    return spread.drawn(found, measure, _printed(table) if table.whose else "printed")
 
 
 def _made_by(by_seed: Mapping[int, _Replica]) -> list[Tree]:
