@@ -250,6 +250,10 @@ def numbers() -> dict[str, tuple[str, str]]:
             "not in the chapter",
             f"{beyond['dropout, 60,000, mean']}, {beyond['dropout, 60,000, product']} %",
         ),
+        "dropout with 1,000 labels": (
+            "not in the chapter",
+            f"{beyond['dropout, 1,000 labels, mean']} %",
+        ),
         "features that rarely turn on": ('"can be eliminated"', f"{of_first} of 500"),
     }
 

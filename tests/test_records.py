@@ -1242,6 +1242,10 @@ def test_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
         (("beyond", "replicas-dropout.json"), plain),
         (("beyond", "mixed", "replicas-dropout.json"), half),
         (("replicas", "replicas-generative.json"), half),
+        (
+            ("beyond", "labels", "replicas-dropout.json"),
+            "hinton06 finetune-bp --dropout --labelled",
+        ),
     ):
         found += record.rows(json.loads(read(*table_of))["rows"], made_by)
     assert document["rows"] == found
@@ -1300,11 +1304,22 @@ def test_dropout_with_few_labels() -> None:
     }
     assert f"{pixels}, 0.2" in chances
     assert min(sums, key=lambda name: sums[name]) == f"{pixels}-0.2"
-    means = [
-        sum(int(run["test_errors"]) for run in runs("few-labels.csv", f"few-{name}/bp-?")) / 300
-        for name in (f"{pixels}-0.2", f"{pixels}-0.2-seed1")
-    ]
-    says("beyond", f"make {means[0]:.2f} and {means[1]:.2f} % of test errors")
+    found = {row["name"]: row for row in json.loads(read("beyond", "beyond.json"))["rows"]}
+    few, fewest_labels = (found[f"dropout, {n} labels, mean"] for n in ("1,000", "100"))
+    assert len(few["seeds"]) == len(NETS) == 3
+    plain = {
+        line["labelled"]: float(line["test_percent"])
+        for line in lines("unlabelled", "unlabelled.csv")
+        if line["pretrained_on"] == "all images" and line["fewest_validation_errors"] == "True"
+    }
+    says(
+        "beyond",
+        f"has {few['mean']:.2f} % of test errors with 1,000 labels",
+        f"without dropout have [{plain['1000']:.2f} %]",
+        f"({fewest_labels['mean']:.1f} %, without {plain['100']:.1f} %)",
+    )
+    assert few["mean"] + few["interval"] < plain["1000"]
+    assert abs(fewest_labels["mean"] - plain["100"]) < fewest_labels["interval"]  # "gains nothing"
 
 
 def test_the_overview() -> None:
