@@ -199,7 +199,7 @@ def numbers() -> dict[str, tuple[str, str]]:
         "conjugate gradient": (
             '"similar results"',
             f"{products('table1/conjugate-gradient/table1')}, with momentum "
-            f"{products('table1/table1')}",
+            f"{products('table1/conjugate-gradient/momentum')}",
         ),
         "12 translations of each image": (average["printed"], average["test"]),
         "what the chapter compares with": compared(

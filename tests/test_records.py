@@ -366,8 +366,9 @@ def test_shocks_of_the_extensions() -> None:
 
 def test_conjugate_gradient_beside_momentum() -> None:
     rows = table("conjugate gradient", "table1", "README.md")
-    for column, folder in enumerate((["table1"], ["table1", "conjugate-gradient"]), 1):
-        measured = [row for row in lines(*folder, "table1.csv") if row["source"] == "measured"]
+    for column, name in enumerate(("momentum", "table1"), 1):
+        record = lines("table1", "conjugate-gradient", f"{name}.csv")
+        measured = [row for row in record if row["source"] == "measured"]
         products = [row["test_errors"] for row in measured if row["network"] == "Combined"]
         for row, (cases, measure, product) in zip(
             rows,
