@@ -47,6 +47,9 @@ _MAX_TEXT = 1 << 16
 _SEAL = b"hinton06 sha256\0"
 _SEAL_SIZE = len(_SEAL) + 32
 
+# Of an HDF5 file whose superblock is of version 0, as is this format's: its start, and its flags.
+_HDF5_0, _FLAGS, _OPEN = b"\x89HDF\r\n\x1a\n\0", slice(20, 24), b"\1\0\0\0"
+
 # A packed file, of a name that ends in .xz: LZMA, which is told that numbers have two bytes. Such
 # weights pack to three quarters, so what unpacks to many times its size is a bomb.
 _XZ = b"\xfd7zXZ\0"
@@ -249,6 +252,7 @@ def _read_image(path: Path) -> tuple[bytes, bool]:
         image = file.read()
     if image.startswith(_XZ):
         image = _unpacked(image)
+    image = _closed(image)
     if image[-_SEAL_SIZE:].startswith(_SEAL):  # version 1
         image, seal = image[:-_SEAL_SIZE], image[-32:]
         vouched = seal == hashlib.sha256(image).digest()
@@ -259,6 +263,17 @@ def _read_image(path: Path) -> tuple[bytes, bool]:
     if not vouched:
         raise CheckpointError("damaged: its SHA-256 is not the recorded one")
     return image, True
+
+
+def _closed(image: bytes) -> bytes:
+    """The same as a program leaves it that has closed the file.
+
+    While one has it open for writing, and for good where that was killed, HDF5 says so in the
+    superblock (version 0, "File Consistency Flags"), and changes nothing else unless that writes.
+    """
+    if not (image.startswith(_HDF5_0) and image[_FLAGS] == _OPEN):
+        return image
+    return image[: _FLAGS.start] + bytes(len(_OPEN)) + image[_FLAGS.stop :]
 
 
 def _packed(image: bytes) -> bytes:

@@ -58,6 +58,9 @@ from hinton06.study import Labelled, Study, averaged
 from hinton06.training import Run, RunError, Watcher, partial_path
 from hinton06.wakesleep import GenerativeFineTuning
 
+_NAMED = 10
+"""Classes that a note names, of more."""
+
 _Start = Callable[[Cases, Cases | None, np.random.Generator, np.random.Generator | None], Any]
 """Makes a learner of training cases, of validation cases, with random numbers, and for masks."""
 
@@ -104,10 +107,16 @@ class _Call:
         """A net is wrong about every case of a class that it has not learned."""
         if valid is None:
             return
-        for place in np.setdiff1d(valid.labels, train.labels):
-            label = self.context.digits.classes[place]
-            cases = f"{np.count_nonzero(valid.labels == place):,} validation cases"
-            self.context.progress.note(f"{self.path}: {cases} are of class {label}, none learned")
+        places = np.setdiff1d(valid.labels, train.labels)
+        if not len(places):
+            return
+        count = np.count_nonzero(np.isin(valid.labels, places))
+        labels = [str(self.context.digits.classes[place]) for place in places[:_NAMED]]
+        if len(places) > _NAMED:
+            labels.append(f"{len(places) - _NAMED} more")
+        whose = f"{'class' if len(places) == 1 else 'classes'} {', '.join(labels)}"
+        cases = counted(f"{count:,}", "validation case")
+        self.context.progress.note(f"{self.path}: {cases} of {whose}, none learned")
 
     def told_apart(self) -> _Call:
         """The same; labels from 0 to the largest if a file is gone on with that counts them so.

@@ -26,6 +26,7 @@ from hinton06.mnist import SPOKEN_SHA256, Digits
 from hinton06.models import PairNet
 from hinton06.numerics import Array, Labels
 from hinton06.pairing import first_of_each, halves, of_noise, partners, recognised, settle
+from hinton06.recipes import counted
 from hinton06.recognition import Cases, pen_probs
 from hinton06.streams import Use, stream
 from hinton06.training import RunError
@@ -162,7 +163,7 @@ def _cases(
 def _check_pairs(asked: tuple[Cases, Cases], second: Digits, options: HearingOptions) -> None:
     """Raise `RunError` unless each image that is asked about has a recording of its class."""
     for place in np.setdiff1d(asked[0].labels, asked[1].labels):
-        cases = f"{len(asked[1])} {options.part} cases of {second.name}"
+        cases = f"{counted(len(asked[1]), f'{options.part} case')} of {second.name}"
         more = "; raise --cases" if len(asked[1]) == options.cases else ""
         raise RunError(f"there is none of class {second.classes[place]} among {cases}{more}")
 

@@ -6,6 +6,8 @@ has a default instead (`hinton06.records`).
 
 from __future__ import annotations
 
+import re
+
 from hinton06.records import Tree
 
 _LINEAGE = (
@@ -32,6 +34,8 @@ def _from_version_1(head: Tree, parts: dict[str, Tree]) -> tuple[Tree, dict[str,
     lineage["labelled"] = 0 if is_stack else labelled
     left = ("role", "split", "target_cost", "target_error_rate")
     outcome = {name: value for name, value in parts["outcome"].items() if name not in left}
+    if isinstance(outcome.get("reason"), str):
+        outcome["reason"] = re.sub(r"\b1 epochs\b", "1 epoch", outcome["reason"])
     state = dict(parts["state"])
     if kind == "generative" and state:
         state["valid_costs"] = parts["history"].get("valid_cost", [])

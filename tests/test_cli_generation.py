@@ -326,6 +326,14 @@ def test_a_net_without_errors_says_so_and_the_other_figures_are_drawn(
     assert errors["about"] == "bp-a.h5 gets every test case right"
     assert [Path(file).suffix for file in errors["files"]] == [".json"]
     assert {entry["figure"] for entry in document} == {"2", "3", "curves", "errors"}
+    older = tmp_path / "errors-bp-a.png"
+    older.write_bytes(b"of another net")
+    result = run("figures", made / "bp-a.h5", "--only", "errors", "--out", tmp_path, "--data",
+                 made / "digits")  # fmt: skip
+    assert result.stderr.splitlines()[-1] == (
+        f"hinton06: {older}: an earlier picture, left as it is: bp-a.h5 gets every test case right"
+    )
+    assert older.read_bytes() == b"of another net"
 
 
 def test_figure_3_shows_the_chosen_features_incoming_weights(made: Path, tmp_path: Path) -> None:

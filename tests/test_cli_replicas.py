@@ -17,7 +17,11 @@ import scipy.stats
 from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 
 from hinton06 import checkpoint, mnist
+from hinton06.checkpoint import Checkpoint
 from hinton06.cli import tables as cli_tables
+from hinton06.loading import typed
+from hinton06.recipes import RECIPES
+from hinton06.records import to_tree
 from hinton06.report import error_rates
 from hinton06.report.replicas import QUANTILES, TABLES, statistics
 
@@ -39,6 +43,14 @@ def made(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     return folder
 
 
+def as_of_the_chapter(found: Checkpoint, *kept: str) -> None:
+    """Give it the recipe of that name, and all settings but those."""
+    file = typed(Path("net.h5"), found)
+    settings = RECIPES["tr2006"].settings(file.kind.part, file.conditions)
+    own = {name: found.settings[name] for name in kept}
+    found.recipe, found.settings = "tr2006", to_tree(settings) | own
+
+
 @pytest.fixture
 def replica(made: Path, tmp_path: Path) -> Callable[..., Path]:
     """Makes a folder of a seed whose nets, of MNIST unless told otherwise, have these errors."""
@@ -51,8 +63,8 @@ def replica(made: Path, tmp_path: Path) -> Callable[..., Path]:
         for split, count in errors.items():
             for name, fewer in (("bp-a", 0), ("bp-a-extended", 8)):
                 found = checkpoint.load(made / f"{name}.h5")
-                found.recipe = "tr2006"
                 found.lineage |= {"seed": seed, "split": split, "data": data}
+                as_of_the_chapter(found)
                 found.outcome["train"] |= {"cases": 60_000 if fewer else 50_000}
                 found.settings |= settings
                 found.outcome |= {"capped": False}
@@ -448,6 +460,8 @@ KINDS = {
     "bp-elastic": 50_000,
 }  # fmt: skip
 """What the folders of all tables may have, and the training cases of it."""
+_EXPERIMENTS = {"dropout", "elastic", "generative", "bp_weight", "search_bp_weight"}
+"""Settings that tell these apart."""
 SOURCES = {
     "cws-extended": "cws-a-extended", "bp-labelled": "bp-a-50-labelled",
     "bp-images": "bp-50-images-a", "bp-translated-extended": "bp-translated-a",
@@ -465,7 +479,6 @@ def of_all(tmp_path: Path) -> Callable[..., Path]:
         for place, count in errors.items():
             kind, split = place.split()
             found = checkpoint.load(OLD / f"{SOURCES.get(kind, f'{kind}-a')}.h5")
-            found.recipe = "tr2006"
             if "dropout" in kind:
                 found.settings["dropout"] = True
             found.lineage |= {"seed": seed, "split": split, "data": mnist.SHA256}
@@ -477,6 +490,7 @@ def of_all(tmp_path: Path) -> Callable[..., Path]:
                 found.outcome["valid"] |= {"cases": 10_000, "errors": count + 10}
             if kind == "bp-elastic":
                 found.settings["elastic"] = 1.5
+            as_of_the_chapter(found, *(_EXPERIMENTS & found.settings.keys()))
             if "capped" in found.outcome:
                 found.outcome |= {"capped": False} | outcome
             checkpoint.save(folder / f"{kind}-{split}.h5", found)
@@ -650,6 +664,28 @@ def test_a_folder_that_lacks_a_table_is_named_by_its_seed(of_all: Callable[..., 
     assert run("replicas", *folders, "--table", "table2").exit_code == 2
 
 
+def test_equal_errors_have_no_interval() -> None:
+    """Draws that are all the same say nothing of how far others would be."""
+    for n in (2, 3):
+        found = statistics({str(seed): 7 for seed in range(n)}, 7, "chapter")
+        assert (found["mean"], found["sd"], found["mean_95_interval"]) == (7, 0, None)
+
+
+def test_what_files_are_for_one_line_is_said_once_for_all_tables(
+    of_all: Callable[..., Path],
+) -> None:
+    folders = [of_all(seed, {"bp a": 120, "bp b": 130}) for seed in range(2)]
+    for folder in folders:
+        shutil.copy(folder / "bp-a.h5", folder / "copy.h5")
+    (said,) = [note for note in json.loads(run("replicas", *folders, "--json").stdout)["notes"]
+               if "copy.h5" in note]  # fmt: skip
+    assert said == "left out, several for one line: bp-a.h5 and copy.h5 (both folders)"
+    for folder in folders:
+        (folder / "bp-b.h5").unlink()  # nothing is left
+    result = run("replicas", *folders, "--json")
+    fails_in_one_line(result, 1, "bp-a.h5 and copy.h5 are for one line, left out")
+
+
 def test_what_would_stop_a_further_table_is_a_note_below_the_first(
     of_all: Callable[..., Path],
 ) -> None:
@@ -690,5 +726,5 @@ def test_one_line_a_kind_of_note_however_many_seeds(of_all: Callable[..., Path])
     ) in notes
     assert notes[-1] == (
         "the replicas differ in rate: 0.2 (seeds 0-2, 4-17), 18.5 (seed 18), 19.5 (seed 19), 3.5 "
-        "(seed 3); in patience: 1 (seeds 0-2, 4-17), 3 (seeds 3, 18, 19)"
+        "(seed 3); in patience: 10 (seeds 0-2, 4-17), 3 (seeds 3, 18, 19)"
     )

@@ -4,7 +4,9 @@ import dataclasses
 import gzip
 import hashlib
 import itertools
+import math
 import os
+from collections import Counter
 from importlib import resources
 
 import numpy as np
@@ -272,6 +274,37 @@ def test_a_set_whose_classes_are_not_mixed_is_shuffled(kind, idx_folder, to_idx)
         assert set(digits.train_labels[split.valid]) <= set(digits.train_labels[split.train])
 
 
+@pytest.mark.parametrize(
+    ("kind", "n", "n_classes"),
+    [("sorted in each half", 2000, 100), ("sorted in each half", 400, 10),
+     ("sorted in each half", 200, 20), ("two cases swapped", 60, 10),
+     ("two cases swapped", 2400, 200)],
+)  # fmt: skip
+def test_many_small_classes_that_are_not_mixed_are_shuffled(kind, n, n_classes, idx_folder, to_idx):
+    # No class of so few cases says anything alone.
+    labels = unmixed(kind, n, n_classes)
+    write_training(idx_folder, to_idx, labels, np.random.default_rng(2))
+    digits = mnist.read(idx_folder)
+    assert digits.shuffled
+    for name in mnist.SPLITS:
+        split = mnist.split(len(labels), name)
+        assert set(digits.train_labels[split.valid]) <= set(digits.train_labels[split.train])
+
+
+@pytest.mark.parametrize(("sizes", "size"), [([3, 3, 3], 3), ([4, 2, 1, 1], 2), ([2, 2, 5], 4)])
+def test_the_bound_on_few_classes_is_no_less_than_their_probability(sizes, size):
+    """Of all ways to choose a part."""
+    cases = [place for place, n in enumerate(sizes) for _ in range(n)]
+    found = Counter(len(set(part)) for part in itertools.combinations(cases, size))
+    for d in range(1, max(found) + 1):
+        chance = sum(found[k] for k in range(d + 1)) / sum(found.values())
+        part = np.array([1] * (d - 1) + [size - d + 1] + [0] * (len(sizes) - d))
+        bound = math.exp(mnist._log_chance_of_so_few(part, np.array(sizes)))
+        assert bound >= chance - 1e-12
+        if sizes == [3, 3, 3] and d == 1:
+            assert bound == pytest.approx(chance)
+
+
 @pytest.mark.parametrize("n_classes", [4, 10, 26])
 def test_a_set_whose_classes_are_mixed_keeps_its_order(n_classes, idx_folder, to_idx):
     rng = np.random.default_rng(n_classes)
@@ -398,6 +431,21 @@ def test_a_folder_under_the_name_of_a_file_is_passed_over(idx_folder):
     same_digits(mnist.read(idx_folder), before)
 
 
+def test_a_file_is_found_in_the_folder_of_another_of_its_names(idx_folder):
+    before = mnist.read(idx_folder)
+    for number, (folder, name) in enumerate(
+        [(TEST_IMAGES, "t10k-images.idx3-ubyte"), ("t10k-images-idx3-ubyte.gz", TEST_IMAGES)]
+    ):
+        (idx_folder / TEST_IMAGES).rename(idx_folder / "moved")
+        (idx_folder / folder).mkdir()
+        (idx_folder / "moved").rename(idx_folder / folder / name)
+        same_digits(mnist.read(idx_folder), before)
+        if not number:
+            (idx_folder / folder / name).rename(idx_folder / "moved")
+            (idx_folder / folder).rmdir()
+            (idx_folder / "moved").rename(idx_folder / TEST_IMAGES)
+
+
 def test_of_several_sets_in_a_folder_one_is_named(idx_folder, idx_arrays, to_idx, tmp_path):
     folder = tmp_path / "gzip"
     folder.mkdir()
@@ -490,7 +538,12 @@ def test_a_folder_of_an_npz_file_says_how_to_name_it(idx_arrays, tmp_path):
 def test_an_npz_file_that_unpacks_to_many_times_its_size_is_refused(idx_arrays, tmp_path):
     arrays = list(idx_arrays.values())
     arrays[0] = np.zeros((2000, 28, 28), np.uint8)
-    refused(npz(tmp_path / "bomb.npz", arrays), "x_train", "more than 100 times its size")
+    refused(
+        npz(tmp_path / "bomb.npz", arrays),
+        "x_train",
+        "more than 100 times its size",
+        "write it by numpy.savez, unpacked, and it is read",
+    )
 
 
 def test_any_damage_of_an_npz_file_is_one_line_or_harmless(idx_arrays, tmp_path):
@@ -547,6 +600,8 @@ def test_a_missing_folder_or_a_file_in_its_place_is_named(tmp_path):
     refused(tmp_path / "none" / "other", "there is no such folder")
     (tmp_path / "file").write_bytes(b"")
     refused(tmp_path / "file", str(tmp_path / "file"), "neither a folder of IDX files nor an .npz")
+    (tmp_path / "page.npz").write_bytes(b"<!DOCTYPE html>")
+    refused(tmp_path / "page.npz", "nor an .npz file, but an HTML page")
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path / "pipe", str(tmp_path / "pipe"), "neither a folder nor a plain file")
 
@@ -584,6 +639,9 @@ def test_a_wrong_magic_number_is_named(magic, idx_folder):
     [
         (b"<!DOCTYPE html><html><body>404</body></html>", "an HTML page"),
         (b"\n <html>\n<head>", "an HTML page"),
+        (b"\n" * 300 + b"<html>", "an HTML page"),
+        (b"<!-- page --><html>", "an HTML page"),
+        ("<!DOCTYPE html>".encode("utf-16"), "an HTML page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
         (b"PK\x03\x04" + bytes(60), "a zip archive"),
         (b"\x93NUMPY\x01\x00", "an array of NumPy's"),

@@ -350,9 +350,20 @@ def test_a_class_that_training_lacks_is_told(
     small = dataclasses.replace(RECIPES["quick"].pretrain, layers=(5,), passes=1)
     path = tmp_path / "stack.h5"
     experiments.pretrain(Context(digits, progress), path, "a", small)
-    assert progress.notes == [f"{path}: 3 validation cases are of class 200, none learned"]
+    assert progress.notes == [f"{path}: 3 validation cases of class 200, none learned"]
     experiments.pretrain(Context(digits, other := make_progress()), tmp_path / "b", "b", small)
     assert other.notes == []
+    labels[-1:] = 201
+    one = dataclasses.replace(digits, train_labels=np.where(labels == 200, labels[0], labels))
+    experiments.pretrain(Context(one, other := make_progress()), path.with_name("1"), "a", small)
+    assert other.notes == [f"{tmp_path / '1'}: 1 validation case of class 201, none learned"]
+    labels[-12:] = np.arange(200, 212)
+    many = dataclasses.replace(digits, train_labels=labels)
+    experiments.pretrain(Context(many, other := make_progress()), path.with_name("m"), "a", small)
+    ten = ", ".join(map(str, range(200, 210)))
+    assert other.notes == [
+        f"{tmp_path / 'm'}: 12 validation cases of classes {ten}, 2 more, none learned"
+    ]
 
 
 # -- the word mnist ------------------------------------------------------------------------------

@@ -23,9 +23,10 @@ from test_cli import fails_in_one_line, on_a_terminal, run
 from hinton06 import checkpoint, loading, mnist
 from hinton06.evaluation import EVERY_CASE, Evaluation
 from hinton06.lineage import Lineage
-from hinton06.recipes import PARTS, counted
+from hinton06.recipes import PARTS, RECIPES, counted
 from hinton06.recognition import Score
-from hinton06.report import contents, files, scores
+from hinton06.records import to_tree
+from hinton06.report import contents, curves, files, scores
 from hinton06.report.files import ReportError
 from hinton06.report.table import Column, Table
 
@@ -523,6 +524,62 @@ def test_two_files_are_named_where_nothing_else_is_left_to_compare(tmp_path: Pat
         shutil.copy(OLD / name, tmp_path / copy)
     why = "one.h5 and two.h5 are for one line, left out"
     fails_in_one_line(run("baselines", tmp_path), 1, why)
+
+
+def test_where_no_line_is_left_all_files_are_named(tmp_path: Path) -> None:
+    for name in ("bp-a.h5", "bp-a-extended.h5"):
+        for copy in ("one", "two"):
+            shutil.copy(OLD / name, tmp_path / f"{copy}-{name}")
+    named = "one-bp-a-extended.h5 and two-bp-a-extended.h5; one-bp-a.h5 and two-bp-a.h5"
+    fails_in_one_line(run("table1", tmp_path), 1, f"no line has one file alone: {named}")
+    # They are no lines of what the chapter compares with.
+    fails_in_one_line(run("baselines", tmp_path), 1, "there are no nets or support vector machines")
+
+
+def test_a_row_says_what_settings_are_not_the_recipe_s(tmp_path: Path) -> None:
+    """Of the chapter's recipe: a net, and the stack below it."""
+    for name in ("pretrain-a", "bp-a"):
+        held = checkpoint.load(OLD / f"{name}.h5")
+        held.lineage["data"], held.recipe = mnist.SHA256, "tr2006"
+        own = RECIPES["tr2006"].settings(loading.typed(tmp_path, held).kind.part)
+        held.settings = to_tree(own)
+        checkpoint.save(tmp_path / f"{name}.h5", held)
+
+    def said() -> str | None:
+        rows = json.loads(run("table1", tmp_path, "--json").stdout)["rows"]
+        return next(r["measured"] for r in rows if r["measured"])["made_with"]
+
+    def change(name: str, **settings: Any) -> None:
+        held = checkpoint.load(tmp_path / f"{name}.h5")
+        held.settings |= settings
+        checkpoint.save(tmp_path / f"{name}.h5", held)
+
+    assert said() is None
+    change("bp-a", valid_every=5)  # sets nothing apart
+    assert said() is None
+    change("bp-a", max_epochs=1)
+    assert said() == "max epochs 1"
+    change("pretrain-a", passes=2, layers=[10, 10])
+    assert said() == "layers 10-10, passes 2, max epochs 1"
+    assert "ours: layers 10-10, passes 2, max epochs 1" in run("table1", tmp_path).stdout
+    change("bp-a", patience=3)
+    assert said() == "4 settings not the recipe's"
+
+
+def test_data_inside_the_package_go_by_their_name() -> None:
+    file = loading.load(OLD / "bp-a.h5")
+    lineage = dataclasses.replace(file.lineage, data=mnist.SPOKEN_SHA256, data_folder=None)
+    made = files.made_with(dataclasses.replace(file, lineage=lineage))
+    assert made == "recipe quick; data spoken, 60 test cases"
+
+
+def test_a_curve_of_one_epoch_is_described_in_words_of_one() -> None:
+    file = loading.load(OLD / "bp-a.h5")
+    history = {name: column[:1] for name, column in file.history.items()}
+    panel = next(panel for panel in curves.DISCRIMINATIVE if panel.shows(file))
+    held = dataclasses.replace(file.held, history=history)
+    one = curves.Curve("bp-a", "C0", dataclasses.replace(file, held=held))
+    assert curves.described([one], panel).endswith(" in 1 epoch.")
 
 
 def test_of_three_files_for_one_line_none_has_it(tmp_path: Path) -> None:

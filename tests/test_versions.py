@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -283,6 +285,11 @@ def test_a_file_of_a_later_version_with_an_unknown_setting_is_refused_in_one_lin
     assert load(old / "newer.h5").complete
 
 
+def test_one_epoch_of_an_old_reason_is_one(old: Path) -> None:
+    held = checkpoint.load(old / "bp-a.h5")
+    assert held.outcome["reason"].endswith("no fewer validation errors for 1 epoch")
+
+
 def test_opening_a_file_for_writing_does_not_damage_it(
     old: Path,
 ) -> None:
@@ -292,6 +299,23 @@ def test_opening_a_file_for_writing_does_not_damage_it(
     checkpoint.save(path, checkpoint.load(old / "bp-a.h5"))
     h5py.File(path, "a").close()
     assert load(path).digest == load(old / "bp-a.h5").digest
+    with h5py.File(path, "a"):
+        assert load(path).digest == load(old / "bp-a.h5").digest
+
+
+@pytest.mark.parametrize("version", [1, checkpoint.VERSION])
+def test_a_program_that_is_killed_with_a_file_open_does_not_damage_it(
+    version: int, old: Path
+) -> None:
+    path = old / "bp-a.h5"
+    whole = load(path).digest
+    if version > 1:
+        checkpoint.save(path, checkpoint.load(path))
+    before = path.read_bytes()
+    killed = "import h5py, os, sys; file = h5py.File(sys.argv[1], 'a'); os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", killed, path], check=False).returncode == 9
+    assert path.read_bytes() != before  # what HDF5 leaves behind
+    assert load(path).digest == whole
 
 
 def test_every_quick_recipe_has_the_settings_of_version_1() -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from terminal import Terminal
 
 from hinton06 import checkpoint, experiments
 from hinton06.cli import main, watch
+from hinton06.cli.display import Display
 from hinton06.cli.watch import Watch
 from hinton06.loading import Context
 from hinton06.mnist import Digits
@@ -178,6 +180,18 @@ def test_the_bar_says_where_the_run_is_and_what_matters_most(
     drawn.note("something to know")
     assert screen.frame()[0] == "hinton06: something to know"
     drawn.end()
+
+
+def test_a_bar_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One might be refused, which tqdm would say with a line of source code."""
+    from tqdm import tqdm  # noqa: PLC0415
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(tqdm, "monitor_interval", 10)
+    before, display = set(threading.enumerate()), Display()
+    display.begin("pretrain a", 0, 10)
+    assert set(threading.enumerate()) <= before
+    display.end()
 
 
 def test_several_runs_share_the_bar(weights: Any, monkeypatch: pytest.MonkeyPatch) -> None:

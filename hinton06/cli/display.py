@@ -57,6 +57,7 @@ class Display:
         self._title, self._started = title, time.monotonic()
         self._fraction_before = self._fraction(done, expected)
         if self._bar_wanted:
+            tqdm.monitor_interval = 0  # a thread, which may be refused
             self._bar = tqdm(
                 total=expected * self._parts, initial=done + expected * self._part, desc=title,
                 bar_format=_FORMAT, smoothing=0.02, dynamic_ncols=True, file=sys.stderr,

@@ -12,7 +12,15 @@ from hinton06 import loading, many, native
 from hinton06.cli import options
 from hinton06.cli.display import Display, duration
 from hinton06.loading import Context
-from hinton06.recipes import RECIPES, GoesWithError, Recipe, check_given, conditions, implied
+from hinton06.recipes import (
+    RECIPES,
+    GoesWithError,
+    Recipe,
+    check_given,
+    conditions,
+    counted,
+    implied,
+)
 from hinton06.records import Tree
 
 _EACH = {
@@ -116,7 +124,7 @@ def replicate(
         options.print_json({"seconds": took, "seeds": files})
         return
     for found in made.values():
-        click.echo(f"{found[0].path.parent}: {len(found)} files of {_EACH[each]}")
+        click.echo(f"{found[0].path.parent}: {counted(len(found), 'file')} of {_EACH[each]}")
     click.echo(f"finished in {duration(took)}; hinton06 replicas {out}/seed-* tabulates them")
 
 

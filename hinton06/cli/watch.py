@@ -13,6 +13,7 @@ from rich.text import Text
 
 from hinton06.cli.display import Display, briefly
 from hinton06.numerics import Array
+from hinton06.recipes import counted
 from hinton06.report import grids
 
 _CURVES = {
@@ -137,7 +138,7 @@ class Watch(Display):
                 plot_to_string(
                     values, epochs, lines=True, width=width // len(names) - _NUMBERS_WIDTH,
                     height=_CURVE_HEIGHT - 3, x_labels=False,
-                    title=f"{_CURVES[name]}, {len(self._rows)} epochs",
+                    title=f"{_CURVES[name]}, {counted(len(self._rows), 'epoch')}",
                 )
             )  # fmt: skip
         return Columns([Text(curve, no_wrap=True) for curve in drawn])

@@ -19,6 +19,7 @@ import torch
 
 from hinton06.loading import Context, Outcome, RunFile, typed
 from hinton06.many.place import Place
+from hinton06.recipes import counted
 from hinton06.records import Tree
 from hinton06.training import Interrupt, Interrupted, Run, RunError, caught_signals
 
@@ -226,7 +227,9 @@ def make(
                     place.release()
                     if not together:
                         raise RunError("not enough memory for a single net") from None
-                    context.progress.note(f"not enough memory; {together} nets at a time")
+                    context.progress.note(
+                        f"not enough memory; {counted(together, 'net')} at a time"
+                    )
                     for member in group:
                         member.open(place)
                     continue
@@ -301,5 +304,5 @@ def _epoch(
         run.provenance["together"] = max(n_nets, int(run.provenance.get("together", 0)))
     work.now = learner.work_left()
     means = {name: float(np.mean([row[name] for row in rows if name in row])) for name in rows[0]}
-    where = f"{stage.title} epoch {len(members[0].run.history)}, {n_nets} nets"
+    where = f"{stage.title} epoch {len(members[0].run.history)}, {counted(n_nets, 'net')}"
     work.progress.epoch(where, means, work.done, work.expected())

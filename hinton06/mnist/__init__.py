@@ -51,6 +51,7 @@ SHIPPED = {SHA256: "MNIST", SPOKEN_SHA256: "spoken"}
 # A class's share in one part that no set should have: so many times that in the other, and in
 # fewer than so many of the orders that chance makes.
 _TIMES, _ORDERS = 2, 1e-3
+_FEW = math.log(_ORDERS / (2 * 3))  # of two parts of three splits
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,7 +294,27 @@ def _unmixed(labels: NDArray[np.uint8]) -> bool:
         unequal = (q > _TIMES * rest) | (rest > _TIMES * q)
         if (unequal & (_divergence(q, p) > needed)).any():
             return True
+        if any(_log_chance_of_so_few(part, every) < _FEW for part in (held_out, every - held_out)):
+            return True
     return False
+
+
+def _log_chance_of_so_few(part: NDArray[np.int64], every: NDArray[np.int64]) -> float:
+    """At most so much is the log probability that a part has cases of as few classes as this.
+
+    Of many small classes none alone is in an order that chance does not make. All cases of a part
+    are of d classes with at most the probability that they are of the d largest ones, as often as
+    d classes can be chosen.
+    """
+    n, size, d = int(every.sum()), int(part.sum()), int(np.count_nonzero(part))
+    choices = _log_choices(len(every), d)
+    largest = int(np.sort(every)[-d:].sum())
+    return choices + _log_choices(largest, size) - _log_choices(n, size)
+
+
+def _log_choices(n: int, k: int) -> float:
+    """The log of n over k."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def _divergence(q: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:

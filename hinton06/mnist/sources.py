@@ -7,6 +7,7 @@ memory is taken for it, and no more than it declares is ever unpacked.
 from __future__ import annotations
 
 import gzip
+import itertools
 import math
 import os
 import re
@@ -50,6 +51,7 @@ _TYPES = {
 _OTHERS = {
     b"<!doctype html": "an HTML page, as a server sends in place of a file",
     b"<html": "an HTML page, as a server sends in place of a file",
+    b"<!--": "an HTML page, as a server sends in place of a file",
     b"<?xml": "an XML page, as a server sends in place of a file",
     b"version https://git-lfs": "a pointer of Git LFS, and not the file itself",
     b"pk\x03\x04": "a zip archive",
@@ -61,7 +63,7 @@ _OTHERS = {
     b"\x89png": "a PNG picture",
     b"matlab": "a file of Matlab's",
 }
-_ENOUGH = 64
+_ENOUGH = 1024
 _DEEPEST = 3  # folders of pictures: of a part, of a class
 
 
@@ -132,9 +134,12 @@ def _spellings(prefix: str, file: str) -> Iterator[Path]:
     stems = (file, file.replace("t10k", "test")) if file.startswith("t10k") else (file,)
     for stem in stems:
         pointed = stem.replace("-idx", ".idx")
-        for name in (stem, f"{stem}.gz", pointed, f"{pointed}.gz"):
-            yield Path(prefix + name)
-            yield Path(prefix + name, prefix + name)
+        names = [prefix + name for name in (stem, f"{stem}.gz", pointed, f"{pointed}.gz")]
+        for name in names:
+            yield Path(name)
+            yield Path(name, name)
+        for folder, name in itertools.permutations(names, 2):
+            yield Path(folder, name)
 
 
 def _read_one(folder: Path, prefix: str, file: str) -> tuple[NDArray[np.uint8], str]:
@@ -206,13 +211,13 @@ def read_path(path: Path, name: str, n_dimensions: int) -> bytes:
     return bytes(content)
 
 
-def _check_size(name: str, size: int, n_packed: int) -> None:
+def _check_size(name: str, size: int, n_packed: int, plain: str = "unpack it") -> None:
     if size > _MAX_BYTES:
         most = f"more than {_MAX_BYTES >> 20} MiB"
         raise DataError(f"{name}: declares {size:,} bytes, which is {most}")
     if size > max(_RATIO_FROM, _MAX_RATIO * n_packed):
         times = f"unpacks to more than {_MAX_RATIO} times its size"
-        hint = "if it is meant so, unpack it, and it is read"
+        hint = f"if it is meant so, {plain}, and it is read"
         raise DataError(f"{name}: {times}: {n_packed:,} bytes, {size:,} declared; {hint}")
 
 
@@ -244,6 +249,8 @@ def _what_else(content: bytes) -> str:
     """What a file that begins like this is, as far as can be told, as the end of a sentence."""
     if not content:
         return ", but empty"
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        content = content.decode("utf-16", "ignore").encode()
     begins = content.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for start, what in _OTHERS.items():
         if begins.startswith(start):
@@ -278,7 +285,9 @@ def _read_npz(path: Path) -> Arrays:
     """The arrays of a file like Keras's ``mnist.npz``: images and labels are whole numbers."""
     with open_plain(path) as opened:
         if not zipfile.is_zipfile(opened):
-            raise DataError(f"{path}: is neither a folder of IDX files nor an .npz file")
+            opened.seek(0)
+            what = _what_else(opened.read(_ENOUGH))
+            raise DataError(f"{path}: is neither a folder of IDX files nor an .npz file{what}")
         arrays = []
         for name in _NPZ:
             label = f"{path}, {name}"
@@ -300,7 +309,7 @@ def _member(archive: zipfile.ZipFile, name: str, label: str) -> NDArray[Any]:
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DataError(f"{label}: is packed in another way than NumPy packs")
-    _check_size(label, info.file_size, info.compress_size)
+    _check_size(label, info.file_size, info.compress_size, "write it by numpy.savez, unpacked")
     with archive.open(info) as stream:
         version = npy.read_magic(stream)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0

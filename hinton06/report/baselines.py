@@ -16,8 +16,8 @@ from hinton06.report.files import (
     Folder,
     NoRunsError,
     Note,
-    ReportError,
     Selection,
+    SeveralError,
     capped_notes,
     conditions,
     each_run,
@@ -62,15 +62,12 @@ def table(folder: Path) -> Table:
     notes: list[Note] = []
     machines = support.saved(folder)
     try:
-        nets = _read(folder, notes)
+        nets = _read(folder, notes, bool(machines))
     except NoRunsError:
         if not machines:
             raise
         nets = []
-    if not machines and not any(_is_more(file) for _, file in nets):
-        for note in notes:
-            if note.kind == SEVERAL:
-                raise ReportError(f"{folder}: {note}")
+    if not (machines or nets):
         raise NoRunsError(f"{folder}: there are no {_HOLDS} in it")
     return Table(
         _COLUMNS, [*map(_machine_row, machines), *(row for row, _ in nets)], name="baselines",
@@ -80,10 +77,20 @@ def table(folder: Path) -> Table:
     )  # fmt: skip
 
 
-def _read(folder: Path | Folder, notes: list[Note]) -> list[tuple[Tree, RunFile]]:
-    """The rows of the nets in a folder, with their files, in order."""
-    taken = each_run(folder, _HOLDS, notes, _SELECTION)
+def _read(
+    folder: Path | Folder, notes: list[Note], machines: bool = False
+) -> list[tuple[Tree, RunFile]]:
+    """The rows of the nets in a folder, with their files, in order.
+
+    None if Table 1 has them all, unless there are `machines` beside them.
+    """
+    taken = list(each_run(folder, _HOLDS, notes, _SELECTION))
+    if not (machines or any(map(_is_more, taken))):
+        return []
     files = in_lines(((_order(_net_row(file)), file) for file in taken), notes)
+    if not (machines or any(map(_is_more, files.values()))):
+        claims = [item for note in notes if note.kind == SEVERAL for item in note.items]
+        raise SeveralError(Folder.at(folder).path, claims)
     notes += [note for file in files.values() for note in capped_notes(file)]
     return [(_net_row(files[place]), files[place]) for place in sorted(files)]
 
@@ -151,7 +158,7 @@ def _net_row(file: RunFile) -> Tree:
         "valid_errors": scores["valid"].errors if "valid" in scores else None,
         "valid_percent": scores["valid"].error_rate if "valid" in scores else None,
         "printed_test_percent": _printed(file, method, layers, "+".join(versions)),
-        "made_with": made_with(file),
+        "made_with": made_with(file, varied=("optimiser",)),
         "cpu_seconds": float(file.provenance["cpu_seconds"]),
     }
 
@@ -214,7 +221,7 @@ def _found(folder: Folder) -> Found:
         return Found()
     notes: list[Note] = []
     nets = _read(folder, notes)
-    if not any(_is_more(file) for _, file in nets):
+    if not nets:
         return Found()
     lines = [
         Line(

@@ -6,6 +6,7 @@ import numpy as np
 
 from hinton06.evaluation import Comparison, mcnemar
 from hinton06.mnist import Digits
+from hinton06.recipes import counted
 from hinton06.records import Tree
 from hinton06.report.table import Column, Row, Table
 
@@ -35,16 +36,18 @@ def table(comparison: Comparison, digits: Digits, shown: int) -> Table:
     """
     found, records = counts(comparison), _records(comparison)
     first, second = comparison.names
-    differ = f"The guesses differ in {found['different_guesses']:,} cases"
+    different = found["different_guesses"]
+    differ = f"The guesses differ in {counted(f'{different:,}', 'case')}"
     if shown < len(records):
         differ += f": here the first {shown:,}, in CSV and JSON all"
+    alone = found["first_alone_right"] + found["second_alone_right"]
     legend = [
         f"Of {found['cases']:,} test cases {first} gets {found['first_errors']:,} wrong, {second} "
         f"{found['second_errors']:,}. {first} alone gets {found['first_alone_right']:,} right, "
         f"{second} alone {found['second_alone_right']:,}, neither {found['neither_right']:,}. "
         f"{differ}.",
         f"McNemar's test, exact: p = {found['p_value']:.2g}, how often chance alone would part "
-        f"{found['first_alone_right'] + found['second_alone_right']:,} cases at least as unevenly.",
+        f"{counted(f'{alone:,}', 'case')} at least as unevenly.",
     ]
     return Table(
         _columns(first, second),

@@ -16,6 +16,7 @@ from hinton06.console import plain
 from hinton06.files import printable
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
+from hinton06.recipes import counted
 from hinton06.report.files import ReportError
 from hinton06.report.table import Column, Table
 
@@ -151,7 +152,9 @@ def described(curves: Sequence[Curve], panel: Panel) -> str:
     for name, _, file in curves:
         values = file.history[panel.column]
         ends = values[np.isfinite(values)][[0, -1]]
-        told.append(f"{name} from {ends[0]:.4g} to {ends[1]:.4g} in {len(values)} epochs")
+        told.append(
+            f"{name} from {ends[0]:.4g} to {ends[1]:.4g} in {counted(len(values), 'epoch')}"
+        )
     return f"{panel.ylabel} by {panel.xlabel}: {'; '.join(told)}."
 
 

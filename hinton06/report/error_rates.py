@@ -125,6 +125,8 @@ _FEW = ("100", "1000", "10000")
 _WHOLE = "all"
 """Stands for the split of a net that learned all cases at once."""
 _WITH_DROPOUT = frozenset({"dropout"})
+_GRADIENTS = "generative", "bp_weight", "search_bp_weight"
+"""What tells the experiments of the generative half apart."""
 DROPOUT = Study(
     "dropout",
     "With dropout",
@@ -222,7 +224,9 @@ def _together(
     of_all = ", ".join(dict.fromkeys(f"{training_cases(net):,}" for net in nets))
     names = [study.experiments[key][0].format(of_all) for key in study.together]
     row = _row("product", {"test": score_of_product(nets)})
-    return {"experiment": " and ".join(names)} | row | {"made_with": made_with(*nets)}, nets
+    return {"experiment": " and ".join(names)} | row | {
+        "made_with": made_with(*nets, varied=_GRADIENTS)
+    }, nets
 
 
 def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[tuple[Tree, list[RunFile]]]:
@@ -241,7 +245,7 @@ def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[tuple[Tree, lis
         rows.append((_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")}, nets))
     if len(nets) > 1:
         rows.append((_row("product", {"test": score_of_product(nets)}), nets))
-    return [(row | {"made_with": made_with(*of)}, of) for row, of in rows]
+    return [(row | {"made_with": made_with(*of, varied=_GRADIENTS)}, of) for row, of in rows]
 
 
 def _mean_rate(nets: Sequence[RunFile], part: str) -> float:
@@ -435,7 +439,10 @@ def _best(lines: Lines, notes: list[Note]) -> set[Variant]:
 
 def _few_row(variant: Variant, nets: Sequence[RunFile], best: bool) -> Tree:
     """What a line's nets have in common, their errors, and means."""
-    row = variant._asdict() | {"layers": show_value(variant.layers), "made_with": made_with(*nets)}
+    row = variant._asdict() | {
+        "layers": show_value(variant.layers),
+        "made_with": made_with(*nets, varied=("layers", "rate", "all_cases_rate")),
+    }
     row["splits"] = " ".join(str(file.lineage.split) for file in nets)
     for part in ("valid", "test"):
         scores = [file.outcome.scores[part] for file in nets]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -162,6 +163,10 @@ def _what_of(file: RunFile, number: str, options: FigureOptions) -> str:
 
 
 def _saved(figure: str, about: str, target: Path, contents: _Contents) -> SavedFigure:
+    for ending in (".png", ".svg"):
+        older = target.with_name(target.name + ending)
+        if ending not in contents and older.exists():
+            click.echo(f"hinton06: {older}: an earlier picture, left as it is: {about}", err=True)
     for ending, content in contents.items():
         files.save(target.with_name(target.name + ending), content)
     return SavedFigure(figure, about, tuple(f"{target}{ending}" for ending in contents))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,8 +21,9 @@ from hinton06 import mnist
 from hinton06.checkpoint import CheckpointError
 from hinton06.console import plain
 from hinton06.files import check_replaceable
+from hinton06.lineage import EXTENDED
 from hinton06.loading import RunFile, load
-from hinton06.recipes import counted
+from hinton06.recipes import RECIPES, counted, show_value
 from hinton06.records import Tree, to_tree
 
 LEFT_OUT = "left out: "
@@ -35,6 +36,7 @@ _TABULATED = {
 }  # fmt: skip
 
 _CHAPTER = "tr2006"  # the recipe of the chapter's numbers
+_MOST_SETTINGS = 3  # that a row names
 _PICTURES = (".png", ".svg", ".gif")
 
 T = TypeVar("T")
@@ -50,6 +52,16 @@ class ReportError(Exception):
 
 class NoRunsError(ReportError):
     """A folder holds no run that the report is of."""
+
+
+class SeveralError(ReportError):
+    """No line of a table has one file alone; `claims` names those for each."""
+
+    def __init__(self, folder: Path, claims: Sequence[str]) -> None:
+        one, every = f"{claims[0]} are for one line, left out", "; ".join(claims)
+        several = f"no line has one file alone: {every}"
+        super().__init__(f"{folder}: {several if claims[1:] else one}")
+        self.claims = claims
 
 
 class Note(str):
@@ -187,18 +199,18 @@ def in_lines(found: Iterable[tuple[T, RunFile]], notes: list[Note]) -> dict[T, R
     """The file of each line of a table, in the order in which they were found.
 
     MNIST's goes before others of other data, which is noted; where several could be it, none is,
-    and they are named: in a note, or by `ReportError` if no line is left.
+    and they are named: in a note, or by `SeveralError` if no line is left.
     """
     claims: dict[T, list[RunFile]] = {}
     for line, file in found:
         claims.setdefault(line, []).append(file)
-    files, refused = dict[T, RunFile](), list[Note]()
+    files, refused = dict[T, RunFile](), list[Sequence[RunFile]]()
     for line, own in claims.items():
         first, *others = sorted(own, key=lambda f: f.lineage.data != mnist.SHA256)
         if others and (others[0].lineage.data == mnist.SHA256) == (
             first.lineage.data == mnist.SHA256
         ):
-            refused.append(_refused(own))
+            refused.append(own)
             continue
         files[line] = first
         for other in others:
@@ -206,31 +218,54 @@ def in_lines(found: Iterable[tuple[T, RunFile]], notes: list[Note]) -> dict[T, R
             notes.append(
                 Note(f"{other.path.name}: {about}", "left out, of other data", other.path.name)
             )
+    listed = list(map(_listed, refused))
     if refused and not files:
-        raise ReportError(f"{next(iter(claims.values()))[0].path.parent}: {refused[0]}")
-    notes += refused
+        raise SeveralError(refused[0][0].path.parent, listed)
+    notes += [Note(f"{names} are for one line, left out", SEVERAL, names) for names in listed]
     return files
 
 
-def _refused(files: Sequence[RunFile]) -> Note:
-    """That these are for one line, which has none of them."""
+def _listed(files: Sequence[RunFile]) -> str:
     names = sorted(file.path.name for file in files)
-    listed = f"{', '.join(names[:-1])} and {names[-1]}"
-    return Note(f"{listed} are for one line, left out", SEVERAL, listed)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def made_with(*made: RunFile) -> str | None:
-    """What the chapter did not have that files were made with: another recipe, other data."""
+def made_with(*made: RunFile, varied: Collection[str] = ()) -> str | None:
+    """What files were made with in place of the chapter's: recipe, settings, data.
+
+    Settings that an experiment has `varied` are no matter, as the lines of its table have them.
+    """
     recipes = dict.fromkeys(f.recipe for f in made if f.recipe != _CHAPTER)
     data = {f.lineage.data: f for f in made if f.lineage.data != mnist.SHA256}
-    parts = [f"recipe {name}" for name in recipes] + list(map(_of_data, data.values()))
-    return "; ".join(parts) or None
+    own = dict.fromkeys(words for f in made for words in _own_settings(f, varied))
+    few = ", ".join(own) if len(own) <= _MOST_SETTINGS else f"{len(own)} settings not the recipe's"
+    parts = [f"recipe {name}" for name in recipes] + [few] * bool(own)
+    return "; ".join(parts + list(map(_of_data, data.values()))) or None
+
+
+def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
+    """Settings that are not those of the chapter's recipe, if that is the file's, as words.
+
+    What sets the experiment apart is a condition that its table knows (`conditions`), or says
+    nothing; the coefficient of an extension was found by the search before it.
+    """
+    if file.recipe != _CHAPTER:
+        return
+    recipe = RECIPES[_CHAPTER].settings(file.kind.part, file.conditions)
+    told = {*varied, *file.settings.apart()}
+    told |= {"bp_weight"} if file.lineage.role == EXTENDED else set()
+    for item in fields(recipe):
+        value = getattr(file.settings, item.name)
+        another = value != getattr(recipe, item.name) and item.name not in told
+        if another and item.metadata["apart"]:
+            yield f"{item.name.replace('_', ' ')} {show_value(value)}"
 
 
 def _of_data(file: RunFile) -> str:
     """The name of a file's data, and how many of them it is tested on, if on any."""
     folder, test = file.lineage.data_folder, file.outcome.test
-    name = Path(folder).name if folder else file.lineage.data[:8]
+    known = mnist.SHIPPED.get(file.lineage.data, file.lineage.data[:8])
+    name = Path(folder).name if folder else known
     return f"data {name}" + (f", {counted(f'{test.cases:,}', 'test case')}" if test else "")
 
 

@@ -17,7 +17,7 @@ from hinton06 import mnist, pages, provenance
 from hinton06.checkpoint import CheckpointError
 from hinton06.loading import Context, RunFile, digits_of, shuffled
 from hinton06.mnist import DataError, Digits
-from hinton06.recipes import RECIPES
+from hinton06.recipes import RECIPES, counted
 from hinton06.records import Tree
 from hinton06.report.chapter import SECTIONS, Section
 from hinton06.report.files import LEFT_OUT, NoRunsError, ReportError, conditions
@@ -320,7 +320,8 @@ def _missing(
 ) -> dict[str, list[str]]:
     """What is missing on the page, by what is wrong."""
     unfinished = [
-        f"{origins.name(file)}: {file.epochs_done} epochs done; the command that makes it goes on"
+        f"{origins.name(file)}: {counted(file.epochs_done, 'epoch')} done; "
+        "the command that makes it goes on"
         for file in origins.files
         if not file.complete
     ]

@@ -17,7 +17,15 @@ from hinton06.loading import RunFile
 from hinton06.recipes import counted, show_value
 from hinton06.records import Tree
 from hinton06.report import baselines, error_rates, table1
-from hinton06.report.files import Folder, NoRunsError, Note, ReportError, device_of
+from hinton06.report.files import (
+    SEVERAL,
+    Folder,
+    NoRunsError,
+    Note,
+    ReportError,
+    SeveralError,
+    device_of,
+)
 from hinton06.report.lines import Line, Replicated
 from hinton06.report.table import Column, Row, Table
 
@@ -89,7 +97,8 @@ def tables(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Table]:
         if table.name in errors and (names or not kept):
             raise errors[table.name]
         if table.name in errors:
-            notes.append(f"{table.title}: {errors[table.name]}")
+            if not _is_told(errors[table.name], kept, every):
+                notes.append(f"{table.title}: {errors[table.name]}")
             continue
         lined = [r for r in every[table.name] if r.lines]
         files = {m.path for r in lined for m in r.made.values()}
@@ -105,6 +114,15 @@ def tables(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Table]:
     seeds = {r.folder: r.seed for r in folders_read if r.seed is not None}
     made = [_table(table, every[table.name], seeds) for table in kept]
     return [replace(made[0], notes=[*made[0].notes, *notes]), *made[1:]]
+
+
+def _is_told(
+    error: ReportError, kept: Sequence[Replicated], every: Mapping[str, Sequence[_Replica]]
+) -> bool:
+    """Whether an error only says that files are for one line, as notes of tables before it do."""
+    notes = [note for table in kept for r in every[table.name] for note in r.notes]
+    said = {item for note in notes if note.kind == SEVERAL for item in note.items}
+    return isinstance(error, SeveralError) and said.issuperset(error.claims)
 
 
 def _read(
@@ -394,12 +412,12 @@ def statistics(by_seed: Mapping[str, float], printed: float | None, whose: str) 
     """Of one number in every replica that has it, beside the one that is printed.
 
     ``sd`` is of one replica, estimated from all; ``mean_95_interval`` is half of one on the mean,
-    by Student's t. A quantile is interpolated between replicas, and there is none unless at least
-    one replica in the mean lies on each side of it. ``draw_at_or_below_…`` is the probability that
-    one replica more has no more than is printed, by the predictive t distribution for normal
-    draws, ``mean_at_or_below_…`` that the mean of ever more has, by Student's t. The share of
-    replicas, ``at_or_below_…``, could say nothing between 0 and one replica. None where there are
-    none.
+    by Student's t, and none of draws that are all the same. A quantile is interpolated between
+    replicas, and there is none unless at least one replica in the mean lies on each side of it.
+    ``draw_at_or_below_…`` is the probability that one replica more has no more than is printed, by
+    the predictive t distribution for normal draws, ``mean_at_or_below_…`` that the mean of ever
+    more has, by Student's t. The share of replicas, ``at_or_below_…``, could say nothing between 0
+    and one replica. None where there are none.
     """
     values, n = list(by_seed.values()), len(by_seed)
     mean = float(np.mean(values))
@@ -409,7 +427,7 @@ def statistics(by_seed: Mapping[str, float], printed: float | None, whose: str) 
         "replicas": n,
         "mean": mean,
         "sd": sd,
-        "mean_95_interval": None if sd is None else float(stdtrit(n - 1, 0.975)) * sd / n**0.5,
+        "mean_95_interval": float(stdtrit(n - 1, 0.975)) * sd / n**0.5 if sd else None,
         "fewest": min(values),
         "most": max(values),
         f"at_or_below_{whose}": None if printed is None else sum(v <= printed for v in values),

@@ -81,6 +81,11 @@ class Table1:
         nets = [net for s in splits or [None] if (net := self.files.get((role, s)))]
         return nets if len(nets) == len(splits or [None]) else []
 
+    def stacks_of(self, line: int) -> list[RunFile]:
+        """The stacks below these nets, as far as they are there."""
+        _, splits = _SOURCES[line]
+        return [stack for s in splits or () if (stack := self.files.get((PRETRAINED, s)))]
+
     @property
     def nets(self) -> dict[tuple[str, str | None], RunFile]:
         """The files but for the stacks."""
@@ -96,17 +101,20 @@ def read_runs(folder: Path | Folder) -> Table1:
     taken = each_run(folder, "nets of Table 1", found.notes, *_SELECTIONS)
     places = (((file.lineage.role, file.lineage.split), file) for file in taken)
     found.files = in_lines(places, found.notes)
-    found.measured = [_measured_row(found.nets_of(line), line) for line in range(len(PRINTED))]
+    found.measured = [
+        _measured_row(found.nets_of(line), found.stacks_of(line), line)
+        for line in range(len(PRINTED))
+    ]
     found.notes += _notes(found)
     return found
 
 
-def _measured_row(nets: list[RunFile], line: int) -> Tree:
-    """Of one net, or of the product of three; empty without any."""
+def _measured_row(nets: list[RunFile], stacks: list[RunFile], line: int) -> Tree:
+    """Of one net, or of the product of three, above their stacks; empty without any."""
     if not nets:
         return {}
     name, numbers, scores = PRINTED[line]["network"], Tree(), nets[0].outcome.scores
-    numbers["made_with"] = made_with(*nets)
+    numbers["made_with"] = made_with(*stacks, *nets)
     if len(nets) > 1:
         scores = {"test": score_of_product(nets)}
     else:
