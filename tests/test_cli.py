@@ -274,6 +274,26 @@ def test_evaluate_prints_the_scores_that_the_file_recorded(runs: Path, digits_di
     assert "row the label, column the guess" in " ".join(text.stdout.split())
 
 
+def test_evaluate_saves_which_classes_are_taken_for_which(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    asked = ("evaluate", runs / "bp-a.h5", "--part", "test", "--part", "validation",
+             "--data", digits_dir, "--save", tmp_path)  # fmt: skip
+    run(*asked, "--confusion")
+    document = json.loads((tmp_path / "methods.json").read_text())
+    for row in document["rows"]:
+        matrix = np.array(row["confusion"])
+        assert matrix.sum() - np.trace(matrix) == row["errors"]
+        assert len(row["classes"]) == len(matrix)
+    written = (tmp_path / "methods.md").read_text()
+    for part in ("test", "validation"):
+        title = f"{runs / 'bp-a.h5'}, {part}: row the label, column the guess"
+        assert title in written
+    run(*asked)
+    assert "row the label" not in (tmp_path / "methods.md").read_text()
+    assert "confusion" not in (tmp_path / "methods.json").read_text()
+
+
 def test_combine_prints_each_net_and_the_product(runs: Path, digits_dir: Path) -> None:
     nets = [runs / f"bp-{split}.h5" for split in "abc"]
     entries = json.loads(run("combine", *nets, "--data", digits_dir, "--json").stdout)

@@ -81,9 +81,10 @@ def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -
     count = len(checkpoints) * max(1, len(methods))
     context = measuring_context(options, checkpoints, count)
     results = evaluation.evaluate(context, checkpoints, methods, selection)
-    scores.show(results, options["as_json"], results if options["confusion"] else [], selection)
+    confusions = results if options["confusion"] else []
+    scores.show(results, options["as_json"], confusions, selection)
     if save is not None:
-        scores.methods_table(results, selection, context.threads).save(save)
+        scores.methods_table(results, selection, context.threads, confusions).save(save)
 
 
 def _every_method(paths: tuple[Path, ...]) -> tuple[str, ...]:

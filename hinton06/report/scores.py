@@ -130,8 +130,7 @@ def show(
     if as_json:
         values = [evaluation_values(evaluation, selection) for evaluation in evaluations]
         for evaluation in confusions:
-            told = {"classes": list(evaluation.classes), "confusion": evaluation.confusion.tolist()}
-            values[evaluations.index(evaluation)] |= told
+            values[evaluations.index(evaluation)] |= _confusion_values(evaluation)
         click.echo(json.dumps(values, indent=2, allow_nan=False))
         return
     _scores_table(evaluations, selection).show()
@@ -216,6 +215,10 @@ def _remarks(evaluations: Sequence[Evaluation], selection: CaseSelection) -> lis
     return found
 
 
+def _confusion_values(evaluation: Evaluation) -> Tree:
+    return {"classes": list(evaluation.classes), "confusion": evaluation.confusion.tolist()}
+
+
 def _confusion_table(evaluation: Evaluation) -> Table:
     """How often each class was taken for each other."""
 
@@ -250,15 +253,23 @@ _METHODS_WRITTEN = (
 
 
 def methods_table(
-    evaluations: Sequence[Evaluation], selection: CaseSelection, threads: int
+    evaluations: Sequence[Evaluation],
+    selection: CaseSelection,
+    threads: int,
+    confusions: Sequence[Evaluation] = (),
 ) -> Table:
-    """Scores on the cases of a selection, measured with so many threads, beside published ones."""
+    """Scores on the cases of a selection, measured with so many threads, beside published ones.
+
+    And the confusion matrices of those evaluations of which they are wanted.
+    """
     rows = list(map(_row, evaluations))
     json_rows = []
     for evaluation, row in zip(evaluations, rows, strict=True):
         json_rows.append(evaluation_values(evaluation, selection) | {"sha256": evaluation.sha256})
         if row["published"]:
             json_rows[-1]["published_test_errors"] = row["published"]
+        if any(evaluation is each for each in confusions):
+            json_rows[-1] |= _confusion_values(evaluation)
     return Table(
         _METHODS_COLUMNS,
         rows,
@@ -276,6 +287,7 @@ def methods_table(
             "cases.csv": lambda: _cases_csv(evaluations),
             "cases.npz": lambda: _cases_npz(evaluations),
         },
+        further=list(map(_confusion_table, confusions)),
     )
 
 
