@@ -669,6 +669,9 @@ def test_equal_errors_have_no_interval() -> None:
     for n in (2, 3):
         found = statistics({str(seed): 7 for seed in range(n)}, 7, "chapter")
         assert (found["mean"], found["sd"], found["mean_95_interval"]) == (7, 0, None)
+    rounded = statistics({str(seed): 0.1 for seed in range(3)}, None, "chapter")
+    assert np.std([0.1] * 3, ddof=1) > 0
+    assert (rounded["sd"], rounded["mean_95_interval"]) == (0, None)
 
 
 def test_what_files_are_for_one_line_is_said_once_for_all_tables(

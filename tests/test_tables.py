@@ -557,6 +557,11 @@ def test_a_row_says_what_settings_are_not_the_recipe_s(tmp_path: Path) -> None:
     assert said() is None
     change("bp-a", valid_every=5)  # sets nothing apart
     assert said() is None
+    change("bp-a", line_searches=7)  # says nothing without cg
+    assert said() is None
+    change("pretrain-a", hidden_bias=-4.0)
+    assert said() == "hidden bias -4"
+    change("pretrain-a", hidden_bias=0.0)
     change("bp-a", max_epochs=1)
     assert said() == "max epochs 1"
     change("pretrain-a", passes=2, layers=[10, 10])

@@ -23,7 +23,7 @@ from hinton06.console import plain
 from hinton06.files import check_replaceable
 from hinton06.lineage import EXTENDED
 from hinton06.loading import RunFile, load
-from hinton06.recipes import RECIPES, counted, show_value
+from hinton06.recipes import RECIPES, GoesWithError, check_given, counted, show_value
 from hinton06.records import Tree, to_tree
 
 LEFT_OUT = "left out: "
@@ -37,6 +37,7 @@ _TABULATED = {
 
 _CHAPTER = "tr2006"  # the recipe of the chapter's numbers
 _MOST_SETTINGS = 3  # that a row names
+_ONLY_MEASURED = "track", "valid_every"  # how often something is measured
 _PICTURES = (".png", ".svg", ".gif")
 
 T = TypeVar("T")
@@ -214,7 +215,8 @@ def in_lines(found: Iterable[tuple[T, RunFile]], notes: list[Note]) -> dict[T, R
             continue
         files[line] = first
         for other in others:
-            about = f"{made_with(other)}, left out beside {first.path.name}"
+            every = [item.name for item in fields(other.settings)]  # the data decide
+            about = f"{made_with(other, varied=every)}, left out beside {first.path.name}"
             notes.append(
                 Note(f"{other.path.name}: {about}", "left out, of other data", other.path.name)
             )
@@ -246,18 +248,20 @@ def made_with(*made: RunFile, varied: Collection[str] = ()) -> str | None:
 def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
     """Settings that are not those of the chapter's recipe, if that is the file's, as words.
 
-    What sets the experiment apart is a condition that its table knows (`conditions`), or says
-    nothing; the coefficient of an extension was found by the search before it.
+    What sets the experiment apart is a condition that its table knows (`conditions`); the
+    coefficient of an extension was found by the search before it.
     """
     if file.recipe != _CHAPTER:
         return
     recipe = RECIPES[_CHAPTER].settings(file.kind.part, file.conditions)
-    told = {*varied, *file.settings.apart()}
+    told = {*varied, *file.settings.apart(), *_ONLY_MEASURED}
     told |= {"bp_weight"} if file.lineage.role == EXTENDED else set()
     for item in fields(recipe):
         value = getattr(file.settings, item.name)
-        another = value != getattr(recipe, item.name) and item.name not in told
-        if another and item.metadata["apart"]:
+        if value == getattr(recipe, item.name) or item.name in told:
+            continue
+        with contextlib.suppress(GoesWithError):  # by the others it says nothing
+            check_given(file.settings, [item.name], file.conditions)
             yield f"{item.name.replace('_', ' ')} {show_value(value)}"
 
 

@@ -271,6 +271,7 @@ def _table(table: Replicated, every: Sequence[_Replica], seeds: Mapping[Path, in
     ]
     shown = [row for row in rows if row["shown"]]
     name = "replicas" if table is table1.REPLICATED else f"replicas-{table.name}"
+    drawn = len(by_seed) > 1 and any(table.shown[1] in row for row in shown)
     return Table(
         _columns(table),
         shown,
@@ -286,10 +287,8 @@ def _table(table: Replicated, every: Sequence[_Replica], seeds: Mapping[Path, in
         records=records,
         json_rows=values,
         extra={"table": table.name, "sha256_by_seed": digests, "made": _made_by(by_seed)},
-        beside={f"{name}.png": lambda: _spread(table, shown)} if len(by_seed) > 1 else {},
-        figures=[(f"{table.title}, seed by seed", f"{name}.png", _SPREAD)]
-        if len(by_seed) > 1
-        else [],
+        beside={f"{name}.png": lambda: _spread(table, shown)} if drawn else {},
+        figures=[(f"{table.title}, seed by seed", f"{name}.png", _SPREAD)] if drawn else [],
         sources=[row["files"] for row in shown],
         further=_distributions(table, shown),
     )
@@ -422,6 +421,7 @@ def statistics(by_seed: Mapping[str, float], printed: float | None, whose: str) 
     values, n = list(by_seed.values()), len(by_seed)
     mean = float(np.mean(values))
     sd = float(np.std(values, ddof=1)) if n > 1 else None
+    sd = 0.0 if n > 1 and min(values) == max(values) else sd  # their mean may be rounded
     found = {
         whose: printed,
         "replicas": n,
