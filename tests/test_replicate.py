@@ -756,7 +756,7 @@ def test_too_little_memory_makes_smaller_groups_of_generative_nets(
 
     monkeypatch.setattr(GenerativeNets, "__init__", limited)
     learn_half(digits, progress, tmp_path)
-    assert any("not enough memory; 1 nets at a time" in note for note in progress.notes)
+    assert any("not enough memory; 1 net at a time" in note for note in progress.notes)
     same_but_for_companions(tmp_path, half[0])
 
 
