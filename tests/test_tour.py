@@ -378,15 +378,6 @@ def test_the_surest_and_least_sure_right_guesses_are_shown_and_the_surest_wrong_
     assert [case.test_case for case in energies.choose(found[4:], labels[4:])] == [0]
 
 
-def test_settings_of_matplotlib_that_cannot_be_read_are_one_error(tmp_path: Path) -> None:
-    (tmp_path / "matplotlibrc").write_bytes(b"font.family: caf\xe9\n")
-    done = subprocess.run(
-        [sys.executable, "-c", "import hinton06.report.energies"], cwd=tmp_path, check=False,
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert "ReportError: matplotlib cannot be loaded" in done.stderr.splitlines()[-1]
-
-
 def test_a_digit_stands_beside_the_bars_of_its_ten_energies() -> None:
     above = np.array([0.0, 10.0, 5.0])
     case = energies.Shown(7, 2, "Sure", above)

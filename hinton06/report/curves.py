@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import io
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from hinton06.checkpoint import history_rows
 from hinton06.console import plain
-from hinton06.files import printable
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
 from hinton06.recipes import counted
-from hinton06.report.files import ReportError
 from hinton06.report.table import Column, Table
 
 try:
     import matplotlib
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Figure  # noqa: PLC0414  # for others, as is
-    from matplotlib.patches import Rectangle as Rectangle  # noqa: PLC0414
-    from matplotlib.ticker import LogFormatter, MaxNLocator
-except ValueError as error:  # of a matplotlibrc that is no text
-    raise ReportError(f"matplotlib cannot be loaded: {printable(str(error))}") from None
+except ValueError:  # of a matplotlibrc that is no text; where matplotlib's own lies, that is read
+    for half in [name for name in sys.modules if name.startswith("matplotlib.")]:
+        del sys.modules[half]
+    place = importlib.util.find_spec("matplotlib")
+    assert place is not None
+    with contextlib.chdir(Path(str(place.origin)).with_name("mpl-data")):
+        import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Figure  # noqa: PLC0414  # for others, as is
+from matplotlib.patches import Rectangle as Rectangle  # noqa: PLC0414
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 
 class Curve(NamedTuple):
