@@ -35,10 +35,13 @@ of_seed   = $(if $(filter-out 0,$(1)),-seed$(1))
 OF_EACH   = $(if $(filter unlabelled,$(EACH)),/unlabelled)
 BIN      := .venv/bin
 HINTON06 := $(BIN)/hinton06
-# What starts from a file takes seed, recipe and data from it.
-GO_ON     = --plain --threads $(or $(THREADS),1)
-GO_ON_2   = --plain --threads $(or $(THREADS),$(if $(word 2,$(SPLITS)),1,2))
-START     = $(GO_ON) --seed $(SEED) --recipe $(RECIPE) $(if $(DATA),--data $(DATA))
+# What starts from a file takes data from it, and seed and recipe where they are not given.
+given     = $(if $(filter-out file,$(origin $(1))),$(2) $($(1)))
+AS_GIVEN  = $(call given,SEED,--seed) $(call given,RECIPE,--recipe)
+OF_DATA   = $(if $(DATA),--data $(DATA))
+GO_ON     = --plain --threads $(or $(THREADS),1) $(AS_GIVEN)
+GO_ON_2   = --plain --threads $(or $(THREADS),$(if $(word 2,$(SPLITS)),1,2)) $(AS_GIVEN)
+START     = --plain --threads $(or $(THREADS),1) --seed $(SEED) --recipe $(RECIPE) $(OF_DATA)
 PARALLEL  = @$(MAKE) --no-print-directory -j$(JOBS)
 ALL      := a b c
 NETS      = $(ALL:%=$(RUNS)/bp-%.h5) $(ALL:%=$(RUNS)/bp-%-extended.h5) $(RUNS)/bp-not-pretrained.h5

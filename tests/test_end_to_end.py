@@ -120,6 +120,21 @@ def test_make_trains_only_what_is_missing(folder: Path) -> None:
     assert load(runs / "bp-b-extended.h5").digest == digest
 
 
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [((), ()), (("RECIPE=science06", "SEED=2"), ("--seed 2", "--recipe science06"))],
+)
+def test_seed_and_recipe_that_are_given_are_those_of_what_starts_from_a_file_too(
+    folder: Path, given: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    """Stacks that are there may be another recipe's."""
+    printed = make(folder, "-n", *given, "nets", "cws", "hybrid", "translated", "RUNS=runs/none")
+    lines = [line for line in printed.splitlines() if "finetune-" in line]
+    assert len(lines) >= 7
+    for line in lines:
+        assert tuple(re.findall(r"--(?:seed|recipe) \S+", line)) == options
+
+
 def test_make_help_names_every_target(folder: Path) -> None:
     makefiles = (folder / "Makefile", *folder.glob("experiments/*/rules.mk"))
     lines = "\n".join(path.read_text() for path in makefiles).replace("\\\n", " ")

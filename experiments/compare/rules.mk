@@ -4,7 +4,7 @@ COMPARED    = $(RUNS)/compare
 COMPARING   = $(addprefix $(COMPARED)/,svm/svm.json svm-deslanted/svm.json bp-a.h5 \
 	bp-not-pretrained.h5 cg-not-pretrained.h5 bp-random-translated.h5 \
 	$(foreach net,bp bp-800 bp-random,$(net)-affine.h5 $(net)-elastic.h5) bp-800.h5 bp-random.h5)
-COMPARE     = --threads $(or $(THREADS),1) $(if $(DATA),--data $(DATA))
+COMPARE     = --threads $(or $(THREADS),1) $(OF_DATA)
 FROM_RANDOM = $(HINTON06) finetune-bp --no-pretraining --split a
 
 .PHONY: compare
@@ -25,7 +25,7 @@ $(COMPARED)/bp-a.h5 $(COMPARED)/bp-not-pretrained.h5: $(COMPARED)/%: $(RUNS)/%
 	@mkdir -p $(@D) && ln -sf ../$* $@
 
 $(COMPARED)/cg-not-pretrained.h5: $(ALL:%=$(RUNS)/bp-%.h5)
-	$(HINTON06) finetune-bp --no-pretraining $^ --recipe science06 --out $@ $(GO_ON)
+	$(HINTON06) finetune-bp --no-pretraining $^ --out $@ $(GO_ON) --recipe science06
 
 $(COMPARED)/bp-affine.h5 $(COMPARED)/bp-elastic.h5: $(COMPARED)/bp-%.h5: $(RUNS)/pretrain-a.h5
 	$(HINTON06) finetune-bp $< --$* 1.5 --out $@ $(GO_ON)
