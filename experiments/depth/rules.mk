@@ -1,0 +1,6 @@
+#   make depth        deep nets from random weights, small and large, and from stacks
+
+.PHONY: depth
+
+depth: .venv/installed
+	@$(BIN)/python experiments/depth/depth.py $(RUNS)/depth --out $(RUNS)/depth
