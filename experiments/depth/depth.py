@@ -28,6 +28,7 @@ from hinton06.backprop import Backpropagation
 from hinton06.cases import random_stream
 from hinton06.models import Classifier
 from hinton06.numerics import Array, logistic
+from hinton06.recipes import counted
 from hinton06.report import curves, files
 from hinton06.report.table import Column, Table
 from hinton06.streams import Use
@@ -38,6 +39,7 @@ RATES = 0.02, 0.1, 0.5
 DRAWS = 0, 1, 2
 UNITS, CASES, SPLIT = 100, 10_000, "a"
 MEASURED_CASES = 1000
+SHARES = 2, 5, 10, 20, 50, 90  # that the picture marks
 STACK = "stack"
 STARTS: tuple[float | str, ...] = (*SCALES, STACK)
 SAME: dict[str, Any] = {"threads": 1, "progress": True}
@@ -121,7 +123,7 @@ def factors(folder: Path, start: float | str) -> list[list[float]]:
         rng = random_stream(draw, Use.RANDOM_NET_OF_SPLIT, SPLIT)  # the nets that are learned
         if start == STACK:
             stack = loading.load(stack_path(folder, depth, draw)).model
-            begun = Classifier.on_stack(stack.rbms, digits.n_classes)
+            begun = Classifier.on_stack(stack, digits.n_classes)
         else:
             sizes = digits.n_pixels, *(UNITS,) * depth, digits.n_classes
             begun = Classifier.random(sizes, float(start), rng)
@@ -160,8 +162,8 @@ def name_of(start: float | str) -> str:
 
 def tabulated(best: list[dict[str, Any]]) -> Table:
     """Test and training errors by depth and start."""
-    columns = [Column("start", "start")]
-    columns += [Column(str(d), f"{d} layers" if d > 1 else "1 layer") for d in DEPTHS]
+    columns = [Column("start", "{start}", left=True)]
+    columns += [Column(counted(d, "layer"), f"{{of {d}}}") for d in DEPTHS]
     cells = {(row["layers"], row["start"]): row for row in best}
 
     def cell(row: dict[str, Any]) -> str:
@@ -169,7 +171,7 @@ def tabulated(best: list[dict[str, Any]]) -> Table:
         return f"{row['test']['mean']:.1f} ({low}-{high}); {row['train']['mean']:.1f}"
 
     rows = [
-        {"start": name_of(start)} | {str(d): cell(cells[d, start]) for d in DEPTHS}
+        {"start": name_of(start)} | {f"of {d}": cell(cells[d, start]) for d in DEPTHS}
         for start in STARTS
     ]  # fmt: skip
     return Table(columns, rows)
@@ -195,14 +197,14 @@ def draw(best: list[dict[str, Any]], shrink: dict[str, Any]) -> bytes:
             left.plot(layers, down(found["predicted"]), color=colour, label=name_of(start))
         else:
             left.plot([], [], ".", color=colour, label=name_of(start))
-    left.set_yscale("log")
-    left.set(xlabel="hidden layer", ylabel="gradient over that of the top layer")
+    left.set(yscale="log", xticks=layers, xlabel="hidden layer")
+    left.set_ylabel("gradient over that of the top layer")
     left.set_title("Before learning: three draws; lines: predicted")
     left.legend()
     for depth in DEPTHS:
         own = {row["start"]: row["test"] for row in best if row["layers"] == depth}
         means = [own[scale]["mean"] for scale in SCALES]
-        (drawn,) = right.plot(SCALES, means, marker=".", label=f"{depth} layers")
+        (drawn,) = right.plot(SCALES, means, marker=".", label=counted(depth, "layer"))
         right.axhline(own[STACK]["mean"], color=drawn.get_color(), linestyle=":", linewidth=1)
         right.fill_between(
             SCALES, *([own[s][end] for s in SCALES] for end in ("low", "high")),
@@ -210,6 +212,9 @@ def draw(best: list[dict[str, Any]], shrink: dict[str, Any]) -> bytes:
         )  # fmt: skip
     right.set(xscale="log", yscale="log", xlabel="size of the random weights",
               ylabel="test errors, %")  # fmt: skip
+    right.set_xticks(SCALES, [f"{scale:g}" for scale in SCALES], minor=False)
+    right.set_yticks(SHARES, [f"{share:g}" for share in SHARES])
+    right.minorticks_off()
     right.set_title("After learning; dotted: from a stack")
     right.legend()
     return curves.saved(figure, "png")
