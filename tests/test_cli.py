@@ -156,6 +156,26 @@ def test_modes_of_finetune_bp_exclude_each_other(runs: Path) -> None:
     fails_in_one_line(run("combine", net), 2, "two")
 
 
+def test_a_setting_that_a_mode_makes_no_use_of_is_said_to_change_nothing(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    """A script's options are the same for all modes, so it is no mistake."""
+    net, stack = runs / "bp-a.h5", runs / "pretrain-a.h5"
+    given = [*BACKPROP, "--valid-every", "1", "--initial-scale", "3", "--data", digits_dir]
+    idle = {"--patience", "--valid-every", "--initial-scale"}
+    modes: list[tuple[list[object], set[str]]] = [
+        ([stack], {"--initial-scale"}),
+        (["--extend", net], idle),
+        (["--no-pretraining", net], {"--patience", "--valid-every"}),
+        (["--no-pretraining", "--split", "a"], set()),
+    ]
+    for number, (mode, unused) in enumerate(modes):
+        made = run("finetune-bp", *mode, *given, "--out", tmp_path / f"{number}.h5")
+        assert made.exit_code == 0, made.output
+        said = re.findall(r"(--\S+) changes nothing here", made.stderr)
+        assert (set(said), len(said)) == (unused, len(unused))
+
+
 # -- what works ----------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,9 @@ def finetune_bp(
     if extended and setup.start:
         given |= distorted_as(setup.start, given)
     settings = setup.settings("backprop", given, labelled=labelled, translations=translations)
+    for name in _idle(validated=not all_cases or bool(split), random=no_pretraining):
+        if given[name] is not None:  # no mistake: scripts have one list of options for all modes
+            setup.display.say(f"--{name.replace('_', '-')} changes nothing here")
     context, named = setup.context, (setup.recipe.name, setup.seed)
     few = "-translated" if translations else ""
     few += "-distorted" if settings.distortions and not extended else ""
@@ -115,6 +119,14 @@ def finetune_bp(
             context, path, checkpoints[0], settings, *named, labelled or 0
         )
     options.print_result(result, given["as_json"])
+
+
+def _idle(validated: bool, random: bool) -> Iterator[str]:
+    """Settings that a mode makes no use of."""
+    if not validated:
+        yield from ("patience", "valid_every")
+    if not random:
+        yield "initial_scale"
 
 
 def _check_usage(
