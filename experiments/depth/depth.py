@@ -26,6 +26,7 @@ import hinton06
 from hinton06 import loading, mnist
 from hinton06.backprop import Backpropagation
 from hinton06.cases import random_stream
+from hinton06.mnist import Digits
 from hinton06.models import Classifier
 from hinton06.numerics import Array, logistic
 from hinton06.recipes import counted
@@ -85,7 +86,7 @@ def chosen(rows: list[dict[str, Any]]) -> dict[str, Any]:
     rate = min(RATES, key=valid)
     best = [row for row in rows if row["rate"] == rate]
     found = {name: rows[0][name] for name in ("layers", "start")} | {"rate": rate}
-    for part, cases in (("train", CASES), ("test", 10_000)):
+    for part, cases in (("train", CASES), ("test", len(mnist.load().test_labels))):
         shares = [100 * row[f"{part}_errors"] / cases for row in best]
         found[part] = {"mean": statistics.mean(shares), "low": min(shares), "high": max(shares)}
     return found
@@ -114,10 +115,9 @@ def gradients(net: Classifier, images: Array, labels: Any) -> list[float]:
     return sizes[:0:-1]
 
 
-def factors(folder: Path, start: float | str) -> list[list[float]]:
+def factors(folder: Path, start: float | str, images: Array, digits: Digits) -> list[list[float]]:
     """Of each draw, by how much the deepest net's gradient shrinks from the layer above to each."""
-    digits, depth = mnist.load(), max(DEPTHS)
-    images = digits.train_images[:MEASURED_CASES].astype(np.float32) / 255
+    depth = max(DEPTHS)
     found = []
     for draw in DRAWS:
         rng = random_stream(draw, Use.RANDOM_NET_OF_SPLIT, SPLIT)  # the nets that are learned
@@ -133,17 +133,16 @@ def factors(folder: Path, start: float | str) -> list[list[float]]:
     return found
 
 
-def predicted(scale: float) -> list[float]:
+def predicted(scale: float, images: Array) -> list[float]:
     """The same of infinitely wide layers, the lowest first: their inputs are normal variables.
 
     Of variance ``scale**2`` times the mean square of the layer below; a derivative is multiplied by
-    the slope at such an input and by weights of ``scale**2`` in all.
+    the slope at such an input and by weights whose squares sum to ``scale**2``.
     """
-    images = mnist.load().train_images[:MEASURED_CASES] / 255.0
     at = np.linspace(-8, 8, 2001)
     share = np.exp(-(at**2) / 2)
     share /= share.sum()
-    squares = np.square(images).mean(axis=1)  # of each case
+    squares = np.square(images, dtype=np.float64).mean(axis=1)  # of each case
     found = []
     for _ in range(max(DEPTHS)):
         on = logistic(scale * np.sqrt(squares)[:, None] * at)
@@ -239,10 +238,12 @@ def main() -> None:
         chosen([row for row in rows if (row["layers"], row["start"]) == each])
         for each in product(DEPTHS, STARTS)
     ]
+    digits = mnist.load()
+    images = digits.train_images[:MEASURED_CASES].astype(np.float32) / 255
     shrink = {
         name_of(start): {
-            "measured": factors(given.folder, start),
-            "predicted": None if start == STACK else predicted(float(start)),
+            "measured": factors(given.folder, start, images, digits),
+            "predicted": None if start == STACK else predicted(float(start), images),
         }
         for start in STARTS
     }
