@@ -63,12 +63,12 @@ class Silent:
         """Nothing."""
 
 
-def distorted_as(start: RunFile, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given, and how the start's images were distorted where nothing else is said."""
-    merged = start.settings.distortions | {n: v for n, v in given.items() if v is not None}
-    if not merged.get("elastic") and given.get("smoothing") is None:
-        merged.pop("smoothing", None)
-    return merged
+def carried_by(start: RunFile) -> dict[str, Any]:
+    """What an extension goes on with where nothing else is said: its net's own settings."""
+    recipe = RECIPES.get(start.recipe)
+    if recipe is None:
+        return {}
+    return recipe.carried(start.settings, start.kind.part, start.conditions)
 
 
 def going_on(given: Mapping[str, Any], start: RunFile | None) -> dict[str, Any]:
@@ -120,6 +120,10 @@ class _Run:
         """Of what descends from the start, if there is one; `known` is what is new."""
         learned = self.files[0].lineage.conditions() if self.files else {}
         return self.recipe.settings_with(self.part, self.given, **learned | known)
+
+    def extending(self, **known: Any) -> Any:
+        """The same, with what the net itself was learned with where nothing is given."""
+        return self.settings(carried=carried_by(self.files[0]), **known)
 
     def make(self, call: Callable[..., Result], out: str | Path, *arguments: Any) -> Net:
         """The net of an experiment; its settings, recipe and seed are its last arguments."""
@@ -272,11 +276,11 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         for name in ("bp_rate", "bp_momentum"):
             if name in run.given and not mixed:
                 raise TypeError(f"an extension goes on with its net's coefficient, 0: no {name}")
-        settings = run.settings(**_told(mixed=mixed))
+        settings = run.extending(**_told(mixed=mixed))
         call: Callable[..., Result] = experiments.extend_generative
     else:
-        run = _Run.of("backprop", {**options, **distorted_as(file, options)}, [start])
-        settings, call = run.settings(), experiments.extend
+        run = _Run.of("backprop", options, [start])
+        settings, call = run.extending(), experiments.extend
         _check_rate(run)
     return run.make(call, out, _path(start), settings, run.recipe.name, run.common["seed"])
 

@@ -92,12 +92,15 @@ def _setting(
     """A field whose metadata say how it is described, checked (`choices`) and `parse`d, if a tuple.
 
     `before`: the value that held in files that were written before there was such a setting;
+    `first`: whether it is of a first run alone, so that an extension does not go on with it;
     `apart`: whether another one sets an experiment apart from the chapter's; `goes`: what must hold
     for it to say anything, all of it: settings that are not 0 or no, or have a value
     (``optimiser=cg``), or names of conditions, ``|`` between alternatives.
     """
     limits = {"low": low, "high": high, "choices": (), "parse": parse_layers, "apart": True}
-    return field(default=before, metadata={"help": help_text, "goes": (), **limits, **more})
+    return field(
+        default=before, metadata={"help": help_text, "goes": (), "first": False, **limits, **more}
+    )
 
 
 DISTORTIONS = {
@@ -291,7 +294,7 @@ class BackpropSettings(_Checked):
     )
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
     rate: float = _setting(
-        "Learning rate after pretraining (momentum optimiser).", 0, 1000, goes=_STEPS
+        "Learning rate after pretraining (momentum optimiser).", 0, 1000, goes=_STEPS, first=True
     )
     all_cases_rate: float = _setting(
         "Learning rate with --extend and --no-pretraining.", 0, 1000, goes=_STEPS
@@ -307,11 +310,12 @@ class BackpropSettings(_Checked):
     easy_probability: float = _setting(
         "Chance that a sweep selects an easy case.", 1e-6, 1, goes=_EASY
     )
-    patience: int = _setting("Epochs since the fewest validation errors.", 0, 1_000_000)
-    max_epochs: int = _setting("Cap on epochs; reported when hit.", 1, 1_000_000)
+    patience: int = _setting("Epochs since the fewest validation errors.", 0, 1_000_000, first=True)
+    max_epochs: int = _setting("Cap on epochs; reported when hit.", 1, 1_000_000, first=True)
     initial_scale: float = _setting(
-        "Standard deviation of random initial hidden weights times the root of fan-in.", 0, 1000
-    )
+        "Standard deviation of random initial hidden weights times the root of fan-in.",
+        0, 1000, first=True,
+    )  # fmt: skip
     affine: float = _distortion("affine")
     elastic: float = _distortion("elastic")
     smoothing: float = _distortion("smoothing")
@@ -321,8 +325,9 @@ class BackpropSettings(_Checked):
         "The same of features: of all layers, or of each.", value=(0.0,), parse=parse_chances
     )
     epochs: int = _with_dropout(
-        "Epochs in which the rate falls, linearly, before learning may stop.", 0, 1_000_000, value=0
-    )
+        "Epochs in which the rate falls, linearly, before learning may stop.",
+        0, 1_000_000, value=0, first=True,
+    )  # fmt: skip
     extension_epochs: int = _with_dropout(
         "The same with --extend, which then ends.", 0, 1_000_000, value=0
     )
@@ -334,7 +339,7 @@ class BackpropSettings(_Checked):
     )
     valid_every: int = _setting(
         "Epochs from one measurement of the validation cases to the next.",
-        1, 1_000_000, before=1, apart=False,
+        1, 1_000_000, before=1, apart=False, first=True,
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -382,13 +387,14 @@ class WakeSleepSettings(_Checked):
     )
     bp_weight: float = _setting(
         "Coefficient of backpropagation; the generative gradient has the rest.",
-        0, 1, goes=("search_bp_weight=no",),
+        0, 1, goes=("search_bp_weight=no",), first=True,
     )  # fmt: skip
     search_bp_weight: bool = _setting(
-        "Raise --bp-weight through --bp-weights, in stages; keep the fewest validation errors."
+        "Raise --bp-weight through --bp-weights, in stages; keep the fewest validation errors.",
+        first=True,
     )
     bp_weights: tuple[float, ...] = _setting(
-        "Coefficients of that search.", parse=parse_shares, goes=("search_bp_weight",)
+        "Coefficients of that search.", parse=parse_shares, goes=("search_bp_weight",), first=True
     )
     bp_rate: float = _setting(
         "Learning rate of backpropagation, first epoch.", 0, 1000, goes=_MIXED
@@ -604,19 +610,37 @@ class Recipe:
         names = [item.name for item in dataclasses.fields(PARTS[part])]
         return PARTS[part](**{name: values[f"{part}.{name}"][0] for name in names})
 
-    def settings_with(self, part: str, given: Mapping[str, Any], **known: Any) -> Any:
+    def settings_with(
+        self, part: str, given: Mapping[str, Any], carried: Mapping[str, Any] | None = None,
+        **known: Any,
+    ) -> Any:  # fmt: skip
         """The settings of a part in an experiment, with the values that were given, not None.
 
+        Those that are `carried` from the net that it goes on with hold where nothing is given.
         Under the conditions that these settings bring, and those of what is `known` of the
         experiment else, as `conditions` takes it. `GoesWithError` for a value that says nothing by
         the others.
         """
-        own, always = given.get("dropout"), self.values.get(f"{part}.dropout", (False,))[0]
-        asked = self._with(part, given, conditions(dropout=always if own is None else own))
+        said = {name: value for name, value in given.items() if value is not None}
+        idle = going_with_dropout(part) if said.get("dropout") is False else ()
+        values = {n: value for n, value in (carried or {}).items() if n not in idle}
+        values |= said
+        own, always = values.get("dropout"), self.values.get(f"{part}.dropout", (False,))[0]
+        asked = self._with(part, values, conditions(dropout=always if own is None else own))
         under = conditions(**{**implied(asked), **known})
-        settings = self._with(part, given, under)
-        check_given(settings, (name for name, value in given.items() if value is not None), under)
+        settings = self._with(part, values, under)
+        check_given(settings, said, under)
         return settings
+
+    def carried(self, net: Settings, part: str, under: Iterable[str]) -> dict[str, Any]:
+        """Settings of a net that are not this recipe's, which an extension of it goes on with.
+
+        `under` are the net's conditions; settings of a first run alone are left out.
+        """
+        usual = self.settings(part, under)
+        values = {item.name: getattr(net, item.name) for item in dataclasses.fields(net)
+                  if not item.metadata["first"]}  # fmt: skip
+        return {name: v for name, v in values.items() if v != getattr(usual, name)}
 
     def _with(self, part: str, given: Mapping[str, Any], under: Iterable[str]) -> Any:
         base = self.settings(part, under)

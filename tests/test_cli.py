@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from hinton06 import checkpoint
+from hinton06 import checkpoint, loading
 from hinton06.cli import main
 from hinton06.recipes import RECIPES
 
@@ -154,6 +154,24 @@ def test_modes_of_finetune_bp_exclude_each_other(runs: Path) -> None:
         fails_in_one_line(run("finetune-bp", *mode, "--rate", "0.1"), 2, "--all-cases-rate")
     fails_in_one_line(run("finetune-bp", stack, "--all-cases-rate", "0.1"), 2, "--extend")
     fails_in_one_line(run("combine", net), 2, "two")
+
+
+def test_an_extension_goes_on_with_the_settings_of_its_net(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    """And not with those that end a first run, or that are given."""
+    net, other = tmp_path / "bp.h5", tmp_path / "other.h5"
+    own = ["--optimiser", "cg", "--line-searches", "2", "--batch", "50", "--max-epochs", "3"]
+    common = ["--data", digits_dir]
+    made = run("finetune-bp", runs / "pretrain-a.h5", *own, *common, "--out", net)
+    assert made.exit_code == 0, made.output
+    for out, given in ((tmp_path / "on.h5", []), (other, ["--optimiser", "momentum"])):
+        made = run("finetune-bp", "--extend", net, *given, "--out", out, *common)
+        assert made.exit_code == 0, made.output
+    on, usual = loading.load(tmp_path / "on.h5").settings, RECIPES["quick"].backprop
+    assert (on.optimiser, on.line_searches, on.batch) == ("cg", 2, 50)
+    assert on.max_epochs == usual.max_epochs != 3
+    assert loading.load(other).settings.optimiser == "momentum"
 
 
 def test_a_setting_that_a_mode_makes_no_use_of_is_said_to_change_nothing(

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from test_cli import PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 
+import hinton06
 from hinton06 import checkpoint
+from hinton06.loading import load
+from hinton06.mnist import load as load_digits
 from hinton06.recognition import product_of_nets, score
 
 CWS = ["--epochs", "4", "--recipe", "quick", "--threads", "1", "--rate", "0.05"]
@@ -140,3 +143,47 @@ def test_mistakes_of_the_generative_commands_are_named(runs: Path, digits_dir: P
     other = ["--on", stack, *PRETRAIN]
     fails_in_one_line(run("pretrain", "--split", "all", *other), 2, "--on")
     fails_in_one_line(run("pretrain", "--split", "b", *other, *data), 1, "split")
+
+
+# -- extensions go on with what their nets were learned with -------------------------------------
+
+
+@pytest.fixture(scope="module")
+def by_pretraining(runs: Path, digits_dir: Path) -> Path:
+    """A net by the pretraining's gradient with a schedule of its own, extended with no option."""
+    own = ["--epochs", "4", "--rate", "0.05", "--averaging", "1", "--threads", "1"]
+    own += ["--generative", "pretraining", "--bp-weight", "0.5", "--recipe", "quick"]
+    folder, make = runs / "others", maker(digits_dir)
+    net = folder / "pretraining-a.h5"
+    make("finetune-cws", runs / "pretrain-labels-a.h5", *own, "--out", net)
+    make("finetune-cws", "--extend", net)
+    return folder
+
+
+def test_an_extension_goes_on_with_the_settings_of_its_net(by_pretraining: Path) -> None:
+    net, on = (load(by_pretraining / f"pretraining-a{end}.h5") for end in ("", "-extended"))
+    assert on.settings == net.settings
+    assert on.settings.generative == "pretraining"
+    assert on.history["rate"][0] <= net.history["rate"][-1]  # down the same schedule
+
+
+def test_an_extension_is_in_no_other_gradient_s_line(by_pretraining: Path) -> None:
+    lines = {row["experiment"] for row in table(by_pretraining)["rows"]}
+    assert lines == {"BP with the pretraining's gradient"}
+
+
+def test_what_is_said_to_an_extension_holds_against_its_net(
+    by_pretraining: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    start, out = by_pretraining / "pretraining-a.h5", tmp_path / "on.h5"
+    made = run("finetune-cws", "--extend", start, "--rate", "0.02", "--data", digits_dir,
+               "--out", out)  # fmt: skip
+    assert made.exit_code == 0, made.output
+    own = next(line for line in made.stderr.splitlines() if "generative pretraining" in line)
+    assert own.startswith("hinton06: with ")
+    assert "averaging 1" in own
+    assert "rate" not in own
+    assert load(out).settings.rate == 0.02
+    again = tmp_path / "again.h5"
+    hinton06.extend(start, again, rate=0.02, data=load_digits(digits_dir))
+    assert load(again).digest == load(out).digest

@@ -10,7 +10,6 @@ import click
 
 from hinton06 import experiments
 from hinton06.cli import options
-from hinton06.learning import distorted_as
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
 
 
@@ -85,9 +84,9 @@ def finetune_bp(
     if not all_cases and given["all_cases_rate"] is not None:
         raise click.UsageError("--all-cases-rate goes with --extend and --no-pretraining only")
     setup = options.training_setup(given, [extended] if extended else checkpoints)
-    if extended and setup.start:
-        given |= distorted_as(setup.start, given)
-    settings = setup.settings("backprop", given, labelled=labelled, translations=translations)
+    settings = setup.settings(
+        "backprop", given, extended, labelled=labelled, translations=translations
+    )
     for name in _idle(validated=not all_cases or bool(split), random=no_pretraining):
         if given[name] is not None:  # no mistake: scripts have one list of options for all modes
             setup.display.say(f"--{name.replace('_', '-')} changes nothing here")

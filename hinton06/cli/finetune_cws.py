@@ -49,7 +49,7 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
         if given[word.replace("-", "_")] is not None:
             own = "--extend goes on with the net's own coefficient"
             raise click.UsageError(f"{own}, which is 0, without --{word}")
-    settings = setup.settings("wakesleep", given, mixed=mixed)
+    settings = setup.settings("wakesleep", given, extended, mixed=mixed)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     if extended:
         out = out or path.with_name(f"{path.stem}-extended.h5")

@@ -24,7 +24,7 @@ from hinton06.checkpoint import CheckpointError
 from hinton06.cli import watch
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
-from hinton06.learning import going_on
+from hinton06.learning import carried_by, going_on
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import Digits
 from hinton06.recipes import (
@@ -324,11 +324,20 @@ class Setup:
     seed: int
     start: RunFile | None
 
-    def settings(self, part: str, options: dict[str, Any], **known: Any) -> Any:
+    def settings(
+        self, part: str, options: dict[str, Any], extends: Any = False, **known: Any
+    ) -> Any:
         """The recipe's settings with the options that were given, of what descends from the start.
 
-        `known` is what is new, not None or 0, as `recipes.conditions` takes it.
+        `known` is what is new, not None or 0, as `recipes.conditions` takes it. What `extends` the
+        start goes on with its settings.
         """
+        if extends and self.start:
+            known["carried"] = own = carried_by(self.start)
+            said = [f"{name.replace('_', ' ')} {show_value(value)}"
+                    for name, value in own.items() if options.get(name) is None]  # fmt: skip
+            if said:
+                self.display.say(f"with {', '.join(said)}, as {self.start.path.name}")
         learned = self.start.lineage.conditions() if self.start else {}
         known = learned | {name: value for name, value in known.items() if value}
         with as_usage():
