@@ -107,6 +107,10 @@ def test_no_other_table_has_a_net_of_it(runs: Path, tmp_path: Path) -> None:
         (tmp_path / f"{name}.h5").write_bytes((runs / f"{name}.h5").read_bytes())
     fails_in_one_line(run("table1", tmp_path), 1, "no nets of Table 1")
     fails_in_one_line(run("translated", tmp_path), 1, "no classifiers of translated images")
+    (tmp_path / "pretrain-a.h5").write_bytes((runs / "pretrain-a.h5").read_bytes())
+    notes = json.loads(run("table1", tmp_path, "--json").stdout)["notes"]
+    assert "3 nets here, of another table: dropout and translations" in notes
+    assert not any("another table" in note for note in document["notes"])
 
 
 def test_what_goes_on_from_a_net_with_dropout_has_it_unless_it_is_told_otherwise(

@@ -8,11 +8,13 @@ from typing import Any
 
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import RunFile
+from hinton06.recipes import counted
 from hinton06.records import Tree
 from hinton06.report.files import (
     Folder,
     Note,
     Selection,
+    conditions,
     each_run,
     ended_early,
     file_values,
@@ -61,10 +63,8 @@ _SOURCES: tuple[tuple[str, str | None], ...] = (
     (NOT_PRETRAINED, None),
 )
 _KNOWS = frozenset({"cases"})
-_SELECTIONS = (
-    Selection("stack", (PRETRAINED,), _KNOWS),
-    Selection("classifier", (VALIDATED, EXTENDED, NOT_PRETRAINED), _KNOWS),
-)
+_NETS = Selection("classifier", (VALIDATED, EXTENDED, NOT_PRETRAINED), _KNOWS)
+_SELECTIONS = (Selection("stack", (PRETRAINED,), _KNOWS), _NETS)
 
 
 @dataclass
@@ -105,8 +105,20 @@ def read_runs(folder: Path | Folder) -> Table1:
         _measured_row(found.nets_of(line), found.stacks_of(line), line)
         for line in range(len(PRINTED))
     ]
+    if not found.nets:
+        found.notes += _nets_of_other_tables(Folder.at(folder))
     found.notes += _notes(found)
     return found
+
+
+def _nets_of_other_tables(folder: Folder) -> list[Note]:
+    """What sets the nets of a folder apart that Table 1 passes over, where it takes none."""
+    files = [file for _, file in folder.held if isinstance(file, RunFile) and file.complete]
+    apart = [conditions(file) - _KNOWS for file in files if _NETS.fits(file)]
+    if not apart:
+        return []
+    names = " and ".join(sorted(set().union(*apart)))
+    return [Note(f"{counted(len(apart), 'net')} here, of another table: {names}", "elsewhere")]
 
 
 def _measured_row(nets: list[RunFile], stacks: list[RunFile], line: int) -> Tree:
