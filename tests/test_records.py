@@ -71,6 +71,18 @@ def numbers(text: str) -> list[int]:
     return [int(word) for word in text.split()]
 
 
+def test_a_page_that_names_commits_names_all_that_its_records_were_made_with() -> None:
+    several = 0
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        records = [path.read_text(encoding="utf-8") for path in page.parent.glob("**/*.json")]
+        made = {c for record in records for c in re.findall(r'"git": "([0-9a-f]{7})', record)}
+        named = {commit for commit in made if commit in text}
+        assert named in (set(), made), page
+        several += len(named) > 1
+    assert several
+
+
 def test_the_pages_together_are_short() -> None:
     """40,000 characters for the first twelve pages, and 1,200 for each experiment after these."""
     assert len(PAGES) >= 12
@@ -1277,11 +1289,15 @@ def test_dropout_s_search() -> None:
         (net["finetune-bp"].removeprefix("--dropout "), net["seed"], net["fewest_valid_errors"])
         for net in lines("beyond", "plan.csv")
     ]
-    earlier = {"--pixel-dropout 0.3": "--rate 0.2"}
+    earlier = {"--pixel-dropout 0.3": "--rate 0.2 --epochs 80"}
     recorded += [
         (f"{earlier.get(net['finetune_bp'])} earlier", net["seed"], net["valid_errors"])
         for net in lines("beyond", "search.csv")
     ]
+    for net in lines("beyond", "plan.csv"):  # each was learned with as many as it says
+        asked_epochs = re.search(r"--epochs (\d+)", net["finetune-bp"])
+        assert asked_epochs
+        assert int(asked_epochs[1]) <= int(net["epochs"]) < int(asked_epochs[1]) + 80
     found = table("finetune-bp --dropout", "beyond", "README.md")
     assert len(found) == 10
     for row in found:
