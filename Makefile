@@ -42,14 +42,25 @@ OF_DATA   = $(if $(DATA),--data $(DATA))
 GO_ON     = --plain --threads $(or $(THREADS),1) $(AS_GIVEN)
 GO_ON_2   = --plain --threads $(or $(THREADS),$(if $(word 2,$(SPLITS)),1,2)) $(AS_GIVEN)
 START     = --plain --threads $(or $(THREADS),1) --seed $(SEED) --recipe $(RECIPE) $(OF_DATA)
-PARALLEL  = @$(MAKE) --no-print-directory -j$(JOBS)
+# Under a make that shares out its jobs these are all there are.
+PARALLEL  = +@$(MAKE) --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+# The recorded nets of wake-sleep have one thread each, and what is made of them is of the same nets.
+AS_RECORDED = THREADS=$(or $(THREADS),1)
 ALL      := a b c
 NETS      = $(ALL:%=$(RUNS)/bp-%.h5) $(ALL:%=$(RUNS)/bp-%-extended.h5) $(RUNS)/bp-not-pretrained.h5
 FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
 # Folders of runs that are there.
 REPORTED  = $(wildcard $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) $(RUNS)/unlabelled)
 
-.PHONY: table1 quick replicas nets figures report test lint dist clean help
+KINDS    := nets cws hybrid translated unlabelled beyond
+
+# Typing mistakes, before anything is learned.
+$(if $(filter-out $(ALL),$(or $(SPLITS),none)),$(error SPLITS="$(SPLITS)": some of $(ALL)))
+$(if $(filter-out $(KINDS),$(or $(EACH),none)),$(error EACH="$(EACH)": one of $(KINDS)))
+$(if $(filter replicas,$(MAKECMDGOALS)),$(if $(call given,SEED,is),\
+	$(error SEED=$(SEED): replicas has SEEDS, as in SEEDS="$(SEED)")))
+
+.PHONY: table1 quick replicas nets figures report test lint dist clean help force
 # A finished file is complete: make must not remove it when it is interrupted.
 .PRECIOUS: $(NETS) $(RUNS)/pretrain-%.h5
 
@@ -60,8 +71,9 @@ table1: .venv/installed
 quick: .venv/installed
 	@$(MAKE) --no-print-directory table1 RECIPE=quick RUNS=runs/quick$(call of_seed,$(SEED))
 
+# Several replicas share the jobs; what starts processes without make has one in each.
 replicas: .venv/installed
-	$(PARALLEL) $(SEEDS:%=replica-%)
+	$(PARALLEL) $(SEEDS:%=replica-%) $(if $(word 2,$(SEEDS)),JOBS=1)
 	@$(HINTON06) replicas $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))$(OF_EACH)) \
 		--save $(RUNS)/replicas
 
@@ -69,7 +81,7 @@ replica-%:
 	@$(MAKE) --no-print-directory $(EACH) SEED=$* RUNS=$(RUNS)$(call of_seed,$*)
 
 figures: .venv/installed
-	$(PARALLEL) $(FIGURED)
+	$(PARALLEL) $(FIGURED) $(AS_RECORDED)
 	@$(HINTON06) figures $(FIGURED) --out $(RUNS)/figures --threads 1
 
 report: .venv/installed
@@ -85,10 +97,17 @@ $(ALL:%=$(RUNS)/bp-%.h5): $(RUNS)/bp-%.h5: $(RUNS)/pretrain-%.h5
 	$(HINTON06) finetune-bp $< --out $@ $(GO_ON)
 
 $(RUNS)/bp-not-pretrained.h5: $(ALL:%=$(RUNS)/bp-%.h5)
-	$(HINTON06) finetune-bp --no-pretraining $^ --out $@ $(GO_ON)
+	$(HINTON06) finetune-bp --no-pretraining $(filter %.h5,$^) --out $@ $(GO_ON)
 
 $(ALL:%=$(RUNS)/bp-%-extended.h5): %-extended.h5: %.h5
 	$(HINTON06) finetune-bp --extend $< --out $@ $(GO_ON)
+
+# Seed and recipe that are given are held against those of finished files too: hinton06 refuses what
+# does not fit. Not of stacks, which may be another recipe's.
+STACKED   = $(wildcard $(RUNS)/pretrain* $(RUNS)/*/pretrain*)
+FINISHED  = $(filter-out $(STACKED),$(wildcard $(RUNS)/*.h5 $(RUNS)/*/*.h5))
+$(if $(strip $(AS_GIVEN)),$(FINISHED)): force
+force:
 
 include $(wildcard experiments/*/rules.mk)
 

@@ -120,6 +120,16 @@ def test_make_trains_only_what_is_missing(folder: Path) -> None:
     assert load(runs / "bp-b-extended.h5").digest == digest
 
 
+@pytest.mark.usefixtures("printed")
+def test_make_refuses_another_seed_than_that_of_finished_nets(folder: Path) -> None:
+    paths = sorted((folder / "runs" / "quick").glob("*.h5"))
+    before = [path.stat().st_mtime_ns for path in paths]
+    with pytest.raises(AssertionError, match="seed was 0, now 3"):
+        make(folder, "table1", "RUNS=runs/quick", "SEED=3")
+    make(folder, "table1", "RUNS=runs/quick", "RECIPE=quick", "SEED=0")
+    assert [path.stat().st_mtime_ns for path in paths] == before
+
+
 @pytest.mark.parametrize(
     ("given", "options"),
     [((), ()), (("RECIPE=science06", "SEED=2"), ("--seed 2", "--recipe science06"))],
@@ -140,7 +150,7 @@ def test_make_help_names_every_target(folder: Path) -> None:
     lines = "\n".join(path.read_text() for path in makefiles).replace("\\\n", " ")
     targets = {name for line in re.findall(r"^\.PHONY: (.*)", lines, re.M) for name in line.split()}
     shown = re.findall(r"^make ((?:[a-z0-9-]+ )+)", make(folder, "help"), re.M)
-    assert {name for words in shown for name in words.split()} == targets - {"nets"}
+    assert {name for words in shown for name in words.split()} == targets - {"nets", "force"}
 
 
 def test_another_seed_is_another_replica_in_a_folder_of_its_own(folder: Path) -> None:

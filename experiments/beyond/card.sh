@@ -7,6 +7,7 @@
 # is time. In the folder OUT: products.json, a folder of tables and files.csv for each, half.csv, and
 # card.log.
 out=$1
+mkdir -p "$out"
 end=$(($(date +%s) + ${2:-780}))
 seeds=${3:-4-7}
 export PYTHONPATH=.

@@ -25,7 +25,7 @@ $(COMPARED)/bp-a.h5 $(COMPARED)/bp-not-pretrained.h5: $(COMPARED)/%: $(RUNS)/%
 	@mkdir -p $(@D) && ln -sf ../$* $@
 
 $(COMPARED)/cg-not-pretrained.h5: $(ALL:%=$(RUNS)/bp-%.h5)
-	$(HINTON06) finetune-bp --no-pretraining $^ --out $@ $(GO_ON) --recipe science06
+	$(HINTON06) finetune-bp --no-pretraining $(filter %.h5,$^) --out $@ $(GO_ON) --recipe science06
 
 $(COMPARED)/bp-affine.h5 $(COMPARED)/bp-elastic.h5: $(COMPARED)/bp-%.h5: $(RUNS)/pretrain-a.h5
 	$(HINTON06) finetune-bp $< --$* 1.5 --out $@ $(GO_ON)

@@ -6,5 +6,5 @@ SHOWN = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 .PHONY: demo
 
 demo: .venv/installed
-	$(PARALLEL) $(SHOWN)
+	$(PARALLEL) $(SHOWN) $(AS_RECORDED)
 	@$(HINTON06) demo $(SHOWN) --out $(RUNS)/digits.html --threads 1

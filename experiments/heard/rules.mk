@@ -19,10 +19,10 @@ $(RUNS)/bp-spoken-a.h5: $(RUNS)/pretrain-spoken-a.h5
 	$(HINTON06) finetune-bp $< --out $@ $(GO_ON)
 
 $(RUNS)/pairs-a.h5: $(RUNS)/pretrain-a.h5 $(RUNS)/pretrain-spoken-a.h5
-	$(HINTON06) finetune-pairs $^ --out $@ $(GO_ON)
+	$(HINTON06) finetune-pairs $(filter %.h5,$^) --out $@ $(GO_ON)
 
 $(RUNS)/pairs-greedy-a.h5: $(RUNS)/pretrain-a.h5 $(RUNS)/pretrain-spoken-a.h5
-	$(HINTON06) finetune-pairs $^ --epochs 0 --out $@ $(GO_ON)
+	$(HINTON06) finetune-pairs $(filter %.h5,$^) --epochs 0 --out $@ $(GO_ON)
 
 $(RUNS)/pairs-plain-a.h5: $(RUNS)/pretrain-a.h5 $(RUNS)/pretrain-spoken-a.h5
-	$(HINTON06) finetune-pairs $^ --exchanged-share 0 --epochs 0 --out $@ $(GO_ON)
+	$(HINTON06) finetune-pairs $(filter %.h5,$^) --exchanged-share 0 --epochs 0 --out $@ $(GO_ON)

@@ -8,7 +8,7 @@ ESTIMATED = $(foreach table,rbms centred layers wake-sleep,$(LIKELY)/$(table)/li
 .PRECIOUS: $(foreach name,cd-25 persistent centred centred-persistent random transpose gentle,$(LIKELY)/$(name).h5)
 
 likelihood: .venv/installed
-	$(PARALLEL) $(ESTIMATED)
+	$(PARALLEL) $(ESTIMATED) $(AS_RECORDED)
 
 $(LIKELY)/cd-25.h5: | .venv/installed
 	$(HINTON06) pretrain --split a --layers 500 --cd 25 --track 10 --out $@ $(START)

@@ -5,6 +5,7 @@ DREAMER ?= $(RUNS)/cws-a.h5
 
 .PHONY: nets-inside
 
-nets-inside: $(RUNS)/bp-a.h5 $(DREAMER)
+nets-inside: .venv/installed
+	$(PARALLEL) $(RUNS)/bp-a.h5 $(DREAMER) $(AS_RECORDED)
 	$(BIN)/python experiments/nets/make.py --record experiments/nets \
 		table1-a=$(RUNS)/bp-a.h5 digits=$(DREAMER)

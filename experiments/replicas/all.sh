@@ -5,6 +5,7 @@
 # One seed's Table 1, kernels compiled anew; then 33 seeds, half of them after the other half, as far
 # as they come: all in so many seconds, tables included. Logs with times and tables in the folder OUT.
 out=$1
+mkdir -p "$out"
 limit=${2:-520}
 seeds=${3:-0-32}
 export PYTHONPATH=.

@@ -6,6 +6,7 @@
 # draws: from the FIRST of them (1) on, as many as there is time for. In OUT, a folder for each: the
 # table over seeds, files.csv with a line a file, and log.txt.
 out=$1
+mkdir -p "$out"
 end=$(($(date +%s) + ${2:-800}))
 seeds=${3:-0-32}
 first=${4:-1}

@@ -4,6 +4,7 @@
 #
 # Tests, and how near to memory's limit the learners are: first.txt and speed.json in the folder OUT.
 out=$1
+mkdir -p "$out"
 export PYTHONPATH=.
 began=$(date +%s)
 passed() { echo "$1: $(($(date +%s) - began)) s since the start" | tee -a "$out/first.txt"; }

@@ -6,6 +6,7 @@
 # card; and how long updates take beside memory's limit. In the folder OUT: generative.txt with all
 # that is said, generative.json with the updates, and generative-files.csv with a line a file.
 out=$1
+mkdir -p "$out"
 export PYTHONPATH=.
 runs=$(mktemp -d)
 began=$(date +%s)

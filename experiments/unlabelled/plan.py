@@ -10,6 +10,9 @@ from itertools import product
 from hinton06.recipes import RECIPES, show_value
 
 part, folder, recipe, *splits = sys.argv[1:]
+if recipe not in RECIPES:
+    print(f"plan.py: no recipe {recipe}; there are {', '.join(RECIPES)}", file=sys.stderr)
+    sys.exit(2)
 searches = RECIPES[recipe].searches
 for size, split in product(map(show_value, searches["pretrain.layers"]), splits):
     stack = f"{folder}/pretrain-{size}-{split}"

@@ -1,0 +1,229 @@
+"""What the Makefile starts: with a script in hinton06's place that logs, and makes empty files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NETS = [
+    *(f"bp-{split}{end}.h5" for split in "abc" for end in ("", "-extended")),
+    "bp-not-pretrained.h5",
+]
+STUB = """#!/bin/sh
+echo "start $*" >> log
+for word; do [ "$before" = --out ] && out=$word; before=$word; done
+case $out in *.h5) sleep 0.1; mkdir -p "$(dirname "$out")"; [ -e "$out" ] || : > "$out";; esac
+echo "end $*" >> log
+"""
+# What a script of a card has in the place of its commands.
+NOTHING = "#!/bin/sh\nexit 0\n"
+
+
+def executable(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The Makefile and its rules, with a stub for hinton06."""
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):  # of a make that runs the tests
+        monkeypatch.delenv(name, raising=False)
+    rules = [path.relative_to(ROOT) for path in ROOT.glob("experiments/*/rules.mk")]
+    for name in ("Makefile", "experiments/unlabelled/plan.py", *map(str, rules)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    executable(tmp_path / "hinton06", STUB)
+    executable(tmp_path / ".venv/bin/python", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tmp_path / ".venv/installed").touch()
+    return tmp_path
+
+
+def ask(top: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "ON_NODE=1", "HINTON06=./hinton06", *arguments],
+        cwd=top, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def started(top: Path, *arguments: str) -> list[str]:
+    """The command lines that a make starts."""
+    (top / "log").write_text("")
+    done = ask(top, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stderr
+    lines = (top / "log").read_text().splitlines()
+    return [line.removeprefix("start ") for line in lines if line.startswith("start ")]
+
+
+def most_at_a_time(top: Path) -> int:
+    running = [0]
+    for line in (top / "log").read_text().splitlines():
+        running.append(running[-1] + (1 if line.startswith("start ") else -1))
+    assert running[-1] == 0
+    return max(running)
+
+
+def outs(lines: list[str], command: str) -> list[str]:
+    """The files that calls of a command make."""
+    chosen = [line for line in lines if line.startswith(command)]
+    return sorted(Path(re.findall(r"--out (\S+)", line)[0]).name for line in chosen)
+
+
+# -- finished files ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["RECIPE=science06", "SEED=3"])
+def test_finished_nets_are_held_against_a_recipe_and_a_seed_that_are_given(
+    top: Path, given: str
+) -> None:
+    runs = "RUNS=runs/here"
+    first = started(top, "table1", runs)
+    assert outs(first, "finetune-bp") == sorted(NETS)
+    before = {path: path.stat().st_mtime_ns for path in top.glob("runs/here/*.h5")}
+
+    assert not outs([line for line in started(top, "table1", runs) if "--out" in line], "")
+
+    lines = started(top, "table1", runs, given)
+    assert outs(lines, "finetune-bp") == sorted(NETS)
+    option = {"RECIPE": "--recipe", "SEED": "--seed"}[given.partition("=")[0]]
+    # Each with the files that it had at first, and what was given.
+    value = given.partition("=")[2]
+    expected = sorted(f"{line} {option} {value}" for line in first if line.startswith("finetune-"))
+    assert sorted(line for line in lines if line.startswith("finetune-")) == expected
+    assert not outs(lines, "pretrain")  # a stack may be another recipe's
+    assert {path: path.stat().st_mtime_ns for path in top.glob("runs/here/*.h5")} == before
+
+
+def test_files_of_pairs_and_of_comparisons_are_asked_with_the_files_before_them_alone(
+    top: Path,
+) -> None:
+    values = ("heard", "compare", "sparse", "beyond", "RUNS=runs/here", "SEED=3")
+    first = started(top, *values)
+    again = started(top, *values)
+    assert sorted(again) == sorted(
+        line for line in first if not (line.startswith("pretrain ") and "/pretrain-" in line)
+    )
+    assert not any("force" in line for line in first + again)
+
+
+# -- how many at a time --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("each", ["cws", "unlabelled"])
+def test_replicas_have_the_jobs_together_and_not_each(top: Path, each: str) -> None:
+    lines = started(
+        top, "replicas", f"EACH={each}", "RECIPE=quick", "SPLITS=a b c", "JOBS=3", "SEEDS=0 1 2 3"
+    )
+    assert len(lines) > 4 * 12
+    assert most_at_a_time(top) == 3
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [("cws",), ("unlabelled",), ("replicas", "EACH=unlabelled", "SEEDS=0"),
+     ("-j3", "replica-0", "EACH=unlabelled")],
+)  # fmt: skip
+def test_one_experiment_has_all_the_jobs(top: Path, goal: tuple[str, ...]) -> None:
+    started(top, *goal, "RECIPE=quick", "SPLITS=a b c", "JOBS=3")
+    assert most_at_a_time(top) == 3
+
+
+def test_the_jobs_of_a_make_that_is_told_how_many_are_those(top: Path) -> None:
+    started(top, "-j2", "table1")
+    assert most_at_a_time(top) == 2
+
+
+# -- typing mistakes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("replicas", "SEED=1"), 'SEEDS="1"'),
+        (("cws", "SPLITS=a d"), 'SPLITS="a d": some of a b c'),
+        (("cws", "SPLITS="), 'SPLITS="": some of a b c'),
+        (("replicas", "EACH=cwss"), 'EACH="cwss": one of nets cws hybrid'),
+        (("replicas", "EACH="), 'EACH="": one of nets cws hybrid'),
+    ],
+)
+def test_a_typing_mistake_is_said_in_a_line_before_anything_is_learned(
+    top: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = ask(top, *arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert words in line
+    assert not (top / "log").exists()
+
+
+def test_make_unlabelled_by_a_recipe_that_is_not_there_says_so_and_starts_nothing(
+    top: Path,
+) -> None:
+    done = ask(top, "unlabelled", "RECIPE=qick")
+    assert done.returncode == 2
+    said, of_make = done.stderr.splitlines()
+    assert said.startswith("plan.py: no recipe qick; there are tr2006, ")
+    assert of_make.endswith("Error 2")
+    assert not (top / "log").exists()
+
+
+# -- records -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("threads", "each"), [((), "--threads 1"), (("THREADS=2",), "--threads 2")]
+)
+@pytest.mark.parametrize("goal", ["demo", "figures", "likelihood", "nets-inside"])
+def test_what_shows_the_recorded_nets_makes_them_with_their_one_thread(
+    top: Path, goal: str, threads: tuple[str, ...], each: str
+) -> None:
+    done = ask(top, "--dry-run", goal, *threads)
+    assert done.returncode == 0, done.stderr
+    learned = [line for line in done.stdout.splitlines() if re.search(" (pretrain|finetune)", line)
+               and " --out " in line]  # fmt: skip
+    assert any("finetune-cws" in line for line in learned)
+    assert all(f" {each} " in line for line in learned)
+
+
+def test_plain_wake_sleep_of_other_images_is_not_beside_the_net_of_the_packages(top: Path) -> None:
+    shown = {
+        data: [line for line in started(top, "wake-sleep", f"DATA={data}") if "dreams" in line]
+        for data in ("", "clothes")
+    }
+    assert " digits " in shown[""][0]
+    assert " digits " not in shown["clothes"][0]
+
+
+def test_make_torture_takes_a_seed(top: Path) -> None:
+    lines = ask(top, "--dry-run", "torture", "SEED=15").stdout.replace("\\\n", "").splitlines()
+    assert sum("--seed 15 " in line for line in lines) == 2
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "beyond/card",
+        *(f"replicas/{name}" for name in ("generative", "all", "first", "alternatives")),
+    ],
+)
+def test_scripts_of_a_card_make_the_folder_that_they_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    for name in ("python3", "nvidia-smi"):
+        executable(tmp_path / "bin" / name, NOTHING)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=":")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    out = tmp_path / "new" / "out"
+    subprocess.run(
+        ["sh", str(ROOT / f"experiments/{script}.sh"), str(out)],
+        cwd=tmp_path, capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert list(out.iterdir())
