@@ -862,16 +862,21 @@ def test_few_labels() -> None:
     )
     files = json.loads(read("unlabelled", "unlabelled.json"))["files"]
     minutes = sum(file["provenance"]["cpu_seconds"] for file in files) / 60
+    asked = {(f["settings"]["patience"], f["settings"]["valid_every"]) for f in files}
+    assert [every for _, every in sorted(asked)] == [1, 10]
+    waits = [wait for wait, _ in sorted(asked, reverse=True)]
     says(
         "unlabelled",
         f"takes out {gains[0]} with 100 labels, {gains[1]} with 1,000 and {gains[2]} with 10,000",
         f"{own[0]} of that gain with 100 labels",
         f"{own[1]} with 1,000 and {own[2]} with 10,000",
         f"pretrained nets differ by {max(apart):.1f} points at most",
-        f"goes astray at 0.1 ({max(rates['100', 'nothing', '500-500-2000']):.0f} %)",
+        f"is worse at 0.1 ({max(rates['100', 'nothing', '500-500-2000']):.0f} %)",
         f"make {nets[0]}, {nets[1]} and {nets[2]} errors, the random starts {starts[0]}, "
         f"{starts[1]} and {starts[2]}",
         f"{minutes:.0f} minutes of processor time for the {len(files)} nets",
+        f"few updates, so patience is {waits[0]} epochs up to 1,000 labels "
+        f"and {waits[1]} with 10,000",
     )
 
 
