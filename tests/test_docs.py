@@ -49,6 +49,7 @@ TABLES = {
         "heard/heard",
         "wake-sleep/small/wake-sleep",
         "strategies/strategies",
+        "depth/depth",
         "sparse/trials",
     ],
 }
@@ -163,6 +164,9 @@ def numbers() -> dict[str, tuple[str, str]]:
     strategies = json.loads((EXPERIMENTS / "strategies" / "strategies.json").read_text("utf-8"))
     powers = ", ".join(f"{fit['slope']:.3f}" for fit in strategies["fits"])
 
+    starts = {row["start"]: row["8 layers"].partition(" ")[0] for row in record("depth/depth")}
+    deep = ", ".join(starts[name] for name in (*(f"random, {s}" for s in (1, 30, 3)), "a stack"))
+
     def compared(*lines: tuple[str, str, str], source: str = "") -> tuple[str, str]:
         found = {
             (row["method"], row["layers"], row["images"]): row
@@ -254,6 +258,7 @@ def numbers() -> dict[str, tuple[str, str]]:
             "not in the chapter",
             f"{beyond['dropout, 1,000 labels, mean']} %",
         ),
+        "initial weights and depth": ('"very difficult", "trapped"', f"{deep} %"),
         "features that rarely turn on": ('"can be eliminated"', f"{of_first} of 500"),
     }
 

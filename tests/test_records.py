@@ -1048,6 +1048,49 @@ def test_rates_of_plain_wake_sleep() -> None:
             assert row[start] == f"{mean}, {errors:,.0f}"
 
 
+def test_initial_weights_and_depth() -> None:
+    document = json.loads(read("depth", "depth.json"))
+    found, steps = {(r["layers"], str(r["start"])): r for r in document["chosen"]}, {}
+    off = 0.0
+    for start, gradients in document["gradients"].items():
+        for of_draw in gradients["measured"]:
+            ratios = zip(of_draw, gradients["predicted"] or of_draw, strict=True)
+            off = max(off, *(abs(a / b - 1) for a, b in ratios))
+        steps[start] = gradients["predicted"] and f"{gradients['predicted'][-1]:.3f}"
+    of_stack = [statistics.mean(draw) for draw in document["gradients"]["a stack"]["measured"]]
+    small, large = [steps[f"random, {s}"] for s in (0.1, 0.3, 1, 3)], ("1", "8")
+    one, deep = ({p: found[int(n), "30.0"][p]["mean"] for p in ("test", "train")} for n in large)
+    says(
+        "depth",
+        f"by {', '.join(small[:3])} and {small[3]} with s of 0.1, 0.3, 1 and 3",
+        f"with 10 by {steps['random, 10']}, and with 30 they grow, by {steps['random, 30']}",
+        f"off by at most {100 * off:.0f} %.",
+        f"From a stack: {min(of_stack):.2f} to {max(of_stack):.2f}.",
+        f"1 layer has {one['test']:.1f} % of test errors and none in training, 8 layers "
+        f"{deep['test']:.1f} and {deep['train']:.1f} %",
+        f"{document['made']['cpu_seconds'] / 60:.0f} minutes of a core",
+        f"commit {document['made']['git'][0][:7]}",
+    )
+    assert one["train"] == 0
+    assert len(document["made"]["git"]) == 1
+    nets = lines("depth", "depth.csv")
+
+    def learn(layers: str, start: str) -> set[str]:
+        """The rates at which some net of these is better than a guess."""
+        own = [n for n in nets if (n["layers"], n["start"]) == (layers, start)]
+        assert len(own) == 9
+        return {n["rate"] for n in own if int(n["train_errors"]) < 0.89 * 10_000}
+
+    for start in ("0.1", "0.3", "1.0"):
+        assert not learn("8", start)
+    assert learn("4", "0.1") == learn("4", "0.3") == {"0.5"}
+    for layers in (4, 8):
+        of_size = {start: found[layers, start]["test"]["mean"] for n, start in found if n == layers}
+        stack = of_size.pop("stack")
+        assert min(of_size, key=lambda start: of_size[start]) == "3.0"
+        assert stack > of_size["3.0"]
+
+
 def test_five_strategies() -> None:
     document = json.loads(read("strategies", "strategies.json"))
     settings, (weights, features) = document["settings"], document["fits"]

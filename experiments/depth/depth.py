@@ -250,7 +250,13 @@ def main() -> None:
     table = Table([Column(name, "") for name in rows[0]], rows)
     files.save(given.out / "depth.csv", table.csv() + "\n")
     files.save(given.out / "depth.md", tabulated(best).markdown() + "\n")
-    record = {"chosen": best, "gradients": shrink}
+    nets_made = [loading.load(path).provenance for path in sorted(given.folder.glob("bp-*.h5"))]
+    made = {
+        "git": sorted({p["git"] for p in nets_made}),
+        "machine": sorted({p["machine"] for p in nets_made}),
+        "cpu_seconds": sum(p["cpu_seconds"] for p in nets_made),
+    }
+    record = {"chosen": best, "gradients": shrink, "made": made}
     files.save(given.out / "depth.json", json.dumps(record, indent=2) + "\n")
     files.save(given.out / "depth.png", draw(best, shrink))
 
