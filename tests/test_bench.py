@@ -112,6 +112,8 @@ def test_the_chapters_net(scripts: Any, products: Any) -> None:
     assert found["CD-1 784-500"] == 2 * 100 * 5 * w1
     assert found["backpropagation"] == 2 * 100 * (3 * (w1 + w2 + w3 + w4) - w1)
     assert found["backprop, importance"] == found["backpropagation"]
+    assert found["backprop, dropout"] == found["backpropagation"]
+    assert found["mixed, dropout"] == found["mixed gradient"]
     rounds = found["wake-sleep, 10 rounds"] - found["wake-sleep, 3 rounds"]
     assert rounds == 7 * 2 * 2 * 100 * 510 * 2000
     assert found["free energies"] == 2 * 1000 * (w1 + w2 + w3)
@@ -152,9 +154,55 @@ def peers(scripts: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(
         found, "fire", lambda probs, _uniforms, out: torch.gt(probs, 0.5, out=out), raising=True
     )
-    monkeypatch.setattr(torch.Tensor, "uniform_", lambda buffer: buffer.fill_(0.5))
+    monkeypatch.setattr(torch.Tensor, "uniform_", lambda buffer, *_, **__: buffer.fill_(0.5))
     with torch.no_grad():
         yield found
+
+
+@pytest.mark.parametrize("name", ["backpropagation", "backprop, dropout"])
+def test_the_peers_compute_the_same_backpropagation(
+    scripts: Any, peers: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, torch = scripts("bench"), peers.torch
+    (learner,) = [learner for learner in bench.LEARNERS if learner.name == name]
+    material = bench.Material(bench.Settings(1000))
+    net = material.classifier()
+    theirs = bench.make_torch(learner, material)
+    monkeypatch.setattr(material, "classifier", lambda: net)
+    ours = bench.make_tool(learner, material)
+    chances = []
+
+    def kept(values: Any) -> Any:  # of three units one, another one in each case
+        numbers = np.arange(values.shape[1])[None, :] + np.arange(len(values))[:, None]
+        return (numbers % 3 > 0).astype(np.float32)
+
+    def drop(values: Any, keep: float, _rng: Any) -> Any:
+        chances.append(keep)
+        values *= kept(values) / np.float32(keep)
+        return values
+
+    monkeypatch.setattr("hinton06.numerics.drop", drop)
+    monkeypatch.setattr(
+        peers, "drop", lambda values, p: values * torch.from_numpy(kept(values)) / (1 - p)
+    )
+    batches = [np.arange(first, first + 100) for first in (0, 300, 500)]
+    ones = np.ones(100, np.float32)
+    mine, given = iter(batches), iter(batches)
+    monkeypatch.setattr(ours._sampler, "batch", lambda _n: (next(mine), ones))
+    theirs._sampler.batch = lambda: (torch.from_numpy(next(given)), torch.from_numpy(ones))
+    for side in (ours, theirs):
+        side.run(3)
+    assert chances == ([0.7, 0.8, 0.8, 0.8] * 3 if learner.drops else [])
+    linear = [layer for layer in theirs.net if isinstance(layer, torch.nn.Linear)]
+    start = bench.Material(bench.Settings(1000)).classifier()
+    for number, layer in enumerate(linear):
+        for here, other, before in (
+            (net.weights[number], layer.weight.detach().numpy().T, start.weights[number]),
+            (net.biases[number], layer.bias.detach().numpy(), start.biases[number]),
+        ):
+            change = here - before
+            np.testing.assert_allclose(change, other - before, atol=1e-3 * np.abs(change).max())
+            assert change.any()
 
 
 @pytest.mark.parametrize("name", ["CD-1 784-500", "wake-sleep, 3 rounds", "mixed gradient"])

@@ -45,6 +45,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from hinton06 import mnist, native, provenance
 from hinton06.backprop import Backpropagation, CaseSampler
+from hinton06.dropout import Dropout
 from hinton06.hybrid import LabelBackpropagation
 from hinton06.loading import load
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
@@ -75,7 +76,8 @@ class Learner:
     """One thing to be timed; the targets are meant for it if it is `targeted`.
 
     `kind` is ``cd`` (of a `layer`, from 0), ``bp`` (with importance sampling if `sampled`), ``ws``,
-    ``mixed`` (both with so many `rounds` of Gibbs sampling) or ``evaluation``.
+    ``mixed`` (both with so many `rounds` of Gibbs sampling) or ``evaluation``; backpropagation is
+    with dropout if it `drops`, where the products are the same.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Learner:
     layer: int = 0
     rounds: int = 3
     sampled: bool = False
+    drops: bool = False
     targeted: bool = True
 
     @property
@@ -93,7 +96,9 @@ class Learner:
     @property
     def competitors(self) -> tuple[str, ...]:
         """Those that can do it."""
-        plain = self.kind == "cd" or (self.kind == "bp" and not self.sampled)
+        if self.drops and self.kind == "mixed":
+            return COMPETITORS[:3]
+        plain = self.kind == "cd" or (self.kind == "bp" and not (self.sampled or self.drops))
         return COMPETITORS if plain else COMPETITORS[:-1]
 
     def steps(self, layers: Sequence[int] = LAYERS, n: int | None = None) -> list[products.Step]:
@@ -124,9 +129,11 @@ LEARNERS = (
     Learner("CD-1 500-2000", "cd", 2),
     Learner("backpropagation", "bp"),
     Learner("backprop, importance", "bp", sampled=True),
+    Learner("backprop, dropout", "bp", drops=True),
     Learner("wake-sleep, 3 rounds", "ws", rounds=3),
     Learner("wake-sleep, 10 rounds", "ws", rounds=10),
     Learner("mixed gradient", "mixed", rounds=3, targeted=False),
+    Learner("mixed, dropout", "mixed", rounds=3, drops=True, targeted=False),
     Learner("free energies", "evaluation", targeted=False),
 )
 
@@ -244,7 +251,8 @@ class ToolBackpropagation:
         self._train, self._easy = train, easy
         self._step = Step(settings.rate, settings.momentum, settings.decay)
         self._sampler = CaseSampler(len(train), settings, np.random.default_rng(4))
-        self._backprop = Backpropagation(net, BATCH)
+        dropout = Dropout.of(settings, len(net.weights) - 1, np.random.default_rng(8))
+        self._backprop = Backpropagation(net, BATCH, dropout)
         self.total = 0.0
 
     def reset(self) -> None:
@@ -266,14 +274,14 @@ class ToolWakeSleep:
 
     def __init__(
         self, net: DeepBeliefNet, train: Cases, targets: Any, rounds: int, step: Step,
-        label_step: Step | None = None,
+        label_step: Step | None = None, dropout: Dropout | None = None,
     ) -> None:  # fmt: skip
         self._train, self._targets = train, targets
         self._rounds, self._step, self._label_step = rounds, step, label_step
         self._rng = np.random.default_rng(5)
         self._rows = Rows(len(train), self._rng)
         self._generative = ContrastiveWakeSleep(net, BATCH)
-        self._labels = LabelBackpropagation(net, BATCH) if label_step else None
+        self._labels = LabelBackpropagation(net, BATCH, dropout) if label_step else None
         self.cost = 0.0
 
     def run(self, batches: int) -> None:
@@ -325,8 +333,9 @@ def divergence_step() -> Step:
 
 
 def backprop_settings(learner: Learner) -> BackpropSettings:
-    """The recipe's, with or without importance sampling."""
-    return dataclasses.replace(RECIPE.backprop, importance_sampling=learner.sampled)
+    """The recipe's, with or without importance sampling, or with dropout."""
+    settings = RECIPE.settings("backprop", ("dropout",) if learner.drops else ())
+    return dataclasses.replace(settings, importance_sampling=learner.sampled)
 
 
 def wakesleep_steps(learner: Learner) -> tuple[Step, Step | None]:
@@ -350,7 +359,11 @@ def make_tool(learner: Learner, material: Material) -> Any:
     if learner.kind == "evaluation":
         return ToolFreeEnergy(net, material.images)
     steps = wakesleep_steps(learner)
-    return ToolWakeSleep(net, train, material.targets, learner.rounds, *steps)
+    dropout = None
+    if learner.drops:
+        settings = RECIPE.settings("wakesleep", ("mixed gradient", "dropout"))
+        dropout = Dropout.of(settings, len(LAYERS) - 1, np.random.default_rng(8))
+    return ToolWakeSleep(net, train, material.targets, learner.rounds, *steps, dropout)
 
 
 def make_torch(learner: Learner, material: Material) -> Any:

@@ -25,6 +25,7 @@ from sklearn.neural_network import BernoulliRBM, MLPClassifier
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hinton06.dropout import chances
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
 from hinton06.recipes import BackpropSettings
 from hinton06.updates import Step
@@ -149,8 +150,21 @@ class TorchSampler:
         self.easy[rows] = costs < self._settings.easy_cost
 
 
+class Drop(nn.Dropout):
+    """PyTorch's own; what is left out is drawn by a function that can be replaced."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """With a share of these left out."""
+        return drop(values, self.p)
+
+
+def drop(values: Tensor, chance: float) -> Tensor:
+    """Leave out each value with this chance, and divide the others by theirs to be kept."""
+    return functional.dropout(values, chance)
+
+
 class TorchBackpropagation:
-    """Logistic layers, autograd, cross-entropy weighted by case, SGD with momentum."""
+    """Logistic layers, dropout, autograd, cross-entropy weighted by case, SGD with momentum."""
 
     def __init__(
         self, net: Classifier, images: Any, labels: Any, settings: BackpropSettings, easy: Any
@@ -160,7 +174,10 @@ class TorchBackpropagation:
         self._sampler = TorchSampler(len(images), settings)
         self._easy = torch.from_numpy(easy)
         layers: list[nn.Module] = []
-        for weights, bias in zip(net.weights, net.biases, strict=True):
+        n_hidden = len(net.weights) - 1
+        left_out = [1 - keep for keep in chances(settings, n_hidden)] if settings.dropout else []
+        for number, (weights, bias) in enumerate(zip(net.weights, net.biases, strict=True)):
+            layers += [Drop(left_out[number])] if left_out else []
             linear = nn.Linear(*weights.shape)
             linear.weight = nn.Parameter(tensor(weights.T).contiguous())
             linear.bias = nn.Parameter(tensor(bias))
