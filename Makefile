@@ -52,6 +52,20 @@ FIGURED   = $(RUNS)/pretrain-a.h5 $(RUNS)/bp-a.h5 $(RUNS)/cws-a.h5
 # Folders of runs that are there.
 REPORTED  = $(wildcard $(foreach seed,$(SEEDS),$(RUNS)$(call of_seed,$(seed))) $(RUNS)/unlabelled)
 
+# Values that a goal does not take: of those here, and in each rules.mk of its own.
+VALUES   := SEED RECIPE DATA RUNS SEEDS EACH SPLITS JOBS THREADS
+EVERY    := SEEDS EACH
+LACKS_table1  := $(EVERY) SPLITS
+LACKS_quick   := $(EVERY) SPLITS RECIPE RUNS
+LACKS_figures := $(EVERY) SPLITS
+LACKS_report  := RECIPE DATA EACH SPLITS JOBS THREADS
+LACKS_test    := $(VALUES)
+LACKS_lint    := $(VALUES)
+LACKS_dist    := $(VALUES)
+LACKS_clean   := $(VALUES)
+LACKS_help    := $(VALUES)
+LACKS_replicas = $(filter-out $(EVERY),$(LACKS_$(EACH:nets=table1)))
+
 KINDS    := nets cws hybrid translated unlabelled beyond
 
 # Typing mistakes, before anything is learned.
@@ -110,6 +124,19 @@ $(if $(strip $(AS_GIVEN)),$(FINISHED)): force
 force:
 
 include $(wildcard experiments/*/rules.mk)
+
+# A value on the command line that nothing takes is a mistake. A make that this one starts, as do
+# those of a cluster, is given values for all.
+ASKED   = $(or $(MAKECMDGOALS),table1)
+TAKEN = $(foreach goal,$(ASKED),$(if $(filter $(1),$(LACKS_$(goal))),,$(goal)))
+GIVEN   = $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
+OTHERS := PYTHON DREAMER BIN HINTON06 ON_NODE CC CFLAGS CPPFLAGS LDFLAGS
+ifeq ($(MAKELEVEL),0)
+$(foreach v,$(filter $(VALUES),$(GIVEN)),$(if $(call TAKEN,$v),,\
+	$(error $v="$($v)": says nothing to $(ASKED))))
+$(foreach v,$(filter-out $(VALUES) $(OTHERS),$(GIVEN)),\
+	$(error $v="$($v)": the values are $(VALUES); for the environment, put it before make))
+endif
 
 test: .venv/installed
 	$(BIN)/python -m pytest --cov -n auto --maxprocesses 8 --dist loadfile

@@ -164,6 +164,56 @@ def test_a_typing_mistake_is_said_in_a_line_before_anything_is_learned(
     assert not (top / "log").exists()
 
 
+VALUES = {
+    "SEED": "3", "RECIPE": "hot06", "DATA": "/data", "RUNS": "runs/x", "SEEDS": "5 6",
+    "EACH": "cws", "SPLITS": "b c", "JOBS": "7", "THREADS": "5",
+}  # fmt: skip
+GOALS = re.findall(
+    r"^#   make ([a-z0-9-]+)( lint)?",
+    "\n".join(
+        path.read_text() for path in (ROOT / "Makefile", *ROOT.glob("experiments/*/rules.mk"))
+    ),
+    re.MULTILINE,
+)
+# By its seed it would only be another folder that the same draws go to.
+SAYS_NOTHING = {("depth", "SEED")}
+
+
+@pytest.mark.parametrize("goal", sorted({name for pair in GOALS for name in pair if name}))
+def test_a_value_is_refused_where_nothing_takes_it_and_nowhere_else(
+    top: Path, goal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("table1", "table1-seed5", "x"):  # for the report
+        (top / "runs" / folder).mkdir(parents=True)
+    goal = goal.strip()
+
+    def planned(*arguments: str) -> list[str]:
+        return sorted(ask(top, "--dry-run", goal, *arguments).stdout.splitlines())
+
+    for name, value in VALUES.items():
+        given = f"{name}={value}"
+        if (goal, name) == ("replicas", "SEED"):  # said in other words
+            continue
+        done = ask(top, "--dry-run", goal, given)
+        refused = f'{name}="{value}": says nothing to {goal}' in done.stderr
+        assert refused == (done.returncode != 0), done.stderr
+        with monkeypatch.context() as below:
+            below.setenv("MAKELEVEL", "1")  # nothing is refused to a make that make starts
+            same = planned() == planned(given)
+        assert refused == (same or (goal, name) in SAYS_NOTHING), given
+
+
+def test_a_value_is_taken_where_one_of_several_goals_takes_it(top: Path) -> None:
+    assert any("cws-b.h5" in line for line in started(top, "table1", "cws", "SPLITS=b"))
+
+
+def test_a_value_that_there_is_not_is_refused_and_what_compilers_take_is_not(top: Path) -> None:
+    done = ask(top, "cws", "SPLIT=b")
+    (line,) = done.stderr.splitlines()
+    assert 'SPLIT="b": the values are SEED RECIPE' in line
+    assert ask(top, "--dry-run", "table1", "CC=clang", "CFLAGS=-O2").returncode == 0
+
+
 def test_make_unlabelled_by_a_recipe_that_is_not_there_says_so_and_starts_nothing(
     top: Path,
 ) -> None:

@@ -6,6 +6,7 @@ DROPPED = $(foreach s,$(SPLITS),$(RUNS)/bp-dropout-$s-extended.h5 \
 	$(foreach n,100 1000 10000,$(RUNS)/bp-dropout-$s-$n-labelled.h5))
 
 .PHONY: beyond
+LACKS_beyond := $(EVERY)
 .PRECIOUS: $(RUNS)/bp-dropout-%.h5 $(RUNS)/hybrid-dropout-%.h5
 
 beyond: .venv/installed

@@ -8,6 +8,7 @@ COMPARE     = --threads $(or $(THREADS),1) $(OF_DATA)
 FROM_RANDOM = $(HINTON06) finetune-bp --no-pretraining --split a
 
 .PHONY: compare
+LACKS_compare := $(EVERY) SPLITS
 
 compare: .venv/installed
 	$(PARALLEL) $(COMPARING)

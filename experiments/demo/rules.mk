@@ -4,6 +4,7 @@
 SHOWN = $(RUNS)/cws-a.h5 $(RUNS)/pretrain-labels-a.h5
 
 .PHONY: demo
+LACKS_demo := $(EVERY) SPLITS
 
 demo: .venv/installed
 	$(PARALLEL) $(SHOWN) $(AS_RECORDED)

@@ -1,6 +1,7 @@
 #   make torture      kills every long command and damages every file, and counts what is lost
 
 .PHONY: torture
+LACKS_torture := $(filter-out SEED,$(VALUES))
 
 torture: .venv/installed
 	rm -rf runs/torture runs/fuzz

@@ -2,6 +2,8 @@
 #   make hybrid       the mixed gradient after it
 
 .PHONY: cws hybrid
+LACKS_cws    := $(EVERY)
+LACKS_hybrid := $(EVERY)
 .PRECIOUS: $(RUNS)/pretrain-labels-%.h5 $(RUNS)/cws-%.h5 $(RUNS)/hybrid-%.h5
 
 cws: .venv/installed

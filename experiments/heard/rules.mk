@@ -4,6 +4,7 @@
 HEARD = $(foreach name,plain-a greedy-a a,$(RUNS)/pairs-$(name).h5)
 
 .PHONY: heard
+LACKS_heard := $(EVERY) SPLITS
 .PRECIOUS: $(foreach name,pretrain-spoken bp-spoken pairs-plain pairs-greedy pairs,$(RUNS)/$(name)-a.h5)
 
 heard: .venv/installed

@@ -5,6 +5,7 @@ SECOND    = $(foreach name,random transpose gentle,$(LIKELY)/$(name).h5)
 ESTIMATED = $(foreach table,rbms centred layers wake-sleep,$(LIKELY)/$(table)/likelihood.json) $(LIKELY)/starts.json
 
 .PHONY: likelihood
+LACKS_likelihood := $(EVERY) SPLITS
 .PRECIOUS: $(foreach name,cd-25 persistent centred centred-persistent random transpose gentle,$(LIKELY)/$(name).h5)
 
 likelihood: .venv/installed

@@ -4,6 +4,7 @@
 DREAMER ?= $(RUNS)/cws-a.h5
 
 .PHONY: nets-inside
+LACKS_nets-inside := $(EVERY) SPLITS
 
 nets-inside: .venv/installed
 	$(PARALLEL) $(RUNS)/bp-a.h5 $(DREAMER) $(AS_RECORDED)

@@ -6,6 +6,7 @@ STACKS = $(foreach split,$(SPLITS),$(RUNS)/pretrain-$(split).h5 $(SPARSE)/pretra
 TUNED  = $(foreach split,$(SPLITS),$(RUNS)/bp-$(split).h5 $(SPARSE)/bp-sparse-$(split).h5)
 
 .PHONY: sparse
+LACKS_sparse := $(EVERY)
 .PRECIOUS: $(SPARSE)/pretrain-sparse-%.h5 $(SPARSE)/bp-sparse-%.h5
 
 sparse: .venv/installed

@@ -1,6 +1,7 @@
 #   make translated   with 12 translations of each image as well (0.65 %)
 
 .PHONY: translated
+LACKS_translated := $(EVERY)
 .PRECIOUS: $(RUNS)/pretrain-translated-%.h5 $(RUNS)/bp-translated-%.h5
 
 translated: .venv/installed

@@ -1,6 +1,7 @@
 #   make unlabelled   with few labels: pretrained on images without any, and not pretrained
 
 .PHONY: unlabelled
+LACKS_unlabelled := $(EVERY)
 
 # Stacks first, then the nets above them and those that have none.
 unlabelled: .venv/installed

@@ -4,6 +4,7 @@
 WOKEN = $(SPLITS:%=$(RUNS)/ws-%.h5) $(SPLITS:%=$(RUNS)/ws-not-pretrained-%.h5)
 
 .PHONY: wake-sleep
+LACKS_wake-sleep := $(EVERY)
 .PRECIOUS: $(RUNS)/ws-%.h5
 
 # Of the package's images, beside the dreams of contrastive wake-sleep, of the net inside the package.
