@@ -571,6 +571,49 @@ def test_a_row_says_what_settings_are_not_the_recipe_s(tmp_path: Path) -> None:
     assert said() == "4 settings not the recipe's"
 
 
+def test_a_row_says_what_the_files_below_its_net_were_made_with(tmp_path: Path) -> None:
+    """In every table, by whom a net descends from, and not of those that it takes only a cost of."""
+    for path in OLD.glob("*.h5"):
+        held = checkpoint.load(path)
+        held.lineage["data"], held.recipe = mnist.SHA256, "tr2006"
+        own = loading.typed(tmp_path, held)
+        held.settings = to_tree(RECIPES["tr2006"].settings(own.kind.part, own.conditions))
+        checkpoint.save(tmp_path / path.name, held)
+
+    def change(name: str, **settings: Any) -> None:
+        held = checkpoint.load(tmp_path / f"{name}.h5")
+        held.settings |= settings
+        checkpoint.save(tmp_path / f"{name}.h5", held)
+
+    def said(table: str) -> dict[str, str | None]:
+        found = json.loads(run(table, tmp_path, "--json").stdout)["rows"]
+        rows = [row.get("measured", row) for row in found]
+        return {f"{r.get('network') or r['experiment']} {r.get('cases') or r['net']}": r["made_with"]
+                for r in rows if r}  # fmt: skip
+
+    def rows_with(words: str, table: str) -> set[str]:
+        return {name for name, made in said(table).items() if words in (made or "")}
+
+    before = {table: said(table) for table in ("table1", "generative")}
+    assert not any("hidden bias" in str(made) for of in before.values() for made in of.values())
+    change("pretrain-a", hidden_bias=-4.0)
+    above = {
+        file.path.name
+        for file in map(loading.load, sorted(tmp_path.glob("*.h5")))
+        if loading.load(tmp_path / "pretrain-a.h5").digest in (file.lineage.parents or ())
+    }
+    assert {"bp-a.h5", "pretrain-labels-a.h5"} <= above
+    of_net_a = {name for name in before["table1"] if name.startswith("Neta")}
+    assert len(of_net_a) == 2  # and its extension
+    assert rows_with("hidden bias -4", "table1") == of_net_a
+    others = {name for name in before["generative"] if name.endswith(" b")}
+    assert rows_with("hidden bias -4", "generative") == set(before["generative"]) - others
+    change("bp-a", patience=3)
+    assert rows_with("patience 3", "table1") == of_net_a
+    # It ends at the cost of bp-a, and has nothing else of it.
+    assert any(name.startswith("not pre-trained") for name in before["table1"])
+
+
 def test_data_inside_the_package_go_by_their_name() -> None:
     file = loading.load(OLD / "bp-a.h5")
     lineage = dataclasses.replace(file.lineage, data=mnist.SPOKEN_SHA256, data_folder=None)

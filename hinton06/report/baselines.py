@@ -23,7 +23,6 @@ from hinton06.report.files import (
     each_run,
     file_values,
     in_lines,
-    made_with,
     training_cases,
     with_made,
 )
@@ -84,15 +83,16 @@ def _read(
 
     None if Table 1 has them all, unless there are `machines` beside them.
     """
-    taken = list(each_run(folder, _HOLDS, notes, _SELECTION))
+    here = Folder.at(folder)
+    taken = list(each_run(here, _HOLDS, notes, _SELECTION))
     if not (machines or any(map(_is_more, taken))):
         return []
-    files = in_lines(((_order(_net_row(file)), file) for file in taken), notes)
+    files = in_lines(((_order(_net_row(here, file)), file) for file in taken), notes)
     if not (machines or any(map(_is_more, files.values()))):
         claims = [item for note in notes if note.kind == SEVERAL for item in note.items]
-        raise SeveralError(Folder.at(folder).path, claims)
+        raise SeveralError(here.path, claims)
     notes += [note for file in files.values() for note in capped_notes(file)]
-    return [(_net_row(files[place]), files[place]) for place in sorted(files)]
+    return [(_net_row(here, files[place]), files[place]) for place in sorted(files)]
 
 
 _ABOUT = (
@@ -143,7 +143,7 @@ def _versions(file: RunFile) -> Mapping[str, str]:
     return ({"translated": f"{len(mnist.shifts(moved))} versions"} if moved else {}) | found
 
 
-def _net_row(file: RunFile) -> Tree:
+def _net_row(here: Folder, file: RunFile) -> Tree:
     lineage, method, versions = file.lineage, _method(file), _versions(file)
     layers, scores = show_value(file.model.sizes[1:-1]), file.outcome.scores
     return {
@@ -158,7 +158,7 @@ def _net_row(file: RunFile) -> Tree:
         "valid_errors": scores["valid"].errors if "valid" in scores else None,
         "valid_percent": scores["valid"].error_rate if "valid" in scores else None,
         "printed_test_percent": _printed(file, method, layers, "+".join(versions)),
-        "made_with": made_with(file, varied=("optimiser",)),
+        "made_with": here.made_with(file, varied=("optimiser",)),
         "cpu_seconds": float(file.provenance["cpu_seconds"]),
     }
 

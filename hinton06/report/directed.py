@@ -21,7 +21,6 @@ from hinton06.report.files import (
     each_run,
     file_values,
     in_lines,
-    made_with,
     with_made,
 )
 from hinton06.report.scores import ENDS, OF_TEST_CASES, interval
@@ -42,14 +41,15 @@ def table(folder: Path) -> Table:
     `ReportError` if there is no directed net, or no line with one file.
     """
     notes: list[Note] = []
-    taken = each_run(folder, "nets of plain wake-sleep", notes, _DIRECTED)
+    here = Folder.at(folder)
+    taken = each_run(here, "nets of plain wake-sleep", notes, _DIRECTED)
     files = in_lines(((_line(file), file) for file in taken), notes)
     others: list[RunFile] = []
     if files:
-        others = list(_contrastive(folder))
+        others = list(_contrastive(here))
     nets = sorted(files.items())
-    every = [(row, file) for (start, _), file in nets for row in _epochs(start, file)]
-    every += [(_kept(_BESIDE, file), file) for file in others]
+    every = [(row, file) for (start, _), file in nets for row in _epochs(here, start, file)]
+    every += [(_kept(here, _BESIDE, file), file) for file in others]
     shown = [(row, file) for row, file in every if _is_shown(row, file)]
     return Table(
         _COLUMNS,
@@ -74,36 +74,37 @@ def _line(file: RunFile) -> tuple[str, str]:
     return (_RANDOM if file.lineage.random_start else _STACK), str(file.lineage.split)
 
 
-def _contrastive(folder: Path) -> Iterator[RunFile]:
+def _contrastive(here: Folder) -> Iterator[RunFile]:
     """The nets of contrastive wake-sleep alone."""
-    for _, file in Folder.at(folder).held:
+    for _, file in here.held:
         if isinstance(file, RunFile) and file.complete and _CONTRASTIVE.fits(file):
             mixed = {"mixed gradient", "pretraining's gradient"}.intersection(file.conditions)
             if not mixed and conditions(file) <= _CONTRASTIVE.knows:
                 yield file
 
 
-def _epochs(start: str, file: RunFile) -> Iterator[Tree]:
+def _epochs(here: Folder, start: str, file: RunFile) -> Iterator[Tree]:
     """The start, and every epoch; of the one that was kept, test errors too."""
     history = file.history
-    row = _row(start, file) | {"epochs": 0, "valid_log_p": float(history["start_log_p"][0])}
+    row = _row(here, start, file) | {"epochs": 0, "valid_log_p": float(history["start_log_p"][0])}
     yield row | {"valid_errors": int(history["start_errors"][0])}
     for number in range(file.epochs_done):
         kept = number + 1 == file.outcome.epochs
-        row = _kept(start, file) if kept else _row(start, file)
+        row = _kept(here, start, file) if kept else _row(here, start, file)
         row |= {"epochs": number + 1, "valid_errors": int(history["valid_errors"][number])}
         yield row | {n: float(history[n][number]) for n in ("train_log_p", "valid_log_p")}
 
 
-def _row(start: str, file: RunFile) -> Tree:
+def _row(here: Folder, start: str, file: RunFile) -> Tree:
     names = ("epochs", "train_log_p", "valid_log_p", "valid_errors", "test_errors")
     row: Tree = {"start": start, "net": file.lineage.split or "all"} | dict.fromkeys(names)
-    return row | {f"test_errors_95_{end}": None for end in ENDS} | {"made_with": made_with(file)}
+    row |= {f"test_errors_95_{end}": None for end in ENDS}
+    return row | {"made_with": here.made_with(file)}
 
 
-def _kept(start: str, file: RunFile) -> Tree:
+def _kept(here: Folder, start: str, file: RunFile) -> Tree:
     """The net that a file holds."""
-    scores, row = file.outcome.scores, _row(start, file)
+    scores, row = file.outcome.scores, _row(here, start, file)
     ends = interval(scores["test"].errors, scores["test"].cases)
     row |= {f"test_errors_95_{end}": value for end, value in zip(ENDS, ends, strict=True)}
     valid = scores.get("valid")

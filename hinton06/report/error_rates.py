@@ -21,7 +21,6 @@ from hinton06.report.files import (
     each_run,
     file_values,
     in_lines,
-    made_with,
     training_cases,
     with_made,
 )
@@ -183,7 +182,8 @@ def _read(
 ) -> tuple[dict[tuple[str, str], RunFile], list[tuple[int, Tree, list[RunFile]]], list[Note]]:
     """A study's files, its rows with their experiments' numbers and their files, and notes."""
     notes: list[Note] = []
-    taken = each_run(folder, study.holds, notes, *study.selections)
+    here = Folder.at(folder)
+    taken = each_run(here, study.holds, notes, *study.selections)
     files = in_lines(
         (((study.key(file), file.lineage.split or _WHOLE), file) for file in taken), notes
     )
@@ -197,10 +197,10 @@ def _read(
             continue
         of_net = {split: f"{training_cases(net):,}" for split, net in nets.items()}
         of_all = ", ".join(dict.fromkeys(of_net.values()))
-        for row, of in _rows(study, nets):
+        for row, of in _rows(study, here, nets):
             named = {"experiment": name.format(of_net.get(row["net"], of_all))}
             rows.append((number, named | row | {"printed_test_percent": printed}, of))
-    if together := _together(study, files):
+    if together := _together(study, here, files):
         rows.append((len(study.experiments), *together))
     unknown = [f"{f.path.name} ({key})" for (key, _), f in files.items()
                if key not in study.experiments]  # fmt: skip
@@ -214,7 +214,7 @@ def _read(
 
 
 def _together(
-    study: Study, files: Mapping[tuple[str, str], RunFile]
+    study: Study, here: Folder, files: Mapping[tuple[str, str], RunFile]
 ) -> tuple[Tree, list[RunFile]] | None:
     """The product of the nets of several experiments, if all of these have some."""
     found = {key: [f for (k, _), f in sorted(files.items()) if k == key] for key in study.together}
@@ -225,11 +225,13 @@ def _together(
     names = [study.experiments[key][0].format(of_all) for key in study.together]
     row = _row("product", {"test": score_of_product(nets)})
     return {"experiment": " and ".join(names)} | row | {
-        "made_with": made_with(*nets, varied=_GRADIENTS)
+        "made_with": here.made_with(*nets, varied=_GRADIENTS)
     }, nets
 
 
-def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[tuple[Tree, list[RunFile]]]:
+def _rows(
+    study: Study, here: Folder, by_split: Mapping[str, RunFile]
+) -> list[tuple[Tree, list[RunFile]]]:
     """An experiment's nets, their mean where that is printed, and the product of several.
 
     Each row with the files that it is of.
@@ -245,7 +247,7 @@ def _rows(study: Study, by_split: Mapping[str, RunFile]) -> list[tuple[Tree, lis
         rows.append((_row("mean", {}) | {"test_percent": _mean_rate(nets, "test")}, nets))
     if len(nets) > 1:
         rows.append((_row("product", {"test": score_of_product(nets)}), nets))
-    return [(row | {"made_with": made_with(*of, varied=_GRADIENTS)}, of) for row, of in rows]
+    return [(row | {"made_with": here.made_with(*of, varied=_GRADIENTS)}, of) for row, of in rows]
 
 
 def _mean_rate(nets: Sequence[RunFile], part: str) -> float:
@@ -352,6 +354,7 @@ Lines = dict[Variant, list[RunFile]]
 class _Few:
     """The nets of few labels in a folder: those of each line, and which of these are the best."""
 
+    here: Folder
     lines: Lines
     best: set[Variant]
     notes: list[Note]
@@ -359,7 +362,7 @@ class _Few:
     @property
     def rows(self) -> list[tuple[Variant, Tree]]:
         """Of all lines."""
-        return [(v, _few_row(v, nets, v in self.best)) for v, nets in self.lines.items()]
+        return [(v, _few_row(self.here, v, nets, v in self.best)) for v, nets in self.lines.items()]
 
 
 def few_labels(folder: Path) -> Table:
@@ -386,12 +389,14 @@ def few_labels(folder: Path) -> Table:
     )
 
 
+_VARIED = "layers", "backprop.rate", "backprop.all_cases_rate"
 _FEW_SOURCE = "Printed: only that pretraining on unlabeled data helps a lot."
 
 
 def _read_few(folder: Path | Folder) -> _Few:
     notes: list[Note] = []
-    taken = each_run(folder, _FEW_HOLDS, notes, _SELECTION)
+    here = Folder.at(folder)
+    taken = each_run(here, _FEW_HOLDS, notes, _SELECTION)
     places = in_lines((((_variant(file), file.lineage.split), file) for file in taken), notes)
     lines: Lines = {}
     for (variant, _), file in sorted(places.items(), key=lambda item: item[0][0]):
@@ -405,7 +410,7 @@ def _read_few(folder: Path | Folder) -> _Few:
         text = f"of the nets that validation did not choose, {others} ended at a cap"
         kind = "nets that validation did not choose, and that ended at a cap"
         notes.append(Note(text, kind, str(others)))
-    return _Few(lines, best, notes)
+    return _Few(here, lines, best, notes)
 
 
 def _variant(file: RunFile) -> Variant:
@@ -437,11 +442,11 @@ def _best(lines: Lines, notes: list[Note]) -> set[Variant]:
     return best
 
 
-def _few_row(variant: Variant, nets: Sequence[RunFile], best: bool) -> Tree:
+def _few_row(here: Folder, variant: Variant, nets: Sequence[RunFile], best: bool) -> Tree:
     """What a line's nets have in common, their errors, and means."""
     row = variant._asdict() | {
         "layers": show_value(variant.layers),
-        "made_with": made_with(*nets, varied=("layers", "rate", "all_cases_rate")),
+        "made_with": here.made_with(*nets, varied=_VARIED),
     }
     row["splits"] = " ".join(str(file.lineage.split) for file in nets)
     for part in ("valid", "test"):

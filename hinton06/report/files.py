@@ -21,7 +21,7 @@ from hinton06 import mnist
 from hinton06.checkpoint import CheckpointError
 from hinton06.console import plain
 from hinton06.files import check_replaceable
-from hinton06.lineage import EXTENDED
+from hinton06.lineage import EXTENDED, NOT_PRETRAINED
 from hinton06.loading import RunFile, load
 from hinton06.recipes import RECIPES, GoesWithError, check_given, counted, show_value
 from hinton06.records import Tree, to_tree
@@ -103,6 +103,27 @@ class Folder:
         files = [file for _, file in self.held if isinstance(file, RunFile)]
         others = _TABULATED - selection.knows
         return any(selection.fits(file) and not conditions(file) & others for file in files)
+
+    @cached_property
+    def _by_digest(self) -> dict[str, RunFile]:
+        files = (file for _, file in self.held if isinstance(file, RunFile) and file.complete)
+        return {file.digest: file for file in files}
+
+    def below(self, files: Iterable[RunFile]) -> list[RunFile]:
+        """What these descend from, as far as it is here, each once, what was first made first."""
+        found: dict[str, RunFile] = {}
+        for file in files:
+            # A net without pretraining takes only when to stop from others.
+            parents = () if file.lineage.role == NOT_PRETRAINED else file.lineage.parents or ()
+            here = [self._by_digest[digest] for digest in parents if digest in self._by_digest]
+            found |= {
+                each.digest: each for parent in here for each in [*self.below([parent]), parent]
+            }
+        return list(found.values())
+
+    def made_with(self, *made: RunFile, varied: Collection[str] = ()) -> str | None:
+        """As `made_with`, of these files and of what is `below` them."""
+        return made_with(*self.below(made), *made, varied=varied)
 
     def unreadable(self) -> list[Note]:
         """What is to be said of files that cannot be read."""
@@ -235,7 +256,8 @@ def _listed(files: Sequence[RunFile]) -> str:
 def made_with(*made: RunFile, varied: Collection[str] = ()) -> str | None:
     """What files were made with in place of the chapter's: recipe, settings, data.
 
-    Settings that an experiment has `varied` are no matter, as the lines of its table have them.
+    Settings that an experiment has `varied`, ``"rate"`` or of a part alone ``"backprop.rate"``, are
+    no matter, as the lines of its table have them.
     """
     recipes = dict.fromkeys(f.recipe for f in made if f.recipe != _CHAPTER)
     data = {f.lineage.data: f for f in made if f.lineage.data != mnist.SHA256}
@@ -258,7 +280,8 @@ def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
     told |= {"bp_weight"} if file.lineage.role == EXTENDED else set()
     for item in fields(recipe):
         value = getattr(file.settings, item.name)
-        if value == getattr(recipe, item.name) or item.name in told:
+        names = {item.name, f"{file.kind.part}.{item.name}"}
+        if value == getattr(recipe, item.name) or names & told:
             continue
         with contextlib.suppress(GoesWithError):  # by the others it says nothing
             check_given(file.settings, [item.name], file.conditions)

@@ -19,7 +19,6 @@ from hinton06.report.files import (
     ended_early,
     file_values,
     in_lines,
-    made_with,
     with_made,
 )
 from hinton06.report.lines import Found, Line, Replicated, measured_mean
@@ -69,8 +68,9 @@ _SELECTIONS = (Selection("stack", (PRETRAINED,), _KNOWS), _NETS)
 
 @dataclass
 class Table1:
-    """What one folder holds: files by role and split, and rows as `PRINTED`, empty if missing."""
+    """What a folder holds: files by role and split, and rows as `PRINTED`, empty if missing."""
 
+    here: Folder
     files: dict[tuple[str, str | None], RunFile] = field(default_factory=dict)
     measured: list[Tree] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -80,11 +80,6 @@ class Table1:
         role, splits = _SOURCES[line]
         nets = [net for s in splits or [None] if (net := self.files.get((role, s)))]
         return nets if len(nets) == len(splits or [None]) else []
-
-    def stacks_of(self, line: int) -> list[RunFile]:
-        """The stacks below these nets, as far as they are there."""
-        _, splits = _SOURCES[line]
-        return [stack for s in splits or () if (stack := self.files.get((PRETRAINED, s)))]
 
     @property
     def nets(self) -> dict[tuple[str, str | None], RunFile]:
@@ -97,16 +92,15 @@ def read_runs(folder: Path | Folder) -> Table1:
 
     Raises `ReportError` if there is none in it, or no line with one.
     """
-    found = Table1()
-    taken = each_run(folder, "nets of Table 1", found.notes, *_SELECTIONS)
+    found = Table1(Folder.at(folder))
+    taken = each_run(found.here, "nets of Table 1", found.notes, *_SELECTIONS)
     places = (((file.lineage.role, file.lineage.split), file) for file in taken)
     found.files = in_lines(places, found.notes)
     found.measured = [
-        _measured_row(found.nets_of(line), found.stacks_of(line), line)
-        for line in range(len(PRINTED))
+        _measured_row(found.here, found.nets_of(line), line) for line in range(len(PRINTED))
     ]
     if not found.nets:
-        found.notes += _nets_of_other_tables(Folder.at(folder))
+        found.notes += _nets_of_other_tables(found.here)
     found.notes += _notes(found)
     return found
 
@@ -121,12 +115,12 @@ def _nets_of_other_tables(folder: Folder) -> list[Note]:
     return [Note(f"{counted(len(apart), 'net')} here, of another table: {names}", "elsewhere")]
 
 
-def _measured_row(nets: list[RunFile], stacks: list[RunFile], line: int) -> Tree:
-    """Of one net, or of the product of three, above their stacks; empty without any."""
+def _measured_row(here: Folder, nets: list[RunFile], line: int) -> Tree:
+    """Of one net, or of the product of three, in a folder; empty without any."""
     if not nets:
         return {}
     name, numbers, scores = PRINTED[line]["network"], Tree(), nets[0].outcome.scores
-    numbers["made_with"] = made_with(*stacks, *nets)
+    numbers["made_with"] = here.made_with(*nets)
     if len(nets) > 1:
         scores = {"test": score_of_product(nets)}
     else:
