@@ -283,11 +283,11 @@ class Classifier(Model):
 
     @classmethod
     def random(cls, sizes: Sequence[int], initial_scale: float, rng: Generator) -> Classifier:
-        """A float32 net from a random start: the net that is "not pre-trained".
+        """A float32 net from a random start: that of the chapter's last line of Table 1.
 
-        Weights to hidden units are N(0, initial_scale^2 / n_in), the chapter's "small random
-        values", of a size that is assumed, see docs/assumptions.md. Biases, and weights to the
-        class units, are zero, as they are `on_stack`.
+        Weights to hidden units are N(0, initial_scale^2 / n_in). The chapter has "small random
+        values", of no size that it says: ours is assumed, see docs/assumptions.md. Biases, and
+        weights to the class units, are zero, as they are `on_stack`.
         """
         weights = []
         for n_in, n_out in pairwise(sizes[:-1]):

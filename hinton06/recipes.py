@@ -786,7 +786,7 @@ _TR2006 = Recipe(
         "pretrain.smoothing": (4.0, SIMARD03),
         "pretrain.hidden_bias": (0.0, SCIENCE06),
         "pretrain.centred": (False, CHAPTER),
-        "backprop.optimiser": ("momentum", CHAPTER),
+        "backprop.optimiser": ("momentum", ASSUMED),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),
         "backprop.all_cases_rate": (0.1, VALIDATION),
@@ -915,7 +915,7 @@ _TR2006 = Recipe(
         "pretraining's gradient": {
             "wakesleep.epochs": (24, ASSUMED),
             "wakesleep.bp_weight": (0.9, ASSUMED),
-            "wakesleep.recon_states": ("labels", CHAPTER),
+            "wakesleep.recon_states": ("labels", ASSUMED),
         },
         "few images": {"pretrain.updates": (10_000, ASSUMED)},
         # An epoch of few cases is few updates: patience is longer, and it is short beside a

@@ -33,8 +33,8 @@ OFFSETS = "visible_offset", "hidden_offset"
 def features(rbm: Rbm, cases: NDArray[Any]) -> Array:
     """The activation probabilities of one RBM's features for every case: (n_cases, n_hidden).
 
-    "the binary states of feature detectors in the data layer are replaced by their real-valued
-    probabilities of activation when learning the next layer".
+    "the binary states of feature detectors (or pixels) in the “data” layer are replaced by their
+    real-valued probabilities of activation when learning the next layer".
     """
     probs = np.empty((len(cases), rbm.n_hidden), rbm.weights.dtype)
     for rows, batch in batches_taken(cases, _FEATURE_BATCH, probs.dtype):

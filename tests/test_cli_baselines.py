@@ -12,7 +12,7 @@ from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal
 
 import hinton06
 from hinton06 import checkpoint, loading
-from hinton06.report import baselines, table1
+from hinton06.report import baselines, support, table1
 from hinton06.report.files import conditions
 
 SVM = ("svm", "--split", "a", "--cases", "100", "--translations", "1")
@@ -82,6 +82,10 @@ def test_what_is_printed_stands_beside_the_same_method(
     monkeypatch.setattr(baselines.mnist, "SHA256", document(runs)["files"][0]["lineage"]["data"])
     found = [row["printed_test_percent"] for row in document(runs)["rows"]]
     assert found == [1.4, 0.56, *[None] * 7]
+    machine = support.saved(runs)[0]
+    assert baselines._machine_row(machine)["printed_test_percent"] == 1.4
+    slanted = machine | {"images": "deslanted"}
+    assert baselines._machine_row(slanted)["printed_test_percent"] is None
     file = loading.load(runs / "bp-a.h5")
     printed = [
         baselines._printed(file, "backpropagation", "800", ""),

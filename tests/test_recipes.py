@@ -88,7 +88,6 @@ def test_values_of_the_chapter() -> None:
         "pretrain.layers": (500, 500, 2000),
         "pretrain.passes": 100,
         "pretrain.batch": 100,
-        "backprop.optimiser": "momentum",
         "backprop.importance_sampling": True,
         "backprop.easy_probability": 0.1,
         "backprop.patience": 10,

@@ -619,8 +619,22 @@ def test_times_of_the_generative_half() -> None:
         f"labels {labels[0]}, {labels[1]} and {labels[2]}, contrastive wake-sleep {cws[0]}, "
         f"{cws[1]} and {cws[2]}, its extension {cws_on[0]}, {cws_on[1]} and {cws_on[2]}, the mixed "
         f"gradient {mixed[0]} each, its extension {mixed_on[0]}, {mixed_on[1]} and {mixed_on[2]}",
+        f"its extension {mixed_on[0]}, {mixed_on[1]} and {mixed_on[2]}, net a by the pretraining's "
+        f"gradient {minutes['pretraining-a']:.0f} (",
         f"takes {whole[0]}, {whole[1]} and {whole[2]} minutes a net with labels and extension",
     )
+    used = [
+        {
+            line["file"]: float(line[f"{kind}minutes"])
+            for line in lines(folder, "times.csv")
+            if line["git"] == git
+        }
+        for folder, kind, git in (
+            ("generative", "processor_", "34617b38a12b"), ("table1", "processor_", "1c3c36be5f08")
+        )
+    ]  # fmt: skip
+    times = [used[0][f"cws-{net}.h5"] / used[1][f"table1/bp-{net}.h5"] for net in "abc"]
+    says("generative", f"its learning alone {min(times):.0f} to {max(times):.0f} times the")
 
 
 def test_what_is_read_from_the_generative_half() -> None:
@@ -646,6 +660,8 @@ def test_what_is_read_from_the_generative_half() -> None:
     epochs = [
         recorded["contrastive wake-sleep, 60,000", net]["epochs"].partition("+")[2] for net in "abc"
     ]
+    backprop = [float(replicas()["mean of three, 60,000"]["seed_0"])]
+    svm = lines("compare", "svm", "svm.csv")[0]["test_errors"]
     greedy = recorded["BP with the pretraining's gradient", "a"]
     search = recorded["mixed gradient, 50,000", "a"]
     (hot06,), (cws,) = (runs("trials.csv", f"record/{name}-a") for name in ("hot06", "cws"))
@@ -688,7 +704,8 @@ def test_what_is_read_from_the_generative_half() -> None:
         f"{min(rates['train'])} to {max(rates['train'])} % of errors on training cases, "
         f"{min(rates['valid'])} to {max(rates['valid'])} % on validation",
         f"{min(rates['test'])} to {max(rates['test'])} % with 50,000 cases",
-        f"{statistics.mean(now_on) / 100:.2f} % in the mean",
+        f"{statistics.mean(now_on) / 100:.2f} % in the mean, between backpropagation's "
+        f"{statistics.mean(backprop) / 100:.2f} and the support vectors' {int(svm) / 100:.2f} %",
         f"free energy makes {methods['free-energy']} errors, sampling",
         f"annealed importance sampling, {methods['sampling']}. The 20 weighted passes are "
         f"worth {sampling['weights']['effective_size']:.1f} equal ones; "
@@ -780,6 +797,13 @@ def test_what_the_chapter_compares_with() -> None:
     deep, shallow = three("pretraining", "500-500-2000"), three("backpropagation", "800")
     random = three("backpropagation", "500-500-2000")
     assert len(set(gone(*deep))) == 1
+    moved = rows["backpropagation", "13 versions", "500-500-2000"]
+    machines_lose = gone(errors["svm"][0], errors["svm"][1])[0]
+    says(
+        "translated",
+        f"of [support vectors](../compare/README.md) {machines_lose}, of net a not pretrained "
+        f"{gone(random[0], moved)[0]} %",
+    )
     worth = [start - own for start, own in zip(random, deep, strict=True)]
     rates = lines("compare", "rates.csv")
     assert [row["rate"] for row in rates] == ["0.2", "0.1", "0.05", "0.02"]
@@ -819,6 +843,8 @@ def test_what_the_chapter_compares_with() -> None:
         f"units from a random start {' and '.join(gone(*shallow))} % ({shallow[0]} to {shallow[1]} "
         f"and {shallow[2]}; published 1.6 to 1.1 and 0.7 %)",
         "{} test errors of images as they are, {} of affine, {} of elastic ones".format(*worth),
+        f"Alone it takes out {gone(random[0], deep[0])[0]} % of the {random[0]} of the random "
+        f"start, these {' and '.join(gone(*random))}, translations {gone(random[0], moved)[0]} %",
         f"{joined([row['fewest_valid_errors'] for row in rates])} ([rates.csv](rates.csv))",
         f"{alone['conjugate gradient']}, momentum {alone['backpropagation']} (227 printed), in "
         f"{cg['epochs_run']} epochs, {cg['minutes']:.0f} minutes of a core",
@@ -1118,7 +1144,7 @@ def test_five_strategies() -> None:
         f"{at[200, 'denial']:.1f} %",
         f"Backpropagation ends at {at[200, 'calculus']:.1f} %, jitter of weights at "
         f"{at[200, 'weights']:.1f} %",
-        f"({at[2000, 'procrastination']:.1f} %, 200 features {at[200, 'procrastination']:.1f} %)",
+        f"({at[2000, 'procrastination']:.1f} and {at[200, 'procrastination']:.1f} %)",
         f"{at[20, 'wake-sleep']:.1f} % with 20 features, goes astray with 200 "
         f"({at[200, 'wake-sleep']:.1f} %)",
     ):
@@ -1149,6 +1175,8 @@ def test_features_that_rarely_turn_on() -> None:
     assert min(enough) == chosen[1]
     full = [int(line["fingerprints"]) for line in lines("sparse", "table1", "fingerprints.csv")]
     a, b = lines("sparse", "first-layer", "fingerprints.csv")
+    others = int(a["features"]) - int(a["spread"])
+    half_of_them = int(a["half"]) - int(a["fingerprints"])
     assert (a["sparsity"], b["sparsity"]) == ("none", f"{chosen[0]:g}, {chosen[1]:g}")
     of_cost = {
         cost: float(line["validation_log_p"])
@@ -1162,6 +1190,8 @@ def test_features_that_rarely_turn_on() -> None:
     )
     for sentence in (
         f"{full[0]}, {full[1]} and {full[2]} of 500 in nets a, b and c",
+        f"Of the {a['spread']} fields of net a that are spread over the image "
+        f"{a['fingerprints']} are on about half the time, of the {others} others {half_of_them}",
         f"has {b['fingerprints']} for {a['fingerprints']}: on about half the time are {b['half']} "
         f"for {a['half']}, spread over the image {b['spread']} for {a['spread']}",
         f"{first[plain]} of 500 without, {first[chosen]} with a cost of {chosen[1]:g} and "

@@ -572,7 +572,7 @@ def test_a_row_says_what_settings_are_not_the_recipe_s(tmp_path: Path) -> None:
 
 
 def test_a_row_says_what_the_files_below_its_net_were_made_with(tmp_path: Path) -> None:
-    """In every table, by whom a net descends from, and not of those that it takes only a cost of."""
+    """In every table, by whom a net descends from; not of nets that it takes only a cost of."""
     for path in OLD.glob("*.h5"):
         held = checkpoint.load(path)
         held.lineage["data"], held.recipe = mnist.SHA256, "tr2006"
@@ -588,8 +588,11 @@ def test_a_row_says_what_the_files_below_its_net_were_made_with(tmp_path: Path) 
     def said(table: str) -> dict[str, str | None]:
         found = json.loads(run(table, tmp_path, "--json").stdout)["rows"]
         rows = [row.get("measured", row) for row in found]
-        return {f"{r.get('network') or r['experiment']} {r.get('cases') or r['net']}": r["made_with"]
-                for r in rows if r}  # fmt: skip
+
+        def name(row: dict[str, Any]) -> str:
+            return f"{row.get('network') or row['experiment']} {row.get('cases') or row['net']}"
+
+        return {name(row): row["made_with"] for row in rows if row}
 
     def rows_with(words: str, table: str) -> set[str]:
         return {name for name, made in said(table).items() if words in (made or "")}
