@@ -8,7 +8,7 @@ MEASURED = $(foreach s,$(SPLITS),$(RUNS)/pretrain-$s.h5 $(RUNS)/bp-$s.h5 \
 	$(foreach n,$(BELOW) 500-500-2000,$(LAYERED)/bp-random-$n-$s.h5))
 
 .PHONY: layers
-LACKS_layers := $(EVERY) RECIPE
+LACKS_layers := $(EVERY)
 .PRECIOUS: $(foreach n,$(BELOW),$(LAYERED)/pretrain-$n-%.h5)
 
 layers: .venv/installed
