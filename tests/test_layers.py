@@ -107,6 +107,17 @@ def test_tiny_nets_make_a_record(
     )
     assert int(row["test_errors"]) == outcome.scores["test"].errors
     assert row["epochs"] == outcome.epochs
+    of_file = {
+        kind: list(hinton06.load(tmp_path / f"{kind}-2-a.h5").weights.values())
+        for kind in ("pretrain", "bp")
+    }
+    shares = [float(share) for share in row["moved"].split()]
+    for share, before, after in zip(
+        shares, of_file["pretrain"], of_file["bp"][:-1], strict=True
+    ):  # fmt: skip
+        expected = np.sqrt(((after - before) ** 2).sum() / (before**2).sum())
+        assert share == pytest.approx(expected, abs=5e-4)
+        assert share > 0
     found = json.loads((tmp_path / "r" / "layers.json").read_text())
     assert {(r["layers"], r["learned"]) for r in found["chosen"]} == {
         (0, layers.SOFTMAX),

@@ -3,11 +3,12 @@
 ``layers.py FILE... --out RECORD`` takes stacks, and nets that backpropagation learned above them or
 from random weights, of the same splits (`make layers`). On the pixels, and on the features of each
 layer of each stack, which stay as they are, a softmax learns the labels, at several rates of which
-validation errors choose. ``layers.csv`` has a line for each softmax and each net, ``layers.md`` and
-``layers.json`` the means over splits.
+validation errors choose. ``layers.csv`` has a line for each softmax and each net, and how far
+backpropagation moved the weights of a stack that is given too; ``layers.md`` and ``layers.json``
+have the means over splits.
 
-"if there are enough unlabeled images ... the features in the higher layers will be much more useful
-for classification than the raw inputs or the features in lower layers."
+"The hope is that the features in the higher layers will be much more useful for classification than
+the raw inputs or the features in lower layers. As we shall see, this is not just wishful thinking."
 """
 
 from __future__ import annotations
@@ -91,20 +92,30 @@ def softmaxes(stack: RunFile) -> Iterator[dict[str, Any]]:
         for rate in RATES:
             rng = random_stream(lineage.seed, Use.BACKPROP, lineage.split)
             found = softmax(parts, digits.n_classes, rate, rng)
-            yield {"layers": number, "learned": SOFTMAX, "split": lineage.split} | found
+            about = {"layers": number, "learned": SOFTMAX, "split": lineage.split}
+            yield about | found | {"moved": ""}
 
 
 # -- whole nets ----------------------------------------------------------------------------------
 
 
-def whole(net: RunFile) -> dict[str, Any]:
+def moved(net: RunFile, stacks: Sequence[RunFile]) -> str:
+    """The length of the change of each layer's weights over their length in the stack below."""
+    below = [stack for stack in stacks if stack.digest in (net.lineage.parents or ())]
+    pairs = zip(below[0].model, net.model.weights[:-1], strict=True) if below else ()
+    shares = [np.linalg.norm(own - r.weights) / np.linalg.norm(r.weights) for r, own in pairs]
+    return " ".join(f"{share:.3f}" for share in shares)
+
+
+def whole(net: RunFile, stacks: Sequence[RunFile]) -> dict[str, Any]:
     """How a net was learned, and its errors."""
     start = RANDOM if net.lineage.random_start else PRETRAINED
     rate = vars(net.settings)["all_cases_rate" if net.lineage.random_start else "rate"]
     about = {"layers": len(net.model.sizes) - 2, "learned": start, "split": net.lineage.split}
     about |= {"rate": rate, "epochs": net.outcome.epochs, "capped": net.outcome.capped}
     about |= {f"{part}_errors": net.outcome.scores[part].errors for part in PARTS}
-    return about | at_lowest_cost(net.history["valid_cost"], net.history["valid_errors"])
+    about |= at_lowest_cost(net.history["valid_cost"], net.history["valid_errors"])
+    return about | {"moved": moved(net, stacks)}
 
 
 def chosen(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -162,7 +173,7 @@ def main() -> None:
     nets = [file for file in found if file.kind.name == "classifier"]
     with threadpool_limits(1), native.threads(1), np.errstate(all="ignore"):
         rows = [row for stack in stacks for row in softmaxes(stack)]
-    rows += map(whole, nets)
+    rows += [whole(net, stacks) for net in nets]
     best = chosen(rows)
     table = Table([Column(name, "") for name in rows[0]], rows)
     files.save(given.out / "layers.csv", table.csv() + "\n")
