@@ -131,6 +131,14 @@ def slants(images, labels):
     return lean
 
 
+def test_pixels_that_are_more_than_20_rows_apart_are_never_both_on(shipped):
+    """What the chapter says that sharp black lines in receptive fields capture."""
+    for images in (shipped.train_images, shipped.test_images):
+        rows = (images.reshape(-1, 28, 28) > 0).any(axis=2)
+        heights = 28 - rows[:, ::-1].argmax(axis=1) - rows.argmax(axis=1)
+        assert heights.max() == 20
+
+
 def test_the_files_of_mnist_keep_the_digits_of_a_writer_together(shipped):
     # Why validation sets are runs of cases. The training file takes turns between two sources,
     # so it is the digits two apart that one writer wrote, and that lean alike.

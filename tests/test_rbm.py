@@ -293,6 +293,30 @@ def test_mean_of_sampled_cd1_updates_converges_to_the_expected_one(dtype: Any) -
         assert (abs(measured - mean) <= allowed).all()
 
 
+def test_permuted_pixels_with_a_permuted_start_are_learned_alike() -> None:
+    """ "the performance of the learning algorithm will be unaffected", with the same draws."""
+    rng = np.random.default_rng(11)
+    order, start = rng.permutation(4), Rbm.random(4, 3, 0.5, rng)
+    draws = [rng.random((2, 3)) for _ in range(5)]
+    learned = []
+    for columns in (np.arange(4), order):
+        arrays = start.weights[columns], start.visible_bias[columns], start.hidden_bias
+        rbm = Rbm(*(array.astype(np.float64) for array in arrays))
+        learner = ContrastiveDivergence(rbm, 2)
+        for draw in draws:
+            learner.data_buffer(2)[...] = CASES[:, columns]
+            learner.learn(2, scripted(draw), Step(0.1, 0.5, 0.01))
+        learned.append(rbm)
+    plain, permuted = learned
+    # Five steps of rate 0.1 stretch a difference less than twofold each.
+    tolerance = 5 * ROUNDING * 2.0**5
+    for name, rows in (("weights", order), ("visible_bias", order), ("hidden_bias", slice(None))):
+        np.testing.assert_allclose(
+            getattr(permuted, name), getattr(plain, name)[rows], rtol=0, atol=tolerance
+        )
+    assert np.abs(plain.weights - start.weights).max() > 0.01
+
+
 def test_an_update_of_two_rounds_is_exact_for_every_way_it_can_go() -> None:
     """h, v and h again are states, the last reconstruction probabilities, as with one round."""
     m, case = reference.random_machine(22), CASES[0]
