@@ -50,6 +50,7 @@ TABLES = {
         "wake-sleep/small/wake-sleep",
         "strategies/strategies",
         "depth/depth",
+        "landscape/landscape",
         "sparse/trials",
     ],
 }
@@ -182,6 +183,11 @@ def numbers() -> dict[str, tuple[str, str]]:
     random, pretrained = "backpropagation", "pretraining, backpropagation"
     plain, moved = "as they are", ("affine 1.5 pixels", "elastic 1.5 pixels")
 
+    landscape = json.loads((EXPERIMENTS / "landscape" / "landscape.json").read_text("utf-8"))
+    staying = ", ".join(
+        f"{100 * rows[-1]['same'] / landscape['chains']:.1f}"
+        for rows in landscape["stays"].values()
+    )
     beyond = {
         row["name"]: f"{row['mean']:.2f} ± {row['interval']:.2f}"
         for row in json.loads((EXPERIMENTS / "beyond" / "beyond.json").read_text("utf-8"))["rows"]
@@ -259,6 +265,7 @@ def numbers() -> dict[str, tuple[str, str]]:
             f"{beyond['dropout, 1,000 labels, mean']} %",
         ),
         "initial weights and depth": ('"very difficult", "trapped"', f"{deep} %"),
+        "the energy landscape": ('"tends to stay in the same valley"', f"{staying} %"),
         "features that rarely turn on": ('"can be eliminated"', f"{of_first} of 500"),
     }
 
