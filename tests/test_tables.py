@@ -559,6 +559,8 @@ def test_a_row_says_what_settings_are_not_the_recipe_s(tmp_path: Path) -> None:
     assert said() is None
     change("bp-a", line_searches=7)  # says nothing without cg
     assert said() is None
+    change("bp-a", all_cases_rate=0.3)  # nor before an extension
+    assert said() is None
     change("pretrain-a", hidden_bias=-4.0)
     assert said() == "hidden bias -4"
     change("pretrain-a", hidden_bias=0.0)

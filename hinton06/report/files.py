@@ -21,7 +21,7 @@ from hinton06 import mnist
 from hinton06.checkpoint import CheckpointError
 from hinton06.console import plain
 from hinton06.files import check_replaceable
-from hinton06.lineage import EXTENDED, NOT_PRETRAINED
+from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED
 from hinton06.loading import RunFile, load
 from hinton06.recipes import RECIPES, GoesWithError, check_given, counted, show_value
 from hinton06.records import Tree, to_tree
@@ -278,6 +278,8 @@ def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
     recipe = RECIPES[_CHAPTER].settings(file.kind.part, file.conditions)
     told = {*varied, *file.settings.apart(), *_ONLY_MEASURED}
     told |= {"bp_weight"} if file.lineage.role == EXTENDED else set()
+    if file.lineage.role == VALIDATED and not file.lineage.random_start:
+        told.add("all_cases_rate")  # an extension's
     for item in fields(recipe):
         value = getattr(file.settings, item.name)
         names = {item.name, f"{file.kind.part}.{item.name}"}
