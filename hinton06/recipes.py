@@ -944,7 +944,11 @@ _TR2006 = Recipe(
             "wakesleep.pixel_dropout": (0.3, ASSUMED),
             "wakesleep.feature_dropout": ((0.2,), ASSUMED),
         },
+        # Pixels change enough by being moved.
         "translations and dropout": {
+            "backprop.pixel_dropout": (0.0, BEYOND),
+            "backprop.rate": (0.2, BEYOND),
+            "backprop.all_cases_rate": (0.1, ASSUMED),
             "backprop.epochs": (20, ASSUMED),
             "backprop.extension_epochs": (10, ASSUMED),
         },

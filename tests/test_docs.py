@@ -51,6 +51,7 @@ TABLES = {
         "strategies/strategies",
         "depth/depth",
         "landscape/landscape",
+        "layers/layers",
         "sparse/trials",
     ],
 }
@@ -183,6 +184,16 @@ def numbers() -> dict[str, tuple[str, str]]:
     random, pretrained = "backpropagation", "pretraining, backpropagation"
     plain, moved = "as they are", ("affine 1.5 pixels", "elastic 1.5 pixels")
 
+    with (EXPERIMENTS / "search" / "more.csv").open(encoding="utf-8") as file:
+        (own_rule,) = (
+            row["test_errors"]
+            for row in csv.DictReader(file)
+            if row["file"] == "plain-rule/cws-a.h5"
+        )
+    of_layers = json.loads((EXPERIMENTS / "layers" / "layers.json").read_text("utf-8"))["chosen"]
+    by_layer = ", ".join(
+        f"{row['test']['mean'] / 100:.2f}" for row in of_layers if row["learned"] == "softmax alone"
+    )
     landscape = json.loads((EXPERIMENTS / "landscape" / "landscape.json").read_text("utf-8"))
     staying = ", ".join(
         f"{100 * rows[-1]['same'] / landscape['chains']:.1f}"
@@ -252,6 +263,7 @@ def numbers() -> dict[str, tuple[str, str]]:
         ),
         "plain wake-sleep": ('"greatly improved"', f"{log_ps('wake-sleep/net-a')} nats"),
         "five strategies": ('"by a factor of the number"', f"its powers {powers}"),
+        "the same by the chapter's own rule": ("1.25 %", f"{int(own_rule) / 100:.2f} %"),
         "the same over four seeds": (
             "1.25 %",
             f"{beyond['contrastive wake-sleep, 60,000, mean']} %",
@@ -266,6 +278,7 @@ def numbers() -> dict[str, tuple[str, str]]:
         ),
         "initial weights and depth": ('"very difficult", "trapped"', f"{deep} %"),
         "the energy landscape": ('"tends to stay in the same valley"', f"{staying} %"),
+        "features by layer": ('"much more useful"', f"{by_layer} %"),
         "features that rarely turn on": ('"can be eliminated"', f"{of_first} of 500"),
     }
 
