@@ -44,9 +44,7 @@ _CHAPTER = {
     (f"pretraining, {_BP}", "500-500-2000", "translated"): 0.65,
 }
 _SIMARD03 = {(_BP, "800", ""): 1.6, (_BP, "800", "affine"): 1.1, (_BP, "800", "elastic"): 0.7}
-_SOURCE = (
-    "Printed: the chapter; with 800 units Simard, Steinkraus and Platt (2003)."
-)
+_SOURCE = "Printed: the chapter; with 800 units Simard, Steinkraus and Platt (2003)."
 _NETS = {VALIDATED: 0, EXTENDED: 4}  # the lines of Table 1 that the nets of the three splits begin
 
 
