@@ -57,6 +57,7 @@ VALUES   := SEED RECIPE DATA RUNS SEEDS EACH SPLITS JOBS THREADS
 EVERY    := SEEDS EACH
 LACKS_table1  := $(EVERY) SPLITS
 LACKS_quick   := $(EVERY) SPLITS RECIPE RUNS
+LACKS_nets    := $(EVERY) SPLITS
 LACKS_figures := $(EVERY) SPLITS
 LACKS_report  := RECIPE DATA EACH SPLITS JOBS THREADS
 LACKS_test    := $(VALUES)
@@ -64,7 +65,8 @@ LACKS_lint    := $(VALUES)
 LACKS_dist    := $(VALUES)
 LACKS_clean   := $(VALUES)
 LACKS_help    := $(VALUES)
-LACKS_replicas = $(filter-out $(EVERY),$(LACKS_$(EACH:nets=table1)))
+LACKS_replicas = $(filter-out $(EVERY),$(LACKS_$(EACH)))
+LACKS_replica  = SEED SEEDS $(LACKS_replicas)
 
 KINDS    := nets cws hybrid translated unlabelled beyond
 
@@ -125,10 +127,11 @@ force:
 
 include $(wildcard experiments/*/rules.mk)
 
-# A value on the command line that nothing takes is a mistake. A make that this one starts, as do
-# those of a cluster, is given values for all.
+# A value on the command line that nothing takes is a mistake. A make that this one starts is given
+# the values of all.
 ASKED   = $(or $(MAKECMDGOALS),table1)
-TAKEN = $(foreach goal,$(ASKED),$(if $(filter $(1),$(LACKS_$(goal))),,$(goal)))
+KIND    = $(if $(filter replica-%,$(1)),replica,$(1))
+TAKEN   = $(strip $(foreach goal,$(ASKED),$(if $(filter $(1),$(LACKS_$(call KIND,$(goal)))),,$(goal))))
 GIVEN   = $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
 OTHERS := PYTHON DREAMER BIN HINTON06 ON_NODE CC CFLAGS CPPFLAGS LDFLAGS
 ifeq ($(MAKELEVEL),0)

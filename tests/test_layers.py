@@ -83,6 +83,41 @@ def test_the_rate_is_that_of_the_fewest_validation_errors_of_all_splits(layers: 
     assert found["test"] == {"mean": 8, "low": 7, "high": 9}
 
 
+def test_a_rate_that_lacks_a_split_is_not_chosen(layers: Any) -> None:
+    same = {"layers": 3, "learned": layers.PRETRAINED, "train_errors": 0, "test_errors": 1}
+    rows = [
+        same | {"rate": rate, "split": split, "valid_errors": valid}
+        for rate, split, valid in ((0.2, "a", 103), (0.2, "b", 136), (0.02, "a", 150))
+    ]
+    (found,) = layers.chosen(rows)
+    assert (found["rate"], found["splits"]) == (0.2, "a b")
+
+
+def test_some_features_are_the_same_ones_of_all_cases(layers: Any) -> None:
+    parts = [some_cases(n, seed) for seed, n in enumerate((5, 3))]
+    few = layers.some_of(parts, 4)
+    columns = [
+        [(part.images == own.images[:, [k]]).all(axis=0).argmax() for k in range(4)]
+        for part, own in zip(parts, few, strict=True)
+    ]
+    assert columns[0] == columns[1]
+    assert len(set(columns[0])) == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [(("digits",), "another kind"), (("table1-a",), "no stack is given"), (("none",), "no such")],
+)
+def test_files_that_do_not_fit_are_said_in_a_line(
+    layers: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[str], words: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["layers.py", *given, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as said:
+        layers.main()
+    assert words in str(said.value)
+    assert "\n" not in str(said.value)
+
+
 def test_tiny_nets_make_a_record(
     layers: Any, digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +135,17 @@ def test_tiny_nets_make_a_record(
     monkeypatch.setattr(sys, "argv", ["layers.py", *map(str, files), "--out", str(tmp_path / "r")])
     layers.main()
     rows = list(csv.DictReader((tmp_path / "r" / "layers.csv").read_text().splitlines()))
-    assert len(rows) == 2 * (3 * 2 + 2 * 2)  # softmaxes on pixels and two layers; nets of each size
+    # Of two rates softmaxes on pixels, two layers, and a part of the wider one; nets of each size.
+    assert len(rows) == 2 * (4 * 2 + 2 * 2)
+    for learned, file in (("pretrained", "bp-1-b"), ("not pretrained", "random-1-b")):
+        net = hinton06.load(tmp_path / f"{file}.h5").record
+        (row,) = (r for r in rows if (r["layers"], r["learned"], r["split"]) == ("1", learned, "b"))
+        history = net.history["valid_cost"]
+        lowest = int(np.argmin(history))
+        assert int(row["lowest_cost_epoch"]) == lowest + 1
+        assert int(row["valid_errors_then"]) == net.history["valid_errors"][lowest]
+        assert float(row["rate"]) == (0.2 if learned == "pretrained" else 0.1)
+        assert int(row["valid_errors"]) == net.scores["valid"].errors
     outcome = hinton06.load(tmp_path / "bp-2-a.h5").record
     (row,) = (
         r for r in rows if (r["layers"], r["learned"], r["split"]) == ("2", "pretrained", "a")
@@ -121,6 +166,7 @@ def test_tiny_nets_make_a_record(
     found = json.loads((tmp_path / "r" / "layers.json").read_text())
     assert {(r["layers"], r["learned"]) for r in found["chosen"]} == {
         (0, layers.SOFTMAX),
+        (1, layers.FEW),
         *((n, how) for n in (1, 2) for how in (layers.SOFTMAX, layers.PRETRAINED, layers.RANDOM)),
     }
     for chosen in found["chosen"]:
@@ -130,6 +176,7 @@ def test_tiny_nets_make_a_record(
             if (int(r["layers"]), r["learned"], float(r["rate"]))
             == (chosen["layers"], chosen["learned"], chosen["rate"])
         ]  # fmt: skip
+        assert own
         assert chosen["test"] == {"mean": np.mean(own), "low": min(own), "high": max(own)}
     text = (tmp_path / "r" / "layers.md").read_text()
     assert text.count("|") > 5 * 4

@@ -205,6 +205,18 @@ def test_a_value_is_refused_where_nothing_takes_it_and_nowhere_else(
 
 def test_a_value_is_taken_where_one_of_several_goals_takes_it(top: Path) -> None:
     assert any("cws-b.h5" in line for line in started(top, "table1", "cws", "SPLITS=b"))
+    for asked in (("test", "lint", "SEED=1"), ("table1", "figures", "SPLITS=b"),
+                  ("cws", "hybrid", "SEEDS=1")):  # fmt: skip
+        done = ask(top, "--dry-run", *asked)
+        assert done.returncode == 2, asked
+        assert f"says nothing to {asked[0]} {asked[1]}" in done.stderr
+
+
+def test_a_replica_takes_what_each_of_them_does_before_anything_is_learned(top: Path) -> None:
+    assert ask(top, "--dry-run", "replica-3", "EACH=cws", "SPLITS=b").returncode == 0
+    for asked in (("replica-3", "SPLITS=b"), ("replica-3", "SEEDS=4"), ("nets", "SPLITS=b"),
+                  ("replicas", "EACH=nets", "SPLITS=b")):  # fmt: skip
+        assert "says nothing to" in ask(top, "--dry-run", *asked).stderr
 
 
 def test_a_value_that_there_is_not_is_refused_and_what_compilers_take_is_not(top: Path) -> None:

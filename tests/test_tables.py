@@ -22,7 +22,7 @@ from test_cli import fails_in_one_line, on_a_terminal, run
 
 from hinton06 import checkpoint, loading, mnist
 from hinton06.evaluation import EVERY_CASE, Evaluation
-from hinton06.lineage import Lineage
+from hinton06.lineage import EXTENDED, Lineage
 from hinton06.recipes import PARTS, RECIPES, counted
 from hinton06.recognition import Score
 from hinton06.records import to_tree
@@ -561,6 +561,12 @@ def test_a_row_says_what_settings_are_not_the_recipe_s(tmp_path: Path) -> None:
     assert said() is None
     change("bp-a", all_cases_rate=0.3)  # nor before an extension
     assert said() is None
+    extended = dataclasses.replace(
+        loading.load(tmp_path / "bp-a.h5").lineage, role=EXTENDED, split="a"
+    )
+    file = loading.load(tmp_path / "bp-a.h5")
+    assert files.made_with(dataclasses.replace(file, lineage=extended)) == "all cases rate 0.3"
+    change("bp-a", all_cases_rate=0.1)
     change("pretrain-a", hidden_bias=-4.0)
     assert said() == "hidden bias -4"
     change("pretrain-a", hidden_bias=0.0)
@@ -599,6 +605,9 @@ def test_a_row_says_what_the_files_below_its_net_were_made_with(tmp_path: Path) 
     def rows_with(words: str, table: str) -> set[str]:
         return {name for name, made in said(table).items() if words in (made or "")}
 
+    held = checkpoint.load(tmp_path / "bp-not-pretrained.h5")
+    held.lineage["parents"] = [loading.load(tmp_path / "bp-a.h5").digest]  # it ends at its cost
+    checkpoint.save(tmp_path / "bp-not-pretrained.h5", held)
     before = {table: said(table) for table in ("table1", "generative")}
     assert not any("hidden bias" in str(made) for of in before.values() for made in of.values())
     change("pretrain-a", hidden_bias=-4.0)
@@ -615,8 +624,22 @@ def test_a_row_says_what_the_files_below_its_net_were_made_with(tmp_path: Path) 
     assert rows_with("hidden bias -4", "generative") == set(before["generative"]) - others
     change("bp-a", patience=3)
     assert rows_with("patience 3", "table1") == of_net_a
-    # It ends at the cost of bp-a, and has nothing else of it.
+    # Of bp-a it has nothing else.
     assert any(name.startswith("not pre-trained") for name in before["table1"])
+
+
+def test_a_net_that_has_its_parents_weights_is_no_end_of_its_own(tmp_path: Path) -> None:
+    """An extension that learned nothing: both have one digest."""
+    for name in ("bp-a", "bp-a-extended"):
+        shutil.copy(OLD / f"{name}.h5", tmp_path)
+    held = checkpoint.load(tmp_path / "bp-a-extended.h5")
+    held.model = checkpoint.load(tmp_path / "bp-a.h5").model
+    held.lineage["parents"] = [loading.load(tmp_path / "bp-a.h5").digest]
+    checkpoint.save(tmp_path / "bp-a-extended.h5", held)
+    again = loading.load(tmp_path / "bp-a-extended.h5")
+    assert again.digest == again.lineage.parents[0]  # type: ignore[index]
+    assert files.Folder(tmp_path).below([again]) == []
+    assert run("table1", tmp_path).exit_code == 0
 
 
 def test_data_inside_the_package_go_by_their_name() -> None:

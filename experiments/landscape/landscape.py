@@ -7,7 +7,7 @@ images, by default those inside the package. Written are ``landscape.json``, ``l
 - free energies, in nats, of test images with the right label and with a wrong one, and of random
   states, by the memory and by one before any learning;
 - by how much a label unit that is turned on lowers or raises the free energy of the images of each
-  class, beside the other label units;
+  class, where none was on;
 - in what share of chains of alternating Gibbs sampling, from test images, the image is still read
   as the digit that it began as, with the label clamped and free; and how varied the images of a
   class are, as a share of the variance of test images.
@@ -30,8 +30,10 @@ from numpy.random import Generator as Rng
 from threadpoolctl import threadpool_limits
 
 from hinton06 import generation, native, numerics
+from hinton06.checkpoint import CheckpointError
 from hinton06.generation import AlternatingGibbs, Generator
 from hinton06.loading import digits_of, load
+from hinton06.mnist import DataError
 from hinton06.models import Classifier, DeepBeliefNet, Rbm
 from hinton06.numerics import Array, Labels
 from hinton06.rbm import free_energy, parts
@@ -40,6 +42,7 @@ from hinton06.recognition import label_free_energies, log_probs, pen_probs
 from hinton06.report import curves, files
 from hinton06.report.scores import interval
 from hinton06.report.table import Column, Table
+from hinton06.training import RunError
 
 ROUNDS = 0, 1, 10, 100, 1000, 3000
 CHAINS, SEED = 1000, 0
@@ -58,17 +61,20 @@ def before_learning(memory: Rbm, rng: Rng) -> Rbm:
 
 
 def random_states(memory: Rbm, pen: Array, labels: Labels, rng: Rng) -> Array:
-    """As many visible states, as often on as the images' features are, with these labels."""
+    """As many visible states, each feature as often on as in images, with these labels."""
     states = np.zeros((len(pen), memory.n_visible), pen.dtype)
     features, label_units = parts(memory, states)
-    features[...] = rng.random(pen.shape) < pen.mean()
+    features[...] = rng.random(pen.shape) < pen.mean(axis=0)
     label_units[np.arange(len(labels)), labels] = 1
     return states
 
 
 def heights(memory: Rbm, pen: Array, labels: Labels, rng: Rng) -> dict[str, dict[str, float]]:
-    """Mean and standard deviation of the free energies of each of CONFIGURATIONS, in nats."""
-    energies = label_free_energies(memory, pen)
+    """Mean and standard deviation of the free energies of each of CONFIGURATIONS, in nats.
+
+    Images are binary states that are drawn from their features' probabilities, as random ones are.
+    """
+    energies = label_free_energies(memory, (rng.random(pen.shape) < pen).astype(pen.dtype))
     rows = np.arange(len(labels))
     wrong = (labels + rng.integers(1, memory.n_labels, len(labels))) % memory.n_labels
     of_random = free_energy(memory, random_states(memory, pen, labels, rng))
@@ -80,9 +86,10 @@ def heights(memory: Rbm, pen: Array, labels: Labels, rng: Rng) -> dict[str, dict
 
 
 def tilts(memory: Rbm, pen: Array, labels: Labels) -> list[list[float]]:
-    """Of each class and label unit the mean free energy with it, less that over all label units."""
+    """Of each class and label unit the mean free energy with it, less that with none turned on."""
     energies = label_free_energies(memory, pen).astype(np.float64)
-    energies -= energies.mean(axis=1, keepdims=True)
+    without = np.hstack([pen, np.zeros((len(pen), memory.n_labels), pen.dtype)])
+    energies -= free_energy(memory, without)[:, np.newaxis]
     return [
         [float(x) for x in energies[labels == label].mean(axis=0)]
         for label in range(memory.n_labels)
@@ -189,7 +196,7 @@ def draw(found: dict[str, Any]) -> bytes:
     ticks: Sequence[int] = range(len(tilt))
     left.set(xticks=ticks, yticks=ticks, xlabel="label unit that is turned on",
              ylabel="digit of the image")  # fmt: skip
-    left.set_title("Free energy with a label unit, less the mean over all")
+    left.set_title("Free energy with a label unit, less that with none")
     for name, rows in found["stays"].items():
         at = [max(row["rounds"], 0.5) for row in rows]
         shares = [[100 * row[key] / found["chains"] for row in rows]
@@ -212,9 +219,16 @@ def main() -> None:
     parser.add_argument("judge", type=Path, nargs="?", default=Path("table1-a"))
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    net, judge = load(given.net).of_kind("generative"), load(given.judge).of_kind("classifier")
+    try:
+        net, judge = (
+            load(path).finished().of_kind(kind)
+            for path, kind in ((given.net, "generative"), (given.judge, "classifier"))
+        )
+        digits = digits_of([net, judge], None)
+    except (RunError, CheckpointError, DataError) as error:
+        raise SystemExit(str(error)) from None
     with threadpool_limits(1), native.threads(1), np.errstate(all="ignore"):
-        found = measured(net.model, judge.model, digits_of([net, judge], None))
+        found = measured(net.model, judge.model, digits)
     document = {"net": files.file_values(net), "judge": files.file_values(judge)} | found
     files.save(given.out / "landscape.json", json.dumps(document, indent=2) + "\n")
     files.save(given.out / "landscape.md", tabulated(found) + "\n")

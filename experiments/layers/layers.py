@@ -17,6 +17,7 @@ import argparse
 import dataclasses
 import json
 import statistics
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,17 +28,24 @@ from threadpoolctl import threadpool_limits
 from hinton06 import native
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.cases import cases_held_out, cases_learned, random_stream
+from hinton06.checkpoint import CheckpointError
+from hinton06.lineage import VALIDATED
 from hinton06.loading import RunFile, digits_of, load
+from hinton06.mnist import DataError
 from hinton06.models import Classifier
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases, log_probs, score
 from hinton06.report import files
+from hinton06.report.files import conditions
 from hinton06.report.table import Column, Table
 from hinton06.stacking import features
 from hinton06.streams import Use
+from hinton06.training import RunError
 
 RATES = 0.005, 0.02, 0.1, 0.5
 SOFTMAX, PRETRAINED, RANDOM = "softmax alone", "pretrained", "not pretrained"
+FEW = "on as many as the narrowest layer has"
+SHOWN = SOFTMAX, FEW, PRETRAINED, RANDOM
 PARTS = "train", "valid", "test"
 
 
@@ -47,6 +55,13 @@ PARTS = "train", "valid", "test"
 def above(parts: Sequence[Cases], rbm: Any) -> list[Cases]:
     """The same cases, as the features of one RBM have them."""
     return [dataclasses.replace(cases, images=features(rbm, cases.images)) for cases in parts]
+
+
+def some_of(parts: Sequence[Cases], n_features: int) -> list[Cases]:
+    """The same cases with so many of their features, drawn once for all."""
+    width = parts[0].images.shape[1]
+    chosen = np.sort(np.random.default_rng(0).choice(width, n_features, replace=False))
+    return [dataclasses.replace(each, images=each.images[:, chosen]) for each in parts]
 
 
 def softmax(
@@ -86,14 +101,19 @@ def softmaxes(stack: RunFile) -> Iterator[dict[str, Any]]:
     digits, lineage = digits_of([stack], None), stack.lineage
     test = Cases(digits.test_images, digits.test_classes)
     parts = [cases_learned(digits, lineage), cases_held_out(digits, lineage), test]
+    narrowest = min(rbm.n_hidden for rbm in stack.model)
     for number in range(len(stack.model) + 1):
         if number:
             parts = above(parts, stack.model[number - 1])
-        for rate in RATES:
-            rng = random_stream(lineage.seed, Use.BACKPROP, lineage.split)
-            found = softmax(parts, digits.n_classes, rate, rng)
-            about = {"layers": number, "learned": SOFTMAX, "split": lineage.split}
-            yield about | found | {"moved": ""}
+        sets = {SOFTMAX: parts}
+        if number and stack.model[number - 1].n_hidden > narrowest:
+            sets[FEW] = some_of(parts, narrowest)
+        for learned, vectors in sets.items():
+            for rate in RATES:
+                rng = random_stream(lineage.seed, Use.BACKPROP, lineage.split)
+                found = softmax(vectors, digits.n_classes, rate, rng)
+                about = {"layers": number, "learned": learned, "split": lineage.split}
+                yield about | found | {"moved": ""}
 
 
 # -- whole nets ----------------------------------------------------------------------------------
@@ -109,8 +129,10 @@ def moved(net: RunFile, stacks: Sequence[RunFile]) -> str:
 
 def whole(net: RunFile, stacks: Sequence[RunFile]) -> dict[str, Any]:
     """How a net was learned, and its errors."""
+    name = "all_cases_rate" if net.lineage.random_start else "rate"
+    rate, usual = (vars(s)[name] for s in (net.settings, RECIPES[net.recipe].settings("backprop")))
     start = RANDOM if net.lineage.random_start else PRETRAINED
-    rate = vars(net.settings)["all_cases_rate" if net.lineage.random_start else "rate"]
+    start += "" if rate == usual else f", rate {rate:g}"
     about = {"layers": len(net.model.sizes) - 2, "learned": start, "split": net.lineage.split}
     about |= {"rate": rate, "epochs": net.outcome.epochs, "capped": net.outcome.capped}
     about |= {f"{part}_errors": net.outcome.scores[part].errors for part in PARTS}
@@ -119,11 +141,18 @@ def whole(net: RunFile, stacks: Sequence[RunFile]) -> dict[str, Any]:
 
 
 def chosen(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each number of layers and each way the means over splits, at the better rate."""
+    """Of each number of layers and each way the means over splits, at the better rate.
+
+    Of the rates at which all splits are there.
+    """
     found = []
     for layers, learned in sorted({(row["layers"], row["learned"]) for row in rows}):
         own = [row for row in rows if (row["layers"], row["learned"]) == (layers, learned)]
-        rate = min({row["rate"] for row in own}, key=lambda r: errors(own, r, "valid"))
+        splits = {r: {row["split"] for row in own if row["rate"] == r} for row in own
+                  for r in (row["rate"],)}  # fmt: skip
+        most = max(map(len, splits.values()))
+        whole = [r for r, there in splits.items() if len(there) == most]
+        rate = min(whole, key=lambda r: errors(own, r, "valid"))
         best = [row for row in own if row["rate"] == rate]
         of_all = {"layers": layers, "learned": learned, "rate": rate}
         of_all["splits"] = " ".join(sorted(row["split"] for row in best))
@@ -148,7 +177,7 @@ def tabulated(best: Sequence[dict[str, Any]]) -> Table:
     """Test errors by layer."""
     cells = {(row["layers"], row["learned"]): row["test"] for row in best}
     columns = [Column("features of", "{layer}", left=True)]
-    columns += [Column(name, f"{{{name}}}") for name in (SOFTMAX, PRETRAINED, RANDOM)]
+    columns += [Column(name, f"{{{name}}}") for name in SHOWN]
 
     def cell(layers: int, learned: str) -> str:
         test = cells.get((layers, learned))
@@ -156,10 +185,28 @@ def tabulated(best: Sequence[dict[str, Any]]) -> Table:
 
     rows = [
         {"layer": f"layer {number}" if number else "pixels"}
-        | {name: cell(number, name) for name in (SOFTMAX, PRETRAINED, RANDOM)}
+        | {name: cell(number, name) for name in SHOWN}
         for number in sorted({row["layers"] for row in best})
     ]
     return Table(columns, rows)
+
+
+def checked(found: Sequence[RunFile]) -> tuple[list[RunFile], list[RunFile]]:
+    """Stacks and nets; SystemExit, of one line, for what cannot stand beside the others."""
+    for file in found:
+        about = conditions(file) - {"random_start", "bits", "rounded_from"}
+        kept = file.kind.name == "stack" or (
+            file.kind.name == "classifier" and file.lineage.role == VALIDATED
+        )
+        if not kept or about:
+            wanted = "stacks without labels, and nets that validation stopped, of all images"
+            raise SystemExit(f"{file.path}: {' and '.join(about) or 'another kind'}; {wanted}")
+        if file.lineage.data != found[0].lineage.data:
+            raise SystemExit(f"{file.path}: not of the data of {found[0].path}")
+    stacks = [file for file in found if file.kind.name == "stack"]
+    if not stacks:
+        raise SystemExit("no stack is given")
+    return stacks, [file for file in found if file.kind.name == "classifier"]
 
 
 def main() -> None:
@@ -168,11 +215,15 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    found = [load(path).finished() for path in given.files]
-    stacks = [file for file in found if file.kind.name == "stack"]
-    nets = [file for file in found if file.kind.name == "classifier"]
-    with threadpool_limits(1), native.threads(1), np.errstate(all="ignore"):
-        rows = [row for stack in stacks for row in softmaxes(stack)]
+    try:
+        found = [load(path).finished() for path in given.files]
+        stacks, nets = checked(found)
+        started = time.process_time()
+        with threadpool_limits(1), native.threads(1), np.errstate(all="ignore"):
+            rows = [row for stack in stacks for row in softmaxes(stack)]
+    except (RunError, CheckpointError, DataError) as error:
+        raise SystemExit(str(error)) from None
+    spent = time.process_time() - started
     rows += [whole(net, stacks) for net in nets]
     best = chosen(rows)
     table = Table([Column(name, "") for name in rows[0]], rows)
@@ -182,9 +233,11 @@ def main() -> None:
     made: dict[str, Any] = {
         name: sorted({p[name] for p in provenance if p.get(name)}) for name in ("git", "machine")
     }
+    spent += sum(file.provenance["cpu_seconds"] for file in nets)
     document = {
         "chosen": best,
-        "made": made | {"cpu_seconds": sum(p["cpu_seconds"] for p in provenance)},
+        "made": made | {"cpu_seconds_of_nets_and_softmaxes": spent},
+        "files": list(map(files.file_values, found)),
     }
     files.save(given.out / "layers.json", json.dumps(document, indent=2) + "\n")
 

@@ -111,15 +111,18 @@ class Folder:
 
     def below(self, files: Iterable[RunFile]) -> list[RunFile]:
         """What these descend from, as far as it is here, each once, what was first made first."""
-        found: dict[str, RunFile] = {}
-        for file in files:
+        found, wanted = dict[str, RunFile](), list(files)
+        known = {file.digest for file in wanted if file.complete}
+        while wanted:
+            file = wanted.pop()
             # A net without pretraining takes only when to stop from others.
             parents = () if file.lineage.role == NOT_PRETRAINED else file.lineage.parents or ()
-            here = [self._by_digest[digest] for digest in parents if digest in self._by_digest]
-            found |= {
-                each.digest: each for parent in here for each in [*self.below([parent]), parent]
-            }
-        return list(found.values())
+            for digest in parents:
+                if digest in self._by_digest and digest not in known:  # learned nothing, if so
+                    known.add(digest)
+                    found[digest] = self._by_digest[digest]
+                    wanted.append(found[digest])
+        return list(found.values())[::-1]
 
     def made_with(self, *made: RunFile, varied: Collection[str] = ()) -> str | None:
         """As `made_with`, of these files and of what is `below` them."""
