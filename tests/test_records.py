@@ -1232,7 +1232,7 @@ def test_dangers_and_penalties() -> None:
     of_layers = {
         row["learned"]: row["valid_errors"] for row in lines("layers", "layers.csv")
         if (row["layers"], row["split"], row["rate"]) in (("3", "a", "0.2"), ("3", "a", "0.1"))
-        and row["learned"] != "softmax alone"
+        and row["learned"] in ("pretrained", "not pretrained")
     }  # fmt: skip
     decays = [row["options"] for row in decay]
     assert decays == ["--decay 1e-05", "--decay 0.0001", "--decay 0.001"]
@@ -1252,6 +1252,7 @@ def test_dangers_and_penalties() -> None:
 def test_features_by_layer() -> None:
     document, rows = json.loads(read("layers", "layers.json")), lines("layers", "layers.csv")
     found = {(r["layers"], r["learned"]): r for r in document["chosen"]}
+    few = "on as many as the narrowest layer has"
     splits = sorted({row["split"] for row in rows})
     assert all(row["splits"].split() == splits for row in document["chosen"])
 
@@ -1279,7 +1280,7 @@ def test_features_by_layer() -> None:
         for rate, own in by_rate.items()
     }
     usual, gentle = by_rate["0.2"], by_rate["0.02"]
-    nets = [row for row in rows if row["learned"] != "softmax alone"]
+    nets = [row for row in rows if row["learned"] not in ("softmax alone", few)]
     later = [row for row in nets if int(row["epochs"]) > int(row["lowest_cost_epoch"])]
     fewer = mean(nets, "valid_errors_then") - mean(nets, "valid_errors")
     says(
@@ -1294,7 +1295,8 @@ def test_features_by_layer() -> None:
         f"net instead of {mean(usual, 'valid_errors'):.1f}",
         f"in {len(later)} of {len(nets)} nets the fewest validation errors come after the lowest "
         f"cost, {fewer:.1f} fewer in the mean",
-        f"{document['made']['cpu_seconds'] / 60:.0f} minutes of a core",
+        f"500 of layer 3's 2,000, at random, make {found[3, few]['test']['mean']:.0f}.",
+        f"{document['made']['cpu_seconds_of_nets_and_softmaxes'] / 60:.0f} minutes of a core",
     )
     results = " ".join((EXPERIMENTS.parent / "docs" / "results.md").read_text("utf-8").split())
     assert (

@@ -61,7 +61,9 @@ def some_of(parts: Sequence[Cases], n_features: int) -> list[Cases]:
     """The same cases with so many of their features, drawn once for all."""
     width = parts[0].images.shape[1]
     chosen = np.sort(np.random.default_rng(0).choice(width, n_features, replace=False))
-    return [dataclasses.replace(each, images=each.images[:, chosen]) for each in parts]
+    return [
+        dataclasses.replace(each, images=np.take(each.images, chosen, axis=1)) for each in parts
+    ]
 
 
 def softmax(
