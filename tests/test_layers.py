@@ -15,9 +15,13 @@ import pytest
 
 import hinton06
 from hinton06.backprop import DiscriminativeFineTuning
+from hinton06.cases import random_stream
+from hinton06.mnist import load as load_digits
+from hinton06.mnist import split as digits_split
 from hinton06.models import Classifier, Rbm
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases, log_probs, score
+from hinton06.streams import Use
 
 FOLDER = Path(__file__).parents[1] / "experiments" / "layers"
 SAME: dict[str, Any] = {"threads": 1, "progress": False, "recipe": "quick"}
@@ -163,6 +167,21 @@ def test_tiny_nets_make_a_record(
         expected = np.sqrt(((after - before) ** 2).sum() / (before**2).sum())
         assert share == pytest.approx(expected, abs=5e-4)
         assert share > 0
+    digits = load_digits(digits_dir)
+    held_out = digits_split(len(digits.train_labels), "b").valid
+    learned = np.delete(np.arange(len(digits.train_labels)), held_out)
+    expected = layers.softmax(
+        [
+            Cases(digits.train_images[learned], digits.train_labels[learned]),
+            Cases(digits.train_images[held_out], digits.train_labels[held_out]),
+            Cases(digits.test_images, digits.test_labels),
+        ],
+        10, 0.5, random_stream(0, Use.BACKPROP, "b"),
+    )  # fmt: skip
+    (of_pixels,) = (
+        r for r in rows if (r["layers"], r["split"], r["rate"]) == ("0", "b", "0.5")
+    )  # fmt: skip
+    assert {name: of_pixels[name] for name in expected} == {n: str(v) for n, v in expected.items()}
     found = json.loads((tmp_path / "r" / "layers.json").read_text())
     assert {(r["layers"], r["learned"]) for r in found["chosen"]} == {
         (0, layers.SOFTMAX),
