@@ -1393,9 +1393,19 @@ def test_speed() -> None:
     rows = table("aim", "speed", "README.md")
     assert [row["limit / hinton06"] for row in rows] == list(ratios)
     for row in rows:
-        assert [[row["1 thread"], row["2 threads"]], row["PyTorch / hinton06"].split(", ")] == (
-            ratios[row["limit / hinton06"]]
+        limit, torch = ratios[row["limit / hinton06"]]
+        assert [row["1 thread"], row["2 threads"]] == limit
+        assert row["PyTorch / hinton06"] == ", ".join(filter(None, torch))
+    missed = [
+        ratio
+        for row in rows
+        for ratio, aim in zip(
+            (row["1 thread"], row["2 threads"]), filter(None, row["aim"].split(", ")), strict=False
         )
+        if float(ratio) < float(aim)
+    ]
+    assert missed == ["0.92", "0.92"]
+    says("speed", f"met but for {missed[0]} in two lines, of one thread")
     scikit = {
         learner: [
             float(row["scikit-learn / hinton06"].partition("±")[0])

@@ -712,7 +712,7 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415  # only where it is wanted
 
     numbers = sorted({result["threads"] for result in record["results"]})
-    figure = Figure(figsize=(9, 3.6 * len(numbers) + 0.6), layout="constrained")
+    figure = Figure(figsize=(11, 3.6 * len(numbers) + 0.6), layout="constrained")
     axes = figure.subplots(len(numbers), 1, squeeze=False, sharey=True)[:, 0]
     colours = {"hinton06": "#1b6ca8", "torch": "#e07b39", "sklearn": "#8a9a5b"}
     for ax, threads in zip(axes, numbers, strict=True):
