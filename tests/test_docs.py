@@ -52,6 +52,7 @@ TABLES = {
         "depth/depth",
         "landscape/landscape",
         "layers/layers",
+        "fields/fields",
         "sparse/trials",
     ],
 }
@@ -199,6 +200,8 @@ def numbers() -> dict[str, tuple[str, str]]:
         f"{100 * rows[-1]['same'] / landscape['chains']:.1f}"
         for rows in landscape["stays"].values()
     )
+    apart = json.loads((EXPERIMENTS / "fields" / "fields.json").read_text("utf-8"))["nets"][0]
+    rows_apart = ", ".join(f"{cosine:.2f}" for cosine in apart["rows_apart"][18:20])
     beyond = {
         row["name"]: f"{row['mean']:.2f} ± {row['interval']:.2f}"
         for row in json.loads((EXPERIMENTS / "beyond" / "beyond.json").read_text("utf-8"))["rows"]
@@ -278,6 +281,10 @@ def numbers() -> dict[str, tuple[str, str]]:
         ),
         "initial weights and depth": ('"very difficult", "trapped"', f"{deep} %"),
         "the energy landscape": ('"tends to stay in the same valley"', f"{staying} %"),
+        "the features of Figure 3": (
+            '"more than 20 rows above or below it cannot be on"',
+            rows_apart,
+        ),
         "features by layer": ('"much more useful"', f"{by_layer} %"),
         "features that rarely turn on": ('"can be eliminated"', f"{of_first} of 500"),
     }

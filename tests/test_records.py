@@ -11,7 +11,7 @@ import re
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -1305,6 +1305,45 @@ def test_features_by_layer() -> None:
     ) in results
     shares = [f"{found[n, 'softmax alone']['test']['mean'] / 100:.2f}" for n in range(4)]
     says(".", f"{', '.join(shares[:3])} and {shares[3]} %")
+
+
+def test_the_features_of_figure_3() -> None:
+    found = json.loads(read("fields", "fields.json"))
+    nets, tall = found["nets"], found["tall"]
+    tallest = max(height for height, count in enumerate(tall) if count)
+    one = nets[0]
+
+    def both(form: str, value: Callable[[dict[str, Any]], Any]) -> str:
+        return " and ".join(format(value(net), form) for net in nets)
+
+    on = one["around"]["on"]["mean"]
+    for net in nets:
+        centre, reverse = (net["around"][name]["mean"] for name in ("on", "off"))
+        assert len(centre) == len(reverse) == 15
+        assert all(mean < 0 for mean in (*centre[3:], *reverse[3:5]))
+        # Of the reverse ones the sign is changed.
+        assert all(mean > 0 for mean in (*reverse[:3], *reverse[5:]))
+    assert [round(net["fingerprints"]["features"]) for net in nets] == [12, 11]
+    medians = {f"{net['others']['extent']:.2f}" for net in nets}
+    before = {f"{net['before learning']['extent']:.2f}" for net in nets}
+    usual = {f"{net['others']['frequency']:.1f}" for net in nets}
+    assert (len(medians), len(before), len(usual)) == (1, 1, 1)
+    assert tallest == 20
+    says(
+        "fields",
+        f"{both('', lambda n: n['localised'])} of 500 fields extend over less than half of the "
+        f"image, {medians.pop()} of it in the median, before learning {before.pop()}",
+        f"{both('', lambda n: n['around']['on']['features'])} fields are positive",
+        f"mean weights of {on[0]:.2f}, {on[1]:.2f} and {on[2]:.2f} at 0, 1 and 2 pixels",
+        f"has {both('.1f', lambda n: n['fingerprints']['frequency'])} cycles an image, to other "
+        f"features {usual.pop()}; half of the images' variance is below {found['middle']:.1f}",
+        f"{both('.0f', lambda n: 100 * n['fingerprints']['share'])} % of the field",
+        f"no image is taller than {tallest} rows, and {100 * tall[tallest] / sum(tall):.1f} % are",
+        f"alike 19 apart, cosine {both('.2f', lambda n: n['rows_apart'][18])}, opposite at 20, "
+        f"{both('.2f', lambda n: n['rows_apart'][19])}; columns are not "
+        f"({both('.2f', lambda n: n['columns_apart'][19]).replace(' and', ',')})",
+    )
+    says(".", f"rows 20 apart are opposite: cosine {one['rows_apart'][19]:.2f}")
 
 
 def test_the_energy_landscape() -> None:

@@ -1,0 +1,8 @@
+#   make fields       what Figure 3's features look like: extent, centres, components, lines
+
+.PHONY: fields
+LACKS_fields := $(EVERY)
+
+fields: .venv/installed
+	$(PARALLEL) $(SPLITS:%=$(RUNS)/pretrain-%.h5)
+	@$(BIN)/python experiments/fields/fields.py $(SPLITS:%=$(RUNS)/pretrain-%.h5) --out $(RUNS)/fields
