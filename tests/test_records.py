@@ -1332,7 +1332,7 @@ def test_the_features_of_figure_3() -> None:
     says(
         "fields",
         f"{both('', lambda n: n['localised'])} of 500 fields extend over less than half of the "
-        f"image, {medians.pop()} of it in the median, before learning {before.pop()}",
+        f"image, the median {medians.pop()}, before learning {before.pop()}",
         f"{both('', lambda n: n['around']['on']['features'])} fields are positive",
         f"mean weights of {on[0]:.2f}, {on[1]:.2f} and {on[2]:.2f} at 0, 1 and 2 pixels",
         f"has {both('.1f', lambda n: n['fingerprints']['frequency'])} cycles an image, to other "
