@@ -121,10 +121,17 @@ def _of_pairs(_net: PairNet, *_layer: Any) -> Any:
     raise ValueError("what it sees and hears, `hinton06 heard` says")
 
 
+_ALTERNATIVES = {
+    "sampled_data": ", data as states",
+    "real_features": ", features as probabilities",
+}
+
+
 def _divergence(settings: PretrainSettings) -> str:
     sparse = ", sparse" if settings.sparsity_cost else ""
     words = [name for name in ("persistent", "centred") if getattr(settings, name)]
-    return " ".join([*words, f"CD-{settings.cd}{sparse}"])
+    more = [_ALTERNATIVES[name] for name in _ALTERNATIVES if getattr(settings, name)]
+    return " ".join([*words, f"CD-{settings.cd}{sparse}{''.join(more)}"])
 
 
 def _fine_tuned(role: str) -> tuple[str, ...]:

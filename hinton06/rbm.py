@@ -117,6 +117,9 @@ class ContrastiveDivergence:
     cross-entropy ``-p log q - (1 - p) log(1 - q)``, in nats, beside contrastive divergence: q is
     the mean of a feature's probabilities over the batch. So "features ... only turn on rarely".
 
+    With `real_features` the first reconstruction is from probabilities instead of states, which
+    "limit the amount of information they can convey"; not for chains, nor more than one round.
+
     If `centred`, Eq. 4 has units less their `offsets` (visible, hidden), moving averages of a
     batch's means with the data (of features as sparsity leaves them), and biases move so that the
     RBM stays an ordinary one:
@@ -135,9 +138,9 @@ class ContrastiveDivergence:
     def __init__(
         self, rbm: Rbm, batch_size: int, recon_states: bool = False, rounds: int = 1,
         persistent: bool = False, sparsity: tuple[float, float] = (0.5, 0.0),
-        centred: bool = False,
+        centred: bool = False, real_features: bool = False,
     ) -> None:  # fmt: skip
-        self.rbm, self._centred = rbm, centred
+        self.rbm, self._centred, self._real = rbm, centred, real_features
         self._target, self._cost = sparsity
         self._recon_states, self._rounds = recon_states, rounds
         self.momenta = {name: Momentum(array) for name, array in rbm.parameters().items()}
@@ -166,7 +169,11 @@ class ContrastiveDivergence:
 
         rbm = self.rbm
         inputs = numerics.product(data, rbm.weights, h_data)
-        h_states = numerics.squash_and_fire(inputs, rbm.hidden_bias, rng, self._h_states[:n])
+        h_states = self._h_states[:n]
+        if self._real:
+            h_states[...] = numerics.squash(inputs, rbm.hidden_bias)
+        else:
+            numerics.squash_and_fire(inputs, rbm.hidden_bias, rng, h_states)
         if self._cost:
             self._lessen(h_data)
         apart = len(self.chains) > 0 or self._recon_states

@@ -279,6 +279,19 @@ class PretrainSettings(_Checked):
     centred: bool = _setting(
         "Centred gradient: Eq. 4 of units less their mean in the data.", before=False
     )
+    sampled_data: bool = _setting(
+        "Learn binary states of the pixels, or the features below, drawn anew each time, and not "
+        "their probabilities.", before=False,
+    )  # fmt: skip
+    real_features: bool = _setting(
+        "Reconstruct from the features' probabilities, and not from binary states.",
+        before=False, goes=("cd=1", "persistent=no"),
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.real_features and (self.cd > 1 or self.persistent):  # chains are of states
+            raise GoesWithError("real_features", ("cd=1" if self.cd > 1 else "persistent=no",))
 
 
 _STEPS = ("optimiser=momentum",)
@@ -786,6 +799,8 @@ _TR2006 = Recipe(
         "pretrain.smoothing": (4.0, SIMARD03),
         "pretrain.hidden_bias": (0.0, SCIENCE06),
         "pretrain.centred": (False, CHAPTER),
+        "pretrain.sampled_data": (False, CHAPTER),
+        "pretrain.real_features": (False, CHAPTER),
         "backprop.optimiser": ("momentum", ASSUMED),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),

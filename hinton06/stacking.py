@@ -14,8 +14,16 @@ from hinton06 import likelihood
 from hinton06.distortion import Distorter
 from hinton06.generation import Generator as Generative
 from hinton06.models import Rbm, Stack
-from hinton06.numerics import Array, Labels, batches, batches_taken, epoch_order, take_batch
-from hinton06.rbm import ContrastiveDivergence, hidden_probs, reconstructs_states
+from hinton06.numerics import (
+    Array,
+    Labels,
+    batches,
+    batches_taken,
+    bernoulli,
+    epoch_order,
+    take_batch,
+)
+from hinton06.rbm import ContrastiveDivergence, hidden_probs, parts, reconstructs_states
 from hinton06.recipes import PretrainSettings, counted
 from hinton06.streams import Use, stream
 from hinton06.updates import Step, rate_share_at
@@ -169,6 +177,7 @@ class GreedyStack:
         self._divergence = ContrastiveDivergence(
             rbm, settings.batch, states, settings.cd, settings.persistent,
             (settings.sparsity_target, settings.sparsity_cost), settings.centred,
+            settings.real_features,
         )  # fmt: skip
 
     def _check_fit(self, stack: Sequence[Rbm]) -> None:
@@ -239,13 +248,20 @@ class GreedyStack:
         squared_error = 0.0
         for batch in batches(len(order), self.settings.batch):
             rows = order[batch]
-            self._data.take(rows, divergence.data_buffer(len(rows)))
+            self._take(rows, divergence.data_buffer(len(rows)))
             squared_error += divergence.learn(len(rows), self._rng, step)
             tick(products_of(self.settings) * rbm.weights.size * len(rows))
         self.epoch += 1
         row = {"layer": layer + 1, "layer_epoch": layer_epoch + 1, "rate": step.rate}
         row |= {"recon_error": squared_error / len(order)} | starts
         return row | self._tracked() if track and (layer_epoch + 1) % track == 0 else row
+
+    def _take(self, rows: NDArray[np.intp], out: Array) -> None:
+        """What the layer learns of the chosen cases: probabilities, or states drawn of them."""
+        self._data.take(rows, out)
+        if self.settings.sampled_data:
+            units, _ = parts(self.stack[-1], out)
+            units[...] = bernoulli(units, self._rng)
 
     def _tracked(self) -> dict[str, float]:
         """Log Z of the RBM on top, and mean bounds on log p: by the same random numbers always."""

@@ -406,6 +406,26 @@ def test_one_round_is_to_the_bit_the_cd1_that_there_was_before_there_were_more(
             np.testing.assert_array_equal(mine, theirs)
 
 
+def test_real_valued_features_reconstruct_by_their_probabilities(kind: str) -> None:
+    """No draw is made: Eq. 4 with the reconstruction of Eq. 6 from what Eq. 5 says."""
+    m = reference.random_machine(28)
+    rng = np.random.default_rng(3)
+    before = rng.bit_generator.state
+    found = learn_from(package_rbm(m), CASES, rng, real_features=True)
+    assert rng.bit_generator.state == before
+    expected = [np.zeros_like(array) for array in m]
+    for case in CASES:
+        probs = reference.hidden_probs(m, case)
+        recon = reference.visible_probs(m, probs)
+        again = reference.hidden_probs(m, recon)
+        expected[0] += np.outer(case, probs) - np.outer(recon, again)
+        expected[1] += case - recon
+        expected[2] += probs - again
+    assert_close(found, [array / len(CASES) for array in expected], ROUNDING)
+    states = learn_from(package_rbm(m), CASES, rng)
+    assert np.abs(states.weights - found.weights).max() > 0.01, kind
+
+
 # -- persistent chains -----------------------------------------------------------------------
 
 

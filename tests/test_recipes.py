@@ -96,6 +96,8 @@ def test_values_of_the_chapter() -> None:
         "pretrain.cd": 1,
         "pretrain.persistent": False,
         "pretrain.centred": False,
+        "pretrain.sampled_data": False,
+        "pretrain.real_features": False,
         "pairs.features": 2000,
         "pretrain.sparsity_cost": 0.0,
         "pretrain.affine": 0.0,  # "permutation invariant"
@@ -250,6 +252,7 @@ def test_every_setting_is_described(part: str, item: dataclasses.Field[Any]) -> 
         ("pretrain", "start"): "random", ("pretrain", "track"): 0,
         ("pretrain", "sparsity_target"): 0.1, ("pretrain", "sparsity_cost"): 0.0,
         ("pretrain", "hidden_bias"): 0.0, ("pretrain", "centred"): False,
+        ("pretrain", "sampled_data"): False, ("pretrain", "real_features"): False,
         ("wakesleep", "recon_states"): "all",
         **{(part, "smoothing"): 4.0 for part in ("pretrain", "backprop")},
         **{(p, name): 0.0 for p in ("pretrain", "backprop") for name in ("affine", "elastic")},
@@ -275,7 +278,8 @@ def test_what_a_setting_goes_with_is_a_setting_with_such_a_value_or_a_condition(
         elif choices := fields[name].metadata["choices"]:
             assert value in choices
         else:
-            assert value in ("", "0", "no")
+            low, high = (fields[name].metadata[end] for end in ("low", "high"))
+            assert value in ("", "0", "no") or low <= int(value) <= high
 
 
 @pytest.mark.parametrize(("part", "item"), BOUNDED, ids=lambda x: getattr(x, "name", x))

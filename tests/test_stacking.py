@@ -192,6 +192,65 @@ def test_an_epoch_learns_every_case_once_with_a_smaller_last_batch(kind: str) ->
     assert ticks == [5.0 * 5 * 4 * n for n in (3, 3, 1)]
 
 
+@pytest.mark.parametrize("labels", [False, True])
+def test_sampled_data_are_states_of_pixels_and_features_drawn_anew_and_labels_as_they_are(
+    labels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n = 400
+    cases: Any = np.repeat(np.array([[0, 255, 51, 204, 102]], np.uint8), n, axis=0)
+    targets = np.eye(3, dtype=np.float32)[np.arange(n) % 3] if labels else None
+    chosen = settings(layers=(4, 3), passes=2, batch=n, sampled_data=True)
+    learned: list[Any] = []
+    learn = ContrastiveDivergence.learn
+
+    def seen(self: ContrastiveDivergence, n: int, *more: Any) -> float:
+        learned.append(self.data_buffer(n).copy())
+        return learn(self, n, *more)
+
+    monkeypatch.setattr(ContrastiveDivergence, "learn", seen)
+    stack = GreedyStack(cases, chosen, np.random.default_rng(5), targets)
+    run(stack, 4)
+    below = features(stack.stack[0], cases[:1])[0]
+    for data, probs in zip(learned, [cases[0] / 255] * 2 + [below] * 2, strict=True):
+        units, one_hot = data[:, : len(probs)], data[:, len(probs) :]
+        assert set(np.unique(units)) <= {0, 1}
+        allowed = reference.sampling_error(probs * (1 - probs), n, n_claims=18)
+        assert (np.abs(units.mean(axis=0) - probs) <= allowed).all()
+        if labels and len(probs) == 4:
+            assert (one_hot.sum(axis=1) == 1).all()
+            assert (one_hot.sum(axis=0) == targets.sum(axis=0)).all()  # type: ignore[union-attr]
+    assert (learned[0] != learned[1]).any()
+    learned.clear()
+    run(GreedyStack(cases, settings(layers=(4,), passes=1, batch=n), np.random.default_rng(5)), 1)
+    np.testing.assert_allclose(learned[0], cases / np.float32(255))
+
+
+def test_each_layer_reconstructs_from_what_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+    start = ContrastiveDivergence.__init__
+
+    def spied(self: Any, *arguments: Any, **more: Any) -> None:
+        start(self, *arguments, **more)
+        made.append(self._real)
+
+    monkeypatch.setattr(ContrastiveDivergence, "__init__", spied)
+    run(learner(real_features=True), 9)
+    run(learner(), 9)
+    assert made == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("more", "words"), [({"cd": 2}, "cd=1"), ({"persistent": True}, "persistent=no")]
+)
+def test_chains_of_states_do_not_go_with_real_valued_features(
+    more: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=f"real_features goes with {words} alone"):
+        settings(real_features=True, **more)
+
+
 def test_layers_are_learned_bottom_to_top_and_then_left_alone() -> None:
     stack = learner()
     rows = run(stack, 3)
@@ -291,7 +350,10 @@ def test_features_are_kept_up_to_a_number_of_bytes(
 
 @pytest.mark.parametrize("n_before", range(10))
 def test_persistent_chains_go_on_bit_for_bit_from_every_epoch(n_before: int) -> None:
-    changes = {"persistent": True, "cd": 2, "track": 2, "sparsity_cost": 0.5, "centred": True}
+    changes = {
+        "persistent": True, "cd": 2, "track": 2, "sparsity_cost": 0.5, "centred": True,
+        "sampled_data": True,
+    }  # fmt: skip
     whole = learner(**changes)
     run(whole, n_before)
     saved = copy.deepcopy(whole.state())
@@ -510,12 +572,15 @@ def test_a_layer_learns_by_as_many_rounds_as_the_settings_say(cd: int, persisten
 def test_settings_that_were_added_later_leave_the_learner_as_it_was() -> None:
     now = settings(
         cd=1, persistent=False, start="random", track=0, sparsity_target=0.1, sparsity_cost=0.0,
-        hidden_bias=0.0, centred=False,
+        hidden_bias=0.0, centred=False, sampled_data=False, real_features=False,
     )  # fmt: skip
     assert now == SETTINGS
     assert not now.apart()
     assert settings(track=5, sparsity_target=0.2).apart() == set()
     assert settings(sparsity_cost=0.1).apart() == {"sparsity_cost"}
+    assert settings(sampled_data=True, real_features=True).apart() == {
+        "sampled_data", "real_features",
+    }  # fmt: skip
     assert settings(cd=2, persistent=True, start="transpose", centred=True).apart() == {
         "cd", "persistent", "start", "centred",
     }  # fmt: skip
