@@ -269,9 +269,18 @@ def test_draws_are_summed_over_their_nets(plans: Any, tmp_path: Path) -> None:
             lines.append(f"--rate 0.3,,{seed},{split},{count},{count}.5,{count / 2}")
     path = tmp_path / "many.csv"
     path.write_text("\n".join(lines))
-    ((recipe, draws),) = table.read([path]).items()
-    expected = "| `--rate 0.3` | the recipe | 2 | 10.5 ± 4.5 | 12.0 ± 4.5 | 1.750 |"
-    assert table.line(recipe, draws) == expected
+    for seed, errors in ((1, (5, 5, 9)), (0, (1, 1, 3)), (3, (9, 9, 9))):
+        for split, count in zip("abc", errors, strict=True):
+            lines.append(f",--rate 2,{seed},{split},{count},{count},{count}")
+    path = tmp_path / "many.csv"
+    path.write_text("\n".join(lines))
+    found = table.read([path])
+    first, other = found
+    expected = "| `--rate 0.3` | the recipe | 2 | 10.5 ± 4.5 |  | 12.0 ± 4.5 | 1.750 |"
+    assert table.line(found, first) == expected
+    # 19 less 15, and 5 less 6; of the last seed the first recipe has no whole draw.
+    assert table.apart(found, other, table.ERRORS) == [4, -1]
+    assert "| 3 | 17.0 ± 6.4 | +1.5 ± 2.5 |" in table.line(found, other)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])

@@ -1,4 +1,4 @@
-"""Puts what is better than the chapter, over seeds, into beyond.json and README's table.
+"""Puts what goes beyond the chapter, over seeds, into beyond.json and README's table.
 
     python experiments/beyond/record.py runs/table1 runs/table1-seed1 runs/table1-seed2
     python experiments/beyond/record.py TABLE.json COMMAND [TABLE.json COMMAND ...]
