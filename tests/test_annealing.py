@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reference import Floats
 from reference_generative import Net
 
+from hinton06 import annealing
 from hinton06.annealing import LEAST_CHANCE, Chains, Samples, anneal, log_sum, sample
 from hinton06.models import DeepBeliefNet
 
@@ -118,6 +119,17 @@ def test_a_move_is_that_of_the_reference_unit_by_unit(beta: float) -> None:
     np.testing.assert_array_equal(chains.pen_states, [state[1] for state, _ in moved])
     assert (chains.pen_states != pen).any(axis=0).all()
     assert (chains.hid_states != hid).any(axis=0).all()
+
+
+@pytest.mark.parametrize("on", [0.0, 1.0])
+def test_a_unit_of_which_recognition_is_sure_is_still_offered_its_other_state(on: float) -> None:
+    """As often as `LEAST_CHANCE`; what is generated has a use for it, and it is taken."""
+    sign, n = 2 * on - 1, 2
+    states, recognition = np.full((n, 1), on), np.full((n, 1), 800.0 * sign)
+    support = np.full((n, 1), -300.0 * sign)
+    draws = [np.array([[LEAST_CHANCE * 0.99], [LEAST_CHANCE * 1.01]])]
+    annealing._offer(states, recognition, support, (), slow.scripted(*draws))
+    np.testing.assert_array_equal(states[:, 0], [1 - on, on])
 
 
 def test_after_a_move_everything_belongs_to_the_new_states() -> None:

@@ -84,6 +84,16 @@ def test_its_numbers_are_those_of_the_files(runs: Path) -> None:
         assert found[key]["test_errors"] == score(product_of_nets(some), labels).errors
 
 
+def test_there_is_no_product_of_two_experiments_where_one_has_no_net(
+    runs: Path, tmp_path: Path
+) -> None:
+    for path in runs.glob("bp-dropout-[ab]*.h5"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    found = {row["experiment"] for row in rows(tmp_path)}
+    assert "dropout, 600" in found
+    assert not any("dropout and" in name or "600 and" in name for name in found)
+
+
 def test_labels_that_have_no_line_are_named(runs: Path) -> None:
     shown = run("dropout", runs).output
     assert "left out: bp-dropout-a-200-labelled.h5 (200 validated)" in " ".join(shown.split())

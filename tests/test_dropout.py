@@ -30,7 +30,7 @@ from test_hybrid import LABELS as HYBRID_LABELS
 
 from hinton06 import numerics
 from hinton06.backprop import Backpropagation, DiscriminativeFineTuning
-from hinton06.dropout import Dropout, UnfitDropoutError
+from hinton06.dropout import Dropout, UnfitDropoutError, chances
 from hinton06.hybrid import LabelBackpropagation
 from hinton06.models import Classifier
 from hinton06.recipes import RECIPES, BackpropSettings, conditions
@@ -64,6 +64,12 @@ def log_probs_of_kept(net: Classifier, data: Floats, kept: Sequence[Floats]) -> 
         if number < len(net.weights):
             units = kept[number] / KEEP[number] / (1 + np.exp(-inputs))
     return np.asarray(inputs - np.log(np.exp(inputs).sum(axis=1, keepdims=True)))
+
+
+def test_each_layer_has_its_own_chance_bottom_to_top() -> None:
+    own = settings(pixel_dropout=0.3, feature_dropout=(0.1, 0.2, 0.4))
+    assert chances(own, 3) == pytest.approx((0.7, 0.9, 0.8, 0.6))
+    assert chances(settings(pixel_dropout=0.3, feature_dropout=(0.2,)), 2) == (0.7, 0.8, 0.8)
 
 
 # -- what is left out ----------------------------------------------------------------------------

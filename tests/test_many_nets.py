@@ -835,6 +835,18 @@ def test_kernels_drop_with_each_nets_chance_and_divide_by_it(card: Place) -> Non
         assert abs((first & other).mean() - 0.25) <= reference.sampling_error(0.1875, n_draws, 3)
 
 
+def test_a_net_without_a_limit_stays_beside_one_that_has_one() -> None:
+    rng = np.random.default_rng(12)
+    weights = torch.from_numpy(rng.normal(size=(3, 5, 4)).astype(np.float32))
+    before, lengths = weights.clone(), weights.norm(dim=1)
+    longest = torch.tensor([0.0, float(lengths[1].median()), 1000.0])
+    plain.limit(weights, longest)
+    assert torch.equal(weights[0], before[0])
+    assert torch.equal(weights[2], before[2])
+    assert weights[1].norm(dim=0).max() == pytest.approx(float(longest[1]), rel=1e-6)
+    assert not torch.equal(weights[1], before[1])
+
+
 @pytest.mark.parametrize(("n", "units"), SIZES)
 def test_kernels_take_the_slope_of_kept_units_and_limit_lengths_as_pytorch_does(
     card: Place, n: int, units: int

@@ -14,7 +14,7 @@ import reference
 from reference import Floats
 from test_cli import PRETRAIN, fails_in_one_line, maker, run
 
-from hinton06 import experiments, mnist, spoken
+from hinton06 import experiments, mnist, pairing, spoken
 from hinton06.loading import Context, load
 from hinton06.mnist import Digits
 from hinton06.models import DIRECTED, PairNet, Pathway, Rbm
@@ -307,6 +307,31 @@ def test_the_memory_learns_alone_before_everything_does() -> None:
     work = one.work()
     assert one.epoch == 3
     assert 0 < work[0] < work[1]
+
+
+def test_each_stage_s_rate_falls_from_its_own_first_epoch() -> None:
+    own = dataclasses.replace(
+        QUICK, passes=2, memory_share=0.5, epochs=3, wake_rate=0.2, final_share=0.25
+    )
+    one, rates = learner(own), []
+    while not one.finished():
+        rates.append(one.run_epoch(lambda _work: None)["rate"])
+    assert rates == pytest.approx([0.05, 0.025, 0.2, 0.125, 0.05])
+
+
+def test_error_rates_are_those_of_the_running_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = learner()
+    asked: list[Any] = []
+
+    def noted(net: PairNet, *more: Any) -> Any:
+        asked.append(net)
+        return recognised(net, *more)
+
+    monkeypatch.setattr(pairing, "recognised", noted)
+    while not one.finished():
+        one.run_epoch(lambda _work: None)
+    assert asked[-1] is one.result()
+    assert (one.net.memory.weights != one.result().memory.weights).any()
 
 
 def test_work_is_what_is_ticked() -> None:
