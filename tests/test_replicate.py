@@ -97,8 +97,8 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): load(p).digest for p in sorted(folder.glob("*/*.h5"))}
 
 
-# Products of other numbers of nets may be rounded otherwise: in fewer than 200 updates in a row, each
-# of which carries on what the others moved at most tenfold (a momentum of 0.9).
+# Products of other numbers of nets may be rounded otherwise: in fewer than 200 updates in a row,
+# each of which carries on what the others moved at most tenfold (a momentum of 0.9).
 ROUNDED = reference.rounding(200 * 10, size=10, dtype=np.float32)
 
 
