@@ -6,6 +6,7 @@ What it says and does is what the commands print and draw, to the bit: it asks t
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -255,7 +256,7 @@ class Net:
         if label is not None:
             if not generator.n_labels:
                 raise RunError(f"{self.path}: has no labels")
-            if label not in self.classes:
+            if operator.index(label) not in self.classes:
                 known = f"labels {mnist.shown_classes(self.classes)}, not {label}"
                 raise RunError(f"{self.path}: has {known}")
             clamped = np.full(n, self.classes.index(label))

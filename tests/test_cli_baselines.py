@@ -37,6 +37,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     return folder
 
 
+def test_distorted_images_of_fewer_cases_have_a_row_too(tmp_path: Path, digits_dir: Path) -> None:
+    make = maker(digits_dir)
+    make("pretrain", "--split", "a", "--cases", "100", "--runs", tmp_path, *PRETRAIN)
+    make("finetune-bp", tmp_path / "pretrain-a.h5", "--elastic", "1.5", *BACKPROP)
+    (row,) = document(tmp_path)["rows"]
+    assert (row["images"], row["cases"]) == ("elastic 1.5 pixels", 100)
+
+
 def document(folder: Path) -> Any:
     made = run("baselines", folder, "--json")
     assert made.exit_code == 0, made.output

@@ -287,6 +287,12 @@ def test_no_image_and_no_round_are_refused(options: dict[str, int]) -> None:
         net("cws-a").sample(3, **options)
 
 
+def test_a_label_is_a_whole_number() -> None:
+    label: Any = "3"
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        net("cws-a").sample(label, rounds=1)
+
+
 def test_a_file_that_is_not_finished_or_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not finished"):
         load(OLD / "bp-b.h5.part")

@@ -562,6 +562,21 @@ def test_figures_need_the_images_that_the_files_were_made_with(
         assert "Printed numbers are of MNIST; these runs are of other images" in words(found)
 
 
+def test_some_files_of_other_images_are_said_to_be_some(
+    tmp_path: Path, progress: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = few(tmp_path, "bp-a.h5")
+    own = checkpoint.load(OLD / "bp-a.h5").lineage["data"]
+    monkeypatch.setattr(page.mnist, "SHA256", own)
+    monkeypatch.setattr(page.mnist, "SHIPPED", {own: "MNIST", mnist.SPOKEN_SHA256: "spoken"})
+    assert "other images" not in words(made(runs, progress=progress))
+    other = checkpoint.load(OLD / "pretrain-a.h5")
+    other.lineage["data"] = mnist.SPOKEN_SHA256
+    checkpoint.save(runs / "pretrain-spoken-a.h5", other)
+    said = words(made(runs, progress=progress))
+    assert "of MNIST; some of these runs are of other images: spoken." in said
+
+
 def test_the_page_says_that_cases_were_shuffled(
     tmp_path: Path, progress: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,16 @@ from hinton06.lineage import EXTENDED, Lineage
 from hinton06.recipes import PARTS, RECIPES, counted
 from hinton06.recognition import Score
 from hinton06.records import to_tree
-from hinton06.report import contents, curves, files, scores
+from hinton06.report import (
+    baselines,
+    contents,
+    curves,
+    directed,
+    error_rates,
+    files,
+    scores,
+    table1,
+)
 from hinton06.report.files import ReportError
 from hinton06.report.table import Column, Table
 
@@ -438,6 +447,28 @@ def test_a_file_of_a_card_is_taken_and_told_from_others(
     assert bool(more) == (not below and not alone)
     assert all("different devices: H100, this package's own" in note for note in more[:1])
     assert all("the replicas differ in device" in note for note in more[1:])
+
+
+def test_what_tables_know_together_is_what_their_selections_know() -> None:
+    studies = (error_rates.GENERATIVE, error_rates.TRANSLATED, error_rates.DROPOUT)
+    selections = [one for study in studies for one in study.selections]
+    selections += [*table1._SELECTIONS, baselines._SELECTION, error_rates._SELECTION]
+    selections += [directed._DIRECTED, directed._CONTRASTIVE]
+    known = [(one.needs, one.knows) for one in selections]
+    assert all(any(own <= taken for _, taken in files.TAKEN) for _, own in known)
+    assert all(taken in known for taken in files.TAKEN)
+
+
+def test_a_file_that_no_table_takes_is_named_though_each_condition_is_known_to_some(
+    tmp_path: Path,
+) -> None:
+    folder = Path(shutil.copytree(OLD, tmp_path / "runs"))
+    found = checkpoint.load(folder / "bp-translated-a.h5")
+    found.lineage["labelled"] = 20
+    checkpoint.save(folder / "odd.h5", found)
+    for command in ("table1", "translated", "unlabelled"):
+        notes = json.loads(run(command, folder, "--json").stdout)["notes"]
+        assert any("left out: odd.h5 (" in note for note in notes), command
 
 
 @pytest.mark.usefixtures("later")

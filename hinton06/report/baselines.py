@@ -31,7 +31,7 @@ from hinton06.report.scores import ENDS, OF_TEST_CASES, interval
 from hinton06.report.table import Column, Table
 
 _OWN = frozenset({"random_start", "translations", "affine", "elastic"})
-_SELECTION = Selection("classifier", (VALIDATED, EXTENDED, NOT_PRETRAINED), _OWN)
+_SELECTION = Selection("classifier", (VALIDATED, EXTENDED, NOT_PRETRAINED), _OWN | {"cases"})
 _HOLDS = "nets or support vector machines to compare"
 
 _BP, _CG = "backpropagation", "conjugate gradient"

@@ -29,11 +29,16 @@ from hinton06.records import Tree, to_tree
 LEFT_OUT = "left out: "
 """How a note begins that names files with a condition that no table knows."""
 
-# What some table knows: a table that does not passes such files over in silence.
-_TABULATED = {
-    "labels", "cases", "translations", "images", "labelled", "random_start", "affine", "elastic",
-    "dropout",
-}  # fmt: skip
+TAKEN: tuple[tuple[set[str], set[str]], ...] = (
+    ({"labels"}, {"labels", "cases"}),
+    ({"translations"}, {"translations", "cases"}),
+    (set(), {"labelled", "images", "random_start", "cases"}),
+    (set(), {"affine", "elastic", "translations", "random_start", "cases"}),
+    ({"dropout"}, {"dropout", "translations", "labelled", "images", "random_start", "cases"}),
+)
+"""What tables need and know: each passes over in silence the files that another one takes."""
+# With something unknown beside these, a file is left to be named by the table of the rest.
+_TABULATED = frozenset[str]().union(*(knows for _, knows in TAKEN))
 
 _CHAPTER = "tr2006"  # the recipe of the chapter's numbers
 _MOST_SETTINGS = 3  # that a row names
@@ -101,8 +106,7 @@ class Folder:
     def holds(self, selection: Selection) -> bool:
         """Whether `each_run` takes, or says something of, a file of a selection."""
         files = [file for _, file in self.held if isinstance(file, RunFile)]
-        others = _TABULATED - selection.knows
-        return any(selection.fits(file) and not conditions(file) & others for file in files)
+        return any(selection.fits(file) and not _is_elsewhere(file, selection) for file in files)
 
     @cached_property
     def _by_digest(self) -> dict[str, RunFile]:
@@ -173,6 +177,14 @@ def conditions(file: RunFile) -> set[str]:
     return named - {"below", "device"}
 
 
+def _is_elsewhere(file: RunFile, selection: Selection) -> bool:
+    """Whether another table takes a file that this one does not, or says that it does not."""
+    found = conditions(file)
+    if not (found - selection.knows) & _TABULATED:
+        return False
+    return bool(found - _TABULATED) or any(needs <= found <= knows for needs, knows in TAKEN)
+
+
 def run_paths(folder: Path) -> list[Path]:
     """The files in a folder that learning commands made, finished or not, in their order."""
     return sorted([*folder.glob("*.h5"), *folder.glob("*.h5.part")])
@@ -196,14 +208,15 @@ def each_run(
         for selection in wanted:
             if not selection.fits(file):
                 continue
-            unknown = conditions(file) - selection.knows
-            if unknown and not unknown & _TABULATED:
+            if _is_elsewhere(file, selection):
+                continue
+            if unknown := conditions(file) - selection.knows:
                 left_out.append(f"{path.name} ({', '.join(sorted(unknown))})")
-            elif not unknown and file.complete and path.suffix != ".part":
+            elif file.complete and path.suffix != ".part":
                 taken += 1
                 devices.add(device_of(file))
                 yield file
-            elif not unknown:
+            else:
                 done = counted(file.epochs_done, "epoch")
                 text = f"{path.name}: not finished, {done} done"
                 notes.append(Note(text, "not finished", f"{path.name} after {done}"))

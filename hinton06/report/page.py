@@ -292,8 +292,8 @@ def _recipe(name: str) -> str:
 
 
 def _images(file: RunFile) -> str:
-    if file.lineage.data == mnist.SHA256:
-        return "MNIST"
+    if file.lineage.data in mnist.SHIPPED:
+        return mnist.SHIPPED[file.lineage.data]
     folder = file.lineage.data_folder
     return f"{Path(folder).name if folder else 'others'} ({file.lineage.data[:12]})"
 
@@ -303,9 +303,9 @@ def _cautions(origins: Origins, images: Sequence[Digits]) -> list[str]:
     found = []
     others = dict.fromkeys(_images(f) for f in origins.files if f.lineage.data != mnist.SHA256)
     if others:
-        found.append(
-            f"Printed numbers are of MNIST; these runs are of other images: {', '.join(others)}."
-        )
+        some = "some of " if any(f.lineage.data == mnist.SHA256 for f in origins.files) else ""
+        which = f"{some}these runs are of other images: {', '.join(others)}"
+        found.append(f"Printed numbers are of MNIST; {which}.")
     if any(file.recipe == "quick" for file in origins.files):
         found.append(f"Recipe quick is {RECIPES['quick'].about}.")
     return found + [f"{line}." for digits in images for line in shuffled(digits)]

@@ -71,7 +71,7 @@ class Shelf:
         for wish in wishes:
             found = [file for file in self.files if file.complete and wish(file)]
             if found:
-                return sorted(found, key=lambda file: len(conditions(file)))
+                return sorted(found, key=lambda file: len(conditions(file) - {"cases"}))
         return []
 
 
