@@ -43,4 +43,4 @@ $(LIKELY)/layers/likelihood.json: $(RUNS)/pretrain-a.h5 $(SECOND)
 	$(HINTON06) likelihood $^ --save $(@D) --threads $(or $(THREADS),1)
 
 $(LIKELY)/wake-sleep/likelihood.json: $(RUNS)/pretrain-labels-a.h5 $(RUNS)/cws-a.h5
-	$(HINTON06) likelihood $^ --layer 3 --save $(@D) --threads $(or $(THREADS),1)
+	$(HINTON06) likelihood $^ --layer 3 --temperatures 60000 --save $(@D) --threads $(or $(THREADS),1)
