@@ -597,6 +597,13 @@ def test_a_row_says_what_settings_are_not_the_recipe_s(tmp_path: Path) -> None:
     )
     file = loading.load(tmp_path / "bp-a.h5")
     assert files.made_with(dataclasses.replace(file, lineage=extended)) == "all cases rate 0.3"
+    first = dataclasses.replace(file.settings, rate=0.7, patience=3, all_cases_rate=0.1)  # type: ignore[type-var]
+    file = dataclasses.replace(file, settings=first)
+    assert files.made_with(file) == "rate 0.7, patience 3"
+    file = dataclasses.replace(file, lineage=extended)
+    assert files.made_with(file) is None  # which are of the first run alone
+    most = dataclasses.replace(file.settings, max_epochs=2)  # type: ignore[type-var]
+    assert files.made_with(dataclasses.replace(file, settings=most)) == "max epochs 2"
     change("bp-a", all_cases_rate=0.1)
     change("pretrain-a", hidden_bias=-4.0)
     assert said() == "hidden bias -4"

@@ -286,14 +286,15 @@ def made_with(*made: RunFile, varied: Collection[str] = ()) -> str | None:
 def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
     """Settings that are not those of the chapter's recipe, if that is the file's, as words.
 
-    What sets the experiment apart is a condition that its table knows (`conditions`); the
-    coefficient of an extension was found by the search before it.
+    What sets the experiment apart is a condition that its table knows (`conditions`); what is of a
+    first run alone says nothing of an extension, but for the cap on its epochs.
     """
     if file.recipe != _CHAPTER:
         return
     recipe = RECIPES[_CHAPTER].settings(file.kind.part, file.conditions)
     told = {*varied, *file.settings.apart(), *_ONLY_MEASURED}
-    told |= {"bp_weight"} if file.lineage.role == EXTENDED else set()
+    if file.lineage.role == EXTENDED:
+        told |= {item.name for item in fields(recipe) if item.metadata["first"]} - {"max_epochs"}
     if file.lineage.role == VALIDATED and not file.lineage.random_start:
         told.add("all_cases_rate")  # an extension's
     for item in fields(recipe):
