@@ -1260,6 +1260,18 @@ def test_dangers_and_penalties() -> None:
     assert f"net a makes {labels['valid_errors']} validation errors, ours {usual} (" in page
 
 
+def test_probabilities_of_data_and_states_of_features() -> None:
+    stated = []
+    for name in ("plain", "sampled-data", "real-features"):
+        a, b, c = (run["valid_errors"] for run in runs("more.csv", f"noise/bp-{name}-?"))
+        stated.append(f"{a}, {b} and {c}")
+    page = " ".join((EXPERIMENTS.parent / "docs" / "assumptions.md").read_text("utf-8").split())
+    assert (
+        f"make {stated[0]} validation errors, they make {stated[1]} if states of the data are "
+        f"drawn anew (`--sampled-data`), and {stated[2]} if reconstructions"
+    ) in page
+
+
 def test_features_by_layer() -> None:
     document, rows = json.loads(read("layers", "layers.json")), lines("layers", "layers.csv")
     found = {(r["layers"], r["learned"]): r for r in document["chosen"]}
