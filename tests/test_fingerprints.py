@@ -214,6 +214,9 @@ def test_a_sparse_stack_comes_into_no_table_unsaid(runs: Path, tmp_path: Path) -
     rule, settings = KINDS["stack"].rule, loading.load(runs / "sparse.h5").settings
     more = {"persistent": True, "centred": True, "cd": 2}
     assert rule(dataclasses.replace(settings, **more)) == "persistent centred CD-2, sparse"
+    more = {"sampled_data": True, "real_features": True}
+    said = rule(dataclasses.replace(RECIPES["tr2006"].pretrain, **more))
+    assert said == "CD-1, data as states, features as probabilities"
 
 
 def test_the_source_of_a_cost_is_that_of_its_experiment(runs: Path) -> None:
