@@ -41,7 +41,7 @@ def svm(
 
     \b
     hinton06 svm --split a --cases 5000                     in seconds
-    hinton06 svm --translations 2 --save runs/compare/svm   all cases, and translations
+    hinton06 svm --translations 2 --save runs/compare/svm   in minutes
 
     One machine for each pair of classes; it needs scikit-learn (pip install 'hinton06[sklearn]').
     Nothing in it is random.
