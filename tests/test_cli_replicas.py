@@ -136,6 +136,11 @@ def test_replicas_that_are_not_of_one_recipe_are_named(replica: Callable[..., Pa
     folders = [replica(0, ERRORS[0]), replica(3, ERRORS[3], rate=0.7)]
     notes = json.loads(run("replicas", *folders, "--json").stdout)["notes"]
     assert notes[-1] == "the replicas differ in rate: 0.2 (seed 0), 0.7 (seed 3)"
+    for name, settings in (("bp-a", {"all_cases_rate": 0.9}), ("bp-a-extended", {"rate": 0.9})):
+        found = checkpoint.load(folders[0] / f"{name}.h5")
+        found.settings |= settings  # of which the run before, or after, would have made use
+        checkpoint.save(folders[0] / f"{name}.h5", found)
+    assert json.loads(run("replicas", *folders, "--json").stdout)["notes"] == notes
 
 
 def test_a_note_of_several_folders_stands_once(replica: Callable[..., Path]) -> None:

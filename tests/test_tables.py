@@ -390,7 +390,15 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """The running package with a condition of lineage and a setting of every kind more."""
     monkeypatch.setattr(loading, "Lineage", LaterLineage)
     added = dataclasses.field(
-        default=0.0, metadata={"choices": (), "low": 0, "high": 1, "apart": True, "goes": ()}
+        default=0.0,
+        metadata={
+            "choices": (),
+            "low": 0,
+            "high": 1,
+            "apart": True,
+            "goes": (),
+            "first": False,
+        },  # fmt: skip
     )
     monkeypatch.setattr(
         loading,

@@ -283,20 +283,26 @@ def made_with(*made: RunFile, varied: Collection[str] = ()) -> str | None:
     return "; ".join(parts + list(map(_of_data, data.values()))) or None
 
 
+def idle(file: RunFile) -> set[str]:
+    """Settings that say nothing of a file: of an extension before it, of a first run after that.
+
+    But for the cap on epochs, which each run has.
+    """
+    if file.lineage.role == EXTENDED:
+        return {f.name for f in fields(file.settings) if f.metadata["first"]} - {"max_epochs"}
+    first = file.lineage.role == VALIDATED and not file.lineage.random_start
+    return {"all_cases_rate", "extension_epochs"} if first else set()
+
+
 def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
     """Settings that are not those of the chapter's recipe, if that is the file's, as words.
 
-    What sets the experiment apart is a condition that its table knows (`conditions`); what is of a
-    first run alone says nothing of an extension, but for the cap on its epochs.
+    What sets the experiment apart is a condition that its table knows (`conditions`).
     """
     if file.recipe != _CHAPTER:
         return
     recipe = RECIPES[_CHAPTER].settings(file.kind.part, file.conditions)
-    told = {*varied, *file.settings.apart(), *_ONLY_MEASURED}
-    if file.lineage.role == EXTENDED:
-        told |= {item.name for item in fields(recipe) if item.metadata["first"]} - {"max_epochs"}
-    if file.lineage.role == VALIDATED and not file.lineage.random_start:
-        told.add("all_cases_rate")  # an extension's
+    told = {*varied, *file.settings.apart(), *_ONLY_MEASURED, *idle(file)}
     for item in fields(recipe):
         value = getattr(file.settings, item.name)
         names = {item.name, f"{file.kind.part}.{item.name}"}

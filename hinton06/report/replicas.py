@@ -12,7 +12,6 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from hinton06 import mnist
-from hinton06.lineage import EXTENDED
 from hinton06.loading import RunFile
 from hinton06.recipes import counted, show_value
 from hinton06.records import Tree
@@ -25,6 +24,7 @@ from hinton06.report.files import (
     ReportError,
     SeveralError,
     device_of,
+    idle,
 )
 from hinton06.report.lines import Line, Replicated
 from hinton06.report.table import Column, Row, Table
@@ -242,9 +242,8 @@ def _light(file: RunFile) -> RunFile:
 
 def _made(file: RunFile) -> _Made:
     """The coefficient of an extension is no setting: the search before it found it."""
-    how = {name: show_value(value) for name, value in vars(file.settings).items()}
-    if file.lineage.role == EXTENDED:
-        how.pop("bp_weight", None)
+    settings = {name: v for name, v in vars(file.settings).items() if name not in idle(file)}
+    how = {name: show_value(value) for name, value in settings.items()}
     how |= {name: show_value(value) for name, value in file.lineage.conditions().items()}
     how |= {"recipe": file.recipe, "data": file.lineage.data[:8], "device": device_of(file)}
     return _Made(file.path, file.lineage.data, file.digest, how)
