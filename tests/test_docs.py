@@ -275,6 +275,13 @@ def numbers() -> dict[str, tuple[str, str]]:
             "not in the chapter",
             f"{beyond['dropout, 60,000, mean']}, {beyond['dropout, 60,000, product']} %",
         ),
+        "dropout with translated images": (
+            "not in the chapter",
+            ", ".join(
+                beyond[f"dropout, translated images, 60,000, {n}"] for n in ("mean", "product")
+            )
+            + " %",
+        ),
         "dropout with 1,000 labels": (
             "not in the chapter",
             f"{beyond['dropout, 1,000 labels, mean']} %",

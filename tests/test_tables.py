@@ -398,7 +398,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
             "apart": True,
             "goes": (),
             "first": False,
-        },  # fmt: skip
+        },
     )
     monkeypatch.setattr(
         loading,
