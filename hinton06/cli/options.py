@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -39,6 +39,11 @@ from hinton06.recipes import (
 from hinton06.records import Tree, to_tree
 from hinton06.report.files import check_folder
 from hinton06.report.scores import coefficient_curve, scores_line, show_curve
+
+if TYPE_CHECKING:  # generic in newer versions of Click alone
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -92,7 +97,7 @@ FOLDER = _Place(file_okay=False, path_type=Path)
 """A folder to write into."""
 
 
-class _Parsed(click.ParamType[Any]):
+class _Parsed(_ParamType):
     """Several numbers in one word."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
@@ -266,9 +271,9 @@ def _setting_option(item: dataclasses.Field[Any], default: Any) -> Callable[[Com
     return click.option(f"--{name}", item.name, type=_setting_type(item, default), help=help_text)
 
 
-def _setting_type(item: dataclasses.Field[Any], default: Any) -> click.ParamType[Any]:
+def _setting_type(item: dataclasses.Field[Any], default: Any) -> _ParamType:
     limits = item.metadata
-    kind: click.ParamType[Any]
+    kind: _ParamType
     if isinstance(default, bool):
         kind = click.BOOL
     elif isinstance(default, tuple):
@@ -283,7 +288,7 @@ def _setting_type(item: dataclasses.Field[Any], default: Any) -> click.ParamType
     return kind
 
 
-class _SettingOfPart(click.ParamType[Any]):
+class _SettingOfPart(_ParamType):
     """``backprop.rate=0.1``, of some parts of a recipe: its name and value."""
 
     name = "PART.SETTING=VALUE"
