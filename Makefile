@@ -6,7 +6,7 @@
 #   make figures      Figures 2, 3 and 5, and learning curves
 #   make report       a page of all that table1, replicas and unlabelled have made so far
 #   make test lint    the tests; types and style
-#   make dist         the wheel and the sdist, and the tests once more from these alone
+#   make dist         wheel and sdist, and their tests with the oldest versions of what they need
 #   make clean        removes the environment and caches, never runs
 #   make help         these, and every other experiment: its rules lie beside its record
 #

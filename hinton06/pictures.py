@@ -210,7 +210,7 @@ def _ink(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     channels = list(np.moveaxis(_ground(levels[::step, ::step]), 2, 0))
     if step > 1:
         scaled: Any = {"output_shape": size, "order": 1, "mode": "nearest"}
-        scale = (1 / step, 1 / step)
+        scale = np.diag((1 / step, 1 / step))  # of which older versions of SciPy warn if it is flat
         channels = [ndimage.affine_transform(each, scale, **scaled) for each in channels]
     off, spread = _distances(levels, np.dstack(channels))
     return np.maximum(off - 3 * spread, 0)

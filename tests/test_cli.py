@@ -16,7 +16,8 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import run
 
 from hinton06 import checkpoint, loading
 from hinton06.cli import main
@@ -32,14 +33,9 @@ PRETRAIN = ["--layers", "12-10-14", "--passes", "2", "--recipe", "quick", "--thr
 BACKPROP = ["--max-epochs", "3", "--patience", "1", "--recipe", "quick", "--threads", "1"]
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
 def on_a_terminal(width: int, *arguments: object) -> list[str]:
     """The lines that a command prints on a terminal so wide, without their styles."""
-    environment = {"TTY_COMPATIBLE": "1", "TERM": "xterm", "COLUMNS": str(width)}
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)
+    result = run(*arguments, FORCE_COLOR="1", TERM="xterm", COLUMNS=str(width))
     assert result.exit_code == 0, result.output
     return re.sub(r"\x1b\[[0-9;]*m", "", result.stdout).splitlines()
 

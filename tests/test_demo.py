@@ -22,7 +22,6 @@ import pytest
 import reference
 import reference_generative as slow
 from browser import NARROW, WIDE, Browser
-from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 from reference import Floats
@@ -1036,7 +1035,7 @@ def test_the_measurement_of_a_page_is_of_its_nets(
     judge = Classifier.random((784, 9, 10), 3.0, np.random.default_rng(0))
     options = ["--judge", str(save_net(tmp_path / "judge.h5", judge, "bp-a.h5")), "--chains", "20",
                "--record", str(tmp_path), "--picture", str(tmp_path / "page.png")]  # fmt: skip
-    result = CliRunner().invoke(measuring.main, [*map(str, files), *options])
+    result = run(*files, *options, command=measuring.main)
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "demo.json").read_text())
     assert [net["file"] for net in found["nets"]] == ["net.h5", "stack.h5"]

@@ -21,7 +21,7 @@ import click
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 from hinton06 import checkpoint, mnist, nets
 from hinton06.cli import main
@@ -364,7 +364,7 @@ def test_every_command_and_option_that_a_page_mentions_exists(page: Path) -> Non
 def toured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder in which the tour's commands were run, as written, on a tiny set of images."""
     digits = ROOT / "tests" / "data" / "version-1" / "digits"
-    folder, runner = tmp_path_factory.mktemp("tour"), CliRunner()
+    folder = tmp_path_factory.mktemp("tour")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         first, *blocks = fenced("docs/tour.md", "sh")
@@ -374,7 +374,7 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             words = shlex.split(command.partition("|")[0])[1:]
             if number == 0:
                 words += ["--data", str(digits), "--threads", "1"]
-            result = runner.invoke(main, words)
+            result = run(*words)
             assert result.exit_code == 0, f"{command}: {result.output}"
         yield folder
 

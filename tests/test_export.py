@@ -11,13 +11,12 @@ import numpy as np
 import onnxruntime
 import pytest
 import reference
-from click.testing import CliRunner, Result
+from commands import run
 from numpy.typing import NDArray
 from safetensors import safe_open
 from scipy.io import loadmat
 
 from hinton06 import loading, mnist
-from hinton06.cli import main
 from hinton06.export import FORMATS
 from hinton06.mnist import Digits
 from hinton06.net import Net, load
@@ -26,10 +25,6 @@ from hinton06.report.files import ReportError
 OLD = Path(__file__).parent / "data" / "version-1"
 KINDS = ["pretrain-a", "pretrain-labels-a", "bp-a", "cws-a"]
 Arrays = dict[str, NDArray[Any]]
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

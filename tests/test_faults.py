@@ -29,14 +29,15 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hinton06 import checkpoint, experiments, loading, mnist, training
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.checkpoint import Checkpoint, CheckpointError
-from hinton06.cli import main, options
+from hinton06.cli import options
 from hinton06.directed import WakeSleepTraining
 from hinton06.files import HeldError, Lock, printable
 from hinton06.lineage import Lineage
@@ -63,7 +64,7 @@ def one_line(text: str, *words: str) -> None:
 
 def pretrain(folder: Path, digits: Path, *more: str) -> Result:
     arguments = ["pretrain", "--split", "a", "--runs", folder, "--data", digits, *PRETRAIN, *more]
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return run(*arguments)
 
 
 @pytest.fixture
@@ -592,10 +593,10 @@ def test_a_whole_file_that_records_what_cannot_be_is_refused_in_one_line(
     change(found)
     checkpoint.save(path, found)
     for how in (["show"], ["show", "--json"], ["finetune-bp", "--data", str(idx_folder)]):
-        result = CliRunner().invoke(main, [*how, str(path)])
+        result = run(*how, str(path))
         assert result.exit_code == 1
         one_line(result.stderr, str(path))
-    result = CliRunner().invoke(main, ["table1", str(tmp_path)])
+    result = run("table1", str(tmp_path))
     assert result.exit_code == 0
     assert "Traceback" not in result.output
 
@@ -638,7 +639,7 @@ def test_a_measurement_of_a_newer_version_does_no_harm_whatever_it_is(
     found.outcome |= {"more": float("inf"), "deep": {"numbers": np.array([np.nan])}}
     checkpoint.save(path, found)
     for how in (["show"], ["show", "--json"], ["finetune-bp", "--quiet"]):
-        result = CliRunner().invoke(main, [*how, str(path)])
+        result = run(*how, str(path))
         assert result.exit_code == 0, result.output
         assert "Traceback" not in result.output
 
@@ -657,13 +658,13 @@ def test_weights_so_large_that_they_overflow_cost_one_line(
 
     with monkeypatch.context() as before:
         before.setattr(experiments, "_outcome", stopped)
-        assert CliRunner().invoke(main, command).exit_code == 1
+        assert run(*command).exit_code == 1
     part = tmp_path / "bp-a.h5.part"
     found = checkpoint.load(part)
     for name, array in found.state["best"].items():
         array[...] = 3e38 if name.startswith("weights") else 0
     checkpoint.save(part, found)
-    result = CliRunner().invoke(main, command)
+    result = run(*command)
     assert result.exit_code == 1
     one_line(result.stderr.splitlines()[-1], str(tmp_path / "bp-a.h5"), "not a finite number")
 

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 import hinton06
 from hinton06 import checkpoint, mnist
-from hinton06.cli import main
 from hinton06.net import Net
 
 QUICK: dict[str, Any] = {"recipe": "quick", "threads": 1}
@@ -24,7 +23,7 @@ TYPED = ["--recipe", "quick", "--threads", "1", "--layers", "12-10-14", "--passe
 
 
 def by_command(*arguments: object) -> None:
-    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    done = run(*arguments)
     assert done.exit_code == 0, done.output
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import run
 from test_cli import on_a_terminal
 
 from hinton06 import checkpoint, evaluation, mnist, recognition
 from hinton06.annealing import sample
 from hinton06.cases import cases_at
 from hinton06.checkpoint import Checkpoint
-from hinton06.cli import main
 from hinton06.evaluation import CaseSelection, Method
 from hinton06.lineage import Lineage
 from hinton06.loading import Context
@@ -80,10 +80,6 @@ def nets(tmp_path: Path, idx_folder: Path) -> dict[str, Path]:
 @pytest.fixture
 def context(idx_folder: Path, progress: Any) -> Context:
     return Context(mnist.read(idx_folder), progress)
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def fails(result: Result, code: int, *words: str) -> None:

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 
 import hinton06
 from hinton06 import checkpoint, loading, nets
 from hinton06.checkpoint import CheckpointError
-from hinton06.cli import main
 from hinton06.lineage import VALIDATED
 from hinton06.mnist import Digits
 from hinton06.recognition import score
@@ -25,10 +24,6 @@ ROOT = Path(__file__).parents[1]
 OLD = ROOT / "tests" / "data" / "version-1"
 RECORD = ROOT / "experiments" / "nets"
 NAMES = nets.names()
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def recorded() -> dict[str, dict[str, str]]:

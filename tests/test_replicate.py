@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
-from click.testing import CliRunner
+from commands import run
 
 from hinton06 import cases, evaluation, experiments, many
-from hinton06.cli import main
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED
 from hinton06.loading import Context, load
 from hinton06.mnist import SPLITS, Digits
@@ -617,16 +616,16 @@ def test_the_command_line_makes_them(
     out = tmp_path / "out"
     command = ["replicate", "--seeds", "3,1", "--device", "cpu", "--recipe", "quick", "--plain",
                "--threads", "1"]  # fmt: skip
-    done = CliRunner().invoke(main, [*command, "--out", str(out)])
+    done = run(*command, "--out", str(out))
     assert done.exit_code == 0, done.output
     assert f"{out}/seed-1: 10 files of Table 1" in done.stdout
     assert "replicate stacks epoch 1, 3 nets" in done.stderr
-    found = CliRunner().invoke(main, [*command, "--out", str(out), "--json", "--quiet"])
+    found = run(*command, "--out", str(out), "--json", "--quiet")
     assert sorted(json.loads(found.stdout)["seeds"]) == ["1", "3"]
     assert not found.stderr
     quick = dataclasses.replace(tiny(backprop_max_epochs=1), variants=RECIPES["quick"].variants)
     monkeypatch.setitem(RECIPES, "quick", quick)  # type: ignore[index]
-    done = CliRunner().invoke(main, [*command, "--out", str(out), "--each", "translated"])
+    done = run(*command, "--out", str(out), "--each", "translated")
     assert done.exit_code == 0, done.output
     assert f"{out}/seed-1: 9 files of translated images" in done.stdout
     assert load(out / "seed-1" / "bp-translated-a.h5").lineage.translations == 2
@@ -634,7 +633,7 @@ def test_the_command_line_makes_them(
 
 def test_without_pytorch_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many, "find_spec", lambda _: None)
-    done = CliRunner().invoke(main, ["replicate", "--seeds", "0"])
+    done = run("replicate", "--seeds", "0")
     assert done.exit_code == 1
     assert done.stderr == (
         "hinton06: many nets at once need PyTorch: pip install 'hinton06[gpu]'\n"
@@ -643,7 +642,7 @@ def test_without_pytorch_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card")
 def test_without_a_card_there_is_one_line() -> None:
-    done = CliRunner().invoke(main, ["replicate", "--seeds", "0"])
+    done = run("replicate", "--seeds", "0")
     assert done.exit_code == 1
     assert "PyTorch finds no graphics card here; --device cpu does without" in done.stderr
 
@@ -831,7 +830,7 @@ def test_settings_that_are_set_are_in_the_files(
     out = tmp_path / "out"
     changes = ["--set", "pretrain.decay=0.001", "--set", "backprop.importance-sampling=no"]
     command = ["replicate", "--seeds", "3", "--device", "cpu", "--recipe", "quick", "--quiet"]
-    done = CliRunner().invoke(main, [*command, *changes, "--out", str(out)])
+    done = run(*command, *changes, "--out", str(out))
     assert done.exit_code == 0, done.output
     stack, net = (load(out / "seed-3" / f"{name}-a.h5") for name in ("pretrain", "bp"))
     assert stack.settings == dataclasses.replace(tiny().pretrain, decay=0.001)
@@ -873,6 +872,6 @@ def test_what_goes_with_dropout_is_set_where_the_recipe_has_it() -> None:
     ],
 )
 def test_a_setting_that_is_none_is_one_line(word: str, message: str) -> None:
-    done = CliRunner().invoke(main, ["replicate", "--seeds", "0", "--set", word])
+    done = run("replicate", "--seeds", "0", "--set", word)
     assert done.exit_code == 2
     assert message in done.stderr

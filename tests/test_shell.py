@@ -8,14 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 
 from hinton06.cli import main
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments, prog_name="hinton06")
 
 
 @pytest.mark.parametrize("command", [[], *[[name] for name in main.commands]], ids=" ".join)
@@ -29,7 +26,8 @@ def test_help_of_no_command_names_a_near_one() -> None:
     result = run("help", "pretrian")
     assert result.exit_code == 2
     assert "'pretrian'" in result.stderr
-    assert "'pretrain'" in result.stderr.partition("pretrian")[2]
+    if hasattr(click.exceptions, "NoSuchCommand"):  # older versions of Click know none
+        assert "'pretrain'" in result.stderr.partition("pretrian")[2]
 
 
 def test_all_help_is_that_of_every_command() -> None:

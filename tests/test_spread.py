@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 
-from hinton06.cli import main
 from hinton06.report import replicas, spread
 from hinton06.report.spread import Spread
 
@@ -101,7 +100,7 @@ def test_a_table_over_seeds_saves_its_numbers_as_a_picture(
         return b"picture"
 
     monkeypatch.setattr(spread, "drawn", keep)
-    result = CliRunner().invoke(main, ["replicas", str(RECORD), "--save", str(tmp_path)])
+    result = run("replicas", str(RECORD), "--save", str(tmp_path))
     assert result.exit_code == 0
     assert (tmp_path / "replicas.png").read_bytes() == b"picture"
     table = replicas.table([RECORD])

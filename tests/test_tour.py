@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from rich.console import Console
 from terminal import Terminal
 
 from hinton06 import checkpoint, loading
-from hinton06.cli import main
 from hinton06.report import energies
 from hinton06.report.bars import bars
 from hinton06.tour import STAGES, Step, Tour
@@ -124,7 +123,7 @@ def test_the_commands_that_the_tour_names_do_what_it_did(
     for command in re.findall(r"^\$ hinton06 (.*)$", taken[1].partition("To go on")[0], re.M):
         words = shlex.split(command)
         more = [] if "--threads" in words else ["--threads", "1"]
-        result = CliRunner().invoke(main, [*words, *more])
+        result = run(*words, *more)
         assert result.exit_code == 0, f"{command}: {result.output}"
         if words[0] in ("pretrain", "finetune-bp", "finetune-cws"):
             assert "already finished" in result.stdout, command
@@ -178,7 +177,7 @@ def test_a_mistake_is_one_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     given = arguments if "--data" in arguments else ["--data", str(DIGITS), *arguments]
-    result = CliRunner().invoke(main, ["tour", *given])
+    result = run("tour", *given)
     assert result.exit_code == code
     assert words in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.output

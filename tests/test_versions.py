@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 
 from hinton06 import checkpoint, evaluation, experiments, kinds, loading, recipes
-from hinton06.cli import main
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED
 from hinton06.loading import Context, Outcome, RunFile, load
 from hinton06.mnist import Digits, read
@@ -36,10 +35,6 @@ def old(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def digits() -> Digits:
     return read(OLD / "digits")
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_the_old_files_are_what_this_test_is_about() -> None:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pyte
 import pytest
-from click.testing import CliRunner
+from commands import run
 from rich.console import Console
 from terminal import Terminal
 
 from hinton06 import checkpoint, experiments
-from hinton06.cli import main, watch
+from hinton06.cli import watch
 from hinton06.cli.display import Display
 from hinton06.cli.watch import Watch
 from hinton06.loading import Context
@@ -331,7 +331,7 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
 
 def pretrained(path: Path, *more: str) -> Any:
     words = ["pretrain", "--split", "a", "--data", str(DIGITS), "--out", str(path), *TINY, *more]
-    return CliRunner().invoke(main, words)
+    return run(*words)
 
 
 def test_what_is_watched_comes_out_the_same(
@@ -370,7 +370,7 @@ def test_a_terminal_that_cannot_be_drawn_on_gets_lines(terminal: Callable[..., T
 @pytest.mark.parametrize("command", ["pretrain", "finetune-bp", "finetune-cws"])
 def test_watching_quietly_is_a_mistake(command: str, other: str) -> None:
     start = ["--split", "a"] if command == "pretrain" else [__file__]
-    result = CliRunner().invoke(main, [command, *start, "--watch", other])
+    result = run(command, *start, "--watch", other)
     assert result.exit_code == 2
     assert "--watch goes without --quiet and --plain" in result.stderr
 

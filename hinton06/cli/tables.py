@@ -28,11 +28,16 @@ def _table_command(report: Report) -> click.Command:
         "runs", type=RUNS_OR_TABLES if report.several else RUNS,
         nargs=-1 if report.several else 1, required=True,
     )  # fmt: skip
-    @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal",
-                  show_default=True, help="How to print the table.")  # fmt: skip
-    @click.option("--json", "form", flag_value="json", help="Short for --format json.")
+    @click.option("--format", "form", type=click.Choice(FORMATS),
+                  help="How to print the table. [default: terminal]")  # fmt: skip
+    @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
     @save_option
-    def command(runs: Any, form: str, save: Path | None, **names: Any) -> None:
+    def command(
+        runs: Any, form: str | None, as_json: bool, save: Path | None, **names: Any
+    ) -> None:
+        if as_json and form not in (None, "json"):
+            raise click.UsageError(f"--json and --format {form}: one of them")
+        form = "json" if as_json else form or "terminal"
         made = report.every(runs, **names) if report.every else [report.make(runs)]
         _show(made, form)
         if save is not None:

@@ -172,7 +172,7 @@ class Table:
             _print_lines(console, Text(self.title, "italic"))
         if widths:
             head = _grid(shown, widths, gap, "bottom")
-            head.add_row(*map(Text, headings), style="bold")
+            head.add_row(*_apart(headings), style="bold")
             _print_lines(console, head)
         for section, rows in groupby(zip(self.rows, cells, strict=True), self._section):
             if section:
@@ -181,7 +181,7 @@ class Table:
             for row, texts in rows:
                 style = "dim" if self.strong and not self.strong(row) else ""
                 if widths:
-                    grid.add_row(*map(Text, texts), style=style)
+                    grid.add_row(*_apart(texts), style=style)
                 else:
                     _print_record(console, shown, texts, style)
             if widths:
@@ -218,12 +218,22 @@ def _widths(
 
 
 def _grid(columns: Sequence[Column], widths: list[int], gap: int, vertical: Any) -> Grid:
-    """Without rows; without columns, too, where there are no widths."""
-    grid = Grid(box=None, pad_edge=False, padding=(0, gap, 0, 0), show_header=False)
+    """Without rows; without columns, too, where there are no widths. `_apart` fills a row.
+
+    Gaps are columns: how wide padding makes the last one differs among versions of rich.
+    """
+    grid = Grid(box=None, pad_edge=False, padding=0, show_header=False)
     for column, width in zip(columns, widths, strict=False):
+        if grid.columns:
+            grid.add_column(width=gap)
         side: Any = "left" if column.left else "right"
         grid.add_column(width=width, justify=side, overflow="fold", vertical=vertical)
     return grid
+
+
+def _apart(texts: Sequence[str]) -> list[Text]:
+    """The cells of a row, and an empty one for each gap."""
+    return [cell for text in texts for cell in (Text(), Text(text))][1:]
 
 
 def _print_lines(console: Console, what: Grid | Text, most: int | None = None) -> None:
