@@ -325,7 +325,6 @@ def test_what_is_read_from_five_seeds() -> None:
         return f"{100 * (1 - errors[name] / errors[than]):.{digits}f}"
 
     valid = replicas("valid_errors")
-    sums = [sum(float(valid[f"{n}, 50,000"][f"seed_{s}"]) for n in NETS) for s in range(5)]
     minutes = [
         sum(processor_minutes(f"table1-seed{seed}" if seed else "table1")) for seed in range(5)
     ]
@@ -340,7 +339,6 @@ def test_what_is_read_from_five_seeds() -> None:
         f"{less(product, small, chapter)} and {less(large_product, large, chapter)} %",
         f"the extension takes out {less(large, small, ours, 1)} %, the chapter's "
         f"{less(large, small, chapter, 1)} %",
-        f"Five seeds end at {min(sums):.0f} to {max(sums):.0f} validation errors",
         f"{float(valid[small]['mean']):.1f} validation errors in the mean",
         f"{min(minutes):.0f} to {max(minutes):.0f} minutes of a processor's time a seed",
     )
@@ -644,21 +642,12 @@ def test_times_of_the_generative_half() -> None:
 
 
 def test_what_is_read_from_the_generative_half() -> None:
-    def test_errors(record: str, pattern: str) -> list[int]:
-        return [int(run["test_errors"]) for run in runs(record, pattern)]
-
-    kept = ("share-0.1", "epochs-132")
-    seeds = {
-        row["name"].removeprefix(
-            "contrastive wake-sleep, "
-        ): f"{row['mean']:.2f} ± {row['interval']:.2f} %"
-        for row in json.loads(read("beyond", "beyond.json"))["rows"]
-        if row["name"].startswith("contrastive wake-sleep") and row["seeds"] == [0, 1, 2, 3]
-    }
-    mixed, mixed_on = (test_errors("extension.csv", f"{name}/hybrid-?-extended") for name in kept)
-    before, before_on = (
-        sum(fewest(run) for run in runs("trials.csv", f"{name}/hybrid-?")) for name in kept
-    )
+    beyond = {row["name"]: row for row in json.loads(read("beyond", "beyond.json"))["rows"]}
+    seeds = [
+        f"{row['mean']:.2f} ± {row['interval']:.2f} %"
+        for row in (beyond[f"contrastive wake-sleep, {n}, mean"] for n in ("50,000", "60,000"))
+        if row["seeds"] == [0, 1, 2, 3]
+    ]
     recorded = by_net("generative")
 
     def of(name: str, column: str = "test_errors") -> list[int]:
@@ -695,11 +684,9 @@ def test_what_is_read_from_the_generative_half() -> None:
     ]
     says(
         "generative",
-        f"have {seeds['50,000, mean']}, and {seeds['60,000, mean']} with 60,000 cases",
+        f"have {seeds[0]}, and {seeds[1]} with 60,000 cases",
         f"after {epochs[0]}, {epochs[1]} and {epochs[2]} epochs",
         f"ends at {sum(of('mixed gradient, 50,000', 'valid_errors'))} validation errors",
-        f"{before} and {before_on}, and {sum(mixed)} and {sum(mixed_on)} test errors with 60,000 "
-        f"cases where the table has {sum(of('mixed gradient, 60,000'))}",
         f"makes {greedy['valid_errors']} validation errors at a cost of "
         f"{float(greedy['valid_cost_per_100']):.2f} in net a, where the mixed gradient has "
         f"{search['valid_errors']} and {float(search['valid_cost_per_100']):.2f}",
