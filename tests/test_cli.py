@@ -357,6 +357,16 @@ def test_the_generative_half_from_pretraining_to_the_product(
     assert "generative net" in " ".join(made.stdout.split())
 
 
+def test_json_beside_another_format_is_refused(runs: Path) -> None:
+    fails_in_one_line(
+        run("table1", runs, "--json", "--format", "csv"), 2, "--json and --format csv"
+    )
+    same = [run("table1", runs, *how) for how in (["--json"], ["--json", "--format", "json"])]
+    assert same[0].exit_code == same[1].exit_code == 0
+    assert same[0].stdout == same[1].stdout
+    assert json.loads(same[0].stdout)["rows"]
+
+
 def test_table1_in_every_format(runs: Path, tmp_path: Path) -> None:
     shown = run("table1", runs)
     assert shown.exit_code == 0
