@@ -485,3 +485,33 @@ def test_splits_can_be_drawn_at_random(made: Any, digits: Digits) -> None:
         np.testing.assert_array_equal(one.test_images, digits.test_images)
         assert (one.train_images != digits.train_images).any()
     assert (found.train_images != other.train_images).any()
+
+
+# -- single runs ---------------------------------------------------------------------------------
+
+
+def test_lines_of_single_runs_stay_where_others_are_added(
+    plans: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert plans
+    trials, table = importlib.import_module("trials"), tmp_path / "kept.csv"
+    finished = Path(__file__).parent / "data" / "version-1"
+
+    def keep(*names: str) -> list[dict[str, str]]:
+        words = ["trials.py", "--out", str(table), *(str(finished / name) for name in names)]
+        monkeypatch.setattr(sys, "argv", words)
+        trials.main()
+        with table.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    (first,) = keep("bp-a.h5")
+    assert (first["file"], first["command"]) == ("version-1/bp-a.h5", "finetune-bp")
+    text = table.read_text("utf-8").replace(f",{first['test_errors']},", ",-1,")
+    table.write_text(text, "utf-8")
+    one, extended = keep("bp-a-extended.h5")
+    assert one["test_errors"] == "-1"
+    assert extended["train_errors_by_epoch"]
+    assert extended["options"] == first["options"]
+    again, same = keep("bp-a.h5")
+    assert again == first | {"train_errors_by_epoch": ""}
+    assert same == extended

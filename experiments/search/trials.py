@@ -4,7 +4,7 @@
     python experiments/search/trials.py --out extension.csv runs/held-out/*.h5
 
 Reads files of hinton06, finished or stopped (``.part``), and writes trials.csv, or another file,
-beside this script (a path of its own if `--out` is absolute).
+beside this script (a path of its own if `--out` is absolute). Lines of other files stay in it.
 `options` are the settings that differ from those of the file's recipe as it is now; `start` is the
 beginning of the `sha256` of the file that the run started from. Choices were made by the validation
 columns; the test errors are what the commands print at their end.
@@ -87,17 +87,24 @@ def line(path: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """All files that were named, in that order."""
+    """A line of each file that was named: a new one in place of its old one, or at the end."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--out", default="trials.csv")
     given = parser.parse_args()
-    rows = [line(path) for path in given.files]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with (Path(__file__).parent / given.out).open("w", newline="", encoding="utf-8") as file:
+    table = Path(__file__).parent / given.out
+    rows: dict[str, dict[str, Any]] = {}
+    if table.exists():
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = {row["file"]: row for row in csv.DictReader(file)}
+    for path in given.files:
+        row = line(path)
+        rows[row["file"]] = row
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(rows.values())
 
 
 if __name__ == "__main__":
