@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from hinton06 import numerics
 from hinton06.numerics import Array
@@ -181,6 +180,8 @@ def conjugate_gradient(
     def next_search(xk: object) -> None:  # noqa: ARG001
         nonlocal tried
         tried = 0
+
+    from scipy import optimize  # noqa: PLC0415  # slow to import
 
     with contextlib.suppress(_GivenUpError):
         found = optimize.minimize(

@@ -323,6 +323,15 @@ def test_importing_the_package_imports_nothing_and_sets_the_timeout_of_idle_thre
     assert python(code, OPENBLAS_THREAD_TIMEOUT="9") == "{'hinton06'} 9\n"
 
 
+def test_commands_start_without_what_is_slow_to_import() -> None:
+    slow = "matplotlib", "onnx", "scipy.io", "scipy.optimize", "scipy.stats", "sklearn", "torch"
+    there = python(
+        f"import sys, hinton06.cli; print(*{{*{slow}, 'scipy.linalg'}} & {{*sys.modules}})"
+    )
+    # A BLAS that is loaded later would take no notice of --threads.
+    assert there == "scipy.linalg\n"
+
+
 def test_all_that_the_package_names_is_there() -> None:
     for name in hinton06.__all__:
         assert getattr(hinton06, name) is not None

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from hinton06 import records
 from hinton06.checkpoint import Checkpoint, CheckpointError, history_rows
@@ -174,6 +173,8 @@ def _fit(key: str, gradients: Sequence[Tree]) -> Tree:
     ends = ("slope", "slope_low", "slope_high", "level", "level_low", "level_high")
     if len(x) < 3 or not np.ptp(x):
         return found | dict.fromkeys(ends)
+    from scipy import stats  # noqa: PLC0415  # slow to import
+
     line = stats.linregress(x, y)
     reach = float(stats.t.ppf(0.975, len(x) - 2)) * float(line.stderr)
     shift = y - x
