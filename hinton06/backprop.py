@@ -176,12 +176,13 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
     """
 
     ask = staticmethod(log_probs)
+    algorithm = Backpropagation
 
     def _prepare(self) -> None:
         net, n = self.net, len(self._train)
         self._dropout = Dropout.of(self.settings, len(net.weights) - 1, self._masks)
         size = min(self.settings.batch, n)
-        self._backprop = Backpropagation(net, size, self._dropout, self.settings.max_norm)
+        self._backprop = self.algorithm(net, size, self._dropout, self.settings.max_norm)
         parts = {"weights": self._backprop.weights, "biases": self._backprop.biases}
         self.momenta = {f"{part}{i}": m for part, ms in parts.items() for i, m in enumerate(ms, 1)}
         self._sampler = CaseSampler(n, self.settings, self._rng)

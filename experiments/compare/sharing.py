@@ -1,0 +1,282 @@
+"""Weight-sharing, which the chapter compares pretraining with: a net of convolutions.
+
+``sharing.py --out FOLDER`` learns the net of Simard, Steinkraus and Platt (2003), 5 and 50 maps
+of features with 5 x 5 weights every second pixel, then 100 features, from random weights, by the
+recipe's rules of backpropagation: images as they are at each of ``--rates``, and distorted ones at
+the rate of the fewest validation errors. ``FOLDER/sharing.csv`` and ``sharing.md`` get a line for
+each net when it is finished, and what is there is not learned again.
+
+"The greedy pretraining improves the error rate of backpropagation by about the same amount as
+methods that make use of prior knowledge about the geometry of images, such as weight-sharing".
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from hinton06 import mnist, native, numerics, provenance
+from hinton06.backprop import Backpropagation, DiscriminativeFineTuning
+from hinton06.cases import place_of, random_stream
+from hinton06.distortion import Distorter
+from hinton06.mnist import DataError, Digits
+from hinton06.models import Classifier
+from hinton06.numerics import Array, Labels
+from hinton06.recipes import RECIPES
+from hinton06.recognition import Cases, score
+from hinton06.report import files
+from hinton06.report.table import Column, Table
+from hinton06.streams import Use, stream
+from hinton06.training import RunError
+
+SIDES = 28, 13, 5
+"""Places along a side of the image, and of the maps of the two convolutions."""
+KERNEL, STRIDE = 5, 2
+MAPS, FEATURES = (5, 50), 100
+RATES = 0.05, 0.1, 0.2
+PLAIN = "as they are"
+IMAGES: dict[str, dict[str, float]] = {
+    PLAIN: {}, "affine 1.5 pixels": {"affine": 1.5}, "elastic 1.5 pixels": {"elastic": 1.5}
+}  # fmt: skip
+
+
+# -- the net -------------------------------------------------------------------------------------
+
+
+class SharedNet(Classifier):
+    """Two layers of convolutions, one of features, a softmax; logistic units.
+
+    Weights of a convolution are (5 * 5 * n_maps_below, n_maps): those of one place, which all
+    places have. A layer is (n, places * n_maps), the maps of one place side by side.
+    """
+
+    def __post_init__(self) -> None:
+        below, places = 1, [side**2 for side in SIDES]
+        for number, weights in enumerate(self.weights):
+            window = KERNEL**2 * below if number < 2 else below
+            if weights.shape[0] != window or self.biases[number].shape != weights.shape[1:]:
+                raise ValueError(f"weights {number + 1} have shape {weights.shape}")
+            below = weights.shape[1] * (places[2] if number == 1 else 1)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The number of units of each layer, pixels first and classes last."""
+        widths = [w.shape[1] for w in self.weights]
+        return (SIDES[0] ** 2, *(SIDES[i + 1] ** 2 * widths[i] for i in (0, 1)), *widths[2:])
+
+    @classmethod
+    def shared(cls, n_classes: int, scale: float, rng: np.random.Generator) -> SharedNet:
+        """A random start as `Classifier.random`'s: by the number of weights into one unit."""
+        widths = (*MAPS, FEATURES, n_classes)
+        inputs = (KERNEL**2, KERNEL**2 * MAPS[0], SIDES[2] ** 2 * MAPS[1], FEATURES)
+        weights = [
+            rng.standard_normal(shape, np.float32) for shape in zip(inputs, widths, strict=True)
+        ]
+        for layer in weights[:-1]:
+            np.multiply(layer, np.float32(scale / len(layer) ** 0.5), out=layer)
+        weights[-1][:] = 0
+        return cls(tuple(weights), tuple(np.zeros(n, np.float32) for n in widths))
+
+
+def windows(layer: Array, side: int) -> Array:
+    """(n * places, 25 * n_maps): what each place of the maps above sees of (n, side^2 * n_maps)."""
+    images = layer.reshape(len(layer), side, side, -1)
+    if side == SIDES[0]:  # an odd number of pixels, so that the windows end with the image
+        images = np.pad(images, ((0, 0), (0, 1), (0, 1), (0, 0)))
+    seen = sliding_window_view(images, (KERNEL, KERNEL), (1, 2))[:, ::STRIDE, ::STRIDE]
+    return seen.transpose(0, 1, 2, 4, 5, 3).reshape(-1, KERNEL**2 * images.shape[3])
+
+
+def summed(seen: Array, side: int, out: Array) -> Array:
+    """The reverse: what windows of maps of this side say, added up unit by unit, into out."""
+    n, above = len(out), (side - KERNEL) // STRIDE + 1
+    maps = out.reshape(n, side, side, -1)
+    parts = seen.reshape(n, above, above, KERNEL, KERNEL, -1)
+    maps[:] = 0
+    end = STRIDE * above
+    for down in range(KERNEL):
+        for right in range(KERNEL):
+            places = maps[:, down : down + end : STRIDE, right : right + end : STRIDE]
+            places += parts[:, :, :, down, right]
+    return out
+
+
+def up_pass(net: Classifier, layers: list[Array], seen: list[Array]) -> Array:
+    """As `recognition.up_pass`; `seen` gets what the convolutions have seen."""
+    for number in (0, 1):
+        seen.append(windows(layers[number], SIDES[number]))
+        above = layers[number + 1].reshape(len(seen[number]), -1)
+        numerics.firing_probs(seen[number], net.weights[number], net.biases[number], above)
+    numerics.firing_probs(layers[2], net.weights[2], net.biases[2], layers[3])
+    return numerics.log_softmax(
+        numerics.product(layers[3], net.weights[3], layers[4]), net.biases[3]
+    )
+
+
+def log_probs(net: Classifier, images: NDArray[Any]) -> Array:
+    """Log p(class | image): (n, n_classes), in nats."""
+    dtype, found = (
+        net.weights[0].dtype,
+        np.empty((len(images), net.n_classes), net.weights[0].dtype),
+    )
+    for rows, data in numerics.batches_taken(images, 200, dtype):
+        layers = [data, *(np.empty((len(data), size), dtype) for size in net.sizes[1:])]
+        found[rows] = up_pass(net, layers, [])
+    return found
+
+
+class SharedBackpropagation(Backpropagation):
+    """A place of a map is a case of its own to the weights that all places share."""
+
+    net: SharedNet
+
+    def forward(
+        self, images: NDArray[Any], rows: Any, labels: Labels, case_weights: Array
+    ) -> Array:
+        """As `Backpropagation`."""
+        layers = [buffer[: len(labels)] for buffer in self._layers]
+        numerics.take_batch(images, rows, layers[0])
+        self._seen: list[Array] = []
+        found = up_pass(self.net, layers, self._seen)
+        return numerics.label_errors(found, labels, case_weights, self._deltas[-1][: len(labels)])
+
+    def backward(self, n: int, lowest: int = 0) -> Iterator[tuple[int, Array, Array]]:
+        """As `Backpropagation`; of a convolution (25 * n_maps_below, n * places) and deltas."""
+        for number in range(len(self.weights) - 1, lowest - 1, -1):
+            below, delta = self._layers[number][:n], self._deltas[number][:n]
+            weights = self.net.weights[number]
+            delta = delta.reshape(-1, weights.shape[1])
+            if number > lowest:
+                above = self._deltas[number - 1][:n]
+                if number == 1:
+                    summed(numerics.product(delta, weights.T), SIDES[1], above)
+                else:
+                    numerics.product(delta, weights.T, above)
+            yield number, (self._seen[number] if number < 2 else below).T, delta
+            if number > lowest:
+                numerics.times_slope(above, below)
+
+
+class SharedFineTuning(DiscriminativeFineTuning):
+    """The discriminative half's rules, of a net that shares weights."""
+
+    ask = staticmethod(log_probs)
+    algorithm = SharedBackpropagation
+
+
+# -- the nets ------------------------------------------------------------------------------------
+
+
+def learned(digits: Digits, images: str, rate: float, cap: int, split: str = "a") -> dict[str, Any]:
+    """One net: its line."""
+    settings = dataclasses.replace(RECIPES["tr2006"].settings("backprop"), rate=rate)
+    settings = dataclasses.replace(settings, **IMAGES[images])
+    settings = dataclasses.replace(settings, max_epochs=cap or settings.max_epochs)
+    own = mnist.split(len(digits.train_labels), split)
+    train, valid = (
+        Cases(digits.train_images[rows], digits.train_classes[rows])
+        for rows in (own.train, own.valid)
+    )
+    if settings.distortions:
+        drawn = 0, Use.DISTORTIONS, Use.BACKPROP, place_of(split)
+        distorter = Distorter(
+            digits.shape, **settings.distortions, stream_of=lambda epoch: stream(*drawn, epoch)
+        )
+        train = dataclasses.replace(train, distorter=distorter)
+    start = random_stream(0, Use.RANDOM_NET_OF_SPLIT, split)
+    net = SharedNet.shared(digits.n_classes, settings.initial_scale, start)
+    began = time.process_time()
+    learner = SharedFineTuning(net, train, settings, random_stream(0, Use.BACKPROP, split), valid)
+    while not learner.finished():
+        learner.run_epoch(lambda _: None)
+    test = Cases(digits.test_images, digits.test_classes)
+    errors = {
+        f"{part}_errors": score(log_probs(learner.best, cases.images), cases.labels).errors
+        for part, cases in zip(("train", "valid", "test"), (train, valid, test), strict=True)
+    }
+    about: dict[str, Any] = {
+        "images": images,
+        "rate": rate,
+        "epochs": learner.selected.epoch,
+    }
+    about |= {"capped": learner.capped} | errors
+    about["lowest_valid_cost"] = f"{min(learner.valid_costs):.3f}"
+    spent = round(time.process_time() - began)
+    size, git = sum(w.size for w in net.weights), provenance.describe()["git"]
+    return about | {"weights": size, "cpu_seconds": spent, "git": git}
+
+
+COLUMNS = (
+    Column("images", "{images}", left=True),
+    Column("rate", "{rate}"),
+    Column("epochs", "{epochs}"),
+    Column("valid. errs", "{valid_errors}"),
+    Column("test errs", "{test_errors}"),
+)
+
+
+def saved(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """The nets' lines as CSV, and what is to be seen of them as Markdown."""
+    plain = Table([Column(name, "") for name in rows[0]], rows)
+    files.save(folder / "sharing.csv", plain.csv() + "\n")
+    files.save(folder / "sharing.md", Table(COLUMNS, rows).markdown() + "\n")
+
+
+def learned_before(folder: Path) -> list[dict[str, Any]]:
+    """The lines that are there."""
+    table = folder / "sharing.csv"
+    if not table.exists():
+        return []
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def main() -> None:
+    """Learn what is not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="a folder of other IDX files of 28 x 28 pixels")
+    parser.add_argument("--rates", type=float, nargs="+", default=RATES)
+    parser.add_argument("--max-epochs", type=int, default=0)
+    given = parser.parse_args()
+    rows = learned_before(given.out)
+
+    def learn(images: str, rate: float) -> None:
+        if not any((row["images"], float(row["rate"])) == (images, rate) for row in rows):
+            rows.append(learned(digits, images, rate, given.max_epochs))
+            saved(given.out, rows)
+            print(
+                "images {images}, rate {rate:g}: {epochs} epochs, {valid_errors} validation "
+                "errors".format(**rows[-1]),
+                flush=True,
+            )
+
+    try:
+        digits = mnist.read(given.data)
+        if digits.shape != (SIDES[0], SIDES[0]):
+            raise SystemExit(f"{digits.name}: images of {SIDES[0]} x {SIDES[0]} pixels are wanted")
+        with threadpool_limits(1), native.threads(1), np.errstate(all="ignore"):
+            for rate in given.rates:
+                learn(PLAIN, rate)
+            best = min(
+                (row for row in rows if row["images"] == PLAIN),
+                key=lambda row: int(row["valid_errors"]),
+            )
+            for images in IMAGES:
+                learn(images, float(best["rate"]))
+    except (RunError, DataError) as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The net of convolutions of experiments/compare, and its record."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hinton06.mnist import Digits
+
+FOLDER = Path(__file__).parents[1] / "experiments" / "compare"
+
+
+@pytest.fixture
+def sharing(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.delitem(sys.modules, "sharing", raising=False)
+    return importlib.import_module("sharing")
+
+
+@pytest.fixture
+def net(sharing: Any) -> Any:
+    """In float64, of 2 and 3 maps and 4 features; its weights are large enough to be curved."""
+    rng = np.random.default_rng(5)
+    shapes = (25, 2), (50, 3), (75, 4), (4, 10)
+    return sharing.SharedNet(
+        tuple(rng.standard_normal(shape) * 0.5 for shape in shapes),
+        tuple(rng.standard_normal(shape[1]) * 0.5 for shape in shapes),
+    )
+
+
+def logistic(inputs: Any) -> Any:
+    return 1 / (1 + np.exp(-inputs))
+
+
+def test_every_place_of_a_map_has_the_same_weights(sharing: Any, net: Any, shipped: Digits) -> None:
+    found = np.exp(sharing.log_probs(net, shipped.train_images[:3]))
+    for image, probs in zip(shipped.train_images[:3], found, strict=True):
+        maps = np.zeros((29, 29, 1))
+        maps[:28, :28, 0] = image.reshape(28, 28) / 255
+        for weights, biases, side in zip(net.weights[:2], net.biases[:2], (13, 5), strict=True):
+            above = np.empty((side, side, len(biases)))
+            for down, right, k in np.ndindex(above.shape):
+                seen = maps[2 * down : 2 * down + 5, 2 * right : 2 * right + 5]
+                above[down, right, k] = (seen.ravel() * weights[:, k]).sum() + biases[k]
+            maps = logistic(above)
+        features = logistic(maps.ravel() @ net.weights[2] + net.biases[2])
+        expected = np.exp(features @ net.weights[3] + net.biases[3])
+        np.testing.assert_allclose(probs, expected / expected.sum(), rtol=1e-10)
+
+
+def test_the_gradient_of_shared_weights_is_the_sum_over_places(
+    sharing: Any, net: Any, shipped: Digits
+) -> None:
+    images, labels = shipped.train_images[:4], shipped.train_classes[:4]
+    weights = np.array([1.0, 10.0, 1.0, 10.0])
+    learner = sharing.SharedBackpropagation(net, 4)
+    learner.forward(images, slice(None), labels, weights)
+    gradients = {n: (data @ delta, delta.sum(axis=0)) for n, data, delta in learner.backward(4)}
+
+    def cost() -> float:
+        return -float(weights @ sharing.log_probs(net, images)[np.arange(4), labels])
+
+    assert len(gradients) == 4
+    for number, found in gradients.items():
+        parameters = net.weights[number], net.biases[number]
+        for parameter, gradient in zip(parameters, found, strict=True):
+            assert gradient.shape == parameter.shape
+            rng = np.random.default_rng(number)
+            for place in {tuple(rng.integers(0, parameter.shape)) for _ in range(8)}:
+                before, costs = parameter[place], []
+                for step in (1e-5, -1e-5):
+                    parameter[place] = before + step
+                    costs.append(cost())
+                parameter[place] = before
+                # Costs of 10 to 100 nats are rounded by 1e-14: over the step, 1e-9.
+                slope = (costs[0] - costs[1]) / 2e-5
+                assert gradient[place] == pytest.approx(-slope, rel=1e-6, abs=1e-8)
+
+
+def test_a_random_start_is_sized_by_what_a_unit_sees(sharing: Any) -> None:
+    net = sharing.SharedNet.shared(10, 3.0, np.random.default_rng(0))
+    assert net.sizes == (784, 845, 1250, 100, 10)
+    for weights in net.weights[:-1]:
+        expected = 3 / len(weights) ** 0.5
+        # The standard error of a standard deviation of n numbers is its 1 / sqrt(2 n).
+        error = expected / (2 * weights.size) ** 0.5
+        assert abs(weights.std() - expected) < 4 * error
+    assert not net.weights[-1].any()
+    wrong = [np.zeros((24, 5)), *net.weights[1:]]
+    with pytest.raises(ValueError, match=r"weights 1 have shape \(24, 5\)"):
+        sharing.SharedNet(tuple(wrong), net.biases)
+
+
+def test_distorted_images_are_learned_at_the_rate_that_validation_chose(
+    sharing: Any, digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def now(*more: str) -> list[dict[str, str]]:
+        words = ["--out", tmp_path, "--data", digits_dir, "--max-epochs", "12", "--rates", *more]
+        monkeypatch.setattr(sys, "argv", ["sharing.py", *map(str, words)])
+        sharing.main()
+        with (tmp_path / "sharing.csv").open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    rows = now("0.00001", "0.02")
+    errors = [int(row["valid_errors"]) for row in rows[:2]]
+    assert errors[1] < errors[0]
+    assert [(row["images"], row["rate"]) for row in rows] == [
+        ("as they are", "1e-05"), ("as they are", "0.02"), ("affine 1.5 pixels", "0.02"),
+        ("elastic 1.5 pixels", "0.02"),
+    ]  # fmt: skip
+    assert len({row["lowest_valid_cost"] for row in rows}) == len(rows)
+
+    def learned_again(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(sharing, "learned", learned_again)
+    assert now("0.00001", "0.02") == rows
