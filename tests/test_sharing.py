@@ -101,23 +101,30 @@ def test_distorted_images_are_learned_at_the_rate_that_validation_chose(
     sharing: Any, digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def now(*more: str) -> list[dict[str, str]]:
-        words = ["--out", tmp_path, "--data", digits_dir, "--max-epochs", "12", "--rates", *more]
+        words = ["--out", tmp_path, "--data", digits_dir, "--max-epochs", "12", *more]
         monkeypatch.setattr(sys, "argv", ["sharing.py", *map(str, words)])
         sharing.main()
         with (tmp_path / "sharing.csv").open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
-    rows = now("0.00001", "0.02")
+    rates = "--rates", "0.00001", "0.02"
+    rows = now(*rates, "--splits", "a")
     errors = [int(row["valid_errors"]) for row in rows[:2]]
     assert errors[1] < errors[0]
-    assert [(row["images"], row["rate"]) for row in rows] == [
-        ("as they are", "1e-05"), ("as they are", "0.02"), ("affine 1.5 pixels", "0.02"),
-        ("elastic 1.5 pixels", "0.02"),
+    assert [(row["images"], row["rate"], row["split"]) for row in rows] == [
+        ("as they are", "1e-05", "a"), ("as they are", "0.02", "a"),
+        ("affine 1.5 pixels", "0.02", "a"), ("elastic 1.5 pixels", "0.02", "a"),
     ]  # fmt: skip
-    assert len({row["lowest_valid_cost"] for row in rows}) == len(rows)
+    more = now(*rates, "--splits", "a", "c")
+    assert more[:4] == rows
+    assert [row["split"] for row in more[4:]] == ["c"] * 4
+    assert len({row["lowest_valid_cost"] for row in more}) == len(more)
+    *_, elastic = (tmp_path / "sharing.md").read_text("utf-8").splitlines()
+    own = [int(row["valid_errors"]) for row in more if row["images"].startswith("elastic")]
+    assert f"| {own[0]}, {own[1]} | {sum(own) / 2:.1f} |" in elastic
 
     def learned_again(*_: Any) -> None:
         raise AssertionError
 
     monkeypatch.setattr(sharing, "learned", learned_again)
-    assert now("0.00001", "0.02") == rows
+    assert now(*rates, "--splits", "c", "a") == more

@@ -3,8 +3,9 @@
 ``sharing.py --out FOLDER`` learns the net of Simard, Steinkraus and Platt (2003), 5 and 50 maps
 of features with 5 x 5 weights every second pixel, then 100 features, from random weights, by the
 recipe's rules of backpropagation: images as they are at each of ``--rates``, and distorted ones at
-the rate of the fewest validation errors. ``FOLDER/sharing.csv`` and ``sharing.md`` get a line for
-each net when it is finished, and what is there is not learned again.
+the rate of the fewest validation errors of all ``--splits``. ``FOLDER/sharing.csv`` gets a line for
+each net when it is finished, and what is there is not learned again; ``sharing.md`` has a line for
+the nets of a rate.
 
 "The greedy pretraining improves the error rate of backpropagation by about the same amount as
 methods that make use of prior knowledge about the geometry of images, such as weight-sharing".
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,7 +179,7 @@ class SharedFineTuning(DiscriminativeFineTuning):
 # -- the nets ------------------------------------------------------------------------------------
 
 
-def learned(digits: Digits, images: str, rate: float, cap: int, split: str = "a") -> dict[str, Any]:
+def learned(digits: Digits, images: str, rate: float, cap: int, split: str) -> dict[str, Any]:
     """One net: its line."""
     settings = dataclasses.replace(RECIPES["tr2006"].settings("backprop"), rate=rate)
     settings = dataclasses.replace(settings, **IMAGES[images])
@@ -207,6 +209,7 @@ def learned(digits: Digits, images: str, rate: float, cap: int, split: str = "a"
     about: dict[str, Any] = {
         "images": images,
         "rate": rate,
+        "split": split,
         "epochs": learner.selected.epoch,
     }
     about |= {"capped": learner.capped} | errors
@@ -216,12 +219,30 @@ def learned(digits: Digits, images: str, rate: float, cap: int, split: str = "a"
     return about | {"weights": size, "cpu_seconds": spent, "git": git}
 
 
+def of_rates(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A line for each rate that some images were learned at: what the nets of all splits have."""
+    found = []
+    for images, rate in dict.fromkeys((row["images"], float(row["rate"])) for row in rows):
+        own = [row for row in rows if (row["images"], float(row["rate"])) == (images, rate)]
+        line: dict[str, Any] = {"images": images, "rate": rate}
+        line["splits"] = ", ".join(row["split"] for row in own)
+        for name in ("epochs", "valid_errors", "test_errors"):
+            line[name] = ", ".join(str(row[name]) for row in own)
+        for name in ("valid_errors", "test_errors"):
+            line[f"mean_{name}"] = statistics.mean(int(row[name]) for row in own)
+        found.append(line)
+    return found
+
+
 COLUMNS = (
     Column("images", "{images}", left=True),
-    Column("rate", "{rate}"),
+    Column("rate", "{rate:g}"),
+    Column("splits", "{splits}", left=True),
     Column("epochs", "{epochs}"),
     Column("valid. errs", "{valid_errors}"),
+    Column("mean", "{mean_valid_errors:.1f}"),
     Column("test errs", "{test_errors}"),
+    Column("mean of these", "{mean_test_errors:.1f}"),
 )
 
 
@@ -229,7 +250,7 @@ def saved(folder: Path, rows: list[dict[str, Any]]) -> None:
     """The nets' lines as CSV, and what is to be seen of them as Markdown."""
     plain = Table([Column(name, "") for name in rows[0]], rows)
     files.save(folder / "sharing.csv", plain.csv() + "\n")
-    files.save(folder / "sharing.md", Table(COLUMNS, rows).markdown() + "\n")
+    files.save(folder / "sharing.md", Table(COLUMNS, of_rates(rows)).markdown() + "\n")
 
 
 def learned_before(folder: Path) -> list[dict[str, Any]]:
@@ -247,19 +268,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="a folder of other IDX files of 28 x 28 pixels")
     parser.add_argument("--rates", type=float, nargs="+", default=RATES)
+    parser.add_argument("--splits", nargs="+", choices=mnist.SPLITS, default=mnist.SPLITS)
     parser.add_argument("--max-epochs", type=int, default=0)
     given = parser.parse_args()
     rows = learned_before(given.out)
+    said = "{images}, rate {rate:g}, {split}: {epochs} epochs, {valid_errors} validation errors"
 
     def learn(images: str, rate: float) -> None:
-        if not any((row["images"], float(row["rate"])) == (images, rate) for row in rows):
-            rows.append(learned(digits, images, rate, given.max_epochs))
-            saved(given.out, rows)
-            print(
-                "images {images}, rate {rate:g}: {epochs} epochs, {valid_errors} validation "
-                "errors".format(**rows[-1]),
-                flush=True,
-            )
+        there = {(row["images"], float(row["rate"]), row["split"]) for row in rows}
+        for split in given.splits:
+            if (images, rate, split) not in there:
+                rows.append(learned(digits, images, rate, given.max_epochs, split))
+                saved(given.out, rows)
+                print(said.format(**rows[-1]), flush=True)
 
     try:
         digits = mnist.read(given.data)
@@ -268,12 +289,10 @@ def main() -> None:
         with threadpool_limits(1), native.threads(1), np.errstate(all="ignore"):
             for rate in given.rates:
                 learn(PLAIN, rate)
-            best = min(
-                (row for row in rows if row["images"] == PLAIN),
-                key=lambda row: int(row["valid_errors"]),
-            )
+            plain = [row for row in of_rates(rows) if row["images"] == PLAIN]
+            best = min(plain, key=lambda row: row["mean_valid_errors"])
             for images in IMAGES:
-                learn(images, float(best["rate"]))
+                learn(images, best["rate"])
     except (RunError, DataError) as error:
         raise SystemExit(str(error)) from None
 
