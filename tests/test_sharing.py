@@ -1,4 +1,4 @@
-"""The net of convolutions of experiments/compare, and its record."""
+"""The net of convolutions of experiments/sharing, and its record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from hinton06.mnist import Digits
 
-FOLDER = Path(__file__).parents[1] / "experiments" / "compare"
+FOLDER = Path(__file__).parents[1] / "experiments" / "sharing"
 
 
 @pytest.fixture

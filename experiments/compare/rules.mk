@@ -1,5 +1,4 @@
 #   make compare      what the chapter compares with: support vectors, distorted images, random starts
-#   make sharing      and weight-sharing: a net of convolutions
 
 COMPARED    = $(RUNS)/compare
 COMPARING   = $(addprefix $(COMPARED)/,svm/svm.json svm-deslanted/svm.json bp-a.h5 \
@@ -8,16 +7,12 @@ COMPARING   = $(addprefix $(COMPARED)/,svm/svm.json svm-deslanted/svm.json bp-a.
 COMPARE     = --threads $(or $(THREADS),1) $(OF_DATA)
 FROM_RANDOM = $(HINTON06) finetune-bp --no-pretraining --split a
 
-.PHONY: compare sharing
+.PHONY: compare
 LACKS_compare := $(EVERY) SPLITS
-LACKS_sharing := $(EVERY) SEED RECIPE SPLITS JOBS THREADS
 
 compare: .venv/installed
 	$(PARALLEL) $(COMPARING)
 	@$(HINTON06) baselines $(COMPARED) --save $(COMPARED)
-
-sharing: .venv/installed
-	@$(BIN)/python experiments/compare/sharing.py --out $(COMPARED) $(OF_DATA)
 
 $(COMPARED)/svm/svm.json: | .venv/installed
 	$(HINTON06) svm --translations 2 --save $(@D) $(COMPARE)
