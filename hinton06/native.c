@@ -58,9 +58,9 @@
 
 /* -- the team ----------------------------------------------------------------------------------
 
-   A task is cut into as many parts as the team has threads. What a part is depends on nothing
-   else, and not on which thread does it: so a result depends on the team's size alone, and a
-   thread that is late, or could not be started, costs time and changes nothing. */
+   A task is cut into as many parts as its caller wants threads. What a part is depends on nothing
+   else, and not on which thread does it: so a result depends on that number alone, whatever other
+   callers want; a thread that is late, or could not be started, costs time and changes nothing. */
 
 typedef void Work(const void *task, int part, int parts);
 
@@ -69,9 +69,11 @@ typedef void Work(const void *task, int part, int parts);
    a millisecond, longer than a learner takes from one task to the next. */
 #define PATIENCE 10000
 
-static int size = 1, started = 1;
+static _Thread_local int size = 1; /* of the tasks of one caller */
+static int started = 1;
 static Work *work;
 static const void *task;
+static int parts_in_all;
 static _Atomic uint64_t ticket; /* a task's number, times 256, and its parts nobody has begun */
 static atomic_int undone, sleepers;
 static atomic_flag busy = ATOMIC_FLAG_INIT;
@@ -95,7 +97,7 @@ static int help(void)
     if (!part)
         return 0;
     if (atomic_compare_exchange_strong(&ticket, &seen, seen - 1)) {
-        work(task, part, size);
+        work(task, part, parts_in_all);
         atomic_fetch_sub(&undone, 1);
     }
     return 1;
@@ -131,6 +133,7 @@ static void share(Work *of_part, const void *of_task)
     }
     work = of_part;
     task = of_task;
+    parts_in_all = size;
     atomic_store(&undone, size - 1);
     atomic_store(&ticket, ((atomic_load(&ticket) >> 8) + 1) << 8 | (uint64_t)(size - 1));
     if (atomic_load(&sleepers)) {
@@ -160,21 +163,23 @@ static void forked(void)
     pthread_cond_init(&bell, NULL);
 }
 
-/* From now on tasks have so many parts, and as many threads if the system gives them. */
+/* From now on the caller's tasks have so many parts, and as many threads if the system gives them. */
 void team(int wanted)
 {
     static int prepared = 0;
     sigset_t all, before;
     pthread_t thread;
-    if (!prepared)
-        prepared = !pthread_atfork(NULL, NULL, forked);
     size = wanted < 1 ? 1 : wanted > LARGEST_TEAM ? LARGEST_TEAM : wanted;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for Python's threads */
+    pthread_mutex_lock(&door);
+    if (!prepared)
+        prepared = !pthread_atfork(NULL, NULL, forked);
     while (started < size && !pthread_create(&thread, NULL, member, NULL)) {
         pthread_detach(thread);
         started++;
     }
+    pthread_mutex_unlock(&door);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

@@ -15,8 +15,10 @@ between two products they sleep.
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -26,6 +28,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias
 
 import numpy as np
+import threadpoolctl
 from numpy.random import Generator
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -135,7 +138,23 @@ NUMPYS = "numpy.linalg._umath_linalg"
 # Two libraries in general, of which neither is the faster one at all products.
 _NUMPYS, _SCIPYS = find_sgemm(NUMPYS), find_sgemm("scipy.linalg.cython_blas")
 _SHARES = _C is not None and _NUMPYS is not None and _SCIPYS is not None
-_team = 1
+_LIMITED = threading.Lock()
+
+
+class _Team(threading.local):
+    """How many threads the calling one computes with."""
+
+    size = 1
+
+
+class _Blas:
+    """BLAS's own number of threads, which all of a process share: one while `inside` is not 0."""
+
+    inside = 0
+    limits: Any = None
+
+
+_team = _Team()
 
 
 def usable_threads() -> int:
@@ -156,23 +175,64 @@ def usable_threads() -> int:
 def threads(count: int) -> Iterator[None]:
     """So many threads, at most 64, for loops and products within a ``with`` block.
 
+    Those of the thread that enters it: others may compute with other numbers at the same time.
     Results are bit-identical for equal counts. Where there are no loops in C, or BLAS cannot be
-    called from them, NumPy takes one thread, and the products BLAS's own.
+    called from them, NumPy takes one thread, and the products BLAS's own, whose number is the whole
+    process's. TypeError if it is no integer, ValueError if it is below 1.
     """
-    before = _team
-    with threadpool_limits(1 if _SHARES else count):
-        _enlist(count if _SHARES else 1)
+    count = checked_threads(count)
+    before = _team.size
+    with _one_thread_of_blas() if _SHARES else threadpool_limits(count):
         try:
+            _enlist(count if _SHARES else 1)
             yield
         finally:
             _enlist(before)
 
 
+def checked_threads(count: int) -> int:
+    """The same number; TypeError if it is no integer, ValueError if it is below 1."""
+    try:
+        found = operator.index(count)
+    except TypeError:
+        raise TypeError(f"threads is an integer, not {count!r}") from None
+    if found < 1:
+        raise ValueError(f"threads is 1 or more, not {found}")
+    return found
+
+
+@contextmanager
+def _one_thread_of_blas() -> Iterator[None]:
+    """Until the last that is inside has left."""
+    with _LIMITED:
+        if not _Blas.inside:
+            _let_any_thread_limit()
+            _Blas.limits = threadpool_limits(1)
+        _Blas.inside += 1
+    try:
+        yield
+    finally:
+        with _LIMITED:
+            _Blas.inside -= 1
+            if not _Blas.inside:
+                _let_any_thread_limit()
+                _Blas.limits.restore_original_limits()
+                _let_any_thread_limit()
+
+
+def _let_any_thread_limit() -> None:
+    """Since threadpoolctl 3.8 only the first one that did sets OpenBLAS's number of threads."""
+    controller = getattr(threadpoolctl, "OpenBLASController", None)
+    clear = getattr(controller, "clear_controlling_thread", None)
+    if clear:
+        clear(force=True)
+
+
 def _enlist(count: int) -> None:
-    global _team  # noqa: PLW0603  # of the process, as BLAS's own number of threads is
-    _team = min(count, _LARGEST_TEAM)
+    size = min(count, _LARGEST_TEAM)
     if _C:
-        _C.team(_team)
+        _C.team(size)
+    _team.size = size
 
 
 @_in_c
@@ -192,11 +252,11 @@ def multiply(
     # NumPy's BLAS is the faster one, SciPy's with a transposed matrix on the right; that NumPy
     # itself cannot accumulate is what there is to gain with one thread.
     (m, n), k = out.shape, len(right)
-    if not _SHARES or (_team == 1 and scale == 1 and keep == 0) or m * n * k < _WORTH_SHARING:
+    if not _SHARES or (_team.size == 1 and scale == 1 and keep == 0) or m * n * k < _WORTH_SHARING:
         return False
     left_lies, right_lies = _lies(left), _lies(right)
     transposed = right_lies[1]
-    if out.dtype != _FLOAT32 or (_team == 1 and transposed):
+    if out.dtype != _FLOAT32 or (_team.size == 1 and transposed):
         return False
     gemm: Any = _SCIPYS if transposed else _NUMPYS
     moved = None if parameter is None else _flat(parameter, out)[0]
@@ -260,7 +320,7 @@ def _flat(one: _Array, other: _Array) -> tuple[int, int]:
 
 def _seed(rng: Generator) -> Any:
     """A pointer to what seeds the generators of each thread; drawn when all else is checked."""
-    words: Any = rng.bit_generator.random_raw(_team * _SEED_WORDS)
+    words: Any = rng.bit_generator.random_raw(_team.size * _SEED_WORDS)
     return ctypes.byref(_BYTE(words))
 
 

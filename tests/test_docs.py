@@ -41,6 +41,7 @@ TABLES = {
         "replicas/chances",
         "translated/translated",
         "compare/baselines",
+        "sharing/sharing",
         "unlabelled/unlabelled",
         "generative/generative",
         "generative/methods/methods",

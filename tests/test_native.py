@@ -14,6 +14,7 @@ import pytest
 import reference
 from numpy.typing import NDArray
 from scipy import stats
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from hinton06 import native, numerics
 from hinton06.native import take
@@ -585,26 +586,78 @@ def test_equal_numbers_of_threads_give_equal_bits_every_time() -> None:
         assert {bits() for _ in range(200)} == {first}
 
 
-def test_callers_that_come_at_once_all_get_their_result() -> None:
+def test_callers_that_come_at_once_have_threads_of_their_own_number() -> None:
     in_c()
-    inputs = [normal((20, 300), seed) for seed in range(4)]
-    bias, wrong = np.zeros(300, np.float32), []
+    left, right, inputs, bias = (*factors("up"), normal((50, 500)), normal((500,)))
 
-    def call(mine: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
-        for _ in range(300):
-            if not np.array_equal(squash(mine.copy(), bias), expected):
-                wrong.append(1)
+    def bits() -> tuple[bytes, bytes]:
+        out = np.empty((100, 70), np.float32)
+        numerics.product(left, right, out, 0.5)
+        return out.tobytes(), fire(inputs.copy(), bias, bits_of(7)).tobytes()
 
-    with native.threads(3):
-        expected = [squash(x.copy(), bias) for x in inputs]
-        callers = [
-            threading.Thread(target=call, args=pair) for pair in zip(inputs, expected, strict=True)
-        ]
-        for caller in callers:
-            caller.start()
-        for caller in callers:
-            caller.join()
+    counts, expected, wrong = (1, 2, 3, 3), {}, []
+    for count in set(counts):
+        with native.threads(count):
+            expected[count] = bits()
+    assert len(set(expected.values())) == len(expected)  # the draws are others
+
+    def call(count: int) -> None:
+        for _ in range(60):
+            with native.threads(count):
+                if any(bits() != expected[count] for _ in range(5)):
+                    wrong.append(count)
+
+    callers = [threading.Thread(target=call, args=(count,)) for count in counts]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
     assert not wrong
+    assert native._team.size == 1
+
+
+def test_blas_has_its_own_number_again_when_the_last_caller_has_left() -> None:
+    in_c()
+
+    def numbers() -> set[int]:
+        return {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
+
+    entered, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with native.threads(1):
+            entered.set()
+            leave.wait(60)
+
+    caller = threading.Thread(target=other)
+    with threadpool_limits(3, user_api="blas"):
+        before = numbers()
+        with native.threads(2):
+            caller.start()
+            assert entered.wait(60)
+        assert numbers() == {1}
+        leave.set()
+        caller.join()
+        assert numbers() == before
+
+
+@pytest.mark.parametrize(
+    ("count", "error", "words"),
+    [
+        (2.0, TypeError, "threads is an integer, not 2.0"),
+        ("2", TypeError, "threads is an integer, not '2'"),
+        (0, ValueError, "threads is 1 or more, not 0"),
+        (-1, ValueError, "threads is 1 or more, not -1"),
+    ],
+)
+def test_a_wrong_number_of_threads_changes_nothing(
+    count: Any, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words), native.threads(count):
+        raise AssertionError
+    assert native._team.size == 1
+    with native.threads(np.int64(2)):
+        squash(normal((20, 300)), np.zeros(300, np.float32))
 
 
 def test_a_forked_process_computes_without_the_threads_it_does_not_have() -> None:
@@ -644,11 +697,11 @@ def test_threads_sleep_when_there_is_nothing_to_do() -> None:
 def test_the_number_of_threads_is_that_of_the_innermost_block() -> None:
     seen = []
     with native.threads(2):
-        seen.append(native._team)
+        seen.append(native._team.size)
         with native.threads(1000):
-            seen.append(native._team)
-        seen.append(native._team)
-    seen.append(native._team)
+            seen.append(native._team.size)
+        seen.append(native._team.size)
+    seen.append(native._team.size)
     assert seen == ([2, 64, 2, 1] if native._SHARES else [1, 1, 1, 1])
 
 
@@ -659,7 +712,7 @@ def test_where_no_blas_is_found_it_multiplies_on_its_own(monkeypatch: pytest.Mon
     monkeypatch.setattr(native, "_SHARES", False)
     left, right = factors("gradient")
     with native.threads(2):
-        assert native._team == 1
+        assert native._team.size == 1
         assert not native.multiply(left, right, np.empty((300, 90), np.float32), 1, 0)
 
 

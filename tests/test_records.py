@@ -838,6 +838,41 @@ def test_what_the_chapter_compares_with() -> None:
     )
 
 
+def test_weight_sharing() -> None:
+    found: dict[tuple[str, float], dict[str, list[int]]] = {}
+    for line in lines("sharing", "sharing.csv"):
+        own = found.setdefault((line["images"], float(line["rate"])), {"valid": [], "test": []})
+        for part, errors in own.items():
+            errors.append(int(line[f"{part}_errors"]))
+    plain = {rate: own for (images, rate), own in found.items() if images == "as they are"}
+    best = min(plain, key=lambda rate: sum(plain[rate]["valid"]))
+    affine, elastic = (found[f"{name} 1.5 pixels", best]["test"] for name in ("affine", "elastic"))
+    shared = plain[best]["test"]
+    assert len(shared) == len(affine) == len(elastic) == len(NETS)
+    pretrained = [
+        int(row["test_errors"])
+        for row in lines("table1", "table1.csv")
+        if (row["source"], row["cases"]) == ("measured", "50,000") and row["valid_errors"]
+    ]
+    distorted = {
+        row["images"]: int(row["test_errors"])
+        for row in lines("compare", "baselines.csv")
+        if (row["method"], row["layers"], row["cases"])
+        == ("backpropagation", "500-500-2000", "50000")
+    }
+    random = distorted["as they are"]
+    gone = [f"{100 * (1 - own[0] / random):.0f}" for own in (shared, pretrained)]
+    says(
+        "sharing",
+        f"**Weight-sharing** alone: {shared[0]}, {shared[1]} and {shared[2]} test errors of nets "
+        f"a, b and c, pretraining {pretrained[0]}, {pretrained[1]} and {pretrained[2]}",
+        f"Of the {random} of net a from random weights they take out {gone[0]} and {gone[1]} %",
+        f"affine distortions {affine[0]}, {affine[1]} and {affine[2]}, with elastic ones "
+        f"{elastic[0]}, {elastic[1]} and {elastic[2]}",
+        f"{statistics.mean(elastic) / 100:.2f} % in the mean",
+    )
+
+
 def sampling(errors: Sequence[float]) -> float:
     """The binomial standard deviation of so many errors, in the mean, of 10,000 test cases."""
     share = statistics.mean(errors) / 10_000
