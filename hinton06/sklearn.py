@@ -11,6 +11,7 @@ when others are fitted, for which `sklearn.preprocessing.MinMaxScaler` is the re
 from __future__ import annotations
 
 import dataclasses
+import operator
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,13 @@ _RECIPE = RECIPES["tr2006"]
 _BATCH = 100
 
 
+def _integer(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is an integer, not {value!r}") from None
+
+
 class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not typed
     """What both share: their data, threads, random numbers, and settings in other words."""
 
@@ -57,25 +65,39 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not ty
     _words: ClassVar[dict[str, str]] = {}
 
     def _data(self, X: Any, first: bool) -> NDArray[Any]:
-        """X as uint8 or float32, checked as scikit-learn checks it."""
+        """X as uint8 or float32, checked as scikit-learn checks it; a warning of another range.
+
+        Of what was scaled as the `first` X some numbers may lie beyond it, but not their mean.
+        """
         types = [np.float32, np.float64, np.uint8]
         cases: NDArray[Any] = validate_data(self, X, dtype=types, reset=first)
         if cases.dtype != np.uint8:
             cases = np.ascontiguousarray(cases, np.float32)
-            lowest, highest = cases.min(), cases.max()
-            if first and (lowest < 0 or highest > 1):
-                warnings.warn(
-                    f"X lies between {lowest:g} and {highest:g}, and units of "
-                    f"{type(self).__name__} between 0 and 1: scale it, with MinMaxScaler, or "
-                    "dividing grey levels by 255",
-                    stacklevel=3,
-                )
+        lowest, highest = cases.min(), cases.max()
+        least, most = (lowest, highest) if first else 2 * (cases.mean(dtype=np.float64),)
+        if cases.dtype == np.uint8 and highest == 1:
+            self._warn("X is uint8 of 0 and 1, which are divided by 255: give booleans or floats")
+        elif cases.dtype != np.uint8 and (least < 0 or most > 1):
+            self._warn(
+                f"X lies between {lowest:g} and {highest:g}, and units of {type(self).__name__} "
+                "between 0 and 1: scale it, with MinMaxScaler, or dividing grey levels by 255"
+            )
         return cases
+
+    def _warn(self, text: str) -> None:
+        warnings.warn(text, stacklevel=4)
+
+    def _forget(self) -> None:
+        """What was learned: a fit that fails leaves nothing that could be asked."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
         """`n_jobs` threads; numbers that overflow are found out where they have a name for it."""
-        count = self.n_jobs or 1
+        count = _integer("n_jobs", 1 if self.n_jobs is None else self.n_jobs)
+        if count == 0:
+            raise ValueError("n_jobs is not 0")
         count = count if count > 0 else max(1, native.usable_threads() + 1 + count)
         with native.threads(count), np.errstate(all="ignore"):
             yield
@@ -203,34 +225,60 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002
         """Learn X, (n, n_features), from the start, `n_iter` times through."""
+        self._forget()
         cases = self._data(X, first=True)
         self._start()
-        with self._computing():
-            for _ in range(self.n_iter):
-                self._pass(cases, epoch_order(len(cases), self._rng))
+        try:
+            with self._computing():
+                for _ in range(self.n_iter):
+                    self._pass(cases, epoch_order(len(cases), self._rng))
+        except BaseException:  # Ctrl-C among them
+            self._forget()
+            raise
         return self
 
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002
         """Learn X once, in its order, and go on from what was learned before.
 
-        A call counts as a pass: the momentum rises at the sixth.
+        A call counts as a pass: the momentum rises at the sixth. Arguments are those of now.
         """
         cases = self._data(X, first="rbm_" not in vars(self))
-        if "rbm_" not in vars(self):
+        if "rbm_" in vars(self):
+            self._go_on()
+        else:
             self._start()
         with self._computing():
             self._pass(cases, np.arange(len(cases)))
         return self
 
     def _start(self) -> None:
-        self._learned_by = self._settings(
-            "pretrain", layers=(self.n_components,), passes=self.n_iter, batch=self.batch_size,
-            rate=self.learning_rate, momentum=self.momentum, decay=self.decay,
-            initial_sd=self.initial_sd,
-        )  # fmt: skip
+        self._learned_by = self._arguments()
         self._rng, self._passes = self._generator(Use.RBM_ESTIMATOR, self.random_state), 0
         self.rbm_ = Rbm.random(self.n_features_in_, self.n_components, self.initial_sd, self._rng)
         self._divergence = rbm.ContrastiveDivergence(self.rbm_, self.batch_size)
+
+    def _go_on(self) -> None:
+        """With the arguments of now, which `set_params` may have changed."""
+        before, self._learned_by = self._learned_by, self._arguments()
+        if self._learned_by.layers != before.layers:
+            raise ValueError(
+                f"n_components is {before.layers[0]} of what was learned before, not "
+                f"{self.n_components}; fit starts anew"
+            )
+        if self._learned_by.batch != before.batch:
+            momenta = self._divergence.momenta
+            self._divergence = rbm.ContrastiveDivergence(self.rbm_, self.batch_size)
+            for name, momentum in self._divergence.momenta.items():
+                momentum.restore(momenta[name].velocity)
+
+    def _arguments(self) -> Any:
+        """In the recipe's words, checked."""
+        return self._settings(
+            "pretrain", layers=(_integer("n_components", self.n_components),),
+            passes=self.n_iter, batch=_integer("batch_size", self.batch_size),
+            rate=self.learning_rate, momentum=self.momentum, decay=self.decay,
+            initial_sd=self.initial_sd,
+        )  # fmt: skip
 
     def _pass(self, cases: NDArray[Any], order: NDArray[np.int64]) -> None:
         """One pass through the cases, in an order."""
@@ -246,13 +294,13 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
 
     def transform(self, X: ArrayLike) -> Array:
         """The features' activation probabilities, Eq. 5: (n, n_components) float32."""
-        check_is_fitted(self)
+        check_is_fitted(self, "rbm_")
         with self._computing():
             return features(self.rbm_, self._data(X, first=False))
 
     def free_energy(self, X: ArrayLike) -> Array:
         """The free energy of each case, in nats: (n,); p(x) is proportional to exp(-F(x))."""
-        check_is_fitted(self)
+        check_is_fitted(self, "rbm_")
         cases = self._data(X, first=False)
         with self._computing():
             return np.concatenate(
@@ -266,7 +314,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         not estimated at one unit of each case as in scikit-learn's `BernoulliRBM`. Of values
         between 0 and 1 the cross-entropy.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "rbm_")
         cases = self._data(X, first=False)
         with self._computing():
             return np.concatenate(
@@ -281,7 +329,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
 
         Eq. 5, then Eq. 6.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "rbm_")
         cases = self._data(v, first=False)
         states = take_batch(cases, slice(None), np.empty(cases.shape, np.float32))
         with self._computing():
@@ -295,7 +343,9 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         So many `rounds` of alternating Gibbs sampling from random states; a `random_state` of None
         goes on with the estimator's own random numbers.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "rbm_")
+        if n_samples < 1 or rounds < 1:
+            raise ValueError(f"at least one sample and one round, not {n_samples} and {rounds}")
         rng = self._rng
         if random_state is not None:
             rng = self._generator(Use.RBM_ESTIMATOR_DREAMS, random_state)
@@ -325,7 +375,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    hidden_layer_sizes : sequence of int
+    hidden_layer_sizes : sequence of int, or int
         Units of each hidden layer, bottom to top.
     pretrain_learning_rate : float
     pretrain_iter : int
@@ -380,7 +430,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        hidden_layer_sizes: Sequence[int] = (500, 500, 2000),
+        hidden_layer_sizes: Sequence[int] | int = (500, 500, 2000),
         *,
         pretrain_learning_rate: float = 0.1,
         pretrain_iter: int = 10,
@@ -409,6 +459,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn X, (n, n_features), and then its labels y, (n,)."""
+        self._forget()
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(
                 f"validation_fraction lies between 0 and 1, not {self.validation_fraction}"
@@ -429,7 +480,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         """Cases to learn, and cases to validate with, if there are enough of every class."""
         order = rng.permutation(len(cases))
         own = [order[cases.labels[order] == label] for label in range(len(self.classes_))]
-        sizes = [round(self.validation_fraction * len(rows)) for rows in own]
+        sizes = [min(round(self.validation_fraction * len(r)), len(r) - 1) for r in own]
         if min(sizes) < 1:
             return cases, None
         valid = np.sort(np.concatenate([r[:n] for r, n in zip(own, sizes, strict=True)]))
@@ -440,10 +491,12 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         )
 
     def _pretrained(self, images: NDArray[Any], rng: np.random.Generator) -> Classifier:
-        layers = tuple(int(size) for size in self.hidden_layer_sizes)
+        name, sizes = "hidden_layer_sizes", self.hidden_layer_sizes
+        layers = tuple(_integer(name, size) for size in np.atleast_1d(np.asarray(sizes, object)))
         settings = self._settings(
-            "pretrain", layers=layers, passes=max(1, self.pretrain_iter), batch=self.batch_size,
-            rate=self.pretrain_learning_rate, momentum=self.momentum,
+            "pretrain", layers=layers, passes=max(1, self.pretrain_iter),
+            batch=_integer("batch_size", self.batch_size), rate=self.pretrain_learning_rate,
+            momentum=self.momentum,
         )  # fmt: skip
         n_classes, self.stack_ = len(self.classes_), None
         if self.pretrain_iter == 0:
@@ -486,7 +539,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def predict_log_proba(self, X: ArrayLike) -> Array:
         """Log probabilities of the classes, in the order of `classes_`: (n, n_classes) nats."""
-        check_is_fitted(self)
+        check_is_fitted(self, "net_")
         with self._computing():
             return recognition.log_probs(self.net_, self._data(X, first=False))
 

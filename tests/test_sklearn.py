@@ -14,6 +14,7 @@ import pytest
 import reference
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -24,6 +25,7 @@ from hinton06 import rbm as rbm_module
 from hinton06.mnist import Digits
 from hinton06.models import Rbm
 from hinton06.recipes import RECIPES
+from hinton06.recognition import Cases
 from hinton06.sklearn import RBM, DeepBeliefClassifier
 from hinton06.stacking import GreedyStack
 from hinton06.streams import Use, stream
@@ -180,7 +182,6 @@ def test_a_deep_belief_net_learns_digits(X: Bytes, y: Bytes, tiny_digits: Digits
 def test_a_tenth_of_each_class_validates_and_is_not_learned(X: Bytes, y: Bytes) -> None:
     rng, cases = np.random.default_rng(0), (X[:, :50], y.astype(np.int64))
     mine = small().fit(X, y)
-    from hinton06.recognition import Cases  # noqa: PLC0415
 
     train, valid = mine._held_out(Cases(*cases), rng)
     assert valid is not None
@@ -296,6 +297,97 @@ def test_verbose_prints_a_line_a_pass(X: Bytes, y: Bytes, capsys: Any) -> None:
     assert "[DeepBeliefClassifier] epoch 1: sampled cost" in capsys.readouterr().out
     small(max_iter=1).fit(X, y)
     assert capsys.readouterr().out == ""
+
+
+def test_binary_pixels_as_bytes_are_warned_of_whenever_they_come(X: Bytes, y: Bytes) -> None:
+    binary = (X > 127).astype(np.uint8)
+    with pytest.warns(UserWarning, match="uint8 of 0 and 1, which are divided by 255"):
+        RBM(5, n_iter=1).fit(binary)
+    learned = DeepBeliefClassifier((5,), pretrain_iter=1, max_iter=1).fit(binary.astype(bool), y)
+    with pytest.warns(UserWarning, match="uint8 of 0 and 1"):
+        learned.predict(binary)
+    with pytest.warns(UserWarning, match="X lies between 0 and 255"):
+        learned.predict(X.astype(np.float64))
+
+
+@pytest.mark.filterwarnings("ignore:X lies between")
+def test_a_fit_that_fails_leaves_nothing_to_be_asked(X: Bytes, y: Bytes) -> None:
+    learned = DeepBeliefClassifier((5,), pretrain_iter=1, max_iter=1).fit(X, y)
+    huge = X * np.float32(1e35)
+    with pytest.raises(ValueError, match="no longer finite"):
+        learned.fit(huge, y + 10)
+    for ask in (learned.predict, learned.predict_proba):
+        with pytest.raises(NotFittedError):
+            ask(X)
+    learned.fit(X, y)
+    with pytest.raises(ValueError, match="one class"):
+        learned.fit(X, y * 0)
+    with pytest.raises(NotFittedError):
+        learned.predict(X)
+    rbm = RBM(5, n_iter=1).fit(X)
+    with pytest.raises(ValueError, match="no longer finite"):
+        rbm.fit(huge)
+    with pytest.raises(NotFittedError):
+        rbm.transform(X)
+
+
+def test_partial_fit_takes_the_arguments_of_now(X: Bytes) -> None:
+    def begun() -> RBM:
+        return RBM(8, random_state=0).partial_fit(X)
+
+    # At a rate of 0 the velocity alone goes on: halved by each batch, as early momentum is.
+    for size, updates in ((100, 6), (600, 1)):
+        learned = begun()
+        before, velocity = learned.components_.copy(), learned._divergence.weights.velocity.copy()
+        learned.set_params(learning_rate=0.0, batch_size=size).partial_fit(X)
+        moved = velocity.T * (1 - 0.5**updates)
+        atol = reference.rounding(2 * updates, size=abs(before).max() + abs(moved).max(),
+                                  dtype=np.float32)  # fmt: skip
+        np.testing.assert_allclose(learned.components_, before + moved, rtol=0, atol=atol)
+        assert abs(moved).max() > 10 * atol
+    with pytest.raises(ValueError, match="n_components is 8 of what was learned before, not 9"):
+        begun().set_params(n_components=9).partial_fit(X)
+
+
+@pytest.mark.parametrize("share", [0.6, 0.9, 0.999])
+def test_of_every_class_a_case_is_learned(share: float) -> None:
+    labels = np.array([0] * 10 + [1] * 10 + [2] * 2)
+    X = np.random.default_rng(0).random((len(labels), 6), np.float32)
+    learned = DeepBeliefClassifier((4,), pretrain_iter=1, max_iter=2, validation_fraction=share)
+    learned.classes_ = np.arange(3)
+    train, valid = learned._held_out(Cases(X, labels), np.random.default_rng(0))
+    assert valid is not None
+    for part in (train, valid):
+        assert set(part.labels) == {0, 1, 2}
+    learned.fit(X, labels)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "words"),
+    [
+        (RBM(5, n_iter=1, n_jobs=2.0), "n_jobs is an integer, not 2.0"),
+        (RBM(5, n_iter=1, n_jobs=0), "n_jobs is not 0"),
+        (RBM(5, n_iter=1, batch_size=1.5), "batch_size is an integer, not 1.5"),
+        (RBM(5.5, n_iter=1), "n_components is an integer, not 5.5"),
+        (DeepBeliefClassifier((10.7,)), "hidden_layer_sizes is an integer, not 10.7"),
+    ],
+)
+def test_a_value_of_another_type_is_named(X: Bytes, y: Bytes, estimator: Any, words: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        estimator.fit(X, y)
+    assert RBM(5, n_iter=1).fit(X).transform(X).shape == (len(X), 5)
+
+
+def test_one_hidden_layer_may_be_a_number(X: Bytes, y: Bytes) -> None:
+    learned = DeepBeliefClassifier(7, pretrain_iter=1, max_iter=1).fit(X, y)
+    assert learned.net_.sizes[1:-1] == (7,)
+
+
+def test_no_samples_and_no_rounds_are_refused(X: Bytes) -> None:
+    learned = RBM(5, n_iter=1).fit(X)
+    for n, rounds in ((0, 1), (1, 0), (1, -1)):
+        with pytest.raises(ValueError, match="at least one sample and one round"):
+            learned.sample(n, rounds)
 
 
 def test_without_scikit_learn_the_group_is_named() -> None:
