@@ -73,6 +73,14 @@ class Kind:
             found = lower @ found
         return found
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by name."""
+        return _named, (self.name,)
+
+
+def _named(name: str) -> Kind:
+    return KINDS[name]
+
 
 def _stack_recogniser(stack: Stack) -> Recogniser:
     if not stack.n_classes:

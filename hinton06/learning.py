@@ -7,8 +7,8 @@ recipe, seed, threads
     As the options of these names; not given, those of the file that it starts from, else
     ``"tr2006"``, 0 and as many as this process may use.
 data : str, Path or Digits, optional
-    A folder of IDX files, or what `mnist.load` gave; not given, the data of the file that it starts
-    from, else MNIST.
+    A folder of IDX files, or what `mnist.load` gave, or the same with other arrays, which are other
+    data; not given, the data of the file that it starts from, else MNIST.
 force : bool
     Start anew and replace the file that is there.
 progress : bool or Progress
@@ -30,10 +30,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hinton06 import experiments, loading, native
+from hinton06 import experiments, loading, mnist, native
 from hinton06.experiments import Result
 from hinton06.loading import Context, RunFile
-from hinton06.mnist import Digits
+from hinton06.mnist import MAX_TRANSLATION, Digits
 from hinton06.net import Net
 from hinton06.recipes import PARTS, RECIPES, Recipe
 from hinton06.training import Interrupted, Progress
@@ -41,6 +41,7 @@ from hinton06.training import Interrupted, Progress
 Start = str | Path | Net
 """A file, the name of a net inside the package, or a net that was loaded or made."""
 
+_LARGEST_SEED = 2**63 - 1  # that a file can hold
 _COMMON = ("recipe", "seed", "threads", "data", "force", "progress")
 
 
@@ -106,6 +107,8 @@ class _Run:
             own |= {"seed": first.seed, "threads": min(first.threads, usable)}
             own |= {"recipe": files[0].recipe} if files[0].recipe in RECIPES else {}
         common |= {name: own[name] for name in own if common[name] is None}
+        common["seed"] = _whole("seed", common["seed"], 0, _LARGEST_SEED)
+        common["threads"] = _whole("threads", common["threads"], 1)
         if common["recipe"] not in RECIPES:
             raise ValueError(f"recipe is one of {', '.join(RECIPES)}, not {common['recipe']!r}")
         given = {name: _typed(part, name, options[name]) for name in names if name in options}
@@ -141,7 +144,7 @@ class _Run:
     def _digits(self) -> Digits:
         data = self.common["data"]
         if isinstance(data, Digits):
-            return data
+            return mnist.as_they_are(data)
         return loading.digits_of(self.files, loading.data_place(data))
 
     def _progress(self) -> Progress:
@@ -165,11 +168,41 @@ def _typed(part: str, name: str, value: Any) -> Any:
     default = getattr(RECIPES["tr2006"].settings(part), name)
     if isinstance(default, tuple):
         limits = PARTS[part].__dataclass_fields__[name].metadata
-        return limits["parse"](value) if isinstance(value, str) else tuple(value)
-    wanted: Any = {bool: bool, int: numbers.Integral, float: numbers.Real, str: str}[type(default)]
+        if isinstance(value, str):
+            return limits["parse"](value)
+        whole = all(isinstance(item, int) for item in default)
+        return tuple(_whole(name, item) if whole else float(item) for item in _items(name, value))
+    if isinstance(default, int) and not isinstance(default, bool):
+        return _whole(name, value)
+    wanted: Any = {bool: bool, float: numbers.Real, str: str}[type(default)]
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise TypeError(f"{name} is of type {type(default).__name__}, not {value!r}")
     return type(default)(value)
+
+
+def _items(name: str, value: Any) -> list[Any]:
+    try:
+        return list(value)
+    except TypeError:
+        raise TypeError(f"{name} is of type tuple, not {value!r}") from None
+
+
+def _whole(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
+    """An int, of NumPy's kinds too; TypeError if it is none, ValueError beyond the limits."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} is of type int, not {value!r}")
+    found = int(value)
+    if low is not None and found < low:
+        raise ValueError(f"{name} is {low} or more, not {found}")
+    if high is not None and found > high:
+        raise ValueError(f"{name} is at most {high}, not {found}")
+    return found
+
+
+def _cases_asked(labelled: int, translations: int = 0) -> tuple[int, int]:
+    """Both checked; 0 for none."""
+    moved = _whole("translations", translations, 0, MAX_TRANSLATION)
+    return _whole("labelled", labelled, 0), moved
 
 
 def pretrain(
@@ -187,6 +220,7 @@ def pretrain(
     top are taken as they are; `translations` of each image by up to so many pixels; the images of
     so many `labelled` cases alone. The other `options` are those of this module.
     """
+    labelled, translations = _cases_asked(labelled, translations)
     run = _Run.of("pretrain", options, [] if on is None else [on])
     if "passes" in run.given and "updates" not in run.given:
         run = dataclasses.replace(run, given={**run.given, "updates": 0})
@@ -205,6 +239,7 @@ def finetune_bp(start: Start, out: str | Path, labelled: int = 0, **options: Any
     Stopped by the validation cases of the stack's split; with the labels of so many `labelled`
     cases, 0 for all. The other `options` are those of this module.
     """
+    labelled, _ = _cases_asked(labelled)
     run = _Run.of("backprop", options, [start])
     if "all_cases_rate" in run.given:
         raise TypeError("all_cases_rate is for what learns all cases, or from a random start")
@@ -303,6 +338,7 @@ def finetune_from_random(
     """
     if (split is None) == (not criteria):
         raise TypeError("give either a split, or nets whose costs are the criterion")
+    labelled, translations = _cases_asked(labelled, translations)
     for name, given in (("labelled", labelled), ("translations", translations)):
         if given and split is None:
             raise TypeError(f"{name} goes with a split")

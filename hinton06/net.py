@@ -79,7 +79,8 @@ class Net:
     def __init__(self, file: RunFile, threads: int | None = None, polarity: bool = True) -> None:
         self._file = file.finished()
         self._model = file.model
-        self._threads = threads or native.usable_threads()
+        usable = native.usable_threads()
+        self._threads = usable if threads is None else native.checked_threads(threads)
         self._dark_ground = polarity and file.lineage.data == mnist.SHA256
 
     def __repr__(self) -> str:

@@ -42,7 +42,7 @@ def product(
     if out is None:
         out = np.empty((len(left), right.shape[1]), left.dtype)
     _check_product(left, right, out)
-    if native.multiply(left, right, out, scale, keep):
+    if not out.size or native.multiply(left, right, out, scale, keep):
         return out
     # As in `native.multiply`, NumPy's BLAS where it does not have to accumulate.
     if scale == 1.0 and keep == 0.0 and right.flags.c_contiguous:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from commands import run
 
@@ -249,3 +251,72 @@ def test_what_cannot_be_is_said_in_one_line_and_makes_no_file(
         call(starts, tmp_path / "net.h5")
     assert len(str(caught.value).splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+# -- what is handed over -------------------------------------------------------------------------
+
+
+def test_other_arrays_are_other_data(tmp_path: Path, digits_dir: Path) -> None:
+    digits = mnist.load(digits_dir)
+    for array in (digits.train_images, digits.train_labels, digits.test_images, digits.test_labels):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:1] = 0
+    same = dataclasses.replace(digits, train_images=digits.train_images.copy())
+    assert mnist.as_they_are(same) is same
+    other = dataclasses.replace(digits, test_images=255 - digits.test_images)
+    nets = {
+        name: hinton06.pretrain(tmp_path / f"{name}.h5", data=data, **SMALL)
+        for name, data in (("same", same), ("other", other))
+    }
+    identities = {name: net.record.lineage.data for name, net in nets.items()}
+    assert identities["same"] == digits.sha256 != identities["other"]
+    with pytest.raises(hinton06.RunError, match=r"does not say where its images are"):
+        hinton06.finetune_bp(nets["other"], tmp_path / "bp.h5", max_epochs=1)
+    tuned = hinton06.finetune_bp(nets["other"], tmp_path / "bp.h5", max_epochs=1, data=other)
+    assert tuned.record.lineage.data == identities["other"]
+
+
+def test_shuffled_data_are_known_again(tmp_path: Path) -> None:
+    labels = np.repeat(np.arange(10, dtype=np.uint8), 6)
+    images = np.random.default_rng(0).integers(0, 256, (60, 4, 5), np.uint8)
+    arrays = dict(zip(("x_train", "y_train", "x_test", "y_test"),
+                      (images, labels, images[::6], labels[::6]), strict=True))  # fmt: skip
+    np.savez(tmp_path / "x.npz", **arrays)
+    digits = mnist.load(tmp_path / "x.npz")
+    assert digits.shuffled
+    assert mnist.as_they_are(digits) is digits
+    turned = dataclasses.replace(digits, train_labels=digits.train_labels[::-1].copy())
+    assert mnist.as_they_are(turned).sha256 != digits.sha256
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"seed": "a"}, TypeError, "seed is of type int, not 'a'"),
+        ({"seed": 1.5}, TypeError, "seed is of type int, not 1.5"),
+        ({"seed": True}, TypeError, "seed is of type int, not True"),
+        ({"seed": -1}, ValueError, "seed is 0 or more, not -1"),
+        ({"seed": 2**63}, ValueError, "seed is at most 9223372036854775807"),
+        ({"threads": 1.5}, TypeError, "threads is of type int, not 1.5"),
+        ({"threads": 0}, ValueError, "threads is 1 or more, not 0"),
+        ({"layers": 10}, TypeError, "layers is of type tuple, not 10"),
+        ({"layers": (10.5, 4)}, TypeError, "layers is of type int, not 10.5"),
+        ({"labelled": -5}, ValueError, "labelled is 0 or more, not -5"),
+        ({"translations": 9}, ValueError, "translations is at most 8, not 9"),
+        ({"passes": 1.5}, TypeError, "passes is of type int, not 1.5"),
+    ],
+)
+def test_what_is_no_such_number_is_named(
+    tmp_path: Path, given: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        hinton06.pretrain(tmp_path / "net.h5", **{**SMALL, **given})
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_may_be_numpy_s(tmp_path: Path, digits_dir: Path) -> None:
+    given = {"seed": np.int64(3), "layers": np.array([12, 10]), "passes": np.uint8(1)}
+    more = {"threads": np.int32(1), "labelled": np.int64(50), "translations": np.int8(1)}
+    made = hinton06.pretrain(tmp_path / "net.h5", data=digits_dir, recipe="quick", **given, **more)
+    lineage = hinton06.load(made.path).record.lineage
+    assert (lineage.seed, lineage.images, lineage.translations) == (3, 50, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -298,6 +299,31 @@ def test_a_file_that_is_not_finished_or_not_there_is_refused(tmp_path: Path) -> 
         load(OLD / "bp-b.h5.part")
     with pytest.raises(hinton06.CheckpointError, match="no such file"):
         load(tmp_path / "nothing.h5")
+
+
+@pytest.mark.parametrize("name", ["table1-a", "digits"])
+def test_a_net_goes_through_a_pickle(name: str, shipped: Digits) -> None:
+    net = load(name, threads=1)
+    images = shipped.test_images[:20]
+    again = pickle.loads(pickle.dumps(net))
+    assert repr(again) == repr(net)
+    np.testing.assert_array_equal(again.predict_log_proba(images), net.predict_log_proba(images))
+    np.testing.assert_array_equal(again.features(images), net.features(images))
+
+
+@pytest.mark.parametrize("name", ["table1-a", "digits"])
+def test_no_images_give_no_answers(name: str, shipped: Digits) -> None:
+    net, none = load(name, threads=1), shipped.test_images[:0]
+    assert net.predict(none).shape == (0,)
+    assert net.features(none).shape == (0, 2000)
+    if name == "digits":
+        assert net.reconstruct(none).shape == (0, 28, 28)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.0])
+def test_a_number_of_threads_that_is_none_is_refused(threads: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"threads is .*, not {threads}"):
+        load("digits", threads=threads)
 
 
 # -- the package ---------------------------------------------------------------------------------

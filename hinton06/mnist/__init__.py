@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from itertools import product
@@ -243,32 +243,55 @@ def _digits(found: Arrays, place: Path | None, transposed: bool, as_before: bool
     Shuffled or not, where that has changed the data are others than those of older files.
     """
     arrays = [_upright(a) if transposed and a.ndim > 1 else a for a in found.arrays]
-    summed = hashlib.sha256()
-    for array in arrays:
-        summed.update(sources.idx_header(array))
-        summed.update(array.data)
     train, labels, test, test_labels = arrays
-    changes = np.count_nonzero(np.diff(labels))
-    before = bool(changes <= labels.max())
-    sorted_now = changes < len(np.unique(labels))
-    shuffled = before if as_before else bool(sorted_now) or _unmixed(labels)
-    if shuffled != before:
-        summed.update(b"shuffled" if shuffled else b"in order")
-    order = np.arange(len(labels))
-    if shuffled:
-        order = streams.shuffle().permutation(len(labels))
+    sorted_now = np.count_nonzero(np.diff(labels)) < len(np.unique(labels))
+    shuffled = _shuffled_before(labels) if as_before else bool(sorted_now) or _unmixed(labels)
+    order = _order(len(labels), shuffled)
     n, *shape = train.shape
+    ordered = train.reshape(n, -1)[order], labels[order], test.reshape(len(test), -1), test_labels
+    for array in ordered:
+        array.flags.writeable = False  # they are what the identity says
     return Digits(
-        train.reshape(n, -1)[order],
-        labels[order],
-        test.reshape(len(test), -1),
-        test_labels,
+        *ordered,
         (shape[0], shape[1]),
-        summed.hexdigest(),
+        _identity(arrays, shuffled),
         "MNIST" if place is None else "spoken" if place == SPOKEN else str(place),
         None if place == SPOKEN else place,
         shuffled,
     )
+
+
+def _order(n: int, shuffled: bool) -> NDArray[np.intp]:
+    """Which of the file's n training cases stands where."""
+    return streams.shuffle().permutation(n) if shuffled else np.arange(n)
+
+
+def _shuffled_before(labels: NDArray[np.uint8]) -> bool:
+    """Whether labels, in their file's order, were shuffled before there was a closer look."""
+    return bool(np.count_nonzero(np.diff(labels)) <= labels.max())
+
+
+def _identity(arrays: Sequence[NDArray[np.uint8]], shuffled: bool) -> str:
+    """The SHA-256 of the four unpacked files, and of what is done with them if that is new."""
+    summed = hashlib.sha256()
+    for array in arrays:
+        summed.update(sources.idx_header(array))
+        summed.update(np.ascontiguousarray(array).data)
+    if shuffled != _shuffled_before(arrays[1]):
+        summed.update(b"shuffled" if shuffled else b"in order")
+    return summed.hexdigest()
+
+
+def as_they_are(digits: Digits) -> Digits:
+    """The same; with an identity of their own if the arrays are not those that were read."""
+    back = np.argsort(_order(len(digits.train_labels), digits.shuffled))
+    images = (a.reshape(-1, *digits.shape) for a in (digits.train_images[back], digits.test_images))
+    train, test = images
+    arrays = train, digits.train_labels[back], test, digits.test_labels
+    own = _identity(arrays, digits.shuffled)
+    if own == digits.sha256:
+        return digits
+    return replace(digits, sha256=own, name="the data given", folder=None)
 
 
 def _upright(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
