@@ -67,7 +67,8 @@ def prepare(picture: str | Path | ArrayLike, shape: tuple[int, int] = SHAPE) -> 
         A file that Pillow reads (PNG, JPEG and others) or an ``.npy`` file; or an array, (rows,
         columns) of grey levels, or with 3 channels (colour), or 2 or 4 (and opacity) behind. Of any
         size; dark on light or light on dark, in any colours; with several digits if they stand
-        apart. (n, `shape`) and (n, pixels) arrays are images already, and stay as they are.
+        apart. (n, `shape`) and (n, pixels) arrays are images already, and stay as they are, but for
+        a square one, (pixels, pixels); (rows, columns, 1) is a picture for certain.
     shape : (rows, columns)
         Of the images; MNIST's if not given. `Net.shape` is what a net takes.
 
@@ -94,6 +95,8 @@ def find(picture: str | Path | ArrayLike, shape: tuple[int, int] = SHAPE) -> Fou
     path = Path(picture)
     try:
         array, several = _read(path)
+        if path.suffix.lower() != ".npy" and array.ndim == 2:
+            array = array[:, :, np.newaxis]  # a picture, whatever its size
         return replace(_found(array, shape, str(path)), several=several)
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: {printable(str(error))}") from None
@@ -150,7 +153,8 @@ def _levels(image: Image.Image) -> NDArray[Any]:
 
 
 def _found(array: NDArray[Any], shape: tuple[int, int], name: str) -> Found:
-    if array.shape[1:] in (shape, (math.prod(shape),)):
+    n_pixels = math.prod(shape)
+    if array.shape[1:] in (shape, (n_pixels,)) and array.shape != (n_pixels, n_pixels):
         if not len(array):
             raise ValueError("holds no image")
         cases = as_cases(array, shape, dark_ground=False)

@@ -317,6 +317,25 @@ def test_what_is_an_image_already_stays_as_it_is(
         np.testing.assert_array_equal(found, wanted)
 
 
+def test_a_picture_as_wide_as_an_image_has_pixels_is_one_picture(
+    digits: Bytes, tmp_path: Path
+) -> None:
+    large = np.kron(digits[0].reshape(28, 28), np.ones((28, 28), np.uint8))
+    narrow = large[100:684]
+    for name, picture in (("square.npy", large), ("I16.png", large), ("F.tif", narrow)):
+        path = tmp_path / name
+        if path.suffix == ".npy":
+            np.save(path, picture)
+            assert len(prepare(picture)) == 1
+        else:
+            wide = picture.astype(np.uint16) * 257 if name == "I16.png" else picture.astype("f")
+            Image.fromarray(wide).save(path)
+        assert prepare(path).shape == (1, 28, 28)
+    assert large.max() == 255  # so that of 16 bits, 257 times as large, each is the same share
+    np.testing.assert_array_equal(prepare(tmp_path / "I16.png"), prepare(large))
+    assert prepare(narrow[:, :, np.newaxis]).shape == (1, 28, 28)
+
+
 # -- what is refused -----------------------------------------------------------------------------
 
 
