@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -867,10 +868,15 @@ def test_weight_sharing() -> None:
         f"**Weight-sharing** alone: {shared[0]}, {shared[1]} and {shared[2]} test errors of nets "
         f"a, b and c, pretraining {pretrained[0]}, {pretrained[1]} and {pretrained[2]}",
         f"Of the {random} of net a from random weights they take out {gone[0]} and {gone[1]} %",
-        f"affine distortions {affine[0]}, {affine[1]} and {affine[2]}, with elastic ones "
+        f"with affine distortions {affine[0]}, {affine[1]} and {affine[2]}, with elastic ones "
         f"{elastic[0]}, {elastic[1]} and {elastic[2]}",
-        f"{statistics.mean(elastic) / 100:.2f} % in the mean",
+        f"at {statistics.mean(elastic) / 100:.2f} % in the mean",
     )
+    n_weights = sum(a * b for a, b in pairwise((784, 500, 500, 2000, 10)))
+    says("sharing", "a thirteenth of the weights")
+    assert round(n_weights / int(lines("sharing", "sharing.csv")[0]["weights"])) == 13
+    means = [statistics.mean(errors) / 100 for errors in (shared, pretrained)]
+    says(".", f"weight-sharing {means[0]:.2f} %, pretraining {means[1]:.2f} %")
 
 
 def sampling(errors: Sequence[float]) -> float:

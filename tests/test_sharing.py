@@ -98,7 +98,11 @@ def test_a_random_start_is_sized_by_what_a_unit_sees(sharing: Any) -> None:
 
 
 def test_distorted_images_are_learned_at_the_rate_that_validation_chose(
-    sharing: Any, digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sharing: Any,
+    digits_dir: Path,
+    idx_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def now(*more: str) -> list[dict[str, str]]:
         words = ["--out", tmp_path, "--data", digits_dir, "--max-epochs", "12", *more]
@@ -122,6 +126,16 @@ def test_distorted_images_are_learned_at_the_rate_that_validation_chose(
     *_, elastic = (tmp_path / "sharing.md").read_text("utf-8").splitlines()
     own = [int(row["valid_errors"]) for row in more if row["images"].startswith("elastic")]
     assert f"| {own[0]}, {own[1]} | {sum(own) / 2:.1f} |" in elastic
+
+    with pytest.raises(SystemExit, match="seed 0, and not 1"):
+        now("--seed", "1")
+    with pytest.raises(SystemExit, match="images of 28 x 28 pixels are wanted"):
+        now("--data", str(idx_folder))
+    text = (tmp_path / "sharing.csv").read_text("utf-8")
+    (tmp_path / "sharing.csv").write_text(text.replace(rows[0]["data"], "0" * 12), "utf-8")
+    with pytest.raises(SystemExit, match="data 000000000000, and not"):
+        now()
+    (tmp_path / "sharing.csv").write_text(text, "utf-8")
 
     def learned_again(*_: Any) -> None:
         raise AssertionError

@@ -1,7 +1,8 @@
 #   make sharing      weight-sharing, which the chapter compares with: nets of convolutions
 
 .PHONY: sharing
-LACKS_sharing := $(EVERY) SEED RECIPE JOBS THREADS
+LACKS_sharing := $(EVERY) RECIPE JOBS THREADS
 
 sharing: .venv/installed
-	@$(BIN)/python experiments/sharing/sharing.py --splits $(SPLITS) --out $(RUNS)/sharing $(OF_DATA)
+	@$(BIN)/python experiments/sharing/sharing.py --splits $(SPLITS) --seed $(SEED) \
+		--out $(RUNS)/sharing $(OF_DATA)

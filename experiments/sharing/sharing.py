@@ -179,7 +179,9 @@ class SharedFineTuning(DiscriminativeFineTuning):
 # -- the nets ------------------------------------------------------------------------------------
 
 
-def learned(digits: Digits, images: str, rate: float, cap: int, split: str) -> dict[str, Any]:
+def learned(
+    digits: Digits, images: str, rate: float, cap: int, split: str, seed: int
+) -> dict[str, Any]:
     """One net: its line."""
     settings = dataclasses.replace(RECIPES["tr2006"].settings("backprop"), rate=rate)
     settings = dataclasses.replace(settings, **IMAGES[images])
@@ -190,15 +192,16 @@ def learned(digits: Digits, images: str, rate: float, cap: int, split: str) -> d
         for rows in (own.train, own.valid)
     )
     if settings.distortions:
-        drawn = 0, Use.DISTORTIONS, Use.BACKPROP, place_of(split)
+        drawn = seed, Use.DISTORTIONS, Use.BACKPROP, place_of(split)
         distorter = Distorter(
             digits.shape, **settings.distortions, stream_of=lambda epoch: stream(*drawn, epoch)
         )
         train = dataclasses.replace(train, distorter=distorter)
-    start = random_stream(0, Use.RANDOM_NET_OF_SPLIT, split)
+    start = random_stream(seed, Use.RANDOM_NET_OF_SPLIT, split)
     net = SharedNet.shared(digits.n_classes, settings.initial_scale, start)
     began = time.process_time()
-    learner = SharedFineTuning(net, train, settings, random_stream(0, Use.BACKPROP, split), valid)
+    rng = random_stream(seed, Use.BACKPROP, split)
+    learner = SharedFineTuning(net, train, settings, rng, valid)
     while not learner.finished():
         learner.run_epoch(lambda _: None)
     test = Cases(digits.test_images, digits.test_classes)
@@ -216,7 +219,8 @@ def learned(digits: Digits, images: str, rate: float, cap: int, split: str) -> d
     about["lowest_valid_cost"] = f"{min(learner.valid_costs):.3f}"
     spent = round(time.process_time() - began)
     size, git = sum(w.size for w in net.weights), provenance.describe()["git"]
-    return about | {"weights": size, "cpu_seconds": spent, "git": git}
+    about |= {"weights": size, "cpu_seconds": spent, "git": git}
+    return about | {"seed": seed, "data": digits.sha256[:12]}
 
 
 def of_rates(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -253,13 +257,20 @@ def saved(folder: Path, rows: list[dict[str, Any]]) -> None:
     files.save(folder / "sharing.md", Table(COLUMNS, of_rates(rows)).markdown() + "\n")
 
 
-def learned_before(folder: Path) -> list[dict[str, Any]]:
-    """The lines that are there."""
-    table = folder / "sharing.csv"
+def learned_before(folder: Path, seed: int, digits: Digits) -> list[dict[str, Any]]:
+    """The lines that are there; SystemExit if some are of another seed or of other data."""
+    table, own = folder / "sharing.csv", {"seed": str(seed), "data": digits.sha256[:12]}
     if not table.exists():
         return []
     with table.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        for name, value in own.items():
+            if row[name] != value:
+                raise SystemExit(
+                    f"{table}: {name} {row[name]}, and not {value}; give another --out"
+                )
+    return rows
 
 
 def main() -> None:
@@ -269,16 +280,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a folder of other IDX files of 28 x 28 pixels")
     parser.add_argument("--rates", type=float, nargs="+", default=RATES)
     parser.add_argument("--splits", nargs="+", choices=mnist.SPLITS, default=mnist.SPLITS)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--max-epochs", type=int, default=0)
     given = parser.parse_args()
-    rows = learned_before(given.out)
     said = "{images}, rate {rate:g}, {split}: {epochs} epochs, {valid_errors} validation errors"
 
     def learn(images: str, rate: float) -> None:
         there = {(row["images"], float(row["rate"]), row["split"]) for row in rows}
         for split in given.splits:
             if (images, rate, split) not in there:
-                rows.append(learned(digits, images, rate, given.max_epochs, split))
+                rows.append(learned(digits, images, rate, given.max_epochs, split, given.seed))
                 saved(given.out, rows)
                 print(said.format(**rows[-1]), flush=True)
 
@@ -286,6 +297,7 @@ def main() -> None:
         digits = mnist.read(given.data)
         if digits.shape != (SIDES[0], SIDES[0]):
             raise SystemExit(f"{digits.name}: images of {SIDES[0]} x {SIDES[0]} pixels are wanted")
+        rows = learned_before(given.out, given.seed, digits)
         with threadpool_limits(1), native.threads(1), np.errstate(all="ignore"):
             for rate in given.rates:
                 learn(PLAIN, rate)
