@@ -73,6 +73,15 @@ KINDS    := nets cws hybrid translated unlabelled beyond
 # Typing mistakes, before anything is learned.
 $(if $(filter-out $(ALL),$(or $(SPLITS),none)),$(error SPLITS="$(SPLITS)": some of $(ALL)))
 $(if $(filter-out $(KINDS),$(or $(EACH),none)),$(error EACH="$(EACH)": one of $(KINDS)))
+# What is no number of a few words, of which there is at least one.
+NO_NUMBER = $(strip $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,\
+	$(subst 7,,$(subst 8,,$(subst 9,,$(or $(strip $(1)),none))))))))))) $(filter-out 0,$(filter 0%,$(1))))
+$(if $(call NO_NUMBER,$(SEED))$(word 2,$(SEED)),$(error SEED="$(SEED)": a number, 0 or more))
+$(if $(call NO_NUMBER,$(SEEDS)),$(error SEEDS="$(SEEDS)": numbers, 0 or more))
+$(if $(call NO_NUMBER,$(JOBS))$(filter 0,$(JOBS))$(word 2,$(JOBS)),\
+	$(error JOBS="$(JOBS)": a number, 1 or more))
+$(if $(findstring :,$(RUNS))$(filter-out 1,$(words $(RUNS))),\
+	$(error RUNS="$(RUNS)": a folder, without spaces and colons in its name))
 $(if $(filter replicas,$(MAKECMDGOALS)),$(if $(call given,SEED,is),\
 	$(error SEED=$(SEED): replicas has SEEDS, as in SEEDS="$(SEED)")))
 

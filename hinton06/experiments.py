@@ -133,6 +133,12 @@ class _Call:
                     return replace(self, context=replace(context, digits=digits))
         return self
 
+    def _check_no_start(self, lineage: Lineage) -> None:
+        """RunError if the file that would be replaced is one that this run starts from."""
+        with suppress(CheckpointError):
+            if self.context.force and load(self.path).digest in (lineage.parents or ()):
+                raise RunError(f"{self.path}: is what this starts from, and is not replaced")
+
     def perform(
         self, kind: str, command: str, use: Use, lineage: Lineage, start: _Start, before: int = 0
     ) -> Result:
@@ -143,6 +149,7 @@ class _Call:
         again = lineage.parents[0] if use == Use.WAKE_SLEEP_AGAIN and lineage.parents else ""
         context, path, settings = self.context, self.path, self.settings
         title = f"{command} {lineage.split or ''}".rstrip()
+        self._check_no_start(lineage)
         run = Run(path, kind, self.recipe, settings, lineage, title, context.save_every_s, typed)
         with run.begun(context.force, context.progress) as found:
             if found:

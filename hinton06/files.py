@@ -27,9 +27,14 @@ class HeldError(Exception):
     """Another process is making the file; the message says which, in a few words."""
 
 
+def one_line(text: str) -> str:
+    """A text with a name in it, which may have any characters, as one line to show."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def printable(text: str) -> str:
     """A text that comes from a file, safe to show: one line, no control characters, not long."""
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: _LONGEST_LINE + 1])
+    shown = one_line(text[: _LONGEST_LINE + 1])
     return shown if len(shown) <= _LONGEST_LINE else shown[:_LONGEST_LINE] + "..."
 
 

@@ -160,6 +160,16 @@ def test_images_that_no_net_has_learned_are_one_line(shipped: Digits) -> None:
     fails_in_one_line(run("recognise", "bits.npy"), 1, "bits.npy", "only 0 and 1")
 
 
+def test_a_picture_that_is_read_is_not_replaced(shipped: Digits, tmp_path: Path) -> None:
+    drawn = tmp_path / "drawn.png"
+    Image.fromarray(shipped.test_images[0].reshape(28, 28)).save(drawn)
+    before = drawn.read_bytes()
+    told = run("recognise", drawn, "--out", tmp_path / "." / "drawn.png")
+    assert told.exit_code == 2
+    assert "is one of the pictures, and is not replaced" in told.stderr
+    assert drawn.read_bytes() == before
+
+
 def test_specks_are_a_note() -> None:
     with Image.open("seven.png") as opened:
         picture = np.array(opened)

@@ -152,6 +152,17 @@ def test_the_jobs_of_a_make_that_is_told_how_many_are_those(top: Path) -> None:
         (("cws", "SPLITS="), 'SPLITS="": some of a b c'),
         (("replicas", "EACH=cwss"), 'EACH="cwss": one of nets cws hybrid'),
         (("replicas", "EACH="), 'EACH="": one of nets cws hybrid'),
+        (("table1", "SEED=x"), 'SEED="x": a number, 0 or more'),
+        (("table1", "SEED=01"), 'SEED="01": a number'),
+        (("table1", "SEED=1 2"), 'SEED="1 2": a number'),
+        (("table1", "SEED="), 'SEED="": a number'),
+        (("replicas", "SEEDS=0 1 a"), 'SEEDS="0 1 a": numbers, 0 or more'),
+        (("replicas", "SEEDS="), 'SEEDS="": numbers'),
+        (("table1", "JOBS=0"), 'JOBS="0": a number, 1 or more'),
+        (("table1", "JOBS=two"), 'JOBS="two": a number'),
+        (("table1", "RUNS="), 'RUNS="": a folder, without spaces and colons'),
+        (("table1", "RUNS=my runs"), 'RUNS="my runs": a folder'),
+        (("table1", "RUNS=a:b"), 'RUNS="a:b": a folder'),
     ],
 )
 def test_a_typing_mistake_is_said_in_a_line_before_anything_is_learned(

@@ -21,6 +21,7 @@ from hinton06.checkpoint import CheckpointError
 from hinton06.cli import main
 from hinton06.files import check_replaceable
 from hinton06.loading import load
+from hinton06.mnist import Digits
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases
 from hinton06.report import curves, support
@@ -301,3 +302,48 @@ def test_no_title_of_a_curve_is_cut_off() -> None:
             figure.draw_without_rendering()
             box = axes.title.get_window_extent()
             assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, axes.get_title()
+
+
+# -- what is there already -----------------------------------------------------------------------
+
+
+def test_what_a_run_starts_from_is_not_replaced_by_it(tmp_path: Path, digits_dir: Path) -> None:
+    stack, tiny = tmp_path / "stack.h5", ["--recipe", "quick", "--threads", 1]
+    made = run("pretrain", "--split", "a", "--data", digits_dir, "--out", stack, *tiny,
+               "--layers", "9-9", "--passes", 1)  # fmt: skip
+    assert made.exit_code == 0, made.output
+    before = stack.read_bytes()
+    again = run("finetune-bp", stack, "--out", stack, "--force")
+    fails_in_one_line(again, 1, "is what this starts from, and is not replaced")
+    assert stack.read_bytes() == before
+    for _ in range(2):  # what was made from it is
+        made = run("finetune-bp", stack, "--out", tmp_path / "bp.h5", "--force", "--max-epochs", 1)
+        assert made.exit_code == 0, made.output
+
+
+def test_names_of_files_are_shown_in_one_line(tmp_path: Path) -> None:
+    odd = tmp_path / "new\nline\x1b[31m.h5"
+    odd.write_bytes(b"nothing")
+    (tmp_path / "bp-a.h5").write_bytes((OLD / "bp-a.h5").read_bytes())
+    shown = run("table1", tmp_path)
+    assert shown.exit_code == 0, shown.output
+    assert r"new\nline\x1b[31m.h5" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    fails_in_one_line(run("show", odd), 1, r"new\nline\x1b[31m.h5")
+
+
+def test_what_is_remarkable_of_images_is_said_to_the_quiet_too(
+    tmp_path: Path, tiny_digits: Digits, to_idx: Any
+) -> None:
+    for part, images, labels in (
+        ("train", tiny_digits.train_images, tiny_digits.train_labels),
+        ("t10k", tiny_digits.test_images, tiny_digits.test_labels),
+    ):
+        dark = 255 - images.reshape(-1, *tiny_digits.shape)
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(to_idx(dark))
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(to_idx(labels))
+    made = run("pretrain", "--split", "a", "--data", tmp_path, "--out", tmp_path / "x.h5", "-q",
+               "--recipe", "quick", "--layers", "9", "--passes", 1, "--threads", 1)  # fmt: skip
+    assert made.exit_code == 0, made.output
+    assert "its images are dark on a light ground" in made.stderr
+    assert "pass 1" not in made.stderr

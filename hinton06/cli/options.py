@@ -24,6 +24,7 @@ from hinton06.checkpoint import CheckpointError
 from hinton06.cli import watch
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
+from hinton06.files import one_line
 from hinton06.learning import carried_by, going_on
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import Digits
@@ -55,7 +56,7 @@ class OneLine(click.ClickException):
     exit_code = 1
 
     def show(self, file: IO[Any] | None = None) -> None:  # noqa: D102  # as Click's
-        click.echo(f"hinton06: {self.message}", file=file or sys.stderr)
+        click.echo(f"hinton06: {one_line(self.message)}", file=file or sys.stderr)
 
 
 class _NoSuchNet(OneLine):
@@ -428,7 +429,7 @@ def say_remarks(display: Display, options: dict[str, Any], digits: Digits) -> No
     if options["data_dir"] == mnist.SPOKEN and Path(mnist.SPOKEN.name).is_dir():
         display.say("--data spoken is that inside this package; ./spoken names the folder")
     for remark in loading.remarks(digits):
-        display.say(remark)
+        display.say(remark, to_the_quiet=True)
 
 
 def _say_other_data(display: Display, does: str, digits: Any, files: Sequence[RunFile]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hinton06.cli.options import EXISTING_FILE, FILE, json_option, print_json
+from hinton06.files import one_line
 from hinton06.net import load
 from hinton06.numerics import Array
 from hinton06.report import recognised
@@ -47,6 +48,8 @@ def recognise(
         raise click.UsageError(f"--out {out}: a picture ends in .png or .svg")
     if out:
         check_folder(out.parent, out)
+        if any(out.exists() and own.exists() and out.samefile(own) for own in pictures):
+            raise click.UsageError(f"--out {out}: is one of the pictures, and is not replaced")
     made = recognised.recognise(load(path), pictures, _note)
     if made.found:
         again = _reconstructions(made) if show or out else None
@@ -60,7 +63,7 @@ def recognise(
 
 
 def _note(message: str) -> None:
-    click.echo(f"hinton06: {message}", err=True)
+    click.echo(f"hinton06: {one_line(message)}", err=True)
 
 
 def _reconstructions(made: Recognised) -> Array | None:

@@ -23,6 +23,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from hinton06.console import plain
+from hinton06.files import one_line
 from hinton06.loading import RunFile
 from hinton06.report.files import save
 
@@ -115,7 +116,7 @@ class Table:
             save(folder / name, content())
 
     def _paragraphs(self) -> list[str]:
-        return [*self.legend, *(f"Note: {note}" for note in self.notes)]
+        return [*self.legend, *(f"Note: {one_line(note)}" for note in self.notes)]
 
     @property
     def measured(self) -> bool:
