@@ -18,7 +18,8 @@ progress : bool or Progress
 and every setting of its part of the recipe by its name (docs/assumptions.md): ``passes=5``,
 ``layers=(200, 200, 500)``. They raise `RunError`, `CheckpointError` or `DataError` with one line
 that says what is wrong; ValueError for a value out of range, TypeError for a name that is none.
-Ctrl-C saves the epoch it comes in, and raises KeyboardInterrupt.
+Ctrl-C saves the epoch it comes in, and raises KeyboardInterrupt; so do SIGTERM and what else ends a
+command, which raise SystemExit.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ class _Run:
         except Interrupted as stop:
             if stop.signal_number == signal.SIGINT:
                 raise KeyboardInterrupt from stop
-            raise
+            raise SystemExit(128 + stop.signal_number) from stop
 
     def _digits(self) -> Digits:
         data = self.common["data"]

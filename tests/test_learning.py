@@ -175,15 +175,24 @@ def test_a_net_is_learned_in_any_thread(tmp_path: Path, digits_dir: Path) -> Non
     assert [net.record.sha256 for net in made] == [wanted.record.sha256]
 
 
-def test_ctrl_c_saves_the_epoch_and_is_a_keyboard_interrupt(
-    tmp_path: Path, digits_dir: Path, make_progress: Any
+@pytest.mark.parametrize(
+    ("sent", "raised", "words"),
+    [(signal.SIGINT, KeyboardInterrupt, "^$"), (signal.SIGTERM, SystemExit, "^143$")],
+)
+def test_a_signal_saves_the_epoch_and_is_python_s_own_exception(
+    tmp_path: Path,
+    digits_dir: Path,
+    make_progress: Any,
+    sent: signal.Signals,
+    raised: type[BaseException],
+    words: str,
 ) -> None:
     def press(epochs: int) -> None:
         if epochs == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), sent)
 
     progress = make_progress(at_epoch=press)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(raised, match=words):
         hinton06.pretrain(tmp_path / "p.h5", data=digits_dir, progress=progress, **SMALL)
     kept = checkpoint.load(tmp_path / "p.h5.part")
     assert len(kept.history["recon_error"]) in (2, 3)

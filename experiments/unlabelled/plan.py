@@ -9,6 +9,9 @@ from itertools import product
 
 from hinton06.recipes import RECIPES, show_value
 
+if len(sys.argv) < 4 or sys.argv[1] not in ("stacks", "nets"):
+    print("plan.py: stacks|nets FOLDER RECIPE SPLIT ...", file=sys.stderr)
+    sys.exit(2)
 part, folder, recipe, *splits = sys.argv[1:]
 if recipe not in RECIPES:
     print(f"plan.py: no recipe {recipe}; there are {', '.join(RECIPES)}", file=sys.stderr)
