@@ -1643,18 +1643,31 @@ def test_dropout_with_translated_images() -> None:
 
 def test_dropout_in_the_mixed_gradient() -> None:
     plain = by_net("generative")
-    valid = [int(plain["mixed gradient, 50,000", net]["valid_errors"]) for net in "ab"]
+    valid = [int(plain["mixed gradient, 50,000", net]["valid_errors"]) for net in "abc"]
     (rows,) = [rows for rows in tables("beyond", "README.md") if "of the mixed gradient" in rows[0]]
-    chances, *others = rows
+    chances, alone, *others = rows
     own = RECIPES["tr2006"].settings("wakesleep", ("mixed gradient", "dropout"))
     assert chances["of the mixed gradient"] == (
         f"--pixel-dropout {own.pixel_dropout} --feature-dropout {own.feature_dropout[0]}, the "
         "recipe, a"
     )
-    assert min(others, key=lambda row: float(row["last ten"])) == others[0]
-    assert min(others, key=lambda row: int(row["sum"])) == others[0]
-    assert int(others[0]["sum"]) < sum(valid)
-    says("beyond", f"make {valid[0]} and {valid[1]} without dropout")
+    errors = [int(count) for count in alone["validation errors"].split(", ")]
+    for other in (chances, *others):
+        counts = [int(count) for count in other["validation errors"].split(", ")]
+        assert all(least <= count for least, count in zip(errors, counts, strict=False))
+    assert all(least < count for least, count in zip(errors, valid, strict=True))
+    sums = Counter[str]()
+    for row in json.loads(read("beyond", "mixed", "replicas-dropout.json"))["rows"]:
+        if row["experiment"] == "dropout, mixed gradient, 50,000" and row["net"] in list("abc"):
+            for seed, percent in row["valid_percent"]["by_seed"].items():
+                sums[seed] += round(100 * percent)
+    *first, last = (str(sums[seed]) for seed in "0123")
+    assert int(alone["sum"]) < min(sums.values())
+    says(
+        "beyond",
+        f"make {valid[0]}, {valid[1]} and {valid[2]} without dropout, {sum(valid)} in sum; the "
+        f"four seeds above, of the recipe, {', '.join(first)} and {last}; and",
+    )
 
 
 def test_nets_asked_of_translations_too() -> None:
