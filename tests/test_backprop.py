@@ -21,7 +21,7 @@ from hinton06.backprop import (
 )
 from hinton06.models import Classifier
 from hinton06.recipes import RECIPES, BackpropSettings
-from hinton06.recognition import Cases, Score, log_probs, score
+from hinton06.recognition import Cases, Score, case_costs, log_probs, score
 from hinton06.updates import Step
 
 Change = tuple[list[Floats], list[Floats]]
@@ -551,6 +551,14 @@ def test_easy_share_is_the_share_of_cases_last_seen_below_the_threshold() -> Non
     assert run(none, 1)[0]["easy_share"] == 0
 
 
+def test_after_an_epoch_cases_are_easy_or_hard_by_what_they_cost_the_net_at_its_end() -> None:
+    learner = tuning(easy_cost=1.0, patience=100)
+    run(learner, 1)
+    easy = case_costs(log_probs(learner.net, TRAIN.images), TRAIN.labels) < 1.0
+    assert 0 < easy.sum() < N_TRAIN
+    np.testing.assert_array_equal(learner.state()["easy"], easy)
+
+
 def test_weighted_sampled_cost_counts_each_case_with_its_factor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -726,3 +734,9 @@ def test_the_end_of_a_run_down_to_a_cost_is_told_from_how_the_cost_falls(
     learner.train_costs = costs
     learner.epoch = len(costs)
     assert learner.expected_epochs() == expected
+
+
+def test_a_run_with_validation_cases_has_at_least_an_epoch_to_go() -> None:
+    learner = tuning(patience=2)
+    learner.epoch = 7
+    assert learner.expected_epochs() == 8

@@ -82,6 +82,15 @@ def test_what_is_predicted_of_wide_layers_is_an_integral(depth: Any, scale: floa
         sd = scale * np.sqrt(mean(lambda x: on(x) ** 2, sd))
 
 
+def test_weights_to_the_classes_are_drawn_anew_and_scaled_by_how_many_units_are_below(
+    depth: Any,
+) -> None:
+    net = Classifier.random((6, 16, 3), 1.0, np.random.default_rng(0))
+    found = depth.with_classes(net, 2.0, np.random.default_rng(1)).weights[-1]
+    drawn = np.random.default_rng(1).standard_normal((16, 3), np.float32)
+    np.testing.assert_array_equal(found, drawn * np.float32(0.5))  # 2 / sqrt(16)
+
+
 def test_tiny_nets_make_a_record_and_are_learned_once(
     depth: Any, digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reference
 from test_cli import fails_in_one_line, on_a_terminal, run
 
 from hinton06 import checkpoint, estimation, likelihood, mnist
@@ -98,6 +99,15 @@ def test_each_kind_of_file_gives_a_result_for_each_thing_that_it_models(context:
                 assert own.mean < plain.log_ps[part].mean
 
 
+def test_a_standard_error_is_that_of_a_sample(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand: 1, 2 and 6 have the sample variance 7."""
+    monkeypatch.setattr(estimation, "_log_weights", lambda *_: np.array([1.0, 2.0, 6.0]))
+    found = measured(context, "pretrain-a.h5", layers=[1])[0].log_ps["test"]
+    assert found.standard_error == pytest.approx(math.sqrt(7 / 3), rel=reference.rounding(10))
+
+
 def test_every_model_is_asked_about_the_same_binary_images(context: Context) -> None:
     together = measured(context, "pretrain-b.h5", "pretrain-a.h5", seed=3)
     alone = measured(context, "pretrain-a.h5", layers=[2], seed=3)
@@ -115,6 +125,24 @@ def test_the_binary_images_of_a_part_do_not_depend_on_what_other_parts_there_are
     for part in ("train", "validation", "test"):
         alone = measured(context, "cws-a.h5", seed=3, selection=CaseSelection((part,)))[0]
         assert alone.log_ps[part] == every.log_ps[part]
+
+
+def test_log_z_is_estimated_from_all_images_that_were_learned(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    estimate_log_z = likelihood.estimate_log_z
+
+    def noted(rbm: Any, states: Any, *more: Any) -> LogZ:
+        asked.append(states)
+        return estimate_log_z(rbm, states, *more)
+
+    monkeypatch.setattr(likelihood, "estimate_log_z", noted)
+    measured(context, "pretrain-a.h5", layers=[1], seed=5)
+    learned = cases_learned(context.digits, load(OLD / "pretrain-a.h5").lineage).images
+    rng = stream(5, Use.LOG_Z)
+    expected = likelihood.binarised(learned[rng.permutation(len(learned))], rng)
+    np.testing.assert_array_equal(asked, [expected])
 
 
 @pytest.mark.usefixtures("sampled")

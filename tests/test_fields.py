@@ -86,6 +86,11 @@ def test_a_field_without_power_has_no_component(fields: Any) -> None:
     assert shares[0] < 1e-9
 
 
+def test_a_field_of_zeros_has_no_component_at_all(fields: Any) -> None:
+    shares, frequencies = fields.components(np.zeros((len(ROWS), 1)), np.ones(len(ROWS)), SHAPE)
+    assert (shares.tolist(), frequencies.tolist()) == ([0.0], [0.0])
+
+
 def test_weights_by_distance_are_those_around_the_strongest_pixel_that_varies(fields: Any) -> None:
     variances = np.ones(len(ROWS))
     variances[0] = 1e-6  # the weight here is the largest, and hardly seen

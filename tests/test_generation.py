@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -271,6 +272,16 @@ def test_a_layer_of_a_stack_is_sampled_with_the_weights_below_it_in_both_directi
         Generator.of_layer(stack, 4)
     with pytest.raises(ValueError, match="layer 0 of a stack of 3"):
         Generator.of_layer(stack, 0)
+
+
+def test_a_pass_down_goes_through_all_layers_in_their_order() -> None:
+    sizes, rng = (6, 5, 4, 3, 2), np.random.default_rng(3)
+    stack = [Rbm.random(low, high, 1.0, rng) for low, high in itertools.pairwise(sizes)]
+    for rbm in stack:  # so sure of every unit that no draw decides
+        rbm.weights[...] = 0
+        rbm.visible_bias[...] = 200 * (np.arange(rbm.n_visible) % 2) - 100
+    found = top_down_pass(Generator.of_layer(stack, 4).down, np.ones((1, 3), np.float32), rng)
+    np.testing.assert_array_equal(found.round(), [[0, 1, 0, 1, 0, 1]])
 
 
 @pytest.mark.parametrize("n_labels", [0, 2])

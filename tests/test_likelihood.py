@@ -101,6 +101,13 @@ def test_only_small_sides_are_enumerated() -> None:
         exact_log_z(large)
 
 
+def test_label_units_do_not_count_among_those_of_a_small_side() -> None:
+    """Only one of them is on."""
+    small, large = (Rbm(np.zeros((n, 21)), np.zeros(n), np.zeros(21), 3) for n in (23, 24))
+    assert can_enumerate(small)
+    assert not can_enumerate(large)
+
+
 # -- the distributions in between ------------------------------------------------------------
 
 

@@ -313,6 +313,16 @@ def test_the_bound_on_few_classes_is_no_less_than_their_probability(sizes, size)
             assert bound == pytest.approx(chance)
 
 
+@pytest.mark.parametrize(("held_out", "expected"), [(250, True), (190, False)])
+def test_a_class_twice_as_frequent_in_a_part_is_not_mixed(held_out, expected):
+    """A tenth of the rest are of class 0: two and a half times as many, or not quite twice."""
+    rng = np.random.default_rng(0)
+    others = np.arange(1000 - held_out) % 9 + 1
+    valid = np.concatenate([np.zeros(held_out, int), others])
+    parts = rng.permutation(np.arange(5000) % 10), rng.permutation(valid)
+    assert mnist._unmixed(np.concatenate(parts).astype(np.uint8)) == expected
+
+
 @pytest.mark.parametrize("n_classes", [4, 10, 26])
 def test_a_set_whose_classes_are_mixed_keeps_its_order(n_classes, idx_folder, to_idx):
     rng = np.random.default_rng(n_classes)
@@ -357,6 +367,15 @@ def test_what_was_learned_in_the_order_of_the_file_is_read_in_it(idx_folder, to_
     np.testing.assert_array_equal(digits.train_labels, labels)
     assert (digits.sha256, digits.shuffled) == (older, False)
     assert mnist.read(idx_folder, known={"another"}).shuffled
+
+
+def test_a_set_that_was_always_shuffled_keeps_its_hash(idx_folder, to_idx):
+    # Sorted sets were shuffled from the first: files that were learned from them are still theirs.
+    labels = np.sort(np.arange(600) % 10).astype(np.uint8)
+    write_training(idx_folder, to_idx, labels, np.random.default_rng(2))
+    digits = mnist.read(idx_folder)
+    assert digits.shuffled
+    assert digits.sha256 == identity(idx_folder)
 
 
 # -- labels that do not start at 0, or have gaps --------------------------------------------------

@@ -298,3 +298,9 @@ def test_unequal_classes_are_spread_over_the_epoch() -> None:
     for n in range(1, 46):
         counts = np.bincount(classes[order[:n]], minlength=3)
         assert (np.abs(counts - n * np.array([30, 10, 5]) / 45) <= 1).all()
+
+
+def test_the_only_case_of_a_class_is_in_the_middle_of_the_epoch() -> None:
+    classes = np.array([0] * 8 + [1])
+    order = epoch_order(9, np.random.default_rng(1), classes)
+    assert classes[order].tolist() == [0] * 4 + [1] + [0] * 4

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ import reference
 from reference import Floats
 from test_cli import PRETRAIN, fails_in_one_line, maker, run
 
-from hinton06 import experiments, mnist, pairing, spoken
+from hinton06 import experiments, hearing, mnist, pairing, spoken
+from hinton06.hearing import HearingOptions, _Asking
 from hinton06.loading import Context, load
 from hinton06.mnist import Digits
 from hinton06.models import DIRECTED, PairNet, Pathway, Rbm
@@ -339,6 +341,63 @@ def test_work_is_what_is_ticked() -> None:
     while not one.finished():
         one.run_epoch(ticked.append)
     assert one.work() == pytest.approx((sum(ticked), sum(ticked)))
+
+
+# -- what a finished net is asked ----------------------------------------------------------------
+
+
+def asking(read: Any = None) -> _Asking:
+    """A net of nothing, asked about 40 images and 30 recordings of 3 classes by their pixels.
+
+    All pixels of an image are 0.2 in class 0, then 0.4 and 0.6; of a recording 1, 2 and 3.
+    """
+    rng = np.random.default_rng(0)
+    labels, others = rng.integers(3, size=40), rng.integers(3, size=30)
+    images, recordings = (
+        Cases(np.repeat(step * (own + 1)[:, np.newaxis], 4, axis=1).astype(np.uint8), own)
+        for step, own in ((51, labels), (1, others))
+    )
+    digits: Any = SimpleNamespace(classes=(0, 1, 2), n_classes=3, shape=(2, 2))
+    net: Any = SimpleNamespace(image=None, second=None)
+    both = images, recordings
+    return _Asking(net, (digits, digits), both, both, (read, None), HearingOptions())
+
+
+def test_a_blend_is_the_mean_of_two_images_and_heard_with_a_recording_of_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is seen of a blend is here what is heard with it."""
+    own = asking(lambda images: np.eye(3)[np.rint(5 * images[:, 0] - 1).astype(int)])
+    heard: list[tuple[Any, Any]] = []
+
+    def told_apart(blends: Any, recordings: Any) -> Any:
+        heard.append((blends, recordings))
+        return recordings / np.float32(5)
+
+    monkeypatch.setattr(own, "_told_apart", told_apart)
+    own.ambiguity(lambda _work: None)
+    (blends, one), (again, other) = heard
+    np.testing.assert_array_equal(blends, again)
+    assert (one != other).all()
+    # Pixels of float32 below 1: two quotients, their sum and its half.
+    tolerance = reference.rounding(5, dtype=np.float32)
+    np.testing.assert_allclose(blends, (one.astype(float) + other) / 10, rtol=0, atol=tolerance)
+    counts = {count.measure: count for count in own.counts}
+    assert counts["blend, told apart"].right == counts["blend, told apart"].cases == 2 * len(blends)
+
+
+def test_an_image_and_a_recording_together_are_of_one_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Images alone say nothing, and recordings everything."""
+    own = asking()
+    logs = np.zeros((40, 3)), np.eye(3)[own.cases[1].labels]
+    monkeypatch.setattr(hearing, "recognised", lambda *_: logs)
+    assert own.recognition(lambda _work: None).all()
+    right = {count.measure: (count.right, count.cases) for count in own.counts}
+    assert right["both together"] == (40, 40)
+    assert right["recording alone"] == (30, 30)
+    assert right["image alone"] == (int((own.cases[0].labels == 0).sum()), 40)
 
 
 # -- the data, the commands ----------------------------------------------------------------------

@@ -489,14 +489,14 @@ def test_a_smaller_batch_goes_on_with_as_many_chains_and_leaves_the_others() -> 
     assert (divergence.chains[2:] == 7).all()
 
 
-@pytest.mark.parametrize("persistent", [False, True])
-def test_labels_on_the_way_are_states_of_a_softmax_group(persistent: bool) -> None:
+@pytest.mark.parametrize(("rounds", "persistent"), [(2, False), (2, True), (1, True)])
+def test_labels_on_the_way_are_states_of_a_softmax_group(rounds: int, persistent: bool) -> None:
     """Each of two features follows one of two labels: never both, if one label is on."""
     weights = np.zeros((5, 2))
     weights[3:] = 100 * np.eye(2)
     for seed in range(30):
         rbm = Rbm(weights.copy(), np.zeros(5), np.full(2, -50.0), n_labels=2)
-        divergence = ContrastiveDivergence(rbm, 1, rounds=2, persistent=persistent)
+        divergence = ContrastiveDivergence(rbm, 1, rounds=rounds, persistent=persistent)
         divergence.data_buffer(1)[:] = [[1, 0, 1, 0.5, 0.5]]
         divergence.learn(1, np.random.default_rng(seed), PLAIN)
         # Reconstructed from one feature, the label is sure: 0.5 less 0, and less 1.

@@ -705,6 +705,26 @@ def test_tracking_changes_no_bit_of_what_is_learned() -> None:
     assert_same(plain, tracked)
 
 
+def test_the_bound_is_tracked_of_images_with_their_own_labels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+    visible_states = likelihood.visible_states
+
+    def noted(generator: Any, binary: Any, rng: Any, labels: Any = None) -> Any:
+        asked.append(labels)
+        return visible_states(generator, binary, rng, labels)
+
+    monkeypatch.setattr(likelihood, "visible_states", noted)
+    classes = np.array([0, 1, 2, 0, 0, 1, 2])
+    targets = np.eye(3, dtype=np.float32)[classes]
+    chosen = settings(layers=(4,), track=1)
+    run(GreedyStack(pixels(), chosen, np.random.default_rng(2), targets), 1)
+    assert len(asked) == 2  # at the layer's start, and after its pass
+    for labels in asked:  # in the order that `estimated` takes the images in
+        np.testing.assert_array_equal(labels, classes[stream(0, Use.TRACKING).permutation(7)])
+
+
 def test_what_starts_as_the_transpose_starts_at_the_bound_of_the_layer_below() -> None:
     """And what starts at random does not."""
     starts = {}

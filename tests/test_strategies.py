@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reference
 from test_cli import fails_in_one_line, on_a_terminal, run
 
 from hinton06 import checkpoint, experiments, jitter, study
@@ -28,7 +29,18 @@ from hinton06.report import page
 from hinton06.report import strategies as report
 from hinton06.report.files import NoRunsError, ReportError
 from hinton06.strategies import STRATEGIES, Calculus, Start, Strategy
-from hinton06.study import LEARNING, NAMES, SUPPORT, TRIALS, averaged, chosen_rate
+from hinton06.study import (
+    GRADIENTS,
+    LEARNING,
+    NAMES,
+    SUPPORT,
+    TRIALS,
+    Labelled,
+    Place,
+    Study,
+    averaged,
+    chosen_rate,
+)
 from hinton06.training import Interrupted, RunError
 
 ROOT = Path(__file__).parents[1]
@@ -243,6 +255,66 @@ def test_the_rate_of_the_fewest_validation_errors_of_all_draws_is_chosen() -> No
     others = [{**row, "size": 3, "rate": 7.0, "valid_errors": 0} for row in rows]
     assert chosen_rate([*others, *rows], 2, 1) == 1.0  # of two with 13, the lower
     assert chosen_rate([*others, *rows], 3, 1) == 7.0
+
+
+def study_of(n: int) -> Study:
+    """Of so many training cases of 4 pixels and 3 classes."""
+    rng = np.random.default_rng(0)
+    train, valid, test = (
+        Labelled(rng.random((size, 4), np.float32), rng.integers(3, size=size))
+        for size in (n, 9, 9)
+    )
+    return Study(train, valid, test, 3, TINY, 0)
+
+
+def test_a_run_ends_with_the_update_that_reaches_its_cost_in_forward_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, seen = study_of(50), []
+    update = own._update
+
+    def noted(*given: Any) -> None:
+        seen.append(1)
+        update(*given)
+
+    monkeypatch.setattr(own, "_update", noted)
+    row = own._learn(Place(LEARNING, 2, 0, NAMES.index("calculus"), 0.1, 1000.0, 1000.0))
+    # Of a case: features and classes forwards, both gradients, the way down to the features.
+    of_a_batch = TINY.batch * (2 * 4 * 2 + 3 * 2 * 3) / (4 * 2 + 2 * 3)
+    assert row["passes"] == pytest.approx(len(seen) * of_a_batch, rel=1e-9)
+    assert row["passes"] - of_a_batch < 1000 <= row["passes"]
+
+
+def test_the_gradient_is_the_mean_over_all_training_cases_in_however_many_parts() -> None:
+    own, place = study_of(1500), Place(GRADIENTS, 2, 0)  # taken 1,000 at a time
+    row = own._gradients(place)
+    images, labels = own._train
+    net = own._taught(2, own._rng(place))
+    exact = jitter.by_calculus(net, images.astype(np.float64), labels)
+    squared = sum(float((array**2).sum()) for array in exact.values())
+    assert row["squared"] == pytest.approx(squared, rel=reference.rounding(10_000))
+
+
+def test_rates_are_tried_up_to_a_tenth_of_the_cost() -> None:
+    trials = [place for place in study_of(20)._before_learning if place.part == TRIALS]
+    assert {(place.passes, place.whole) for place in trials} == {(100.0, 100.0)}  # of 1000
+
+
+def test_support_vectors_are_of_no_more_cases_than_there_are() -> None:
+    assert {place.size for place in study_of(20)._support} == {20}
+    assert not study_of(19)._support
+
+
+def test_every_measurement_has_random_numbers_of_its_own() -> None:
+    own = study_of(20)
+    places = [*own._before_learning, *own._support]
+    places += [
+        Place(LEARNING, 2, draw, strategy, 0.1, 1.0, 1.0)
+        for draw in range(2)
+        for strategy in range(len(NAMES))
+    ]
+    first = {int(own._rng(place).integers(2**62)) for place in places}
+    assert len(first) == len(places)
 
 
 class Stopping:

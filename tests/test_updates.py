@@ -247,6 +247,41 @@ def test_a_line_search_is_given_up_after_20_evaluations(scale: float) -> None:
         np.testing.assert_array_equal(parameter, lowest)
 
 
+def test_the_cost_that_is_returned_is_no_evaluation_of_the_first_line_search() -> None:
+    seen: list[int] = []
+
+    def flat() -> tuple[float, list[NDArray[Any]]]:
+        """A slope that never lowers the cost: no search finds anything."""
+        seen.append(1)
+        return 1.0, [np.ones(3)]
+
+    parameters = [np.zeros(3)]
+    assert conjugate_gradient(parameters, flat, 3) == 1.0
+    assert len(seen) == 1 + updates.MOST_EVALUATIONS
+    np.testing.assert_array_equal(parameters[0], np.zeros(3))
+
+
+def test_a_second_line_search_has_as_many_evaluations_as_the_first() -> None:
+    bowl, costs = Bowl(), []
+
+    def noted() -> tuple[float, list[NDArray[Any]]]:
+        cost, gradient = bowl()
+        costs.append(cost)
+        return cost, gradient
+
+    conjugate_gradient(bowl.parameters, noted, 1)
+    first = len(costs)
+    bowl, seen = Bowl(), []
+
+    def then_stuck() -> tuple[float, list[NDArray[Any]]]:
+        """After the first search every cost is higher than the one that it ended with."""
+        seen.append(1)
+        return bowl() if len(seen) <= first else (costs[-1] + 1, bowl.gradient())
+
+    conjugate_gradient(bowl.parameters, then_stuck, 3)
+    assert len(seen) == first + updates.MOST_EVALUATIONS
+
+
 def test_line_searches_that_go_well_are_not_counted_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -19,7 +19,7 @@ from hinton06.hybrid import LabelBackpropagation, PretrainingGradient
 from hinton06.models import DeepBeliefNet, Rbm
 from hinton06.numerics import epoch_order, one_hot_targets, take_batch
 from hinton06.recipes import WakeSleepSettings
-from hinton06.recognition import Cases, label_log_probs, score
+from hinton06.recognition import Cases, label_log_probs, mean_free_energy, score
 from hinton06.updates import Step
 from hinton06.wakesleep import (
     ContrastiveWakeSleep,
@@ -28,6 +28,7 @@ from hinton06.wakesleep import (
     gibbs_steps_at,
     reconstruction_cost,
     steps_at,
+    work_of_case,
 )
 
 # A probability, a product of two or a mean of a few takes fewer than 100 roundings, of numbers
@@ -206,6 +207,16 @@ def test_chains_of_a_net_without_labels_go_on() -> None:
     learner.data_buffer(3)[:] = IMAGES
     learner.learn(np.empty((3, 0)), 1, np.random.default_rng(1), Step(rate=0.0))
     assert learner.chains.any()
+
+
+def test_a_share_of_chains_that_a_product_rounds_down_has_all_its_chains() -> None:
+    """0.29 of 100 is less than 29 in floating point."""
+    learner = ContrastiveWakeSleep(package_net(slow.random_net(1)), 100, persistent_share=0.29)
+    assert len(learner.chains) == 29
+    learner.chains[...] = 7  # no state, to be seen
+    learner.data_buffer(100)[...] = 0.5
+    learner.learn(np.eye(3)[np.arange(100) % 3], 1, np.random.default_rng(1), Step(rate=0.0))
+    assert set(learner.chains.flat) == {0, 1}
 
 
 def test_reconstruction_cost_of_certain_but_wrong_pixels_is_large_and_finite() -> None:
@@ -566,6 +577,14 @@ def test_a_mixed_epoch_reports_its_coefficient_and_the_labels_cost() -> None:
         assert row["label_cost"] == pytest.approx(before, rel=0, abs=tolerance)
 
 
+def test_after_a_search_the_coefficient_is_that_of_the_epoch_that_was_kept() -> None:
+    """Of the first, as nothing is learned."""
+    learner = tuning(settings=settings(epochs=3, search_bp_weight=True, rate=0.0, bp_rate=0.0))
+    run(learner, 3)
+    assert learner.selected.epoch == 1
+    assert learner.bp_weight == 0.25
+
+
 def test_the_pretraining_s_gradient_reports_a_squared_error() -> None:
     (row,) = run(tuning(settings=settings(generative="pretraining")), 1)
     assert "recon_error" in row
@@ -723,6 +742,33 @@ def test_measurements_are_of_the_net_after_the_epoch() -> None:
     expected = score(np.array(log_probs), VALID.labels)
     assert row["valid_errors"] == expected.errors
     assert row["valid_cost"] == pytest.approx(expected.cost_per_100, rel=0, abs=200 * tolerance)
+
+
+def test_with_averaging_the_gap_between_free_energies_is_of_the_mean_net() -> None:
+    learner = tuning(settings=settings(batch=5, averaging=10.0))
+    row, n = run(learner, 3)[-1], len(VALID)
+    valid, train = (
+        mean_free_energy(learner.measured, part.images[:n], part.labels[:n])
+        for part in (VALID, TRAIN)
+    )
+    assert row["free_energy_gap"] == valid - train
+
+
+def test_the_gap_is_of_as_many_validation_cases_where_training_cases_are_fewer() -> None:
+    few = Cases(TRAIN.images[:2], TRAIN.labels[:2])
+    learner = tuning(train=few, settings=settings(batch=2))
+    (row,) = run(learner, 1)
+    valid, train = (
+        mean_free_energy(learner.measured, part.images[:2], part.labels[:2])
+        for part in (VALID, few)
+    )
+    assert row["free_energy_gap"] == valid - train
+
+
+@pytest.mark.parametrize("generative", ["wake-sleep", "pretraining"])
+def test_backpropagation_adds_three_multiply_adds_for_each_weight(generative: str) -> None:
+    plain, mixed = (settings(generative=generative, bp_weight=weight) for weight in (0.0, 0.5))
+    assert work_of_case(mixed, 0, 7, 11) - work_of_case(plain, 0, 7, 11) == 3 * (7 + 11)
 
 
 def test_work_done_is_what_was_ticked_and_ends_at_what_was_expected() -> None:
