@@ -138,23 +138,33 @@ NUMPYS = "numpy.linalg._umath_linalg"
 # Two libraries in general, of which neither is the faster one at all products.
 _NUMPYS, _SCIPYS = find_sgemm(NUMPYS), find_sgemm("scipy.linalg.cython_blas")
 _SHARES = _C is not None and _NUMPYS is not None and _SCIPYS is not None
-_LIMITED = threading.Lock()
 
 
 class _Team(threading.local):
-    """How many threads the calling one computes with."""
+    """How many threads the calling one computes with, in so many nested blocks."""
 
     size = 1
+    blocks = 0
 
 
 class _Blas:
-    """BLAS's own number of threads, which all of a process share: one while `inside` is not 0."""
+    """BLAS's own number of threads, which all of a process share: one within any `blocks`."""
 
-    inside = 0
+    lock = threading.Lock()
+    blocks = 0
     limits: Any = None
 
 
 _team = _Team()
+
+
+def _forked() -> None:
+    """Of a forked process: threads that held the lock, or computed, are not there any more."""
+    _Blas.lock, _Blas.blocks = threading.Lock(), _team.blocks
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def usable_threads() -> int:
@@ -203,18 +213,20 @@ def checked_threads(count: int) -> int:
 
 @contextmanager
 def _one_thread_of_blas() -> Iterator[None]:
-    """Until the last that is inside has left."""
-    with _LIMITED:
-        if not _Blas.inside:
+    """Until the last caller that is inside has left."""
+    with _Blas.lock:
+        if not _Blas.blocks:
             _let_any_thread_limit()
             _Blas.limits = threadpool_limits(1)
-        _Blas.inside += 1
+        _Blas.blocks += 1
+        _team.blocks += 1
     try:
         yield
     finally:
-        with _LIMITED:
-            _Blas.inside -= 1
-            if not _Blas.inside:
+        with _Blas.lock:
+            _Blas.blocks -= 1
+            _team.blocks -= 1
+            if not _Blas.blocks:
                 _let_any_thread_limit()
                 _Blas.limits.restore_original_limits()
                 _let_any_thread_limit()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -682,6 +683,35 @@ with native.threads(3):
     assert same and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_a_forked_process_waits_for_no_thread_that_it_does_not_have() -> None:
+    in_c()
+    script = """
+import os, signal, threading
+import numpy as np
+from hinton06 import native, numerics
+entered, leave = threading.Event(), threading.Event()
+def other():
+    with native.threads(2), native._Blas.lock:
+        entered.set()
+        leave.wait(60)
+threading.Thread(target=other).start()
+assert entered.wait(60)
+child = os.fork()
+if not child:
+    signal.alarm(30)
+    with native.threads(2):
+        numerics.squash(np.ones((20, 300), "f"), np.zeros(300, "f"))
+    os._exit(native._Blas.blocks)
+leave.set()
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+    warnings = {"PYTHONWARNINGS": "ignore"}  # of forks with several threads, from Python 3.12 on
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | warnings, check=False, timeout=90
+    )
+    assert done.returncode == 0
 
 
 def test_threads_sleep_when_there_is_nothing_to_do() -> None:
