@@ -89,7 +89,7 @@ def rows_of(*folders: Path) -> dict[tuple[str, str], Any]:
 
 
 def test_each_number_has_its_mean_spread_and_interval(three: list[Path]) -> None:
-    row = rows_of(*three)["Neta", "50,000"]
+    row = rows_of(*three)["Neta", 50_000]
     errors = row["test_errors"]
     assert errors["by_seed"] == {"0": 120, "3": 130, "10": 122}
     assert errors["chapter"] == 122
@@ -106,12 +106,12 @@ def test_each_number_has_its_mean_spread_and_interval(three: list[Path]) -> None
 
 def test_the_mean_of_three_nets_is_taken_in_each_replica(three: list[Path]) -> None:
     rows = rows_of(*three)
-    means = rows["mean of three", "50,000"]["test_errors"]
+    means = rows["mean of three", 50_000]["test_errors"]
     assert means["by_seed"] == pytest.approx({"0": 362 / 3, "3": 122, "10": 120})
     assert means["chapter"] == pytest.approx(362 / 3)
     assert means["at_or_below_chapter"] == 2
     assert means["sd"] == pytest.approx(float(np.std([362 / 3, 122, 120], ddof=1)), rel=1e-12)
-    extended = rows["mean of three", "60,000"]["test_errors"]
+    extended = rows["mean of three", 60_000]["test_errors"]
     assert extended["mean"] == pytest.approx(means["mean"] - 8, rel=1e-12)
     assert extended["chapter"] == pytest.approx(337 / 3)
 
@@ -122,11 +122,11 @@ def test_a_net_that_is_missing_is_left_out_of_its_own_lines_alone(
     folders = [replica(0, ERRORS[0]), replica(3, {"a": 130, "b": 115})]
     document = json.loads(run("replicas", *folders, "--json").stdout)
     rows = {(row["network"], row["cases"]): row for row in document["rows"]}
-    assert rows["Netb", "50,000"]["test_errors"]["replicas"] == 2
-    alone = rows["Netc", "50,000"]["test_errors"]
+    assert rows["Netb", 50_000]["test_errors"]["replicas"] == 2
+    alone = rows["Netc", 50_000]["test_errors"]
     assert (alone["mean"], alone["sd"], alone["mean_95_interval"]) == (124, None, None)
-    assert list(rows["mean of three", "50,000"]["test_errors"]["by_seed"]) == ["0"]
-    assert ("not pre-trained", "60,000") not in rows
+    assert list(rows["mean of three", 50_000]["test_errors"]["by_seed"]) == ["0"]
+    assert ("not pre-trained", 60_000) not in rows
     assert document["notes"] == [
         "missing: the not pre-trained net (both folders); validated Netc, extended Netc (seed 3)"
     ]
@@ -233,7 +233,7 @@ def test_the_table_fits_80_columns_and_is_saved_in_every_format(
     (record,) = (
         row
         for row in records
-        if (row["network"], row["cases"], row["measure"]) == ("Netb", "60,000", "test_errors")
+        if (row["network"], row["cases"], row["measure"]) == ("Netb", "60000", "test_errors")
     )
     assert [record[f"seed_{seed}"] for seed in (0, 3, 10)] == ["110", "107", "104"]
     assert record["at_or_below_chapter"] == "1"
@@ -255,15 +255,15 @@ def test_costs_are_averaged_before_they_are_rounded(
             found.outcome["test"] |= {"cost_per_100": cost}
             checkpoint.save(folders[-1] / f"bp-{split}.h5", found)
     rows = rows_of(*folders)
-    assert rows["Neta", "50,000"]["test_cost"]["mean"] == pytest.approx(6.01445, rel=1e-12)
-    means = rows["mean of three", "50,000"]["test_cost"]
+    assert rows["Neta", 50_000]["test_cost"]["mean"] == pytest.approx(6.01445, rel=1e-12)
+    means = rows["mean of three", 50_000]["test_cost"]
     assert means["by_seed"] == pytest.approx({"0": 18.014 / 3, "3": 6.0149}, rel=1e-12)
     assert means["chapter"] == pytest.approx((6.22 + 6.21 + 6.73) / 3, rel=1e-12)
     text = run("replicas", *folders, "--format", "csv").stdout
     (record,) = (
         row
         for row in csv.DictReader(io.StringIO(text))
-        if (row["network"], row["cases"], row["measure"]) == ("Neta", "50,000", "test_cost")
+        if (row["network"], row["cases"], row["measure"]) == ("Neta", "50000", "test_cost")
     )
     assert (record["seed_0"], record["seed_3"]) == ("6.014", "6.0149")
 
@@ -273,7 +273,7 @@ def test_costs_are_averaged_before_they_are_rounded(
 
 def test_the_printed_number_lies_where_students_t_says(three: list[Path]) -> None:
     """Of 120, 130 and 122; with 2 degrees of freedom the t distribution has a closed form."""
-    errors = rows_of(*three)["Neta", "50,000"]["test_errors"]
+    errors = rows_of(*three)["Neta", 50_000]["test_errors"]
 
     def below(t: float) -> float:
         return 0.5 + t / (2 * (2 + t * t) ** 0.5)

@@ -159,7 +159,7 @@ def test_table_1_holds_no_net_of_few_labels_or_of_a_random_start_on_a_split(runs
     for row, split in zip(document["rows"], "ab", strict=False):
         whole = checkpoint.load(runs / f"bp-{split}.h5").outcome
         assert row["measured"]["test_errors"] == whole["test"]["errors"]
-        assert row["measured"]["cases"] == "500"
+        assert row["measured"]["cases"] == 500
     assert [row["measured"] for row in document["rows"][2:]] == [None] * 7
 
 

@@ -258,7 +258,7 @@ def test_recipes_of_many_draws() -> None:
 
 def replicas(measure: str = "test_errors") -> dict[str, dict[str, str]]:
     return {
-        f"{row['network']}, {row['cases']}": row
+        f"{row['network']}, {int(row['cases']):,}": row
         for row in lines("table1", "replicas.csv")
         if row["measure"] == measure
     }
@@ -288,8 +288,8 @@ def test_the_replicas_are_the_tables_of_their_seeds(seed: int) -> None:
     folder = ["table1", f"seed-{seed}"] if seed else ["table1"]
     measured = [row for row in lines(*folder, "table1.csv") if row["source"] == "measured"]
     # Products have no number of cases: the first is that of the nets before the extension.
-    products = iter(("50,000", "60,000"))
-    names = [f"{row['network']}, {row['cases'] or next(products)}" for row in measured]
+    products = iter((50_000, 60_000))
+    names = [f"{row['network']}, {int(row['cases'] or next(products)):,}" for row in measured]
     assert len(names) == len(set(names)) == 9
     for measure in ("valid_errors", "test_errors"):
         recorded = replicas(measure)
@@ -386,9 +386,9 @@ def test_conjugate_gradient_beside_momentum() -> None:
         for row, (cases, measure, product) in zip(
             rows,
             (
-                ("50,000", "valid_errors", []),
-                ("50,000", "test_errors", products[:1]),
-                ("60,000", "test_errors", products[1:]),
+                ("50000", "valid_errors", []),
+                ("50000", "test_errors", products[:1]),
+                ("60000", "test_errors", products[1:]),
             ),
             strict=True,
         ):
@@ -467,7 +467,7 @@ def test_replicas_are_those_of_their_files() -> None:
             kind, _, net = name.partition(" ")
             file = names.get(kind, "bp-not-pretrained.h5").format(net)
             assert digest[:16] == files[seed, file]["sha256"]
-    ends = {"50,000": ".h5", "60,000": "-extended.h5"}
+    ends = {50_000: ".h5", 60_000: "-extended.h5"}
     for row in recorded["rows"]:
         name, measured = row["network"], row["test_errors"]["by_seed"]
         assert len(measured) == 33
@@ -502,9 +502,9 @@ def test_no_setting_that_was_tried_reaches_the_printed_errors() -> None:
 def test_what_is_read_from_33_seeds() -> None:
     found, text = chances(), " ".join((EXPERIMENTS.parent / "docs/results.md").read_text().split())
     rows = {(r["network"], r["cases"], r["measure"]): r for r in found["rows"]}
-    small, large = "50,000", "60,000"
+    small, large = 50_000, 60_000
 
-    def below(name: str, cases: str) -> str:
+    def below(name: str, cases: int) -> str:
         return f"{100 * rows[name, cases, 'test_errors']['chance_at_or_below']:.1f} %"
 
     costs = [rows["mean of three", cases, "test_cost"] for cases in (small, large)]
@@ -853,7 +853,7 @@ def test_weight_sharing() -> None:
     pretrained = [
         int(row["test_errors"])
         for row in lines("table1", "table1.csv")
-        if (row["source"], row["cases"]) == ("measured", "50,000") and row["valid_errors"]
+        if (row["source"], row["cases"]) == ("measured", "50000") and row["valid_errors"]
     ]
     distorted = {
         row["images"]: int(row["test_errors"])

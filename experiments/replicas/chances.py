@@ -117,7 +117,7 @@ def table(found: list[dict[str, Any]]) -> str:
     for row in found:
         if row["measure"] == "test_errors":
             cells = [
-                row["network"], row["cases"], f"{row['chapter']:.1f}".removesuffix(".0"),
+                row["network"], f"{row['cases']:,}", f"{row['chapter']:.1f}".removesuffix(".0"),
                 f"{row['mean']:.1f}", f"{row['sd']:.1f}",
                 ", ".join(f"{row['quantiles'][q]:.0f}" for q in ("5", "50", "95")),
                 per_cent(row["chance_at_or_below"]), per_cent(row["chance_as_far"]),

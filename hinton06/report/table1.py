@@ -43,15 +43,15 @@ def _row(test_cases: int = 10_000, **numbers: Any) -> Tree:
 PRINTED = tuple(
     _row(**Tree(zip(_NAMES, line, strict=True)))
     for line in (
-        ("Neta", "50,000", "33", 0.12, 1, 6.49, 129, 6.22, 122),
-        ("Netb", "50,000", "56", 0.04, 0, 7.81, 118, 6.21, 116),
-        ("Netc", "50,000", "63", 0.03, 0, 8.12, 118, 6.73, 124),
+        ("Neta", 50_000, "33", 0.12, 1, 6.49, 129, 6.22, 122),
+        ("Netb", 50_000, "56", 0.04, 0, 7.81, 118, 6.21, 116),
+        ("Netc", 50_000, "63", 0.03, 0, 8.12, 118, 6.73, 124),
         ("Combined", None, None, None, None, None, None, 5.75, 110),
-        ("Neta", "60,000", "33+16", "<0.12", 1, None, None, 5.81, 113),
-        ("Netb", "60,000", "56+28", "<0.04", 0, None, None, 5.90, 106),
-        ("Netc", "60,000", "63+31", "<0.03", 0, None, None, 5.93, 118),
+        ("Neta", 60_000, "33+16", "<0.12", 1, None, None, 5.81, 113),
+        ("Netb", 60_000, "56+28", "<0.04", 0, None, None, 5.90, 106),
+        ("Netc", 60_000, "63+31", "<0.03", 0, None, None, 5.93, 118),
         ("Combined", None, None, None, None, None, None, 5.40, 106),
-        ("not pre-trained", "60,000", "119", "<0.063", 0, None, None, 18.43, 227),
+        ("not pre-trained", 60_000, "119", "<0.063", 0, None, None, 18.43, 227),
     )
 )
 
@@ -124,7 +124,7 @@ def _measured_row(here: Folder, nets: list[RunFile], line: int) -> Tree:
     if len(nets) > 1:
         scores = {"test": score_of_product(nets)}
     else:
-        numbers |= {"cases": f"{scores['train'].cases:,}", "epochs": nets[0].outcome.epochs_text}
+        numbers |= {"cases": scores["train"].cases, "epochs": nets[0].outcome.epochs_text}
     for part, score in scores.items():
         numbers |= {f"{part}_cost": score.cost_per_100, f"{part}_errors": score.errors}
     return _row(scores["test"].cases, network=name, **numbers)
@@ -166,7 +166,7 @@ _TEST_ERRORS = Column("", "{test_errors} ({test_errors_95_low:.0f}-{test_errors_
 _COLUMNS = (
     Column("network", lambda row: row["network"] if row["source"] == "chapter" else "", left=True),
     Column("", lambda row: with_made(_WHOSE[row["source"]], row), left=True),
-    Column("backprop training set size", "{cases}", short="cases"),
+    Column("backprop training set size", "{cases:,}", short="cases"),
     Column("train epochs", "{epochs}", short="epochs"),
     Column("train cost per 100", _train_cost, short="train cost"),
     Column("train errs", "{train_errors}", short="errs"),
@@ -249,7 +249,8 @@ def _line(
     if not all(found.measured[place]):
         return None
     made = "; ".join(dict.fromkeys(line["made_with"] for line in of_nets if line["made_with"]))
-    cases = ", ".join(dict.fromkeys(line["cases"] for line in of_nets))
+    counts = list(dict.fromkeys(line["cases"] for line in of_nets))
+    cases = counts[0] if len(counts) == 1 else ", ".join(f"{count:,}" for count in counts)
     return Line(
         key,
         {"network": network, "cases": cases},
@@ -258,6 +259,11 @@ def _line(
         made or None,
         files=[net for line in range(place.start, place.stop) for net in found.nets_of(line)],
     )
+
+
+def _shown(cases: int | str) -> str:
+    """The number that each net of a line has learned, or their different numbers."""
+    return f"{cases:,}" if isinstance(cases, int) else cases
 
 
 _COMPARED = ("valid_cost", "valid_errors", "test_cost", "test_errors")
@@ -269,7 +275,7 @@ REPLICATED = Replicated(
     _found,
     (
         Column("network", lambda row: with_made(row["network"], row), left=True),
-        Column("cases", "{cases}"),
+        Column("cases", lambda row: _shown(row["cases"])),
     ),
     ("valid_errors", "test_errors"),
     digits=1,
