@@ -131,6 +131,8 @@ class _Run:
 
     def make(self, call: Callable[..., Result], out: str | Path, *arguments: Any) -> Net:
         """The net of an experiment; its settings, recipe and seed are its last arguments."""
+        if not Path(out).name:
+            raise ValueError(f"out is the path of a file to make, not {str(out)!r}")
         digits, progress = self._digits(), self._progress()
         for remark in loading.remarks(digits):
             progress.note(remark)

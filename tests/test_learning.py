@@ -323,6 +323,12 @@ def test_what_is_no_such_number_is_named(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("out", ["", ".", Path()])
+def test_a_file_to_make_has_a_name(out: Any) -> None:
+    with pytest.raises(ValueError, match="out is the path of a file to make, not"):
+        hinton06.pretrain(out, **SMALL)
+
+
 def test_numbers_may_be_numpy_s(tmp_path: Path, digits_dir: Path) -> None:
     given = {"seed": np.int64(3), "layers": np.array([12, 10]), "passes": np.uint8(1)}
     more = {"threads": np.int32(1), "labelled": np.int64(50), "translations": np.int8(1)}
