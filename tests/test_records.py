@@ -1645,7 +1645,8 @@ def test_dropout_in_the_mixed_gradient() -> None:
     plain = by_net("generative")
     valid = [int(plain["mixed gradient, 50,000", net]["valid_errors"]) for net in "abc"]
     (rows,) = [rows for rows in tables("beyond", "README.md") if "of the mixed gradient" in rows[0]]
-    chances, alone, *others = rows
+    chances, alone, chances_1, alone_1, *others = rows
+    assert int(alone_1["sum"]) < int(chances_1["sum"])
     own = RECIPES["tr2006"].settings("wakesleep", ("mixed gradient", "dropout"))
     assert chances["of the mixed gradient"] == (
         f"--pixel-dropout {own.pixel_dropout} --feature-dropout {own.feature_dropout[0]}, the "
