@@ -702,3 +702,11 @@ def test_a_head_with_bytes_that_are_not_text_is_refused(saved, edited):
     with edited(saved) as file:
         file.attrs["head"] = np.void(b"\xff\xfe\0{")
     refused(saved)
+
+
+def test_a_name_with_control_characters_is_refused_as_a_text_with_them_is(saved):
+    for wrong in ({"a\x1b[2J": 1}, {"a": "\x1b[2J"}):
+        found = a_checkpoint()
+        found.settings = {"inner": [wrong]}
+        checkpoint.save(saved, found)
+        refused(saved, "holds control characters")

@@ -104,6 +104,11 @@ def test_what_is_printed_stands_beside_the_same_method(
         baselines._printed(file, "backpropagation", "500-500-2000", ""),
     ]
     assert printed == [1.6, 1.1, 0.7, table1.PRINTED[0]["test_error_rate_percent"], None, None]
+    extended = loading.load(runs / "bp-a-distorted-extended.h5")
+    first = baselines._printed(extended, "pretraining, backpropagation", "500-500-2000", "")
+    assert first == table1.PRINTED[4]["test_error_rate_percent"]
+    assert (machine["valid_cases"], machine["test_cases"]) == (100, 200)
+    assert baselines._machine_row(machine)["valid_percent"] == machine["valid_errors"]
     last = loading.load(runs / "bp-not-pretrained.h5")
     for method in ("backpropagation", "conjugate gradient"):
         assert baselines._printed(last, method, "500-500-2000", "") == 2.27

@@ -187,13 +187,16 @@ def test_dropout_without_backpropagation_is_refused(runs: Path, digits_dir: Path
     fails_in_one_line(result, 1, "no dropout in this gradient", "--bp-weight")
 
 
-def test_the_record_has_means_over_seeds_with_their_commands(
-    runs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def record(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The script that keeps the record."""
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "experiments" / "beyond")
-    record = importlib.import_module("record")
-    measured = record.replicas.table([runs], "dropout").rows
-    found = {row["name"]: row for row in record.rows(measured)}
+    return importlib.import_module("record")
+
+
+def test_the_record_has_means_over_seeds_with_their_commands(runs: Path, record: Any) -> None:
+    table = record.replicas.table([runs], "dropout").rows
+    found = {row["name"]: row for row in record.rows(table)}
     errors = [file(runs, f"bp-dropout-{split}-extended").outcome.scores["test"] for split in "ab"]
     row = found["dropout, 600, mean"]
     assert row["mean"] == pytest.approx(sum(score.error_rate for score in errors) / 2)
@@ -204,3 +207,75 @@ def test_the_record_has_means_over_seeds_with_their_commands(
     page = record.shown({"rows": list(found.values())})
     assert f"| dropout, 600, mean | 0 | {row['mean']:.2f} |" in page
     assert "No run" in record.shown({"rows": []})
+
+
+def measured(record: Any, experiment: str, **nets: dict[str, float]) -> list[dict[str, Any]]:
+    """Rows of the table over seeds: test errors in per cent of nets by seed."""
+    return [
+        {"experiment": experiment, "net": net, "test_percent": test}
+        for net, by_seed in nets.items()
+        for test in [record.replicas.statistics(by_seed, None, "chapter")]
+    ]
+
+
+def test_the_record_has_numbers_of_every_seed_alone(record: Any) -> None:
+    one, other = {"0": 1.0, "1": 2.0}, {"0": 2.0, "1": 6.0}
+    table = [
+        *measured(record, "dropout, 50,000", a=one, b=other, product={"0": 1.0, "1": 1.5}),
+        *measured(record, "dropout, 60,000", a=one, b={"0": 2.0}, product={"0": 1.0}),
+        *measured(record, record.STARTS, a=one, b=other, product=one),
+    ]
+    mean, product = record.rows(table)
+    assert (mean["name"], product["name"]) == ("dropout, 50,000, mean", "dropout, 50,000, product")
+    # Means 1.5 and 4 of the nets of either seed: 2.75, and their half difference times Student's
+    # t of one degree of freedom, which is the tangent of 0.475 pi.
+    assert mean["by_seed"] == {"0": 1.5, "1": 4.0}
+    assert mean["seeds"] == [0, 1]
+    assert mean["mean"] == 2.75
+    assert mean["interval"] == pytest.approx(1.25 * np.tan(0.475 * np.pi), rel=1e-9)
+    assert product["mean"] == 1.25
+
+
+def test_a_mean_that_the_table_has_is_not_made_again(record: Any) -> None:
+    own = {"0": 5.0}
+    table = measured(record, "dropout", a={"0": 1.0}, b={"0": 2.0}, mean=own, product={"0": 1.0})
+    assert [row["mean"] for row in record.rows(table)] == [5.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "words"),
+    [
+        ("dropout, 50,000", "finetune-bp --dropout"),
+        ("dropout, 60,000", "finetune-bp --dropout, then --extend"),
+        ("dropout, not pretrained, 60,000", "finetune-bp --no-pretraining --dropout"),
+        ("dropout, 1,000 labels", "finetune-bp --dropout --labelled"),
+        ("dropout, not pretrained, 1,000 labels",
+         "finetune-bp --no-pretraining --dropout --labelled"),
+        ("mixed gradient, dropout, 60,000",
+         "finetune-cws --search-bp-weight --dropout, then --extend"),
+    ],
+)  # fmt: skip
+def test_a_number_of_the_record_has_the_command_that_makes_its_nets(
+    record: Any, experiment: str, words: str
+) -> None:
+    assert record.command(experiment) == f"hinton06 {words}"
+
+
+def test_tables_that_were_made_elsewhere_have_their_own_commands_in_the_record(
+    record: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "HERE", tmp_path)
+    (tmp_path / "README.md").write_text(f"before{''.join(record.MARKS)}after", "utf-8")
+    words = []
+    for name, percent in (("one", 1.0), ("other", 2.0)):
+        rows = measured(record, name, product={"3": percent, "4": percent + 1})
+        (tmp_path / f"{name}.json").write_text(json.dumps({"rows": rows}), "utf-8")
+        words += [str(tmp_path / f"{name}.json"), f"hinton06 makes {name}"]
+    record.main(words)
+    kept = json.loads((tmp_path / "beyond.json").read_text("utf-8"))["rows"]
+    assert [row["command"] for row in kept] == words[1::2]
+    # Student's t of one degree of freedom, 12.71, times half the difference of both seeds.
+    page = (tmp_path / "README.md").read_text("utf-8")
+    assert page.startswith("before")
+    assert page.endswith("after")
+    assert "| one, product | 3, 4 | 1.50 ± 6.35 |\n| other, product | 3, 4 | 2.50 ± 6.35 |" in page

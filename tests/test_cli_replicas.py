@@ -22,7 +22,8 @@ from hinton06.cli import tables as cli_tables
 from hinton06.loading import typed
 from hinton06.recipes import RECIPES
 from hinton06.records import to_tree
-from hinton06.report import error_rates
+from hinton06.report import error_rates, replicas
+from hinton06.report.files import Folder
 from hinton06.report.replicas import QUANTILES, TABLES, statistics
 
 ERRORS = {
@@ -736,3 +737,30 @@ def test_one_line_a_kind_of_note_however_many_seeds(of_all: Callable[..., Path])
         "the replicas differ in rate: 0.2 (seeds 0-2, 4-17), 18.5 (seed 18), 19.5 (seed 19), 3.5 "
         "(seed 3); in patience: 10 (seeds 0-2, 4-17), 3 (seeds 3, 18, 19)"
     )
+
+
+def test_a_mean_and_a_product_are_of_the_files_of_all_their_nets(
+    replica: Callable[..., Path],
+) -> None:
+    found = TABLES["table1"].found(Folder(replica(0, ERRORS[0])))
+    files = {tuple(line.names.values()): [f.path.name for f in line.files] for line in found.lines}
+    for cases, ending in ((50_000, ""), (60_000, "-extended")):
+        every = [f"bp-{split}{ending}.h5" for split in "abc"]
+        assert files["mean of three", cases] == files["Combined", cases] == every
+        assert files["Netb", cases] == every[1:2]
+
+
+def test_three_seeds_that_follow_one_another_are_a_range_and_two_are_not() -> None:
+    listed = {(0,): "0", (1, 0): "0, 1", (2, 0, 1): "0-2", (0, 1, 2, 3, 5, 7, 8): "0-3, 5, 7, 8"}
+    for seeds, words in listed.items():
+        assert replicas._listed(seeds) == words
+
+
+def test_what_the_files_of_some_seeds_alone_have_is_a_difference() -> None:
+    def of(seed: int, **how: str) -> replicas._Replica:
+        made = {"net": replicas._Made(Path("net.h5"), "", "", how)}
+        return replicas._Replica(Path("runs"), seed, (), (), made)
+
+    every = {0: of(0, rate="0.1", translations="1"), 1: of(1, rate="0.1"), 2: of(2, rate="0.1")}
+    (note,) = replicas._differences(every)
+    assert note == "the replicas differ in translations: 1 (seed 0), none (seeds 1, 2)"

@@ -393,3 +393,39 @@ def test_both_starts_are_drawn_from_their_histories(tmp_path: Path) -> None:
     # Exact here, but for sums of float32 below 100 nats.
     assert other["bounds"][0][1] == pytest.approx(one["first_layer"], abs=1e-3)
     assert other["first_layer"] is None
+
+
+def test_the_legend_says_how_the_numbers_were_measured() -> None:
+    exact = found_of(LogZ(exact=7.0))
+    both = Estimate(100.0, None, None, 1.0, 1.0)
+    sampled = found_of(LogZ(below=both, above=both))
+
+    def legend(*found: Likelihood, cases: int | None = None, **changed: Any) -> str:
+        settings = dataclasses.replace(SETTINGS, **changed)
+        return " ".join(likelihoods.table(found, settings, CaseSelection((), cases), 3, 1).legend)
+
+    assert "log Z: exact. " in legend(exact)
+    assert "lower by the gap" not in legend(exact)
+    for found in ([sampled], [exact, sampled]):
+        assert "log Z: exact, or by annealed importance sampling (20 chains" in legend(*found)
+        assert "it is lower by the gap" in legend(*found)
+    assert "drawn with their grey values as probabilities, by seed 3." in legend(exact)
+    assert "on from a grey value of one half" in legend(exact, binary="threshold")
+    assert "At most" not in legend(exact)
+    assert "At most 15 cases of each part, drawn with seed 3." in legend(exact, cases=15)
+
+
+def test_labels_are_of_the_top_layer_and_the_published_number_of_a_first_one_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    like = found_of(LogZ(exact=0.0), cd=25)
+    monkeypatch.setattr(likelihoods, "PUBLISHED_TEST", {("CD-25", 12): -86.34})
+    monkeypatch.setattr(mnist, "SHA256", like.file.lineage.data)
+    deeper = dataclasses.replace(like, layer=2)
+    assert "published, test" not in cells(deeper)
+    labelled = load(OLD / "pretrain-labels-a.h5")
+    n_classes = labelled.model.n_classes
+    assert n_classes > 0
+    for layer, n in ((1, 0), (2, 0), (3, n_classes)):
+        row = likelihoods._row(dataclasses.replace(like, file=labelled, layer=layer))
+        assert row["label_units"] == n

@@ -101,3 +101,12 @@ def test_noise_and_blank_images_are_images() -> None:
     assert len(as_cases(noise, SHAPE)) == 200
     assert not as_cases(np.zeros(SHAPE, np.uint8), SHAPE).any()
     assert as_cases(np.zeros((0, 784)), SHAPE).shape == (0, 784)
+
+
+def test_every_side_of_an_image_is_its_ground() -> None:
+    """Light on three sides of four it is refused, whichever of them is dark."""
+    for side in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        image = np.ones(SHAPE, np.float32)
+        image[side] = 0  # 28 of 108 pixels: 0.74 of them are light
+        with pytest.raises(ValueError, match="image 0 is dark on a light ground"):
+            as_cases(image, SHAPE)

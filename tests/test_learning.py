@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from commands import run
 
 import hinton06
-from hinton06 import checkpoint, mnist
+from hinton06 import checkpoint, learning, mnist, native
 from hinton06.net import Net
 
 QUICK: dict[str, Any] = {"recipe": "quick", "threads": 1}
@@ -237,6 +238,10 @@ def test_a_signal_saves_the_epoch_and_is_python_s_own_exception(
             lambda f, o: hinton06.extend(f / "cws.h5", o, bp_weight=0.5), TypeError,
             "no bp_weight",
         ),
+        (
+            lambda f, o: hinton06.extend(f / "cws.h5", o, bp_rate=0.1), TypeError,
+            "its net's coefficient, 0: no bp_rate",
+        ),
         (lambda f, o: hinton06.extend(f / "stack.h5", o), hinton06.RunError, "is needed"),
         (lambda _, o: hinton06.finetune_from_random(o), TypeError, "either a split, or nets"),
         (
@@ -335,3 +340,28 @@ def test_numbers_may_be_numpy_s(tmp_path: Path, digits_dir: Path) -> None:
     made = hinton06.pretrain(tmp_path / "net.h5", data=digits_dir, recipe="quick", **given, **more)
     lineage = hinton06.load(made.path).record.lineage
     assert (lineage.seed, lineage.images, lineage.translations) == (3, 50, 1)
+
+
+def test_a_net_of_more_threads_than_there_are_goes_on_with_those(
+    starts: Path, tmp_path: Path, digits_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = checkpoint.load(starts / "stack.h5")
+    found.lineage["threads"] = 3
+    checkpoint.save(tmp_path / "stack.h5", found)
+    for usable, used in ((2, 2), (8, 3)):
+        monkeypatch.setattr(native, "usable_threads", lambda n=usable: n)
+        run_ = learning._Run.of("backprop", {"data": digits_dir}, [tmp_path / "stack.h5"])
+        assert run_.common["threads"] == used
+
+
+def test_limits_are_numbers_that_can_be_given() -> None:
+    assert [learning._whole("translations", n, 0, 8) for n in (0, 8)] == [0, 8]
+
+
+def test_dropout_is_gone_on_with_unless_something_else_is_said() -> None:
+    start: Any = SimpleNamespace(settings=SimpleNamespace(dropout=True))
+    for given, found in ((None, True), (False, False), (True, True)):
+        assert learning.going_on({"dropout": given}, start)["dropout"] is found
+    assert learning.going_on({"rate": 0.1}, start) == {"rate": 0.1, "dropout": True}
+    start.settings.dropout = False
+    assert learning.going_on({"rate": 0.1}, start) == {"rate": 0.1}

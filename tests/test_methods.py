@@ -367,3 +367,47 @@ def test_a_record_that_cannot_be_written_leaves_the_old_one(
     made = run("evaluate", nets["validated"], "--data", idx_folder, "--quiet", "--save", tmp_path)
     fails(made, 1, "methods.md", "cannot be written")
     assert (tmp_path / "methods.md").read_text() == "old\n"
+
+
+def test_cases_of_nets_of_other_classes_have_a_column_for_each_class() -> None:
+    shares = np.array([[0.75, 0.25], [0.125, 0.875]])
+    nets = [
+        evaluation.Evaluation(
+            f"{name}.h5", "test", recognition.Score(2, 1, 1.0), np.eye(2, dtype=np.int64),
+            log_probs=np.log(shares), labels=np.array([0, 0]), numbers=np.array([4, 9]),
+            classes=classes,
+        )
+        for name, classes in (("one", (3, 7)), ("other", (5, 7)))
+    ]  # fmt: skip
+    cases = report._cases(nets)
+    assert cases["classes"].tolist() == [3, 5, 7]
+    assert cases["label"].tolist() == [3, 3, 5, 5]
+    assert cases["guess"].tolist() == [3, 7, 5, 7]
+    # What a net does not know has no probability, and the logarithm of none.
+    nothing = np.zeros(2)
+    wanted = [np.stack([shares[:, 0], nothing, shares[:, 1]], axis=1),
+              np.stack([nothing, *shares.T], axis=1)]  # fmt: skip
+    np.testing.assert_allclose(cases["probabilities"], np.vstack(wanted), rtol=1e-15)
+    assert np.isneginf(cases["log_probabilities"]).sum() == 4
+
+
+def test_two_methods_are_told_apart_by_name_and_time(capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = (
+        evaluation.Evaluation(
+            "net.h5", "test", recognition.Score(200, 7, 1.0), np.eye(2), Method(name), seconds
+        )
+        for name, seconds in (("free-energy", 1.5), ("label-gibbs", 12.0))
+    )
+    report.show([one, other], False, [])
+    head, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert (head[1], head[-1]) == ("method", "seconds")
+    assert [(row[1], row[-1]) for row in rows] == [("free-energy", "1.5"), ("label-gibbs", "12.0")]
+    report.show([one], False, [])
+    assert "method" not in capsys.readouterr().out
+
+
+def test_an_error_rate_and_its_interval_are_of_the_cases_that_were_asked() -> None:
+    found = evaluation.Evaluation("net.h5", "test", recognition.Score(400, 8, 1.0), np.eye(2))
+    low, high = (end / 4 for end in report.interval(8, 400))
+    shown = report.methods_table([found], evaluation.EVERY_CASE, threads=1).markdown()
+    assert f"| 2.00 ({low:.2f}-{high:.2f}) % |" in shown

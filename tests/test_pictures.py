@@ -172,7 +172,7 @@ def test_the_bar_of_a_5_belongs_to_it_and_a_digit_below_does_not() -> None:
     assert pictures.find(below).lines == (0, 1)
 
 
-@pytest.mark.parametrize(("gap", "n"), [(4, 1), (10, 1), (30, 2), (60, 2)])
+@pytest.mark.parametrize(("gap", "n"), [(4, 1), (10, 1), (12, 1), (15, 2), (30, 2), (60, 2)])
 def test_pieces_nearer_than_a_twelfth_of_the_height_are_one_digit(gap: int, n: int) -> None:
     height, half = 160, 3  # of the strokes, and of their width
     two = strokes(
@@ -190,6 +190,17 @@ def test_specks_are_left_out_and_counted() -> None:
     found = pictures.find(picture)
     assert (found.lines, found.specks) == ((0,), 3)
     np.testing.assert_array_equal(found.images[0], clean)
+
+
+@pytest.mark.parametrize(("share", "n"), [(8, 1), (5, 2)])
+def test_what_is_a_sixth_as_large_as_the_largest_digit_is_one(share: int, n: int) -> None:
+    five = strokes(BODY, BAR)
+    top, left, bottom, right = box(255 - five)
+    side = max(bottom - top, right - left) // share
+    picture = np.hstack([five, np.full((len(five), 200), 255, np.uint8)])
+    picture[100 : 100 + side, -100 : -100 + side] = 0
+    found = pictures.find(picture)
+    assert (len(found.lines), found.specks) == (n, 2 - n)
 
 
 # -- strokes -------------------------------------------------------------------------------------
@@ -371,6 +382,8 @@ WHOLE = declared("(10, 10)")
         ("x.png", png_of(10, 10)[:60], "cannot be read"),
         ("x.png", png_of(1000, 1000), "cannot be read"),
         ("x.png", png_of(50_000, 50_000), "has more than 100,000,000 pixels"),
+        ("x.png", png_of(10_000, 10_001), "has more than 100,000,000 pixels"),
+        ("x.png", png_of(10_000, 10_000), "cannot be read"),
         ("x.npy", b"", "is no .npy file"),
         ("x.npy", b"hello, hello", "is no .npy file"),
         ("x.npy", WHOLE[:-1], "is no .npy file"),
@@ -462,3 +475,14 @@ def test_noise_alone_is_no_digit() -> None:
         noise = np.random.default_rng(seed).normal(0, 0.01, (300, 400))
         with pytest.raises(DataError, match="no digit"):
             prepare(0.8 - 0.1 * x**2 + 0.1 * y + noise)
+
+
+def test_grey_levels_are_of_255_however_few_of_them_a_picture_has() -> None:
+    """Of a tenth of the whole range what stands out is ink, and of less it is none."""
+    for levels, n in ((20, 0), (40, 1)):
+        picture = (255 - strokes(BODY, BAR) > 127) * np.uint8(levels)
+        if n:
+            assert len(prepare(picture)) == n
+        else:
+            with pytest.raises(DataError, match="no digit"):
+                prepare(picture)

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hinton06 import mnist
+from hinton06 import checkpoint, mnist
 from hinton06.loading import Context, load
 from hinton06.mnist import SPLITS, Digits
 from hinton06.recipes import RECIPES
+from hinton06.streams import Use
 from hinton06.updates import RunningMean
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -481,7 +482,11 @@ def test_a_splits_validation_cases_stand_for_the_test_cases(made: Any, digits: D
 def test_splits_can_be_drawn_at_random(made: Any, digits: Digits) -> None:
     found, other = made("shuffled", "--seed", "1"), made("shuffled", "--seed", "2")
     for one in (found, other):
-        assert sorted(map(tuple, one.train_images)) == sorted(map(tuple, digits.train_images))
+        pairs = [
+            sorted((bytes(image), label) for image, label in zip(*own, strict=True))
+            for own in ((d.train_images, d.train_labels) for d in (one, digits))
+        ]
+        assert pairs[0] == pairs[1]
         np.testing.assert_array_equal(one.test_images, digits.test_images)
         assert (one.train_images != digits.train_images).any()
     assert (found.train_images != other.train_images).any()
@@ -515,3 +520,56 @@ def test_lines_of_single_runs_stay_where_others_are_added(
     again, same = keep("bp-a.h5")
     assert again == first | {"train_errors_by_epoch": ""}
     assert same == extended
+
+
+def test_a_line_of_a_single_run_says_what_its_history_says(plans: Any, tmp_path: Path) -> None:
+    """Of 14 epochs, one of which was not measured: 28 and nine after it have a mean of 23.4."""
+    assert plans
+    found = checkpoint.load(Path(__file__).parent / "data" / "version-1" / "bp-a.h5")
+    errors = np.array([90, 30, 29, 28, 27, np.nan, 25, 24, 23, 22, 21, 20, 19, 25])
+    costs = np.array([9, 8, 7, 7, 7, np.nan, 6, 5, 4, 3.5, 3, 3.25, 4, 4.5])
+    more = {name: np.resize(column, 14) for name, column in found.history.items()}
+    found.history = more | {"valid_errors": errors, "valid_cost": costs}
+    checkpoint.save(tmp_path / "net.h5", found)
+    row = importlib.import_module("trials").line(tmp_path / "net.h5")
+    assert row["valid_errors_last_10_epochs"] == 23.4
+    assert (row["lowest_valid_cost"], row["last_valid_cost"]) == (3.0, 4.5)
+    assert len(row["valid_errors_by_epoch"].split()) == 13
+
+
+def test_a_line_of_a_single_run_has_the_options_as_typed(plans: Any, tmp_path: Path) -> None:
+    assert plans
+    trials, folder = importlib.import_module("trials"), Path(__file__).parent / "data" / "version-1"
+
+    def words(name: str) -> list[str]:
+        return trials.options(load(folder / f"{name}.h5")).split()  # type: ignore[no-any-return]
+
+    # What starts from a stack has its images, and of few images as many labels, without an option.
+    for name, option in (("50-images-a", "--labelled"), ("translated-a", "--translations")):
+        assert option in words(f"pretrain-{name}")
+        assert option not in words(f"bp-{name}")
+    assert words("bp-a-50-labelled")[:2] == ["--labelled", "50"]
+    assert "--search-bp-weight" in words("hybrid-a")
+    found = checkpoint.load(folder / "bp-a.h5")
+    found.settings["importance_sampling"] = not found.settings["importance_sampling"]
+    checkpoint.save(tmp_path / "bp-a.h5", found)
+    option = "" if found.settings["importance_sampling"] else "no-"
+    assert f"--{option}importance-sampling" in trials.options(load(tmp_path / "bp-a.h5"))
+
+
+def test_the_mixed_gradient_of_a_half_has_draws_of_its_own(
+    half_run: Any, half: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "half.txt").write_text("recipe | --epochs 2 --dropout\n", encoding="utf-8")
+    uses, draws = [], half.Half._draws
+
+    def spy(self: Any, nets: Any, use: Use) -> Any:
+        uses.append(use)
+        return draws(self, nets, use)
+
+    monkeypatch.setattr(half.Half, "_draws", spy)
+    half_run()
+    assert sorted(uses) == sorted([
+        Use.PRETRAINING, Use.PRETRAINING_ON_STACK, Use.WAKE_SLEEP, Use.WAKE_SLEEP_AGAIN,
+        Use.DROPOUT,
+    ])  # fmt: skip

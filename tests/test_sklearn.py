@@ -397,3 +397,33 @@ def test_without_scikit_learn_the_group_is_named() -> None:
         "ImportError: hinton06.sklearn needs scikit-learn 1.6 or newer: "
         "pip install 'hinton06[sklearn]'"
     )
+
+
+def test_the_error_that_a_pass_prints_is_that_of_a_case(X: Bytes, capsys: Any) -> None:
+    RBM(4, n_iter=1, learning_rate=0.0, random_state=0, verbose=True).fit(X)
+    error = float(capsys.readouterr().out.split()[-1])
+    # States and probabilities differ by less than 1 at each of the pixels of a case; the small
+    # weights of the start leave a half or so at all of them.
+    assert 784 / 16 < error < 784
+
+
+def test_all_cases_are_learned_at_the_rate_that_was_given(X: Bytes, y: Bytes) -> None:
+    mine = small(validation_fraction=0, learning_rate=0.0, max_iter=2).fit(X, y)
+    np.testing.assert_array_equal(mine.net_.weights[0], mine.stack_[0].weights)
+    assert not mine.net_.weights[-1].any()
+
+
+def test_a_random_state_of_0_is_one() -> None:
+    mine = RBM(4, n_iter=1, random_state=1).fit(np.eye(6, dtype=np.float32))
+    dreams = mine.sample(20, rounds=2, random_state=0)
+    np.testing.assert_array_equal(mine.sample(20, rounds=2, random_state=0), dreams)
+
+
+def test_no_case_validates_if_one_class_has_too_few(X: Bytes) -> None:
+    labels = np.array([0] * 20 + [1] * 20 + [2] * 4)  # of which a tenth is 2, 2 and none
+    mine = small()
+    mine.classes_ = np.arange(3)
+    given = Cases(X[:44], labels)
+    train, valid = mine._held_out(given, np.random.default_rng(0))
+    assert train is given
+    assert valid is None

@@ -18,6 +18,8 @@ from test_cli import fails_in_one_line, on_a_terminal, run
 from hinton06 import mnist, svm
 from hinton06.mnist import Digits
 from hinton06.recipes import RECIPES, SvmSettings
+from hinton06.recognition import Cases
+from hinton06.report import support
 from hinton06.svm import Machines, Pair, class_pairs, deslanted, kernel, support_places
 
 EPS = 2.0**-24
@@ -70,6 +72,8 @@ def test_ties_of_votes_go_to_the_largest_sums_which_outweigh_no_vote() -> None:
     assert svm._elected(np.array([[-1.0, 9.0, -0.5]]), 3).tolist() == [2]
     # Class 0 has both its votes, if by a hair.
     assert svm._elected(np.array([[-1e-9, -1e-9, 1e9]]), 3).tolist() == [0]
+    # And all three of 01, 02, 03; class 3 wins 13 and 23 by much.
+    assert svm._elected(np.array([[-1e-9, -1e-9, -1e-9, -1.0, 1e9, 1e9]]), 4).tolist() == [0]
 
 
 def test_virtual_support_vectors_are_a_pair_s_own_in_every_translation(
@@ -236,3 +240,36 @@ def test_it_is_printed_in_80_columns_and_as_json(made: Path, digits_dir: Path) -
     command = (*ARGUMENTS, "--data", digits_dir, "--save", made)
     assert max(map(len, on_a_terminal(80, *command))) <= 80
     assert json.loads(run(*command, "--json").stdout)["rows"][0]["degree"] == 9
+
+
+def test_each_machine_is_measured_with_its_own_support_vectors(
+    made: Path, tiny_digits: Digits
+) -> None:
+    rows, split = rows_of(made), mnist.split(600, "a")
+    places = np.sort(np.concatenate(
+        [split.train[tiny_digits.train_classes[split.train] == label][:20] for label in range(10)]
+    ))  # fmt: skip
+    images, labels = tiny_digits.train_images[places], tiny_digits.train_classes[places]
+    before: list[Pair] = []
+    tested = {
+        "test": (tiny_digits.test_images, tiny_digits.test_classes),
+        "valid": (tiny_digits.train_images[split.valid], tiny_digits.train_classes[split.valid]),
+    }
+    for row, translations in zip(rows, (0, 1), strict=True):
+        machines = Machines(images, labels, tiny_digits.shape, SETTINGS, translations, before)
+        before = learned(machines, 10)
+        assert row["support_vectors"] == len(support_places(before))
+        mean = sum(len(pair.places) for pair in before) / 45
+        assert row["support_vectors_of_a_pair"] == pytest.approx(mean, rel=1e-12)
+        for part, (own, wanted) in tested.items():
+            guesses = machines.guesses(own, before, 10)
+            assert row[f"{part}_errors"] == (guesses != wanted).sum()
+        assert row["test_percent"] == 100 * row["test_errors"] / 200
+
+
+def test_the_seconds_of_a_machine_are_those_of_its_own_pairs(tiny_digits: Digits) -> None:
+    begun = support._Begun(support.Asked("", None, 0, 1, SETTINGS), None, [], [1.0, 2.0, 4.0, 8.0])
+    pairs = [Pair(np.arange(2), np.ones(2), 0.0)] * 2
+    train = Cases(tiny_digits.train_images, tiny_digits.train_classes)
+    seconds = [support._row(begun, n, n, train, pairs)["cpu_seconds"] for n in (0, 1)]
+    assert seconds == [3.0, 12.0]

@@ -709,3 +709,63 @@ def test_of_three_files_for_one_line_none_has_it(tmp_path: Path) -> None:
         shutil.copy(OLD / "bp-a.h5", tmp_path / copy)
     why = "one.h5, three.h5 and two.h5 are for one line, left out"
     fails_in_one_line(run("table1", tmp_path), 1, why)
+
+
+def test_the_printed_numbers_are_those_of_the_chapter() -> None:
+    """Its Table 1, and what its text says of the test errors there."""
+    lines = """
+        Neta 50000 33 0.12 1 6.49 129 6.22 122
+        Netb 50000 56 0.04 0 7.81 118 6.21 116
+        Netc 50000 63 0.03 0 8.12 118 6.73 124
+        Combined - - - - - - 5.75 110
+        Neta 60000 33+16 <0.12 1 - - 5.81 113
+        Netb 60000 56+28 <0.04 0 - - 5.90 106
+        Netc 60000 63+31 <0.03 0 - - 5.93 118
+        Combined - - - - - - 5.40 106
+        not-pre-trained 60000 119 <0.063 0 - - 18.43 227
+    """
+    names = table1._NAMES
+    for line, row in zip(lines.strip().splitlines(), table1.PRINTED, strict=True):
+        cells = dict(zip(names, line.split(), strict=True))
+        assert row["network"].replace(" ", "-") == cells.pop("network")
+        for name, cell in cells.items():
+            value = row[name]
+            assert (value is None) == (cell == "-"), (line, name)
+            number = isinstance(value, float | int)
+            assert value is None or (float(cell) == value if number else cell == value)
+    rates = [row["test_error_rate_percent"] for row in table1.PRINTED]
+    assert rates[:4] == [1.22, 1.16, 1.24, 1.10]
+    assert round(sum(rates[4:7]) / 3, 2) == 1.12
+    assert rates[8] == 2.27
+
+
+def test_an_interval_is_for_as_many_test_cases_as_there_are(tmp_path: Path) -> None:
+    shutil.copy(OLD / "bp-a.h5", tmp_path)
+    (row,) = (row for row in table1.read_runs(tmp_path).measured if row)
+    test = loading.load(OLD / "bp-a.h5").outcome.scores["test"]
+    assert test.cases < 10_000
+    ends = row["test_errors_95_low"], row["test_errors_95_high"]
+    assert ends == scores.interval(test.errors, test.cases)
+    assert row["test_error_rate_percent"] == 100 * test.errors / test.cases
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({}, ""),
+        ({"recipe": "tr2006"}, "recipes: quick, tr2006"),
+        ({"seed": 7}, "seeds: 0, 7"),
+        ({"data": "f" * 64}, "data sets: "),
+    ],
+)
+def test_nets_of_table_1_that_have_not_all_in_common_are_named(
+    change: dict[str, Any], note: str, tmp_path: Path
+) -> None:
+    shutil.copy(OLD / "bp-a.h5", tmp_path)
+    found = checkpoint.load(OLD / "bp-a-extended.h5")
+    found.recipe = change.get("recipe", found.recipe)
+    found.lineage |= {name: value for name, value in change.items() if name != "recipe"}
+    checkpoint.save(tmp_path / "other.h5", found)
+    said = [n for n in table1.read_runs(tmp_path).notes if "come from different" in n]
+    assert len(said) == bool(note)
+    assert all(n.startswith(f"the files come from different {note}") for n in said)
