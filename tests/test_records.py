@@ -1565,6 +1565,10 @@ def test_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
             "hinton06 finetune-bp --dropout --labelled",
         ),
         (
+            ("beyond", "labels", "10000", "replicas-dropout.json"),
+            "hinton06 finetune-bp --dropout --labelled",
+        ),
+        (
             ("beyond", "translated", "replicas-dropout.json"),
             "hinton06 finetune-bp --dropout runs/table1/pretrain-translated-a.h5",
         ),
@@ -1701,8 +1705,8 @@ def test_dropout_with_few_labels() -> None:
     assert f"{pixels}, 0.2" in chances
     assert min(sums, key=lambda name: sums[name]) == f"{pixels}-0.2"
     found = {row["name"]: row for row in json.loads(read("beyond", "beyond.json"))["rows"]}
-    few = found["dropout, 1,000 labels, mean"]
-    assert len(few["seeds"]) == len(NETS) == 3
+    few, more = (found[f"dropout, {count} labels, mean"] for count in ("1,000", "10,000"))
+    assert len(few["seeds"]) == len(more["seeds"]) == len(NETS) == 3
     plain = {
         line["labelled"]: float(line["test_percent"])
         for line in lines("unlabelled", "unlabelled.csv")
@@ -1712,8 +1716,10 @@ def test_dropout_with_few_labels() -> None:
         "beyond",
         f"has {few['mean']:.2f} % of test errors with 1,000 labels",
         f"without dropout have [{plain['1000']:.2f} %]",
+        f"with 10,000 {more['mean']:.2f} %, not {plain['10000']:.2f} %",
     )
     assert few["mean"] + few["interval"] < plain["1000"]
+    assert more["mean"] + more["interval"] < plain["10000"]
 
 
 def test_the_overview() -> None:
