@@ -104,7 +104,7 @@ def test_a_table_over_seeds_saves_its_numbers_as_a_picture(
     assert result.exit_code == 0
     assert (tmp_path / "replicas.png").read_bytes() == b"picture"
     table = replicas.table([RECORD])
-    assert [row.name for row in rows] == [f"{r['network']}, {r['cases']}" for r in table.rows]
+    assert [row.name for row in rows] == [f"{r['network']}, {r['cases']:,}" for r in table.rows]
     for found, row in zip(rows, table.rows, strict=True):
         measured = row["test_errors"]
         assert found.numbers == list(measured["by_seed"].values())
