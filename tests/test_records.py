@@ -1068,7 +1068,9 @@ def test_plain_wake_sleep() -> None:
         f"{wrong[1]:.1%} are wrong".replace("%", " %"),
         f"after the first epoch, {int(fewest['valid_errors']):,}, and "
         f"{int(stack[-1]['valid_errors']):,} when the bound is highest",
-        f"wake-sleep**, at {contrastive:.1f} nats; that net has {asked:.2%}".replace("%", " %"),
+        f"wake-sleep**, at {contrastive:.1f} nats at most; that net has {asked:.2%}".replace(
+            "%", " %"
+        ),
     ):
         assert sentence in page, sentence
     whole = [
