@@ -3,9 +3,11 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
+import io
 import itertools
 import math
 import os
+import zipfile
 from collections import Counter
 from importlib import resources
 
@@ -484,8 +486,18 @@ def test_of_several_sets_in_a_folder_one_is_named(idx_folder, idx_arrays, to_idx
     letters, before = mnist.read(folder / "emnist-letters"), mnist.read(idx_folder)
     same_digits(letters, before)
     assert letters.name == str(folder / "emnist-letters")
+    assert mnist.read(folder / "emnist-letters-").sha256 == letters.sha256
     assert mnist.read(folder / "emnist-digits").sha256 != before.sha256
     refused(folder / "emnist-balanced", str(folder / "emnist-balanced"), "no such folder")
+
+
+def test_of_a_set_of_mnist_s_own_names_and_others_it_is_read(idx_folder, idx_arrays, to_idx):
+    before = mnist.read(idx_folder)
+    for name, array in idx_arrays.items():
+        other = array if array.ndim == 1 else 255 - array
+        (idx_folder / f"emnist-digits-{name}").write_bytes(to_idx(other))
+    same_digits(mnist.read(idx_folder), before)
+    assert mnist.read(idx_folder / "emnist-digits").sha256 != before.sha256
 
 
 def test_transposed_images_are_those_of_a_set_that_was_written_upright(
@@ -533,7 +545,10 @@ def test_a_file_as_of_keras_is_read(form, idx_folder, idx_arrays, tmp_path):
         ("y_test", np.full(40, 256), "labels from 256 to 256"),
         ("y_test", np.full(40, -1), "labels from -1 to -1"),
         ("x_test", np.zeros((40, 35), np.uint8), "of shape (40, 35)"),
+        ("x_test", np.zeros((40, 7, 5, 3), np.uint8), "of shape (40, 7, 5, 3), and images are 3-d"),
+        ("y_test", np.zeros((40, 4), np.uint8), "of shape (40, 4), and labels are 1-d"),
         ("x_test", np.zeros((0, 7, 5), np.uint8), "holds no images"),
+        ("x_test", np.zeros((1, 513, 512), np.uint8), "declares images of 513 x 512 pixels"),
         ("x_test", np.zeros((39, 7, 5), np.uint8), "40 labels for 39 images"),
     ],
 )
@@ -544,7 +559,8 @@ def test_what_is_wrong_with_an_npz_file_is_named(name, array, words, idx_arrays,
         del named[name]
     path = tmp_path / "own.npz"
     np.savez(path, **named)
-    refused(path, str(path), words)
+    message = refused(path, str(path), words)
+    assert ("astype" in message) == ("astype" in words)  # of images alone
 
 
 @pytest.mark.parametrize("place", [".", "seven", "train/seven"])
@@ -558,8 +574,37 @@ def test_a_folder_of_pictures_says_what_to_do_with_them(place, tmp_path):
 
 
 def test_a_folder_of_an_npz_file_says_how_to_name_it(idx_arrays, tmp_path):
+    np.savez(tmp_path / "cases.npz", log_probs=np.zeros((2, 10)))  # as the commands save
     path = npz(tmp_path / "own.npz", list(idx_arrays.values()))
     refused(tmp_path, f"name the file itself: {path}")
+
+
+@pytest.mark.parametrize("shape", [(-1, 7, 5), (130, 7, 5)])
+def test_an_npz_array_that_declares_more_than_it_holds_is_named(shape, idx_arrays, tmp_path):
+    stream = io.BytesIO()
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    stream.write(idx_arrays[TRAIN_IMAGES].tobytes())
+    with zipfile.ZipFile(tmp_path / "own.npz", "w") as archive:
+        archive.writestr("x_train.npy", stream.getvalue())
+    refused(tmp_path / "own.npz", "x_train: declares more than it holds")
+
+
+def test_an_npz_file_packed_as_numpy_does_not_is_named(idx_arrays, tmp_path):
+    stream = io.BytesIO()
+    np.save(stream, idx_arrays[TRAIN_IMAGES])
+    with zipfile.ZipFile(tmp_path / "own.npz", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("x_train.npy", stream.getvalue())
+    refused(tmp_path / "own.npz", "x_train: is packed in another way than NumPy packs")
+
+
+def test_arrays_of_numpy_s_later_formats_are_read(idx_folder, idx_arrays, tmp_path):
+    names = ("x_train", "y_train", "x_test", "y_test")
+    with zipfile.ZipFile(tmp_path / "own.npz", "w") as archive:
+        for name, array in zip(names, idx_arrays.values(), strict=True):
+            with archive.open(f"{name}.npy", "w") as file:
+                np.lib.format.write_array(file, array, version=(2, 0))
+    same_digits(mnist.read(tmp_path / "own.npz"), mnist.read(idx_folder))
 
 
 def test_an_npz_file_that_unpacks_to_many_times_its_size_is_refused(idx_arrays, tmp_path):
@@ -648,6 +693,12 @@ def test_a_truncated_file_is_named_at_every_length(name, idx_folder):
         refused(idx_folder, name, "not an IDX file" if length < header else "truncated")
 
 
+def test_a_file_that_is_not_packed_is_truncated_however_little_of_it_is_there(idx_folder, to_idx):
+    content = to_idx(np.zeros((2000, 28, 28)))
+    (idx_folder / TEST_IMAGES).write_bytes(content[:100])
+    refused(idx_folder, TEST_IMAGES, "truncated: 100 bytes, 1,568,016 declared")
+
+
 @pytest.mark.parametrize("name", [TEST_IMAGES, TEST_LABELS])
 def test_a_file_that_is_too_long_is_named(name, idx_folder):
     (idx_folder / name).write_bytes((idx_folder / name).read_bytes() + b"\0")
@@ -669,6 +720,7 @@ def test_a_wrong_magic_number_is_named(magic, idx_folder):
         (b"\n" * 300 + b"<html>", "an HTML page"),
         (b"<!-- page --><html>", "an HTML page"),
         ("<!DOCTYPE html>".encode("utf-16"), "an HTML page"),
+        ("\ufeff<!DOCTYPE html>".encode("utf-16-be"), "an HTML page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
         (b"PK\x03\x04" + bytes(60), "a zip archive"),
         (b"\x93NUMPY\x01\x00", "an array of NumPy's"),
@@ -704,6 +756,16 @@ def test_a_packed_file_of_blank_images_is_refused_with_a_hint(idx_folder, to_idx
     refused(idx_folder, TRAIN_LABELS, "120 labels for 3,000 images")  # the next thing wrong
 
 
+def test_a_packed_file_may_unpack_to_so_many_times_its_size_and_no_more(idx_folder, monkeypatch):
+    n_packed = (idx_folder / f"{TRAIN_IMAGES}.gz").stat().st_size
+    assert n_packed < 4216 <= 2 * n_packed
+    monkeypatch.setattr(mnist.sources, "_RATIO_FROM", 128)  # the labels' bytes
+    monkeypatch.setattr(mnist.sources, "_MAX_RATIO", 1)
+    refused(idx_folder, TRAIN_IMAGES, f"1 times its size: {n_packed:,} bytes, 4,216 declared")
+    monkeypatch.setattr(mnist.sources, "_MAX_RATIO", 2)
+    assert len(mnist.read(idx_folder).train_images) == 120
+
+
 def test_labels_in_the_place_of_images_are_named(idx_folder):
     (idx_folder / TEST_IMAGES).write_bytes((idx_folder / TEST_LABELS).read_bytes())
     refused(idx_folder, TEST_IMAGES, "not an IDX file of images")
@@ -715,8 +777,11 @@ def test_a_size_that_no_memory_holds_is_named_and_not_allocated(idx_folder):
 
 
 def test_a_file_that_declares_too_much_is_named(idx_folder, monkeypatch):
-    monkeypatch.setattr(mnist.sources, "_MAX_BYTES", 1 << 10)
+    before = mnist.read(idx_folder).sha256
+    monkeypatch.setattr(mnist.sources, "_MAX_BYTES", 4215)
     refused(idx_folder, f"{TRAIN_IMAGES}.gz", "declares 4,216 bytes, which is more")
+    monkeypatch.setattr(mnist.sources, "_MAX_BYTES", 4216)
+    assert mnist.read(idx_folder).sha256 == before
 
 
 def test_a_truncated_gzip_file_is_named_at_every_length(idx_folder):
