@@ -21,7 +21,7 @@ from test_cli import fails_in_one_line, on_a_terminal, run
 from hinton06 import checkpoint, experiments, jitter, study
 from hinton06.checkpoint import history_rows
 from hinton06.loading import Context
-from hinton06.mnist import Digits
+from hinton06.mnist import SHA256, Digits
 from hinton06.models import Classifier
 from hinton06.numerics import Array
 from hinton06.recipes import RECIPES, StrategySettings
@@ -546,6 +546,92 @@ def test_intervals_of_a_slope_are_student_s() -> None:
     error = np.sqrt((1 / 9 + 4 / 9 + 1 / 9) / 1 / 2)
     assert found["slope"] == pytest.approx(0, abs=1e-12)
     assert found["slope_high"] == pytest.approx(12.7062 * error, rel=1e-5)  # of Student's table
+    assert found["slope_low"] == -found["slope_high"]
+    assert found["intercept"] == pytest.approx(1 / 3)
+    # Of y - x = 1, 1, -1: mean 1/3, standard deviation 2 / sqrt(3), t of 2 df.
+    assert found["level"] == pytest.approx(10 ** (1 / 3))
+    ends = [np.log10(found[f"level_{end}"]) for end in ("low", "high")]
+    expected = [1 / 3 - 4.30265 * 2 / 3, 1 / 3 + 4.30265 * 2 / 3]
+    assert ends == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_variance_is_over_the_square_of_the_gradient_that_it_is_of() -> None:
+    """Of all weights, or of those to the features alone."""
+    row = {
+        "size": 3, "n_weights": 7, "draw": 1, "squared": 2.0, "hidden_squared": 4.0,
+        "calculus": 6.0, "hidden_calculus": 20.0, "weights": 60.0, "activities": 100.0,
+    }  # fmt: skip
+    assert report._gradients(row) == {
+        "features": 3, "weights": 7, "draw": 1, "calculus_variance": 3.0,
+        "hidden_calculus_variance": 5.0, "weights_variance": 30.0, "weights_factor": 10.0,
+        "activities_variance": 25.0, "activities_factor": 5.0,
+    }  # fmt: skip
+
+
+def test_variances_are_means_over_the_nets_of_a_size() -> None:
+    rows = [
+        {"features": size, "weights": 10 * size, "calculus_variance": variance}
+        for size, variance in ((2, 1.0), (3, 5.0), (2, 4.0))
+    ]
+    assert report._mean_by_size(rows) == [
+        {"features": 2, "weights": 20, "calculus_variance": 2.5},
+        {"features": 3, "weights": 30, "calculus_variance": 5.0},
+    ]
+
+
+def test_support_vectors_are_those_of_the_fewest_validation_errors_of_all_draws() -> None:
+    """Of several C the lowest; test errors decide nothing."""
+    measured = {
+        (20, 1.0): [(5, 1, 9), (4, 1, 9)],
+        (20, 3.0): [(1, 40, 10), (6, 20, 14)],
+        (20, 10.0): [(4, 2, 9), (3, 2, 9)],
+        (50, 1.0): [(2, 3, 30), (2, 3, 30)],
+    }
+    rows = [
+        {"part": SUPPORT, "size": size, "rate": c, "draw": draw, "valid_errors": valid,
+         "test_errors": test, "vectors": vectors, "multiply_adds": 100.0 * size}
+        for (size, c), draws in measured.items()
+        for draw, (valid, test, vectors) in enumerate(draws)
+    ]  # fmt: skip
+    assert report._support(rows[::-1], {"test_cases": 200})[::-1] == [
+        {"cases": 20, "c": 3.0, "test": 15.0, "test_low": 10.0, "test_high": 20.0,
+         "multiply_adds": 2000.0, "vectors": 12.0},
+        {"cases": 50, "c": 1.0, "test": 1.5, "test_low": 1.5, "test_high": 1.5,
+         "multiply_adds": 5000.0, "vectors": 30.0},
+    ]  # fmt: skip
+
+
+def test_a_rate_at_either_end_of_those_that_were_tried_is_a_note(tiny_digits: Digits) -> None:
+    chosen = dict.fromkeys(range(len(NAMES)), 1.0) | {0: 0.1, 4: 10.0}
+    settings = replace(TINY, rates=(0.1, 1.0, 10.0), learned=(1000,))
+    rows: list[dict[str, float]] = [{"part": SUPPORT}]
+    rows += [
+        {"part": TRIALS, "size": 1000, "strategy": strategy, "rate": rate, "draw": 0,
+         "valid_errors": float(rate != chosen[strategy])}
+        for strategy in chosen
+        for rate in settings.rates
+    ]  # fmt: skip
+    digits = replace(tiny_digits, sha256=SHA256)
+    names = "; ".join(f"{report.TITLES[NAMES[place]]} (1,000)" for place in (0, 4))
+    about = "the chosen rate is the first or the last that was tried, with so many features"
+    assert report._notes(rows, settings, digits) == [f"{about}: {names}"]
+    assert report._notes(rows, replace(settings, rates=(0.1,)), digits) == []
+
+
+def test_a_cell_has_the_errors_of_the_first_point_at_its_cost() -> None:
+    """Costs are sums of roundings: what is less by one is reached."""
+    passes = (9.0, 10 * (1 - 1e-12), 100.0, 999.0, 1000.0)
+    curve = [
+        {"passes": p, "test": 50.0 - n, "test_low": 0.0, "test_high": 60.0}
+        for n, p in enumerate(passes)
+    ]
+    row = {"features": 2, "weights": 64, "strategy": "calculus", "name": "x", "rate": 0.1}
+    settings = {"budget": 1000, "draws": 2, "rates": [0.1], "estimates": 4}
+    empty: dict[str, Any] = {n: [] for n in ("notes", "gradients", "fits", "support_vectors")}
+    made = report._table({"settings": settings, "rows": [row | {"curve": curve}], **empty})
+    cells = [made.rows[0][f"{name}_test"] for name in ("first", "second", "last")]
+    assert cells == [49.0, 48.0, 46.0]
+    assert [column.text(made.rows[0]) for column in made.columns[3:5]] == ["49.0 %", "48.0 %"]
 
 
 @pytest.fixture(scope="module")
@@ -575,14 +661,16 @@ def test_errors_of_the_table_are_those_that_were_measured(commanded: Path) -> No
     document = json.loads((commanded / "strategies.json").read_text())
     lines = list(csv.DictReader(io.StringIO((commanded / "strategies.csv").read_text())))
     for row in document["rows"]:
-        last = [
-            float(line["test_errors"]) / 2
-            for line in lines
+        own = [
+            line for line in lines
             if (line["measured"], line["strategy"]) == ("learning", row["strategy"])
-        ]
+        ]  # fmt: skip
+        assert {float(line["rate"]) for line in own} == {row["rate"]}
+        last = [float(line["test_errors"]) / 2 for line in own]
         ends = [last[6], last[13]]
         point = row["curve"][-1]
         assert point["test"] == pytest.approx(np.mean(ends))
+        assert row["weights"] == 17 * 2 + 3 * 10
         assert [point["test_low"], point["test_high"]] == sorted(ends)
     for line, row in zip(lines, document["gradients"], strict=False):
         factor = float(line["activities"]) / float(line["hidden_calculus"])
