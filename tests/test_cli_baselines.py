@@ -78,6 +78,18 @@ def test_every_method_has_a_row_with_its_images_and_errors(runs: Path) -> None:
     assert not any(row["printed_test_percent"] for row in rows)  # of other images
 
 
+def test_rows_have_their_own_files_and_runs_that_a_cap_ended_are_named(runs: Path) -> None:
+    table = baselines.table(runs)
+    assert table.sources is not None
+    assert [[file.path.stem for file in files] for files in table.sources] == [
+        [], [], ["moved"], ["both"], ["bp-not-pretrained"], ["bp-distorted-a"], ["bp-a"],
+        ["bp-a-distorted"], ["bp-a-distorted-extended"],
+    ]  # fmt: skip
+    capped = {f.path.name for files in table.sources for f in files if f.outcome.capped}
+    assert capped
+    assert {str(n).partition(": ")[0] for n in table.notes if "before its rule" in n} == capped
+
+
 def test_the_table_is_printed_in_80_columns_and_saved(runs: Path, tmp_path: Path) -> None:
     assert run("baselines", runs, "--save", tmp_path).exit_code == 0
     assert max(map(len, on_a_terminal(80, "baselines", runs))) <= 80

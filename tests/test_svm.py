@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import json
 import os
 import signal
@@ -16,11 +17,13 @@ from sklearn.svm import SVC
 from test_cli import fails_in_one_line, on_a_terminal, run
 
 from hinton06 import mnist, svm
+from hinton06.loading import Context
 from hinton06.mnist import Digits
 from hinton06.recipes import RECIPES, SvmSettings
 from hinton06.recognition import Cases
 from hinton06.report import support
 from hinton06.svm import Machines, Pair, class_pairs, deslanted, kernel, support_places
+from hinton06.training import RunError
 
 EPS = 2.0**-24
 SETTINGS: SvmSettings = RECIPES["tr2006"].settings("svm")
@@ -265,6 +268,48 @@ def test_each_machine_is_measured_with_its_own_support_vectors(
             guesses = machines.guesses(own, before, 10)
             assert row[f"{part}_errors"] == (guesses != wanted).sum()
         assert row["test_percent"] == 100 * row["test_errors"] / 200
+
+
+def test_what_is_tested_is_deslanted_as_what_was_learned(
+    tiny_digits: Digits, progress: Any
+) -> None:
+    settings, split = dataclasses.replace(SETTINGS, deslanted=True), mnist.split(600, "a")
+    asked = support.Asked(tiny_digits.sha256, "a", 50, 0, settings)
+    context, begun = Context(tiny_digits, progress), support._Begun(asked, None)
+    (row,) = support._learned(context, begun)
+    train, _ = support._cases(tiny_digits, asked)
+    images = deslanted(train.images, tiny_digits.shape)
+    machines = Machines(images, train.labels, tiny_digits.shape, settings)
+    for part, own, wanted in (
+        ("test", tiny_digits.test_images, tiny_digits.test_classes),
+        ("valid", tiny_digits.train_images[split.valid], tiny_digits.train_classes[split.valid]),
+    ):
+        upright, as_it_is = (
+            (machines.guesses(x, begun.pairs, 10) != wanted).sum()
+            for x in (deslanted(own, tiny_digits.shape), own)
+        )
+        assert row[f"{part}_errors"] == upright != as_it_is
+
+
+def test_pairs_that_are_kept_are_no_more_than_there_are_and_of_these_images() -> None:
+    asked, right = support.Asked("", None, 0, 0, SETTINGS), Pair(np.arange(2), np.ones(2), 0.0)
+
+    def check(*pairs: Pair, n_pairs: int = 2, n_places: int = 2) -> None:
+        support._Begun(asked, Path("svm.part"), list(pairs)).check(n_pairs, n_places)
+
+    check(right, right)
+    places, ones = right.places, right.coefficients
+    for wrong in (
+        Pair(places - 1, ones, 0.0), Pair(places.astype(np.int32), ones, 0.0),
+        Pair(places, np.array([1, np.nan]), 0.0), Pair(places, np.ones(3), 0.0),
+        Pair(places, ones, np.inf), Pair(places, ones.astype(np.float32), 0.0),
+        Pair(places[:, np.newaxis], ones[:, np.newaxis], 0.0),
+    ):  # fmt: skip
+        with pytest.raises(RunError, match=r"svm\.part: cannot be continued: it is not of these"):
+            check(wrong)
+    for limits in ({"n_pairs": 1}, {"n_places": 1}):
+        with pytest.raises(RunError, match="not of these images"):
+            check(right, right, **limits)
 
 
 def test_the_seconds_of_a_machine_are_those_of_its_own_pairs(tiny_digits: Digits) -> None:
