@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from test_docs import fenced
 
 import hinton06
 from hinton06.mnist import Digits
+from hinton06.report.recognised import recognise
+from hinton06.training import RunError
 
 ROOT = Path(__file__).parents[1]
 OLD = ROOT / "tests" / "data" / "version-1"
@@ -230,3 +233,15 @@ def test_a_net_whose_images_have_no_room_is_refused(
         batch=5,
     )  # fmt: skip
     fails_in_one_line(run("recognise", "seven.png", "--net", "p.h5"), 1, "p.h5", "(2, 9)")
+
+
+def test_four_pixels_are_room_for_a_digit_and_three_are_none() -> None:
+    for shape, enough in (((4, 9), True), ((9, 4), True), ((3, 9), False), ((9, 3), False)):
+        net: Any = SimpleNamespace(
+            shape=shape, path="net.h5", predict_proba=lambda images: np.zeros((len(images), 2))
+        )
+        if enough:
+            assert recognise(net, [], print).rows() == []
+        else:
+            with pytest.raises(RunError, match="have no room for a digit"):
+                recognise(net, [], print)

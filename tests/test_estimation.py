@@ -26,6 +26,7 @@ from hinton06.generation import Generator
 from hinton06.likelihood import Estimate, LogZ
 from hinton06.loading import Context, load
 from hinton06.mnist import Digits
+from hinton06.models import Stack
 from hinton06.rbm import free_energy
 from hinton06.recipes import RECIPES, LikelihoodSettings
 from hinton06.report import likelihoods
@@ -355,6 +356,24 @@ def test_the_published_number_stands_beside_an_rbm_like_the_published_one(
     for other in (found_of(LogZ(exact=0.0)),
                   found_of(LogZ(exact=0.0), cd=25, persistent=True)):  # fmt: skip
         assert "published, test" not in cells(other)
+
+
+def test_no_published_number_stands_beside_an_rbm_that_has_learned_labels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = load(OLD / "pretrain-labels-a.h5")
+    top, settings = file.model[-1], dataclasses.replace(file.settings, cd=25)  # type: ignore[type-var]
+    monkeypatch.setattr(likelihoods, "PUBLISHED_TEST", {("CD-25", top.n_hidden): -86.34})
+    monkeypatch.setattr(mnist, "SHA256", file.lineage.data)
+    published = []
+    for labels in (top.n_labels, 0):
+        rbm = dataclasses.replace(top, n_labels=labels)
+        held = dataclasses.replace(file.held, model=Stack([rbm]).arrays())
+        one = dataclasses.replace(file, held=held, settings=settings)
+        log_ps = {"test": LogP(40, -86.1, 0.2)}
+        found = Likelihood(one, None, False, LogZ(exact=0.0), log_ps, 1.0)
+        published.append("published, test" in cells(found))
+    assert published == [False, True]
 
 
 def test_generators_of_layers_are_what_is_asked(context: Context) -> None:

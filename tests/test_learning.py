@@ -328,6 +328,18 @@ def test_what_is_no_such_number_is_named(
     assert not list(tmp_path.iterdir())
 
 
+def test_what_is_remarkable_of_images_is_said_to_who_watches(
+    tmp_path: Path, tiny_digits: mnist.Digits, progress: Any
+) -> None:
+    dark = dataclasses.replace(
+        tiny_digits, train_images=255 - tiny_digits.train_images,
+        test_images=255 - tiny_digits.test_images,
+    )  # fmt: skip
+    hinton06.pretrain(tmp_path / "x.h5", data=dark, progress=progress, **SMALL)
+    (note,) = progress.notes
+    assert "its images are dark on a light ground" in note
+
+
 @pytest.mark.parametrize("out", ["", ".", Path()])
 def test_a_file_to_make_has_a_name(out: Any) -> None:
     with pytest.raises(ValueError, match="out is the path of a file to make, not"):

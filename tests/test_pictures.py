@@ -468,6 +468,27 @@ def test_of_an_animation_the_first_picture_is_read_and_that_is_known(
         assert not pictures.find(path).several
 
 
+def test_what_a_camera_puts_beside_its_picture_is_no_second_one(
+    digits: Bytes, tmp_path: Path
+) -> None:
+    first, *rest = (Image.fromarray(255 - enlarged(image, 8)) for image in digits[:2])
+    path = tmp_path / "x.jpg"
+    first.save(path, format="MPO", save_all=True, append_images=rest, quality=95)
+    with Image.open(path) as image:
+        assert (image.format, image.is_animated) == ("MPO", True)  # type: ignore[attr-defined]
+    found = pictures.find(path)
+    assert not found.several
+    expected = the_one(enlarged(digits[0], 8))
+    assert np.corrcoef(found.images.ravel(), expected.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.19, 1), (0.21, 2)])
+def test_what_is_fainter_than_a_fifth_of_the_strongest_ink_is_none(share: float, n: int) -> None:
+    picture = np.zeros((100, 160))
+    picture[30:70, 20:30], picture[30:70, 100:110] = 1, share
+    assert len(prepare(picture)) == n
+
+
 def test_noise_alone_is_no_digit() -> None:
     """Of photographs of bare paper, whose light falls unevenly."""
     y, x = np.mgrid[-1:1:300j, -1:1:400j]

@@ -22,7 +22,7 @@ from test_cli import fails_in_one_line, on_a_terminal, run
 
 from hinton06 import checkpoint, loading, mnist
 from hinton06.evaluation import EVERY_CASE, Evaluation
-from hinton06.lineage import EXTENDED, Lineage
+from hinton06.lineage import EXTENDED, VALIDATED, Lineage
 from hinton06.recipes import PARTS, RECIPES, counted
 from hinton06.recognition import Score
 from hinton06.records import to_tree
@@ -613,6 +613,8 @@ def test_a_row_says_what_settings_are_not_the_recipe_s(tmp_path: Path) -> None:
     most = dataclasses.replace(file.settings, max_epochs=2)  # type: ignore[type-var]
     assert files.made_with(dataclasses.replace(file, settings=most)) == "max epochs 2"
     change("bp-a", all_cases_rate=0.1)
+    random = dataclasses.replace(file.lineage, role=VALIDATED, random_start=True, layers=(9,))
+    assert files.idle(dataclasses.replace(file, lineage=random)) == set()  # it has learned by it
     change("pretrain-a", hidden_bias=-4.0)
     assert said() == "hidden bias -4"
     change("pretrain-a", hidden_bias=0.0)

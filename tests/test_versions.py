@@ -313,6 +313,19 @@ def test_a_program_that_is_killed_with_a_file_open_does_not_damage_it(
     assert load(path).digest == whole
 
 
+def test_a_file_of_version_1_that_says_it_was_sealed_is_refused_without_its_seal(old: Path) -> None:
+    import h5py  # noqa: PLC0415  # as another program would
+
+    path = old / "bp-a.h5"
+    whole, content = load(path).digest, path.read_bytes()
+    path.write_bytes(content[: -len(b"hinton06 sha256\0") - 32])
+    with pytest.raises(checkpoint.CheckpointError, match=r"bp-a\.h5: damaged: truncated"):
+        load(path)
+    with h5py.File(path, "a") as file:  # as the first files were, before there was a seal
+        del file.attrs["sealed"]
+    assert load(path).digest == whole
+
+
 def test_every_quick_recipe_has_the_settings_of_version_1() -> None:
     for name in FINISHED:
         file = load(OLD / name)
