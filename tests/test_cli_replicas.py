@@ -24,6 +24,7 @@ from hinton06.recipes import RECIPES
 from hinton06.records import to_tree
 from hinton06.report import error_rates, replicas
 from hinton06.report.files import Folder
+from hinton06.report.lines import measured_mean
 from hinton06.report.replicas import QUANTILES, TABLES, statistics
 
 ERRORS = {
@@ -748,6 +749,15 @@ def test_a_mean_and_a_product_are_of_the_files_of_all_their_nets(
         every = [f"bp-{split}{ending}.h5" for split in "abc"]
         assert files["mean of three", cases] == files["Combined", cases] == every
         assert files["Netb", cases] == every[1:2]
+
+
+def test_a_mean_is_of_all_lines_or_there_is_none() -> None:
+    lines: list[dict[str, Any]] = [{"errors": 1, "cost": 0.0}, {"errors": 4, "cost": None}]
+    assert measured_mean(lines, "errors") == 2.5
+    assert measured_mean(lines, "cost") is None
+    assert measured_mean(lines, "none such") is None
+    assert measured_mean(lines[:1], "cost") == 0.0
+    assert isinstance(measured_mean(lines[:1], "errors"), int)  # as it is
 
 
 def test_three_seeds_that_follow_one_another_are_a_range_and_two_are_not() -> None:

@@ -12,13 +12,15 @@ from hinton06 import checkpoint, evaluation, experiments, mnist
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.cases import cases_at, random_stream, rows_learned
 from hinton06.checkpoint import CheckpointError
+from hinton06.directed import top_biases
 from hinton06.kinds import KINDS
-from hinton06.lineage import VALIDATED, Lineage
+from hinton06.lineage import NOT_PRETRAINED, VALIDATED, Lineage
 from hinton06.loading import Context, load
 from hinton06.models import Classifier, Stack
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases, score
 from hinton06.stacking import GreedyStack
+from hinton06.streams import Use
 from hinton06.training import Interrupted, RunError, UnfitDataError
 
 
@@ -398,6 +400,17 @@ def test_the_net_that_is_not_pretrained_aims_at_the_mean_of_the_recorded_costs(f
     # one addition and one exact halving: no rounding that could differ
     assert random.lineage["target_cost"] == sum(costs) / 2
     assert random.outcome["train"]["cases"] == 600
+
+
+def test_a_net_of_all_cases_is_of_its_own_layers_whatever_its_criteria_started_from(
+    files, settings, context, tmp_path
+):
+    short = dataclasses.replace(settings.backprop, max_epochs=1)
+    criteria = [files.split_random, files.net_a]
+    made = experiments.finetune_from_random(context, tmp_path / "new.h5", criteria, short, (7, 6))
+    lineage = made.file.lineage
+    assert (lineage.role, lineage.random_start, lineage.layers) == (NOT_PRETRAINED, False, (7, 6))
+    assert lineage.parents == tuple(checkpoint.load(path).digest() for path in criteria)
 
 
 def test_a_run_that_ends_at_its_cap_says_so(files, settings, context, tmp_path):
@@ -846,6 +859,19 @@ def test_a_stack_on_another_shares_its_lower_layers_and_names_it(files):
     assert list(stack.history["layer"]) == [3, 3]
 
 
+def test_a_stack_on_another_says_what_images_that_one_has_learned(
+    files, settings, context, tmp_path
+):
+    held = checkpoint.load(files.stack_a)
+    held.settings["affine"] = 1.0
+    checkpoint.save(tmp_path / "distorted.h5", held)
+    made = experiments.pretrain(
+        context, tmp_path / "new.h5", "a", settings.pretrain, lower=tmp_path / "distorted.h5"
+    )
+    assert made.file.lineage.below == ("affine",)
+    assert not made.file.settings.distortions
+
+
 def test_lower_layers_of_another_split_or_size_are_refused(files, settings, context, tmp_path):
     def pretrain(split, chosen, lower):
         experiments.pretrain(context, tmp_path / "new", split, chosen, labels=True, lower=lower)
@@ -932,6 +958,100 @@ def test_the_coefficient_of_the_selected_epoch_is_recorded_and_kept_by_the_exten
     assert set(extended.history["bp_weight"]) == {search.outcome["bp_weight"]}
     assert extended.outcome["bp_weight"] == search.outcome["bp_weight"]
     assert loaded(files.generative)[0].outcome["bp_weight"] == 0
+
+
+def test_wake_sleep_from_a_net_has_other_random_numbers_than_from_its_stack(
+    files, settings, context, tmp_path, monkeypatch
+):
+    asked = []
+
+    def stopped(_seed, use, split, start=""):
+        asked.append((use, split, start))
+        raise Killed
+
+    monkeypatch.setattr(experiments, "random_stream", stopped)
+    for name in ("labels", "generative"):
+        path = tmp_path / f"from-{name}.h5"
+        with pytest.raises(Killed):
+            experiments.finetune_generative(context, path, getattr(files, name), settings.wakesleep)
+    digest = checkpoint.load(files.generative).digest()
+    assert asked == [(Use.WAKE_SLEEP, "a", ""), (Use.WAKE_SLEEP_AGAIN, "a", digest)]
+
+
+def test_an_extension_of_a_searched_net_searches_no_more(files, settings, context, tmp_path):
+    again = dataclasses.replace(settings.search, rate=1e-6, bp_rate=1e-6, epochs=1)
+    made = experiments.extend_generative(context, tmp_path / "new.h5", files.search, again).file
+    assert not made.settings.search_bp_weight
+    assert made.settings.bp_weight == checkpoint.load(files.search).outcome["bp_weight"]
+
+
+def test_an_extension_with_dropout_has_masks_and_a_schedule_of_its_own(
+    files, context, tmp_path, monkeypatch
+):
+    asked, own = [], experiments.random_stream
+
+    def drawn_from(seed, use, *more):
+        asked.append(use)
+        return own(seed, use, *more)
+
+    def stopped(_net, _train, used, *_more, masks):
+        asked.append((used.epochs, masks is not None))
+        raise Killed
+
+    monkeypatch.setattr(experiments, "random_stream", drawn_from)
+    monkeypatch.setattr(experiments, "DiscriminativeFineTuning", stopped)
+    used = dataclasses.replace(
+        RECIPES["quick"].settings("backprop", ("dropout",)), epochs=5, extension_epochs=3
+    )
+    for call, start in ((experiments.finetune, files.stack_a), (experiments.extend, files.net_a)):
+        with pytest.raises(Killed):
+            call(context, tmp_path / f"{call.__name__}.h5", start, used)
+    assert asked == [
+        Use.BACKPROP, Use.DROPOUT, (5, True), Use.BACKPROP_ON_ALL, Use.DROPOUT_ON_ALL, (3, True)
+    ]  # fmt: skip
+
+
+def test_chances_of_dropout_that_fit_no_layers_are_one_line(files, context, tmp_path):
+    chances = RECIPES["quick"].settings("backprop", ("dropout",))
+    chances = dataclasses.replace(chances, feature_dropout=(0.1, 0.2))
+
+    def finetune():
+        experiments.finetune(context, tmp_path / "new", files.stack_a, chances)
+
+    refused(RunError, finetune, tmp_path / "new", "2 chances of dropout for 3 layers")
+
+
+def test_plain_wake_sleep_starts_from_the_log_odds_of_the_top_features(
+    files, context, tmp_path, monkeypatch
+):
+    started = []
+
+    def stopped(net, train, *_):
+        started.append((net, train))
+        raise Killed
+
+    monkeypatch.setattr(experiments, "WakeSleepTraining", stopped)
+    with pytest.raises(Killed):
+        experiments.finetune_directed(
+            context, tmp_path / "new", files.stack_a, RECIPES["quick"].directed
+        )
+    ((net, train),) = started
+    assert net.top_bias.any()
+    np.testing.assert_array_equal(net.top_bias, top_biases(net, train.images))
+
+
+def test_plain_wake_sleep_on_a_stack_of_few_images_has_their_labels(files, context, tmp_path):
+    quick = dataclasses.replace(RECIPES["quick"].directed, epochs=1)
+
+    def finetune(seed):
+        return experiments.finetune_directed(
+            context, tmp_path / "new.h5", files.own_stack, quick, "tiny", seed
+        )
+
+    refused(RunError, lambda: finetune(2), files.own_stack, "drawn with --seed 1")
+    found = finetune(1).file
+    assert (found.lineage.images, found.lineage.labelled) == (100, 100)
+    assert found.outcome.train.cases == 100
 
 
 def test_an_extended_generative_net_aims_at_the_recorded_error_rate(files):

@@ -552,11 +552,12 @@ def test_a_killed_run_of_pairs_ends_with_the_same_bits(
 def test_no_case_that_is_held_out_is_paired_in_learning(
     runs: Path, tmp_path: Path, digits_dir: Path, progress: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digits, seen = mnist.read(digits_dir), []
+    digits, seen, streams = mnist.read(digits_dir), [], []
 
     class Recorded(PairLearner):
         def __init__(self, net: Any, images: Cases, second: Cases, *more: Any) -> None:
             seen.extend([images, second, *more[-1]])
+            streams.append(more[2])
             super().__init__(net, images, second, *more)
 
     monkeypatch.setattr(experiments, "PairLearner", Recorded)
@@ -566,6 +567,9 @@ def test_no_case_that_is_held_out_is_paired_in_learning(
     split = mnist.split(len(digits.train_labels), "a")
     for own, rows in zip(seen, (split.train, split.train, split.valid, split.valid), strict=True):
         np.testing.assert_array_equal(own.images, digits.train_images[rows])
+    for epoch in range(2):  # each with partners of its own
+        found, wanted = streams[0](epoch), stream(0, Use.PAIRING, 0, epoch)
+        assert found.bit_generator.random_raw() == wanted.bit_generator.random_raw()
 
 
 def test_the_first_of_each_class_come_together() -> None:
