@@ -135,6 +135,21 @@ def test_what_is_there_is_not_learned_again(
     )
 
 
+def test_for_what_is_all_there_no_stack_is_learned(
+    run: Any, plans: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run()
+    monkeypatch.delattr(plans.Search, "stacks")
+    assert run() == whole
+
+
+def test_a_net_whose_numbers_overflow_learns_no_longer(
+    run: Any, plans: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans.Classifiers, "finite", lambda own: [False] * len(own.courses))
+    assert {row["epochs"] for row in run()} == {"1"}
+
+
 def learner(plans: Any, digits: Digits, text: str) -> Any:
     """Stacks of a line, before anything is learned."""
     place, line = Place("cpu"), recipe_of(plans, text)
@@ -168,6 +183,9 @@ def test_layers_have_settings_of_their_own(plans: Any) -> None:
     assert [settings.rate for settings in line.layers] == [0.3] * 3
     assert line.backprop == dataclasses.replace(RECIPES["tr2006"].backprop, momentum=0.5)
     assert not recipe_of(plans, "| --no-importance-sampling").backprop.importance_sampling
+    for text, expected in (("--persistent |", True), ("--no-persistent |", False)):
+        layers = recipe_of(plans, text).layers
+        assert [settings.persistent for settings in layers] == [expected] * 3
 
 
 def test_dropout_brings_its_own_values(plans: Any) -> None:
