@@ -164,7 +164,8 @@ def check_given(settings: Settings, given: Iterable[str], under: Iterable[str] =
 
     `under` are the conditions of the experiment.
     """
-    names, values = set(given), {f.name: getattr(settings, f.name) for f in _fields(settings)}
+    names, items = set(given), dataclasses.fields(settings)
+    values = {item.name: getattr(settings, item.name) for item in items}
 
     def holds(wanted: str) -> bool:
         name, equals, value = wanted.partition("=")
@@ -172,7 +173,7 @@ def check_given(settings: Settings, given: Iterable[str], under: Iterable[str] =
             return name in under
         return show_value(values[name]) == value if equals else bool(values[name])
 
-    for item in _fields(settings):
+    for item in items:
         if item.name not in names or values[item.name] is False:
             continue
         for wanted in item.metadata["goes"]:
@@ -187,13 +188,9 @@ def _in_words(wanted: str, value: Any) -> str:
     return wanted if isinstance(value, (str, bool)) else f"{wanted} above 0"
 
 
-def _fields(settings: Settings) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(settings)
-
-
 @dataclass(frozen=True)
-class _Checked:
-    """Settings that check their own ranges."""
+class Settings:
+    """What the settings of every part of a recipe are; they check their own ranges."""
 
     def apart(self) -> set[str]:
         """Names of settings that were added later and set this experiment apart."""
@@ -222,7 +219,7 @@ class _Checked:
 
 
 @dataclass(frozen=True)
-class PretrainSettings(_Checked):
+class PretrainSettings(Settings):
     """How a stack is learned; rates apply to the mean of a batch. ValueError out of range."""
 
     layers: tuple[int, ...] = _setting("Feature detectors of each layer, bottom to top.")
@@ -299,7 +296,7 @@ _EASY = (*_STEPS, "importance_sampling")
 
 
 @dataclass(frozen=True)
-class BackpropSettings(_Checked):
+class BackpropSettings(Settings):
     """How a classifier is fine-tuned; rates are of a batch's mean. ValueError out of range."""
 
     optimiser: str = _setting(
@@ -367,7 +364,7 @@ _MIXED = ("bp_weight|search_bp_weight|mixed gradient",)
 
 
 @dataclass(frozen=True)
-class WakeSleepSettings(_Checked):
+class WakeSleepSettings(Settings):
     """How a generative net is fine-tuned; rates are of a batch's mean. ValueError out of range."""
 
     epochs: int = _setting("Epochs of the schedule.", 1, 1_000_000)
@@ -435,7 +432,7 @@ class WakeSleepSettings(_Checked):
 
 
 @dataclass(frozen=True)
-class DirectedSettings(_Checked):
+class DirectedSettings(Settings):
     """How a directed net is learned by plain wake-sleep; rates are of a batch's mean.
 
     ValueError out of range.
@@ -452,7 +449,7 @@ class DirectedSettings(_Checked):
 
 
 @dataclass(frozen=True)
-class LikelihoodSettings(_Checked):
+class LikelihoodSettings(Settings):
     """How log Z and the log probability of images are estimated. ValueError out of range."""
 
     chains: int = _setting("Chains of annealed importance sampling.", 2, 100_000)
@@ -473,7 +470,7 @@ _GREEDY, _FINE = ("passes",), ("epochs",)
 
 
 @dataclass(frozen=True)
-class PairSettings(_Checked):
+class PairSettings(Settings):
     """How a memory of pairs is learned, and all below it fine-tuned. ValueError out of range."""
 
     features: int = _setting("Feature detectors of the memory.", 1, 1_000_000)
@@ -518,7 +515,7 @@ class PairSettings(_Checked):
 
 
 @dataclass(frozen=True)
-class StrategySettings(_Checked):
+class StrategySettings(Settings):
     """How five strategies are measured beside each other. ValueError out of range."""
 
     side: int = _setting("Rows and columns that images are averaged down to.", 1, 1000)
@@ -555,7 +552,7 @@ class StrategySettings(_Checked):
 
 
 @dataclass(frozen=True)
-class SvmSettings(_Checked):
+class SvmSettings(Settings):
     """How a support vector machine is learned. ValueError out of range."""
 
     degree: int = _setting("Degree of the polynomial kernel.", 1, 100)
@@ -563,16 +560,6 @@ class SvmSettings(_Checked):
     deslanted: bool = _setting("Shear each image until its main axis is upright.")
 
 
-Settings = (
-    PretrainSettings
-    | BackpropSettings
-    | WakeSleepSettings
-    | DirectedSettings
-    | LikelihoodSettings
-    | SvmSettings
-    | PairSettings
-    | StrategySettings
-)
 PARTS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "backprop": BackpropSettings,
