@@ -7,7 +7,7 @@ the chapter.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -129,17 +129,23 @@ def _of_pairs(_net: PairNet, *_layer: Any) -> Any:
     raise ValueError("what it sees and hears, `hinton06 heard` says")
 
 
-_ALTERNATIVES = {
-    "sampled_data": ", data as states",
-    "real_features": ", features as probabilities",
+_BEFORE_CD = "persistent", "centred"
+_AFTER_CD = {
+    "sparsity_cost": "sparse",
+    "sampled_data": "data as states",
+    "real_features": "features as probabilities",
 }
+_NO_RULE = "cd", "start", "affine", "elastic"
+"""Said by a number, or not of what is learned but of the weights and images to begin with."""
 
 
 def _divergence(settings: PretrainSettings) -> str:
-    sparse = ", sparse" if settings.sparsity_cost else ""
-    words = [name for name in ("persistent", "centred") if getattr(settings, name)]
-    more = [_ALTERNATIVES[name] for name in _ALTERNATIVES if getattr(settings, name)]
-    return " ".join([*words, f"CD-{settings.cd}{sparse}{''.join(more)}"])
+    """Whatever sets the learning apart; what has no words here by its name."""
+    apart = [item.name for item in fields(settings) if item.name in settings.apart()]
+    before = [name for name in _BEFORE_CD if name in apart]
+    after = [_AFTER_CD.get(name, name.replace("_", " ")) for name in apart
+             if name not in (*_BEFORE_CD, *_NO_RULE)]  # fmt: skip
+    return " ".join([*before, ", ".join([f"CD-{settings.cd}", *after])])
 
 
 def _fine_tuned(role: str) -> tuple[str, ...]:

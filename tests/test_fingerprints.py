@@ -9,6 +9,7 @@ import math
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from hinton06.fingerprints import Features, spread
 from hinton06.kinds import KINDS
 from hinton06.learning import Silent
 from hinton06.loading import Context
-from hinton06.recipes import LEAST, RECIPES
+from hinton06.recipes import LEAST, RECIPES, PretrainSettings
 
 ROUNDING = reference.rounding(1000)
 
@@ -217,6 +218,21 @@ def test_a_sparse_stack_comes_into_no_table_unsaid(runs: Path, tmp_path: Path) -
     more = {"sampled_data": True, "real_features": True}
     said = rule(dataclasses.replace(RECIPES["tr2006"].pretrain, **more))
     assert said == "CD-1, data as states, features as probabilities"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [f for f in dataclasses.fields(PretrainSettings)
+     if f.metadata["apart"] and f.default is not dataclasses.MISSING],
+    ids=lambda item: item.name,
+)  # fmt: skip
+def test_what_sets_a_stack_apart_is_in_the_words_for_how_it_was_learned(item: Any) -> None:
+    plain, choices = RECIPES["tr2006"].pretrain, item.metadata["choices"]
+    other = choices[-1] if choices else type(item.default)(item.default + 1)
+    own = dataclasses.replace(plain, **{item.name: other})
+    assert own.apart() == {item.name}
+    rule = KINDS["stack"].rule
+    assert (rule(own) == rule(plain)) == (item.name in {"start", "affine", "elastic"})
 
 
 def test_the_source_of_a_cost_is_that_of_its_experiment(runs: Path) -> None:
