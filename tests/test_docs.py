@@ -26,7 +26,7 @@ from commands import run
 from hinton06 import checkpoint, mnist, nets
 from hinton06.cli import main
 from hinton06.lineage import Lineage
-from hinton06.recipes import RECIPES, show_value
+from hinton06.recipes import PARTS, RECIPES, show_value
 from hinton06.tour import STAGES
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +100,8 @@ def code(page: str) -> list[str]:
 
 
 def test_readme_is_short_and_starts_with_its_commands() -> None:
-    assert len(read("README.md").encode()) <= 12_000
+    too_many = len(read("README.md").encode()) - 12_000
+    assert too_many <= 0, f"{too_many} bytes: less elsewhere, or in experiments/README.md alone"
     top = "\n".join(read("README.md").splitlines()[:40])
     assert "pip install" in top
     assert "![" in top
@@ -316,7 +317,7 @@ def test_readme_s_numbers_are_the_recorded_ones() -> None:
     for row in rows(between("README.md", "numbers")):
         name = re.sub(r"\[([^]]+)\]\([^)]+\).*", r"\1", row["experiment"])
         stated[name] = (row["chapter"], row["ours"])
-    assert stated == numbers()
+    assert stated == numbers(), "what README says is made from the records by numbers()"
 
 
 def test_readme_s_times_are_the_recorded_ones() -> None:
@@ -515,10 +516,16 @@ def test_assumptions_list_every_setting_with_the_recipe_s_value_and_source() -> 
     every = {f"`{name}`": pair for name, pair in recipe.values.items()}
     for condition, values in recipe.variants.items():
         every |= {f"`{name}`, {condition}": pair for name, pair in values.items()}
-    assert stated == {
+    wanted = {
         name: [show_value(value), source.partition(";")[0]]
         for name, (value, source) in every.items()
     }
+    help_of = {f"`{part}.{item.name}`": item.metadata["help"].rstrip(".")
+               for part, kind in PARTS.items() for item in dataclasses.fields(kind)}  # fmt: skip
+    lacking = [f"| {name} | {' | '.join(wanted[name])} | {help_of.get(name, 'The same')} |"
+               for name in wanted if stated.get(name) != wanted[name]]  # fmt: skip
+    assert not lacking, "docs/assumptions.md is to have\n" + "\n".join(lacking)
+    assert not stated.keys() - wanted.keys(), "docs/assumptions.md has what no recipe has"
 
 
 def test_assumptions_list_what_validation_chooses_of() -> None:
@@ -635,7 +642,7 @@ def test_every_module_is_on_the_page_that_explains_the_code() -> None:
         if path.suffix in {".py", ".c"} or (path / "__init__.py").exists()
     }
     small = {"__init__.py", "__main__.py", "files.py", "provenance.py"}
-    assert linked == present - small
+    assert linked == present - small, "a row of docs/reading.md for each module"
 
 
 # -- links ---------------------------------------------------------------------------------------
