@@ -93,6 +93,12 @@ def test_the_pages_together_are_short() -> None:
     assert sum(len(page.read_text(encoding="utf-8")) for page in PAGES) <= allowed
 
 
+def test_every_experiment_has_its_line() -> None:
+    linked = re.findall(r"^\| \[[^]]+\]\(([^)]+)\)", read("README.md"), re.M)
+    present = {str(page.relative_to(EXPERIMENTS)) for page in PAGES[1:]}
+    assert sorted(linked) == sorted(present), "a line of experiments/README.md for each folder"
+
+
 # -- single runs ---------------------------------------------------------------------------------
 
 
