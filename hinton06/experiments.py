@@ -313,35 +313,38 @@ def finetune(
     lines 1 to 3 of Table 1; "Using extra unlabeled data".
     """
     call = _Call(context, path, settings, recipe, seed).told_apart()
-    digits = call.context.digits
-    start = load(pretrained).of_kind("stack")
+    start, lineage = _on_stack(call, pretrained, labelled)
+    n_classes = call.context.digits.n_classes
+    return call.perform(
+        "classifier", "finetune-bp", Use.BACKPROP, lineage,
+        lambda train, valid, rng, masks: DiscriminativeFineTuning(
+            Classifier.on_stack(start.model, n_classes), train, settings, rng, valid, masks=masks
+        ),
+    )  # fmt: skip
+
+
+def _on_stack(call: _Call, path: Path, labelled: int = 0) -> tuple[RunFile, Lineage]:
+    """A stack to be fine-tuned, and the lineage of what validation will stop on its own cases.
+
+    With the labels of so many of them, or of all whose images it has learned.
+    """
+    digits, start = call.context.digits, load(path).of_kind("stack")
     start.check_pixels(digits)
     images = start.lineage.images
-    with naming(pretrained):
+    with naming(path):
         if images and labelled > images:
             raise RunError(
                 f"has learned {counted(images, 'image')}, and {labelled} are to be labelled"
             )
-        _check_drawn(start, seed)
+        if images and start.lineage.seed != call.seed:  # labels would be of other cases
+            drawn = f"its images were drawn with --seed {start.lineage.seed}"
+            raise RunError(f"{drawn}, and their labels would be with {call.seed}")
         lineage = start.child(
             VALIDATED, **call.own(), labelled=labelled or images,
             split_sha256=split_recorded(digits, start.lineage).sha256,
         )  # fmt: skip
         cases.rows_learned(digits, lineage)
-    return call.perform(
-        "classifier", "finetune-bp", Use.BACKPROP, lineage,
-        lambda train, valid, rng, masks: DiscriminativeFineTuning(
-            Classifier.on_stack(start.model, digits.n_classes), train, settings, rng, valid,
-            masks=masks,
-        ),
-    )  # fmt: skip
-
-
-def _check_drawn(start: RunFile, seed: int) -> None:
-    """The labels of few images are those of the same cases."""
-    if start.lineage.images and start.lineage.seed != seed:
-        drawn = f"its images were drawn with --seed {start.lineage.seed}"
-        raise RunError(f"{drawn}, and their labels would be with {seed}")
+    return start, lineage
 
 
 def extend(
@@ -550,20 +553,12 @@ def finetune_directed(
     algorithm (strategy five) can be greatly improved by using a 'pre-training' phase".
     """
     call = _Call(context, path, settings, recipe, seed).told_apart()
-    digits = call.context.digits
-    file = load(start).of_kind("stack")
-    file.check_pixels(digits)
-    with naming(start):
-        _check_drawn(file, seed)
-        digest = split_recorded(digits, file.lineage).sha256
-        labelled = file.lineage.images
-        lineage = file.child(VALIDATED, **call.own(), split_sha256=digest, labelled=labelled)
-        cases.rows_learned(digits, lineage)
+    file, lineage = _on_stack(call, start)
 
     def learner(
         train: Cases, valid: Cases | None, rng: np.random.Generator, _masks: Any
     ) -> WakeSleepTraining:
-        net = DirectedNet.on_stack(file.model, digits.n_classes)
+        net = DirectedNet.on_stack(file.model, call.context.digits.n_classes)
         np.copyto(net.top_bias, top_biases(net, train.images))
         return WakeSleepTraining(net, train, settings, rng, valid)
 
