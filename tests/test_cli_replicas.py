@@ -638,7 +638,7 @@ def test_an_experiment_that_is_added_to_a_study_is_tabulated_over_seeds_too(
 def test_every_table_of_a_folder_is_one_over_seeds_too() -> None:
     over_epochs = {"wake-sleep"}  # its lines are the epochs of one net
     commands = {command.name for command in cli_tables.COMMANDS} - {"replicas"} - over_epochs
-    assert commands == set(TABLES)
+    assert commands == set(TABLES), "an entry of TABLES in report/replicas.py for each table"
 
 
 def test_files_of_table_1_alone_make_no_table_of_few_labels(

@@ -467,7 +467,8 @@ def test_commands_has_every_net_inside() -> None:
 
 
 def test_commands_has_every_command_recipe_and_method() -> None:
-    assert {command for command, _ in mentioned("docs/commands.md")} == set(main.commands)
+    named = {command for command, _ in mentioned("docs/commands.md")}
+    assert named == set(main.commands), "a row of docs/commands.md for each command"
     spans = set(code("docs/commands.md"))
     assert set(RECIPES) <= spans
     (method,) = (p for p in main.commands["evaluate"].params if "--method" in p.opts)

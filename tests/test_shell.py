@@ -63,7 +63,7 @@ def test_a_shell_that_is_not_known_is_a_mistake(shell: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        (["fine"], {"finetune-bp", "finetune-cws", "finetune-pairs", "finetune-ws"}),
+        (["fine"], {name for name in main.commands if name.startswith("fine")}),
         (["evaluate", "--meth"], {"--method"}),
         (["evaluate", "tab"], {"table1-a"}),
         (["sample", "dig"], {"digits"}),
