@@ -134,6 +134,7 @@ _AFTER_CD = {
     "sparsity_cost": "sparse",
     "sampled_data": "data as states",
     "real_features": "features as probabilities",
+    "state_correlations": "features as states",
 }
 _NO_RULE = "cd", "start", "affine", "elastic"
 """Said by a number, or not of what is learned but of the weights and images to begin with."""

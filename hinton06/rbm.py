@@ -120,6 +120,10 @@ class ContrastiveDivergence:
     With `real_features` the first reconstruction is from probabilities instead of states, which
     "limit the amount of information they can convey"; not for chains, nor more than one round.
 
+    With `state_correlations` both correlations are of features' states, "the frequency with which
+    pixel i and feature detector j are on together"; not with sparsity, nor with `real_features`. So
+    learning can "start with zero weights": what features are drawn tells them apart.
+
     If `centred`, Eq. 4 has units less their `offsets` (visible, hidden), moving averages of a
     batch's means with the data (of features as sparsity leaves them), and biases move so that the
     RBM stays an ordinary one:
@@ -138,9 +142,10 @@ class ContrastiveDivergence:
     def __init__(
         self, rbm: Rbm, batch_size: int, recon_states: bool = False, rounds: int = 1,
         persistent: bool = False, sparsity: tuple[float, float] = (0.5, 0.0),
-        centred: bool = False, real_features: bool = False,
+        centred: bool = False, real_features: bool = False, state_correlations: bool = False,
     ) -> None:  # fmt: skip
         self.rbm, self._centred, self._real = rbm, centred, real_features
+        self._of_states = state_correlations
         self._target, self._cost = sparsity
         self._recon_states, self._rounds = recon_states, rounds
         self.momenta = {name: Momentum(array) for name, array in rbm.parameters().items()}
@@ -167,15 +172,8 @@ class ContrastiveDivergence:
         data, recon = self._visible[:n], self._visible[n : 2 * n]
         h_data, h_recon = self._hidden[:n], self._hidden[n : 2 * n]
 
-        rbm = self.rbm
-        inputs = numerics.product(data, rbm.weights, h_data)
-        h_states = self._h_states[:n]
-        if self._real:
-            h_states[...] = numerics.squash(inputs, rbm.hidden_bias)
-        else:
-            numerics.squash_and_fire(inputs, rbm.hidden_bias, rng, h_states)
-        if self._cost:
-            self._lessen(h_data)
+        rbm, h_states = self.rbm, self._h_states[:n]
+        self._drive(data, rng, h_data, h_states)
         apart = len(self.chains) > 0 or self._recon_states
         if len(self.chains):
             v_probs = visible_probs(rbm, h_states, out=self._v_probs[:n])
@@ -189,7 +187,10 @@ class ContrastiveDivergence:
                 numerics.bernoulli(unit_probs, rng, units)
                 labels[...] = label_probs
             # <s_i s_j>_data - <s_i s_j>_recon, with the minus sign carried by the hidden half.
-            numerics.firing_probs(recon, rbm.weights, rbm.hidden_bias, h_recon, sign=-1)
+            if self._of_states:
+                np.negative(hidden_states(rbm, recon, rng, h_recon), out=h_recon)
+            else:
+                numerics.firing_probs(recon, rbm.weights, rbm.hidden_bias, h_recon, sign=-1)
         if self._centred:
             self._step_centred(n, step)
         else:
@@ -200,6 +201,18 @@ class ContrastiveDivergence:
             missed = np.subtract(data, v_probs, out=self._v_probs[:n])
             squared_error = float(np.vdot(missed, missed))
         return squared_error
+
+    def _drive(self, data: Array, rng: Generator, h_data: Array, h_states: Array) -> None:
+        """Eq. 5: what is reconstructed from, into h_states, and what Eq. 4 has, into h_data."""
+        inputs = numerics.product(data, self.rbm.weights, h_data)
+        if self._real:
+            h_states[...] = numerics.squash(inputs, self.rbm.hidden_bias)
+        else:
+            numerics.squash_and_fire(inputs, self.rbm.hidden_bias, rng, h_states)
+        if self._cost:
+            self._lessen(h_data)
+        if self._of_states:
+            np.copyto(h_data, h_states)
 
     def _step_centred(self, n: int, step: Step) -> None:
         """The centred gradient of what both halves hold, the hidden ones with their sign."""
@@ -234,16 +247,16 @@ class ContrastiveDivergence:
         variance = np.maximum(q * off, smallest.tiny / smallest.eps)  # not to divide by 0
         numerics.lessen(h_probs, self._cost * (q - self._target) / variance)
 
-    def _go_on(self, v_states: Array, minus_h_probs: Array, rng: Generator) -> None:
-        """Go on with as many chains as cases: states, and minus the probabilities above them."""
+    def _go_on(self, v_states: Array, minus_h: Array, rng: Generator) -> None:
+        """Go on with as many chains as cases: states, and minus the features for Eq. 4."""
         rbm, chains = self.rbm, self.chains[: len(v_states)]
         for _ in range(self._rounds - 1):
             gibbs_round(rbm, chains, rng, v_states)
         visible_states(rbm, chains, rng, v_states)
         _sample_labels(rbm, v_states, rng)
-        inputs = numerics.product(v_states, rbm.weights, minus_h_probs)
+        inputs = numerics.product(v_states, rbm.weights, minus_h)
         numerics.squash_and_fire(inputs, rbm.hidden_bias, rng, chains)
-        np.negative(minus_h_probs, out=minus_h_probs)
+        np.negative(chains if self._of_states else minus_h, out=minus_h)
 
     def restore_chains(self, saved: Array) -> None:
         """Go on with a copy of saved chains; ValueError if they have another shape."""

@@ -284,11 +284,14 @@ class PretrainSettings(Settings):
         "Reconstruct from the features' probabilities, and not from binary states.",
         before=False, goes=("cd=1", "persistent=no"),
     )  # fmt: skip
+    state_correlations: bool = _setting(
+        "Correlations of Eq. 4 of the features' binary states, and not of their probabilities.",
+        before=False, goes=("real_features=no", "sparsity_cost=0"),
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.real_features and (self.cd > 1 or self.persistent):  # chains are of states
-            raise GoesWithError("real_features", ("cd=1" if self.cd > 1 else "persistent=no",))
+        check_given(self, ("real_features", "state_correlations"))  # chains are of states
 
 
 _STEPS = ("optimiser=momentum",)
@@ -788,6 +791,7 @@ _TR2006 = Recipe(
         "pretrain.centred": (False, CHAPTER),
         "pretrain.sampled_data": (False, CHAPTER),
         "pretrain.real_features": (False, CHAPTER),
+        "pretrain.state_correlations": (False, SCIENCE06),
         "backprop.optimiser": ("momentum", ASSUMED),
         "backprop.batch": (100, ASSUMED),
         "backprop.rate": (0.2, VALIDATION),

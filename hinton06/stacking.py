@@ -177,7 +177,7 @@ class GreedyStack:
         self._divergence = ContrastiveDivergence(
             rbm, settings.batch, states, settings.cd, settings.persistent,
             (settings.sparsity_target, settings.sparsity_cost), settings.centred,
-            settings.real_features,
+            settings.real_features, settings.state_correlations,
         )  # fmt: skip
 
     def _check_fit(self, stack: Sequence[Rbm]) -> None:

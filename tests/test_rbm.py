@@ -426,6 +426,37 @@ def test_real_valued_features_reconstruct_by_their_probabilities(kind: str) -> N
     assert np.abs(states.weights - found.weights).max() > 0.01, kind
 
 
+@pytest.mark.parametrize("more", [{}, {"recon_states": True}, {"persistent": True}])
+def test_correlations_of_states_are_exact_for_every_draw(more: dict[str, bool]) -> None:
+    """Eq. 4 as it is written: units that are on together, with the data and reconstructed."""
+    m, case, states = reference.random_machine(30), CASES[0], reference.binary_states
+    h_probs = reference.hidden_probs(m, case)
+    chains, apart = more.get("persistent", False), bool(more)
+    for h, v, h_recon in itertools.product(states(3), states(4), states(3)):
+        below = reference.visible_probs(m, np.zeros(3) if chains else h)  # chains are off at first
+        recon = v if apart else below
+        draws = [draws_of(h, h_probs), draws_of(h_recon, reference.hidden_probs(m, recon))]
+        draws[1:1] = [draws_of(v, below)] if apart else []
+        rng = scripted(*(d[np.newaxis] for d in draws))
+        change = learn_from(package_rbm(m), case[np.newaxis], rng, state_correlations=True, **more)
+        expected = np.outer(case, h) - np.outer(recon, h_recon), case - recon, h - h_recon
+        assert_close(change, expected, ROUNDING)
+
+
+def test_from_zero_weights_states_tell_features_apart_and_probabilities_do_not(kind: str) -> None:
+    """ "We start with zero weights"."""
+    n, spreads = 20, []
+    for of_states in (True, False):
+        rbm = Rbm.random(4, 3, 0.0, np.random.default_rng(0))
+        divergence = ContrastiveDivergence(rbm, n, state_correlations=of_states)
+        divergence.data_buffer(n)[:] = np.tile(CASES, (n // 2, 1))
+        divergence.learn(n, np.random.default_rng(1), PLAIN)
+        spreads.append(np.ptp(rbm.weights, axis=1).max())
+    # All probabilities are 1/2: nothing but rounding differs from feature to feature.
+    rounding = reference.rounding(2 * n, dtype=np.float32)
+    assert spreads[1] <= rounding < spreads[0], kind
+
+
 # -- persistent chains -----------------------------------------------------------------------
 
 

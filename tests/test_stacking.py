@@ -233,22 +233,29 @@ def test_each_layer_reconstructs_from_what_the_settings_say(
 
     def spied(self: Any, *arguments: Any, **more: Any) -> None:
         start(self, *arguments, **more)
-        made.append(self._real)
+        made.append((self._real, self._of_states))
 
     monkeypatch.setattr(ContrastiveDivergence, "__init__", spied)
     run(learner(real_features=True), 9)
+    run(learner(state_correlations=True), 9)
     run(learner(), 9)
-    assert made == [True] * 3 + [False] * 3
+    assert made == [(True, False)] * 3 + [(False, True)] * 3 + [(False, False)] * 3
 
 
 @pytest.mark.parametrize(
-    ("more", "words"), [({"cd": 2}, "cd=1"), ({"persistent": True}, "persistent=no")]
+    ("name", "more", "words"),
+    [
+        ("real_features", {"cd": 2}, "cd=1"),
+        ("real_features", {"persistent": True}, "persistent=no"),
+        ("state_correlations", {"real_features": True}, "real_features=no"),
+        ("state_correlations", {"sparsity_cost": 0.5}, "sparsity_cost=0"),
+    ],
 )
-def test_chains_of_states_do_not_go_with_real_valued_features(
-    more: dict[str, Any], words: str
+def test_states_and_probabilities_of_features_do_not_go_together(
+    name: str, more: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"real_features goes with {words} alone"):
-        settings(real_features=True, **more)
+    with pytest.raises(ValueError, match=f"{name} goes with {words} alone"):
+        settings(**{name: True}, **more)
 
 
 def test_layers_are_learned_bottom_to_top_and_then_left_alone() -> None:
@@ -573,6 +580,7 @@ def test_settings_that_were_added_later_leave_the_learner_as_it_was() -> None:
     now = settings(
         cd=1, persistent=False, start="random", track=0, sparsity_target=0.1, sparsity_cost=0.0,
         hidden_bias=0.0, centred=False, sampled_data=False, real_features=False,
+        state_correlations=False,
     )  # fmt: skip
     assert now == SETTINGS
     assert not now.apart()
