@@ -6,11 +6,14 @@ Each page's commands run in order in an empty folder of their own. A block of ``
 of ``text`` follows is run, and what it prints on standard output replaces the text. Pictures that
 the page shows from a folder of the page's name are taken from what the commands made. Between its
 marks the tour's page is first made anew from the stages of ``hinton06 tour``; where a stage has no
-command, the text is what the tour prints.
+command, the text is what the tour prints. The table of settings is made of the recipe ``tr2006``:
+
+    python docs/refresh.py docs/assumptions.md
 """
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import re
@@ -20,15 +23,56 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from hinton06.recipes import PARTS, RECIPES, show_value
 from hinton06.tour import ABOUT, STAGES, Step, Tour
 
 RUN = re.compile(r"```sh\n(?P<commands>[^`]*?)```(?P<between>\s*)```text\n(?P<output>[^`]*?)```")
 PICTURE = re.compile(r"!\[[^]]*\]\((?P<path>[^)]+)\)")
-MADE = re.compile(r"(?<=<!-- stages -->\n).*?(?=<!-- /stages -->)", re.S)
+STAGED = re.compile(r"(?<=<!-- stages -->\n).*?(?=<!-- /stages -->)", re.S)
+SETTINGS = re.compile(r"(?<=<!-- assumptions -->\n).*?(?=<!-- /assumptions -->)", re.S)
 SHOWN = re.compile(r"<!-- (?P<number>\d+) -->\n```text\n[^`]*?```")
+
+# What brings each condition of a recipe's variants.
+CONDITIONS = {
+    "labels": "With `pretrain --labels`",
+    "translations": "With `pretrain --translations`, and of what is fine-tuned from it",
+    "distortions": "With `--affine` or `--elastic`",
+    "few images": "With `pretrain --labelled`",
+    "more Gibbs sampling": "With `--cd` above 1, or `--persistent`",
+    "sparse features": "With `--sparsity-cost` above 0, [tried](../experiments/sparse/README.md)",
+    "mixed gradient": "With `--search-bp-weight` or `--bp-weight`",
+    "pretraining's gradient": "With `--generative pretraining`",
+    "few labels": "With `--labelled`, or of a stack of few images",
+    "some labels": "With more than 1,000 of them",
+    "dropout": "With `--dropout`",
+    "translations and dropout": "With `--dropout` of translated images",
+    "few labels and dropout": "With `--dropout` and few labels",
+    "some labels and dropout": "With `--dropout` and more than 1,000 of them",
+}
+
+
+def settings() -> str:
+    """The table of all settings of ``tr2006``: value, source without what it points at, meaning."""
+    recipe = RECIPES["tr2006"]
+    lines = ["| setting | tr2006 | source | |", "|---|---|---|---|"]
+
+    def add(name: str, value: Any, source: str, words: str) -> None:
+        words = re.sub(r"(?<!`)--[a-z-]+", r"`\g<0>`", words) if "`" not in words else words
+        cells = name, show_value(value), source.partition(";")[0], words
+        lines.append(f"| {' | '.join(cells)} |")
+
+    for part, kind in PARTS.items():
+        for item in dataclasses.fields(kind):
+            key = f"{part}.{item.name}"
+            add(f"`{key}`", *recipe.values[key], item.metadata["help"].rstrip("."))
+            for condition, values in recipe.variants.items():
+                if key in values:
+                    add(f"`{key}`, {condition}", *values[key], CONDITIONS[condition])
+    return "\n".join(lines) + "\n"
 
 
 def stages() -> str:
@@ -81,7 +125,8 @@ def refresh(page: Path) -> None:
             return f"<!-- {number} -->\n```text\n{_lines(printed.getvalue())}```"
 
         here, written = Path.cwd(), page.read_text(encoding="utf-8")
-        written = RUN.sub(run, MADE.sub(lambda _: stages(), written))
+        written = SETTINGS.sub(lambda _: settings(), STAGED.sub(lambda _: stages(), written))
+        written = RUN.sub(run, written)
         written = SHOWN.sub(show, written)
         page.write_text(written, encoding="utf-8")
         for found in PICTURE.finditer(written):
