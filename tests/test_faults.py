@@ -13,8 +13,11 @@ import functools
 import gc
 import gzip
 import hashlib
+import importlib
+import inspect
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -34,6 +37,7 @@ from commands import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import hinton06
 from hinton06 import checkpoint, experiments, loading, mnist, training
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.checkpoint import Checkpoint, CheckpointError
@@ -42,11 +46,13 @@ from hinton06.directed import WakeSleepTraining
 from hinton06.files import HeldError, Lock, printable
 from hinton06.lineage import Lineage
 from hinton06.mnist import DataError, Digits
-from hinton06.models import Classifier, DeepBeliefNet, DirectedNet
+from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, PairNet, Pathway, Rbm
 from hinton06.numerics import one_hot_targets
+from hinton06.pairing import PairLearner
 from hinton06.recipes import RECIPES
 from hinton06.recognition import Cases
 from hinton06.stacking import GreedyStack
+from hinton06.study import Study
 from hinton06.training import Run, RunError
 from hinton06.wakesleep import GenerativeFineTuning
 
@@ -710,6 +716,13 @@ def learners(tiny_digits: Digits) -> dict[str, Make]:
         settings = _with(quick.directed, epochs=4, batch=20)
         return WakeSleepTraining(net, cases, settings, rng(), valid)
 
+    def pairs() -> PairLearner:
+        below = Rbm.random(784, 6, 0.1, rng()), Rbm.random(6, 5, 0.1, rng())
+        image, second = Pathway.untied(below), Pathway.untied(below)
+        net = PairNet(image, second, Rbm.random(10, 7, 0.1, rng()))
+        settings = _with(quick.pairs, passes=2, epochs=2, batch=20)
+        return PairLearner(net, cases, cases, settings, rng(), lambda _epoch: rng(), (valid, valid))
+
     return {
         "pretrain": make(stack, False),
         "pretrain --labels": make(stack, True),
@@ -718,6 +731,7 @@ def learners(tiny_digits: Digits) -> dict[str, Make]:
         "finetune-bp, conjugate gradient": make(fine_tuning, conjugate, valid=valid),
         "finetune-cws": make(generative, valid=valid),
         "finetune-cws --extend": make(generative, target=-1.0),
+        "finetune-pairs": pairs,
         "finetune-ws": directed,
     }
 
@@ -738,7 +752,7 @@ def a_run(path: Path, title: str, save_every_s: float) -> Run:
     [
         "pretrain", "pretrain --labels", "finetune-bp", "finetune-bp --extend",
         "finetune-bp, conjugate gradient", "finetune-cws", "finetune-cws --extend",
-        "finetune-ws",
+        "finetune-pairs", "finetune-ws",
     ],
 )  # fmt: skip
 def test_a_number_that_is_none_is_noticed_in_its_epoch_in_every_learner(
@@ -761,6 +775,18 @@ def test_a_number_that_is_none_is_noticed_in_its_epoch_in_every_learner(
     fresh = learners[name]()
     fresh.restore(kept.state)  # whole, and of finite numbers
     assert all(np.isfinite(array).all() for array in fresh.parameters().values())
+
+
+def test_every_learner_of_the_package_is_among_these(learners: dict[str, Make]) -> None:
+    asked = {name for name in vars(training.Learner) if not name.startswith("_")}
+    found = set()
+    for path in Path(hinton06.__file__).parent.glob("*.py"):
+        if re.search(r"def (run|learn)_epoch\(", path.read_text(encoding="utf-8")):
+            module = importlib.import_module(f"hinton06.{path.stem}")
+            classes = [c for _, c in inspect.getmembers(module, inspect.isclass)]
+            found |= {c for c in classes if asked <= set(dir(c)) and not inspect.isabstract(c)}
+    # A study has no parameters: a number that is none is one of its measurements.
+    assert {type(make()) for make in learners.values()} == found - {training.Learner, Study}
 
 
 def test_a_rate_that_is_far_too_high_ends_with_the_epoch_and_the_last_good_file(
