@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+import hinton06.net
 from hinton06.recipes import RECIPES, conditions, show_value
 from hinton06.report.likelihoods import PUBLISHED_TEST
 from hinton06.report.table1 import PRINTED
@@ -610,6 +611,19 @@ def test_the_generative_half() -> None:
             assert row[net] == errors_of(recorded.get((row[name], net)))
         printed = recorded[row[name], "a"]["printed_test_percent"]
         assert row["printed"] == (printed and f"{printed} %")
+
+
+def test_recognition_weights_differ_from_generative_ones() -> None:
+    weights = hinton06.net.load("digits").weights
+    cosines = []
+    for up, down in (("vishid", "hidvis"), ("hidpen", "penhid")):
+        one, other = (np.asarray(weights[name], np.float64) for name in (up, down))
+        lengths = np.linalg.norm(one) * np.linalg.norm(other)
+        cosines.append(f"{np.vdot(one, other.T) / lengths:.3f}")
+    page = " ".join((EXPERIMENTS.parent / "docs" / "results.md").read_text("utf-8").split())
+    first, second = cosines
+    said = f"cosine is {first} between the pixels and the first features, and {second} above these"
+    assert said in page
 
 
 def test_times_of_the_generative_half() -> None:
