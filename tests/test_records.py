@@ -1307,6 +1307,20 @@ def test_dangers_and_penalties() -> None:
     assert f"net a makes {labels['valid_errors']} validation errors, ours {usual} (" in page
 
 
+def test_zero_weights_and_units_that_are_on_together() -> None:
+    def errors(name: str) -> str:
+        a, b, c = (run["valid_errors"] for run in runs("more.csv", f"{name}-?"))
+        return f"{a}, {b} and {c}"
+
+    page = " ".join((EXPERIMENTS.parent / "docs" / "assumptions.md").read_text("utf-8").split())
+    assert (
+        f"make {errors('states/bp-zero-states')} validation errors so, "
+        f"{errors('states/bp-states')} from random weights, {errors('states/bp-zero-states-0.01')} "
+        f"from zeros at a rate of 0.01; with probabilities {errors('noise/bp-plain')}, and from "
+        f"zeros {errors('states/bp-zero-plain')} ("
+    ) in page
+
+
 def test_probabilities_of_data_and_states_of_features() -> None:
     stated = []
     for name in ("plain", "sampled-data", "real-features"):
