@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from hinton06 import mnist, provenance, records
 from hinton06.estimation import Likelihood
@@ -27,16 +28,31 @@ _LAST = "published, test"
 
 
 def _log_z(name: str) -> Callable[[Row], str]:
-    """An estimate and its interval; an exact value alone."""
+    """An estimate and its interval; an exact value alone.
+
+    Where one end is open a few chains outweigh all others, and tell nothing of the other end: of
+    any number of chains it is no further than log 4 away.
+    """
 
     def cell(row: Row) -> str:
         if row[name] is None:
             return ""
-        low, high = row[f"{name}_low"], row[f"{name}_high"]
-        ends = ["?" if end is None else f"{end:.2f}" for end in (low, high)]
-        return f"{row[name]:.2f}" + ("" if row["exact"] else f" [{ends[0]}, {ends[1]}]")
+        value = f"{row[name]:.2f}"
+        if row["exact"]:
+            return value
+        ends = ["?", "?"] if _is_open(row, name) else [f"{end:.2f}" for end in _ends(row, name)]
+        return f"{value} [{', '.join(ends)}]"
 
     return cell
+
+
+def _ends(row: Row, name: str) -> tuple[Any, Any]:
+    return row[f"{name}_low"], row[f"{name}_high"]
+
+
+def _is_open(row: Row, name: str) -> bool:
+    """Whether there is an estimate of log Z, and no interval."""
+    return row[name] is not None and not row["exact"] and None in _ends(row, name)
 
 
 _COLUMNS = (
@@ -119,6 +135,8 @@ def _legend(
             f"log Z: exact, or {sampled}. From above: {back}, as far as these are the model's "
             "samples."
         )
+    if any(_is_open(row, name) for row in rows for name in ("log_z", "log_z_above")):
+        log_z += " [?, ?]: a few chains outweigh all others, and there is no interval."
     lines = [
         "Nats. log p: mean over images, in brackets one standard error; of more than one layer a "
         f"lower bound on it.{lower}",
