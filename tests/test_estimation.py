@@ -334,8 +334,8 @@ def test_cells_have_intervals_of_two_ends_or_none() -> None:
     ("width", "notes"),
     [
         (2.9, []),
-        (3.1, ["log Z of pretrain-a, 49-12, is known to within 3 nats; more --temperatures bring "
-               "both estimates together"]),
+        (3.1, ["the two estimates of log Z of pretrain-a, 49-12 are 3 nats apart; more "
+               "--temperatures bring them together"]),
         (-2.9, []),
         (-3.1, ["log Z of pretrain-a, 49-12, is 3 nats more from below than on the way back from "
                 "images: it has states that no image leads to"]),

@@ -138,8 +138,8 @@ def _legend(
     if any(_is_open(row, name) for row in rows for name in ("log_z", "log_z_above")):
         log_z += " [?, ?]: a few chains outweigh all others, and there is no interval."
     lines = [
-        "Nats. log p: mean over images, in brackets one standard error; of more than one layer a "
-        f"lower bound on it.{lower}",
+        "Nats. log p: mean over images, in brackets one standard error, of the images alone; of "
+        f"more than one layer a lower bound on it.{lower}",
         log_z,
         f"Pixels are binary: {grey}, by seed {seed}.",
     ]
@@ -158,8 +158,8 @@ def _note(row: Row) -> str:
             f"log Z of {which}, is {-gap:.0f} nats more from below than on the way back from images"
         )
         return f"{more}: it has states that no image leads to"
-    known = f"log Z of {which}, is known to within {gap:.0f} nats"
-    return f"{known}; more --temperatures bring both estimates together"
+    apart = f"the two estimates of log Z of {which} are {gap:.0f} nats apart"
+    return f"{apart}; more --temperatures bring them together"
 
 
 def _row(found: Likelihood) -> Tree:
