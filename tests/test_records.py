@@ -1558,8 +1558,9 @@ def test_speed() -> None:
         f"{cost['level']:.3f} nats per 100 in {cost['epochs_with']} epochs instead of "
         f"{cost['epochs_without']}, {cost['times_faster']:.1f} times sooner; {later['level']:.3f} "
         f"in {later['epochs_with']} instead of {later['epochs_without']}, "
-        f"{later['times_faster']:.1f} times; the same validation errors "
-        f"{equal['valid_errors'][-1]['times_faster']:.1f} times sooner",
+        f"{later['times_faster']:.1f} times; the fewest validation errors "
+        f"{equal['valid_errors'][-1]['times_faster']:.1f}, the least validation cost "
+        f"{equal['valid_cost'][-1]['times_faster']:.1f}",
     )
     memory = json.loads(read("speed", "memory.json"))["peak_mib"]
     where = json.loads(read("speed", "where.json"))
