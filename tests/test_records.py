@@ -1728,6 +1728,18 @@ def test_dropout_in_the_mixed_gradient() -> None:
     )
 
 
+def test_lengths_of_incoming_weights_under_dropout() -> None:
+    def errors(name: str) -> str:
+        a, b, c = (run["valid_errors"] for run in runs("more.csv", f"max-norm/{name}-?"))
+        return f"{a}, {b} and {c}"
+
+    says(
+        "beyond",
+        f"{errors('none')}; with `--max-norm 5` {errors('5')}, at `--rate 0.8` "
+        f"{errors('rate-0.8-5')}",
+    )
+
+
 def test_nets_asked_of_translations_too() -> None:
     errors = Counter[str]()
     for row in lines("beyond", "moved.csv"):
