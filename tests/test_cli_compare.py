@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +111,13 @@ def test_the_page_s_example_prints_what_the_page_shows() -> None:
     result = run("compare", "digits", "table1-a", "--cases", "3", "--quiet")
     assert result.exit_code == 0, result.output
     (shown,) = (t for t in fenced("docs/commands.md", "text") if t.startswith("right   case"))
-    assert result.stdout.startswith(shown)
-    rest = " ".join(result.stdout.removeprefix(shown).split())
-    assert rest.startswith("Of 10,000 test cases digits gets 1")
-    assert "McNemar's test, exact: p = 0." in rest
+    table = shown.partition("Of ")[0]
+    assert result.stdout.startswith(table)
+
+    def words(text: str) -> str:  # a case on the edge may be another's by another BLAS
+        return re.sub(r"\d+", "0", " ".join(text.removeprefix(table).split()))
+
+    assert words(result.stdout) == words(shown)
 
 
 def test_files_say_what_their_nets_recorded() -> None:
