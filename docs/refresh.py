@@ -49,6 +49,7 @@ CONDITIONS = {
     "few labels": "With `--labelled`, or of a stack of few images",
     "some labels": "With more than 1,000 of them",
     "dropout": "With `--dropout`",
+    "adversarial": "With `--adversarial`",
     "translations and dropout": "With `--dropout` of translated images",
     "few labels and dropout": "With `--dropout` and few labels",
     "some labels and dropout": "With `--dropout` and more than 1,000 of them",

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from hinton06 import numerics
 from hinton06.dropout import Dropout
 from hinton06.finetuning import FineTuning
 from hinton06.models import Classifier
@@ -29,7 +30,12 @@ class Backpropagation:
 
     In batches of at most `batch_size`. "Five strategies for learning multilayer networks", no. 4.
     With `dropout`, of the units that are kept; incoming weights of hidden units are then at most
-    `max_norm` long, if that is not 0.
+    `max_norm` long, if that is not 0. With `adversarial` above 0, of images that were moved so far,
+    in Euclidean length, along the gradient of their costs by their pixels in the whole net: where,
+    to first order, they cost most. Not in the chapter: I. J. Goodfellow, J. Shlens and C. Szegedy,
+    "Explaining and harnessing adversarial examples", ICLR 2015; the length, T. Miyato, S. Maeda, M.
+    Koyama, K. Nakae and S. Ishii, "Distributional smoothing with virtual adversarial training",
+    ICLR 2016.
     """
 
     def __init__(
@@ -38,9 +44,11 @@ class Backpropagation:
         batch_size: int,
         dropout: Dropout | None = None,
         max_norm: float = 0.0,
+        adversarial: float = 0.0,
     ) -> None:
         self.net, self._dropout, self._max_norm = net, dropout, max_norm
-        self._keep = dropout.keep if dropout else (1.0,) * len(net.weights)
+        self._whole = (1.0,) * len(net.weights)
+        self._keep, self._adversarial = dropout.keep if dropout else self._whole, adversarial
         dtype = net.weights[0].dtype
         self.weights = [Momentum(w) for w in net.weights]
         self.biases = [Momentum(b) for b in net.biases]
@@ -58,17 +66,31 @@ class Backpropagation:
         """
         layers = [buffer[: len(labels)] for buffer in self._layers]
         take_batch(images, rows, layers[0])
+        if self._adversarial:
+            self._move(layers, labels)
         errors = self._deltas[-1][: len(labels)]
         up = self._dropout.up_pass if self._dropout else up_pass
         return label_errors(up(self.net, layers), labels, case_weights, errors)
 
-    def backward(self, n: int, lowest: int = 0) -> Iterator[tuple[int, Array, Array]]:
+    def _move(self, layers: Sequence[Array], labels: Labels) -> None:
+        """Move the images in the lowest layer to where they cost most: adversarial training."""
+        n, dtype = len(labels), layers[0].dtype
+        label_errors(up_pass(self.net, layers), labels, np.ones(n, dtype), self._deltas[-1][:n])
+        for _, _, delta in self.backward(n, keep=self._whole):
+            lowest = delta
+        uphill = product(lowest, self.net.weights[0].T)  # on the log probability of the label
+        numerics.step_along(layers[0], uphill, -self._adversarial)
+
+    def backward(
+        self, n: int, lowest: int = 0, keep: Sequence[float] | None = None
+    ) -> Iterator[tuple[int, Array, Array]]:
         """Send the top gradient of n cases down: each layer's two factors, from the top.
 
         The layer's number, its (n_in, n) data transposed and its (n, n_out) delta: the summed
         weight gradient is the product of the two, the bias gradient the sum of delta over cases;
         uphill on the log probability of the labels. The layer's parameters may change then; layers
-        below `lowest` are left out. Source: "starts at the output layer and proceeds backwards
+        below `lowest` are left out; units were kept with the chances `keep`, if not those of the
+        dropout. Source: "starts at the output layer and proceeds backwards
         through the network one layer at a time", "Five strategies".
         """
         for number in range(len(self.weights) - 1, lowest - 1, -1):
@@ -78,7 +100,7 @@ class Backpropagation:
                 product(delta, self.net.weights[number].T, delta_below)
             yield number, below.T, delta
             if number > lowest:
-                times_slope(delta_below, below, self._keep[number])
+                times_slope(delta_below, below, (keep or self._keep)[number])
 
     def learn(
         self,
@@ -182,11 +204,13 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         net, n = self.net, len(self._train)
         self._dropout = Dropout.of(self.settings, len(net.weights) - 1, self._masks)
         size = min(self.settings.batch, n)
-        self._backprop = self.algorithm(net, size, self._dropout, self.settings.max_norm)
+        more = self.settings.max_norm, self.settings.adversarial
+        self._backprop = self.algorithm(net, size, self._dropout, *more)
         parts = {"weights": self._backprop.weights, "biases": self._backprop.biases}
         self.momenta = {f"{part}{i}": m for part, ms in parts.items() for i, m in enumerate(ms, 1)}
         self._sampler = CaseSampler(n, self.settings, self._rng)
-        self._case_work = 3.0 * sum(w.size for w in net.weights)  # multiply-adds
+        passes = 5.0 if self.settings.adversarial else 3.0
+        self._case_work = passes * sum(w.size for w in net.weights)  # multiply-adds
 
     def validates(self) -> bool:
         """Every `valid_every` epochs, where the rate has fallen, and where the cap ends it all."""

@@ -7,6 +7,8 @@ wake-sleep", and "the gradient from backpropagation with the gradient computed b
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.random import Generator
 
@@ -19,6 +21,8 @@ from hinton06.updates import Momentum, Step
 
 # Half the exponent at which float32 overflows, less what the labels' weights can add.
 _SATURATED = 60.0
+_WHOLE = (1.0,) * 4
+"""Chances of pixels, hid, pen and top to be kept where nothing is left out."""
 
 
 class LabelBackpropagation:
@@ -32,54 +36,91 @@ class LabelBackpropagation:
     feedforward net. Generative parameters below the memory take no part in recognition.
 
     With `dropout`, of pixels, hid, pen and top: a top unit that is left out has no part in F, and
-    what the others have is divided by their chance to be kept.
+    what the others have is divided by their chance to be kept. With `adversarial` above 0, of
+    images that were moved so far: as `backprop.Backpropagation`.
     """
 
-    def __init__(self, net: DeepBeliefNet, batch_size: int, dropout: Dropout | None = None) -> None:
+    def __init__(
+        self,
+        net: DeepBeliefNet,
+        batch_size: int,
+        dropout: Dropout | None = None,
+        adversarial: float = 0.0,
+    ) -> None:
         if not net.n_labels:
             raise ValueError("a net without labels gives them no probability")
-        self.net, self._dropout = net, dropout
-        self._keep = dropout.keep if dropout else (1.0,) * 4
+        self.net, self._dropout, self._adversarial = net, dropout, adversarial
+        self._keep = dropout.keep if dropout else _WHOLE
         names = "vishid hid_rec_bias hidpen pen_rec_bias pentop labtop lab_gen_bias top_bias"
         self.momenta = {name: Momentum(getattr(net, name)) for name in names.split()}
         dtype, n_top = net.vishid.dtype, net.memory.n_hidden
         n_hid, n_pen = net.hidpen.shape
-        sizes = {"vis": net.n_pixels if dropout else 0, "hid": n_hid, "pen": n_pen, "top": n_top,
+        copied = net.n_pixels if dropout or adversarial else 0
+        sizes = {"vis": copied, "hid": n_hid, "pen": n_pen, "top": n_top,
                  "hid_delta": n_hid, "pen_delta": n_pen}  # fmt: skip
         self._buffers = {name: np.empty((batch_size, size), dtype) for name, size in sizes.items()}
         self._slopes = np.empty((net.n_labels, batch_size, n_top), dtype)
 
     def gather(self, data: Array, labels: Labels, step: Step) -> Array:
         """Renew the velocities with a batch's mean gradient; returns each case's cost in nats."""
-        net = self.net
         buffer = {name: array[: len(data)] for name, array in self._buffers.items()}
-        slopes = self._slopes[:, : len(data)]  # of every label, case and top unit
-        if self._dropout:  # the generative half has the same data, and all of them
+        if self._dropout or self._adversarial:  # the generative half has the same data, as they are
             np.copyto(buffer["vis"], data)
-            data = self._dropout.drop(0, buffer["vis"])
+            data = buffer["vis"]
+        if self._adversarial:
+            self._move(data, labels, buffer)
+        if self._dropout:
+            self._dropout.drop(0, data)
+        costs, errors = self._up(data, labels, buffer, self._dropout)
+        momenta, keep_top = self.momenta, self._keep[3]
+        momenta["lab_gen_bias"].gather_sum(errors, 1.0, step)
+        if self._dropout:
+            errors = errors / errors.dtype.type(keep_top)
+        slopes = self._slopes[:, : len(data)]
+        momenta["labtop"].gather(np.matmul(errors.T[:, np.newaxis], slopes)[:, 0], step)
+        for weights, bias, below, delta in self._down(data, errors, buffer, self._keep):
+            momenta[weights].gather_product(below.T, delta, 1.0, step)
+            momenta[bias].gather_sum(delta, 1.0, step)
+        return costs
+
+    def _move(self, data: Array, labels: Labels, buffer: dict[str, Array]) -> None:
+        """Move images, in place, to where they cost most: adversarial training."""
+        _, errors = self._up(data, labels, buffer, None)
+        for _, _, _, delta in self._down(data, errors, buffer, _WHOLE):
+            lowest = delta
+        uphill = numerics.product(lowest, self.net.vishid.T)  # on log p(label | image)
+        numerics.step_along(data, uphill, -self._adversarial)
+
+    def _up(
+        self, data: Array, labels: Labels, buffer: dict[str, Array], dropout: Dropout | None
+    ) -> tuple[Array, Array]:
+        """The pass to the labels: costs in nats, and a batch's mean gradient by minus their F.
+
+        Leaves what the way down takes in the buffers.
+        """
+        net, slopes = self.net, self._slopes[:, : len(data)]  # of every label, case and top unit
+        keep_top = dropout.keep[3] if dropout else 1.0
         hid = numerics.firing_probs(data, net.vishid, net.hid_rec_bias, buffer["hid"])
-        if self._dropout:
-            self._dropout.drop(1, hid)
+        if dropout:
+            dropout.drop(1, hid)
         pen = numerics.firing_probs(hid, net.hidpen, net.pen_rec_bias, buffer["pen"])
-        if self._dropout:
-            self._dropout.drop(2, pen)
+        if dropout:
+            dropout.drop(2, pen)
         inputs = numerics.affine(pen, net.pentop, net.top_bias, buffer["top"])
         # Beyond the limit a unit is off or on with every label, and softplus grows alike for all:
         # no probability changes.
         exp_inputs = np.exp(np.clip(inputs, -_SATURATED, _SATURATED, out=inputs), out=inputs)
-        if self._dropout:  # a factor of 0 leaves a unit out of sums and slopes
-            self._dropout.drop(3, exp_inputs)
-            exp_inputs *= exp_inputs.dtype.type(self._keep[3])
+        if dropout:  # a factor of 0 leaves a unit out of sums and slopes
+            dropout.drop(3, exp_inputs)
+            exp_inputs *= exp_inputs.dtype.type(keep_top)
         minus_energies = numerics.log_sums(exp_inputs, np.exp(net.labtop), slopes)
-        if self._dropout:
-            minus_energies /= minus_energies.dtype.type(self._keep[3])
+        if dropout:
+            minus_energies /= minus_energies.dtype.type(keep_top)
         minus_energies += net.lab_gen_bias  # the term of pen's biases is the same for all labels
         log_probabilities = numerics.log_softmax(minus_energies)
         errors = np.empty_like(log_probabilities)
         shares = np.full(len(data), 1 / len(data), errors.dtype)
-        costs = numerics.label_errors(log_probabilities, labels, shares, errors)
-        self._down(data, errors, slopes, buffer, step)
-        return costs
+        return numerics.label_errors(log_probabilities, labels, shares, errors), errors
 
     def apply(self, step: Step) -> None:
         """Move every parameter by its velocity, with the step of `gather`; only weights decay."""
@@ -88,25 +129,23 @@ class LabelBackpropagation:
             momentum.apply(step if weights else Step(step.rate, step.momentum))
 
     def _down(
-        self, data: Array, errors: Array, slopes: Array, buffer: dict[str, Array], step: Step
-    ) -> None:
-        """From the (n, n_labels) gradients of minus the free energies to every parameter's."""
-        momenta = self.momenta
-        momenta["lab_gen_bias"].gather_sum(errors, 1.0, step)
-        if self._dropout:
-            errors = errors / errors.dtype.type(self._keep[3])
-        momenta["labtop"].gather(np.matmul(errors.T[:, np.newaxis], slopes)[:, 0], step)
+        self, data: Array, errors: Array, buffer: dict[str, Array], keep: Sequence[float]
+    ) -> Iterator[tuple[str, str, Array, Array]]:
+        """Send (n, n_labels) gradients by minus the free energies down, from the top units.
+
+        Each layer's weights and biases, by name, and the two factors of their gradient: as
+        ``Backpropagation.backward``.
+        """
+        slopes = self._slopes[:, : len(data)]
         delta = np.matmul(errors[:, np.newaxis], slopes.transpose(1, 0, 2))[:, 0]
-        for weights, bias, below, below_delta, keep in (
-            ("pentop", "top_bias", buffer["pen"], buffer["pen_delta"], self._keep[2]),
-            ("hidpen", "pen_rec_bias", buffer["hid"], buffer["hid_delta"], self._keep[1]),
+        for weights, bias, below, below_delta, kept in (
+            ("pentop", "top_bias", buffer["pen"], buffer["pen_delta"], keep[2]),
+            ("hidpen", "pen_rec_bias", buffer["hid"], buffer["hid_delta"], keep[1]),
         ):
-            momenta[weights].gather_product(below.T, delta, 1.0, step)
-            momenta[bias].gather_sum(delta, 1.0, step)
+            yield weights, bias, below, delta
             numerics.product(delta, getattr(self.net, weights).T, below_delta)
-            delta = numerics.times_slope(below_delta, below, keep)
-        momenta["vishid"].gather_product(data.T, delta, 1.0, step)
-        momenta["hid_rec_bias"].gather_sum(delta, 1.0, step)
+            delta = numerics.times_slope(below_delta, below, kept)
+        yield "vishid", "hid_rec_bias", data, delta
 
 
 class PretrainingGradient:

@@ -318,6 +318,19 @@ def limit_norms(weights: Array, longest: float) -> None:
         weights[:, long_ones] *= longest / norms[long_ones]
 
 
+def step_along(cases: Array, directions: Array, length: float) -> None:
+    """Move each (n, n_units) case so far, in Euclidean length, along its direction; in place.
+
+    Directions are spent, however long; a case of which it is 0 stays.
+    """
+    largest = abs(directions).max(axis=1, keepdims=True)  # first, for no square to vanish
+    largest[largest < np.finfo(cases.dtype).tiny] = np.inf
+    directions /= largest
+    lengths = np.sqrt(np.einsum("ij,ij->i", directions, directions))  # 1 and more, or 0
+    directions *= (length / np.maximum(lengths, 1))[:, np.newaxis]
+    cases += directions
+
+
 def add_sums(
     deltas: Array, velocity: Array, scale: float, keep: float, parameter: Array | None = None
 ) -> None:

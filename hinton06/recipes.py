@@ -127,15 +127,16 @@ def _dropout(help_text: str, **more: Any) -> Any:
 
 
 def _with_dropout(
-    help_text: str, low: Any = None, high: Any = None, value: Any = 0.0, **more: Any
-) -> Any:
+    help_text: str, low: Any = None, high: Any = None, value: Any = 0.0, apart: Any = False,
+    **more: Any,
+) -> Any:  # fmt: skip
     """A setting that goes with `dropout` alone, which sets the experiment apart."""
     return _setting(
         f"With --dropout: {help_text[0].lower()}{help_text[1:]}",
         low,
         high,
         value,
-        apart=False,
+        apart=apart,
         goes=(_DROPOUT_ON,),
         **more,
     )
@@ -350,6 +351,10 @@ class BackpropSettings(Settings):
     max_norm: float = _with_dropout(
         "Length of a feature's incoming weights, at most; 0: any.", 0, 1_000_000
     )
+    adversarial: float = _with_dropout(
+        "Learn each image moved so far, in Euclidean length, to where it costs most; 0: as it is.",
+        0, 1000, apart=True,
+    )  # fmt: skip
     valid_every: int = _setting(
         "Epochs from one measurement of the validation cases to the next.",
         1, 1_000_000, before=1, apart=False, first=True,
@@ -423,6 +428,10 @@ class WakeSleepSettings(Settings):
     feature_dropout: tuple[float, ...] = _with_dropout(
         "The same of features: of all layers, or of each.", value=(0.0,), parse=parse_chances
     )
+    adversarial: float = _with_dropout(
+        "Its images, moved so far, in Euclidean length, to where they cost most; 0: as they are.",
+        0, 1000, apart=True,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -718,7 +727,7 @@ FEW_LABELS = 1000
 
 def implied(settings: Settings) -> dict[str, Any]:
     """What settings say of an experiment's conditions, as `conditions` takes it."""
-    names = ("mixed", "generative", "cd", "persistent", "sparsity_cost", "dropout")
+    names = ("mixed", "generative", "cd", "persistent", "sparsity_cost", "dropout", "adversarial")
     said = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
     return said | {"distorted": settings.distortions}
 
@@ -731,6 +740,7 @@ def conditions(
     sparsity_cost: Any = 0,
     distorted: Any = False,
     dropout: Any = False,
+    adversarial: Any = 0,
     **lineage: Any,
 ) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
@@ -738,7 +748,7 @@ def conditions(
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
     is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains,
     and a price of features that often turn on; whether images are distorted when they are learned,
-    and whether with dropout.
+    and whether with dropout, in adversarial training too.
     """
     fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
@@ -753,6 +763,7 @@ def conditions(
         _FEW: fewest > 0,
         "some labels": fewest > FEW_LABELS,
         "dropout": dropout,
+        "adversarial": adversarial,
         "translations and dropout": lineage.get("translations") and dropout,
         "few labels and dropout": fewest > 0 and dropout,
         "some labels and dropout": fewest > FEW_LABELS and dropout,
@@ -817,6 +828,7 @@ _TR2006 = Recipe(
         "backprop.extension_epochs": (0, CHAPTER),
         "backprop.final_share": (1.0, CHAPTER),
         "backprop.max_norm": (0.0, CHAPTER),
+        "backprop.adversarial": (0.0, CHAPTER),
         "wakesleep.epochs": (132, VALIDATION),
         "wakesleep.batch": (100, HOT06),
         "wakesleep.rate": (0.1, VALIDATION),
@@ -840,6 +852,7 @@ _TR2006 = Recipe(
         "wakesleep.dropout": (False, CHAPTER),
         "wakesleep.pixel_dropout": (0.0, CHAPTER),
         "wakesleep.feature_dropout": ((0.0,), CHAPTER),
+        "wakesleep.adversarial": (0.0, CHAPTER),
         "directed.epochs": (25, ASSUMED),
         "directed.batch": (100, ASSUMED),
         "directed.rate": (0.1, ASSUMED),
@@ -950,6 +963,12 @@ _TR2006 = Recipe(
             "wakesleep.pixel_dropout": (0.3, ASSUMED),
             "wakesleep.feature_dropout": ((0.2,), ASSUMED),
         },
+        # Pixels are disturbed by what costs most, and need not be left out.
+        "adversarial": {
+            "backprop.pixel_dropout": (0.0, ASSUMED),
+            "backprop.epochs": (80, ASSUMED),
+            "wakesleep.pixel_dropout": (0.0, ASSUMED),
+        },
         # Pixels change enough by being moved.
         "translations and dropout": {
             "backprop.pixel_dropout": (0.0, BEYOND),
@@ -1059,6 +1078,7 @@ _QUICK = _on_chapter(
         },
         "some labels": {"backprop.patience": (2, SHORT)},
         "dropout": {"backprop.epochs": (4, SHORT), "backprop.extension_epochs": (2, SHORT)},
+        "adversarial": {"backprop.epochs": (4, SHORT)},
         "translations and dropout": {
             "backprop.epochs": (2, SHORT),
             "backprop.extension_epochs": (1, SHORT),
@@ -1088,5 +1108,17 @@ _DROPOUT = _on_chapter(
     {"mixed gradient": _MIXED_DROPOUT, "pretraining's gradient": _MIXED_DROPOUT},
 )
 
-_ALL = (_TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT)
+_LENGTH = (1.0, ASSUMED)
+_MIXED_ADVERSARIAL: Sourced = _MIXED_DROPOUT | {
+    "wakesleep.pixel_dropout": _TR2006.variants["adversarial"]["wakesleep.pixel_dropout"],
+    "wakesleep.adversarial": _LENGTH,
+}
+_ADVERSARIAL = _on_chapter(
+    "adversarial",
+    "Miyato and others (2016), adversarial training with dropout; not the chapter's",
+    {"backprop.dropout": (True, SRIVASTAVA14), "backprop.adversarial": _LENGTH},
+    {"mixed gradient": _MIXED_ADVERSARIAL, "pretraining's gradient": _MIXED_ADVERSARIAL},
+)
+
+_ALL = (_TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT, _ADVERSARIAL)
 RECIPES: Mapping[str, Recipe] = {r.name: r for r in _ALL}

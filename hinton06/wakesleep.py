@@ -261,7 +261,8 @@ def work_of_case(settings: WakeSleepSettings, epoch: int, n_lower: int, n_memory
     if settings.generative != "wake-sleep":
         memory = 5.0
     if settings.mixed:
-        lower, memory = lower + 3, memory + 3
+        passes = 5 if settings.adversarial else 3
+        lower, memory = lower + passes, memory + passes
     return lower * n_lower + memory * n_memory
 
 
@@ -300,7 +301,8 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
         self._generative = self._wake_sleep or PretrainingGradient(net, size, as_pretrained)
         weighed = settings.search_bp_weight or settings.bp_weight > 0
         dropout = Dropout.of(settings, 3, self._masks)
-        self._labels = LabelBackpropagation(net, size, dropout) if weighed else None
+        more = dropout, settings.adversarial
+        self._labels = LabelBackpropagation(net, size, *more) if weighed else None
         self.momenta = {"generative": self._generative.momenta}
         if self._labels:
             self.momenta["labels"] = self._labels.momenta

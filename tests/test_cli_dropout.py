@@ -30,6 +30,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
         make("pretrain", "--split", split, "--runs", folder, *PRETRAIN)
         make("finetune-bp", folder / f"pretrain-{split}.h5", *dropout)
         make("finetune-bp", "--extend", folder / f"bp-dropout-{split}.h5", *BACKPROP, *SCHEDULE)
+    adversarial = ["--adversarial", "0.5"]
+    make("finetune-bp", folder / "pretrain-a.h5", *adversarial, *dropout)
+    make("finetune-bp", "--extend", folder / "bp-adversarial-a.h5", *BACKPROP, *SCHEDULE)
     make("finetune-bp", folder / "pretrain-a.h5", "--labelled", "100", *dropout)
     make("finetune-bp", folder / "pretrain-a.h5", "--labelled", "200", *dropout)
     make("pretrain", "--split", "a", "--translations", "1", "--runs", folder, *PRETRAIN)
@@ -40,6 +43,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
          *PRETRAIN)  # fmt: skip
     make("finetune-cws", folder / "pretrain-labels-a.h5", *MIXED, *CWS)
     make("finetune-cws", "--extend", folder / "hybrid-dropout-a.h5", *CWS)
+    make("finetune-cws", folder / "pretrain-labels-a.h5", *MIXED, *adversarial, *CWS)
+    make("finetune-cws", "--extend", folder / "hybrid-adversarial-a.h5", *CWS)
     make("finetune-bp", folder / "pretrain-a.h5", *BACKPROP)
     make("finetune-bp", folder / "pretrain-a.h5", "--labelled", "100", *BACKPROP)
     return folder
@@ -65,6 +70,10 @@ def test_the_table_says_what_each_net_learned(runs: Path) -> None:
         *(("dropout, translated images, 500", net) for net in ("a", "mean")),
         *(("dropout, 100 labels", net) for net in ("a", "mean")),
         *(("dropout, not pretrained, 100 labels", net) for net in ("b", "mean")),
+        *(("adversarial, 500", net) for net in ("a", "mean")),
+        *(("adversarial, 600", net) for net in ("a", "mean")),
+        *(("adversarial, mixed gradient, 500", net) for net in ("a", "mean")),
+        *(("adversarial, mixed gradient, 600", net) for net in ("a", "mean")),
         ("dropout, 600 and dropout, mixed gradient, 600", "product"),
     ]
 
@@ -142,6 +151,19 @@ def test_what_goes_on_from_a_net_with_dropout_has_it_unless_it_is_told_otherwise
         extension_epochs=1, data=digits_dir, threads=1,
     )  # fmt: skip
     assert load(Path(again.path)).digest == file(runs, "bp-dropout-a-extended").digest
+
+
+def test_adversarial_training_is_no_dropout_alone_and_goes_on_in_an_extension(runs: Path) -> None:
+    for kind in ("bp", "hybrid"):
+        made = [file(runs, f"{kind}-{name}") for name in ("dropout-a", "adversarial-a")]
+        dropout, adversarial = (vars(one.settings) for one in made)
+        assert (dropout["adversarial"], adversarial["adversarial"]) == (0, 0.5)
+        assert made[0].digest != made[1].digest
+        extended = file(runs, f"{kind}-adversarial-a-extended")
+        assert vars(extended.settings)["adversarial"] == 0.5
+        assert conditions(extended) == {"dropout", "adversarial"}
+    shown = run("show", runs / "bp-adversarial-a.h5").output
+    assert "adversarial" in shown
 
 
 def test_the_history_has_the_rate_and_learning_waits_for_it_to_fall(runs: Path) -> None:

@@ -47,23 +47,37 @@ def generator(seed: int = 4) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(seed))
 
 
-def masks(keep: Sequence[float], sizes: Sequence[int], n: int) -> list[Floats]:
-    """1 for each unit that is kept, by the draws that a learner's first batch makes, bottom up."""
+def factors_of_kept(keep: Sequence[float], sizes: Sequence[int], n: int) -> list[Floats]:
+    """1 / chance of each unit that is kept, else 0, by the draws of a learner's first batch."""
     rng = generator()
     return [
-        (rng.random((n, size)) < chance).astype(float)
-        for chance, size in zip(keep, sizes, strict=True)
+        (rng.random((n, size)) < chance) / chance for chance, size in zip(keep, sizes, strict=True)
     ]
 
 
-def log_probs_of_kept(net: Classifier, data: Floats, kept: Sequence[Floats]) -> Floats:
-    """Of each case, in a net of the units that are kept, each divided by its chance to be."""
-    units = data * kept[0] / KEEP[0]
+def log_probs_of_kept(net: Classifier, data: Floats, factors: Sequence[Floats]) -> Floats:
+    """Of each case, with activities times `factors`: 1 / chance if they are kept, or 0."""
+    units = data * factors[0]
     for number, (weights, bias) in enumerate(zip(net.weights, net.biases, strict=True), 1):
         inputs = units @ weights + bias
         if number < len(net.weights):
-            units = kept[number] / KEEP[number] / (1 + np.exp(-inputs))
+            units = factors[number] / (1 + np.exp(-inputs))
     return np.asarray(inputs - np.log(np.exp(inputs).sum(axis=1, keepdims=True)))
+
+
+def label_log_probs_of_kept(net: slow.Net, data: Floats, factors: Sequence[Floats]) -> Floats:
+    """Of each case's label, by free energies: activities times 1 / chance, if kept, or 0."""
+    units = data * factors[0]
+    layers = ((net.vishid, net.hid_rec_bias), (net.hidpen, net.pen_rec_bias))
+    for number, (weights, bias) in enumerate(layers, 1):
+        units = factors[number] / (1 + np.exp(-units @ weights - bias))
+    n_pen = len(net.pen_rec_bias)
+    pentop, labtop = net.memory_weights[:n_pen], net.memory_weights[n_pen:]
+    top = (units @ pentop + net.memory_hidden_bias)[:, None] + labtop
+    shares = factors[3][:, None] * np.log(1 + np.exp(top))
+    minus = shares.sum(axis=2) + net.memory_visible_bias[n_pen:]
+    chosen = minus[np.arange(len(data)), HYBRID_LABELS]
+    return np.asarray(chosen - np.log(np.exp(minus).sum(axis=1)))
 
 
 def test_each_layer_has_its_own_chance_bottom_to_top() -> None:
@@ -178,14 +192,14 @@ def test_a_step_leaves_no_hidden_unit_with_longer_incoming_weights() -> None:
 
 def test_with_fixed_masks_every_step_is_minus_the_central_difference_of_the_cost() -> None:
     net = random_net()
-    kept = masks(KEEP, SIZES[:-1], 5)
-    assert all(0 < mask.mean() < 1 for mask in kept)
+    factors = factors_of_kept(KEEP, SIZES[:-1], 5)
+    assert all(0 < (own > 0).mean() < 1 for own in factors)
     after = net.copy()
     learner = Backpropagation(after, 5, Dropout(KEEP, generator()))
     costs = learner.learn(images(), ALL, LABELS, CASE_WEIGHTS, Step(1.0))
 
     def case_costs() -> Floats:
-        return -log_probs_of_kept(net, images(), kept)[np.arange(5), LABELS]
+        return -log_probs_of_kept(net, images(), factors)[np.arange(5), LABELS]
 
     np.testing.assert_allclose(costs, case_costs(), rtol=0, atol=ROUNDING)
     for parameter, moved in zip(
@@ -225,7 +239,7 @@ def test_with_fixed_masks_the_mixed_gradient_s_half_equals_central_differences(s
     before = {name: np.copy(array) for name, array in found.arrays().items()}
     keep, n = (*KEEP, 0.5), len(IMAGES)
     sizes = (found.n_pixels, *found.hidpen.shape, found.memory.n_hidden)
-    kept = masks(keep, sizes, n)
+    factors = factors_of_kept(keep, sizes, n)
     learner = LabelBackpropagation(found, n + 2, Dropout(keep, generator()))
     data = IMAGES.copy()
     costs = learner.gather(data, HYBRID_LABELS, Step(1.0))
@@ -233,18 +247,7 @@ def test_with_fixed_masks_the_mixed_gradient_s_half_equals_central_differences(s
     np.testing.assert_array_equal(data, IMAGES)  # which the generative half has too
 
     def log_prob() -> Floats:
-        """Of each case's label, by free energies of the top units that are kept."""
-        units = IMAGES * kept[0] / keep[0]
-        layers = ((net.vishid, net.hid_rec_bias), (net.hidpen, net.pen_rec_bias))
-        for number, (weights, bias) in enumerate(layers, 1):
-            units = kept[number] / keep[number] / (1 + np.exp(-units @ weights - bias))
-        n_pen = found.n_pen
-        pentop, labtop = net.memory_weights[:n_pen], net.memory_weights[n_pen:]
-        top = (units @ pentop + net.memory_hidden_bias)[:, None] + labtop
-        shares = (kept[3] / keep[3])[:, None] * np.log1p(np.exp(top))
-        minus = shares.sum(axis=2) + net.memory_visible_bias[n_pen:]
-        chosen = minus[np.arange(n), HYBRID_LABELS]
-        return np.asarray(chosen - np.log(np.exp(minus).sum(axis=1)))
+        return label_log_probs_of_kept(net, IMAGES, factors)
 
     np.testing.assert_allclose(costs, -log_prob(), rtol=0, atol=ROUNDING)
     after = found.arrays()
@@ -390,6 +393,7 @@ def test_without_draws_or_with_another_number_of_chances_nothing_is_begun() -> N
     [
         {"pixel_dropout": 0.1}, {"feature_dropout": (0.1,)}, {"epochs": 3}, {"final_share": 0.5},
         {"extension_epochs": 3}, {"max_norm": 1.0},
+        {"adversarial": 1.0},
     ],
     ids=lambda values: next(iter(values)),
 )  # fmt: skip
@@ -398,8 +402,9 @@ def test_what_goes_with_dropout_is_refused_without(values: dict[str, Any]) -> No
         dataclasses.replace(RECIPES["tr2006"].backprop, **values)
 
 
-def test_dropout_alone_sets_an_experiment_apart_and_conjugate_gradient_has_none() -> None:
+def test_dropout_and_adversarial_training_set_apart_and_conjugate_gradient_has_none() -> None:
     assert settings().apart() == {"dropout"}
+    assert settings(adversarial=0.1).apart() == {"dropout", "adversarial"}
     assert RECIPES["tr2006"].backprop.apart() == set()
     with pytest.raises(ValueError, match="goes with the optimiser momentum"):
         settings(optimiser="cg")
@@ -407,13 +412,22 @@ def test_dropout_alone_sets_an_experiment_apart_and_conjugate_gradient_has_none(
         settings(feature_dropout=(0.5, 1.0))
 
 
-def test_the_recipe_dropout_has_the_values_of_the_condition() -> None:
-    for recipe in (RECIPES["tr2006"], RECIPES["dropout"]):
-        under = conditions(dropout=True)
-        assert recipe.settings("backprop", under) == RECIPES["tr2006"].settings("backprop", under)
-        assert recipe.pretrain == RECIPES["tr2006"].pretrain
-    mixed = conditions(mixed=True)
-    assert RECIPES["dropout"].settings("wakesleep", mixed) == RECIPES["tr2006"].settings(
-        "wakesleep", conditions(mixed=True, dropout=True)
+@pytest.mark.parametrize("name", ["dropout", "adversarial"])
+def test_a_recipe_of_its_own_has_the_values_of_its_conditions(name: str) -> None:
+    chapter, own = RECIPES["tr2006"], RECIPES[name]
+    length = own.backprop.adversarial
+    assert (length > 0) == (name == "adversarial")
+    given = {"dropout": True, "adversarial": length or None}
+    under = conditions(dropout=True, adversarial=length)
+    assert own.settings("backprop", under) == chapter.settings_with("backprop", given)
+    assert own.settings_with("backprop", {}) == chapter.settings_with("backprop", given)
+    assert own.pretrain == chapter.pretrain
+    mixed = own.settings("wakesleep", conditions(mixed=True))
+    asked = {"search_bp_weight": True, **given}
+    assert own.settings_with("wakesleep", {"search_bp_weight": True}) == chapter.settings_with(
+        "wakesleep", asked
     )
-    assert not RECIPES["dropout"].wakesleep.dropout  # of wake-sleep alone there is nothing to drop
+    assert mixed.dropout
+    assert mixed.adversarial == length
+    assert not own.wakesleep.dropout  # of wake-sleep alone there is nothing to drop
+    assert not own.wakesleep.adversarial

@@ -44,7 +44,7 @@ MIXED = dataclasses.replace(
     balanced=True,
 )
 MIXED_DROPOUT = dataclasses.replace(
-    MIXED, dropout=True, pixel_dropout=0.3, feature_dropout=(0.2, 0.1, 0.5)
+    MIXED, dropout=True, pixel_dropout=0.3, feature_dropout=(0.2, 0.1, 0.5), adversarial=0.7
 )
 
 
@@ -140,21 +140,30 @@ def test_weights_after_updates_are_those_of_contrastive_wake_sleep(
 KEPT = [(0.8, 0.9, 0.5, 0.7), (1.0, 0.4, 1.0, 0.6), (0.3, 1.0, 0.9, 1.0)]
 
 
+LENGTHS = (0.5, 0.0, 1.5)
+
+
 @pytest.mark.parametrize("dropout", [False, True])
+@pytest.mark.parametrize("lengths", [(0.0,) * 3, LENGTHS])
 @pytest.mark.usefixtures("stripes")
-def test_gradients_of_labels_are_those_of_a_single_net(digits: Digits, dropout: bool) -> None:
+def test_gradients_of_labels_are_those_of_a_single_net(
+    digits: Digits, dropout: bool, lengths: tuple[float, ...]
+) -> None:
     place, nets = Place("cpu"), random_nets()
     steps = [Step(0.3, 0.0), Step(0.1, 0.5), Step(0.2, 0.9)]
     with place.used():
-        arrays, more = wakesleep.gathered(place, nets), tuple[Any, ...]()
+        arrays, more = wakesleep.gathered(place, nets), dict[str, Any]()
         if dropout:
             masks = draws_of(place, N_NETS, Use.DROPOUT)
-            more, before = (place.put(np.array(KEPT, np.float32).T), masks), int(masks.clock)
-        theirs = wakesleep.LabelGradients(place, arrays, N_LABELS, *more)
+            before = int(masks.clock)
+            more = {"keep": place.put(np.array(KEPT, np.float32).T), "masks": masks}
+        if any(lengths):
+            more["lengths"] = place.put(np.array(lengths, np.float32))
+        theirs = wakesleep.LabelGradients(place, arrays, N_LABELS, **more)
         rng = np.random.default_rng(0)
         ours = [
-            LabelBackpropagation(net, 20, Dropout(keep, rng) if dropout else None)
-            for net, keep in zip(nets, KEPT, strict=True)
+            LabelBackpropagation(net, 20, Dropout(keep, rng) if dropout else None, length)
+            for net, keep, length in zip(nets, KEPT, lengths, strict=True)
         ]
         for first in (0, 20, 40):
             batch = digits.train_images[first : first + 20] / np.float32(255)

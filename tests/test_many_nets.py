@@ -899,14 +899,14 @@ def test_weights_after_updates_with_dropout_are_those_of_backpropagation(
     settings = [
         dataclasses.replace(
             settings_of(step), dropout=True, pixel_dropout=0.1 * net, feature_dropout=chances[net],
-            max_norm=1.5,
+            max_norm=1.5, adversarial=(0.0, 0.4, 1.2)[net],
         )
         for net, step in enumerate(STEPS)
     ]  # fmt: skip
     masks = draws_of(place, 3, Use.DROPOUT)
     theirs = classifiers(place, digits, ours, settings=settings, masks=masks)
     learners = [
-        Backpropagation(net, 4, Dropout.of(own, 2, masks.rngs[0]), own.max_norm)
+        Backpropagation(net, 4, Dropout.of(own, 2, masks.rngs[0]), own.max_norm, own.adversarial)
         for net, own in zip(ours, settings, strict=True)
     ]
     clock = int(masks.clock)

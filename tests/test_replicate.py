@@ -441,6 +441,24 @@ def test_a_recipe_with_dropout_makes_nets_of_a_table_of_their_own(
     assert {row["net"] for row in rows} == {*SPLITS, "mean", "product", "all"}
 
 
+def test_a_recipe_with_adversarial_training_has_its_own_conditions_and_lines(
+    digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    recipe = tiny(backprop_dropout=True, backprop_adversarial=0.5)
+    learn(digits, progress, tmp_path, [0], recipe=recipe)
+    own = RECIPES["tr2006"].settings("backprop", ("dropout", "adversarial"))
+    for name in NAMES:
+        file = load(tmp_path / "seed-0" / name)
+        if file.kind.name == "classifier":
+            assert conditions_of(file) == {"dropout", "adversarial"}
+            assert file.settings.pixel_dropout == own.pixel_dropout
+            assert file.settings.epochs == own.epochs
+    rows = error_rates.table(tmp_path / "seed-0", error_rates.DROPOUT).rows
+    assert {row["experiment"] for row in rows} == {
+        "adversarial, 100", "adversarial, 120", "adversarial, not pretrained, 120 at once",
+    }  # fmt: skip
+
+
 def test_extensions_with_dropout_have_a_schedule_and_draws_of_their_own(
     digits: Digits, progress: Any, tmp_path: Path
 ) -> None:
@@ -703,21 +721,23 @@ def test_every_file_of_the_generative_half_is_there(half: Any) -> None:
         assert file.kind.name == kind
 
 
+@pytest.mark.parametrize("name", ["dropout", "adversarial"])
 def test_mixed_gradients_with_dropout_make_files_of_a_table_of_their_own(
-    digits: Digits, progress: Any, tmp_path: Path
+    digits: Digits, progress: Any, tmp_path: Path, name: str
 ) -> None:
-    recipe = generative_recipe()
-    variants = {"mixed gradient": RECIPES["dropout"].variants["mixed gradient"]}
+    recipe, own = generative_recipe(), RECIPES[name].variants["mixed gradient"]
+    variants = {"mixed gradient": own}
     recipe = dataclasses.replace(recipe, variants=dict(recipe.variants) | variants)
     learn_half(digits, progress, tmp_path, recipe=recipe)
-    for name in HALF:
-        file = load(tmp_path / "seed-0" / name)
-        dropped = name.startswith("hybrid")
-        assert ("dropout" in conditions_of(file)) == dropped
-        assert not dropped or file.settings.pixel_dropout == 0.3
+    expected = {"dropout", name}
+    for path in HALF:
+        file = load(tmp_path / "seed-0" / path)
+        dropped = path.startswith("hybrid")
+        assert conditions_of(file) & {"dropout", "adversarial"} == (expected if dropped else set())
+        assert not dropped or file.settings.pixel_dropout == own["wakesleep.pixel_dropout"][0]
     rows = error_rates.table(tmp_path / "seed-0", error_rates.DROPOUT).rows
     shown = {row["experiment"] for row in rows}
-    assert any("mixed" in name for name in shown), shown
+    assert any(line.startswith(f"{name}, mixed gradient") for line in shown), shown
 
 
 def test_progress_of_the_generative_half_reaches_its_end(half: Any) -> None:

@@ -57,7 +57,7 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
     else:
         name = path.stem.removeprefix("pretrain-").removeprefix("labels-").removeprefix("cws-")
         made = "hybrid" if settings.mixed else "cws"
-        made += "-dropout" if settings.dropout else ""
+        made += "-adversarial" if settings.adversarial else "-dropout" if settings.dropout else ""
         out = out or path.with_name(f"{made}-{name}.h5")
         if out == path:
             raise click.UsageError("--out must name another file than START")

@@ -13,7 +13,7 @@ from torch import Tensor
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.dropout import chances
 from hinton06.finetuning import Selected
-from hinton06.many.place import Draws, Place, Updates
+from hinton06.many.place import Draws, Place, Updates, step_along
 from hinton06.many.rbms import steps_of
 from hinton06.many.sampling import Samplers
 from hinton06.models import Classifier
@@ -138,6 +138,8 @@ class Classifiers:
         self._max_norm = place.put(np.array([s.max_norm for s in settings], np.float32))
         self._limited = any(s.max_norm for s in settings)
         self._set_steps()
+        self._lengths = place.put(np.array([s.adversarial for s in settings], np.float32))
+        self._moves = any(s.adversarial for s in settings)
         self._make_buffers()
 
     def _set_steps(self) -> None:
@@ -170,6 +172,8 @@ class Classifiers:
         deltas = [buffer[:, :n] for buffer in self._deltas]
         samplers.draw(n)
         loops.take(self._images, samplers.rows, layers[0])
+        if self._moves:
+            self._move(layers[0])
         self._drop(0, layers[0])
         for number in range(top):
             torch.bmm(layers[number], nets.weights[number], out=layers[number + 1])
@@ -197,6 +201,22 @@ class Classifiers:
         if self.masks:
             self.masks.tick()
 
+    def _move(self, images: Tensor) -> None:
+        """``Backpropagation._move``: adversarial training."""
+        nets, loops, units = self.nets, self.place.loops, [images]
+        for weights, bias in zip(nets.weights[:-1], nets.biases[:-1], strict=True):
+            units.append(torch.bmm(units[-1], weights))
+            loops.squash(units[-1], bias)
+        inputs = torch.baddbmm(nets.biases[-1][:, None], units[-1], nets.weights[-1])
+        delta = torch.softmax(inputs, 2)
+        labels = self.samplers.labels.long()[:, :, None]
+        delta.scatter_add_(2, labels, delta.new_full(labels.shape, -1.0))  # by the cost
+        for number in range(len(nets.weights) - 1, -1, -1):
+            delta = torch.bmm(delta, nets.weights[number].mT)
+            if number:
+                delta.mul_(units[number]).mul_(1 - units[number])
+        step_along(images, delta, self._lengths)
+
     def _drop(self, layer: int, values: Tensor) -> None:
         if self.masks:
             self.place.loops.drop(values, self._keep[layer], self.masks, layer)
@@ -204,7 +224,8 @@ class Classifiers:
     def work_of_epoch(self) -> float:
         """Multiply-adds of an epoch, of all nets, as ``DiscriminativeFineTuning`` counts them."""
         rows = self.samplers.all_rows
-        return 3.0 * sum(int(w[0].numel()) for w in self.nets.weights) * int(rows.numel())
+        passes = 5.0 if self._moves else 3.0
+        return passes * sum(int(w[0].numel()) for w in self.nets.weights) * int(rows.numel())
 
     def work_left(self) -> float:
         """Multiply-adds that are expected: see ``DiscriminativeFineTuning.expected_epochs``."""
@@ -301,6 +322,7 @@ class Classifiers:
         self._shares = self._shares[list(places)]
         self._keep = self._keep[:, chosen].contiguous()
         self._max_norm = self._max_norm[chosen].contiguous()
+        self._lengths = self._lengths[chosen].contiguous()
         if self.masks:
             self.masks.keep(places)
         if self._valid is not None:

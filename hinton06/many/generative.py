@@ -160,7 +160,7 @@ class _Learned:
         self.settings = self.table.recipe.settings("wakesleep", under)
         if self.settings.generative != "wake-sleep":
             raise RunError("many nets at once learn by contrastive wake-sleep alone")
-        if own := sorted(self.settings.apart() - {"dropout"}):
+        if own := sorted(self.settings.apart() - {"dropout", "adversarial"}):
             raise RunError(f"many nets at once learn without {', '.join(own)}")
         try:
             chances(self.settings, 3)

@@ -114,6 +114,15 @@ def _products(precision: str) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
+def step_along(cases: Tensor, directions: Tensor, lengths: Tensor) -> None:
+    """``numerics.step_along`` of (nets, n, units) cases, in place, by each net's length."""
+    largest = directions.abs().amax(2, keepdim=True)
+    nothing = largest < torch.finfo(cases.dtype).tiny
+    unit = directions / largest.masked_fill(nothing, float("inf"))
+    lengths_now = unit.square().sum(2, keepdim=True).sqrt_().clamp_(min=1)
+    cases.add_(unit.mul_(lengths[:, None, None]).div_(lengths_now))
+
+
 class Updates:
     """Calls the same update again and again; on a card it is recorded once and then replayed."""
 

@@ -37,7 +37,7 @@ from hinton06.training import Run, RunError
 Made = Mapping[str, Sequence[RunFile]]
 """The files of the stages before, by the keys of these; in the order of `Table.nets`."""
 
-_LEARNED = {"cd", "persistent", "sparsity_cost", "centred", "dropout"}
+_LEARNED = {"cd", "persistent", "sparsity_cost", "centred", "dropout", "adversarial"}
 """Settings that set an experiment apart, and that many nets at once have all the same."""
 _MEMORY = 0.7
 """The share of free memory that is counted on."""
@@ -60,7 +60,8 @@ class Table:
         digits, place = self.context.digits, self.place
         dropout, moved = self.recipe.backprop.dropout, self.translations
         self.pretrain = self.recipe.settings("pretrain", self.pretrained(translations=moved))
-        under = conditions(translations=moved, dropout=dropout)
+        adversarial = self.recipe.backprop.adversarial
+        under = conditions(translations=moved, dropout=dropout, adversarial=adversarial)
         self.backprop = self.recipe.settings("backprop", under)
         self._check()
         every = cases.cases_at(digits, translations=moved)
@@ -367,8 +368,10 @@ class _FewLabels(_FineTuned):
     @property
     def settings(self) -> BackpropSettings:
         """Those of few labels."""
-        recipe = self.table.recipe
-        under = conditions(labelled=self.labelled, dropout=recipe.backprop.dropout)
+        recipe, asked = self.table.recipe, self.table.backprop
+        under = conditions(
+            labelled=self.labelled, dropout=asked.dropout, adversarial=asked.adversarial
+        )
         found: BackpropSettings = recipe.settings("backprop", under)
         return found
 

@@ -5,7 +5,7 @@ Which numbers are states and which probabilities is said in `hinton06.wakesleep`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from hinton06.dropout import chances
 from hinton06.finetuning import Selected
 from hinton06.hybrid import _SATURATED
 from hinton06.many.classifiers import scores
-from hinton06.many.place import Draws, Place, Updates
+from hinton06.many.place import Draws, Place, Updates, step_along
 from hinton06.many.rbms import draw_labels, move, one_hot, steps_of
 from hinton06.many.sampling import Samplers
 from hinton06.models import DeepBeliefNet
@@ -280,7 +280,8 @@ def reconstruction_costs(data: Tensor, probs: Tensor) -> Tensor:
 class LabelGradients:
     """``hybrid.LabelBackpropagation`` of every net.
 
-    With `masks`, dropout; `keep` are (4, nets) chances of pixels, hid, pen and top to be kept.
+    With `masks`, dropout; `keep` are (4, nets) chances of pixels, hid, pen and top to be kept. Each
+    net's images are moved by its one of the (nets,) `lengths`, if there are any.
     """
 
     NAMES = (
@@ -290,10 +291,10 @@ class LabelGradients:
 
     def __init__(
         self, place: Place, arrays: Arrays, n_labels: int, keep: Tensor | None = None,
-        masks: Draws | None = None,
+        masks: Draws | None = None, lengths: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.place, self.arrays, self.n_labels = place, arrays, n_labels
-        self.keep, self.masks = keep, masks
+        self.keep, self.masks, self.lengths = keep, masks, lengths
         self.velocities = {name: torch.zeros_like(arrays[name]) for name in self.NAMES}
 
     def leave(self, places: Sequence[int], chosen: Tensor) -> None:
@@ -301,6 +302,8 @@ class LabelGradients:
         if self.masks and self.keep is not None:
             self.masks.keep(places)
             self.keep = self.keep[:, chosen].contiguous()
+        if self.lengths is not None:
+            self.lengths = self.lengths[chosen].contiguous()
 
     def _drop(self, layer: int, values: Tensor) -> Tensor:
         if self.masks:
@@ -310,46 +313,26 @@ class LabelGradients:
 
     def gather(self, data: Tensor, targets: Tensor, step: Tensor) -> Tensor:
         """Renew the velocities with a batch's mean gradient; each net's summed cost in nats."""
-        nets, loops, n = self.arrays, self.place.loops, data.shape[1]
-        if self.masks:  # the generative half has the same data, and all of them
-            data = self._drop(0, data.clone(memory_format=torch.contiguous_format))
-        hid = torch.bmm(data, nets["vishid"])
-        loops.squash(hid, nets["hid_rec_bias"])
-        self._drop(1, hid)
-        pen = torch.bmm(hid, nets["hidpen"])
-        loops.squash(pen, nets["pen_rec_bias"])
-        self._drop(2, pen)
-        n_pen, weights = pen.shape[2], nets["memory_weights"]
-        inputs = torch.bmm(pen, weights[:, :n_pen]) + nets["memory_hidden_bias"][:, None]
-        inputs.clamp_(-_SATURATED, _SATURATED)
-        with_label = inputs[:, None] + weights[:, n_pen:, None]  # (nets, n_labels, n, n_top)
-        factors = self._drop(3, torch.ones_like(inputs))[:, None] if self.masks else None
-        parts = softplus(with_label)
-        if factors is not None:
-            parts *= factors
-        minus_energies = parts.sum(3).mT + nets["memory_visible_bias"][:, None, n_pen:]
-        log_probabilities = torch.log_softmax(minus_energies, 2)
-        errors = (targets - log_probabilities.exp()) / n
-        slopes = with_label.sigmoid_()
-        if factors is not None:
-            slopes *= factors
+        nets, moved = self.arrays, self.lengths is not None
+        if self.masks or moved:  # the generative half has the same data, as they are
+            data = data.clone(memory_format=torch.contiguous_format)
+        if moved:
+            self._move(data, targets)
+        dropped = self.masks is not None
+        if dropped:
+            self._drop(0, data)
+        below, log_probabilities, errors, slopes = self._up(data, targets, dropped)
+        pen, gradients = below[-1], {}
         by_label = errors.mT[:, :, None]  # (nets, n_labels, 1, n)
         labtop = torch.matmul(by_label, slopes)[:, :, 0]
         delta = (slopes * errors.mT[:, :, :, None]).sum(1)
-        below, gradients = [data, hid, pen], {}
         memory = torch.cat([torch.bmm(pen.mT, delta), labtop], 1)
         gradients["memory_weights"], gradients["memory_hidden_bias"] = memory, delta.sum(1)
-        blank = torch.zeros_like(nets["memory_visible_bias"][:, :n_pen])
+        blank = torch.zeros_like(nets["memory_visible_bias"][:, : pen.shape[2]])
         gradients["memory_visible_bias"] = torch.cat([blank, errors.sum(1)], 1)
-        above = weights[:, :n_pen]
-        for number, (name, bias) in enumerate(
-            (("hidpen", "pen_rec_bias"), ("vishid", "hid_rec_bias")), 1
-        ):
-            probs = below[-number]
-            whole = probs if self.keep is None else self.keep[-1 - number, :, None, None] * probs
-            delta = torch.bmm(delta, above.mT) * probs * (1 - whole)
-            gradients[name] = torch.bmm(below[-number - 1].mT, delta)
-            gradients[bias], above = delta.sum(1), nets[name]
+        for name, bias, driving, by_inputs in self._down(below, delta, self.keep):
+            gradients[name] = torch.bmm(driving.mT, by_inputs)
+            gradients[bias] = by_inputs.sum(1)
         for name, gradient in gradients.items():
             shape = (-1, *[1] * (gradient.ndim - 1))
             velocity = self.velocities[name]
@@ -357,6 +340,57 @@ class LabelGradients:
         if self.masks:
             self.masks.tick()
         return -(log_probabilities * targets).sum((1, 2))
+
+    def _move(self, data: Tensor, targets: Tensor) -> None:
+        """``hybrid.LabelBackpropagation._move``."""
+        assert self.lengths is not None
+        below, _, errors, slopes = self._up(data, targets, False)
+        delta = (slopes * errors.mT[:, :, :, None]).sum(1)
+        for _, _, _, by_inputs in self._down(below, delta, None):
+            lowest = by_inputs
+        step_along(data, torch.bmm(lowest, self.arrays["vishid"].mT), -self.lengths)
+
+    def _up(
+        self, data: Tensor, targets: Tensor, dropped: bool
+    ) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
+        """Pixels, hid and pen; log p(label | image); mean gradients; slopes of the top units."""
+        nets, loops = self.arrays, self.place.loops
+        below = [data]
+        for number, (name, bias) in enumerate(
+            (("vishid", "hid_rec_bias"), ("hidpen", "pen_rec_bias")), 1
+        ):
+            below.append(torch.bmm(below[-1], nets[name]))
+            loops.squash(below[-1], nets[bias])
+            if dropped:
+                self._drop(number, below[-1])
+        pen = below[-1]
+        n_pen, weights = pen.shape[2], nets["memory_weights"]
+        inputs = torch.bmm(pen, weights[:, :n_pen]) + nets["memory_hidden_bias"][:, None]
+        inputs.clamp_(-_SATURATED, _SATURATED)
+        with_label = inputs[:, None] + weights[:, n_pen:, None]  # (nets, n_labels, n, n_top)
+        factors = self._drop(3, torch.ones_like(inputs))[:, None] if dropped else None
+        parts = softplus(with_label)
+        if factors is not None:
+            parts *= factors
+        minus_energies = parts.sum(3).mT + nets["memory_visible_bias"][:, None, n_pen:]
+        log_probabilities = torch.log_softmax(minus_energies, 2)
+        errors = (targets - log_probabilities.exp()) / data.shape[1]
+        slopes = with_label.sigmoid_()
+        if factors is not None:
+            slopes *= factors
+        return below, log_probabilities, errors, slopes
+
+    def _down(
+        self, below: Sequence[Tensor], delta: Tensor, keep: Tensor | None
+    ) -> Iterator[tuple[str, str, Tensor, Tensor]]:
+        """From the top units' gradient down: lower layers' names and factors of their gradients."""
+        above = self.arrays["memory_weights"][:, : below[-1].shape[2]]
+        for number, name, bias in ((2, "hidpen", "pen_rec_bias"), (1, "vishid", "hid_rec_bias")):
+            probs = below[number]
+            whole = probs if keep is None else keep[number, :, None, None] * probs
+            delta = torch.bmm(delta, above.mT) * probs * (1 - whole)
+            yield name, bias, below[number - 1], delta
+            above = self.arrays[name]
 
     def apply(self) -> None:
         """Move every parameter by its velocity."""
@@ -426,7 +460,11 @@ class GenerativeNets:
             if masks:
                 own_chances = [chances(s, 3) for s in settings]
                 keep = place.put(np.array(own_chances, np.float32)).T.contiguous()
-            self.label_gradients = LabelGradients(place, nets, n_labels, keep, masks)
+            lengths = None
+            if any(s.adversarial for s in settings):
+                lengths = place.put(np.array([s.adversarial for s in settings], np.float32))
+            more = keep, masks, lengths
+            self.label_gradients = LabelGradients(place, nets, n_labels, *more)
         self._mean: RunningMeans | None = None
         if self.settings.averaging:
             updates = -(-n_cases // self.batch)

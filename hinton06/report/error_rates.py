@@ -117,13 +117,30 @@ def _experiment_and_role(file: RunFile) -> str:
         what = f"translated {labelled}" if lineage.translations else str(labelled)
     if lineage.random_start or role == NOT_PRETRAINED:
         what = f"random {labelled or 'plain'}"
-    return f"{what} {role}"
+    adversarial = "adversarial " if getattr(file.settings, "adversarial", 0) else ""
+    return f"{adversarial}{what} {role}"
 
 
 _FEW = ("100", "1000", "10000")
 _WHOLE = "all"
 """Stands for the split of a net that learned all cases at once."""
 _WITH_DROPOUT = frozenset({"dropout"})
+_APART = _WITH_DROPOUT | {"adversarial"}
+_BEYOND = {
+    f"plain {VALIDATED}": "{}",
+    f"plain {EXTENDED}": "{}",
+    f"mixed {VALIDATED}": "mixed gradient, {}",
+    f"mixed {EXTENDED}": "mixed gradient, {}",
+    f"translated {VALIDATED}": "translated images, {}",
+    f"translated {EXTENDED}": "translated images, {}",
+    f"random plain {VALIDATED}": "not pretrained, {}",
+    f"random plain {EXTENDED}": "not pretrained, {}",
+    f"random plain {NOT_PRETRAINED}": "not pretrained, {} at once",
+    **{f"{n} {VALIDATED}": "{} labels" for n in _FEW},
+    **{f"random {n} {VALIDATED}": "not pretrained, {} labels" for n in _FEW},
+}
+"""What is learned with dropout, and in adversarial training as well."""
+_PRINTED = {f"plain {EXTENDED}": 0.92}
 _GRADIENTS = "generative", "bp_weight", "search_bp_weight"
 """What tells the experiments of the generative half apart."""
 DROPOUT = Study(
@@ -131,26 +148,17 @@ DROPOUT = Study(
     "With dropout",
     "nets learned with dropout",
     {
-        f"plain {VALIDATED}": ("dropout, {}", None),
-        f"plain {EXTENDED}": ("dropout, {}", 0.92),
-        f"mixed {VALIDATED}": ("dropout, mixed gradient, {}", None),
-        f"mixed {EXTENDED}": ("dropout, mixed gradient, {}", None),
-        f"translated {VALIDATED}": ("dropout, translated images, {}", None),
-        f"translated {EXTENDED}": ("dropout, translated images, {}", None),
-        f"random plain {VALIDATED}": ("dropout, not pretrained, {}", None),
-        f"random plain {EXTENDED}": ("dropout, not pretrained, {}", None),
-        f"random plain {NOT_PRETRAINED}": ("dropout, not pretrained, {} at once", None),
-        **{f"{n} {VALIDATED}": ("dropout, {} labels", None) for n in _FEW},
-        **{f"random {n} {VALIDATED}": ("dropout, not pretrained, {} labels", None) for n in _FEW},
+        **{key: (f"dropout, {name}", _PRINTED.get(key)) for key, name in _BEYOND.items()},
+        **{f"adversarial {key}": (f"adversarial, {name}", None) for key, name in _BEYOND.items()},
     },
     (
         Selection(
             "classifier",
             (VALIDATED, EXTENDED, NOT_PRETRAINED),
-            _WITH_DROPOUT | {"cases", "translations", "labelled", "images", "random_start"},
+            _APART | {"cases", "translations", "labelled", "images", "random_start"},
             _WITH_DROPOUT,
         ),
-        Selection("generative", (VALIDATED, EXTENDED), _WITH_DROPOUT | {"cases"}, _WITH_DROPOUT),
+        Selection("generative", (VALIDATED, EXTENDED), _APART | {"cases"}, _WITH_DROPOUT),
     ),
     _experiment_and_role,
     "None of this is in the chapter. Training cases are counted before they are translated.",

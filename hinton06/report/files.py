@@ -29,12 +29,13 @@ from hinton06.records import Tree, to_tree
 LEFT_OUT = "left out: "
 """How a note begins that names files with a condition that no table knows."""
 
+_FINE_TUNED = {"translations", "labelled", "images", "random_start", "cases"}
 TAKEN: tuple[tuple[set[str], set[str]], ...] = (
     ({"labels"}, {"labels", "cases"}),
     ({"translations"}, {"translations", "cases"}),
     (set(), {"labelled", "images", "random_start", "cases"}),
     (set(), {"affine", "elastic", "translations", "random_start", "cases"}),
-    ({"dropout"}, {"dropout", "translations", "labelled", "images", "random_start", "cases"}),
+    ({"dropout"}, {"dropout", "adversarial"} | _FINE_TUNED),
 )
 """What tables need and know: each passes over in silence the files that another one takes."""
 # With something unknown beside these, a file is left to be named by the table of the rest.
