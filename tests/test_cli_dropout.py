@@ -75,6 +75,7 @@ def test_the_table_says_what_each_net_learned(runs: Path) -> None:
         *(("adversarial, mixed gradient, 500", net) for net in ("a", "mean")),
         *(("adversarial, mixed gradient, 600", net) for net in ("a", "mean")),
         ("dropout, 600 and dropout, mixed gradient, 600", "product"),
+        ("adversarial, 600 and adversarial, mixed gradient, 600", "product"),
     ]
 
 

@@ -2,8 +2,8 @@
 #
 #     sh experiments/beyond/card.sh OUT [SECONDS [SEEDS]]
 #
-# Of each of SEEDS (4-7): nets with dropout, nets of the mixed gradient without, and the product of
-# all six; with dropout nets of translated images and of few labels; then half.txt, as far as there
+# Of each of SEEDS (4-7): nets in adversarial training, plain and of the mixed gradient, and the
+# product of all six; nets of translated images and of few labels so; then half.txt, as far as there
 # is time. In the folder OUT: products.json, a folder of tables and files.csv for each, half.csv, and
 # card.log.
 out=$1
@@ -25,17 +25,17 @@ learn() { # NAME SECONDS TABLE OPTION ...
 }
 
 {
-    learn dropout 170 dropout --recipe dropout
-    learn mixed 420 generative --each hybrid
-    for folder in "$runs"/dropout/seed-*; do
+    learn adversarial 170 dropout --recipe adversarial
+    learn mixed 460 dropout --recipe adversarial --each hybrid
+    for folder in "$runs"/adversarial/seed-*; do
         seed=$(basename "$folder")
         echo "\"$seed\":"
         python3 -m hinton06 combine --json --quiet "$folder"/bp-?-extended.h5 \
             "$runs/mixed/$seed"/hybrid-?-extended.h5
         echo ,
     done | sed '1s/^/{/; $s/,/}/' > "$out/products.json"
-    learn translated 200 dropout --recipe dropout --each translated
-    learn labelled 120 dropout --recipe dropout --each labelled
+    learn translated 200 dropout --recipe adversarial --each translated
+    learn labelled 120 dropout --recipe adversarial --each labelled
     timeout "$((end - $(date +%s) - 15))" python3 experiments/search/half.py \
         experiments/beyond/half.txt "$out/half.csv"
     timeout 10 python3 experiments/search/many_table.py "$out/half.csv"

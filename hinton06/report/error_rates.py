@@ -44,7 +44,7 @@ class Study:
     what is printed is the mean of an experiment's nets, which then has a line; else there is a
     column for backpropagation's coefficient. What is said below the table is `about` its cells, and
     the `source` of what is printed. Of a `whole` study it is said what is missing; experiments that
-    are `together` have a product of the nets of all of them, too.
+    are `together` have a product of all their nets, too.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Study:
     source: str
     averaged: bool = False
     whole: bool = True
-    together: tuple[str, ...] = ()
+    together: tuple[tuple[str, ...], ...] = ()
 
 
 def _gradient_and_role(file: RunFile) -> str:
@@ -165,7 +165,9 @@ DROPOUT = Study(
     "Printed: Srivastava and others (2014), dropout after pretraining.",
     averaged=True,
     whole=False,
-    together=(f"plain {EXTENDED}", f"mixed {EXTENDED}"),
+    together=tuple(
+        (f"{which}plain {EXTENDED}", f"{which}mixed {EXTENDED}") for which in ("", "adversarial ")
+    ),
 )
 STUDIES = (GENERATIVE, TRANSLATED, DROPOUT)
 
@@ -208,8 +210,9 @@ def _read(
         for row, of in _rows(study, here, nets):
             named = {"experiment": name.format(of_net.get(row["net"], of_all))}
             rows.append((number, named | row | {"printed_test_percent": printed}, of))
-    if together := _together(study, here, files):
-        rows.append((len(study.experiments), *together))
+    for number, keys in enumerate(study.together, len(study.experiments)):
+        if together := _together(study, keys, here, files):
+            rows.append((number, *together))
     unknown = [f"{f.path.name} ({key})" for (key, _), f in files.items()
                if key not in study.experiments]  # fmt: skip
     notes += (
@@ -222,15 +225,15 @@ def _read(
 
 
 def _together(
-    study: Study, here: Folder, files: Mapping[tuple[str, str], RunFile]
+    study: Study, keys: Sequence[str], here: Folder, files: Mapping[tuple[str, str], RunFile]
 ) -> tuple[Tree, list[RunFile]] | None:
     """The product of the nets of several experiments, if all of these have some."""
-    found = {key: [f for (k, _), f in sorted(files.items()) if k == key] for key in study.together}
+    found = {key: [f for (k, _), f in sorted(files.items()) if k == key] for key in keys}
     nets = [file for of_key in found.values() for file in of_key]
     if not found or not all(found.values()):
         return None
     of_all = ", ".join(dict.fromkeys(f"{training_cases(net):,}" for net in nets))
-    names = [study.experiments[key][0].format(of_all) for key in study.together]
+    names = [study.experiments[key][0].format(of_all) for key in keys]
     row = _row("product", {"test": score_of_product(nets)})
     return {"experiment": " and ".join(names)} | row | {
         "made_with": here.made_with(*nets, varied=_GRADIENTS)
