@@ -23,6 +23,7 @@ SRIVASTAVA14 = "Srivastava and others (2014)"
 ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
 BEYOND = "chosen by validation errors; see experiments/beyond"
+ADVERSARIAL = "chosen by validation errors; see experiments/adversarial"
 LEAST = "the least that leaves hardly a fingerprint; see experiments/sparse"
 SHORT = "as short as still makes sense"
 
@@ -965,8 +966,9 @@ _TR2006 = Recipe(
         },
         # Pixels are disturbed by what costs most, and need not be left out.
         "adversarial": {
-            "backprop.pixel_dropout": (0.0, ASSUMED),
-            "backprop.epochs": (80, ASSUMED),
+            "backprop.pixel_dropout": (0.0, ADVERSARIAL),
+            "backprop.epochs": (40, ADVERSARIAL),
+            "backprop.extension_epochs": (20, ASSUMED),
             "wakesleep.pixel_dropout": (0.0, ASSUMED),
         },
         # Pixels change enough by being moved.
@@ -1078,7 +1080,7 @@ _QUICK = _on_chapter(
         },
         "some labels": {"backprop.patience": (2, SHORT)},
         "dropout": {"backprop.epochs": (4, SHORT), "backprop.extension_epochs": (2, SHORT)},
-        "adversarial": {"backprop.epochs": (4, SHORT)},
+        "adversarial": {"backprop.epochs": (4, SHORT), "backprop.extension_epochs": (2, SHORT)},
         "translations and dropout": {
             "backprop.epochs": (2, SHORT),
             "backprop.extension_epochs": (1, SHORT),
@@ -1108,7 +1110,7 @@ _DROPOUT = _on_chapter(
     {"mixed gradient": _MIXED_DROPOUT, "pretraining's gradient": _MIXED_DROPOUT},
 )
 
-_LENGTH = (1.0, ASSUMED)
+_LENGTH = (1.0, ADVERSARIAL)
 _MIXED_ADVERSARIAL: Sourced = _MIXED_DROPOUT | {
     "wakesleep.pixel_dropout": _TR2006.variants["adversarial"]["wakesleep.pixel_dropout"],
     "wakesleep.adversarial": _LENGTH,

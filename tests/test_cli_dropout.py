@@ -192,6 +192,8 @@ def test_the_settings_have_their_sources(runs: Path) -> None:
         (["--dropout", "--pixel-dropout", "1"], 2, ["--pixel-dropout"]),
         (["--dropout", "--optimiser", "cg"], 2, ["goes with the optimiser momentum"]),
         (["--dropout", "--max-norm", "-1"], 2, ["--max-norm"]),
+        (["--adversarial", "1"], 2, ["--adversarial goes with --dropout"]),
+        (["--dropout", "--adversarial", "-1"], 2, ["--adversarial"]),
     ],
 )
 def test_mistakes_are_named(
@@ -276,6 +278,9 @@ def test_a_mean_that_the_table_has_is_not_made_again(record: Any) -> None:
          "finetune-bp --no-pretraining --dropout --labelled"),
         ("mixed gradient, dropout, 60,000",
          "finetune-cws --search-bp-weight --dropout, then --extend"),
+        ("adversarial, 60,000", "finetune-bp --dropout --adversarial 1, then --extend"),
+        ("adversarial, mixed gradient, 50,000",
+         "finetune-cws --search-bp-weight --dropout --adversarial 1"),
     ],
 )  # fmt: skip
 def test_a_number_of_the_record_has_the_command_that_makes_its_nets(

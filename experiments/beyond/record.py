@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hinton06.mnist import SPLITS
+from hinton06.recipes import RECIPES, show_value
 from hinton06.report import replicas
 
 HERE = Path(__file__).parent
@@ -44,6 +45,9 @@ def command(experiment: str) -> str:
         "labels": "finetune-bp --dropout --labelled",
     }
     made = next((words[word] for word in words if word in experiment), "finetune-bp --dropout")
+    if experiment.startswith("adversarial"):
+        length = show_value(RECIPES["adversarial"].backprop.adversarial)
+        made = made.replace("--dropout", f"--dropout --adversarial {length}")
     whole = experiment.endswith("60,000") and "not pretrained" not in experiment
     if "labels" in experiment and "--labelled" not in made:
         made += " --labelled"
