@@ -74,8 +74,8 @@ class Backpropagation:
 
     def _move(self, layers: Sequence[Array], labels: Labels) -> None:
         """Move the images in the lowest layer to where they cost most: adversarial training."""
-        n, dtype = len(labels), layers[0].dtype
-        label_errors(up_pass(self.net, layers), labels, np.ones(n, dtype), self._deltas[-1][:n])
+        n = len(labels)
+        numerics.label_directions(up_pass(self.net, layers), labels, self._deltas[-1][:n])
         for _, _, delta in self.backward(n, keep=self._whole):
             lowest = delta
         uphill = product(lowest, self.net.weights[0].T)  # on the log probability of the label

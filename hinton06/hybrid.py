@@ -71,7 +71,9 @@ class LabelBackpropagation:
             self._move(data, labels, buffer)
         if self._dropout:
             self._dropout.drop(0, data)
-        costs, errors = self._up(data, labels, buffer, self._dropout)
+        log_probs = self._up(data, buffer, self._dropout)
+        errors, shares = np.empty_like(log_probs), np.full(len(data), 1 / len(data), data.dtype)
+        costs = numerics.label_errors(log_probs, labels, shares, errors)
         momenta, keep_top = self.momenta, self._keep[3]
         momenta["lab_gen_bias"].gather_sum(errors, 1.0, step)
         if self._dropout:
@@ -85,19 +87,16 @@ class LabelBackpropagation:
 
     def _move(self, data: Array, labels: Labels, buffer: dict[str, Array]) -> None:
         """Move images, in place, to where they cost most: adversarial training."""
-        _, errors = self._up(data, labels, buffer, None)
-        for _, _, _, delta in self._down(data, errors, buffer, _WHOLE):
+        log_probs = self._up(data, buffer, None)
+        directions = np.empty_like(log_probs)
+        numerics.label_directions(log_probs, labels, directions)
+        for _, _, _, delta in self._down(data, directions, buffer, _WHOLE):
             lowest = delta
         uphill = numerics.product(lowest, self.net.vishid.T)  # on log p(label | image)
         numerics.step_along(data, uphill, -self._adversarial)
 
-    def _up(
-        self, data: Array, labels: Labels, buffer: dict[str, Array], dropout: Dropout | None
-    ) -> tuple[Array, Array]:
-        """The pass to the labels: costs in nats, and a batch's mean gradient by minus their F.
-
-        Leaves what the way down takes in the buffers.
-        """
+    def _up(self, data: Array, buffer: dict[str, Array], dropout: Dropout | None) -> Array:
+        """The pass to log p(label | image); leaves what the way down takes in the buffers."""
         net, slopes = self.net, self._slopes[:, : len(data)]  # of every label, case and top unit
         keep_top = dropout.keep[3] if dropout else 1.0
         hid = numerics.firing_probs(data, net.vishid, net.hid_rec_bias, buffer["hid"])
@@ -117,10 +116,7 @@ class LabelBackpropagation:
         if dropout:
             minus_energies /= minus_energies.dtype.type(keep_top)
         minus_energies += net.lab_gen_bias  # the term of pen's biases is the same for all labels
-        log_probabilities = numerics.log_softmax(minus_energies)
-        errors = np.empty_like(log_probabilities)
-        shares = np.full(len(data), 1 / len(data), errors.dtype)
-        return numerics.label_errors(log_probabilities, labels, shares, errors), errors
+        return numerics.log_softmax(minus_energies)
 
     def apply(self, step: Step) -> None:
         """Move every parameter by its velocity, with the step of `gather`; only weights decay."""

@@ -260,6 +260,20 @@ def label_errors(log_probs: Array, labels: Labels, case_weights: Array, out: Arr
     return costs
 
 
+def label_directions(log_probs: Array, labels: Labels, out: Array) -> None:
+    """Multiples of `label_errors`, case by case, without a weight, into out, which is other memory.
+
+    Right however sure the net is: of 1 - p(label), the sum of what it gives the other classes,
+    nothing is left where p rounds to 1. Each row is divided by the largest of these.
+    """
+    places = np.arange(len(labels)), labels
+    np.copyto(out, log_probs)
+    out[places] = -np.inf
+    out -= out.max(axis=1, keepdims=True)
+    np.negative(np.exp(out, out=out), out=out)
+    out[places] = -out.sum(axis=1)
+
+
 def one_hot_targets(labels: Labels, n_labels: int, dtype: DTypeLike = np.float32) -> Array:
     """(n,) labels as (n, n_labels) rows with a single 1; ValueError if there is no such label.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.dropout import chances
 from hinton06.finetuning import Selected
-from hinton06.many.place import Draws, Place, Updates, step_along
+from hinton06.many.place import Draws, Place, Updates, label_directions, step_along
 from hinton06.many.rbms import steps_of
 from hinton06.many.sampling import Samplers
 from hinton06.models import Classifier
@@ -208,14 +208,12 @@ class Classifiers:
             units.append(torch.bmm(units[-1], weights))
             loops.squash(units[-1], bias)
         inputs = torch.baddbmm(nets.biases[-1][:, None], units[-1], nets.weights[-1])
-        delta = torch.softmax(inputs, 2)
-        labels = self.samplers.labels.long()[:, :, None]
-        delta.scatter_add_(2, labels, delta.new_full(labels.shape, -1.0))  # by the cost
+        delta = label_directions(inputs, self.samplers.labels)
         for number in range(len(nets.weights) - 1, -1, -1):
             delta = torch.bmm(delta, nets.weights[number].mT)
             if number:
                 delta.mul_(units[number]).mul_(1 - units[number])
-        step_along(images, delta, self._lengths)
+        step_along(images, delta, -self._lengths)
 
     def _drop(self, layer: int, values: Tensor) -> None:
         if self.masks:

@@ -114,6 +114,14 @@ def _products(precision: str) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
+def label_directions(inputs: Tensor, labels: Tensor) -> Tensor:
+    """``numerics.label_directions`` of (nets, n, classes) log probabilities, or softmax inputs."""
+    places = labels.long()[:, :, None]
+    others = inputs.scatter(2, places, -float("inf"))
+    directions = (others - others.amax(2, keepdim=True)).exp_().neg_()
+    return directions.scatter_(2, places, -directions.sum(2, keepdim=True))
+
+
 def step_along(cases: Tensor, directions: Tensor, lengths: Tensor) -> None:
     """``numerics.step_along`` of (nets, n, units) cases, in place, by each net's length."""
     largest = directions.abs().amax(2, keepdim=True)

@@ -18,7 +18,7 @@ from hinton06.dropout import chances
 from hinton06.finetuning import Selected
 from hinton06.hybrid import _SATURATED
 from hinton06.many.classifiers import scores
-from hinton06.many.place import Draws, Place, Updates, step_along
+from hinton06.many.place import Draws, Place, Updates, label_directions, step_along
 from hinton06.many.rbms import draw_labels, move, one_hot, steps_of
 from hinton06.many.sampling import Samplers
 from hinton06.models import DeepBeliefNet
@@ -344,8 +344,9 @@ class LabelGradients:
     def _move(self, data: Tensor, targets: Tensor) -> None:
         """``hybrid.LabelBackpropagation._move``."""
         assert self.lengths is not None
-        below, _, errors, slopes = self._up(data, targets, False)
-        delta = (slopes * errors.mT[:, :, :, None]).sum(1)
+        below, log_probabilities, _, slopes = self._up(data, targets, False)
+        directions = label_directions(log_probabilities, targets.argmax(2))
+        delta = (slopes * directions.mT[:, :, :, None]).sum(1)
         for _, _, _, by_inputs in self._down(below, delta, None):
             lowest = by_inputs
         step_along(data, torch.bmm(lowest, self.arrays["vishid"].mT), -self.lengths)
