@@ -209,8 +209,7 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         parts = {"weights": self._backprop.weights, "biases": self._backprop.biases}
         self.momenta = {f"{part}{i}": m for part, ms in parts.items() for i, m in enumerate(ms, 1)}
         self._sampler = CaseSampler(n, self.settings, self._rng)
-        passes = 5.0 if self.settings.adversarial else 3.0
-        self._case_work = passes * sum(w.size for w in net.weights)  # multiply-adds
+        self._case_work = float(self.settings.passes * sum(w.size for w in net.weights))
 
     def validates(self) -> bool:
         """Every `valid_every` epochs, where the rate has fallen, and where the cap ends it all."""

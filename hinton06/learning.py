@@ -74,9 +74,16 @@ def carried_by(start: RunFile) -> dict[str, Any]:
 
 
 def going_on(given: Mapping[str, Any], start: RunFile | None) -> dict[str, Any]:
-    """What was given, and dropout, if the start was learned with it and nothing else is said."""
-    learned = start is not None and getattr(start.settings, "dropout", False)
-    return {**given, "dropout": True} if learned and given.get("dropout") is None else dict(given)
+    """What was given, and dropout, if the start was learned with it and nothing else is said.
+
+    As far as images had been moved in it.
+    """
+    own: Any = None if start is None else start.settings
+    if not getattr(own, "dropout", False) or given.get("dropout") is not None:
+        return dict(given)
+    length = given.get("adversarial")
+    carried = {"adversarial": own.adversarial} if own.adversarial and length is None else {}
+    return {**given, "dropout": True, **carried}
 
 
 @dataclasses.dataclass(frozen=True)

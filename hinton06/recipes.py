@@ -361,6 +361,14 @@ class BackpropSettings(Settings):
         1, 1_000_000, before=1, apart=False, first=True,
     )  # fmt: skip
 
+    @property
+    def passes(self) -> int:
+        """Multiply-adds of an update by each weight: up, down, a gradient; to move images two more.
+
+        Of each case.
+        """
+        return 5 if self.adversarial else 3
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_dropout(self, self.dropout)
@@ -639,9 +647,10 @@ class Recipe:
         values = {n: value for n, value in (carried or {}).items() if n not in idle}
         values |= said
         own, always = values.get("dropout"), self.values.get(f"{part}.dropout", (False,))[0]
-        asked = self._with(part, values, conditions(dropout=always if own is None else own))
-        under = conditions(**{**implied(asked), **known})
-        settings = self._with(part, values, under)
+        settings = self._with(part, values, conditions(dropout=always if own is None else own))
+        for _ in range(2):  # what a condition sets may bring another one
+            under = conditions(**{**implied(settings), **known})
+            settings = self._with(part, values, under)
         check_given(settings, said, under)
         return settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,25 +17,30 @@ from test_backprop import (
     LABELS,
     ROUNDING,
     SIZES,
+    TRAIN,
     assert_nets_equal,
     images,
     random_net,
+    run,
 )
 from test_dropout import (
     KEEP,
     factors_of_kept,
     generator,
     label_log_probs_of_kept,
+    learner,
     log_probs_of_kept,
 )
 from test_hybrid import IMAGES, package_net
 from test_hybrid import LABELS as HYBRID_LABELS
 
-from hinton06 import numerics
+from hinton06 import numerics, wakesleep
 from hinton06.backprop import Backpropagation
 from hinton06.dropout import Dropout
 from hinton06.hybrid import LabelBackpropagation
 from hinton06.models import Classifier
+from hinton06.recipes import RECIPES
+from hinton06.recognition import log_probs
 from hinton06.updates import Step
 
 LENGTH = 0.8
@@ -86,6 +92,56 @@ def test_a_direction_that_is_not_finite_leaves_no_finite_case() -> None:
     numerics.step_along(cases, directions, 1.0)
     assert np.isnan(cases[0]).all()
     assert np.isfinite(cases[1]).all()
+
+
+@pytest.mark.parametrize("size", [1e-42, 1e-40])
+def test_a_direction_whose_inverse_overflows_is_none(size: float) -> None:
+    cases = np.ones((2, 3), np.float32)
+    numerics.step_along(cases, np.full((2, 3), size, np.float32), 1.0)
+    np.testing.assert_array_equal(cases, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sure", [0.0, 5.0, 20.0, 100.0, 1000.0])
+def test_the_direction_by_class_is_right_however_sure_a_net_is(dtype: Any, sure: float) -> None:
+    inputs = generator(1).normal(size=(6, 4)).astype(dtype)
+    labels = np.array([0, 1, 2, 3, 0, 2])
+    inputs[np.arange(6), labels] += dtype(sure)
+    log_probs = numerics.log_softmax(inputs.copy())
+    found = np.empty_like(inputs)
+    before = log_probs.copy()
+    numerics.label_directions(log_probs, labels, found)
+    np.testing.assert_array_equal(log_probs, before)
+    for row, label, own in zip(inputs.astype(float), labels, found, strict=True):
+        others = np.delete(row, label)
+        others = np.exp(others - others.max())
+        expected = np.insert(-others, label, others.sum())
+        # An exponential of a difference of log probabilities, each rounded at its size.
+        bound = reference.rounding(8, size=2 * (sure + 10), dtype=dtype)
+        np.testing.assert_allclose(own, expected, rtol=0, atol=bound)
+
+
+def test_easy_images_move_in_single_precision_as_in_double() -> None:
+    net, single = random_net(), random_net(dtype=np.float32)
+    for own in (net, single):
+        own.weights[-1][...] *= 80
+    labels = log_probs(net, images()).argmax(axis=1)
+    costs = -log_probs(net, images()).max(axis=1)
+    assert (costs < 1e-8).any(), "of some, p(label) rounds to 1"
+    ends = []
+    for own in (net, single):
+        learner = Backpropagation(own, 5, adversarial=LENGTH)
+        layers = [buffer[:5] for buffer in learner._layers]
+        layers[0][...] = images()
+        learner._move(layers, labels)
+        ends.append(layers[0].copy())
+    step = np.linalg.norm(ends[0] - images(), axis=1)
+    np.testing.assert_allclose(step, LENGTH)
+    # Of three sums of products, whose roundings a class's exponential takes over as its share.
+    largest = abs(net.weights[-1]).sum(axis=0).max()
+    bound = 2 * LENGTH * reference.rounding(20, size=largest, dtype=np.float32)
+    assert bound < 0.01
+    np.testing.assert_allclose(ends[1], ends[0], rtol=0, atol=bound)
 
 
 # -- a classifier --------------------------------------------------------------------------------
@@ -170,3 +226,33 @@ def test_the_mixed_gradient_s_half_is_that_of_images_moved_in_the_whole_net(
     assert abs(ends[0]["costs"] - ends[2]["costs"]).max() > 1000 * allowed
     for name, array in ends[0].items():
         np.testing.assert_allclose(array, ends[1][name], rtol=0, atol=allowed, err_msg=name)
+
+
+# -- learners ------------------------------------------------------------------------------------
+
+
+def test_the_learner_moves_images_as_far_as_its_settings_say() -> None:
+    one, other = (learner(adversarial=length) for length in (0.0, LENGTH))
+    batches = []
+    algorithm = one._backprop, other._backprop
+    plain, moved_ = (own.learn for own in algorithm)
+    given = TRAIN.images, np.arange(4), TRAIN.labels[:4], np.ones(4, np.float32), Step(0.0)
+    for learn in (plain, moved_):
+        batches.append(learn(*given))
+    net = random_net(dtype=np.float32, seed=9)
+    own = one.settings
+    dropout = Dropout.of(own, 2, generator(9))
+    expected = Backpropagation(net, 4, dropout, adversarial=LENGTH).learn(*given)
+    np.testing.assert_array_equal(batches[1], expected)
+    assert (batches[0] != batches[1]).all()
+
+
+def test_moving_images_takes_two_more_passes_through_all_weights() -> None:
+    plain, moved_ = (learner(adversarial=length) for length in (0.0, LENGTH))
+    for own in (plain, moved_):
+        run(own, 1)
+    assert moved_.work()[0] * 3 == plain.work()[0] * 5
+    mixed = RECIPES["adversarial"].settings_with("wakesleep", {"search_bp_weight": True})
+    without = dataclasses.replace(mixed, adversarial=0.0)
+    more, less = (wakesleep.work_of_case(own, 0, 100, 1000) for own in (mixed, without))
+    assert more - less == 2 * 1100

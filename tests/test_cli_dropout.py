@@ -94,6 +94,13 @@ def test_its_numbers_are_those_of_the_files(runs: Path) -> None:
         assert found[key]["test_errors"] == score(product_of_nets(some), labels).errors
 
 
+def test_what_is_printed_is_of_dropout_alone(runs: Path) -> None:
+    printed = {row["experiment"]: row["printed_test_percent"] for row in rows(runs)}
+    assert printed.pop("dropout, 600") == 0.92
+    assert set(printed.values()) == {None}
+    assert "adversarial, 600" in printed
+
+
 def test_there_is_no_product_of_two_experiments_where_one_has_no_net(
     runs: Path, tmp_path: Path
 ) -> None:
@@ -130,6 +137,9 @@ def test_no_other_table_has_a_net_of_it(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "pretrain-a.h5").write_bytes((runs / "pretrain-a.h5").read_bytes())
     notes = json.loads(run("table1", tmp_path, "--json").stdout)["notes"]
     assert "3 nets here, of another table: dropout and translations" in notes
+    for table in ("table1", "unlabelled", "generative"):
+        said = json.loads(run(table, runs, "--json").stdout)["notes"]
+        assert not any("adversarial" in note for note in said), said
     assert not any("another table" in note for note in document["notes"])
 
 

@@ -412,6 +412,14 @@ def test_dropout_and_adversarial_training_set_apart_and_conjugate_gradient_has_n
         settings(feature_dropout=(0.5, 1.0))
 
 
+def test_the_quick_recipe_is_quick_in_adversarial_training_too() -> None:
+    quick, length = RECIPES["quick"], 1.0
+    own = quick.settings("backprop", conditions(dropout=True, adversarial=length))
+    plain = quick.settings("backprop", conditions(dropout=True))
+    assert own.epochs == plain.epochs < 10
+    assert own.extension_epochs == plain.extension_epochs
+
+
 @pytest.mark.parametrize("name", ["dropout", "adversarial"])
 def test_a_recipe_of_its_own_has_the_values_of_its_conditions(name: str) -> None:
     chapter, own = RECIPES["tr2006"], RECIPES[name]
@@ -429,5 +437,9 @@ def test_a_recipe_of_its_own_has_the_values_of_its_conditions(name: str) -> None
     )
     assert mixed.dropout
     assert mixed.adversarial == length
+    for said in ({}, {"dropout": True}):  # as an extension has it, by the net's coefficient
+        assert own.settings_with("wakesleep", said, mixed=True) == dataclasses.replace(
+            mixed, search_bp_weight=False
+        )
     assert not own.wakesleep.dropout  # of wake-sleep alone there is nothing to drop
     assert not own.wakesleep.adversarial

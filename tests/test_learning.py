@@ -371,9 +371,15 @@ def test_limits_are_numbers_that_can_be_given() -> None:
 
 
 def test_dropout_is_gone_on_with_unless_something_else_is_said() -> None:
-    start: Any = SimpleNamespace(settings=SimpleNamespace(dropout=True))
+    start: Any = SimpleNamespace(settings=SimpleNamespace(dropout=True, adversarial=0.0))
     for given, found in ((None, True), (False, False), (True, True)):
         assert learning.going_on({"dropout": given}, start)["dropout"] is found
     assert learning.going_on({"rate": 0.1}, start) == {"rate": 0.1, "dropout": True}
+    start.settings.adversarial = 0.5
+    both = {"dropout": True, "adversarial": 0.5}
+    assert learning.going_on({"adversarial": None}, start) == both
+    assert learning.going_on({"adversarial": 0.1}, start) == both | {"adversarial": 0.1}
+    for given in (True, False):  # who says so says all of it
+        assert learning.going_on({"dropout": given}, start) == {"dropout": given}
     start.settings.dropout = False
     assert learning.going_on({"rate": 0.1}, start) == {"rate": 0.1}

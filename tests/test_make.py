@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hinton06.recipes import RECIPES, show_value
+
 ROOT = Path(__file__).parents[1]
 NETS = [
     *(f"bp-{split}{end}.h5" for split in "abc" for end in ("", "-extended")),
@@ -105,13 +107,20 @@ def test_finished_nets_are_held_against_a_recipe_and_a_seed_that_are_given(
 def test_files_of_pairs_and_of_comparisons_are_asked_with_the_files_before_them_alone(
     top: Path,
 ) -> None:
-    values = ("heard", "compare", "sparse", "beyond", "RUNS=runs/here", "SEED=3")
+    values = ("heard", "compare", "sparse", "beyond", "adversarial", "RUNS=runs/here", "SEED=3")
     first = started(top, *values)
     again = started(top, *values)
     assert sorted(again) == sorted(
         line for line in first if not (line.startswith("pretrain ") and "/pretrain-" in line)
     )
     assert not any("force" in line for line in first + again)
+
+
+def test_make_adversarial_moves_images_as_far_as_the_recipe_does(top: Path) -> None:
+    length = show_value(RECIPES["adversarial"].backprop.adversarial)
+    lines = [line for line in started(top, "adversarial") if line.startswith("finetune-bp")]
+    assert sum("--extend" in line for line in lines) == 1
+    assert sum(f"--dropout --adversarial {length} " in line for line in lines) == 1
 
 
 # -- how many at a time --------------------------------------------------------------------------

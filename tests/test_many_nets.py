@@ -924,6 +924,15 @@ def test_weights_after_updates_with_dropout_are_those_of_backpropagation(
         assert (np.linalg.norm(one.weights[0], axis=0) <= 1.5 * (1 + 1e-6)).all()
         for name, array in one.arrays().items():
             np.testing.assert_allclose(on_host(theirs.nets.arrays()[name][net]), array, atol=atol)
+    before = [array.copy() for array in ours[2].weights]
+    theirs.keep([2])
+    theirs.learn(4)
+    (rows,), (factors,) = on_host(theirs.samplers.rows), on_host(theirs.samplers.factors)
+    labels = digits.train_labels[rows].astype(np.intp)
+    learners[2].learn(digits.train_images, rows, labels, factors, STEPS[2])
+    for array, now, one in zip(before, ours[2].weights, theirs.nets.weights, strict=True):
+        np.testing.assert_allclose(on_host(one)[0], now, atol=4 * 3 * 100 * 2.0**-22)
+        assert not np.allclose(array, now, atol=1e-3)
 
 
 def test_the_rate_falls_as_each_net_s_settings_say_and_saved_nets_go_on_alike(

@@ -14,8 +14,10 @@ export PYTHONPATH=.
 runs=$(mktemp -d)
 
 learn() { # NAME SECONDS TABLE OPTION ...
-    name=$1 most=$2 table=$3
+    name=$1 most=$2 table=$3 left=$((end - $(date +%s)))
     shift 3
+    if [ "$most" -gt "$left" ]; then most=$left; fi
+    if [ "$most" -lt 20 ]; then return; fi
     mkdir -p "$out/$name"
     timeout -s TERM -k 20 "$most" python3 -u -m hinton06 replicate --seeds "$seeds" --plain \
         --out "$runs/$name" "$@" 2>&1 | tail -1
@@ -36,7 +38,9 @@ learn() { # NAME SECONDS TABLE OPTION ...
     done | sed '1s/^/{/; $s/,/}/' > "$out/products.json"
     learn translated 200 dropout --recipe adversarial --each translated
     learn labelled 120 dropout --recipe adversarial --each labelled
-    timeout "$((end - $(date +%s) - 15))" python3 experiments/search/half.py \
+    left=$((end - $(date +%s) - 15))
+    if [ "$left" -lt 1 ]; then left=1; fi
+    timeout "$left" python3 experiments/search/half.py \
         experiments/beyond/half.txt "$out/half.csv"
     timeout 10 python3 experiments/search/many_table.py "$out/half.csv"
 } > "$out/card.log" 2>&1

@@ -222,8 +222,8 @@ class Classifiers:
     def work_of_epoch(self) -> float:
         """Multiply-adds of an epoch, of all nets, as ``DiscriminativeFineTuning`` counts them."""
         rows = self.samplers.all_rows
-        passes = 5.0 if self._moves else 3.0
-        return passes * sum(int(w[0].numel()) for w in self.nets.weights) * int(rows.numel())
+        passes = max(course.settings.passes for course in self.courses)
+        return float(passes) * sum(int(w[0].numel()) for w in self.nets.weights) * int(rows.numel())
 
     def work_left(self) -> float:
         """Multiply-adds that are expected: see ``DiscriminativeFineTuning.expected_epochs``."""

@@ -325,7 +325,8 @@ class _NetStage:
             epochs = float(np.mean(self.epochs_seen))
         sizes = (table.n_pixels, *table.pretrain.layers, table.context.digits.n_classes)
         epochs = min(epochs, settings.max_epochs)
-        return 3.0 * sum(a * b for a, b in pairwise(sizes)) * self.n_cases(role) * epochs
+        weights = sum(a * b for a, b in pairwise(sizes))
+        return float(settings.passes * weights) * self.n_cases(role) * epochs
 
     def n_cases(self, role: str) -> float:
         """Cases that a net learns."""

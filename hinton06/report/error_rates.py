@@ -18,6 +18,7 @@ from hinton06.report.files import (
     Note,
     Selection,
     capped_notes,
+    conditions,
     each_run,
     file_values,
     in_lines,
@@ -117,7 +118,7 @@ def _experiment_and_role(file: RunFile) -> str:
         what = f"translated {labelled}" if lineage.translations else str(labelled)
     if lineage.random_start or role == NOT_PRETRAINED:
         what = f"random {labelled or 'plain'}"
-    adversarial = "adversarial " if getattr(file.settings, "adversarial", 0) else ""
+    adversarial = "adversarial " if "adversarial" in conditions(file) else ""
     return f"{adversarial}{what} {role}"
 
 
