@@ -29,7 +29,8 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
     hinton06 finetune-cws --extend runs/cws-a.h5      runs/cws-a-extended.h5
     hinton06 finetune-cws --search-bp-weight runs/cws-a.h5    runs/hybrid-a.h5
 
-    The second column is the file that each makes. START is a stack with labels, or a net that
+    The second column is the file that each makes; with --dropout it is hybrid-dropout-a.h5, with
+    --adversarial too hybrid-adversarial-a.h5. START is a stack with labels, or a net that
     was fine-tuned from one.
     Each epoch reports the errors of free-energy recognition on the validation cases, and the
     weights go back to the fewest.
