@@ -242,6 +242,10 @@ def test_the_record_has_means_over_seeds_with_their_commands(runs: Path, record:
     page = record.shown({"rows": list(found.values())})
     assert f"| dropout, 600, mean | 0 | {row['mean']:.2f} |" in page
     assert "No run" in record.shown({"rows": []})
+    # What an extension goes on from is in the record alone.
+    rows = [row | {"name": f"dropout, {n},000, mean"} for n in (50, 60)]
+    assert [f"{n},000" in record.shown({"rows": rows}) for n in (50, 60)] == [False, True]
+    assert "50,000" in record.shown({"rows": rows[:1]})
 
 
 def measured(record: Any, experiment: str, **nets: dict[str, float]) -> list[dict[str, Any]]:

@@ -286,21 +286,20 @@ def numbers() -> dict[str, tuple[str, str]]:
             "1.25 %",
             f"{beyond['contrastive wake-sleep, 60,000, mean']} %",
         ),
-        "dropout": (
-            "not in the chapter",
-            f"{beyond['dropout, 60,000, mean']}, {beyond['dropout, 60,000, product']} %",
-        ),
-        "dropout with translated images": (
-            "not in the chapter",
-            ", ".join(
-                beyond[f"dropout, translated images, 60,000, {n}"] for n in ("mean", "product")
+        **{
+            name: ("", f"{', '.join(beyond[f'{key}, {net}'] for net in nets)} %")
+            for name, key, *nets in (
+                ("dropout", "dropout, 60,000", "mean", "product"),
+                ("adversarial training", "adversarial, 60,000", "mean", "product"),
+                (
+                    "dropout with translated images",
+                    "dropout, translated images, 60,000",
+                    "mean",
+                    "product",
+                ),
+                ("dropout with 1,000 labels", "dropout, 1,000 labels", "mean"),
             )
-            + " %",
-        ),
-        "dropout with 1,000 labels": (
-            "not in the chapter",
-            f"{beyond['dropout, 1,000 labels, mean']} %",
-        ),
+        },
         "initial weights and depth": ('"very difficult", "trapped"', f"{deep} %"),
         "the energy landscape": ('"tends to stay in the same valley"', f"{staying} %"),
         "the features of Figure 3": (
