@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,11 @@ import pytest
 from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 from test_cli_generative import CWS
 
-from hinton06 import learning
+from hinton06 import learning, mnist
 from hinton06.loading import RunFile, load
+from hinton06.recipes import RECIPES
 from hinton06.recognition import product_of_nets, score
-from hinton06.report.files import conditions
+from hinton06.report.files import conditions, made_with
 
 SCHEDULE = ["--epochs", "2", "--extension-epochs", "1"]
 MIXED = ["--bp-weight", "0.9", "--dropout"]
@@ -92,6 +95,19 @@ def test_its_numbers_are_those_of_the_files(runs: Path) -> None:
     together = "dropout, 600 and dropout, mixed gradient, 600"
     for key, some in ((("dropout, 600", "product"), answers[:2]), ((together, "product"), answers)):
         assert found[key]["test_errors"] == score(product_of_nets(some), labels).errors
+
+
+def test_a_length_that_is_not_the_recipe_s_is_said(runs: Path) -> None:
+    length = RECIPES["adversarial"].backprop.adversarial
+    made = load(runs / "bp-adversarial-a.h5")
+    for own, said in ((0.5, True), (length, False)):
+        given = {"dropout": True, "adversarial": own}
+        settings = RECIPES["tr2006"].settings_with("backprop", given)
+        of_chapter: Any = SimpleNamespace(
+            recipe="tr2006", settings=settings, kind=made.kind, conditions=made.conditions,
+            lineage=dataclasses.replace(made.lineage, data=mnist.SHA256),
+        )  # fmt: skip
+        assert made_with(of_chapter) == (f"adversarial {own:g}" if said else None)
 
 
 def test_what_is_printed_is_of_dropout_alone(runs: Path) -> None:

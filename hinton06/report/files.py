@@ -43,6 +43,7 @@ _TABULATED = frozenset[str]().union(*(knows for _, knows in TAKEN))
 
 _CHAPTER = "tr2006"  # the recipe of the chapter's numbers
 _MOST_SETTINGS = 3  # that a row names
+_USUAL = {"adversarial": RECIPES["adversarial"].backprop.adversarial}
 _ONLY_MEASURED = "track", "valid_every"  # how often something is measured
 _PICTURES = (".png", ".svg", ".gif")
 
@@ -298,12 +299,15 @@ def idle(file: RunFile) -> set[str]:
 def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
     """Settings that are not those of the chapter's recipe, if that is the file's, as words.
 
-    What sets the experiment apart is a condition that its table knows (`conditions`).
+    What sets the experiment apart is a condition that its table knows (`conditions`), but for
+    another length than that of the recipe of adversarial training.
     """
     if file.recipe != _CHAPTER:
         return
     recipe = RECIPES[_CHAPTER].settings(file.kind.part, file.conditions)
-    told = {*varied, *file.settings.apart(), *_ONLY_MEASURED, *idle(file)}
+    own = {name: getattr(file.settings, name) for name in file.settings.apart()}
+    apart = {name for name, value in own.items() if _USUAL.get(name, value) == value}
+    told = {*varied, *apart, *_ONLY_MEASURED, *idle(file)}
     for item in fields(recipe):
         value = getattr(file.settings, item.name)
         names = {item.name, f"{file.kind.part}.{item.name}"}
