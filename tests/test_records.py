@@ -1750,7 +1750,8 @@ def test_adversarial_training() -> None:
     length = show_value(RECIPES["adversarial"].backprop.adversarial)
     own = RECIPES["adversarial"].settings("backprop", ("dropout", "adversarial"))
     assert (own.pixel_dropout, own.feature_dropout, own.epochs) == (0, (0.2,), 40)
-    chosen = f"**--adversarial {length}**"
+    chosen = f"**{length}**"
+    assert sums[chosen] < sums["--adversarial 0.5"]
     others = ("the recipe dropout", f"features alone, {own.epochs} epochs")
     assert all(sums[chosen] < 0.95 * sums[other] for other in others)
     kept = sums[f"net c, before {MENDED}"]
