@@ -50,6 +50,7 @@ CONDITIONS = {
     "some labels": "With more than 1,000 of them",
     "dropout": "With `--dropout`",
     "adversarial": "With `--adversarial`",
+    "virtual": "With `--virtual`",
     "translations and dropout": "With `--dropout` of translated images",
     "few labels and dropout": "With `--dropout` and few labels",
     "some labels and dropout": "With `--dropout` and more than 1,000 of them",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ class Backpropagation:
     to first order, they cost most. Not in the chapter: I. J. Goodfellow, J. Shlens and C. Szegedy,
     "Explaining and harnessing adversarial examples", ICLR 2015; the length, T. Miyato, S. Maeda, M.
     Koyama, K. Nakae and S. Ishii, "Distributional smoothing with virtual adversarial training",
-    ICLR 2016.
+    ICLR 2016. With `virtual` above 0, that training of images without labels, beside each batch, at
+    most `n_virtual` at a time, along random directions of `rng`.
     """
 
     def __init__(
@@ -45,40 +47,87 @@ class Backpropagation:
         dropout: Dropout | None = None,
         max_norm: float = 0.0,
         adversarial: float = 0.0,
+        virtual: float = 0.0,
+        n_virtual: int = 0,
+        rng: Generator | None = None,
     ) -> None:
         self.net, self._dropout, self._max_norm = net, dropout, max_norm
+        self._virtual, self._rng = virtual, rng
         self._whole = (1.0,) * len(net.weights)
         self._keep, self._adversarial = dropout.keep if dropout else self._whole, adversarial
         dtype = net.weights[0].dtype
         self.weights = [Momentum(w) for w in net.weights]
         self.biases = [Momentum(b) for b in net.biases]
-        self._layers = [np.empty((batch_size, size), dtype) for size in net.sizes]
-        self._deltas = [np.empty((batch_size, size), dtype) for size in net.sizes[1:]]
+        self._nothing = np.empty((0, net.sizes[0]), dtype)
+        most = batch_size + (n_virtual if virtual else 0)
+        self._layers = [np.empty((most, size), dtype) for size in net.sizes]
+        self._deltas = [np.empty((most, size), dtype) for size in net.sizes[1:]]
 
     def forward(
-        self, images: NDArray[Any], rows: Any, labels: Labels, case_weights: Array
+        self,
+        images: NDArray[Any],
+        rows: Any,
+        labels: Labels,
+        case_weights: Array,
+        beside: tuple[NDArray[Any], Any] | None = None,
     ) -> Array:
         """The up-pass of one batch; leaves the weighted top gradient ready for `backward`.
 
         The batch are these (n,) `rows` of (n_cases, n_pixels) `images`, with their labels; (n,)
         `case_weights` are the factors of their gradients: 1, or 10 for a selected easy case.
-        Returns each case's cross-entropy in nats, not weighted.
+        Returns each case's cross-entropy in nats, not weighted. `beside` are images and rows of
+        (m,) more, without labels, that follow the batch in `backward`: their gradient is that of
+        the mean of minus KL(answer as it was || answer where they were moved to), times n.
         """
-        layers = [buffer[: len(labels)] for buffer in self._layers]
-        take_batch(images, rows, layers[0])
+        n = len(labels)
+        moved, answers = self._move_virtually(*beside) if beside else (self._nothing,) * 2
+        layers = [buffer[: n + len(moved)] for buffer in self._layers]
+        batch = [units[:n] for units in layers]
+        take_batch(images, rows, batch[0])
         if self._adversarial:
-            self._move(layers, labels)
-        errors = self._deltas[-1][: len(labels)]
+            self._move(batch, labels)
+        layers[0][n:] = moved
         up = self._dropout.up_pass if self._dropout else up_pass
-        return label_errors(up(self.net, layers), labels, case_weights, errors)
+        log_probs, errors = up(self.net, layers), self._deltas[-1][: n + len(moved)]
+        if beside:
+            np.subtract(answers, np.exp(log_probs[n:]), out=errors[n:])
+            errors[n:] *= n / len(moved)
+        return label_errors(log_probs[:n], labels, case_weights, errors[:n])
+
+    def _move_virtually(self, images: NDArray[Any], rows: Any) -> tuple[Array, Array]:
+        """(m, n_pixels) images where the net's answers change most, and these as they are.
+
+        Most for so short a way, to second order: that is along H times a random direction, once a
+        round of the power method, H being the second derivatives of KL(answer || answer of the
+        moved) by the pixels, J^T F J, with the J by which the inputs to the class units change.
+        """
+        assert self._rng is not None
+        net, n = self.net, _length(images, rows)
+        layers = [buffer[:n] for buffer in self._layers]
+        changes = [buffer[:n] for buffer in self._deltas]
+        images = take_batch(images, rows, layers[0])
+        log_probs = up_pass(net, layers)
+        change = self._rng.standard_normal(images.shape, images.dtype.type)
+        for weights, units, above in zip(net.weights, layers[1:], changes, strict=True):
+            change = product(change, weights, above)
+            if above is not changes[-1]:
+                times_slope(change, units.copy())
+        numerics.answer_directions(log_probs, change)
+        answers = np.exp(log_probs)
+        numerics.step_along(images, self._downhill(n), self._virtual)
+        return images.copy(), answers
+
+    def _downhill(self, n: int) -> Array:
+        """The top gradient of n cases sent down to their pixels, in the whole net."""
+        for _, _, delta in self.backward(n, keep=self._whole):
+            lowest = delta
+        return product(lowest, self.net.weights[0].T)
 
     def _move(self, layers: Sequence[Array], labels: Labels) -> None:
         """Move the images in the lowest layer to where they cost most: adversarial training."""
         n = len(labels)
         numerics.label_directions(up_pass(self.net, layers), labels, self._deltas[-1][:n])
-        for _, _, delta in self.backward(n, keep=self._whole):
-            lowest = delta
-        uphill = product(lowest, self.net.weights[0].T)  # on the log probability of the label
+        uphill = self._downhill(n)  # on the log probability of the label
         numerics.step_along(layers[0], uphill, -self._adversarial)
 
     def backward(
@@ -110,15 +159,22 @@ class Backpropagation:
         case_weights: Array,
         step: Step,
         lowest: int = 0,
+        beside: tuple[NDArray[Any], Any] | None = None,
     ) -> Array:
         """One `step` by a batch's mean weighted gradient, from `lowest` up; otherwise `forward`."""
-        costs = self.forward(images, rows, labels, case_weights)
-        for number, data, delta in self.backward(len(labels), lowest):
+        costs = self.forward(images, rows, labels, case_weights, beside)
+        n = len(labels) + (_length(*beside) if beside else 0)
+        for number, data, delta in self.backward(n, lowest):
             self.weights[number].step_product(data, delta, 1 / len(labels), step)
             self.biases[number].step_sum(delta, 1 / len(labels), step)
             if number < len(self.weights) - 1:
                 self.weights[number].limit(self._max_norm)
         return costs
+
+
+def _length(images: NDArray[Any], rows: Any) -> int:
+    """How many images such rows are, all if they are a slice."""
+    return len(images) if isinstance(rows, slice) else len(rows)
 
 
 class CaseSampler:
@@ -156,6 +212,13 @@ class CaseSampler:
         rows, self.queue = self.queue[:size], self.queue[size:]
         weights, self.queue_weights = self.queue_weights[:size], self.queue_weights[size:]
         return rows, weights
+
+    def go_on(self, queue: NDArray[np.int64], weights: Array) -> None:
+        """With a queue that was saved; ValueError if it is not one of so many cases."""
+        numbers = np.issubdtype(queue.dtype, np.integer) and queue.shape == weights.shape
+        if not numbers or not ((queue >= 0) & (queue < len(self.easy))).all():
+            raise ValueError("the saved queue of cases does not fit the training set")
+        self.queue, self.queue_weights = queue, weights
 
     def note(self, rows: NDArray[np.int64] | slice, costs: Array) -> None:
         """Remember which of these (n,) rows are easy by their (n,) costs in nats, just computed."""
@@ -203,13 +266,15 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
     def _prepare(self) -> None:
         net, n = self.net, len(self._train)
         self._dropout = Dropout.of(self.settings, len(net.weights) - 1, self._masks)
-        size = min(self.settings.batch, n)
-        more = self.settings.max_norm, self.settings.adversarial
+        used, size = self.settings, min(self.settings.batch, n)
+        more = used.max_norm, used.adversarial, used.virtual, used.virtual_batch, self._masks
         self._backprop = self.algorithm(net, size, self._dropout, *more)
         parts = {"weights": self._backprop.weights, "biases": self._backprop.biases}
         self.momenta = {f"{part}{i}": m for part, ms in parts.items() for i, m in enumerate(ms, 1)}
-        self._sampler = CaseSampler(n, self.settings, self._rng)
-        self._case_work = float(self.settings.passes * sum(w.size for w in net.weights))
+        self._sampler = CaseSampler(n, used, self._rng)
+        self._unlabelled = self._train.unlabelled or self._train
+        evenly = replace(used, importance_sampling=False)
+        self._others = CaseSampler(len(self._unlabelled), evenly, self._rng)
 
     def validates(self) -> bool:
         """Every `valid_every` epochs, where the rate has fallen, and where the cap ends it all."""
@@ -244,9 +309,24 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
 
     def work(self) -> tuple[float, float]:
         """Multiply-adds done, and expected: see `expected_epochs`."""
-        per_epoch = self._case_work * len(self._train)
+        per_epoch = sum(self._work(size) for size in self._sizes())
         expected = self.epoch if self.finished() else self.expected_epochs()
         return per_epoch * self.epoch, per_epoch * expected
+
+    def _sizes(self) -> list[int]:
+        """Labelled cases of each update of an epoch: a sweep, of those without labels if there are.
+
+        Else of these.
+        """
+        n, batch = len(self._train), self.settings.batch
+        if self.settings.virtual:
+            return [min(batch, n)] * -(-len(self._unlabelled) // self.settings.virtual_batch)
+        return [some.stop - some.start for some in batches(n, batch)]
+
+    def _work(self, n_cases: int) -> float:
+        """Multiply-adds of an update from so many."""
+        passes = self.settings.passes * n_cases + self.settings.virtual_passes
+        return float(passes * sum(w.size for w in self.net.weights))
 
     def expected_epochs(self) -> int:
         """When learning will end, as far as can be told now, and at `max_epochs` at the latest.
@@ -262,21 +342,21 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         return min(max(expected, soonest), self.settings.max_epochs)
 
     def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
-        """As many sampled cases as the training set has."""
+        """As many sampled cases as the training set has, or a sweep of those without labels."""
         n, by_momentum = len(self._train), self.settings.optimiser == "momentum"
         top_only = self.epoch < self.settings.top_only_epochs
         lowest = len(self.net.weights) - 1 if top_only else 0
         order = None if by_momentum else self._rng.permutation(n)
         self._train.begin(self.epoch)
         total = weight = 0.0
-        for batch in batches(n, self.settings.batch):
-            size = batch.stop - batch.start
+        for number, size in enumerate(self._sizes()):
             if order is None:
                 cost, cases = self._learn_by_momentum(size, lowest)
             else:
-                cost, cases = self._learn_by_cg(order[batch], lowest)
+                batch = self.settings.batch
+                cost, cases = self._learn_by_cg(order[number * batch :][:batch], lowest)
             total, weight = total + cost, weight + cases
-            tick(self._case_work * size)
+            tick(self._work(size))
         easy_share = float(self._sampler.easy.mean())
         row = {"sampled_cost": 100 * (total / weight), "easy_share": easy_share}
         return row | {"rate": self.rate()} if self._dropout else row
@@ -291,8 +371,12 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         """The weighted cost of so many cases, and their weight."""
         step = Step(self.rate(), self.settings.momentum, self.settings.decay)
         rows, weights = self._sampler.batch(size)
-        labels = self._train.labels[rows]
-        costs = self._backprop.learn(*self._train.learned(rows), labels, weights, step, lowest)
+        labels, beside = self._train.labels[rows], None
+        if self.settings.virtual:
+            others, _ = self._others.batch(self.settings.virtual_batch)
+            beside = self._unlabelled.learned(others)
+        learned = self._train.learned(rows)
+        costs = self._backprop.learn(*learned, labels, weights, step, lowest, beside)
         self._sampler.note(rows, costs)
         return float(costs @ weights), float(weights.sum())
 
@@ -323,16 +407,16 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         """Which cases are easy, and which are selected already."""
         sampler = self._sampler
         easy = sampler.easy.astype(np.uint8)
-        return {"easy": easy, "queue": sampler.queue, "queue_weights": sampler.queue_weights}
+        state = {"easy": easy, "queue": sampler.queue, "queue_weights": sampler.queue_weights}
+        return state | ({"unlabelled": self._others.queue} if self.settings.virtual else {})
 
     def restore_own(self, state: Mapping[str, Any]) -> None:
         """Go on from an `own_state`; ValueError if it is not one of so many cases."""
-        queue, weights = state["queue"], state["queue_weights"]
-        numbers = np.issubdtype(queue.dtype, np.integer) and queue.shape == weights.shape
-        if not numbers or not ((queue >= 0) & (queue < len(self._train))).all():
-            raise ValueError("the saved queue of cases does not fit the training set")
+        self._sampler.go_on(state["queue"], state["queue_weights"])
         np.copyto(self._sampler.easy, state["easy"].astype(np.bool_))
-        self._sampler.queue, self._sampler.queue_weights = queue, weights
+        if self.settings.virtual:
+            others = state["unlabelled"]
+            self._others.go_on(others, np.ones(len(others), np.float32))
 
 
 def _reaches(costs: Sequence[float], target: float) -> int:

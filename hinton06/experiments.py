@@ -162,6 +162,10 @@ class _Call:
                 valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
                 with naming(path):
                     train = self._distorted(cases_learned(context.digits, lineage), use, lineage)
+                    if getattr(settings, "virtual", 0) and lineage.labelled:
+                        more = cases_learned(context.digits, replace(lineage, labelled=0))
+                        more = replace(more, distorter=train.distorter)
+                        train = replace(train, unlabelled=more)
                 self._say_unlearned(train, valid)
                 rng, masks = random_stream(self.seed, use, lineage.split, again), None
                 if getattr(settings, "dropout", False):

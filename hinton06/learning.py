@@ -76,13 +76,13 @@ def carried_by(start: RunFile) -> dict[str, Any]:
 def going_on(given: Mapping[str, Any], start: RunFile | None) -> dict[str, Any]:
     """What was given, and dropout, if the start was learned with it and nothing else is said.
 
-    As far as images had been moved in it.
+    As far as images, and images without labels, had been moved in it.
     """
     own: Any = None if start is None else start.settings
     if not getattr(own, "dropout", False) or given.get("dropout") is not None:
         return dict(given)
-    length = given.get("adversarial")
-    carried = {"adversarial": own.adversarial} if own.adversarial and length is None else {}
+    lengths = {name: getattr(own, name, 0.0) for name in ("adversarial", "virtual")}
+    carried = {n: length for n, length in lengths.items() if length and given.get(n) is None}
     return {**given, "dropout": True, **carried}
 
 

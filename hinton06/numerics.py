@@ -274,6 +274,22 @@ def label_directions(log_probs: Array, labels: Labels, out: Array) -> None:
     out[places] = -out.sum(axis=1)
 
 
+def answer_directions(log_probs: Array, changes: Array) -> None:
+    """How the answers turn under `changes` of the inputs to the class units, (n, n_classes).
+
+    In place, multiples of F times each row, F = diag(p) - p p^T: the gradient, by these inputs, of
+    KL(p || p of the changed ones), to first order. Right however sure the net is, as
+    `label_directions` is: of the most probable class it is minus the sum of the others'.
+    """
+    places = np.arange(len(changes)), log_probs.argmax(axis=1)
+    changes -= (np.exp(log_probs) * changes).sum(axis=1, keepdims=True)
+    shares = log_probs.copy()
+    shares[places] = -np.inf
+    shares -= shares.max(axis=1, keepdims=True)
+    changes *= np.exp(shares, out=shares)
+    changes[places] = -changes.sum(axis=1)
+
+
 def one_hot_targets(labels: Labels, n_labels: int, dtype: DTypeLike = np.float32) -> Array:
     """(n,) labels as (n, n_labels) rows with a single 1; ValueError if there is no such label.
 

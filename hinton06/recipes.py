@@ -24,6 +24,7 @@ ASSUMED = "assumed; see docs/assumptions.md"
 VALIDATION = "chosen by validation errors; see experiments/search"
 BEYOND = "chosen by validation errors; see experiments/beyond"
 ADVERSARIAL = "chosen by validation errors; see experiments/adversarial"
+VIRTUAL = "chosen by validation errors; see experiments/virtual"
 LEAST = "the least that leaves hardly a fingerprint; see experiments/sparse"
 SHORT = "as short as still makes sense"
 
@@ -360,6 +361,13 @@ class BackpropSettings(Settings):
         "Epochs from one measurement of the validation cases to the next.",
         1, 1_000_000, before=1, apart=False, first=True,
     )  # fmt: skip
+    virtual: float = _with_dropout(
+        "Images without their labels too, moved so far to where the answer changes most, to be "
+        "answered as before; 0: none.", 0, 1000, apart=True,
+    )  # fmt: skip
+    virtual_batch: int = _setting(
+        "Of these, beside each batch.", 1, 1_000_000, before=400, apart=False, goes=("virtual",)
+    )
 
     @property
     def passes(self) -> int:
@@ -368,6 +376,11 @@ class BackpropSettings(Settings):
         Of each case.
         """
         return 5 if self.adversarial else 3
+
+    @property
+    def virtual_passes(self) -> int:
+        """The same of all images without labels of an update: up, along, down, and three."""
+        return 6 * self.virtual_batch if self.virtual else 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -737,7 +750,10 @@ FEW_LABELS = 1000
 
 def implied(settings: Settings) -> dict[str, Any]:
     """What settings say of an experiment's conditions, as `conditions` takes it."""
-    names = ("mixed", "generative", "cd", "persistent", "sparsity_cost", "dropout", "adversarial")
+    names = (
+        "mixed", "generative", "cd", "persistent", "sparsity_cost", "dropout", "adversarial",
+        "virtual",
+    )  # fmt: skip
     said = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
     return said | {"distorted": settings.distortions}
 
@@ -751,6 +767,7 @@ def conditions(
     distorted: Any = False,
     dropout: Any = False,
     adversarial: Any = 0,
+    virtual: Any = 0,
     **lineage: Any,
 ) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
@@ -758,7 +775,7 @@ def conditions(
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
     is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains,
     and a price of features that often turn on; whether images are distorted when they are learned,
-    and whether with dropout, in adversarial training too.
+    and whether with dropout, in adversarial training too, of images without labels.
     """
     fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
@@ -777,6 +794,7 @@ def conditions(
         "translations and dropout": lineage.get("translations") and dropout,
         "few labels and dropout": fewest > 0 and dropout,
         "some labels and dropout": fewest > FEW_LABELS and dropout,
+        "virtual": virtual,
     }
     return tuple(name for name, holds in named.items() if holds)
 
@@ -839,6 +857,8 @@ _TR2006 = Recipe(
         "backprop.final_share": (1.0, CHAPTER),
         "backprop.max_norm": (0.0, CHAPTER),
         "backprop.adversarial": (0.0, CHAPTER),
+        "backprop.virtual": (0.0, CHAPTER),
+        "backprop.virtual_batch": (400, ASSUMED),
         "wakesleep.epochs": (132, VALIDATION),
         "wakesleep.batch": (100, HOT06),
         "wakesleep.rate": (0.1, VALIDATION),
@@ -998,6 +1018,15 @@ _TR2006 = Recipe(
             "backprop.epochs": (200, ASSUMED),
             "backprop.max_epochs": (1000, ASSUMED),
         },
+        # An epoch is a sweep of all images, however few have labels.
+        "virtual": {
+            "backprop.pixel_dropout": (0.0, ASSUMED),
+            "backprop.epochs": (50, VIRTUAL),
+            "backprop.extension_epochs": (25, ASSUMED),
+            "backprop.patience": (10, CHAPTER),
+            "backprop.valid_every": (1, ASSUMED),
+            "backprop.max_epochs": (300, ASSUMED),
+        },
     },
     {
         "labelled": (100, 1000, 10_000),
@@ -1090,6 +1119,11 @@ _QUICK = _on_chapter(
         "some labels": {"backprop.patience": (2, SHORT)},
         "dropout": {"backprop.epochs": (4, SHORT), "backprop.extension_epochs": (2, SHORT)},
         "adversarial": {"backprop.epochs": (4, SHORT), "backprop.extension_epochs": (2, SHORT)},
+        "virtual": {
+            "backprop.epochs": (4, SHORT),
+            "backprop.extension_epochs": (2, SHORT),
+            "backprop.max_epochs": (8, SHORT),
+        },
         "translations and dropout": {
             "backprop.epochs": (2, SHORT),
             "backprop.extension_epochs": (1, SHORT),
@@ -1131,5 +1165,15 @@ _ADVERSARIAL = _on_chapter(
     {"mixed gradient": _MIXED_ADVERSARIAL, "pretraining's gradient": _MIXED_ADVERSARIAL},
 )
 
-_ALL = (_TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT, _ADVERSARIAL)
+# Of images without labels too, where there is one that learns them: backpropagation alone.
+_VIRTUAL = _on_chapter(
+    "virtual",
+    "Miyato and others (2016), virtual adversarial training with dropout; not the chapter's",
+    {
+        "backprop.dropout": (True, SRIVASTAVA14),
+        "backprop.virtual": (2.0, VIRTUAL),
+    },
+)
+
+_ALL = (_TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT, _ADVERSARIAL, _VIRTUAL)
 RECIPES: Mapping[str, Recipe] = {r.name: r for r in _ALL}

@@ -29,12 +29,14 @@ class Cases:
 
     `numbers`, (n,), are their places in the training or test set, from 0, where it matters. With a
     `distorter` the images are distorted whenever they are learned, and not when they are measured.
+    `unlabelled` are more cases, learned beside these, whose labels are not looked at.
     """
 
     images: NDArray[np.uint8]
     labels: Labels
     numbers: NDArray[np.intp] | None = None
     distorter: Distorter | None = None
+    unlabelled: Cases | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -14,7 +14,7 @@ import pytest
 from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 from test_cli_generative import CWS
 
-from hinton06 import learning, mnist
+from hinton06 import backprop, learning, mnist
 from hinton06.loading import RunFile, load
 from hinton06.recipes import RECIPES
 from hinton06.recognition import product_of_nets, score
@@ -37,6 +37,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     make("finetune-bp", folder / "pretrain-a.h5", *adversarial, *dropout)
     make("finetune-bp", "--extend", folder / "bp-adversarial-a.h5", *BACKPROP, *SCHEDULE)
     make("finetune-bp", folder / "pretrain-a.h5", "--labelled", "100", *dropout)
+    virtual = ["--virtual", "0.7", "--virtual-batch", "30"]
+    make("finetune-bp", folder / "pretrain-a.h5", *virtual, "--labelled", "100", *dropout)
+    make("finetune-bp", folder / "pretrain-a.h5", *virtual, *adversarial, *dropout)
+    make("finetune-bp", "--extend", folder / "bp-virtual-a.h5", *BACKPROP, *SCHEDULE)
     make("finetune-bp", folder / "pretrain-a.h5", "--labelled", "200", *dropout)
     make("pretrain", "--split", "a", "--translations", "1", "--runs", folder, *PRETRAIN)
     make("finetune-bp", folder / "pretrain-translated-a.h5", *dropout)
@@ -77,6 +81,9 @@ def test_the_table_says_what_each_net_learned(runs: Path) -> None:
         *(("adversarial, 600", net) for net in ("a", "mean")),
         *(("adversarial, mixed gradient, 500", net) for net in ("a", "mean")),
         *(("adversarial, mixed gradient, 600", net) for net in ("a", "mean")),
+        *(("virtual adversarial, 100 labels", net) for net in ("a", "mean")),
+        *(("adversarial and virtual, 500", net) for net in ("a", "mean")),
+        *(("adversarial and virtual, 600", net) for net in ("a", "mean")),
         ("dropout, 600 and dropout, mixed gradient, 600", "product"),
         ("adversarial, 600 and adversarial, mixed gradient, 600", "product"),
     ]
@@ -97,17 +104,18 @@ def test_its_numbers_are_those_of_the_files(runs: Path) -> None:
         assert found[key]["test_errors"] == score(product_of_nets(some), labels).errors
 
 
-def test_a_length_that_is_not_the_recipe_s_is_said(runs: Path) -> None:
-    length = RECIPES["adversarial"].backprop.adversarial
-    made = load(runs / "bp-adversarial-a.h5")
+@pytest.mark.parametrize("name", ["adversarial", "virtual"])
+def test_a_length_that_is_not_the_recipe_s_is_said(runs: Path, name: str) -> None:
+    length = getattr(RECIPES[name].backprop, name)
+    made = load(runs / f"bp-{name}-a.h5")
     for own, said in ((0.5, True), (length, False)):
-        given = {"dropout": True, "adversarial": own}
+        given = {"dropout": True, name: own}
         settings = RECIPES["tr2006"].settings_with("backprop", given)
         of_chapter: Any = SimpleNamespace(
             recipe="tr2006", settings=settings, kind=made.kind, conditions=made.conditions,
             lineage=dataclasses.replace(made.lineage, data=mnist.SHA256),
         )  # fmt: skip
-        assert made_with(of_chapter) == (f"adversarial {own:g}" if said else None)
+        assert made_with(of_chapter) == (f"{name} {own:g}" if said else None)
 
 
 def test_what_is_printed_is_of_dropout_alone(runs: Path) -> None:
@@ -193,6 +201,41 @@ def test_adversarial_training_is_no_dropout_alone_and_goes_on_in_an_extension(ru
     assert "adversarial" in shown
 
 
+def test_images_without_labels_are_all_that_the_split_trains_on(
+    runs: Path, digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = []
+    own = backprop.Backpropagation.learn
+
+    def noted(self: Any, *given: Any) -> Any:
+        beside.append(given[-1])
+        return own(self, *given)
+
+    monkeypatch.setattr(backprop.Backpropagation, "learn", noted)
+    digits = mnist.load(digits_dir)
+    expected = digits.train_images[mnist.split(len(digits.train_labels), "a").train]
+    options = ["--dropout", "--virtual", "0.7", "--virtual-batch", "30", *SCHEDULE, *BACKPROP]
+    for few in (["--labelled", "100"], []):
+        beside.clear()
+        made = run("finetune-bp", runs / "pretrain-a.h5", *few, *options, "--quiet", "--data",
+                   digits_dir, "--out", tmp_path / f"net{len(few)}.h5")  # fmt: skip
+        assert made.exit_code == 0, made.output
+        assert beside
+        for images, rows in beside:
+            np.testing.assert_array_equal(images, expected)
+            assert len(rows) == 30
+
+
+def test_virtual_adversarial_training_goes_on_in_an_extension(runs: Path) -> None:
+    for name in ("bp-virtual-a", "bp-virtual-a-extended"):
+        found = file(runs, name)
+        asked = vars(found.settings)
+        assert (asked["adversarial"], asked["virtual"], asked["virtual_batch"]) == (0.5, 0.7, 30)
+        assert conditions(found) == {"dropout", "adversarial", "virtual"}
+    few = file(runs, "bp-virtual-a-100-labelled")
+    assert (vars(few.settings)["adversarial"], few.lineage.labelled) == (0, 100)
+
+
 def test_the_history_has_the_rate_and_learning_waits_for_it_to_fall(runs: Path) -> None:
     history = file(runs, "bp-dropout-a").history
     np.testing.assert_allclose(history["rate"][:2], [0.4, 0.02])
@@ -220,6 +263,10 @@ def test_the_settings_have_their_sources(runs: Path) -> None:
         (["--dropout", "--max-norm", "-1"], 2, ["--max-norm"]),
         (["--adversarial", "1"], 2, ["--adversarial goes with --dropout"]),
         (["--dropout", "--adversarial", "-1"], 2, ["--adversarial"]),
+        (["--virtual", "1"], 2, ["--virtual goes with --dropout"]),
+        (["--dropout", "--virtual", "-1"], 2, ["--virtual"]),
+        (["--dropout", "--virtual-batch", "5"], 2, ["--virtual-batch goes with --virtual"]),
+        (["--dropout", "--virtual", "1", "--virtual-batch", "0"], 2, ["--virtual-batch"]),
     ],
 )
 def test_mistakes_are_named(

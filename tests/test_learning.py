@@ -376,9 +376,12 @@ def test_dropout_is_gone_on_with_unless_something_else_is_said() -> None:
         assert learning.going_on({"dropout": given}, start)["dropout"] is found
     assert learning.going_on({"rate": 0.1}, start) == {"rate": 0.1, "dropout": True}
     start.settings.adversarial = 0.5
+    start.settings.virtual = 0.0
     both = {"dropout": True, "adversarial": 0.5}
     assert learning.going_on({"adversarial": None}, start) == both
     assert learning.going_on({"adversarial": 0.1}, start) == both | {"adversarial": 0.1}
+    start.settings.virtual = 0.7
+    assert learning.going_on({"adversarial": None}, start) == both | {"virtual": 0.7}
     for given in (True, False):  # who says so says all of it
         assert learning.going_on({"dropout": given}, start) == {"dropout": given}
     start.settings.dropout = False

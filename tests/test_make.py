@@ -107,7 +107,8 @@ def test_finished_nets_are_held_against_a_recipe_and_a_seed_that_are_given(
 def test_files_of_pairs_and_of_comparisons_are_asked_with_the_files_before_them_alone(
     top: Path,
 ) -> None:
-    values = ("heard", "compare", "sparse", "beyond", "adversarial", "RUNS=runs/here", "SEED=3")
+    values = ("heard", "compare", "sparse", "beyond", "adversarial", "virtual",
+              "RUNS=runs/here", "SEED=3")  # fmt: skip
     first = started(top, *values)
     again = started(top, *values)
     assert sorted(again) == sorted(
@@ -121,6 +122,13 @@ def test_make_adversarial_moves_images_as_far_as_the_recipe_does(top: Path) -> N
     lines = [line for line in started(top, "adversarial") if line.startswith("finetune-bp")]
     assert sum("--extend" in line for line in lines) == 1
     assert sum(f"--dropout --adversarial {length} " in line for line in lines) == 1
+
+
+def test_make_virtual_learns_few_labels_as_the_recipe_does(top: Path) -> None:
+    length = show_value(RECIPES["virtual"].backprop.virtual)
+    lines = [line for line in started(top, "virtual", "SPLITS=a b") if "finetune-bp" in line]
+    assert all(f"--dropout --virtual {length} " in line for line in lines)
+    assert sorted(line.split()[-1] for line in lines) == ["100", "100", "1000", "1000"]
 
 
 # -- how many at a time --------------------------------------------------------------------------

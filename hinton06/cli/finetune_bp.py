@@ -66,10 +66,12 @@ def finetune_bp(
     hinton06 finetune-bp runs/pretrain-a.h5 --elastic 1.5    of distorted images
     hinton06 finetune-bp runs/pretrain-a.h5 --dropout         not the chapter's
     hinton06 finetune-bp runs/pretrain-a.h5 --dropout --adversarial 1
+    hinton06 finetune-bp runs/pretrain-a.h5 --recipe virtual --labelled 1000
 
     They make bp-a.h5, bp-a-extended.h5, bp-not-pretrained.h5 and bp-a-1000-labelled.h5 beside
-    their input, runs/bp-not-pretrained-a-1000-labelled.h5, bp-a-distorted.h5, bp-dropout-a.h5 and
-    bp-adversarial-a.h5 beside their input, unless --out says otherwise.
+    their input, runs/bp-not-pretrained-a-1000-labelled.h5, bp-a-distorted.h5, bp-dropout-a.h5,
+    bp-adversarial-a.h5 and bp-virtual-a-1000-labelled.h5 beside their input, unless --out says
+    otherwise.
     Learning stops once the validation cost is past its minimum and the fewest validation errors
     are 10 epochs old; the weights go back to those fewest errors.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
@@ -95,7 +97,7 @@ def finetune_bp(
     few = "-translated" if translations else ""
     few += "-distorted" if settings.distortions and not extended else ""
     few += f"-{labelled}-labelled" if labelled else ""
-    apart = [name for name in ("adversarial", "dropout") if getattr(settings, name)]
+    apart = [name for name in ("virtual", "adversarial", "dropout") if getattr(settings, name)]
     bp = f"bp-{apart[0]}" if apart else "bp"
     if extended:
         path = out or extended.with_name(f"{extended.stem}-extended.h5")

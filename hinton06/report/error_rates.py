@@ -118,15 +118,15 @@ def _experiment_and_role(file: RunFile) -> str:
         what = f"translated {labelled}" if lineage.translations else str(labelled)
     if lineage.random_start or role == NOT_PRETRAINED:
         what = f"random {labelled or 'plain'}"
-    adversarial = "adversarial " if "adversarial" in conditions(file) else ""
-    return f"{adversarial}{what} {role}"
+    moved = [word for word in ("adversarial", "virtual") if word in conditions(file)]
+    return " ".join([*moved, what, role])
 
 
 _FEW = ("100", "1000", "10000")
 _WHOLE = "all"
 """Stands for the split of a net that learned all cases at once."""
 _WITH_DROPOUT = frozenset({"dropout"})
-_APART = _WITH_DROPOUT | {"adversarial"}
+_APART = _WITH_DROPOUT | {"adversarial", "virtual"}
 _BEYOND = {
     f"plain {VALIDATED}": "{}",
     f"plain {EXTENDED}": "{}",
@@ -141,6 +141,11 @@ _BEYOND = {
     **{f"random {n} {VALIDATED}": "not pretrained, {} labels" for n in _FEW},
 }
 """What is learned with dropout, and in adversarial training as well."""
+_MOVED = {
+    "adversarial": "adversarial",
+    "virtual": "virtual adversarial",
+    "adversarial virtual": "adversarial and virtual",
+}
 _PRINTED = {f"plain {EXTENDED}": 0.92}
 _GRADIENTS = "generative", "bp_weight", "search_bp_weight"
 """What tells the experiments of the generative half apart."""
@@ -150,7 +155,11 @@ DROPOUT = Study(
     "nets learned with dropout",
     {
         **{key: (f"dropout, {name}", _PRINTED.get(key)) for key, name in _BEYOND.items()},
-        **{f"adversarial {key}": (f"adversarial, {name}", None) for key, name in _BEYOND.items()},
+        **{
+            f"{moved} {key}": (f"{said}, {name}", None)
+            for moved, said in _MOVED.items()
+            for key, name in _BEYOND.items()
+        },
     },
     (
         Selection(

@@ -126,8 +126,8 @@ TABLES = (
         "Error rates with dropout",
         """Error rates of the nets in the folder RUNS that were fine-tuned with dropout.
 
-        In adversarial training too, if they were. A recipe of its own, and not the chapter's: no
-        other table has these nets.
+        In adversarial and virtual adversarial training too, if they were. A recipe of its own, and
+        not the chapter's: no other table has these nets.
         """,
         "",
         "beyond",
