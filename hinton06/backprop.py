@@ -314,14 +314,13 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         return per_epoch * self.epoch, per_epoch * expected
 
     def _sizes(self) -> list[int]:
-        """Labelled cases of each update of an epoch: a sweep, of those without labels if there are.
-
-        Else of these.
-        """
+        """Labelled cases of each update of an epoch: a sweep of them, or longer, of the others."""
         n, batch = len(self._train), self.settings.batch
-        if self.settings.virtual:
-            return [min(batch, n)] * -(-len(self._unlabelled) // self.settings.virtual_batch)
-        return [some.stop - some.start for some in batches(n, batch)]
+        own = [some.stop - some.start for some in batches(n, batch)]
+        if not self.settings.virtual:
+            return own
+        others = -(-len(self._unlabelled) // self.settings.virtual_batch)
+        return [min(batch, n)] * max(others, len(own))
 
     def _work(self, n_cases: int) -> float:
         """Multiply-adds of an update from so many."""
@@ -342,7 +341,7 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         return min(max(expected, soonest), self.settings.max_epochs)
 
     def learn_epoch(self, tick: Callable[[float], None]) -> dict[str, float]:
-        """As many sampled cases as the training set has, or a sweep of those without labels."""
+        """As many sampled cases as the training set has, or as are beside a sweep of the others."""
         n, by_momentum = len(self._train), self.settings.optimiser == "momentum"
         top_only = self.epoch < self.settings.top_only_epochs
         lowest = len(self.net.weights) - 1 if top_only else 0

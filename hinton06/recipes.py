@@ -1018,7 +1018,7 @@ _TR2006 = Recipe(
             "backprop.epochs": (200, ASSUMED),
             "backprop.max_epochs": (1000, ASSUMED),
         },
-        # An epoch is a sweep of all images, however few have labels.
+        # An epoch is a sweep of all images or more, however few have labels.
         "virtual": {
             "backprop.pixel_dropout": (0.0, ASSUMED),
             "backprop.epochs": (50, VIRTUAL),

@@ -25,7 +25,7 @@ from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.generation import AlternatingGibbs, Generator
 from hinton06.models import Classifier, Rbm, Stack
 from hinton06.numerics import Array, batches, batches_taken, epoch_order, softplus, take_batch
-from hinton06.recipes import RECIPES
+from hinton06.recipes import RECIPES, conditions
 from hinton06.recognition import Cases
 from hinton06.stacking import GreedyStack, features, step_at
 from hinton06.streams import Use, stream
@@ -106,13 +106,13 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not ty
         """As many random numbers as are needed, from a `random_state`."""
         return stream(check_random_state(random_state).randint(2**31 - 1), use)
 
-    def _settings(self, part: str, **values: Any) -> Any:
+    def _settings(self, part: str, under: Sequence[str] = (), **values: Any) -> Any:
         """The recipe's settings with these values; their errors name the arguments."""
         layers = values.get("layers", (1,))
         if not layers or min(layers) < 1:
             raise ValueError(f"{self._words['pretrain.layers']}: no layer, or one without units")
         try:
-            return dataclasses.replace(_RECIPE.settings(part), **values)
+            return dataclasses.replace(_RECIPE.settings(part, under), **values)
         except (ValueError, TypeError) as error:
             name, _, rest = str(error).partition(" ")
             raise type(error)(f"{self._words.get(f'{part}.{name}', name)} {rest}") from None
@@ -398,6 +398,18 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         Threads; None is one, -1 as many as this process may use.
     verbose : bool
         Whether to print a line for each epoch.
+    unlabelled : scalar, optional
+        What stands in y for no label: such cases are pretrained on, and learned by `virtual`.
+    dropout : float
+        The chance of each feature to be left out in backpropagation. Not the chapter's, as the next
+        two; with any of them the rate falls, linearly, to 5 % in `max_iter` epochs, and all are
+        made.
+    adversarial : float
+        Learn each case moved so far, in Euclidean length, to where it costs most.
+    virtual : float
+        Learn all cases, whether they have labels or not, moved so far to where the net's answer
+        changes most, to be answered as before; 400 beside each batch, and an epoch is a sweep of
+        them, or of the labelled ones if that has more batches.
 
     Attributes
     ----------
@@ -443,6 +455,10 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: bool = False,
+        unlabelled: Any = None,
+        dropout: float = 0.0,
+        adversarial: float = 0.0,
+        virtual: float = 0.0,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.pretrain_learning_rate = pretrain_learning_rate
@@ -456,6 +472,10 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.unlabelled = unlabelled
+        self.dropout = dropout
+        self.adversarial = adversarial
+        self.virtual = virtual
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn X, (n, n_features), and then its labels y, (n,)."""
@@ -467,13 +487,19 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         _, y = validate_data(self, X, y, dtype=None)
         cases = self._data(X, first=True)
         check_classification_targets(y)
-        self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
+        told = np.asarray(y)
+        known = np.array([self.unlabelled is None or label != self.unlabelled for label in told])
+        self.classes_, labels = np.unique(told[known], return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("a classifier needs two classes or more, and y is of one class")
         rng = self._generator(Use.CLASSIFIER_ESTIMATOR, self.random_state)
         with self._computing():
-            train, valid = self._held_out(Cases(cases, labels), rng)
-            self._fine_tune(self._pretrained(train.images, rng), train, valid, rng)
+            train, valid = self._held_out(Cases(cases[known], labels), rng)
+            seen = train.images if known.all() else np.vstack([train.images, cases[~known]])
+            train = dataclasses.replace(
+                train, unlabelled=Cases(seen, np.zeros(len(seen), np.int64))
+            )
+            self._fine_tune(self._pretrained(seen, rng), train, valid, rng)
         return self
 
     def _held_out(self, cases: Cases, rng: np.random.Generator) -> tuple[Cases, Cases | None]:
@@ -516,13 +542,21 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def _fine_tune(
         self, net: Classifier, train: Cases, valid: Cases | None, rng: np.random.Generator
     ) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout lies between 0 and 1, not {self.dropout}")
+        values: dict[str, Any] = {"adversarial": self.adversarial, "virtual": self.virtual}
+        apart = any((self.dropout, *values.values()))
+        if apart:
+            values |= {"feature_dropout": (float(self.dropout),), "pixel_dropout": 0.0,
+                       "epochs": self.max_iter}  # fmt: skip
         settings = self._settings(
-            "backprop", batch=self.batch_size, rate=self.learning_rate,
-            all_cases_rate=self.learning_rate, momentum=self.momentum, max_epochs=self.max_iter,
-            patience=self.n_iter_no_change,
+            "backprop", conditions(dropout=apart, **values), batch=self.batch_size,
+            rate=self.learning_rate, all_cases_rate=self.learning_rate, momentum=self.momentum,
+            max_epochs=self.max_iter, patience=self.n_iter_no_change, **values,
         )  # fmt: skip
         never = None if valid is not None else -1.0  # a cost that is not reached
-        learner = DiscriminativeFineTuning(net, train, settings, rng, valid, never)
+        masks = rng.spawn(1)[0] if apart else None
+        learner = DiscriminativeFineTuning(net, train, settings, rng, valid, never, masks=masks)
         self.history_: list[dict[str, float]] = []
         while learner.finished() is None:
             where, row = learner.where(), learner.run_epoch(lambda _: None)
@@ -540,8 +574,11 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def predict_log_proba(self, X: ArrayLike) -> Array:
         """Log probabilities of the classes, in the order of `classes_`: (n, n_classes) nats."""
         check_is_fitted(self, "net_")
+        # In float64: in float32 the last digit would depend on where the cases lie in memory.
+        own = (self.net_.weights, self.net_.biases)
+        wide = Classifier(*(tuple(array.astype(np.float64) for array in part) for part in own))
         with self._computing():
-            return recognition.log_probs(self.net_, self._data(X, first=False))
+            return recognition.log_probs(wide, self._data(X, first=False))
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probabilities of the classes, in the order of `classes_`: (n, n_classes)."""

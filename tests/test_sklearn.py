@@ -22,6 +22,8 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hinton06 import rbm as rbm_module
+from hinton06 import sklearn
+from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.mnist import Digits
 from hinton06.models import Rbm
 from hinton06.recipes import RECIPES
@@ -49,7 +51,12 @@ def small(**values: Any) -> DeepBeliefClassifier:
 
 @pytest.mark.filterwarnings("ignore:X lies between")
 @parametrize_with_checks(
-    [RBM(n_components=8, random_state=0), small(), small(validation_fraction=0, max_iter=50)]
+    [
+        RBM(n_components=8, random_state=0),
+        small(),
+        small(validation_fraction=0, max_iter=50),
+        small(validation_fraction=0, max_iter=50, dropout=0.1, adversarial=0.1, virtual=0.1),
+    ]
 )
 def test_scikit_learn_s_own_checks(estimator: Any, check: Any) -> None:
     check(estimator)
@@ -269,6 +276,10 @@ def test_a_value_of_the_rbm_that_is_out_of_range_is_named(
         ({"hidden_layer_sizes": ()}, "hidden_layer_sizes"),
         ({"hidden_layer_sizes": (5, 0)}, "hidden_layer_sizes"),
         ({"validation_fraction": 1}, "validation_fraction lies between 0 and 1, not 1"),
+        ({"dropout": 1}, "dropout lies between 0 and 1, not 1"),
+        ({"dropout": -0.1}, "dropout lies between 0 and 1, not -0.1"),
+        ({"adversarial": -1}, "adversarial lies between"),
+        ({"virtual": -1}, "virtual lies between"),
     ],
 )
 def test_a_value_of_the_classifier_that_is_out_of_range_is_named(
@@ -411,6 +422,65 @@ def test_all_cases_are_learned_at_the_rate_that_was_given(X: Bytes, y: Bytes) ->
     mine = small(validation_fraction=0, learning_rate=0.0, max_iter=2).fit(X, y)
     np.testing.assert_array_equal(mine.net_.weights[0], mine.stack_[0].weights)
     assert not mine.net_.weights[-1].any()
+
+
+@pytest.mark.parametrize("none", [-1, ""])
+def test_cases_without_labels_are_pretrained_on_and_learned_without_them(
+    X: Bytes, y: Bytes, monkeypatch: pytest.MonkeyPatch, none: Any
+) -> None:
+    given: list[Any] = []
+
+    class Noted(DiscriminativeFineTuning):
+        def __init__(self, *args: Any, **named: Any) -> None:
+            given.append(args)
+            super().__init__(*args, **named)
+
+    monkeypatch.setattr(sklearn, "DiscriminativeFineTuning", Noted)
+    told = y.astype(np.int64) if none == -1 else np.array([f"digit {label}" for label in y])
+    told[300:] = none
+    mine = small(unlabelled=none, virtual=1.0, max_iter=2).fit(X, told)
+    assert none not in mine.classes_
+    _, train, _, _, valid, _ = given[0]
+    assert valid is not None
+    assert len(train) + len(valid) == 300
+    seen = [*train.images, *X[300:]]
+    np.testing.assert_array_equal(train.unlabelled.images, seen)
+    # Of what validates nothing is learned.
+    assert not {bytes(image) for image in valid.images} & {bytes(image) for image in seen}
+    fewer = small(virtual=1.0, max_iter=2).fit(X[:300], told[:300])
+    assert (mine.stack_[0].weights != fewer.stack_[0].weights).any()
+    assert (mine.net_.weights[0] != mine.stack_[0].weights).any()
+
+
+def test_each_of_what_is_not_the_chapter_s_changes_what_is_learned(X: Bytes, y: Bytes) -> None:
+    values = ({}, {"dropout": 0.2}, {"adversarial": 1.0}, {"virtual": 1.0})
+    nets = [small(max_iter=3, **own).fit(X, y) for own in values]
+    found = {bytes(mine.net_.weights[0]) for mine in nets}
+    assert len(found) == len(values)
+    assert "rate" not in nets[0].history_[0]
+    for mine in nets[1:]:
+        rates = [row["rate"] for row in mine.history_]
+        assert rates == pytest.approx([0.2, 0.2 * 0.525, 0.2 * 0.05])
+        again = clone(mine).fit(X, y)
+        np.testing.assert_array_equal(again.net_.weights[0], mine.net_.weights[0])
+
+
+def test_a_case_has_the_same_answer_wherever_it_lies(X: Bytes, y: Bytes) -> None:
+    mine = small(max_iter=2).fit(X, y)
+    wide = X[:61].astype(np.float32) / 255
+    order = np.random.default_rng(0).permutation(61)
+    together = mine.predict_proba(wide)
+    several = mine.predict_proba(wide[order])[np.argsort(order)]
+    alone = np.vstack([mine.predict_proba(wide[[row]]) for row in range(61)])
+    # Sums of at most 785 numbers, of size 20 or less, through three layers.
+    bound = 3 * reference.rounding(800, size=20)
+    for found in (several, alone):
+        np.testing.assert_allclose(found, together, rtol=0, atol=bound)
+
+
+def test_no_label_at_all_is_one_class_too_few(X: Bytes) -> None:
+    with pytest.raises(ValueError, match="two classes or more"):
+        small(unlabelled=-1).fit(X, np.full(len(X), -1))
 
 
 def test_a_random_state_of_0_is_one() -> None:

@@ -250,16 +250,28 @@ def test_the_learner_takes_as_many_others_as_its_settings_say_sweep_after_sweep(
         return own(self, *given)
 
     monkeypatch.setattr(Backpropagation, "learn", noted)
-    (row,) = run(tuning(), 1)  # a sweep of the others: 30, 8 at a time, beside 4 of 21
-    assert (len(taken), row["easy_share"]) == (4, 0)
-    taken.clear()
-    run(tuning(), 8)
+    run(tuning(), 5)  # of 6 updates: of 21 cases, 4 at a time
     assert {len(rows) for _, rows in taken} == {8}
     assert all(shown is MORE.images for shown, _ in taken)
     rows = np.concatenate([rows for _, rows in taken])
-    assert len(rows) == 8 * 4 * 8
     for sweep in range(8):
         np.testing.assert_array_equal(np.sort(rows[30 * sweep : 30 * (sweep + 1)]), np.arange(30))
+
+
+@pytest.mark.parametrize(("n_others", "updates"), [(8, 6), (20, 6), (2, 15)])
+def test_an_epoch_is_the_longer_sweep(
+    monkeypatch: pytest.MonkeyPatch, n_others: int, updates: int
+) -> None:
+    taken = []
+    own = Backpropagation.learn
+
+    def noted(self: Any, *given: Any) -> Any:
+        taken.append((len(given[2]), len(given[-1][1])))
+        return own(self, *given)
+
+    monkeypatch.setattr(Backpropagation, "learn", noted)
+    run(tuning(virtual_batch=n_others), 1)  # 30 others, and 21 cases, 4 at a time
+    assert taken == [(4, n_others)] * updates
 
 
 def test_labels_of_the_others_are_not_looked_at() -> None:
@@ -305,7 +317,7 @@ def test_others_take_six_passes_through_all_weights() -> None:
         run(own, 1)
     n_weights = sum(w.size for w in plain.net.weights)
     assert plain.work()[0] == 3 * 21 * n_weights
-    assert virtual.work()[0] == 4 * (3 * 4 + 6 * 8) * n_weights
+    assert virtual.work()[0] == 6 * (3 * 4 + 6 * 8) * n_weights
     ticks: list[float] = []
     virtual.run_epoch(ticks.append)
     assert sum(ticks) == virtual.work()[0] / 2
