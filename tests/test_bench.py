@@ -113,6 +113,9 @@ def test_the_chapters_net(scripts: Any, products: Any) -> None:
     assert found["backpropagation"] == 2 * 100 * (3 * (w1 + w2 + w3 + w4) - w1)
     assert found["backprop, importance"] == found["backpropagation"]
     assert found["backprop, dropout"] == found["backpropagation"]
+    assert found["backprop, adversarial"] == 2 * 100 * (5 * (w1 + w2 + w3 + w4) - w1)
+    each = 3 * (w1 + w2 + w3 + w4) - w1
+    assert found["backprop, virtual"] == 2 * (500 * each + 400 * 3 * (w1 + w2 + w3 + w4))
     assert found["mixed, dropout"] == found["mixed gradient"]
     rounds = found["wake-sleep, 10 rounds"] - found["wake-sleep, 3 rounds"]
     assert rounds == 7 * 2 * 2 * 100 * 510 * 2000

@@ -77,7 +77,8 @@ class Learner:
 
     `kind` is ``cd`` (of a `layer`, from 0), ``bp`` (with importance sampling if `sampled`), ``ws``,
     ``mixed`` (both with so many `rounds` of Gibbs sampling) or ``evaluation``; backpropagation is
-    with dropout if it `drops`, where the products are the same.
+    with dropout if it `drops`, where the products are the same; of images that are `moved`, if that
+    is ``adversarial`` or ``virtual``.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Learner:
     sampled: bool = False
     drops: bool = False
     targeted: bool = True
+    moved: str = ""
 
     @property
     def batch(self) -> int:
@@ -96,7 +98,7 @@ class Learner:
     @property
     def competitors(self) -> tuple[str, ...]:
         """Those that can do it."""
-        if self.drops and self.kind == "mixed":
+        if self.moved or (self.drops and self.kind == "mixed"):
             return COMPETITORS[:3]
         plain = self.kind == "cd" or (self.kind == "bp" and not (self.sampled or self.drops))
         return COMPETITORS if plain else COMPETITORS[:-1]
@@ -108,7 +110,12 @@ class Learner:
             below, above = layers[self.layer : self.layer + 2]
             return products.contrastive_divergence(below, above, n, RECIPE.pretrain.momentum)
         if self.kind == "bp":
-            return products.backpropagation((*layers, N_LABELS), n, RECIPE.backprop.momentum)
+            sizes, asked = (*layers, N_LABELS), backprop_settings(self)
+            others = asked.virtual_batch if asked.virtual else 0
+            steps = products.backpropagation(sizes, n + others, asked.momentum)
+            if others:
+                return steps + products.moved(sizes, others, along=True)
+            return steps + (products.moved(sizes, n) if asked.adversarial else [])
         if self.kind == "ws":
             return products.wake_sleep(layers, N_LABELS, n, self.rounds, wakesleep_keep())
         if self.kind == "mixed":
@@ -130,6 +137,8 @@ LEARNERS = (
     Learner("backpropagation", "bp"),
     Learner("backprop, importance", "bp", sampled=True),
     Learner("backprop, dropout", "bp", drops=True),
+    Learner("backprop, adversarial", "bp", drops=True, targeted=False, moved="adversarial"),
+    Learner("backprop, virtual", "bp", drops=True, targeted=False, moved="virtual"),
     Learner("wake-sleep, 3 rounds", "ws", rounds=3),
     Learner("wake-sleep, 10 rounds", "ws", rounds=10),
     Learner("mixed gradient", "mixed", rounds=3, targeted=False),
@@ -251,8 +260,12 @@ class ToolBackpropagation:
         self._train, self._easy = train, easy
         self._step = Step(settings.rate, settings.momentum, settings.decay)
         self._sampler = CaseSampler(len(train), settings, np.random.default_rng(4))
-        dropout = Dropout.of(settings, len(net.weights) - 1, np.random.default_rng(8))
-        self._backprop = Backpropagation(net, BATCH, dropout)
+        rng = np.random.default_rng(8)
+        dropout = Dropout.of(settings, len(net.weights) - 1, rng)
+        more = settings.max_norm, settings.adversarial, settings.virtual, settings.virtual_batch
+        self._backprop = Backpropagation(net, BATCH, dropout, *more, rng)
+        self._others = CaseSampler(len(train), settings, rng)
+        self._n_others = settings.virtual_batch if settings.virtual else 0
         self.total = 0.0
 
     def reset(self) -> None:
@@ -263,8 +276,10 @@ class ToolBackpropagation:
         """So many updates."""
         for _ in range(batches):
             rows, weights = self._sampler.batch(BATCH)
-            labels = self._train.labels[rows]
-            costs = self._backprop.learn(self._train.images, rows, labels, weights, self._step)
+            labels, images, beside = self._train.labels[rows], self._train.images, None
+            if self._n_others:
+                beside = images, self._others.batch(self._n_others)[0]
+            costs = self._backprop.learn(images, rows, labels, weights, self._step, 0, beside)
             self._sampler.note(rows, costs)
             self.total += float(costs @ weights)
 
@@ -333,8 +348,11 @@ def divergence_step() -> Step:
 
 
 def backprop_settings(learner: Learner) -> BackpropSettings:
-    """The recipe's, with or without importance sampling, or with dropout."""
-    settings = RECIPE.settings("backprop", ("dropout",) if learner.drops else ())
+    """The recipe's, with or without importance sampling, or with dropout; of moved images."""
+    given: dict[str, Any] = {"dropout": learner.drops}
+    if learner.moved:
+        given[learner.moved] = getattr(RECIPES[learner.moved].backprop, learner.moved)
+    settings = RECIPE.settings_with("backprop", given)
     return dataclasses.replace(settings, importance_sampling=learner.sampled)
 
 

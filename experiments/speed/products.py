@@ -124,6 +124,24 @@ def backpropagation(sizes: Sequence[int], n: int, momentum: float) -> list[Step]
     return up + down
 
 
+def moved(sizes: Sequence[int], n: int, along: bool = False) -> list[Step]:
+    """Where images are moved to: forward through every layer, and back to the pixels.
+
+    2 multiply-adds a weight and case; 3 where a direction is sent forward as well (`along`).
+    """
+    layers = list(enumerate(pairwise(sizes), 1))
+    sent = ["unit", "change"] if along else ["unit"]
+    up = [
+        _only(f"{what}{i - 1}", f"weights{i}", f"{what}{i}", n, below, above)
+        for what in sent for i, (below, above) in layers
+    ]  # fmt: skip
+    down = [
+        _only(f"slope{i}", f"weights{i}.T", f"slope{i - 1}", n, above, below)
+        for i, (below, above) in reversed(layers)
+    ]
+    return up + down
+
+
 def wake_sleep(
     sizes: Sequence[int], n_labels: int, n: int, rounds: int, momentum: float
 ) -> list[Step]:
