@@ -25,6 +25,9 @@ from hinton06.recipes import BackpropSettings, counted
 from hinton06.recognition import case_costs, log_probs, up_pass
 from hinton06.updates import Momentum, Step, conjugate_gradient, rate_share_at
 
+VIRTUAL_PASSES = 6
+"""As `BackpropSettings.passes`, of an image without a label: up, along, down, and three."""
+
 
 class Backpropagation:
     """The gradient of the log probability of the labels, and momentum updates of `net` along it.
@@ -256,8 +259,8 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
     With dropout the rate falls, in `epochs` epochs, to `final_share` of itself, where it stays, and
     no rule stops learning before: falling, it takes errors and costs along. So there is no `target`
     to reach: without `valid` cases it ends then. All that is measured is of the whole net, of which
-    nothing is left out; only ``sampled_cost`` is that of what learns. Each epoch gives its ``rate``
-    as well.
+    nothing is left out; only ``sampled_cost`` is that of what learns, of the labelled cases. Each
+    epoch gives its ``rate`` as well.
     """
 
     ask = staticmethod(log_probs)
@@ -267,12 +270,13 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         net, n = self.net, len(self._train)
         self._dropout = Dropout.of(self.settings, len(net.weights) - 1, self._masks)
         used, size = self.settings, min(self.settings.batch, n)
-        more = used.max_norm, used.adversarial, used.virtual, used.virtual_batch, self._masks
+        self._unlabelled = self._train.unlabelled or self._train
+        self._n_others = min(used.virtual_batch, len(self._unlabelled)) if used.virtual else 0
+        more = used.max_norm, used.adversarial, used.virtual, self._n_others, self._masks
         self._backprop = self.algorithm(net, size, self._dropout, *more)
         parts = {"weights": self._backprop.weights, "biases": self._backprop.biases}
         self.momenta = {f"{part}{i}": m for part, ms in parts.items() for i, m in enumerate(ms, 1)}
         self._sampler = CaseSampler(n, used, self._rng)
-        self._unlabelled = self._train.unlabelled or self._train
         evenly = replace(used, importance_sampling=False)
         self._others = CaseSampler(len(self._unlabelled), evenly, self._rng)
 
@@ -317,14 +321,14 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         """Labelled cases of each update of an epoch: a sweep of them, or longer, of the others."""
         n, batch = len(self._train), self.settings.batch
         own = [some.stop - some.start for some in batches(n, batch)]
-        if not self.settings.virtual:
+        if not self._n_others:
             return own
-        others = -(-len(self._unlabelled) // self.settings.virtual_batch)
+        others = -(-len(self._unlabelled) // self._n_others)
         return [min(batch, n)] * max(others, len(own))
 
     def _work(self, n_cases: int) -> float:
         """Multiply-adds of an update from so many."""
-        passes = self.settings.passes * n_cases + self.settings.virtual_passes
+        passes = self.settings.passes * n_cases + VIRTUAL_PASSES * self._n_others
         return float(passes * sum(w.size for w in self.net.weights))
 
     def expected_epochs(self) -> int:
@@ -371,8 +375,8 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         step = Step(self.rate(), self.settings.momentum, self.settings.decay)
         rows, weights = self._sampler.batch(size)
         labels, beside = self._train.labels[rows], None
-        if self.settings.virtual:
-            others, _ = self._others.batch(self.settings.virtual_batch)
+        if self._n_others:
+            others, _ = self._others.batch(self._n_others)
             beside = self._unlabelled.learned(others)
         learned = self._train.learned(rows)
         costs = self._backprop.learn(*learned, labels, weights, step, lowest, beside)

@@ -377,11 +377,6 @@ class BackpropSettings(Settings):
         """
         return 5 if self.adversarial else 3
 
-    @property
-    def virtual_passes(self) -> int:
-        """The same of all images without labels of an update: up, along, down, and three."""
-        return 6 * self.virtual_batch if self.virtual else 0
-
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_dropout(self, self.dropout)
@@ -795,6 +790,8 @@ def conditions(
         "few labels and dropout": fewest > 0 and dropout,
         "some labels and dropout": fewest > FEW_LABELS and dropout,
         "virtual": virtual,
+        "few images and virtual": lineage.get("images") and virtual,
+        "translations and virtual": lineage.get("translations") and virtual,
     }
     return tuple(name for name, holds in named.items() if holds)
 
@@ -1027,6 +1024,17 @@ _TR2006 = Recipe(
             "backprop.valid_every": (1, ASSUMED),
             "backprop.max_epochs": (300, ASSUMED),
         },
+        # Then a sweep is no more than without, and has as many epochs.
+        "few images and virtual": {
+            "backprop.epochs": (1000, ASSUMED),
+            "backprop.patience": (100, ASSUMED),
+            "backprop.valid_every": (10, ASSUMED),
+            "backprop.max_epochs": (2000, ASSUMED),
+        },
+        "translations and virtual": {
+            "backprop.epochs": (20, ASSUMED),
+            "backprop.extension_epochs": (10, ASSUMED),
+        },
     },
     {
         "labelled": (100, 1000, 10_000),
@@ -1122,7 +1130,18 @@ _QUICK = _on_chapter(
         "virtual": {
             "backprop.epochs": (4, SHORT),
             "backprop.extension_epochs": (2, SHORT),
+            "backprop.patience": (2, SHORT),
             "backprop.max_epochs": (8, SHORT),
+        },
+        "few images and virtual": {
+            "backprop.epochs": (8, SHORT),
+            "backprop.patience": (4, SHORT),
+            "backprop.valid_every": (1, SHORT),
+            "backprop.max_epochs": (16, SHORT),
+        },
+        "translations and virtual": {
+            "backprop.epochs": (2, SHORT),
+            "backprop.extension_epochs": (1, SHORT),
         },
         "translations and dropout": {
             "backprop.epochs": (2, SHORT),
@@ -1165,7 +1184,7 @@ _ADVERSARIAL = _on_chapter(
     {"mixed gradient": _MIXED_ADVERSARIAL, "pretraining's gradient": _MIXED_ADVERSARIAL},
 )
 
-# Of images without labels too, where there is one that learns them: backpropagation alone.
+# The mixed gradient has dropout alone: it moves no images without labels.
 _VIRTUAL = _on_chapter(
     "virtual",
     "Miyato and others (2016), virtual adversarial training with dropout; not the chapter's",
@@ -1173,6 +1192,7 @@ _VIRTUAL = _on_chapter(
         "backprop.dropout": (True, SRIVASTAVA14),
         "backprop.virtual": (2.0, VIRTUAL),
     },
+    {"mixed gradient": _MIXED_DROPOUT, "pretraining's gradient": _MIXED_DROPOUT},
 )
 
 _ALL = (_TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT, _ADVERSARIAL, _VIRTUAL)

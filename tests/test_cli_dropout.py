@@ -14,7 +14,7 @@ import pytest
 from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal, run
 from test_cli_generative import CWS
 
-from hinton06 import backprop, learning, mnist
+from hinton06 import backprop, cases, learning, mnist
 from hinton06.loading import RunFile, load
 from hinton06.recipes import RECIPES
 from hinton06.recognition import product_of_nets, score
@@ -40,8 +40,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     virtual = ["--virtual", "0.7", "--virtual-batch", "30"]
     make("finetune-bp", folder / "pretrain-a.h5", *virtual, "--labelled", "100", *dropout)
     make("finetune-bp", folder / "pretrain-a.h5", *virtual, *adversarial, *dropout)
-    make("finetune-bp", "--extend", folder / "bp-virtual-a.h5", *BACKPROP, *SCHEDULE)
+    make("finetune-bp", "--extend", folder / "bp-adversarial-virtual-a.h5", *BACKPROP, *SCHEDULE)
     make("finetune-bp", folder / "pretrain-a.h5", "--labelled", "200", *dropout)
+    make("pretrain", "--split", "a", "--labelled", "100", "--runs", folder, *PRETRAIN)
+    make("finetune-bp", folder / "pretrain-100-images-a.h5", *dropout)
     make("pretrain", "--split", "a", "--translations", "1", "--runs", folder, *PRETRAIN)
     make("finetune-bp", folder / "pretrain-translated-a.h5", *dropout)
     make("finetune-bp", "--no-pretraining", "--split", "b", "--labelled", "100", "--layers",
@@ -76,6 +78,7 @@ def test_the_table_says_what_each_net_learned(runs: Path) -> None:
         *(("dropout, mixed gradient, 600", net) for net in ("a", "mean")),
         *(("dropout, translated images, 500", net) for net in ("a", "mean")),
         *(("dropout, 100 labels", net) for net in ("a", "mean")),
+        *(("dropout, 100 labelled images alone", net) for net in ("a", "mean")),
         *(("dropout, not pretrained, 100 labels", net) for net in ("b", "mean")),
         *(("adversarial, 500", net) for net in ("a", "mean")),
         *(("adversarial, 600", net) for net in ("a", "mean")),
@@ -104,10 +107,12 @@ def test_its_numbers_are_those_of_the_files(runs: Path) -> None:
         assert found[key]["test_errors"] == score(product_of_nets(some), labels).errors
 
 
-@pytest.mark.parametrize("name", ["adversarial", "virtual"])
-def test_a_length_that_is_not_the_recipe_s_is_said(runs: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "of"), [("adversarial", "bp-adversarial-a"), ("virtual", "bp-virtual-a-100-labelled")]
+)
+def test_a_length_that_is_not_the_recipe_s_is_said(runs: Path, name: str, of: str) -> None:
     length = getattr(RECIPES[name].backprop, name)
-    made = load(runs / f"bp-{name}-a.h5")
+    made = load(runs / f"{of}.h5")
     for own, said in ((0.5, True), (length, False)):
         given = {"dropout": True, name: own}
         settings = RECIPES["tr2006"].settings_with("backprop", given)
@@ -226,8 +231,35 @@ def test_images_without_labels_are_all_that_the_split_trains_on(
             assert len(rows) == 30
 
 
+def test_images_without_labels_are_those_of_the_stack_and_distorted_as_the_others(
+    digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits, make, beside = mnist.load(digits_dir), maker(digits_dir), []
+    make("pretrain", "--split", "a", "--labelled", "100", "--runs", tmp_path, *PRETRAIN)
+    stack = tmp_path / "pretrain-100-images-a.h5"
+    own = backprop.Backpropagation.learn
+
+    def noted(self: Any, *given: Any) -> Any:
+        beside.append(given[-1])
+        return own(self, *given)
+
+    monkeypatch.setattr(backprop.Backpropagation, "learn", noted)
+    options = ["--dropout", "--virtual", "0.7", *SCHEDULE, *BACKPROP]
+    make("finetune-bp", stack, *options)
+    few = cases.cases_learned(digits, load(stack).lineage).images
+    for images, rows in beside:
+        np.testing.assert_array_equal(images, few)
+        np.testing.assert_array_equal(np.sort(rows), np.arange(100))  # no more than there are
+    beside.clear()
+    make("finetune-bp", stack, "--elastic", "2", "--labelled", "50", *options)
+    for images, rows in beside:
+        assert rows == slice(None)
+        assert len(images) == 100
+        assert not {bytes(image) for image in images} & {bytes(image) for image in few}
+
+
 def test_virtual_adversarial_training_goes_on_in_an_extension(runs: Path) -> None:
-    for name in ("bp-virtual-a", "bp-virtual-a-extended"):
+    for name in ("bp-adversarial-virtual-a", "bp-adversarial-virtual-a-extended"):
         found = file(runs, name)
         asked = vars(found.settings)
         assert (asked["adversarial"], asked["virtual"], asked["virtual_batch"]) == (0.5, 0.7, 30)
@@ -358,6 +390,9 @@ def test_a_mean_that_the_table_has_is_not_made_again(record: Any) -> None:
         ("adversarial, 60,000", "finetune-bp --dropout --adversarial 1, then --extend"),
         ("adversarial, mixed gradient, 50,000",
          "finetune-cws --search-bp-weight --dropout --adversarial 1"),
+        ("virtual adversarial, 1,000 labels", "finetune-bp --dropout --virtual 2 --labelled"),
+        ("adversarial and virtual, 60,000",
+         "finetune-bp --dropout --adversarial 1 --virtual 2, then --extend"),
     ],
 )  # fmt: skip
 def test_a_number_of_the_record_has_the_command_that_makes_its_nets(

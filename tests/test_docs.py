@@ -297,9 +297,13 @@ def numbers() -> dict[str, tuple[str, str]]:
                     "mean",
                     "product",
                 ),
-                ("dropout with 1,000 labels", "dropout, 1,000 labels", "mean"),
             )
         },
+        "virtual adversarial training": (
+            "",
+            ", ".join(beyond[f"virtual adversarial, {n} labels, mean"] for n in ("100", "1,000"))
+            + " %",
+        ),
         "initial weights and depth": ('"very difficult", "trapped"', f"{deep} %"),
         "the energy landscape": ('"tends to stay in the same valley"', f"{staying} %"),
         "the features of Figure 3": (

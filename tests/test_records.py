@@ -1614,6 +1614,10 @@ def test_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
             ("adversarial", "replicas-dropout.json"),
             "hinton06 finetune-bp --dropout --adversarial 1",
         ),
+        (
+            ("virtual", "replicas-dropout.json"),
+            "hinton06 finetune-bp --dropout --virtual 2 --labelled",
+        ),
     ):
         found += record.rows(json.loads(read(*table_of))["rows"], made_by)
     assert rounded(document["rows"]) == rounded(found)

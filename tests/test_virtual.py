@@ -232,11 +232,13 @@ def test_without_others_learning_is_as_it_is() -> None:
 MORE = cases(30, 17)
 
 
-def tuning(seed: int = 9, more: Cases | None = MORE, **changes: Any) -> DiscriminativeFineTuning:
+def tuning(
+    seed: int = 9, more: Cases | None = MORE, masks: int = 9, **changes: Any
+) -> DiscriminativeFineTuning:
     own = settings(**{"virtual": LENGTH, "virtual_batch": 8} | changes)
     train = dataclasses.replace(TRAIN, unlabelled=more)
     net, rng = random_net(dtype=np.float32, seed=seed), np.random.default_rng(seed)
-    return DiscriminativeFineTuning(net, train, own, rng, VALID, masks=generator(seed))
+    return DiscriminativeFineTuning(net, train, own, rng, VALID, masks=generator(masks))
 
 
 def test_the_learner_takes_as_many_others_as_its_settings_say_sweep_after_sweep(
@@ -272,6 +274,22 @@ def test_an_epoch_is_the_longer_sweep(
     monkeypatch.setattr(Backpropagation, "learn", noted)
     run(tuning(virtual_batch=n_others), 1)  # 30 others, and 21 cases, 4 at a time
     assert taken == [(4, n_others)] * updates
+
+
+def test_a_batch_is_no_larger_than_there_are_cases() -> None:
+    small, whole = tuning(batch=50, virtual_batch=1000), tuning(batch=21, virtual_batch=30)
+    assert run(small, 2) == run(whole, 2)
+    assert small.work() == whole.work()
+    assert len(small._backprop._layers[0]) == 21 + 30
+
+
+def test_directions_come_from_the_numbers_that_draw_masks() -> None:
+    nets = []
+    for masks in (1, 2):
+        own = tuning(masks=masks, pixel_dropout=0.0, feature_dropout=(0.0,))
+        run(own, 1)
+        nets.append(own.net.weights[0])
+    assert (nets[0] != nets[1]).any()
 
 
 def test_labels_of_the_others_are_not_looked_at() -> None:

@@ -35,6 +35,12 @@ OTHERS = (
     ("the same with dropout", 1.04, "melisgl/mgl"),
 )
 """Test errors in per cent that others have reported of such nets."""
+MOVED = {
+    "adversarial": ("adversarial",),
+    "virtual adversarial": ("virtual",),
+    "adversarial and virtual": ("virtual", "adversarial"),
+}
+"""Settings of what a row begins with, the last one first."""
 
 
 def command(experiment: str) -> str:
@@ -45,9 +51,10 @@ def command(experiment: str) -> str:
         "labels": "finetune-bp --dropout --labelled",
     }
     made = next((words[word] for word in words if word in experiment), "finetune-bp --dropout")
-    if experiment.startswith("adversarial"):
-        length = show_value(RECIPES["adversarial"].backprop.adversarial)
-        made = made.replace("--dropout", f"--dropout --adversarial {length}")
+    which, _, _ = experiment.partition(",")
+    for name in MOVED.get(which, ()):
+        length = show_value(getattr(RECIPES[name].backprop, name))
+        made = made.replace("--dropout", f"--dropout --{name} {length}")
     whole = experiment.endswith("60,000") and "not pretrained" not in experiment
     if "labels" in experiment and "--labelled" not in made:
         made += " --labelled"

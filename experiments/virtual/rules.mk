@@ -2,7 +2,7 @@
 
 .PHONY: virtual
 LACKS_virtual := $(EVERY)
-.PRECIOUS: $(RUNS)/bp-virtual-%-labelled.h5
+.PRECIOUS: $(RUNS)/bp-virtual-%-100-labelled.h5 $(RUNS)/bp-virtual-%-1000-labelled.h5
 VIRTUAL = $(HINTON06) finetune-bp --dropout --virtual 2 $< --out $@ $(GO_ON) --labelled
 
 virtual: .venv/installed

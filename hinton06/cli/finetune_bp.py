@@ -97,8 +97,8 @@ def finetune_bp(
     few = "-translated" if translations else ""
     few += "-distorted" if settings.distortions and not extended else ""
     few += f"-{labelled}-labelled" if labelled else ""
-    apart = [name for name in ("virtual", "adversarial", "dropout") if getattr(settings, name)]
-    bp = f"bp-{apart[0]}" if apart else "bp"
+    moved = [name for name in ("adversarial", "virtual") if getattr(settings, name)]
+    bp = "-".join(["bp", *(moved or ["dropout"] * settings.dropout)])
     if extended:
         path = out or extended.with_name(f"{extended.stem}-extended.h5")
         result = experiments.extend(context, path, extended, settings, *named)

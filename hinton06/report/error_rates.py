@@ -116,6 +116,9 @@ def _experiment_and_role(file: RunFile) -> str:
         what = "mixed" if file.outcome.bp_weight else "wake-sleep"
     elif labelled:
         what = f"translated {labelled}" if lineage.translations else str(labelled)
+    if lineage.images:  # the stack has not met the others either
+        told = "" if labelled == lineage.images else f" {labelled} labels"
+        what = f"images {lineage.images}{told}"
     if lineage.random_start or role == NOT_PRETRAINED:
         what = f"random {labelled or 'plain'}"
     moved = [word for word in ("adversarial", "virtual") if word in conditions(file)]
@@ -138,6 +141,7 @@ _BEYOND = {
     f"random plain {EXTENDED}": "not pretrained, {}",
     f"random plain {NOT_PRETRAINED}": "not pretrained, {} at once",
     **{f"{n} {VALIDATED}": "{} labels" for n in _FEW},
+    **{f"images {n} {VALIDATED}": "{} labelled images alone" for n in _FEW},
     **{f"random {n} {VALIDATED}": "not pretrained, {} labels" for n in _FEW},
 }
 """What is learned with dropout, and in adversarial training as well."""
