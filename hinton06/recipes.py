@@ -362,11 +362,16 @@ class BackpropSettings(Settings):
         1, 1_000_000, before=1, apart=False, first=True,
     )  # fmt: skip
     virtual: float = _with_dropout(
-        "Images without their labels too, moved so far to where the answer changes most, to be "
-        "answered as before; 0: none.", 0, 1000, apart=True,
+        "Learn images without their labels too: moved so far, in Euclidean length, to where the "
+        "answer changes most, to be answered as before; 0: none.", 0, 1000, apart=True,
     )  # fmt: skip
     virtual_batch: int = _setting(
-        "Of these, beside each batch.", 1, 1_000_000, before=400, apart=False, goes=("virtual",)
+        "Images without their labels beside each batch.",
+        1,
+        1_000_000,
+        before=400,
+        apart=False,
+        goes=("virtual",),
     )
 
     @property

@@ -1770,23 +1770,40 @@ def test_adversarial_training() -> None:
         for which in ("adversarial", "dropout")
         for net in ("mean", "product")
     ]
-    labels = [
-        sum(int(run["valid_errors"]) for run in runs(record, names))
-        for record, names in (
-            ("more.csv", "few-adversarial/1-?"),
-            ("few-labels.csv", "few-0.5-0.2/bp-?"),
-        )
-    ]
     says(
         "adversarial",
         f"a net makes {means[0]} % of test errors and the product {means[1]} %, where "
         f"[dropout alone](../beyond/README.md) has {means[2]} and {means[3]} %",
-        f"nets of seed 0 make {labels[0]} validation errors, not {labels[1]}",
     )
     line = f"one net of 60,000 cases {means[0]} %, products {means[1]} % |"
     assert line in read("README.md")
     mean, product = (found[f"adversarial, 60,000, {net}"] for net in ("mean", "product"))
     assert (mean <= 0.90, product <= 0.92, product <= 0.80) == (True, True, False)
+
+
+def test_virtual_adversarial_training() -> None:
+    found = {row["name"]: row for row in json.loads(read("beyond", "beyond.json"))["rows"]}
+    (rows,) = [rows for rows in tables("virtual", "README.md") if "labels" in rows[0]]
+    columns = [("virtual adversarial", "mean"), ("virtual adversarial", "product"),
+               ("dropout", "mean"), ("dropout", "product")]  # fmt: skip
+    assert [row["labels"] for row in rows] == ["100", "1,000"]
+    for row in rows:
+        labels, *stated = row.values()
+        of = [found[f"{which}, {labels} labels, {net}"] for which, net in columns]
+        assert stated == [f"{own['mean']:.2f} ± {own['interval']:.2f}" for own in of]
+        assert of[0]["seeds"] == of[2]["seeds"] == [0, 1, 2]
+        assert of[0]["mean"] + of[0]["interval"] < of[2]["mean"] - of[2]["interval"]
+    (tried,) = [rows for rows in tables("virtual", "README.md") if "in more.csv" in rows[0]]
+    errors = {row["finetune-bp --dropout"]: numbers(row["validation errors"].replace(",", ""))
+              for row in tried}  # fmt: skip
+    length = show_value(RECIPES["virtual"].backprop.virtual)
+    (chosen,), (random,) = errors[f"**{length}**"], errors[f"{length}, not pretrained"]
+    assert all(chosen < errors[f"--virtual {other}"][0] for other in (1, 3))
+    says("virtual", f"from random weights net a makes {random} validation errors, from its stack "
+                    f"{chosen}")  # fmt: skip
+    few, more = (found[f"virtual adversarial, {n} labels, mean"]["mean"] for n in ("100", "1,000"))
+    line = f"a net with 100 labels {few:.2f} %, with 1,000 {more:.2f} % |"
+    assert line in read("README.md")
 
 
 MENDED = "bb818c6"
@@ -1810,18 +1827,20 @@ def test_dropout_with_few_labels() -> None:
         RECIPES["tr2006"].settings("backprop", conditions(dropout=True, labelled=n)).pixel_dropout
         for n in (100, 1000)
     }
-    (rows,) = [rows for rows in tables("beyond", "README.md") if "in few-labels.csv" in rows[0]]
-    chances = {row["chances of pixels, features"].strip("*") for row in rows}
     sums = {  # of the draws that three settings have
-        name: sum(
-            fewest(run)
+        name: [
+            sum(fewest(run) for run in runs("few-labels.csv", f"few-{name}{end}/bp-?"))
             for end in ("", "-seed1")
-            for run in runs("few-labels.csv", f"few-{name}{end}/bp-?")
-        )
+        ]
         for name in ("recipe", "0.3-0.4", f"{pixels}-0.2")
     }
-    assert f"{pixels}, 0.2" in chances
-    assert min(sums, key=lambda name: sums[name]) == f"{pixels}-0.2"
+    assert min(sums, key=lambda name: sum(sums[name])) == f"{pixels}-0.2"
+    one, other = sums[f"{pixels}-0.2"], sums["recipe"]
+    says(
+        "beyond",
+        f"{pixels} of the pixels and 0.2 of the features make {one[0]} and {one[1]} validation "
+        f"errors, 0.3 and 0.2 {other[0]} and {other[1]} (",
+    )
     found = {row["name"]: row for row in json.loads(read("beyond", "beyond.json"))["rows"]}
     few, more = (found[f"dropout, {count} labels, mean"] for count in ("1,000", "10,000"))
     assert len(few["seeds"]) == len(more["seeds"]) == len(NETS) == 3
@@ -1833,6 +1852,7 @@ def test_dropout_with_few_labels() -> None:
     says(
         "beyond",
         f"has {few['mean']:.2f} % of test errors with 1,000 labels",
+        f"{found['virtual adversarial, 1,000 labels, mean']['mean']:.2f} % where all other images",
         f"without dropout have [{plain['1000']:.2f} %]",
         f"with 10,000 {more['mean']:.2f} %, not {plain['10000']:.2f} %",
     )
