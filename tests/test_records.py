@@ -1775,6 +1775,15 @@ def test_adversarial_training() -> None:
         f"a net makes {means[0]} % of test errors and the product {means[1]} %, where "
         f"[dropout alone](../beyond/README.md) has {means[2]} and {means[3]} %",
     )
+    others = [fewest(runs("more.csv", f"pretraining-adversarial/{name}-c")[0])
+              for name in ("sparse", "longer", "persistent")]  # fmt: skip
+    assumed = " ".join((EXPERIMENTS.parent / "docs" / "assumptions.md").read_text("utf-8").split())
+    assert f"{others[0]}, {others[1]} and {others[2]} validation errors, where the" in assumed
+    (centred,) = runs("more.csv", "pretraining-adversarial/centred-c")
+    made = numbers(centred["valid_errors_by_epoch"])
+    assert f"in {len(made)} epochs no net above had fewer than {min(made):,} (" in assumed
+    (usual,) = runs("more.csv", "adversarial/1-0.2-c")
+    assert f"where the chapter's makes {fewest(usual)}" in assumed
     line = f"one net of 60,000 cases {means[0]} %, products {means[1]} % |"
     assert line in read("README.md")
     mean, product = (found[f"adversarial, 60,000, {net}"] for net in ("mean", "product"))
