@@ -555,7 +555,9 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             max_epochs=self.max_iter, patience=self.n_iter_no_change, **values,
         )  # fmt: skip
         never = None if valid is not None else -1.0  # a cost that is not reached
-        masks = rng.spawn(1)[0] if apart else None
+        masks = None
+        if apart:
+            masks = self._generator(Use.CLASSIFIER_ESTIMATOR_DROPOUT, self.random_state)
         learner = DiscriminativeFineTuning(net, train, settings, rng, valid, never, masks=masks)
         self.history_: list[dict[str, float]] = []
         while learner.finished() is None:

@@ -42,6 +42,7 @@ class Use(IntEnum):
     UP_PASSES = 23
     DROPOUT = 24  # which units are left out; which cases, as without
     DROPOUT_ON_ALL = 25
+    CLASSIFIER_ESTIMATOR_DROPOUT = 26  # and directions in which cases without labels are moved
     DISTORTIONS = 30  # of each epoch of a run of some use
     STRATEGIES = 31  # and which measurement
     DIRECTED = 40  # plain wake-sleep from a stack, and from small random weights

@@ -107,7 +107,8 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
         recorder.now = "estimator's dreams"
         rbm.sample(rounds=2, random_state=0)
         recorder.now = "classifier"
-        DeepBeliefClassifier((3,), pretrain_iter=1, max_iter=1, random_state=0).fit(images, labels)
+        small = {"pretrain_iter": 1, "max_iter": 1, "random_state": 0}
+        DeepBeliefClassifier((3,), dropout=0.5, **small).fit(images, labels)
         yield recorder
 
 

@@ -143,9 +143,10 @@ class SharedBackpropagation(Backpropagation):
     net: SharedNet
 
     def forward(
-        self, images: NDArray[Any], rows: Any, labels: Labels, case_weights: Array
-    ) -> Array:
-        """As `Backpropagation`."""
+        self, images: NDArray[Any], rows: Any, labels: Labels, case_weights: Array,
+        _beside: Any = None,
+    ) -> Array:  # fmt: skip
+        """As `Backpropagation`, of cases with labels alone."""
         layers = [buffer[: len(labels)] for buffer in self._layers]
         numerics.take_batch(images, rows, layers[0])
         self._seen: list[Array] = []
