@@ -340,9 +340,6 @@ def _on_stack(call: _Call, path: Path, labelled: int = 0) -> tuple[RunFile, Line
             raise RunError(
                 f"has learned {counted(images, 'image')}, and {labelled} are to be labelled"
             )
-        if images and start.lineage.seed != call.seed:  # labels would be of other cases
-            drawn = f"its images were drawn with --seed {start.lineage.seed}"
-            raise RunError(f"{drawn}, and their labels would be with {call.seed}")
         lineage = start.child(
             VALIDATED, **call.own(), labelled=labelled or images,
             split_sha256=split_recorded(digits, start.lineage).sha256,
@@ -686,15 +683,17 @@ def finetune_pairs(
             raise RunError(f"{classes}, but those of {digits.name} {shown_classes(digits.classes)}")
         theirs = replace(lineages[1], data=other.sha256)
         rest = cases_learned(other, theirs), cases_held_out(other, theirs)
+    call = _Call(context, path, settings, recipe, seed)
     for file, own, learned in zip(files, (digits, other), (lineages[0], theirs), strict=True):
         with naming(file.path):
             _check_every_class(own, learned)
-    call = _Call(context, path, settings, recipe, seed)
+            file.child(PRETRAINED, seed=seed)
     folder = None if other.folder is None else str(other.folder.resolve())
     lineage = files[0].child(
         PRETRAINED, **call.own(), parents=[file.digest for file in files],
         split_sha256=split_recorded(digits, lineages[0]).sha256,
-        second=other.sha256, second_folder=folder,
+        second=other.sha256, second_folder=folder, second_cases=theirs.cases,
+        second_translations=theirs.translations, second_images=theirs.images,
     )  # fmt: skip
     place = SPLITS.index(str(lineage.split))
 

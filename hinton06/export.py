@@ -20,7 +20,7 @@ import numpy as np
 
 from hinton06 import provenance
 from hinton06.loading import RunFile
-from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, Rbm, Stack
+from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, PairNet, Rbm, Stack
 from hinton06.numerics import Array
 from hinton06.records import Tree, to_tree
 from hinton06.report.files import ReportError, save
@@ -98,7 +98,8 @@ def _safetensors(file: RunFile) -> bytes:
 def matlab_names(model: Any) -> Tree:
     """The arrays of a model under the names of the public Matlab code, biases as rows.
 
-    Of a classifier the last row of each matrix are the biases, as there.
+    Of a classifier the last row of each matrix are the biases, as there. What that code does not
+    have keeps its own names.
     """
     if isinstance(model, Classifier):
         names = [*(f"w{n}" for n in range(1, len(model.weights))), "w_class"]
@@ -106,8 +107,8 @@ def matlab_names(model: Any) -> Tree:
             name: np.vstack([weights, bias])
             for name, weights, bias in zip(names, model.weights, model.biases, strict=True)
         }
-    if isinstance(model, DirectedNet):
-        return model.parameters()  # which that code does not have
+    if isinstance(model, DirectedNet | PairNet):
+        return model.parameters()
     if isinstance(model, DeepBeliefNet):
         return {
             "vishid": model.vishid,
@@ -206,6 +207,9 @@ def _onnx(file: RunFile) -> bytes:
     """
     onnx = _library("onnx", "onnx")
     _library("onnx.numpy_helper", "onnx")
+    if isinstance(file.model, PairNet):
+        whole = ", ".join(name for name in FORMATS if name != "onnx")
+        raise ReportError(f"{file.path}: a net of pairs has no one up-pass for onnx, but {whole}")
     graph, model, data = _Graph(onnx), file.model, "images"
     layers = file.kind.up(model)
     for number, (weights, bias) in enumerate(layers, 1):
@@ -280,7 +284,9 @@ class Format:
 
 FORMATS: Mapping[str, Format] = {
     "npz": Format("arrays by their names in the file, for NumPy", _npz),
-    "safetensors": Format("the same, for PyTorch, JAX and others", _safetensors),
+    "safetensors": Format(
+        "arrays by their names in the file, for PyTorch, JAX and others", _safetensors
+    ),
     "onnx": Format(
         "the net itself, from images to features and labels, for any ONNX runtime", _onnx
     ),

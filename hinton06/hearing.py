@@ -8,7 +8,7 @@ are called recordings here, whatever they are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from hinton06 import numerics, spoken
 from hinton06.cases import cases_held_out, cases_learned
 from hinton06.evaluation import PARTS, CaseSelection
 from hinton06.generation import top_down_pass
-from hinton06.lineage import Lineage
 from hinton06.loading import Context, RunFile, load, naming
 from hinton06.mnist import SPOKEN_SHA256, Digits
 from hinton06.models import PairNet
@@ -147,7 +146,7 @@ def _cases(
     asked, learned, speakers = [], [], None
     selection = CaseSelection(cases=options.cases, seed=options.seed)
     for number, digits in enumerate(both):
-        lineage = _of_pathway(file.lineage, number)
+        lineage = file.lineage.of_second() if number else file.lineage
         if options.part == "test":
             every = np.arange(len(digits.test_classes))
             own = Cases(digits.test_images, digits.test_classes, every)
@@ -166,15 +165,6 @@ def _check_pairs(asked: tuple[Cases, Cases], second: Digits, options: HearingOpt
         cases = f"{counted(len(asked[1]), f'{options.part} case')} of {second.name}"
         more = "; raise --cases" if len(asked[1]) == options.cases else ""
         raise RunError(f"there is none of class {second.classes[place]} among {cases}{more}")
-
-
-def _of_pathway(lineage: Lineage, number: int) -> Lineage:
-    """What holds of one pathway's cases: the second one's split is that of the same name."""
-    if not number:
-        return lineage
-    return replace(
-        lineage, data=lineage.second, split_sha256=None, translations=0, cases=0, images=0
-    )
 
 
 class _Asking:

@@ -55,7 +55,8 @@ class Lineage:
     `bits`; all else is then said of that model. `device` is where PyTorch learned it among other
     nets (`hinton06.many`), ``""`` where this package's own learners did: there equal lineages give
     equal draws, and bits that depend on how many nets learned together. Of a net of pairs `second`
-    are the other pathway's data, of the same split, as `data` are those of the images.
+    are the other pathway's data, of the same split, as `data` are those of the images;
+    `second_cases`, `second_translations` and `second_images` say which of these it learned.
     """
 
     data: str
@@ -83,12 +84,15 @@ class Lineage:
     threads_before: tuple[int, ...] = field(default=(), compare=False)
     data_folder: str | None = field(default=None, compare=False)
     second: str = ""
+    second_cases: int = 0
+    second_translations: int = 0
+    second_images: int = 0
     second_folder: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise ValueError(f"its lineage role {self.role!r} is none of this package's")
-        if self.translations > MAX_TRANSLATION:
+        if max(self.translations, self.second_translations) > MAX_TRANSLATION:
             raise ValueError(f"its lineage translations are more than {MAX_TRANSLATION} pixels")
 
     def child(self, parents: Sequence[str], role: str, **own: Any) -> Lineage:
@@ -105,6 +109,13 @@ class Lineage:
     def n_drawn(self) -> int:
         """How many cases were drawn at random and learned alone; 0 where all were learned."""
         return self.labelled or self.images
+
+    def of_second(self) -> Lineage:
+        """What holds of the other pathway's cases: its split is that of the same name."""
+        return dataclasses.replace(
+            self, data=self.second, split_sha256=None, cases=self.second_cases,
+            translations=self.second_translations, images=self.second_images,
+        )  # fmt: skip
 
     def conditions(self) -> dict[str, Any]:
         """What sets the experiment apart from the chapter's plain one, by field; mostly nothing."""

@@ -174,7 +174,14 @@ class RunFile:
         return dict(_named(self.model.arrays()))
 
     def child(self, role: str, **own: Any) -> Lineage:
-        """The lineage of what is learned from this file: what `own` does not say is inherited."""
+        """The lineage of what is learned from this file: what `own` does not say is inherited.
+
+        `RunError` if it is of some images alone and another seed, which would draw others.
+        """
+        drawn_with, seed = self.lineage.seed, own.get("seed", self.lineage.seed)
+        if role in (PRETRAINED, VALIDATED) and self.lineage.images and seed != drawn_with:
+            drawn = f"its images were drawn with --seed {drawn_with}"
+            raise RunError(f"{drawn}, and with {seed} others would be")
         device = {"device"} if self.lineage.device else set()
         below = tuple(sorted({*self.lineage.below, *self.settings.apart(), *device}))
         return self.lineage.child(**({"parents": [self.digest], "below": below} | own), role=role)

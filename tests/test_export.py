@@ -14,6 +14,7 @@ import reference
 from commands import run
 from numpy.typing import NDArray
 from safetensors import safe_open
+from safetensors.numpy import load_file
 from scipy.io import loadmat
 
 from hinton06 import loading, mnist
@@ -223,6 +224,37 @@ def test_matlab_s_memory_has_the_names_of_the_up_down_algorithm(
     else:
         assert found["visbiases"].shape == (1, 49)
         assert found["hidgenbiases"].shape == (1, 12)
+
+
+# -- a net of pairs ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    stack, path = OLD / "pretrain-a.h5", tmp_path / "pairs-a.h5"
+    small = ("--recipe", "quick", "--features", 5, "--passes", 1, "--epochs", 1)
+    data = ("--data", OLD / "digits", "--second", OLD / "digits")
+    done = run("finetune-pairs", stack, stack, *data, *small, "--out", path, "--quiet")
+    assert done.exit_code == 0, done.output
+    return path
+
+
+@pytest.mark.parametrize("to", ["npz", "safetensors", "mat"])
+def test_a_net_of_pairs_is_written_whole(pairs: Path, to: str) -> None:
+    path = pairs.with_suffix(f".{to}")
+    load(pairs).export(path)
+    read = {"npz": np.load, "safetensors": load_file, "mat": loadmat}[to]
+    found = {k: a for k, a in read(path).items() if k != "record" and not k.startswith("__")}
+    wanted = loading.load(pairs).arrays()
+    assert found.keys() == wanted.keys()
+    for key, array in wanted.items():
+        np.testing.assert_array_equal(np.atleast_2d(found[key]), np.atleast_2d(array))
+
+
+def test_a_net_of_pairs_has_no_one_up_pass(pairs: Path) -> None:
+    done = run("export", pairs, "--to", "onnx")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "a net of pairs has no one up-pass for onnx, but npz, safetensors, mat" in done.stderr
 
 
 # -- where and whether ---------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from reference import Floats
 from test_cli import PRETRAIN, fails_in_one_line, maker, run
 
 from hinton06 import experiments, hearing, mnist, pairing, spoken
+from hinton06.cases import cases_learned
 from hinton06.hearing import HearingOptions, _Asking
 from hinton06.loading import Context, load
 from hinton06.mnist import Digits
@@ -504,6 +505,42 @@ def test_what_does_not_go_together_is_one_line(
     fails_in_one_line(run("sample", runs / "pairs-a.h5", "--quiet"), 1, "hinton06 heard")
     fails_in_one_line(run("finetune-pairs", stack, tmp_path / "none.h5"), 2, "none.h5")
     assert not (tmp_path / "no.h5").exists()
+
+
+@pytest.fixture(scope="module")
+def few(runs: Path, digits_dir: Path) -> Path:
+    """A stack of some images of the split alone."""
+    stack = runs / "pretrain-few-a.h5"
+    some = ("--split", "a", "--labelled", "100", "--seed", "3", "--data", digits_dir)
+    done = run("pretrain", *some, *PRETRAIN, "--out", stack, "--quiet")
+    assert done.exit_code == 0, done.output
+    return stack
+
+
+def test_each_pathway_learns_what_its_own_stack_did_and_that_is_what_is_asked(
+    runs: Path, few: Path, tmp_path: Path, digits_dir: Path, progress: Any
+) -> None:
+    digits, every = mnist.read(digits_dir), runs / "pretrain-a.h5"
+    learned = cases_learned(digits, load(few).lineage).numbers
+    assert len(learned) == 100
+    for number, stacks in enumerate([(few, every), (every, few)]):
+        made = experiments.finetune_pairs(
+            Context(digits, progress, 1), tmp_path / f"{number}.h5", *stacks, QUICK, seed=3,
+            second_digits=digits,
+        ).file  # fmt: skip
+        _, references, _ = hearing._cases(made, (digits, digits), HearingOptions())
+        assert len(references[1 - number]) == 500
+        np.testing.assert_array_equal(references[number].numbers, learned)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_images_that_were_drawn_with_another_seed_are_refused(
+    runs: Path, few: Path, tmp_path: Path, place: int
+) -> None:
+    stacks = [runs / "pretrain-a.h5", runs / "pretrain-a.h5"]
+    stacks[place] = few
+    asked = ("finetune-pairs", *stacks, "--seed", 4, "--out", tmp_path / "no.h5", "--quiet")
+    fails_in_one_line(run(*asked), 1, f"{few}: its images were drawn with --seed 3")
 
 
 @pytest.mark.parametrize("lacking", [0, 1])
