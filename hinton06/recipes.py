@@ -568,7 +568,7 @@ class StrategySettings(Settings):
         "Learning rates that are tried, of evolution sizes of its changes.", parse=parse_numbers
     )
     scale: float = _setting(
-        "Standard deviation of random initial weights times the root of fan-in.", 0, 1000
+        "Standard deviation of random initial weights times the root of fan-in.", 1e-6, 1000
     )
     small_sd: float = _setting(
         "Standard deviation of the initial weights of features that model images.", 0, 1000

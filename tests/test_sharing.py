@@ -171,6 +171,35 @@ def test_the_rate_of_distorted_images_has_the_fewest_validation_errors_in_the_me
     assert "| 0, 10, 11 | 7.0 | 9, 9, 9 | 9.0 |" in (tmp_path / "sharing.md").read_text("utf-8")
 
 
+def test_rates_are_compared_on_the_splits_and_among_the_rates_that_are_asked_for(
+    sharing: Any, digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Split a is easy: a rate that was tried on it alone has the fewest in the mean.
+    errors = {0.05: (10, 30, 31), 0.1: (20, 29, 30), 0.3: (15, 90, 90)}
+
+    def learned(
+        digits: Digits, images: str, rate: float, _cap: int, split: str, seed: int
+    ) -> dict[str, Any]:
+        valid = errors[rate]["abc".index(split)]
+        about = {"images": images, "rate": rate, "split": split, "epochs": 1}
+        about |= {"valid_errors": valid, "test_errors": valid}
+        return about | {"seed": seed, "data": digits.sha256[:12]}
+
+    monkeypatch.setattr(sharing, "learned", learned)
+
+    def now(*more: str) -> set[str]:
+        words = ["--out", str(tmp_path), "--data", str(digits_dir), *more]
+        monkeypatch.setattr(sys, "argv", ["sharing.py", *words])
+        sharing.main()
+        with (tmp_path / "sharing.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return {row["rate"] for row in rows if row["images"] != sharing.PLAIN}
+
+    assert now("--rates", "0.3", "--splits", "a") == {"0.3"}
+    assert now("--rates", "0.05", "0.1") == {"0.3", "0.05"}
+    assert now("--rates", "0.1", "0.05", "--splits", "b", "c") == {"0.3", "0.05", "0.1"}
+
+
 def test_the_best_net_is_measured_and_its_draws_are_those_of_the_seed_and_the_split(
     sharing: Any, digits_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

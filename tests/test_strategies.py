@@ -712,6 +712,7 @@ def test_what_is_no_saved_study_is_refused(tmp_path: Path) -> None:
         (["--split", "all"], "--split"), (["--budget", "999"], "--budget"),
         (["--estimates", "1"], "--estimates"), (["--feature-share", "2"], "--feature-share"),
         (["--support-c", "-1"], "--support-c"), (["--jitter", "0"], "--jitter"),
+        (["--scale", "0"], "--scale"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named(options: list[str], word: str) -> None:

@@ -302,8 +302,12 @@ def main() -> None:
         with threadpool_limits(1), native.threads(1), np.errstate(all="ignore"):
             for rate in given.rates:
                 learn(PLAIN, rate)
-            plain = [row for row in of_rates(rows) if row["images"] == PLAIN]
-            best = min(plain, key=lambda row: row["mean_valid_errors"])
+            asked = [
+                row for row in rows
+                if row["images"] == PLAIN and float(row["rate"]) in given.rates
+                and row["split"] in given.splits  # the same ones at each rate
+            ]  # fmt: skip
+            best = min(of_rates(asked), key=lambda row: row["mean_valid_errors"])
             for images in IMAGES:
                 learn(images, best["rate"])
     except (RunError, DataError) as error:
