@@ -144,6 +144,16 @@ def test_evolution_keeps_what_improves_and_nothing_else() -> None:
     assert 0 < kept < 40
 
 
+def test_features_that_model_images_start_small_whatever_the_other_weights_are() -> None:
+    wide = replace(START, sizes=(50, 40, 3), small_sd=0.02)
+    weights = [
+        made("wake-sleep", replace(wide, scale=scale)).net.weights[0] for scale in (0.5, 3.0)
+    ]
+    np.testing.assert_allclose(weights[0], weights[1], rtol=4 * np.finfo(np.float32).eps)
+    error = 0.02 / np.sqrt(2 * weights[0].size)  # of the standard deviation of so many
+    assert abs(weights[0].std() - 0.02) < 4 * error
+
+
 def test_wake_and_sleep_climb_the_log_probabilities_of_what_they_were_given() -> None:
     """Eq. 2: of image, label and features by the generative parameters; Eq. 3: of features."""
     learner = made("wake-sleep")

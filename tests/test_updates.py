@@ -247,6 +247,23 @@ def test_a_line_search_is_given_up_after_20_evaluations(scale: float) -> None:
         np.testing.assert_array_equal(parameter, lowest)
 
 
+def test_a_line_search_that_is_given_up_leaves_the_best_point_of_all() -> None:
+    """Not one that was only better than the point before it."""
+    points: list[NDArray[Any]] = []
+    parameters = [np.zeros(3)]
+
+    def cost_and_gradient() -> tuple[float, list[NDArray[Any]]]:
+        """Too small a fall at the third evaluation, then other costs; the slope never changes."""
+        points.append(parameters[0].copy())
+        n = len(points)
+        return {1: 1.0, 3: 1 - 1e-9}.get(n, 1.01 + n % 2 / 100), [np.ones(3)]
+
+    assert conjugate_gradient(parameters, cost_and_gradient, 1) == 1.0
+    assert len(points) == 1 + updates.MOST_EVALUATIONS
+    assert points[2].any()
+    np.testing.assert_array_equal(parameters[0], points[2])
+
+
 def test_the_cost_that_is_returned_is_no_evaluation_of_the_first_line_search() -> None:
     seen: list[int] = []
 
