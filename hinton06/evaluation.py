@@ -143,18 +143,25 @@ def evaluate(
     paths: Path | Sequence[Path],
     methods: Sequence[Method] = (),
     selection: CaseSelection = EVERY_CASE,
+    *,
+    as_they_can: bool = False,
 ) -> list[Evaluation]:
     """Measure nets on training, validation and test cases, in one or several ways.
 
-    Part by part of each method of each net: by free energy without `methods`; a classifier has its
-    softmax alone, a net that learned all cases no validation, and one of other data test cases
-    alone. Raises `CheckpointError` or `RunError`, before anything is measured, if a file cannot be
-    asked in this way, does not fit the data, or lacks a chosen part. Source: columns of Table 1.
+    Part by part of each method of each net, or `as_they_can` of those that it has: by free energy
+    without `methods`; a classifier has its softmax alone, a net that learned all cases no
+    validation, and one of other data test cases alone. Raises `CheckpointError` or `RunError`,
+    before anything is measured, if a file cannot be asked in this way, does not fit the data, or
+    lacks a chosen part. Source: columns of Table 1.
     """
     nets = []
     for path in [paths] if isinstance(paths, Path) else paths:
         net = file, recogniser, digits = _recogniser(context.digits, path)
-        fitted = [_fitted(method, file, recogniser) for method in methods]
+        fitted = [
+            _fitted(method, file, recogniser)
+            for method in methods
+            if not as_they_can or method.name in recogniser.methods
+        ]
         every: Sequence[Method | None] = fitted or [Method(name) for name in recogniser.methods[:1]]
         every = every or [None]
         nets.append((net, every, parts_of(file, digits, selection)))

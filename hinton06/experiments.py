@@ -36,7 +36,16 @@ from hinton06.dropout import UnfitDropoutError
 from hinton06.evaluation import finite_score
 from hinton06.kinds import KINDS
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, VALIDATED, Lineage
-from hinton06.loading import Context, Outcome, RunFile, load, naming, second_of, typed
+from hinton06.loading import (
+    WITH_LABELS,
+    Context,
+    Outcome,
+    RunFile,
+    load,
+    naming,
+    second_of,
+    typed,
+)
 from hinton06.mnist import SPLITS, Digits, shown_classes
 from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, PairNet, Pathway, Rbm
 from hinton06.numerics import one_hot_targets
@@ -480,7 +489,7 @@ def finetune_generative(
     file = load(start)
     recogniser = file.recogniser()
     if not isinstance(recogniser.net, DeepBeliefNet):
-        file.of_kind("generative")
+        raise RunError(f"{start}: holds {file.kind.about}, but {WITH_LABELS} is needed")
     digits = file.fitted(context.digits)
     call = _Call(replace(context, digits=digits), path, settings, recipe, seed)
     with naming(start):
@@ -615,7 +624,10 @@ def strategies(
     chosen by the validation cases of the split. Source: "Five strategies for learning multilayer
     networks".
     """
-    call, digits = _Call(context, path, settings, recipe, seed), context.digits
+    digits = context.digits
+    # What is recorded is what was measured: images have no more pixels than they have.
+    settings = replace(settings, side=min(settings.side, max(digits.shape)))
+    call = _Call(context, path, settings, recipe, seed)
     with naming(path):
         split = split_of(digits, split_name)
     lineage = Lineage(

@@ -42,6 +42,9 @@ def data_place(given: str | Path | None) -> Path | None:
     return mnist.SPOKEN if given == mnist.SPOKEN.name else Path(given)
 
 
+WITH_LABELS = "a stack that learned labels (pretrain --labels), or a net fine-tuned from one,"
+
+
 @dataclass(frozen=True)
 class Context:
     """What every command shares: its images, who is told of progress, and how it runs.

@@ -95,7 +95,7 @@ class Net:
 
     @property
     def kind(self) -> str:
-        """``"stack"``, ``"classifier"``, ``"generative"`` or ``"directed"``."""
+        """``"stack"``, ``"classifier"``, ``"generative"``, ``"directed"`` or ``"pairs"``."""
         return self._file.kind.name
 
     @property

@@ -445,7 +445,9 @@ class WakeSleepSettings(Settings):
         choices=("none", "labels", "all"), before="all", apart=False,
         goes=("generative=pretraining",),
     )  # fmt: skip
-    dropout: bool = _dropout("Dropout in the gradient of backpropagation, where that is mixed in.")
+    dropout: bool = _dropout(
+        "Dropout in the gradient of backpropagation, where that is mixed in.", goes=_MIXED
+    )
     pixel_dropout: float = _with_dropout("Chance of each pixel to be left out of it.", 0, 0.999)
     feature_dropout: tuple[float, ...] = _with_dropout(
         "The same of features: of all layers, or of each.", value=(0.0,), parse=parse_chances

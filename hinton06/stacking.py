@@ -109,6 +109,8 @@ def check_start(settings: PretrainSettings, n_pixels: int, n_lower: int = 0) -> 
     Those above `n_lower` learned layers, but for the first of all.
     """
     sizes = (n_pixels, *settings.layers)
+    if settings.start == "transpose" and len(settings.layers) == 1:
+        raise ValueError("the only layer has none below to start as a transpose of")
     for layer in range(max(2, n_lower + 1), len(sizes)):
         if settings.start == "transpose" and sizes[layer] != sizes[layer - 2]:
             needs = f"as many as layer {layer - 1} learns from: {sizes[layer - 2]}"

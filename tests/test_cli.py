@@ -271,6 +271,9 @@ def test_a_transpose_of_another_size_is_refused_before_anything_is_made(
     refused = run(*command, "--start", "transpose")
     fails_in_one_line(refused, 1, "pretrain-a.h5", "layer 2 needs", "784, not 10")
     assert not list(tmp_path.iterdir())
+    refused = run(*command, "--start", "transpose", "--layers", "6")
+    fails_in_one_line(refused, 1, "pretrain-a.h5", "only layer has none below")
+    assert not list(tmp_path.iterdir())
     made = run(*command, "--start", "transpose", "--layers", "6-784", "--track", "2")
     assert made.exit_code == 0, made.output
     history = checkpoint.load(tmp_path / "pretrain-a.h5").history
@@ -402,6 +405,13 @@ def test_table1_of_some_files_says_what_is_missing(runs: Path, tmp_path: Path) -
     assert "missing: validated Netb, validated Netc, extended Neta" in text
     assert "bp-b.h5: not a readable HDF5 file" in text
     assert run("table1", tmp_path, "--save", tmp_path / "saved").exit_code == 0
+
+
+def test_show_has_counts_whole_and_measurements_to_four_digits() -> None:
+    from hinton06.report.contents import _number  # noqa: PLC0415
+
+    row = {"layer_epoch": 57664.0, "rate": 0.123456, "easy_share": None}
+    assert [_number(name, row) for name in (*row, "none")] == ["57664", "0.1235", "", ""]
 
 
 def test_show_tells_what_is_in_a_file(runs: Path) -> None:

@@ -90,6 +90,16 @@ def test_it_is_asked_by_an_up_pass_or_by_weighing_several(runs: Path, digits_dir
     fails_in_one_line(
         run(*asked, "--method", "sampling", "--temperatures", "2"), 1, "--temperatures 0"
     )
+    together = json.loads(
+        run(*asked, runs / "cws-a.h5", runs / "bp-a.h5", "--method", "all", "--passes", "2",
+            "--rounds", "2", "--temperatures", "0", "--json").stdout
+    )  # fmt: skip
+    names: dict[str, list[str | None]] = {}
+    for net in together:
+        names.setdefault(Path(net["net"]).stem, []).append(net.get("method", {}).get("name"))
+    assert names["ws-a"] == ["sampling", "up-pass"]
+    assert names["bp-a"] == [None]
+    assert len(names["cws-a"]) == len(load(runs / "cws-a.h5").recogniser().methods)
     other = ["evaluate", runs / "cws-a.h5", "--data", digits_dir, *QUIET]
     fails_in_one_line(run(*other, "--method", "up-pass"), 1, "free-energy")
 
@@ -186,6 +196,22 @@ def test_the_table_has_every_epoch_of_both_starts_and_the_contrastive_net(
         assert picture.size == (1100, 375)
 
 
+def test_nets_of_contrastive_wake_sleep_stand_before_their_extensions(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    for name in ("ws-a", "cws-a"):
+        (tmp_path / f"{name}.h5").write_bytes((runs / f"{name}.h5").read_bytes())
+    some = ("--data", digits_dir, "--threads", "1", "--quiet")
+    # By its name it would come first.
+    longer = tmp_path / "a.h5"
+    made = run("finetune-cws", "--extend", tmp_path / "cws-a.h5", "--out", longer, *some)
+    assert made.exit_code == 0, made.output
+    rows = json.loads(run("wake-sleep", tmp_path, "--json").stdout)["rows"]
+    epochs = [row["epochs"] for row in rows if row["start"] == "contrastive wake-sleep"]
+    first, outcome = load(tmp_path / "cws-a.h5").outcome.epochs, load(longer).outcome
+    assert epochs == [str(first), f"{first}+{outcome.epochs}"]
+
+
 def test_the_table_fits_a_terminal_and_a_page(runs: Path) -> None:
     lines = on_a_terminal(80, "wake-sleep", runs)
     assert max(map(len, lines)) <= 80
@@ -223,7 +249,12 @@ def test_dreams_of_several_nets_lie_side_by_side(
         assert net["labels"] == [[label] * 8 for label in range(10)]
     with Image.open(tmp_path / "dreams.png") as picture:
         assert picture.width > 2 * picture.height
-    fails_in_one_line(run("figures", runs / "cws-a.h5", "--only", "dreams", *draw), 1, "none")
+    alone = ("figures", runs / "cws-a.h5", "--only", "dreams")
+    fails_in_one_line(run(*alone, *draw), 1, "none", "several nets", "finetune-ws")
+    assert (
+        "several nets that learned labels, one of them of finetune-ws"
+        in run(*alone, *[word for word in draw if word not in QUIET]).stderr
+    )
 
 
 def test_learning_curves_have_the_bound_and_the_errors(runs: Path, tmp_path: Path) -> None:
@@ -311,8 +342,10 @@ def test_mistakes_are_named(runs: Path, digits_dir: Path) -> None:
     fails_in_one_line(
         run("finetune-ws", net, *data, "--out", runs / "x.h5"), 1, "a pretrained stack"
     )
-    fails_in_one_line(run("finetune-cws", net, *data, "--out", runs / "x.h5"), 1, "generative net")
+    fails_in_one_line(
+        run("finetune-cws", net, *data, "--out", runs / "x.h5"), 1, "pretrain --labels"
+    )
     fails_in_one_line(
         run("finetune-bp", net, *data, "--out", runs / "x.h5"), 1, "a pretrained stack"
     )
-    fails_in_one_line(run("demo", net, *data, "--out", runs / "x.html"), 1, "generative net")
+    fails_in_one_line(run("demo", net, *data, "--out", runs / "x.html"), 1, "pretrain --labels")

@@ -314,7 +314,7 @@ def test_mistakes_are_named(
 def test_dropout_without_backpropagation_is_refused(runs: Path, digits_dir: Path) -> None:
     result = run("finetune-cws", runs / "pretrain-labels-a.h5", "--dropout", "--quiet", "--data",
                  digits_dir, *CWS)  # fmt: skip
-    fails_in_one_line(result, 1, "no dropout in this gradient", "--bp-weight")
+    fails_in_one_line(result, 2, "--dropout goes with --bp-weight above 0 or --search-bp-weight")
 
 
 @pytest.fixture

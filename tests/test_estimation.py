@@ -427,6 +427,10 @@ def test_the_legend_says_how_the_numbers_were_measured() -> None:
         settings = dataclasses.replace(SETTINGS, **changed)
         return " ".join(likelihoods.table(found, settings, CaseSelection((), cases), 3, 1).legend)
 
+    labelled = dataclasses.replace(exact, labelled=True)
+    assert "one standard error, of the images alone; of" in legend(exact)
+    assert "one standard error, of the images with their labels; of" in legend(labelled)
+    assert "error, of the images alone, or with their labels; of" in legend(exact, labelled)
     assert "log Z: exact. " in legend(exact)
     assert "lower by the gap" not in legend(exact)
     for found in ([sampled], [exact, sampled]):

@@ -540,6 +540,16 @@ def test_a_generative_net_needs_a_stack_with_labels(files, settings, context, tm
     refused(RunError, lambda: extend(extended), extended, "stopped by validation")
 
 
+def test_dropout_without_backpropagation_is_refused(files, settings, context, tmp_path):
+    dropped = dataclasses.replace(settings.wakesleep, dropout=True)
+    net = files.generative
+    refused(
+        RunError,
+        lambda: experiments.finetune_generative(context, tmp_path / "new", net, dropped),
+        net, "no dropout in this gradient",
+    )  # fmt: skip
+
+
 def test_generative_nets_and_stacks_with_labels_are_evaluated_and_combined(files, context):
     stack = evaluation.evaluate(context, files.labels)
     assert [e.part for e in stack] == ["train", "validation", "test"]

@@ -236,7 +236,7 @@ def test_an_option_that_would_do_nothing_is_refused(
     fails(run("evaluate", nets["validated"], *options), 2, *words)
 
 
-@pytest.mark.parametrize("method", [*evaluation.METHODS, "all"])
+@pytest.mark.parametrize("method", evaluation.METHODS)
 def test_a_classifier_is_asked_in_no_other_way(
     nets: dict[str, Path], idx_folder: Path, method: str
 ) -> None:

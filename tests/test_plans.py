@@ -405,7 +405,7 @@ def test_lines_of_a_half_that_are_there_are_not_learned_again(
     [
         ("recipe | --bp-weight 0", "--bp-weight 0: of the mixed gradient alone"),
         ("--bp-weight 0.5", "--bp-weight 0.5: of wake-sleep alone"),
-        ("--dropout", "--dropout: of wake-sleep alone"),
+        ("--dropout", "--dropout: dropout goes with bp_weight"),
         ("recipe | --generative pretraining", "of the mixed gradient alone"),
         ("--rate fast", "not a valid float"),
         ("--cd x > recipe", "not a valid integer"),

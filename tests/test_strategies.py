@@ -18,7 +18,7 @@ import pytest
 import reference
 from test_cli import fails_in_one_line, on_a_terminal, run
 
-from hinton06 import checkpoint, experiments, jitter, study
+from hinton06 import checkpoint, experiments, jitter, mnist, study
 from hinton06.checkpoint import history_rows
 from hinton06.loading import Context
 from hinton06.mnist import SHA256, Digits
@@ -652,6 +652,21 @@ def commanded(digits_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     assert result.exit_code == 0, result.output
     assert "jitter of activities" in result.stdout
     return folder
+
+
+def test_images_are_measured_with_no_more_pixels_than_they_have_and_the_file_says_so(
+    idx_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "measured.h5"
+    asked = ["strategies", *OPTIONS, "--data", idx_folder, "--out", out, "--quiet"]
+    made = run(*asked, "--side", "900")
+    assert made.exit_code == 0, made.output
+    side = max(mnist.read(idx_folder).shape)
+    assert checkpoint.load(out).settings["side"] == side
+    written = out.stat().st_mtime_ns
+    again = run(*asked, "--side", str(side))
+    assert again.exit_code == 0, again.output
+    assert out.stat().st_mtime_ns == written
 
 
 def test_the_command_saves_tables_and_a_figure_of_each_measurement(commanded: Path) -> None:

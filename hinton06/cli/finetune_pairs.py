@@ -29,11 +29,11 @@ def finetune_pairs(
         --updates 5000 --out runs/pretrain-spoken-a.h5
     hinton06 finetune-pairs runs/pretrain-a.h5 runs/pretrain-spoken-a.h5
 
-    The last makes runs/pairs-a.h5. IMAGES and SECOND are stacks without labels, of the same split:
-    their two lowest layers are taken. A memory above both is learned greedily from pairs of the
-    same class, drawn anew in each epoch; then everything is fine-tuned by contrastive wake-sleep.
-    Each epoch reports how many validation images, and cases of the second pathway, are taken for
-    another class (per cent), each held against training cases of the other pathway.
+    The last makes runs/pairs-a.h5. IMAGES and SECOND are stacks of the same split: their two lowest
+    layers are taken, which have no labels. A memory above both is learned greedily from pairs of
+    the same class, drawn anew in each epoch; then everything is fine-tuned by contrastive
+    wake-sleep. Each epoch reports how many validation images, and cases of the second pathway, are
+    taken for another class (per cent), each held against training cases of the other pathway.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     setup = options.training_setup(given, [images])
     settings = setup.settings("pairs", given)

@@ -73,14 +73,15 @@ def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -
     Takes fine-tuned classifiers and generative nets, and stacks that learned labels.
     """
     values = {key: options[key] for key in ("passes", "rounds", "temperatures", "seed")}
-    names = _every_method(checkpoints) if _ALL in options["names"] else options["names"]
+    every = _ALL in options["names"]
+    names = _every_method(checkpoints) if every else options["names"]
     methods = _methods(names, values, options["cases"] is not None)
     selection = CaseSelection(options["parts"], options["cases"], values["seed"] or 0)
     if save is not None:
         check_folder(save)
     count = len(checkpoints) * max(1, len(methods))
     context = measuring_context(options, checkpoints, count)
-    results = evaluation.evaluate(context, checkpoints, methods, selection)
+    results = evaluation.evaluate(context, checkpoints, methods, selection, as_they_can=every)
     confusions = results if options["confusion"] else []
     scores.show(results, options["as_json"], confusions, selection)
     if save is not None:
@@ -88,9 +89,9 @@ def evaluate(checkpoints: tuple[Path, ...], save: Path | None, **options: Any) -
 
 
 def _every_method(paths: tuple[Path, ...]) -> tuple[str, ...]:
-    """All that some of the nets can be asked by; all there are of nets that have their softmax."""
+    """All that some of the nets can be asked by."""
     known = {name for path in paths for name in loading.load(path).recogniser().methods}
-    return tuple(name for name in EVERY_METHOD if name in known) or tuple(METHODS)
+    return tuple(name for name in EVERY_METHOD if name in known)
 
 
 def _methods(names: tuple[str, ...], values: dict[str, int | None], drawn: bool) -> list[Method]:

@@ -19,7 +19,7 @@ from hinton06 import pages, provenance
 from hinton06.demo.weights import STEPS, RoundedNet, packed
 from hinton06.evaluation import finite_score
 from hinton06.lineage import ROLES
-from hinton06.loading import Context, RunFile, load
+from hinton06.loading import WITH_LABELS, Context, RunFile, load
 from hinton06.mnist import Digits
 from hinton06.models import DeepBeliefNet
 from hinton06.numerics import Array
@@ -107,7 +107,7 @@ def _net(file: RunFile) -> DeepBeliefNet:
     file.generator()
     net: DeepBeliefNet = file.recogniser().net
     if not isinstance(net, DeepBeliefNet):
-        file.of_kind("generative")
+        raise RunError(f"{file.path}: holds {file.kind.about}, but {WITH_LABELS} is needed")
     return net
 
 

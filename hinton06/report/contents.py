@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from hinton06.loading import RunFile
 from hinton06.recipes import RECIPES, show_value
 from hinton06.records import Tree, to_tree
 from hinton06.report.scores import scores_line
-from hinton06.report.table import Column, Table
+from hinton06.report.table import Column, Row, Table
 
 
 def values(file: RunFile) -> Tree:
@@ -115,8 +116,16 @@ def _history(file: RunFile) -> Table:
     rows = [{"epoch": n, **row} for n, row in enumerate(history_rows(file.history), 1)]
     shown = rows[-5:]
     names = [name for name in file.history if any(name in row for row in shown)]
-    measured = [Column(name.replace("_", " "), f"{{{name}:.4g}}") for name in names]
+    measured = [Column(name.replace("_", " "), partial(_number, name)) for name in names]
     return Table([Column("epoch", "{epoch}"), *measured], shown)
+
+
+def _number(name: str, row: Row) -> str:
+    """Counts whole, what was measured to four digits."""
+    value = row.get(name)
+    if value is None:
+        return ""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
 def _made_by(file: RunFile) -> Table:

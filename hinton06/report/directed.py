@@ -49,7 +49,9 @@ def table(folder: Path) -> Table:
         others = list(_contrastive(here))
     nets = sorted(files.items())
     every = [(row, file) for (start, _), file in nets for row in _epochs(here, start, file)]
-    every += [(_kept(here, _BESIDE, file), file) for file in others]
+    every += [
+        (_kept(here, _BESIDE, file) | {"epochs": file.outcome.epochs_text}, file) for file in others
+    ]
     shown = [(row, file) for row, file in every if _is_shown(row, file)]
     return Table(
         _COLUMNS,
@@ -75,12 +77,13 @@ def _line(file: RunFile) -> tuple[str, str]:
 
 
 def _contrastive(here: Folder) -> Iterator[RunFile]:
-    """The nets of contrastive wake-sleep alone."""
-    for _, file in here.held:
-        if isinstance(file, RunFile) and file.complete and _CONTRASTIVE.fits(file):
-            mixed = {"mixed gradient", "pretraining's gradient"}.intersection(file.conditions)
-            if not mixed and conditions(file) <= _CONTRASTIVE.knows:
-                yield file
+    """The nets of contrastive wake-sleep alone, each before its extension."""
+    held = [file for _, file in here.held if isinstance(file, RunFile) and file.complete]
+    fitting = filter(_CONTRASTIVE.fits, held)
+    for file in sorted(fitting, key=lambda f: (str(f.lineage.split), f.lineage.role == EXTENDED)):
+        mixed = {"mixed gradient", "pretraining's gradient"}.intersection(file.conditions)
+        if not mixed and conditions(file) <= _CONTRASTIVE.knows:
+            yield file
 
 
 def _epochs(here: Folder, start: str, file: RunFile) -> Iterator[Tree]:

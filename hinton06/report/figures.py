@@ -100,7 +100,8 @@ def draw(
         saved += _dreams(context, loaded, folder, options)
     if "curves" in (options.only or "curves"):
         saved += _curves(loaded, folder)
-    return _some(saved)
+    needs = "dreams take several nets that learned labels, one of them of finetune-ws"
+    return _some(saved, needs if "dreams" in options.only else "")
 
 
 def draw_curves(paths: Sequence[Path], folder: Path) -> list[SavedFigure]:
@@ -117,9 +118,10 @@ def _loaded(paths: Sequence[Path]) -> dict[str, RunFile]:
     return dict(zip(names, map(load, paths), strict=True))
 
 
-def _some(saved: list[SavedFigure]) -> list[SavedFigure]:
+def _some(saved: list[SavedFigure], needs: str = "") -> list[SavedFigure]:
     if not saved:
-        raise ReportError("these files give none of the chosen figures")
+        why = needs and f": {needs}"
+        raise ReportError(f"these files give none of the chosen figures{why}")
     return sorted(saved, key=lambda figure: figure.figure)
 
 

@@ -25,6 +25,7 @@ PUBLISHED_TEST = {("CD-25", 500): -86.34}
 Murray (2008)."""
 
 _LAST = "published, test"
+_WITH_LABELS = "images with labels"
 
 
 def _log_z(name: str) -> Callable[[Row], str]:
@@ -137,8 +138,12 @@ def _legend(
         )
     if any(_is_open(row, name) for row in rows for name in ("log_z", "log_z_above")):
         log_z += " [?, ?]: a few chains outweigh all others, and there is no interval."
+    kinds = {row["of"] for row in rows}
+    alone = "alone, or with their labels" if len(kinds) > 1 else "alone"
+    if kinds == {_WITH_LABELS}:
+        alone = "with their labels"
     lines = [
-        "Nats. log p: mean over images, in brackets one standard error, of the images alone; of "
+        f"Nats. log p: mean over images, in brackets one standard error, of the images {alone}; of "
         f"more than one layer a lower bound on it.{lower}",
         log_z,
         f"Pixels are binary: {grey}, by seed {seed}.",
@@ -176,7 +181,7 @@ def _row(found: Likelihood) -> Tree:
         "units": "-".join(map(str, sizes[: n_layers + 1])),
         "label_units": labels,
         "learned_by": learned_by,
-        "of": "images with labels" if found.labelled else "images",
+        "of": _WITH_LABELS if found.labelled else "images",
         "bound": n_layers > 1,
         "exact": log_z.exact is not None,
         "log_z": log_z.value,
