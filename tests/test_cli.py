@@ -88,7 +88,10 @@ def test_help_lists_every_command() -> None:
 def test_help_of_each_command_fits_80_columns(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
-    assert max(len(line) for line in result.output.splitlines()) <= 80
+    lines = result.output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if re.search(r"\w-$", line)]  # no name is broken
+    assert result.output == run("help", command).output
 
 
 @pytest.mark.parametrize(

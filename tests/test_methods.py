@@ -399,9 +399,9 @@ def test_two_methods_are_told_apart_by_name_and_time(capsys: pytest.CaptureFixtu
         for name, seconds in (("free-energy", 1.5), ("label-gibbs", 12.0))
     )
     report.show([one, other], False, [])
-    head, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
-    assert (head[1], head[-1]) == ("method", "seconds")
-    assert [(row[1], row[-1]) for row in rows] == [("free-energy", "1.5"), ("label-gibbs", "12.0")]
+    head, net, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert (head[0], head[-1], net) == ("method", "seconds", ["net.h5"])
+    assert [(row[0], row[-1]) for row in rows] == [("free-energy", "1.5"), ("label-gibbs", "12.0")]
     report.show([one], False, [])
     assert "method" not in capsys.readouterr().out
 

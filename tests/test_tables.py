@@ -181,6 +181,14 @@ def test_a_terminal_too_narrow_for_that_gets_a_record_a_row() -> None:
     ]  # fmt: skip
 
 
+def test_columns_that_are_empty_in_every_row_go_before_rows_become_records() -> None:
+    never = Column("nothing", "{never}")
+    table = dataclasses.replace(TABLE, columns=[*TABLE.columns[:2], never, *TABLE.columns[2:]])
+    assert printed(table, 90)[0].split()[2] == "nothing"
+    assert printed(table, 60) == printed(TABLE, 60)
+    assert printed(table, 40) == printed(TABLE, 40)
+
+
 def test_a_section_stands_once_above_its_rows() -> None:
     assert printed(SECTIONS, None)[:6] == [
         "net  mean test errors     cost  made from",

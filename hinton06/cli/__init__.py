@@ -18,7 +18,7 @@ from hinton06.cli.options import OneLine
 from hinton06.cli.recognise import recognise
 from hinton06.cli.replicate import replicate
 from hinton06.cli.report import report
-from hinton06.cli.shell import completion, help_command, show_all_help
+from hinton06.cli.shell import Context, completion, help_command, show_all_help
 from hinton06.cli.strategies import strategies
 from hinton06.cli.svm import svm
 from hinton06.cli.tour import tour
@@ -46,6 +46,8 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
 
 class _Commands(click.Group):
     """A group that turns what can go wrong into one line on stderr and an exit code."""
+
+    context_class = Context
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -86,4 +88,5 @@ def main() -> None:
 
 for _commands in SECTIONS.values():
     for _command in _commands:
+        _command.context_class = Context
         main.add_command(_command)

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
 
 _SHELLS = ("bash", "zsh", "fish")
+_UNBROKEN = "\N{NON-BREAKING HYPHEN}"
+
+
+class _Help(click.HelpFormatter):
+    """Help in which a line never ends within a name of a file or an option."""
+
+    def write_text(self, text: str) -> None:
+        super().write_text(text.replace("-", _UNBROKEN))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], *args: Any, **more: Any) -> None:
+        super().write_dl([(a, b.replace("-", _UNBROKEN)) for a, b in rows], *args, **more)
+
+    def getvalue(self) -> str:
+        return super().getvalue().replace(_UNBROKEN, "-")
+
+
+class Context(click.Context):
+    """Of the group and of each of its commands."""
+
+    formatter_class = _Help
 
 
 def _names(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
@@ -33,7 +54,7 @@ def help_command(ctx: click.Context, command: str | None) -> None:
 
 
 def _help(command: click.Command, parent: click.Context) -> str:
-    return command.get_help(click.Context(command, parent, command.name))
+    return command.get_help(Context(command, parent, command.name))
 
 
 def show_all_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

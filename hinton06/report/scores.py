@@ -193,7 +193,8 @@ def _scores_table(evaluations: Sequence[Evaluation], selection: CaseSelection) -
         Column("rate", "{error_rate_percent:.2f} %"),
         *([Column("seconds", "{seconds:.1f}")] if several else []),
     ]
-    return Table(columns, list(map(_row, evaluations)), legend=_remarks(evaluations, selection))
+    rows, said = list(map(_row, evaluations)), _remarks(evaluations, selection)
+    return Table(columns, rows, legend=said, sections=several)
 
 
 def _remarks(evaluations: Sequence[Evaluation], selection: CaseSelection) -> list[str]:

@@ -158,14 +158,18 @@ class Table:
     def print(self, console: Console) -> None:
         """Print no wider than a terminal; as wide as it needs where there is none.
 
-        First the headings fold, then the columns of text; where that does not suffice each row
-        becomes a record of "heading: value" lines. No number or name loses anything.
+        First the headings fold, then the columns of text; then the columns go that are empty in
+        every row; where that does not suffice each row becomes a record of "heading: value" lines.
+        No number or name loses anything.
         """
         shown = self.columns[1:] if self.sections else self.columns
-        headings = [plain(column.short or column.heading, console.encoding) for column in shown]
-        cells = [[plain(c.text(row), console.encoding) for c in shown] for row in self.rows]
         room = console.width if console.is_terminal else None
+        headings, cells = self._texts(shown, console.encoding)
         widths, gap = _widths(shown, headings, cells, room)
+        if not widths:
+            shown = [c for n, c in enumerate(shown) if any(texts[n] for texts in cells)]
+            headings, cells = self._texts(shown, console.encoding)
+            widths, gap = _widths(shown, headings, cells, room)
         if room is None:
             lines = [self.title, *self._paragraphs()]
             console.width = max(sum(widths) + gap * len(widths), *map(cell_len, lines), 1)
@@ -192,6 +196,11 @@ class Table:
         for table in self.further:
             console.print()
             table.print(console)
+
+    def _texts(self, shown: Sequence[Column], encoding: str) -> tuple[list[str], list[list[str]]]:
+        """Headings of the columns, and the cells of each row, as a terminal can show them."""
+        headings = [plain(column.short or column.heading, encoding) for column in shown]
+        return headings, [[plain(c.text(row), encoding) for c in shown] for row in self.rows]
 
     def _section(self, row: tuple[Row, Any]) -> str:
         return self.columns[0].text(row[0]) if self.sections else ""
