@@ -734,6 +734,9 @@ def test_the_end_of_a_run_down_to_a_cost_is_told_from_how_the_cost_falls(
     learner.train_costs = costs
     learner.epoch = len(costs)
     assert learner.expected_epochs() == expected
+    again = DiscriminativeFineTuning(net, cases, settings, np.random.default_rng(1), target=0.5)
+    again.restore(learner.state())
+    assert again.expected_epochs() == expected
 
 
 def test_a_run_with_validation_cases_has_at_least_an_epoch_to_go() -> None:
