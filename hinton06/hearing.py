@@ -75,6 +75,7 @@ class Picture:
 class Heard:
     """What was asked of one `file`, and of its data; `by_speaker` of recordings alone.
 
+    Of some class there were `fewer_references` than asked for.
     `pairs` are rows of pictures, one a class: an image and what is heard of it, a recording and
     what is seen of it, a dream; `blends` rows of ambiguous images, each with two recordings.
     """
@@ -86,6 +87,7 @@ class Heard:
     blends: list[list[Picture]]
     options: HearingOptions
     readers: Mapping[str, str] = field(default_factory=dict)
+    fewer_references: bool = False
 
 
 def hear(
@@ -128,7 +130,11 @@ def hear(
         for word, own in zip(("image", "second"), names, strict=True)
         if own
     }
-    return Heard(file, asking.counts, by_speaker, asking.pairs, asking.blends, options, named)
+    fewest = min(np.unique(own.labels, return_counts=True)[1].min() for own in learned)
+    return Heard(
+        file, asking.counts, by_speaker, asking.pairs, asking.blends, options, named,
+        bool(fewest < options.references),
+    )  # fmt: skip
 
 
 def _reader(file: RunFile | None, digits: Digits) -> Reads | None:

@@ -549,6 +549,11 @@ class PairSettings(Settings):
         "Gibbs rounds of these chains an update.", 1, 1_000_000, goes=(*_FINE, "persistent_share")
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.passes + self.epochs:
+            raise ValueError("passes and epochs are both 0, and nothing would be learned")
+
 
 @dataclass(frozen=True)
 class StrategySettings(Settings):

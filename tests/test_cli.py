@@ -107,6 +107,7 @@ def test_help_of_each_command_fits_80_columns(command: str) -> None:
         (["pretrain", "--split", "a", "--threads", "0"], ["--threads"]),
         (["pretrain", "--split", "a", "--seed", "-1"], ["--seed"]),
         (["pretrain", "--split", "all", "--out", "x.h5"], ["--out", "--split all"]),
+        (["pretrain", "--split", "a", "--out", "x.h5", "--runs", "y"], ["--out", "--runs"]),
         (["pretrain", "--split", "a", "--sizes", "5"], ["--sizes"]),
         (["finetune-bp"], ["CHECKPOINT"]),
         (["finetune-bp", "missing.h5"], ["missing.h5"]),
@@ -251,7 +252,7 @@ def test_json_of_a_tracked_stack_has_what_its_last_epoch_measured(
 def test_more_gibbs_sampling_has_values_of_its_own_unless_others_are_given(
     tmp_path: Path, digits_dir: Path
 ) -> None:
-    command = ["pretrain", "--split", "a", "--runs", tmp_path, *PRETRAIN, "--data", digits_dir]
+    command = ["pretrain", "--split", "a", *PRETRAIN, "--data", digits_dir]
     own = RECIPES["quick"].variants["more Gibbs sampling"]
     for number, more in enumerate(
         (["--cd", "2"], ["--persistent"], ["--persistent", "--rate", "0.07"])
@@ -270,7 +271,8 @@ def test_more_gibbs_sampling_has_values_of_its_own_unless_others_are_given(
 def test_a_transpose_of_another_size_is_refused_before_anything_is_made(
     tmp_path: Path, digits_dir: Path
 ) -> None:
-    command = ["pretrain", "--split", "a", "--runs", tmp_path, *PRETRAIN, "--data", digits_dir]
+    command = ["pretrain", "--split", "a", *PRETRAIN, "--data", digits_dir]
+    command += ["--out", tmp_path / "pretrain-a.h5"]
     refused = run(*command, "--start", "transpose")
     fails_in_one_line(refused, 1, "pretrain-a.h5", "layer 2 needs", "784, not 10")
     assert not list(tmp_path.iterdir())

@@ -456,5 +456,5 @@ def test_labels_are_of_the_top_layer_and_the_published_number_of_a_first_one_wit
     n_classes = labelled.model.n_classes
     assert n_classes > 0
     for layer, n in ((1, 0), (2, 0), (3, n_classes)):
-        row = likelihoods._row(dataclasses.replace(like, file=labelled, layer=layer))
+        row = likelihoods._row(dataclasses.replace(like, file=labelled, layer=layer), "")
         assert row["label_units"] == n

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -456,6 +457,47 @@ def test_a_command_learns_pairs_another_says_what_is_heard_and_seen(
     alone = run("heard", runs / "pairs-a.h5", "--cases", 40, "--dreams", 1, "--dream-rounds", 1,
                 "--out", tmp_path, "--quiet")  # fmt: skip
     assert "no reader of the image pathway" in alone.stdout
+    assert "of at most 200 training cases, have" in alone.stdout
+    one = run("heard", runs / "pairs-a.h5", "--cases", 40, "--dreams", 1, "--dream-rounds", 1,
+              "--out", tmp_path, "--references", 1, "--quiet")  # fmt: skip
+    assert "of 1 training case, have" in one.stdout
+
+
+def test_nets_of_one_name_are_told_apart_in_rows_and_pictures(runs: Path, tmp_path: Path) -> None:
+    first, second = (tmp_path / name / "pairs-a.h5" for name in ("seed0", "seed1"))
+    first.parent.mkdir()
+    shutil.copy(runs / "pairs-a.h5", first)
+    assert run(*pairs(runs, "--seed", 1, "--out", second, "--quiet")).exit_code == 0
+    short = ("--cases", 40, "--dreams", 1, "--dream-rounds", 1, "--rounds", 1, "--quiet")
+    drawn = ("--reader", runs / "bp-a.h5", "--out", tmp_path)
+    result = run("heard", first, second, *short, *drawn)
+    assert result.exit_code == 0, result.output
+    assert "takes the place" not in result.output
+    for name in ("seed0", "seed1"):
+        assert f"{name}/pairs-a " in result.stdout
+        for kind in ("pairs", "blends"):
+            assert (tmp_path / f"{kind}-{name}-pairs-a.png").exists()
+
+
+@pytest.mark.parametrize("command", ["heard", "likelihood", "fingerprints"])
+def test_what_was_measured_is_printed_where_it_cannot_be_saved(
+    runs: Path, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / f"{command}.md").mkdir()
+    more = {
+        "heard": ("--cases", 40, "--dreams", 1, "--dream-rounds", 1, "--out", tmp_path),
+        "likelihood": ("--recipe", "quick", "--layer", 1, "--chains", 5, "--cases", 5),
+        "fingerprints": (),
+    }
+    net = runs / ("pairs-a.h5" if command == "heard" else "pretrain-a.h5")
+    result = run(command, net, *more[command], "--save", tmp_path, "--quiet")
+    fails_in_one_line(result, 1, f"{command}.md", "cannot be written")
+    assert net.stem in result.stdout
+
+
+def test_a_net_of_pairs_learns_something(runs: Path, tmp_path: Path) -> None:
+    nothing = ("--passes", "0", "--epochs", "0", "--out", tmp_path / "pairs.h5")
+    fails_in_one_line(run(*pairs(runs), *nothing), 2, "passes and epochs are both 0")
 
 
 def test_spectrograms_and_digits_meet(tmp_path: Path, runs: Path) -> None:

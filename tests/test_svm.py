@@ -210,6 +210,7 @@ def test_mistakes_are_one_line(
     command = (*ARGUMENTS, "--data", digits_dir, "--save", tmp_path)
     asked = json.loads((made / "svm.json").read_text())["asked"]
     fails_in_one_line(run("svm", "--cases", "20"), 2, "--cases goes with --split")
+    fails_in_one_line(run("svm", "--force"), 2, "--force goes with --save")
     for option in (("--degree", "0"), ("--penalty", "nan"), ("--translations", "9"),
                    ("--split", "d"), ("--cases", "0")):  # fmt: skip
         fails_in_one_line(run(*command, *option), 2, option[0])

@@ -61,6 +61,6 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
         made += "-adversarial" if settings.adversarial else "-dropout" if settings.dropout else ""
         out = out or path.with_name(f"{made}-{name}.h5")
         if out == path:
-            raise click.UsageError("--out must name another file than START")
+            raise click.UsageError(f"{out} would be START itself: --out names another file")
         result = experiments.finetune_generative(context, out, path, settings, *named)
     options.print_result(result, given["as_json"])

@@ -85,10 +85,9 @@ def heard(
         for path in checkpoints
     ]  # fmt: skip
     table = report.table(found, context.threads)
+    table.show("json" if given["as_json"] else "terminal")
     if save is not None:
         table.save(save)
-    pictures = [path for own in found for path in report.save(own, out, form)]
-    table.show("json" if given["as_json"] else "terminal")
-    if not given["as_json"]:
-        for path in pictures:
+    for path in report.save(found, out, form):
+        if not given["as_json"]:
             click.echo(str(path))

@@ -319,9 +319,9 @@ def likelihood(
         context, checkpoints, settings, layers, selection, options["seed"]
     )  # fmt: skip
     table = likelihoods.table(found, settings, selection, options["seed"], context.threads)
+    table.show("json" if options["as_json"] else "terminal")
     if save is not None:
         table.save(save)
-    table.show("json" if options["as_json"] else "terminal")
 
 
 @click.command()
@@ -350,9 +350,9 @@ def fingerprints(
     context = measuring_context(options, checkpoints, len(checkpoints))
     found = measured.measure(context, checkpoints, layers)
     table = fingerprints_report.table(found, context.threads)
+    table.show("json" if options["as_json"] else "terminal")
     if save is not None:
         table.save(save)
-    table.show("json" if options["as_json"] else "terminal")
 
 
 @click.command()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from hinton06 import experiments
 from hinton06.checkpoint import history_rows
@@ -65,6 +66,9 @@ def pretrain(
     labelled = labelled or 0
     if out and split == "all":
         raise click.UsageError("--out names one file; with --split all give --runs")
+    source = click.get_current_context().get_parameter_source("runs")
+    if out and source is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--out names the file, --runs its folder: give one")
     if lower and split == "all":
         raise click.UsageError("--on names one stack of one split; give that --split")
     if labelled and (labels or lower):

@@ -63,6 +63,6 @@ def strategies(
     context = Context(digits, display, given["threads"] or native.usable_threads(), force)
     file, _ = experiments.strategies(context, out, split, settings, recipe.name, seed)
     made = report.table(out, file, digits)
+    made.show("json" if as_json else form)
     if save is not None:
         made.save(save)
-    made.show("json" if as_json else form)

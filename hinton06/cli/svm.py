@@ -48,6 +48,8 @@ def svm(
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
     if cases and split == "all":
         raise click.UsageError("--cases goes with --split a, b or c")
+    if options["force"] and save is None:
+        raise click.UsageError("--force goes with --save")
     context = replace(shared.measuring_context(options, []), force=options["force"])
     recipe = RECIPES[options["recipe"] or "tr2006"]
     settings = recipe.settings_with("svm", options)

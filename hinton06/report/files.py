@@ -58,6 +58,16 @@ class ReportError(Exception):
     """A report that cannot be made; the message is one line."""
 
 
+def names_apart(paths: Sequence[Path]) -> list[str]:
+    """Names of files without their ending, with so many folders before them as tell them apart."""
+    whole = [path.absolute() for path in paths]
+    for n in range(1, max(len(path.parts) for path in whole)):
+        names = ["/".join(path.parts[-n:]).removesuffix(".h5") for path in whole]
+        if len(set(names)) == len(set(whole)):
+            break
+    return names
+
+
 class NoRunsError(ReportError):
     """A folder holds no run that the report is of."""
 

@@ -13,6 +13,7 @@ from hinton06.fingerprints import HALF, SPREAD, Features
 from hinton06.loading import RunFile
 from hinton06.recipes import PretrainSettings
 from hinton06.records import Tree
+from hinton06.report.files import names_apart
 from hinton06.report.table import Column, Table
 
 _COLUMNS = (
@@ -30,7 +31,8 @@ _COLUMNS = (
 
 def table(found: Sequence[Features], threads: int) -> Table:
     """A row for each layer of each net."""
-    rows = list(map(_row, found))
+    nets = names_apart([each.file.path for each in found])
+    rows = list(map(_row, found, nets))
     names = {"train": "training cases", "test": "test cases"}
     parts = " and ".join(dict.fromkeys(names[row["part"]] for row in rows))
     low, high = HALF
@@ -47,15 +49,15 @@ def table(found: Sequence[Features], threads: int) -> Table:
     return Table(
         _COLUMNS, rows, name="fingerprints", legend=legend, json_rows=numbered,
         extra={"threads": threads, "provenance": provenance.describe()},
-        beside={"features.csv": lambda: _features_csv(found)},
+        beside={"features.csv": lambda: _features_csv(found, nets)},
     )  # fmt: skip
 
 
-def _row(found: Features) -> Tree:
+def _row(found: Features, net: str) -> Tree:
     file, n = found.file, len(found.activities)
     counts = {"half": found.half, "spread": found.spread, "fingerprints": found.fingerprints}
     return {
-        "net": file.path.name.removesuffix(".h5"),
+        "net": net,
         "sparsity": _sparsity(file),
         "layer": found.layer,
         "features": n,
@@ -77,14 +79,14 @@ def _sparsity(file: RunFile) -> str:
     return "before" if "sparsity_cost" in file.lineage.below else "none"
 
 
-def _features_csv(found: Sequence[Features]) -> str:
+def _features_csv(found: Sequence[Features], nets: Sequence[str]) -> str:
     """Every feature, from 1, with what was measured of it."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(["net", "layer", "feature", "on", "spread", "fingerprint"])
-    for each in found:
+    for each, net in zip(found, nets, strict=True):
         columns = each.activities, each.spreads, each.fingerprints
         for number, (on, spread, both) in enumerate(zip(*columns, strict=True), 1):
             values = f"{on:.6g}", f"{spread:.6g}", int(both)
-            writer.writerow([each.file.path.name.removesuffix(".h5"), each.layer, number, *values])
+            writer.writerow([net, each.layer, number, *values])
     return written.getvalue()

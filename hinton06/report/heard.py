@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -28,8 +28,9 @@ _BY = "By speaker, of recordings alone:"
 
 def table(found: Sequence[Heard], threads: int) -> Table:
     """A row for each count of each net; recordings by speaker below. Saved with the settings."""
-    rows = [row for heard in found for row in _rows(heard, heard.counts)]
-    speakers = [row for heard in found for row in _rows(heard, heard.by_speaker)]
+    named = list(zip(found, files.names_apart([heard.file.path for heard in found]), strict=True))
+    rows = [row for heard, name in named for row in _rows(heard, name, heard.counts)]
+    speakers = [row for heard, name in named for row in _rows(heard, name, heard.by_speaker)]
     options = found[0].options
     unread = [word for word in ("image", "second") if word not in found[0].readers]
     notes = [
@@ -52,12 +53,12 @@ def _file(file: RunFile) -> Tree:
     }
 
 
-def _rows(heard: Heard, counts: Sequence[Count]) -> list[Tree]:
+def _rows(heard: Heard, name: str, counts: Sequence[Count]) -> list[Tree]:
     rows = []
     for count in counts:
         errors = count.cases - count.right
         low, high = interval(errors, count.cases)
-        row: Tree = {"net": heard.file.path.name.removesuffix(".h5"), "part": heard.options.part}
+        row: Tree = {"net": name, "part": heard.options.part}
         row |= {"measure": count.measure, "cases": count.cases, "errors": errors}
         shares = zip(
             ("percent", "percent_95_low", "percent_95_high"), (errors, low, high), strict=True
@@ -67,12 +68,12 @@ def _rows(heard: Heard, counts: Sequence[Count]) -> list[Tree]:
 
 
 def _legend(heard: Heard) -> list[str]:
-    options = heard.options
+    options, most = heard.options, "at most " if heard.fewer_references else ""
     return [
         f"Of {options.part} cases, none of which was learned; in brackets 95 % intervals for the "
         "sampling of the cases. Alone: the class whose mean features in the other pathway, of "
-        f"{counted(options.references, 'training case')}, have the lowest free energy with it; "
-        "together: the product of both answers.",
+        f"{most}{counted(options.references, 'training case')}, have the lowest free energy with "
+        "it; together: the product of both answers.",
         "Seen, heard, told apart and dreamt: wrong as its reader reads it "
         f"({' and '.join(heard.readers.values()) or 'none'}), after "
         f"{counted(options.rounds, 'round')} of Gibbs sampling, dreams after "
@@ -96,11 +97,11 @@ def _drawn(rows: Sequence[Sequence[Picture]], form: str) -> bytes:
     return captioned.draw(images, captions, len(columns), (form,))[f".{form}"]
 
 
-def save(heard: Heard, folder: Path, form: str) -> list[Path]:
-    """Write the pictures into a folder; `ReportError` if one cannot be written."""
-    paths = []
-    for name, content in pictures(heard, form).items():
-        path = folder / f"{name}-{heard.file.path.stem}.{form}"
-        files.save(path, content)
-        paths.append(path)
-    return paths
+def save(found: Sequence[Heard], folder: Path, form: str) -> Iterator[Path]:
+    """Write the pictures into a folder, one by one; `ReportError` if one cannot be written."""
+    names = files.names_apart([heard.file.path for heard in found])
+    for heard, name in zip(found, names, strict=True):
+        for kind, content in pictures(heard, form).items():
+            path = folder / f"{kind}-{name.replace('/', '-')}.{form}"
+            files.save(path, content)
+            yield path

@@ -14,7 +14,7 @@ from hinton06.evaluation import PARTS, CaseSelection
 from hinton06.likelihood import Estimate
 from hinton06.recipes import LikelihoodSettings
 from hinton06.records import Tree
-from hinton06.report.files import NoRunsError, ReportError
+from hinton06.report.files import NoRunsError, ReportError, names_apart
 from hinton06.report.table import Column, Row, Table
 
 WIDE_GAP = 3.0
@@ -79,7 +79,7 @@ def table(
     """A row for each model; saved with the settings, and the versions of this installation."""
     made = {"settings": dataclasses.asdict(settings), "seed": seed, "threads": threads}
     made |= {"cases": selection.cases, "provenance": provenance.describe()}
-    rows = list(map(_row, found))
+    rows = list(map(_row, found, names_apart([each.file.path for each in found])))
     return _table(rows, _legend(rows, settings, selection.cases, seed), made)
 
 
@@ -167,7 +167,7 @@ def _note(row: Row) -> str:
     return f"{apart}; more --temperatures bring them together"
 
 
-def _row(found: Likelihood) -> Tree:
+def _row(found: Likelihood, net: str) -> Tree:
     """Everything that was measured of one model, by name."""
     file, log_z = found.file, found.log_z
     model, sizes = file.model, [file.model.n_pixels, *(len(b) for _, b in file.kind.up(file.model))]
@@ -176,7 +176,7 @@ def _row(found: Likelihood) -> Tree:
     labels = model.n_classes if n_layers == len(sizes) - 1 else 0
     on_mnist = file.lineage.data == mnist.SHA256 and not labels and n_layers == 1
     row: Tree = {
-        "net": file.path.name.removesuffix(".h5"),
+        "net": net,
         "layer": found.layer,
         "units": "-".join(map(str, sizes[: n_layers + 1])),
         "label_units": labels,
