@@ -50,6 +50,7 @@ CONDITIONS = {
     "some labels": "With more than 1,000 of them",
     "dropout": "With `--dropout`",
     "adversarial": "With `--adversarial`",
+    "adversarial and neighbours": "With `--neighbours` and `--adversarial`",
     "virtual": "With `--virtual`",
     "few images and virtual": "With `--virtual`, of a stack of few images",
     "translations and virtual": "With `--virtual` of translated images",

@@ -48,6 +48,7 @@ from hinton06.loading import (
 )
 from hinton06.mnist import SPLITS, Digits, shown_classes
 from hinton06.models import Classifier, DeepBeliefNet, DirectedNet, PairNet, Pathway, Rbm
+from hinton06.neighbours import Neighbours
 from hinton06.numerics import one_hot_targets
 from hinton06.pairing import PairLearner
 from hinton06.recipes import (
@@ -99,18 +100,26 @@ class _Call:
         about = {"data": digits.sha256, "data_folder": folder, "classes": digits.odd_classes}
         return {**about, "seed": self.seed, "threads": threads}
 
-    def _distorted(self, train: Cases, use: Use, lineage: Lineage) -> Cases:
-        """The same; distorted when they are learned, if the settings say so."""
-        asked, place = self.settings.distortions, place_of(lineage.split)
-        if not asked:
-            return train
+    def _moved(self, train: Cases, use: Use, lineage: Lineage) -> Cases:
+        """The same; distorted, or moved to near ones, when they are learned, if settings say so."""
+        own, place = self.settings, place_of(lineage.split)
 
-        def of_epoch(epoch: int) -> np.random.Generator:
-            return stream(self.seed, Use.DISTORTIONS, use, place, epoch)
+        def epochs_of(purpose: Use) -> Callable[[int], np.random.Generator]:
+            return lambda epoch: stream(self.seed, purpose, use, place, epoch)
 
-        return replace(
-            train, distorter=Distorter(self.context.digits.shape, **asked, stream_of=of_epoch)
-        )
+        if asked := own.distortions:
+            drawn = epochs_of(Use.DISTORTIONS)
+            shape = self.context.digits.shape
+            train = replace(train, distorter=Distorter(shape, **asked, stream_of=drawn))
+        if count := getattr(own, "neighbours", 0):
+            assert train.numbers is not None  # they are of a data set
+            versions = int(np.count_nonzero(train.numbers == train.numbers[0]))
+            near = Neighbours(
+                train.images, train.labels, count, own.neighbour_away, own.neighbour_towards,
+                epochs_of(Use.NEIGHBOURS), versions,
+            )  # fmt: skip
+            train = replace(train, neighbours=near)
+        return train
 
     def _say_unlearned(self, train: Cases, valid: Cases | None) -> None:
         """A net is wrong about every case of a class that it has not learned."""
@@ -170,7 +179,7 @@ class _Call:
             with context.computing():
                 valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
                 with naming(path):
-                    train = self._distorted(cases_learned(context.digits, lineage), use, lineage)
+                    train = self._moved(cases_learned(context.digits, lineage), use, lineage)
                     if getattr(settings, "virtual", 0) and lineage.labelled:
                         more = cases_learned(context.digits, replace(lineage, labelled=0))
                         more = replace(more, distorter=train.distorter)

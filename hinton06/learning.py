@@ -36,7 +36,7 @@ from hinton06.experiments import Result
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import MAX_TRANSLATION, Digits
 from hinton06.net import Net
-from hinton06.recipes import PARTS, RECIPES, Recipe
+from hinton06.recipes import MOVED, PARTS, RECIPES, Recipe
 from hinton06.training import Interrupted, Progress
 
 Start = str | Path | Net
@@ -76,13 +76,13 @@ def carried_by(start: RunFile) -> dict[str, Any]:
 def going_on(given: Mapping[str, Any], start: RunFile | None) -> dict[str, Any]:
     """What was given, and dropout, if the start was learned with it and nothing else is said.
 
-    As far as images, and images without labels, had been moved in it.
+    As far as images, and images without labels, had been moved in it, and along the same ways.
     """
     own: Any = None if start is None else start.settings
     if not getattr(own, "dropout", False) or given.get("dropout") is not None:
         return dict(given)
-    lengths = {name: getattr(own, name, 0.0) for name in ("adversarial", "virtual")}
-    carried = {n: length for n, length in lengths.items() if length and given.get(n) is None}
+    moved = {name: getattr(own, name, 0.0) for name in MOVED}
+    carried = {n: value for n, value in moved.items() if value and given.get(n) is None}
     return {**given, "dropout": True, **carried}
 
 

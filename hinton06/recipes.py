@@ -299,6 +299,7 @@ class PretrainSettings(Settings):
 
 _STEPS = ("optimiser=momentum",)
 _EASY = (*_STEPS, "importance_sampling")
+_NEIGHBOURS = ("neighbours",)
 
 
 @dataclass(frozen=True)
@@ -373,6 +374,19 @@ class BackpropSettings(Settings):
         apart=False,
         goes=("virtual",),
     )
+
+    neighbours: int = _with_dropout(
+        "Learn each image moved along the way to one of its so many nearest neighbours of its "
+        "class, drawn anew each time; 0: as it is.", 0, 1000, value=0, apart=True,
+    )  # fmt: skip
+    neighbour_towards: float = _setting(
+        "With --neighbours: the largest share of that way.",
+        0, 100, before=0.5, apart=False, goes=_NEIGHBOURS,
+    )  # fmt: skip
+    neighbour_away: float = _setting(
+        "With --neighbours: the largest share of it the other way.",
+        0, 100, before=0.5, apart=False, goes=_NEIGHBOURS,
+    )  # fmt: skip
 
     @property
     def passes(self) -> int:
@@ -755,12 +769,13 @@ FEW_LABELS = 1000
 """So many and fewer are the condition "few labels"; more, if not all, "some labels"."""
 
 
+MOVED = ("adversarial", "virtual", "neighbours")
+"""Settings by which images are learned elsewhere than where they are, beside dropout."""
+
+
 def implied(settings: Settings) -> dict[str, Any]:
     """What settings say of an experiment's conditions, as `conditions` takes it."""
-    names = (
-        "mixed", "generative", "cd", "persistent", "sparsity_cost", "dropout", "adversarial",
-        "virtual",
-    )  # fmt: skip
+    names = ("mixed", "generative", "cd", "persistent", "sparsity_cost", "dropout", *MOVED)
     said = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
     return said | {"distorted": settings.distortions}
 
@@ -775,6 +790,7 @@ def conditions(
     dropout: Any = False,
     adversarial: Any = 0,
     virtual: Any = 0,
+    neighbours: Any = 0,
     **lineage: Any,
 ) -> tuple[str, ...]:
     """The names of an experiment's conditions that recipes have variants for.
@@ -782,7 +798,8 @@ def conditions(
     Takes a `Lineage`'s conditions, and what is asked of the gradients: whether backpropagation's
     is mixed in, which generative one, and of an RBM rounds of Gibbs sampling or persistent chains,
     and a price of features that often turn on; whether images are distorted when they are learned,
-    and whether with dropout, in adversarial training too, of images without labels.
+    and whether with dropout, in adversarial training too, of images without labels, of images
+    moved along the way to near ones.
     """
     fewest = lineage.get("labelled") or lineage.get("images") or 0
     named = {
@@ -804,6 +821,7 @@ def conditions(
         "virtual": virtual,
         "few images and virtual": lineage.get("images") and virtual,
         "translations and virtual": lineage.get("translations") and virtual,
+        "adversarial and neighbours": adversarial and neighbours,
     }
     return tuple(name for name, holds in named.items() if holds)
 
@@ -868,6 +886,9 @@ _TR2006 = Recipe(
         "backprop.adversarial": (0.0, CHAPTER),
         "backprop.virtual": (0.0, CHAPTER),
         "backprop.virtual_batch": (400, ASSUMED),
+        "backprop.neighbours": (0, CHAPTER),
+        "backprop.neighbour_towards": (0.5, ASSUMED),
+        "backprop.neighbour_away": (0.5, ASSUMED),
         "wakesleep.epochs": (132, VALIDATION),
         "wakesleep.batch": (100, HOT06),
         "wakesleep.rate": (0.1, VALIDATION),
@@ -1047,6 +1068,10 @@ _TR2006 = Recipe(
             "backprop.epochs": (20, ASSUMED),
             "backprop.extension_epochs": (10, ASSUMED),
         },
+        "adversarial and neighbours": {
+            "backprop.epochs": (60, ASSUMED),
+            "backprop.extension_epochs": (30, ASSUMED),
+        },
     },
     {
         "labelled": (100, 1000, 10_000),
@@ -1155,6 +1180,10 @@ _QUICK = _on_chapter(
             "backprop.epochs": (2, SHORT),
             "backprop.extension_epochs": (1, SHORT),
         },
+        "adversarial and neighbours": {
+            "backprop.epochs": (4, SHORT),
+            "backprop.extension_epochs": (2, SHORT),
+        },
         "translations and dropout": {
             "backprop.epochs": (2, SHORT),
             "backprop.extension_epochs": (1, SHORT),
@@ -1196,6 +1225,18 @@ _ADVERSARIAL = _on_chapter(
     {"mixed gradient": _MIXED_ADVERSARIAL, "pretraining's gradient": _MIXED_ADVERSARIAL},
 )
 
+_NEIGHBOURS_TOO = _on_chapter(
+    "neighbours",
+    "DeVries and Taylor (2017), images between near ones, in adversarial training; not the "
+    "chapter's",
+    {
+        "backprop.dropout": (True, SRIVASTAVA14),
+        "backprop.adversarial": _LENGTH,
+        "backprop.neighbours": (10, ASSUMED),
+    },
+    {"mixed gradient": _MIXED_ADVERSARIAL, "pretraining's gradient": _MIXED_ADVERSARIAL},
+)
+
 # The mixed gradient has dropout alone: it moves no images without labels.
 _VIRTUAL = _on_chapter(
     "virtual",
@@ -1207,5 +1248,7 @@ _VIRTUAL = _on_chapter(
     {"mixed gradient": _MIXED_DROPOUT, "pretraining's gradient": _MIXED_DROPOUT},
 )
 
-_ALL = (_TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT, _ADVERSARIAL, _VIRTUAL)
+_ALL = (
+    _TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT, _ADVERSARIAL, _VIRTUAL, _NEIGHBOURS_TOO,
+)  # fmt: skip
 RECIPES: Mapping[str, Recipe] = {r.name: r for r in _ALL}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hinton06 import numerics
 from hinton06.distortion import Distorter
 from hinton06.models import Classifier, DeepBeliefNet, Model, Pathway, Rbm
+from hinton06.neighbours import Neighbours
 from hinton06.numerics import Array, Labels
 
 _BATCH = 1000
@@ -28,7 +29,8 @@ class Cases:
     """Labelled images: (n, n_pixels) bytes and (n,) integers.
 
     `numbers`, (n,), are their places in the training or test set, from 0, where it matters. With a
-    `distorter` the images are distorted whenever they are learned, and not when they are measured.
+    `distorter` the images are distorted whenever they are learned, and not when they are measured;
+    with `neighbours` they have moved towards one or away from it before.
     `unlabelled` are more cases, learned beside these, whose labels are not looked at.
     """
 
@@ -36,6 +38,7 @@ class Cases:
     labels: Labels
     numbers: NDArray[np.intp] | None = None
     distorter: Distorter | None = None
+    neighbours: Neighbours | None = None
     unlabelled: Cases | None = None
 
     def __len__(self) -> int:
@@ -43,14 +46,18 @@ class Cases:
 
     def begin(self, epoch: int) -> None:
         """Start an epoch of learning, from 0."""
-        if self.distorter:
-            self.distorter.begin(epoch)
+        for change in (self.neighbours, self.distorter):
+            if change:
+                change.begin(epoch)
 
     def learned(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.uint8], Any]:
         """Images, and which of them are those of the chosen rows as they are learned now."""
-        if self.distorter is None:
-            return self.images, rows
-        return self.distorter(self.images, rows), slice(None)
+        images: NDArray[np.uint8] = self.images
+        chosen: Any = rows
+        for change in (self.neighbours, self.distorter):
+            if change:
+                images, chosen = change(images, chosen), slice(None)
+        return images, chosen
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class Use(IntEnum):
     CLASSIFIER_ESTIMATOR_DROPOUT = 26  # and directions in which cases without labels are moved
     DISTORTIONS = 30  # of each epoch of a run of some use
     STRATEGIES = 31  # and which measurement
+    NEIGHBOURS = 32  # of each epoch of a run of some use
     DIRECTED = 40  # plain wake-sleep from a stack, and from small random weights
     DIRECTED_RANDOM = 41
     DIRECTED_TRAIN = 42  # bounds after each epoch: of training cases, of validation cases

@@ -11,6 +11,7 @@ import click
 from hinton06 import experiments
 from hinton06.cli import options
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
+from hinton06.recipes import MOVED
 
 
 @click.command("finetune-bp")
@@ -67,11 +68,12 @@ def finetune_bp(
     hinton06 finetune-bp runs/pretrain-a.h5 --dropout         not the chapter's
     hinton06 finetune-bp runs/pretrain-a.h5 --dropout --adversarial 1
     hinton06 finetune-bp runs/pretrain-a.h5 --recipe virtual --labelled 1000
+    hinton06 finetune-bp runs/pretrain-a.h5 --recipe neighbours
 
     They make bp-a.h5, bp-a-extended.h5, bp-not-pretrained.h5 and bp-a-1000-labelled.h5 beside
     their input, runs/bp-not-pretrained-a-1000-labelled.h5, bp-a-distorted.h5, bp-dropout-a.h5,
-    bp-adversarial-a.h5 and bp-virtual-a-1000-labelled.h5 beside their input, unless --out says
-    otherwise.
+    bp-adversarial-a.h5, bp-virtual-a-1000-labelled.h5 and bp-adversarial-neighbours-a.h5 beside
+    their input, unless --out says otherwise.
     Learning stops once the validation cost is past its minimum and the fewest validation errors
     are 10 epochs old; the weights go back to those fewest errors.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
@@ -97,7 +99,7 @@ def finetune_bp(
     few = "-translated" if translations else ""
     few += "-distorted" if settings.distortions and not extended else ""
     few += f"-{labelled}-labelled" if labelled else ""
-    moved = [name for name in ("adversarial", "virtual") if getattr(settings, name)]
+    moved = [name for name in MOVED if getattr(settings, name)]
     bp = "-".join(["bp", *(moved or ["dropout"] * settings.dropout)])
     if extended:
         path = out or extended.with_name(f"{extended.stem}-extended.h5")

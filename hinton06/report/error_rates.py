@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, ROLES, VALIDATED
 from hinton06.loading import RunFile
-from hinton06.recipes import show_value
+from hinton06.recipes import MOVED, show_value
 from hinton06.recognition import Score
 from hinton06.records import Tree
 from hinton06.report.files import (
@@ -121,7 +122,7 @@ def _experiment_and_role(file: RunFile) -> str:
         what = f"images {lineage.images}{told}"
     if lineage.random_start or role == NOT_PRETRAINED:
         what = f"random {labelled or 'plain'}"
-    moved = [word for word in ("adversarial", "virtual") if word in conditions(file)]
+    moved = [word for word in MOVED if word in conditions(file)]
     return " ".join([*moved, what, role])
 
 
@@ -129,7 +130,7 @@ _FEW = ("100", "1000", "10000")
 _WHOLE = "all"
 """Stands for the split of a net that learned all cases at once."""
 _WITH_DROPOUT = frozenset({"dropout"})
-_APART = _WITH_DROPOUT | {"adversarial", "virtual"}
+_APART = _WITH_DROPOUT | set(MOVED)
 _BEYOND = {
     f"plain {VALIDATED}": "{}",
     f"plain {EXTENDED}": "{}",
@@ -145,14 +146,20 @@ _BEYOND = {
     **{f"random {n} {VALIDATED}": "not pretrained, {} labels" for n in _FEW},
 }
 """What is learned with dropout, and in adversarial training as well."""
-_MOVED = {
-    "adversarial": "adversarial",
-    "virtual": "virtual adversarial",
-    "adversarial virtual": "adversarial and virtual",
-}
+_WORDS = {"virtual": "virtual adversarial"}
 _PRINTED = {f"plain {EXTENDED}": 0.92}
 _GRADIENTS = "generative", "bp_weight", "search_bp_weight"
 """What tells the experiments of the generative half apart."""
+
+
+def _moved() -> Iterator[tuple[str, str]]:
+    """How images are moved, as `_experiment_and_role` and as a table says it."""
+    for count in range(1, len(MOVED) + 1):
+        for words in combinations(MOVED, count):
+            alone = _WORDS.get(words[0], words[0])
+            yield " ".join(words), alone if count == 1 else " and ".join(words)
+
+
 DROPOUT = Study(
     "dropout",
     "With dropout",
@@ -161,7 +168,7 @@ DROPOUT = Study(
         **{key: (f"dropout, {name}", _PRINTED.get(key)) for key, name in _BEYOND.items()},
         **{
             f"{moved} {key}": (f"{said}, {name}", None)
-            for moved, said in _MOVED.items()
+            for moved, said in _moved()
             for key, name in _BEYOND.items()
         },
     },

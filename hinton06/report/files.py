@@ -23,7 +23,7 @@ from hinton06.console import plain
 from hinton06.files import check_replaceable
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED
 from hinton06.loading import RunFile, load
-from hinton06.recipes import RECIPES, GoesWithError, check_given, counted, show_value
+from hinton06.recipes import MOVED, RECIPES, GoesWithError, check_given, counted, show_value
 from hinton06.records import Tree, to_tree
 
 LEFT_OUT = "left out: "
@@ -35,7 +35,7 @@ TAKEN: tuple[tuple[set[str], set[str]], ...] = (
     ({"translations"}, {"translations", "cases"}),
     (set(), {"labelled", "images", "random_start", "cases"}),
     (set(), {"affine", "elastic", "translations", "random_start", "cases"}),
-    ({"dropout"}, {"dropout", "adversarial", "virtual"} | _FINE_TUNED),
+    ({"dropout"}, {"dropout", *MOVED} | _FINE_TUNED),
 )
 """What tables need and know: each passes over in silence the files that another one takes."""
 # With something unknown beside these, a file is left to be named by the table of the rest.
@@ -43,7 +43,7 @@ _TABULATED = frozenset[str]().union(*(knows for _, knows in TAKEN))
 
 _CHAPTER = "tr2006"  # the recipe of the chapter's numbers
 _MOST_SETTINGS = 3  # that a row names
-_USUAL = {name: getattr(RECIPES[name].backprop, name) for name in ("adversarial", "virtual")}
+_USUAL = {name: getattr(RECIPES[name].backprop, name) for name in MOVED}
 _ONLY_MEASURED = "track", "valid_every"  # how often something is measured
 _PICTURES = (".png", ".svg", ".gif")
 
@@ -310,7 +310,8 @@ def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
     """Settings that are not those of the chapter's recipe, if that is the file's, as words.
 
     What sets the experiment apart is a condition that its table knows (`conditions`), but for
-    another length than that of the recipe of adversarial training, or virtual adversarial.
+    another length than that of the recipe of adversarial training, or virtual adversarial, or
+    other neighbours than have the recipe of these.
     """
     if file.recipe != _CHAPTER:
         return

@@ -1,0 +1,95 @@
+"""Images between one and a near one of its class, or beyond it: learned in its place.
+
+Not in the chapter. T. DeVries and G. W. Taylor, "Dataset augmentation in feature space", ICLR 2017
+workshop, interpolate and extrapolate features of a case and of near ones of its class; here it is
+the pixels, of which nothing is assumed: in another order they would do as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from hinton06.numerics import Labels, batches
+
+Rows = NDArray[np.intp]
+
+_BATCH = 500
+_EXACT = 2**24  # whole numbers up to this size are exact in float32
+
+
+class Neighbours:
+    """Moves images along the way to one of the `count` nearest of their class, drawn anew.
+
+    By a share of it that is drawn evenly from -`away`, the other way, to `towards`. Of (n_cases,
+    n_pixels) `images`, the training set `versions` times over, translated, a version of an image
+    moves by the same version of its neighbour; which are near the first version says. The random
+    numbers of an epoch are those of `stream_of` its number, so that a run can go on after any.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        labels: Labels,
+        count: int,
+        away: float,
+        towards: float,
+        stream_of: Callable[[int], Generator],
+        versions: int = 1,
+    ) -> None:
+        self._n = len(labels) // versions
+        self._nearest = nearest(images[: self._n], labels[: self._n], count)
+        self._away, self._towards, self._stream_of = away, towards, stream_of
+
+    def begin(self, epoch: int) -> None:
+        """Start an epoch, from 0."""
+        self._rng = self._stream_of(epoch)
+
+    def __call__(self, images: NDArray[np.uint8], rows: Rows) -> NDArray[np.uint8]:
+        """The chosen ones of (n_cases, n_pixels) images, moved; to bytes by rounding."""
+        version, case = np.divmod(rows, self._n)
+        drawn = self._rng.integers(self._nearest.shape[1], size=len(rows))
+        others = images[version * self._n + self._nearest[case, drawn]]
+        share = self._rng.uniform(-self._away, self._towards, (len(rows), 1)).astype(np.float32)
+        own = images[rows].astype(np.float32)
+        moved = np.rint(own + share * (others - own))
+        return np.clip(moved, 0, 255).astype(np.uint8)
+
+
+def nearest(images: NDArray[np.uint8], labels: Labels, count: int) -> Rows:
+    """(n, count) rows of the cases of the same class that are nearest to each of n, in any order.
+
+    By Euclidean distance of (n, n_pixels) images, which is exact. Of a class with fewer others
+    these come again and again; of one with none a case is its own neighbour.
+    """
+    found = np.empty((len(labels), count), np.intp)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        n_others = len(rows) - 1
+        if not n_others:
+            found[rows] = rows
+            continue
+        own = rows[_nearest(images[rows], min(count, n_others))]
+        found[rows] = np.resize(own.T, (count, len(rows))).T
+    return found
+
+
+def _nearest(images: NDArray[np.uint8], count: int) -> Rows:
+    """`nearest` among cases of one class, of which there are more than `count`."""
+    # Products of bytes less 128 sum up to whole numbers that float32 has.
+    dtype = np.float32 if images.shape[1] * 128**2 < _EXACT else np.float64
+    centred: NDArray[Any] = images.astype(dtype)
+    centred -= 128
+    squares = (centred.astype(np.int64) ** 2).sum(axis=1)
+    found = np.empty((len(images), count), np.intp)
+    for some in batches(len(images), _BATCH):
+        products = (centred[some] @ centred.T).astype(np.int64)
+        distances = squares - 2 * products  # less the square of its own length
+        own = np.arange(some.start, some.stop)
+        distances[own - some.start, own] = np.iinfo(np.int64).max
+        found[some] = np.argpartition(distances, count - 1, axis=1)[:, :count]
+    return found
