@@ -61,6 +61,10 @@ def command(experiment: str) -> str:
     return f"hinton06 {made}" + (", then --extend" if whole else "")
 
 
+MIXED = "finetune-cws --search-bp-weight"
+"""In the place of finetune-bp."""
+
+
 def rows(measured: Sequence[dict[str, Any]], made_by: str = "") -> list[dict[str, Any]]:
     """Means of nets and products of the table over seeds, in per cent of the test cases."""
     found = []
@@ -75,7 +79,8 @@ def rows(measured: Sequence[dict[str, Any]], made_by: str = "") -> list[dict[str
                 "mean": test["mean"],
                 "interval": test["mean_95_interval"],
                 "by_seed": test["by_seed"],
-                "command": made_by or command(row["experiment"]),
+                "command": (made_by.replace("finetune-bp", MIXED) if "mixed" in row["experiment"]
+                            else made_by) or command(row["experiment"]),
             })  # fmt: skip
     return found
 
