@@ -42,6 +42,9 @@ def settings(tiny_pretrain, tiny_backprop):
     return SimpleNamespace(
         pretrain=tiny_pretrain,
         backprop=tiny_backprop,
+        near=dataclasses.replace(
+            tiny_backprop, dropout=True, feature_dropout=(0.2,), adversarial=0.5, neighbours=3
+        ),
         gentle=dataclasses.replace(tiny_backprop, all_cases_rate=0.003, max_epochs=50),
         cg=dataclasses.replace(
             tiny_backprop, optimiser="cg", batch=250, line_searches=2, importance_sampling=False
@@ -116,6 +119,9 @@ COMMANDS = {
     ),
     "moved_extended": lambda context, path, files, s: experiments.extend(
         context, path, files.moved_net, s.gentle, "tiny", seed=1
+    ),
+    "near": lambda context, path, files, s: experiments.finetune(
+        context, path, files.stack_a, s.near, "tiny", seed=1
     ),
     "few": lambda context, path, files, s: experiments.finetune(
         context, path, files.stack_a, s.backprop, "tiny", seed=1, labelled=100
