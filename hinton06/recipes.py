@@ -815,13 +815,13 @@ def conditions(
         "some labels": fewest > FEW_LABELS,
         "dropout": dropout,
         "adversarial": adversarial,
+        "adversarial and neighbours": adversarial and neighbours,
         "translations and dropout": lineage.get("translations") and dropout,
         "few labels and dropout": fewest > 0 and dropout,
         "some labels and dropout": fewest > FEW_LABELS and dropout,
         "virtual": virtual,
         "few images and virtual": lineage.get("images") and virtual,
         "translations and virtual": lineage.get("translations") and virtual,
-        "adversarial and neighbours": adversarial and neighbours,
     }
     return tuple(name for name, holds in named.items() if holds)
 

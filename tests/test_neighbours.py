@@ -179,6 +179,10 @@ def test_their_recipe_is_that_of_adversarial_training_with_neighbours() -> None:
     alike = {"epochs": usual.epochs, "extension_epochs": usual.extension_epochs, "neighbours": 0}
     assert dataclasses.replace(own, **alike) == usual
     assert recipe.settings_with("backprop", {}) == own
+    for known in ({"translations": 2}, {"labelled": 1000}, {"labelled": 10_000}):  # as without
+        epochs = [RECIPES[name].settings_with("backprop", {}, **known).epochs
+                  for name in ("adversarial", "neighbours")]  # fmt: skip
+        assert epochs[0] == epochs[1] != own.epochs
     assert {name for name in MOVED if getattr(own, name)} == {"adversarial", "neighbours"}
 
 
