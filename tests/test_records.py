@@ -219,7 +219,7 @@ def test_values_chosen_by_validation_are_those_of_the_search() -> None:
         f"{part}.{item.name}": show_value(getattr(getattr(recipe, part), item.name))
         for part in ("pretrain", "backprop", "wakesleep")
         for item in dataclasses.fields(getattr(recipe, part))
-        if "validation" in recipe.values[f"{part}.{item.name}"][1]
+        if recipe.values[f"{part}.{item.name}"][1].endswith("experiments/search")
     }
 
 
@@ -1815,6 +1815,19 @@ def test_adversarial_training() -> None:
     )
     dropout = [found[f"dropout, mixed gradient, 60,000, {net}"] for net in ("mean", "product")]
     assert (dropout[0] > 0.90, dropout[1] > 0.80) == (True, True)
+
+
+def test_images_between_neighbours() -> None:
+    (rows,) = tables("neighbours", "README.md")
+    first, *tried = rows
+    sums = {row["share of the way there, and the other way"]: int(row["sum"]) for row in tried}
+    own = RECIPES["neighbours"].settings_with("backprop", {})
+    chosen = f"**{own.neighbour_towards:g} and {own.neighbour_away:g}**"
+    assert sums[chosen] == min(sums.values())
+    assert sums[chosen] < int(first["sum"])
+    assert all(f"/{own.neighbours}-" in row["in more.csv"] for row in tried)
+    listed = read("README.md")
+    assert f"{sums[chosen]} validation errors of three nets, not {first['sum']} |" in listed
 
 
 def test_virtual_adversarial_training() -> None:
