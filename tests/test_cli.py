@@ -107,7 +107,6 @@ def test_help_of_each_command_fits_80_columns(command: str) -> None:
         (["pretrain", "--split", "a", "--threads", "0"], ["--threads"]),
         (["pretrain", "--split", "a", "--seed", "-1"], ["--seed"]),
         (["pretrain", "--split", "all", "--out", "x.h5"], ["--out", "--split all"]),
-        (["pretrain", "--split", "a", "--out", "x.h5", "--runs", "y"], ["--out", "--runs"]),
         (["pretrain", "--split", "a", "--sizes", "5"], ["--sizes"]),
         (["finetune-bp"], ["CHECKPOINT"]),
         (["finetune-bp", "missing.h5"], ["missing.h5"]),
@@ -279,7 +278,8 @@ def test_a_transpose_of_another_size_is_refused_before_anything_is_made(
     refused = run(*command, "--start", "transpose", "--layers", "6")
     fails_in_one_line(refused, 1, "pretrain-a.h5", "only layer has none below")
     assert not list(tmp_path.iterdir())
-    made = run(*command, "--start", "transpose", "--layers", "6-784", "--track", "2")
+    made = run(*command, "--start", "transpose", "--layers", "6-784", "--track", "2", "--runs", "x")
+    assert "--runs changes nothing beside --out" in made.stderr
     assert made.exit_code == 0, made.output
     history = checkpoint.load(tmp_path / "pretrain-a.h5").history
     # Sums of float32 of several hundred nats, on either side.

@@ -107,7 +107,7 @@ def test_finished_nets_are_held_against_a_recipe_and_a_seed_that_are_given(
 def test_files_of_pairs_and_of_comparisons_are_asked_with_the_files_before_them_alone(
     top: Path,
 ) -> None:
-    values = ("heard", "compare", "sparse", "beyond", "adversarial", "virtual",
+    values = ("heard", "compare", "sparse", "beyond", "adversarial", "neighbours", "virtual",
               "RUNS=runs/here", "SEED=3")  # fmt: skip
     first = started(top, *values)
     again = started(top, *values)
@@ -122,6 +122,14 @@ def test_make_adversarial_moves_images_as_far_as_the_recipe_does(top: Path) -> N
     lines = [line for line in started(top, "adversarial") if line.startswith("finetune-bp")]
     assert sum("--extend" in line for line in lines) == 1
     assert sum(f"--dropout --adversarial {length} " in line for line in lines) == 1
+
+
+def test_make_neighbours_moves_images_as_the_recipe_does(top: Path) -> None:
+    own = RECIPES["neighbours"].backprop
+    lines = [line for line in started(top, "neighbours") if line.startswith("finetune-bp")]
+    assert sum("--extend" in line for line in lines) == 1
+    moved = f"--dropout --adversarial {show_value(own.adversarial)} --neighbours {own.neighbours} "
+    assert sum(moved in line and "pretrain-" in line for line in lines) == 1
 
 
 def test_make_virtual_learns_few_labels_as_the_recipe_does(top: Path) -> None:

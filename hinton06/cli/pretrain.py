@@ -66,15 +66,15 @@ def pretrain(
     labelled = labelled or 0
     if out and split == "all":
         raise click.UsageError("--out names one file; with --split all give --runs")
-    source = click.get_current_context().get_parameter_source("runs")
-    if out and source is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--out names the file, --runs its folder: give one")
     if lower and split == "all":
         raise click.UsageError("--on names one stack of one split; give that --split")
     if labelled and (labels or lower):
         raise click.UsageError("--labelled goes without --labels and --on")
     names = SPLITS if split == "all" else (split,)
     setup = options.training_setup(given, [lower] if lower else [], len(names))
+    source = click.get_current_context().get_parameter_source("runs")
+    if out and source is ParameterSource.COMMANDLINE:  # no mistake: scripts give both
+        setup.display.say("--runs changes nothing beside --out")
     if given["passes"] is not None and given["updates"] is None:
         given["updates"] = 0
     with options.as_usage():
