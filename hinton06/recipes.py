@@ -386,7 +386,7 @@ class BackpropSettings(Settings):
     )  # fmt: skip
     neighbour_away: float = _setting(
         "With --neighbours: the largest share of it the other way.",
-        0, 100, before=1.0, apart=False, goes=_NEIGHBOURS,
+        0, 100, before=2.0, apart=False, goes=_NEIGHBOURS,
     )  # fmt: skip
 
     @property
@@ -889,7 +889,7 @@ _TR2006 = Recipe(
         "backprop.virtual_batch": (400, ASSUMED),
         "backprop.neighbours": (0, CHAPTER),
         "backprop.neighbour_towards": (0.5, ASSUMED),
-        "backprop.neighbour_away": (1.0, NEIGHBOURS),
+        "backprop.neighbour_away": (2.0, NEIGHBOURS),
         "wakesleep.epochs": (132, VALIDATION),
         "wakesleep.batch": (100, HOT06),
         "wakesleep.rate": (0.1, VALIDATION),

@@ -1820,12 +1820,19 @@ def test_adversarial_training() -> None:
 def test_images_between_neighbours() -> None:
     (rows,) = tables("neighbours", "README.md")
     first, *tried = rows
-    sums = {row["share of the way there, and the other way"]: int(row["sum"]) for row in tried}
+    of = "share of the way there, and the other way"
+    sums = {row[of]: int(row["sum"]) for row in tried}
     own = RECIPES["neighbours"].settings_with("backprop", {})
     chosen = f"**{own.neighbour_towards:g} and {own.neighbour_away:g}**"
-    assert sums[chosen] == min(sums.values())
+    *shares, more, many = tried
+    (of_c,) = [int(row["validation errors"].split(", ")[2]) for row in shares if row[of] == chosen]
+    assert of_c < int(more["sum"])
+    assert sums[chosen] == min(sums[row[of]] for row in shares)
     assert sums[chosen] < int(first["sum"])
-    assert all(f"/{own.neighbours}-" in row["in more.csv"] for row in tried)
+    assert all(f"/{own.neighbours}-" in row["in more.csv"] for row in shares)
+    fewer = next(row for row in shares if row[of] == many[of].partition(",")[0])
+    b_and_c = sum(map(int, fewer["validation errors"].split(", ")[1:]))
+    assert b_and_c < int(many["sum"])
     listed = read("README.md")
     assert f"{sums[chosen]} validation errors of three nets, not {first['sum']} |" in listed
 
