@@ -25,8 +25,12 @@ def random_stream(
     seed: int, use: Use, split_name: str | None, start: str = ""
 ) -> np.random.Generator:
     """Independent random numbers for each seed, use, split, and digest of a start if it is told."""
-    words = [int(start[at : at + 8], 16) for at in range(0, len(start), 8)]
-    return stream(seed, use, place_of(split_name), *words)
+    return stream(seed, use, place_of(split_name), *words_of(start))
+
+
+def words_of(digest: str) -> list[int]:
+    """A digest's hexadecimal digits as numbers of 32 bits."""
+    return [int(digest[at : at + 8], 16) for at in range(0, len(digest), 8)]
 
 
 def place_of(split_name: str | None) -> int:

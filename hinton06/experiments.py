@@ -28,6 +28,7 @@ from hinton06.cases import (
     random_stream,
     split_of,
     split_recorded,
+    words_of,
 )
 from hinton06.checkpoint import Checkpoint, CheckpointError
 from hinton06.directed import WakeSleepTraining, top_biases
@@ -100,12 +101,12 @@ class _Call:
         about = {"data": digits.sha256, "data_folder": folder, "classes": digits.odd_classes}
         return {**about, "seed": self.seed, "threads": threads}
 
-    def _moved(self, train: Cases, use: Use, lineage: Lineage) -> Cases:
+    def _moved(self, train: Cases, use: Use, split: str | None, again: str) -> Cases:
         """The same; distorted, or moved to near ones, when they are learned, if settings say so."""
-        own, place = self.settings, place_of(lineage.split)
+        own, place, words = self.settings, place_of(split), words_of(again)
 
         def epochs_of(purpose: Use) -> Callable[[int], np.random.Generator]:
-            return lambda epoch: stream(self.seed, purpose, use, place, epoch)
+            return lambda epoch: stream(self.seed, purpose, use, place, epoch, *words)
 
         if asked := own.distortions:
             drawn = epochs_of(Use.DISTORTIONS)
@@ -179,7 +180,8 @@ class _Call:
             with context.computing():
                 valid = cases_held_out(context.digits, lineage) if lineage.split_sha256 else None
                 with naming(path):
-                    train = self._moved(cases_learned(context.digits, lineage), use, lineage)
+                    learned = cases_learned(context.digits, lineage)
+                    train = self._moved(learned, use, lineage.split, again)
                     if getattr(settings, "virtual", 0) and lineage.labelled:
                         more = cases_learned(context.digits, replace(lineage, labelled=0))
                         more = replace(more, distorter=train.distorter)

@@ -298,9 +298,18 @@ class PretrainSettings(Settings):
         check_given(self, ("real_features", "state_correlations"))  # chains are of states
 
 
+def _neighbours(help_text: str) -> Any:
+    """How many; `_neighbour_share` says how far."""
+    return _with_dropout(help_text, 0, 1000, value=0, apart=True)
+
+
+def _neighbour_share(which: str, before: float) -> Any:
+    text = f"With --neighbours: the largest share of {which}."
+    return _setting(text, 0, 100, before=before, apart=False, goes=("neighbours",))
+
+
 _STEPS = ("optimiser=momentum",)
 _EASY = (*_STEPS, "importance_sampling")
-_NEIGHBOURS = ("neighbours",)
 
 
 @dataclass(frozen=True)
@@ -376,18 +385,12 @@ class BackpropSettings(Settings):
         goes=("virtual",),
     )
 
-    neighbours: int = _with_dropout(
+    neighbours: int = _neighbours(
         "Learn each image moved along the way to one of its so many nearest neighbours of its "
-        "class, drawn anew each time; 0: as it is.", 0, 1000, value=0, apart=True,
-    )  # fmt: skip
-    neighbour_towards: float = _setting(
-        "With --neighbours: the largest share of that way.",
-        0, 100, before=0.5, apart=False, goes=_NEIGHBOURS,
-    )  # fmt: skip
-    neighbour_away: float = _setting(
-        "With --neighbours: the largest share of it the other way.",
-        0, 100, before=2.0, apart=False, goes=_NEIGHBOURS,
-    )  # fmt: skip
+        "class, drawn anew each time; 0: as it is."
+    )
+    neighbour_towards: float = _neighbour_share("that way", 0.5)
+    neighbour_away: float = _neighbour_share("it the other way", 2.0)
 
     @property
     def passes(self) -> int:
@@ -471,6 +474,12 @@ class WakeSleepSettings(Settings):
         "Its images, moved so far, in Euclidean length, to where they cost most; 0: as they are.",
         0, 1000, apart=True,
     )  # fmt: skip
+    neighbours: int = _neighbours(
+        "Its images, moved along the way to one of their so many nearest neighbours of their "
+        "class, drawn anew each time; 0: as they are."
+    )
+    neighbour_towards: float = _neighbour_share("that way", 0.5)
+    neighbour_away: float = _neighbour_share("it the other way", 2.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -914,6 +923,9 @@ _TR2006 = Recipe(
         "wakesleep.pixel_dropout": (0.0, CHAPTER),
         "wakesleep.feature_dropout": ((0.0,), CHAPTER),
         "wakesleep.adversarial": (0.0, CHAPTER),
+        "wakesleep.neighbours": (0, CHAPTER),
+        "wakesleep.neighbour_towards": (0.5, ASSUMED),
+        "wakesleep.neighbour_away": (2.0, ASSUMED),
         "directed.epochs": (25, ASSUMED),
         "directed.batch": (100, ASSUMED),
         "directed.rate": (0.1, ASSUMED),
@@ -1226,7 +1238,8 @@ _ADVERSARIAL = _on_chapter(
     {"mixed gradient": _MIXED_ADVERSARIAL, "pretraining's gradient": _MIXED_ADVERSARIAL},
 )
 
-_NEIGHBOURS_TOO = _on_chapter(
+_MIXED_NEIGHBOURS = _MIXED_ADVERSARIAL | {"wakesleep.neighbours": (10, ASSUMED)}
+_NEIGHBOURS = _on_chapter(
     "neighbours",
     "DeVries and Taylor (2017), images between near ones, in adversarial training; not the "
     "chapter's",
@@ -1235,7 +1248,7 @@ _NEIGHBOURS_TOO = _on_chapter(
         "backprop.adversarial": _LENGTH,
         "backprop.neighbours": (10, ASSUMED),
     },
-    {"mixed gradient": _MIXED_ADVERSARIAL, "pretraining's gradient": _MIXED_ADVERSARIAL},
+    {"mixed gradient": _MIXED_NEIGHBOURS, "pretraining's gradient": _MIXED_NEIGHBOURS},
 )
 
 # The mixed gradient has dropout alone: it moves no images without labels.
@@ -1250,6 +1263,6 @@ _VIRTUAL = _on_chapter(
 )
 
 _ALL = (
-    _TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT, _ADVERSARIAL, _VIRTUAL, _NEIGHBOURS_TOO,
+    _TR2006, _HOT06, _SCIENCE06, _QUICK, _DROPOUT, _ADVERSARIAL, _VIRTUAL, _NEIGHBOURS,
 )  # fmt: skip
 RECIPES: Mapping[str, Recipe] = {r.name: r for r in _ALL}

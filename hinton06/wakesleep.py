@@ -303,6 +303,8 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
         dropout = Dropout.of(settings, 3, self._masks)
         more = dropout, settings.adversarial
         self._labels = LabelBackpropagation(net, size, *more) if weighed else None
+        moved = size if weighed and train.neighbours else 0
+        self._moved = np.empty((moved, net.n_pixels), net.vishid.dtype)
         self.momenta = {"generative": self._generative.momenta}
         if self._labels:
             self.momenta["labels"] = self._labels.momenta
@@ -347,6 +349,7 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
         work, size = self._epoch_work(self.epoch) / len(self._train), self.settings.batch
         classes = self._train.labels if self.settings.balanced else None
         order = numerics.epoch_order(len(self._train), self._rng, classes)
+        self._train.begin(self.epoch)
         costs = np.zeros(2)
         for number, batch in enumerate(numerics.batches(len(order), size)):
             rows = order[batch]
@@ -367,12 +370,20 @@ class GenerativeFineTuning(FineTuning[DeepBeliefNet, WakeSleepSettings]):
     def _learn(
         self, rows: NDArray[np.int64], gibbs_steps: int, step: Step, bp_step: Step
     ) -> tuple[float, float]:
-        """One update; both gradients are of the same parameters and the same cases."""
+        """One update; both gradients are of the same parameters and the same cases.
+
+        The generative one is of the images as they are, however the other's are moved.
+        """
         data = self._generative.data_buffer(len(rows))
         numerics.take_batch(self._train.images, rows, data)
         label_cost = 0.0
         if self._labels:
-            label_cost = float(self._labels.gather(data, self._train.labels[rows], bp_step).sum())
+            recognised = data
+            if len(self._moved):
+                recognised = self._moved[: len(rows)]
+                numerics.take_batch(*self._train.learned(rows), recognised)
+            labels = self._train.labels[rows]
+            label_cost = float(self._labels.gather(recognised, labels, bp_step).sum())
         cost = self._generative.learn(self._targets[rows], gibbs_steps, self._rng, step)
         if self._labels:
             self._labels.apply(bp_step)

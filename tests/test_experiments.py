@@ -55,6 +55,9 @@ def settings(tiny_pretrain, tiny_backprop):
             wakesleep, rate=1.0, bp_rate=1.0, search_bp_weight=True, bp_weights=(0.5, 0.9)
         ),
         cheap=dataclasses.replace(wakesleep, generative="pretraining", bp_weight=0.5),
+        near_mixed=dataclasses.replace(
+            wakesleep, bp_weight=0.5, dropout=True, feature_dropout=(0.2,), neighbours=3
+        ),
     )
 
 
@@ -122,6 +125,9 @@ COMMANDS = {
     ),
     "near": lambda context, path, files, s: experiments.finetune(
         context, path, files.stack_a, s.near, "tiny", seed=1
+    ),
+    "near_mixed": lambda context, path, files, s: experiments.finetune_generative(
+        context, path, files.labels, s.near_mixed, "tiny", seed=1
     ),
     "few": lambda context, path, files, s: experiments.finetune(
         context, path, files.stack_a, s.backprop, "tiny", seed=1, labelled=100

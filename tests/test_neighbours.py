@@ -143,6 +143,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     make("finetune-bp", folder / "pretrain-a.h5", *MOVE, *BACKPROP)
     make("finetune-bp", "--extend", folder / "bp-adversarial-neighbours-a.h5", *BACKPROP)
     make("finetune-bp", folder / "pretrain-a.h5", "--dropout", "--adversarial", "1", *BACKPROP)
+    make("pretrain", "--labels", "--split", "a", "--runs", folder, *PRETRAIN)
+    stack, mixed = folder / "pretrain-labels-a.h5", ["--bp-weight", "0.5", "--epochs", "1"]
+    make("finetune-cws", stack, *MOVE, *mixed)
+    make("finetune-cws", stack, "--dropout", "--adversarial", "1", *mixed)
+    make("finetune-cws", "--extend", folder / "hybrid-adversarial-neighbours-a.h5", "--epochs", "1")
     return folder
 
 
@@ -167,7 +172,27 @@ def test_a_net_and_its_extension_learn_moved_images_with_a_schedule_of_their_own
 def test_a_table_has_them_apart_from_what_was_learned_without(runs: Path) -> None:
     rows = json.loads(run("dropout", runs, "--json").stdout)["rows"]
     named = {row["experiment"].rpartition(",")[0] for row in rows if row["net"] == "a"}
-    assert named == {"adversarial", "adversarial and neighbours"}
+    both = "adversarial", "adversarial and neighbours"
+    assert named == {*both, *(f"{name}, mixed gradient" for name in both)}
+    products = {row["experiment"] for row in rows if row["net"] == "product"}
+    plain, mixed = (
+        "adversarial and neighbours, 600",
+        "adversarial and neighbours, mixed gradient, 600",
+    )
+    assert products == {f"{plain} and {mixed}"}
+
+
+def test_a_mixed_net_and_its_extension_have_them_too(runs: Path) -> None:
+    plain = load(runs / "hybrid-adversarial-a.h5")
+    first, further = (
+        load(runs / f"hybrid-adversarial-neighbours-a{end}.h5") for end in ("", "-extended")
+    )
+    for file in (first, further):
+        assert (file.settings.neighbours, file.settings.adversarial) == (3, 1.0)
+        assert "neighbours" in conditions_of(file)
+    weights = [file.model.vishid for file in (plain, first, further)]
+    assert (weights[0] != weights[1]).any()
+    assert (weights[1] != weights[2]).any()
 
 
 def test_their_recipe_is_that_of_adversarial_training_with_neighbours() -> None:
@@ -184,6 +209,9 @@ def test_their_recipe_is_that_of_adversarial_training_with_neighbours() -> None:
                   for name in ("adversarial", "neighbours")]  # fmt: skip
         assert epochs[0] == epochs[1] != own.epochs
     assert {name for name in MOVED if getattr(own, name)} == {"adversarial", "neighbours"}
+    mixed = {name: RECIPES[name].settings_with("wakesleep", {"search_bp_weight": True})
+             for name in ("adversarial", "neighbours")}  # fmt: skip
+    assert mixed["neighbours"] == dataclasses.replace(mixed["adversarial"], neighbours=10)
 
 
 def test_images_that_a_net_learns_are_those_of_its_split_alone(

@@ -17,6 +17,7 @@ from reference_generative import Draws, Dream, Net, scripted
 from hinton06 import numerics
 from hinton06.hybrid import LabelBackpropagation, PretrainingGradient
 from hinton06.models import DeepBeliefNet, Rbm
+from hinton06.neighbours import Neighbours
 from hinton06.numerics import epoch_order, one_hot_targets, take_batch
 from hinton06.recipes import WakeSleepSettings
 from hinton06.recognition import Cases, label_log_probs, mean_free_energy, score
@@ -562,6 +563,49 @@ def test_a_mixed_update_is_the_weighted_average_of_both_gradients(generative: st
         np.testing.assert_allclose(mine, whole, rtol=0, atol=tolerance, err_msg=name)
     tied = np.array_equal(learner.net.hidvis, learner.net.vishid.T)
     assert tied == (generative == "pretraining")
+
+
+class Inverted(Neighbours):
+    """Moves each image to its negative, and knows of which epochs."""
+
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+
+    def begin(self, epoch: int) -> None:
+        self.epochs.append(epoch)
+
+    def __call__(self, images: Any, rows: Any) -> Any:
+        return 255 - images[rows]
+
+
+@pytest.mark.parametrize("generative", ["wake-sleep", "pretraining"])
+def test_only_what_is_recognised_is_moved(generative: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The generative half learns images as they are."""
+    move, seen = Inverted(), []
+    train = dataclasses.replace(TRAIN, neighbours=move)
+    how = dataclasses.replace(MIXED, generative=generative, batch=4, dropout=True)
+    masks = np.random.default_rng(3)
+    learner = tuning(settings=how, train=train, masks=masks)
+    gather, learn = LabelBackpropagation.gather, type(learner._generative).learn
+
+    def gathered(own: Any, data: Any, labels: Any, step: Any) -> Any:
+        seen.append((data.copy(), np.asarray(labels)))
+        return gather(own, data, labels, step)
+
+    def learned(own: Any, targets: Any, *rest: Any) -> Any:
+        seen.append((own.data_buffer(len(targets)).copy(), targets.argmax(axis=1)))
+        return learn(own, targets, *rest)
+
+    monkeypatch.setattr(LabelBackpropagation, "gather", gathered)
+    monkeypatch.setattr(type(learner._generative), "learn", learned)
+    run(learner, 2)
+    assert move.epochs == [0, 1]
+    assert len(seen) == 2 * 2 * 3  # two halves, two epochs of 4, 4 and 2 cases
+    for (moved, labels), (data, targets) in zip(seen[::2], seen[1::2], strict=True):
+        np.testing.assert_allclose(
+            moved, 1 - data, rtol=0, atol=reference.rounding(2, dtype=np.float32)
+        )
+        np.testing.assert_array_equal(labels, targets)
 
 
 def test_a_mixed_epoch_reports_its_coefficient_and_the_labels_cost() -> None:

@@ -9,6 +9,7 @@ import click
 
 from hinton06 import experiments
 from hinton06.cli import options
+from hinton06.recipes import MOVED
 
 
 @click.command("finetune-cws")
@@ -30,8 +31,9 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
     hinton06 finetune-cws --search-bp-weight runs/cws-a.h5    runs/hybrid-a.h5
 
     The second column is the file that each makes; with --dropout it is hybrid-dropout-a.h5, with
-    --adversarial too hybrid-adversarial-a.h5. START is a stack with labels, or a net that
-    was fine-tuned from one.
+    --adversarial too hybrid-adversarial-a.h5, and with --neighbours as well
+    hybrid-adversarial-neighbours-a.h5. START is a stack with labels, or a net that was fine-tuned
+    from one.
     Each epoch reports the errors of free-energy recognition on the validation cases, and the
     weights go back to the fewest.
     """  # noqa: D301  # \b is Click's mark for lines to leave as they are
@@ -57,8 +59,9 @@ def finetune_cws(start: Path | None, extended: Path | None, out: Path | None, **
         result = experiments.extend_generative(context, out, path, settings, *named)
     else:
         name = path.stem.removeprefix("pretrain-").removeprefix("labels-").removeprefix("cws-")
+        moved = [name for name in MOVED if getattr(settings, name, 0)]
         made = "hybrid" if settings.mixed else "cws"
-        made += "-adversarial" if settings.adversarial else "-dropout" if settings.dropout else ""
+        made = "-".join([made, *(moved or ["dropout"] * settings.dropout)])
         out = out or path.with_name(f"{made}-{name}.h5")
         if out == path:
             raise click.UsageError(f"{out} would be START itself: --out names another file")

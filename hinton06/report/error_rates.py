@@ -187,7 +187,8 @@ DROPOUT = Study(
     averaged=True,
     whole=False,
     together=tuple(
-        (f"{which}plain {EXTENDED}", f"{which}mixed {EXTENDED}") for which in ("", "adversarial ")
+        (f"{which}plain {EXTENDED}", f"{which}mixed {EXTENDED}")
+        for which in ("", "adversarial ", "adversarial neighbours ")
     ),
 )
 STUDIES = (GENERATIVE, TRANSLATED, DROPOUT)
