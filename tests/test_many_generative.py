@@ -25,7 +25,7 @@ from hinton06.many.place import Place  # noqa: E402
 from hinton06.many.rbms import Stacks, draw_labels, one_hot, steps_of  # noqa: E402
 
 from test_many_nets import (  # isort: skip  # noqa: E402
-    digits, draws_of, on_host, place, rows_of, slow, striped, thresholds,
+    digits, draws_of, on_host, place, rows_of, slow, striped, thresholds, ways,
     within_errors,
 )  # fmt: skip
 
@@ -44,7 +44,12 @@ MIXED = dataclasses.replace(
     balanced=True,
 )
 MIXED_DROPOUT = dataclasses.replace(
-    MIXED, dropout=True, pixel_dropout=0.3, feature_dropout=(0.2, 0.1, 0.5), adversarial=0.7
+    MIXED,
+    dropout=True,
+    pixel_dropout=0.3,
+    feature_dropout=(0.2, 0.1, 0.5),
+    adversarial=0.7,
+    neighbours=3,
 )
 
 
@@ -197,6 +202,8 @@ def group(
         more["valid"] = rows_of(place, len(nets), 90)[:, n : 2 * n if slow(place) else 90]
     if settings.dropout:
         more["masks"] = draws_of(place, len(nets), Use.DROPOUT)
+    if settings.neighbours:
+        more["moves"] = draws_of(place, len(nets), Use.NEIGHBOURS)
     return wakesleep.GenerativeNets(
         place, draws_of(place, len(nets)), [settings] * len(nets), wakesleep.gathered(place, nets),
         N_LABELS, images, labels, rows_of(place, len(nets), 90)[:, :n], **more,
@@ -224,6 +231,9 @@ def test_epochs_are_those_of_the_package(
                 Cases(digits.train_images[own], digits.train_labels[own].astype(np.intp))
                 for own in (rows[net], on_host(every)[net])
             )
+            if settings.neighbours:
+                near = ways(cases.images, cases.labels, settings)
+                cases = dataclasses.replace(cases, neighbours=near)
             rng = draws_of(place, 3).rngs[net]
             more: Any = (None, targets["targets"][net], 1) if extended else (valid,)
             ours.append(GenerativeFineTuning(one, cases, settings, rng, *more, masks=rng))

@@ -24,6 +24,7 @@ from hinton06.backprop import Backpropagation, CaseSampler
 from hinton06.dropout import Dropout
 from hinton06.mnist import Digits
 from hinton06.models import Classifier, Rbm
+from hinton06.neighbours import Neighbours
 from hinton06.numerics import epoch_order
 from hinton06.rbm import ContrastiveDivergence
 from hinton06.recipes import RECIPES, BackpropSettings, conditions
@@ -40,6 +41,7 @@ if not CARD:  # before Triton's kernels are imported
 from hinton06.many import place as places  # noqa: E402
 from hinton06.many import plain  # noqa: E402
 from hinton06.many.classifiers import Classifiers, gathered, log_probs, scores  # noqa: E402
+from hinton06.many.near import Near  # noqa: E402
 from hinton06.many.place import Draws, Place  # noqa: E402
 from hinton06.many.rbms import Rbms, Stacks, steps_of  # noqa: E402
 from hinton06.many.sampling import Samplers  # noqa: E402
@@ -878,6 +880,30 @@ def test_kernels_take_the_slope_of_kept_units_and_limit_lengths_as_pytorch_does(
     )  # fmt: skip
 
 
+class Middle:
+    """Draws that are all in the middle, as `pairs` of a half are."""
+
+    def integers(self, high: int, size: Any) -> Any:
+        return np.full(size, high // 2)
+
+    def uniform(self, low: float, high: float, size: Any) -> Any:
+        return np.full(size, (low + high) / 2)
+
+
+def middle_pairs(draws: Any, n: int) -> Any:
+    """In place of a place's own."""
+    return torch.full((len(draws.rngs), n, 2), 0.5, device=draws.keys.device)
+
+
+def ways(images: Any, labels: Any, settings: Any, versions: int = 1) -> Neighbours:
+    """The package's, by such draws."""
+    far = settings.neighbour_away, settings.neighbour_towards
+    middle: Any = lambda _epoch: Middle()  # noqa: E731
+    made = Neighbours(images, labels, settings.neighbours, *far, middle, versions)
+    made.begin(0)
+    return made
+
+
 def striped(values: Any, layer: int, chance: float) -> None:
     """Keep all but each third unit, in place of draws."""
     values[..., layer % 3 :: 3] = 0
@@ -892,6 +918,7 @@ def test_weights_after_updates_with_dropout_are_those_of_backpropagation(
             striped(values[net], layer, chance)
 
     monkeypatch.setattr(place.loops, "drop", drop)
+    monkeypatch.setattr(place.loops, "pairs", middle_pairs)
     monkeypatch.setattr(
         Dropout, "drop", lambda self, layer, values: striped(values, layer, self.keep[layer])
     )
@@ -900,11 +927,17 @@ def test_weights_after_updates_with_dropout_are_those_of_backpropagation(
         dataclasses.replace(
             settings_of(step), dropout=True, pixel_dropout=0.1 * net, feature_dropout=chances[net],
             max_norm=1.5, adversarial=(0.0, 0.4, 1.2)[net],
+            neighbours=3, neighbour_away=1.5 * net,
         )
         for net, step in enumerate(STEPS)
     ]  # fmt: skip
-    masks = draws_of(place, 3, Use.DROPOUT)
-    theirs = classifiers(place, digits, ours, settings=settings, masks=masks)
+    masks, moves = draws_of(place, 3, Use.DROPOUT), draws_of(place, 3, Use.NEIGHBOURS)
+    theirs = classifiers(place, digits, ours, settings=settings, masks=masks, moves=moves)
+    every = on_host(theirs.samplers.all_rows)
+    near = [
+        ways(digits.train_images[all_rows], digits.train_labels[all_rows], own)
+        for all_rows, own in zip(every, settings, strict=True)
+    ]
     learners = [
         Backpropagation(net, 4, Dropout.of(own, 2, masks.rngs[0]), own.max_norm, own.adversarial)
         for net, own in zip(ours, settings, strict=True)
@@ -912,11 +945,11 @@ def test_weights_after_updates_with_dropout_are_those_of_backpropagation(
     clock = int(masks.clock)
     for _ in range(3):
         theirs.learn(4)
-        rows = on_host(theirs.samplers.rows)
-        factors = on_host(theirs.samplers.factors)
+        own_cases, factors = on_host(theirs.samplers.cases), on_host(theirs.samplers.factors)
         for net, (learner, step) in enumerate(zip(learners, STEPS, strict=True)):
-            labels = digits.train_labels[rows[net]].astype(np.intp)
-            learner.learn(digits.train_images, rows[net], labels, factors[net], step)
+            labels = digits.train_labels[every[net][own_cases[net]]].astype(np.intp)
+            moved = near[net](digits.train_images[every[net]], own_cases[net])
+            learner.learn(moved, slice(None), labels, factors[net], step)
     assert int(masks.clock) == clock + 3
     atol = 3 * 3 * 100 * 2.0**-22
     for net, one in enumerate(ours):
@@ -927,12 +960,93 @@ def test_weights_after_updates_with_dropout_are_those_of_backpropagation(
     before = [array.copy() for array in ours[2].weights]
     theirs.keep([2])
     theirs.learn(4)
-    (rows,), (factors,) = on_host(theirs.samplers.rows), on_host(theirs.samplers.factors)
-    labels = digits.train_labels[rows].astype(np.intp)
-    learners[2].learn(digits.train_images, rows, labels, factors, STEPS[2])
+    (own,), (factors,) = on_host(theirs.samplers.cases), on_host(theirs.samplers.factors)
+    labels = digits.train_labels[every[2][own]].astype(np.intp)
+    moved = near[2](digits.train_images[every[2]], own)
+    learners[2].learn(moved, slice(None), labels, factors, STEPS[2])
     for array, now, one in zip(before, ours[2].weights, theirs.nets.weights, strict=True):
         np.testing.assert_allclose(on_host(one)[0], now, atol=4 * 3 * 100 * 2.0**-22)
         assert not np.allclose(array, now, atol=1e-3)
+
+
+def near_of(place: Place, digits: Digits, versions: int = 1, **own: Any) -> tuple[Near, Samplers]:
+    """Of two nets that learn other cases, in as many versions."""
+    settings = [
+        dataclasses.replace(DROPOUT, neighbours=3, neighbour_away=away, **own) for away in (1, 2)
+    ]
+    rows = rows_of(place, 2, 40)
+    rows = torch.cat([rows + 90 * version for version in range(versions)], 1)
+    versions_of = [digits.train_images, 255 - digits.train_images][:versions]
+    images = place.put(np.concatenate(versions_of))
+    labels = place.put(np.tile(digits.train_labels.astype(np.int64), versions))
+    draws = Draws(place, [(seed, Use.NEIGHBOURS, "a") for seed in range(2)])
+    samplers = Samplers(place, draws_of(place, 2), rows, labels, 16)
+    return Near(place, draws, settings, images, labels, rows, versions), samplers
+
+
+def moved_by(near: Near, samplers: Samplers) -> Any:
+    samplers.draw(16)
+    data = near.place.empty(2, 16, 9)
+    near.place.loops.take(near._images, samplers.rows, data)
+    near.move(data, samplers)
+    return on_host(data)
+
+
+@pytest.mark.parametrize("versions", [1, 2])
+def test_images_move_as_the_package_s_do(
+    place: Place, digits: Digits, versions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place.loops, "pairs", middle_pairs)
+    near, samplers = near_of(place, digits, versions)
+    found = moved_by(near, samplers)
+    rows, own_cases = on_host(samplers.all_rows), on_host(samplers.cases)
+    images, labels = on_host(near._images), np.tile(digits.train_labels, versions)
+    for net, away in enumerate((1, 2)):
+        settings = dataclasses.replace(DROPOUT, neighbours=3, neighbour_away=away)
+        own = images[rows[net]], labels[rows[net]]
+        expected = ways(*own, settings, versions)(own[0], own_cases[net])
+        np.testing.assert_array_equal(np.rint(found[net] * 255), expected)
+        assert (expected != images[rows[net]][own_cases[net]]).any()
+
+
+def test_ways_are_drawn_evenly_and_of_each_net_and_update_anew(place: Place) -> None:
+    draws = Draws(place, [(seed, Use.NEIGHBOURS, "a") for seed in range(2)])
+    parts = []
+    for _ in range(2):
+        parts.append(on_host(place.loops.pairs(draws, 3000)))
+        draws.tick()
+    found = np.stack(parts).transpose(0, 1, 3, 2).reshape(8, 3000)
+    assert ((found >= 0) & (found < 1)).all()
+    tenths = np.stack([np.histogram(some, 10, (0, 1))[0] for some in found]) / 3000
+    assert np.abs(tenths - 0.1).max() <= reference.sampling_error(0.09, 3000, tenths.size)
+    products = np.corrcoef(found)[~np.eye(8, dtype=bool)]
+    assert np.abs(products).max() <= reference.sampling_error(1.0, 3000, products.size)
+
+
+def test_nets_that_move_images_go_on_from_their_states_and_without_others(
+    place: Place, digits: Digits
+) -> None:
+    (one, samplers), (other, others) = (near_of(place, digits) for _ in range(2))
+    moved_by(one, samplers)
+    other.restore(one.states())
+    others.restore(samplers.states())
+    others._draws.restore(samplers._draws.states())
+    np.testing.assert_array_equal(moved_by(one, samplers), moved_by(other, others))
+    for kept in (other, others._draws, others):
+        kept.keep([1])
+    both = moved_by(one, samplers)
+    others.draw(16)
+    data = place.empty(1, 16, 9)
+    place.loops.take(other._images, others.rows, data)
+    other.move(data, others)
+    np.testing.assert_array_equal(on_host(data)[0], both[1])
+
+
+def test_neighbours_are_not_forgotten(digits: Digits) -> None:
+    place = Place("cpu")
+    settings = [dataclasses.replace(DROPOUT, neighbours=3)] * 3
+    with place.used(), pytest.raises(ValueError, match="neighbours are drawn"):
+        classifiers(place, digits, random_nets(), settings=settings)
 
 
 def test_the_rate_falls_as_each_net_s_settings_say_and_saved_nets_go_on_alike(
@@ -940,13 +1054,16 @@ def test_the_rate_falls_as_each_net_s_settings_say_and_saved_nets_go_on_alike(
 ) -> None:
     place = Place("cpu")
     settings = [
-        dataclasses.replace(DROPOUT, rate=0.1 * (net + 1), epochs=2 + net, max_epochs=3 + net)
+        dataclasses.replace(
+            DROPOUT, rate=0.1 * (net + 1), epochs=2 + net, max_epochs=3 + net, neighbours=2
+        )
         for net in range(3)
     ]
 
     def begun() -> Classifiers:
-        masks = draws_of(place, 3, Use.DROPOUT)
-        return classifiers(place, digits, random_nets(), settings=settings, masks=masks)
+        masks, moves = draws_of(place, 3, Use.DROPOUT), draws_of(place, 3, Use.NEIGHBOURS)
+        more = {"masks": masks, "moves": moves}
+        return classifiers(place, digits, random_nets(), settings=settings, **more)
 
     with place.used():
         whole, halved = begun(), begun()

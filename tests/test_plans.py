@@ -578,7 +578,9 @@ def test_a_line_of_a_single_run_has_the_options_as_typed(plans: Any, tmp_path: P
 def test_the_mixed_gradient_of_a_half_has_draws_of_its_own(
     half_run: Any, half: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "half.txt").write_text("recipe | --epochs 2 --dropout\n", encoding="utf-8")
+    (tmp_path / "half.txt").write_text(
+        "recipe | --epochs 2 --dropout --neighbours 2\n", encoding="utf-8"
+    )
     uses, draws = [], half.Half._draws
 
     def spy(self: Any, nets: Any, use: Use) -> Any:
@@ -589,5 +591,5 @@ def test_the_mixed_gradient_of_a_half_has_draws_of_its_own(
     half_run()
     assert sorted(uses) == sorted([
         Use.PRETRAINING, Use.PRETRAINING_ON_STACK, Use.WAKE_SLEEP, Use.WAKE_SLEEP_AGAIN,
-        Use.DROPOUT,
+        Use.DROPOUT, Use.NEIGHBOURS,
     ])  # fmt: skip

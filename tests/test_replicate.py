@@ -39,6 +39,10 @@ NAMES = [
     *(f"bp-{split}-extended.h5" for split in SPLITS),
     "bp-not-pretrained.h5",
 ]
+MOVED = [
+    *(f"pretrain-translated-{split}.h5" for split in SPLITS),
+    *(f"bp-translated-{split}{more}.h5" for split in SPLITS for more in ("", "-extended")),
+]
 
 
 def tiny(**more: Any) -> Recipe:
@@ -459,6 +463,47 @@ def test_a_recipe_with_adversarial_training_has_its_own_conditions_and_lines(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("translations", [0, 1])
+def test_nets_that_learn_between_neighbours_are_killed_and_go_on_to_the_same(
+    digits: Digits, make_progress: Any, tmp_path: Path, translations: int
+) -> None:
+    under = {"backprop.epochs": (2, "test"), "backprop.extension_epochs": (1, "test")}
+    moved = tiny(backprop_dropout=True, backprop_adversarial=0.5, backprop_neighbours=3)
+    short = dict.fromkeys(("adversarial and neighbours", "translations and dropout"), under)
+    recipe = dataclasses.replace(moved, variants=RECIPES["tr2006"].variants | short)
+
+    def made(folder: Path, progress: Any) -> None:
+        given = context(digits, progress, save_every_s=0.0)
+        replicas.replicate(
+            given, Place("cpu"), folder, recipe, [0], 3, replicas.TRANSLATED, translations
+        )
+
+    def killed(epochs: int) -> None:
+        if epochs == 4:
+            raise Stop
+
+    with pytest.raises(Stop):
+        made(tmp_path / "killed", make_progress(killed))
+    for name in ("killed", "whole"):
+        made(tmp_path / name, make_progress())
+    names = MOVED if translations else NAMES[:-1]
+    for name in names:
+        whole, gone_on = (load(tmp_path / f / "seed-0" / name) for f in ("whole", "killed"))
+        assert whole.digest == gone_on.digest
+        if whole.kind.name == "classifier":
+            assert conditions_of(whole) - {"translations"} == {
+                "dropout",
+                "adversarial",
+                "neighbours",
+            }
+            assert whole.settings.epochs == 2
+    rows = error_rates.table(tmp_path / "whole" / "seed-0", error_rates.DROPOUT).rows
+    moved_too = "translated images, " if translations else ""
+    assert {row["experiment"].rpartition(",")[0] + ", " for row in rows} == {
+        f"adversarial and neighbours, {moved_too}"
+    }
+
+
 def test_extensions_with_dropout_have_a_schedule_and_draws_of_their_own(
     digits: Digits, progress: Any, tmp_path: Path
 ) -> None:
@@ -560,12 +605,6 @@ def test_what_is_for_single_nets_is_refused(
 ) -> None:
     with pytest.raises(RunError, match=reason):
         learn(digits, progress, tmp_path, recipe=recipe)
-
-
-MOVED = [
-    *(f"pretrain-translated-{split}.h5" for split in SPLITS),
-    *(f"bp-translated-{split}{more}.h5" for split in SPLITS for more in ("", "-extended")),
-]
 
 
 @pytest.mark.parametrize("dropout", [False, True])
@@ -721,23 +760,27 @@ def test_every_file_of_the_generative_half_is_there(half: Any) -> None:
         assert file.kind.name == kind
 
 
-@pytest.mark.parametrize("name", ["dropout", "adversarial"])
+@pytest.mark.parametrize(
+    ("name", "also"), [("dropout", []), ("adversarial", []), ("neighbours", ["adversarial"])]
+)
 def test_mixed_gradients_with_dropout_make_files_of_a_table_of_their_own(
-    digits: Digits, progress: Any, tmp_path: Path, name: str
+    digits: Digits, progress: Any, tmp_path: Path, name: str, also: list[str]
 ) -> None:
     recipe, own = generative_recipe(), RECIPES[name].variants["mixed gradient"]
     variants = {"mixed gradient": own}
     recipe = dataclasses.replace(recipe, variants=dict(recipe.variants) | variants)
     learn_half(digits, progress, tmp_path, recipe=recipe)
-    expected = {"dropout", name}
+    expected = {"dropout", name, *also}
     for path in HALF:
         file = load(tmp_path / "seed-0" / path)
         dropped = path.startswith("hybrid")
-        assert conditions_of(file) & {"dropout", "adversarial"} == (expected if dropped else set())
+        found = conditions_of(file) & {"dropout", "adversarial", "neighbours"}
+        assert found == (expected if dropped else set())
         assert not dropped or file.settings.pixel_dropout == own["wakesleep.pixel_dropout"][0]
     rows = error_rates.table(tmp_path / "seed-0", error_rates.DROPOUT).rows
     shown = {row["experiment"] for row in rows}
-    assert any(line.startswith(f"{name}, mixed gradient") for line in shown), shown
+    line = " and ".join([*also, name]) + ", mixed gradient"
+    assert any(one.startswith(line) for one in shown), shown
 
 
 def test_progress_of_the_generative_half_reaches_its_end(half: Any) -> None:

@@ -2,9 +2,9 @@
 #
 #     sh experiments/beyond/card.sh OUT [SECONDS [SEEDS]]
 #
-# Of each of SEEDS (4-7): nets in adversarial training, plain and of the mixed gradient, and the
-# product of all six; nets of translated images and of few labels so; then half.txt, as far as there
-# is time. In the folder OUT: products.json, a folder of tables and files.csv for each, half.csv, and
+# Of each of SEEDS (4-7): nets in adversarial training between neighbours, of translated images,
+# plain and of the mixed gradient, and the product of the last six; then half.txt, as far as there is
+# time. In the folder OUT: products.json, a folder of tables and files.csv for each, half.csv, and
 # card.log.
 out=$1
 mkdir -p "$out"
@@ -27,17 +27,16 @@ learn() { # NAME SECONDS TABLE OPTION ...
 }
 
 {
-    learn adversarial 170 dropout --recipe adversarial
-    learn mixed 460 dropout --recipe adversarial --each hybrid
-    for folder in "$runs"/adversarial/seed-*; do
+    learn translated 250 dropout --recipe neighbours --each translated
+    learn neighbours 260 dropout --recipe neighbours
+    learn mixed 460 dropout --recipe neighbours --each hybrid
+    for folder in "$runs"/neighbours/seed-*; do
         seed=$(basename "$folder")
         echo "\"$seed\":"
         python3 -m hinton06 combine --json --quiet "$folder"/bp-?-extended.h5 \
             "$runs/mixed/$seed"/hybrid-?-extended.h5
         echo ,
     done | sed '1s/^/{/; $s/,/}/' > "$out/products.json"
-    learn translated 200 dropout --recipe adversarial --each translated
-    learn labelled 120 dropout --recipe adversarial --each labelled
     left=$((end - $(date +%s) - 15))
     if [ "$left" -lt 1 ]; then left=1; fi
     timeout "$left" python3 experiments/search/half.py \

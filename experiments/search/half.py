@@ -131,10 +131,11 @@ class Half(Search):
         """What validation said of each net, and the net that it chose."""
         use = Use.WAKE_SLEEP_AGAIN if asked.mixed else Use.WAKE_SLEEP
         masks = self._draws(nets, Use.DROPOUT) if asked.dropout else None
+        moves = self._draws(nets, Use.NEIGHBOURS) if asked.neighbours else None
         learner = GenerativeNets(
             self.place, self._draws(nets, use), [asked] * len(nets), gathered(self.place, starts),
             self.digits.n_classes, self.images, self.labels, self._rows(nets, "train"),
-            self._rows(nets, "valid"), masks=masks,
+            self._rows(nets, "valid"), masks=masks, moves=moves,
         )  # fmt: skip
         while not learner.done():  # the schedule ends for all at once
             learner.run_epoch(lambda _: None)

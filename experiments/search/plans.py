@@ -245,6 +245,7 @@ class Search:
             self.place, self._draws(nets, Use.BACKPROP), [line.backprop] * len(nets),
             gathered(self.place, start), self.images, self.labels, self._rows(nets, "train"),
             self._rows(nets, "valid"), rate_shares=shares, masks=self._draws(nets, Use.DROPOUT),
+            moves=self._draws(nets, Use.NEIGHBOURS),
         )  # fmt: skip
         left = list(nets)
         while left:

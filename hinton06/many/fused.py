@@ -20,6 +20,8 @@ from torch import Tensor
 
 _FIRE, _RECON, _SELECT, _ORDER, _DROP = 0, 1, 2, 3, 4
 """Uses of draws; each layer's units are dropped by a use of their own, from the last one on."""
+_PAIR = 0
+"""The one use of draws that `pairs` takes."""
 _ROWS, _COLUMNS = 128, 32
 """Of a tile that is summed over its cases."""
 
@@ -341,6 +343,25 @@ def drop(values: Tensor, keep: Tensor, draws: Any, layer: int) -> None:
         values, values.stride(0), keep, draws.keys, draws.clock, _DROP + layer, size, BLOCK=block,
         num_warps=4,
     )  # fmt: skip
+
+
+@triton.jit
+def _pairs_kernel(out, keys, clock, n, USE: tl.constexpr, BLOCK: tl.constexpr):
+    net = tl.program_id(1).to(tl.int64)
+    case = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    first, second, _, _ = _words(tl.load(keys + net), tl.load(clock), USE, case)
+    at = out + 2 * (net * n + case)
+    tl.store(at, _uniform(first), mask=case < n)
+    tl.store(at + 1, _uniform(second), mask=case < n)
+
+
+def pairs(draws: Any, n: int) -> Tensor:
+    n_nets, block = len(draws.rngs), 128
+    found = torch.empty((n_nets, n, 2), dtype=torch.float32, device=draws.keys.device)
+    _pairs_kernel[triton.cdiv(n, block), n_nets](
+        found, draws.keys, draws.clock, n, USE=_PAIR, BLOCK=block, num_warps=4
+    )
+    return found
 
 
 @triton.jit

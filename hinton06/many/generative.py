@@ -160,7 +160,7 @@ class _Learned:
         self.settings = self.table.recipe.settings("wakesleep", under)
         if self.settings.generative != "wake-sleep":
             raise RunError("many nets at once learn by contrastive wake-sleep alone")
-        if own := sorted(self.settings.apart() - {"dropout", "adversarial"}):
+        if own := sorted(self.settings.apart() - {"dropout", "adversarial", "neighbours"}):
             raise RunError(f"many nets at once learn without {', '.join(own)}")
         try:
             chances(self.settings, 3)
@@ -186,6 +186,7 @@ class _Learned:
             table.context.digits.n_classes, table.images, table.labels, table.rows(members), valid,
             targets, [lineage.schedule_done for lineage in lineages],
             table.masks(members, self.use, self.settings),
+            table.moves(members, self.use, self.settings),
         )  # fmt: skip
 
     def results(

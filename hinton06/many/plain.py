@@ -108,6 +108,12 @@ def slope(
     _move(bias, velocity, delta.sum(1), delta.shape[1], step)
 
 
+def pairs(draws: Any, n: int) -> Tensor:
+    """(nets, n, 2) numbers in [0, 1)."""
+    found: Tensor = draws.uniforms(n, 2)
+    return found
+
+
 def drop(values: Tensor, keep: Tensor, draws: Any, layer: int) -> None:  # noqa: ARG001
     """``numerics.drop`` with each net's chance, in place; draws of a card differ by the layer."""
     chance = keep[:, None, None]

@@ -28,7 +28,14 @@ from hinton06.many.place import Draws, Place
 from hinton06.many.rbms import Stacks
 from hinton06.mnist import SPLITS
 from hinton06.models import Classifier
-from hinton06.recipes import BackpropSettings, PretrainSettings, Recipe, conditions, counted
+from hinton06.recipes import (
+    BackpropSettings,
+    PretrainSettings,
+    Recipe,
+    conditions,
+    counted,
+    implied,
+)
 from hinton06.recognition import Score
 from hinton06.stacking import products_of
 from hinton06.streams import Use
@@ -37,7 +44,7 @@ from hinton06.training import Run, RunError
 Made = Mapping[str, Sequence[RunFile]]
 """The files of the stages before, by the keys of these; in the order of `Table.nets`."""
 
-_LEARNED = {"cd", "persistent", "sparsity_cost", "centred", "dropout", "adversarial"}
+_LEARNED = {"cd", "persistent", "sparsity_cost", "centred", "dropout", "adversarial", "neighbours"}
 """Settings that set an experiment apart, and that many nets at once have all the same."""
 _MEMORY = 0.7
 """The share of free memory that is counted on."""
@@ -58,10 +65,9 @@ class Table:
 
     def __post_init__(self) -> None:
         digits, place = self.context.digits, self.place
-        dropout, moved = self.recipe.backprop.dropout, self.translations
+        moved = self.translations
         self.pretrain = self.recipe.settings("pretrain", self.pretrained(translations=moved))
-        adversarial = self.recipe.backprop.adversarial
-        under = conditions(translations=moved, dropout=dropout, adversarial=adversarial)
+        under = conditions(translations=moved, **implied(self.recipe.backprop))
         self.backprop = self.recipe.settings("backprop", under)
         self._check()
         every = cases.cases_at(digits, translations=moved)
@@ -145,18 +151,34 @@ class Table:
 
         With `masks`, those for the dropout beside them.
         """
-        streams: list[tuple[Any, ...]] = []
-        for member in members:
-            lineage = member.run.lineage
-            again = lineage.parents if use == Use.WAKE_SLEEP_AGAIN and lineage.parents else ()
-            streams.append((member.seed, masks or use, lineage.split, *again))
-        return Draws(self.place, streams)
+        own = masks or use
+        return Draws(
+            self.place, [(m.seed, own, m.run.lineage.split, again(m, use)) for m in members]
+        )
+
+    def moves(self, members: Sequence[Member], use: Use, settings: Any) -> Draws | None:
+        """For images that are moved to near ones beside such draws, where settings say so."""
+        if not settings.neighbours:
+            return None
+        return Draws(
+            self.place,
+            [
+                (m.seed, Use.NEIGHBOURS, m.run.lineage.split, f"{use:08x}{again(m, use)}")
+                for m in members
+            ],
+        )
 
     def masks(self, members: Sequence[Member], use: Use, settings: Any) -> Draws | None:
         """For dropout beside such draws, where settings say so."""
         on_all = members[0].run.lineage.role == EXTENDED
         masks = Use.DROPOUT_ON_ALL if on_all else Use.DROPOUT
         return self.draws(members, use, masks) if settings.dropout else None
+
+
+def again(member: Member, use: Use) -> str:
+    """The digest of the net that is gone on with in the same way, or nothing."""
+    parents = member.run.lineage.parents
+    return parents[0] if use == Use.WAKE_SLEEP_AGAIN and parents else ""
 
 
 class Part(Stage, Protocol):
@@ -278,6 +300,7 @@ class _NetStage:
         return Classifiers(
             table.place, draws, [settings] * len(members), self.nets(members, draws),
             table.images, table.labels, table.rows(members), valid, targets, masks=masks,
+            moves=table.moves(members, self.use, settings), versions=table.n_shifts,
         )  # fmt: skip
 
     def nets(self, members: Sequence[Member], _: Draws) -> Nets:
@@ -370,9 +393,7 @@ class _FewLabels(_FineTuned):
     def settings(self) -> BackpropSettings:
         """Those of few labels."""
         recipe, asked = self.table.recipe, self.table.backprop
-        under = conditions(
-            labelled=self.labelled, dropout=asked.dropout, adversarial=asked.adversarial
-        )
+        under = conditions(labelled=self.labelled, **implied(asked))
         found: BackpropSettings = recipe.settings("backprop", under)
         return found
 

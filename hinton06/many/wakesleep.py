@@ -18,6 +18,7 @@ from hinton06.dropout import chances
 from hinton06.finetuning import Selected
 from hinton06.hybrid import _SATURATED
 from hinton06.many.classifiers import scores
+from hinton06.many.near import Near
 from hinton06.many.place import Draws, Place, Updates, label_directions, step_along
 from hinton06.many.rbms import draw_labels, move, one_hot, steps_of
 from hinton06.many.sampling import Samplers
@@ -423,7 +424,8 @@ class GenerativeNets:
     `settings` differ in coefficients of backpropagation at most. `rows` are (nets, n_cases) images
     to learn, `valid` those that validate; without, each net has an error rate in `targets` to
     reach. `schedule_done` epochs of the schedule are behind each net; where the rounds of Gibbs
-    sampling depend on it, all have as many. `masks` draw what dropout leaves out, if it is there.
+    sampling depend on it, all have as many. `masks` draw what dropout leaves out, if it is there,
+    `moves` where images go that are moved to near ones.
     """
 
     def __init__(
@@ -440,8 +442,10 @@ class GenerativeNets:
         targets: Sequence[float] | None = None,
         schedule_done: Sequence[int] | None = None,
         masks: Draws | None = None,
+        moves: Draws | None = None,
     ) -> None:
         n_nets, n_cases = rows.shape
+        self._near = Near.of(place, moves, settings, images, labels, rows, 1)
         self.place, self.draws, self.arrays, self.n_labels = place, draws, nets, n_labels
         self.settings = settings[0]
         self._images, self._labels, self._valid = images, labels, valid
@@ -514,7 +518,11 @@ class GenerativeNets:
         self.place.loops.take(self._images, self.samplers.rows, data)
         targets = one_hot(self.samplers.labels, self.n_labels)
         if self.label_gradients:
-            self._costs[:, 1] += self.label_gradients.gather(data, targets, self._bp)
+            recognised = data
+            if self._near:
+                recognised = data.clone(memory_format=torch.contiguous_format)
+                self._near.move(recognised, self.samplers)
+            self._costs[:, 1] += self.label_gradients.gather(recognised, targets, self._bp)
         self._costs[:, 0] += self.wake_sleep.learn(targets, self._rounds, self._down, self._up)
         if self.label_gradients:
             self.label_gradients.apply()
@@ -627,6 +635,8 @@ class GenerativeNets:
         self.wake_sleep.chains = self.wake_sleep.chains[chosen].contiguous()
         if self.label_gradients:
             self.label_gradients.leave(places, chosen)
+        if self._near:
+            self._near.keep(places)
         self._make_buffers()
 
     def _more(self) -> dict[str, Arrays]:
@@ -645,6 +655,7 @@ class GenerativeNets:
         chains = self.wake_sleep.chains.cpu().numpy()
         draws, samplers = self.draws.states(), self.samplers.states()
         masks = self._masks.states() if self._masks else []
+        near = self._near.states() if self._near else [{}] * self.n_nets
         states = []
         for net, course in enumerate(self.courses):
             state = course.course() | {"draws": draws[net], "sampler": samplers[net]}
@@ -654,6 +665,7 @@ class GenerativeNets:
                 state["velocity"]["labels"] = others["labels"][net]
             if masks:
                 state["masks"] = masks[net]
+            state |= near[net]
             if self._mean:
                 state |= {"mean": others["mean"][net] | more, "mean_count": self._mean.count}
             states.append(state)
@@ -675,6 +687,8 @@ class GenerativeNets:
         self.samplers.restore([state["sampler"] for state in states])
         if self._masks:
             self._masks.restore([state["masks"] for state in states])
+        if self._near:
+            self._near.restore(states)
         for course, state in zip(self.courses, states, strict=True):
             course.restore_course(state)
 
