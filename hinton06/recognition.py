@@ -50,9 +50,9 @@ class Cases:
             if change:
                 change.begin(epoch)
 
-    def learned(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.uint8], Any]:
+    def learned(self, rows: NDArray[np.intp]) -> tuple[NDArray[Any], Any]:
         """Images, and which of them are those of the chosen rows as they are learned now."""
-        images: NDArray[np.uint8] = self.images
+        images: NDArray[Any] = self.images
         chosen: Any = rows
         for change in (self.neighbours, self.distorter):
             if change:

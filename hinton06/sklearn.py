@@ -24,8 +24,9 @@ from hinton06 import generation, native, rbm, recognition
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.generation import AlternatingGibbs, Generator
 from hinton06.models import Classifier, Rbm, Stack
+from hinton06.neighbours import Neighbours
 from hinton06.numerics import Array, batches, batches_taken, epoch_order, softplus, take_batch
-from hinton06.recipes import RECIPES, conditions
+from hinton06.recipes import RECIPES, BackpropSettings, conditions
 from hinton06.recognition import Cases
 from hinton06.stacking import GreedyStack, features, step_at
 from hinton06.streams import Use, stream
@@ -402,7 +403,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         What stands in y for no label: such cases are pretrained on, and learned by `virtual`.
     dropout : float
         The chance of each feature to be left out in backpropagation. Not the chapter's, as the next
-        two; with any of them the rate falls, linearly, to 5 % in `max_iter` epochs, and all are
+        three; with any of them the rate falls, linearly, to 5 % in `max_iter` epochs, and all are
         made.
     adversarial : float
         Learn each case moved so far, in Euclidean length, to where it costs most.
@@ -410,6 +411,9 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         Learn all cases, whether they have labels or not, moved so far to where the net's answer
         changes most, to be answered as before; 400 beside each batch, and an epoch is a sweep of
         them, or of the labelled ones if that has more batches.
+    neighbours : int
+        Learn each case somewhere on the line through it and one of its so many nearest of its
+        class, drawn anew each time: between them, or up to twice as far away beyond the case.
 
     Attributes
     ----------
@@ -459,6 +463,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         dropout: float = 0.0,
         adversarial: float = 0.0,
         virtual: float = 0.0,
+        neighbours: int = 0,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.pretrain_learning_rate = pretrain_learning_rate
@@ -476,6 +481,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         self.dropout = dropout
         self.adversarial = adversarial
         self.virtual = virtual
+        self.neighbours = neighbours
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn X, (n, n_features), and then its labels y, (n,)."""
@@ -544,7 +550,10 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     ) -> None:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout lies between 0 and 1, not {self.dropout}")
-        values: dict[str, Any] = {"adversarial": self.adversarial, "virtual": self.virtual}
+        values: dict[str, Any] = {
+            "adversarial": self.adversarial, "virtual": self.virtual,
+            "neighbours": _integer("neighbours", self.neighbours),
+        }  # fmt: skip
         apart = any((self.dropout, *values.values()))
         if apart:
             values |= {"feature_dropout": (float(self.dropout),), "pixel_dropout": 0.0,
@@ -558,6 +567,8 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         masks = None
         if apart:
             masks = self._generator(Use.CLASSIFIER_ESTIMATOR_DROPOUT, self.random_state)
+        if settings.neighbours:
+            train = self._near(train, settings)
         learner = DiscriminativeFineTuning(net, train, settings, rng, valid, never, masks=masks)
         self.history_: list[dict[str, float]] = []
         while learner.finished() is None:
@@ -568,6 +579,13 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             self._say(f"{where}: {shown}")
         self.net_ = learner.result()
         self.n_iter_, self.best_iter_ = learner.epoch, learner.selected.epoch
+
+    def _near(self, train: Cases, settings: BackpropSettings) -> Cases:
+        """The same, each moved to near ones when it is learned."""
+        drawn = self._generator(Use.CLASSIFIER_ESTIMATOR_NEIGHBOURS, self.random_state)
+        how = settings.neighbours, settings.neighbour_away, settings.neighbour_towards
+        near = Neighbours(train.images, train.labels, *how, lambda _epoch: drawn)
+        return dataclasses.replace(train, neighbours=near)
 
     def _check_finite(self, parameters: dict[str, Array], rate: str) -> None:
         if not all(np.isfinite(array).all() for array in parameters.values()):

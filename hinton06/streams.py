@@ -43,6 +43,7 @@ class Use(IntEnum):
     DROPOUT = 24  # which units are left out; which cases, as without
     DROPOUT_ON_ALL = 25
     CLASSIFIER_ESTIMATOR_DROPOUT = 26  # and directions in which cases without labels are moved
+    CLASSIFIER_ESTIMATOR_NEIGHBOURS = 27
     DISTORTIONS = 30  # of each epoch of a run of some use
     STRATEGIES = 31  # and which measurement
     NEIGHBOURS = 32  # of each epoch of a run of some use

@@ -57,6 +57,33 @@ def test_of_few_others_each_comes_as_often_and_alone_a_case_is_its_own_neighbour
     assert found[4].tolist() == [5] * 4
 
 
+def test_of_floats_those_are_nearest_that_no_other_is_nearer_than() -> None:
+    data = np.random.default_rng(8).random((N, PIXELS), np.float32)
+    found, wide = nearest(data, LABELS, 3), data.astype(np.float64)
+    for case, rows in enumerate(found):
+        others = [r for r in np.flatnonzero(LABELS[case] == LABELS) if r != case]
+        away = ((wide[others] - wide[case]) ** 2).sum(axis=1)
+        assert set(rows) == {others[place] for place in np.argsort(away)[:3]}
+
+
+def test_floats_move_unrounded_and_stay_between_0_and_1() -> None:
+    data = np.array([[0.5, 0.25, 0.9], [0.75, 0.5, 0.1]], np.float32)
+    moves = Neighbours(data, np.zeros(2, int), 1, 0.5, 0.25, drawn(6))
+    moves.begin(0)
+    made = moves(data, np.zeros(1000, np.intp))
+    assert made.dtype == np.float32
+    shares = (made[:, 0] - np.float32(0.5)) * 4
+    np.testing.assert_allclose(made[:, 1], 0.25 + shares / 4, rtol=0, atol=2.0**-22)
+    np.testing.assert_allclose(made[:, 2], np.clip(0.9 - 0.8 * shares, 0, 1), rtol=0, atol=2.0**-21)
+    assert made.max() == 1
+    assert len(set(shares)) > 900
+    wide = Neighbours(4 * data - 2, np.zeros(2, int), 1, 0.5, 0.25, drawn(6))
+    wide.begin(0)
+    made = wide(4 * data - 2, np.zeros(1000, np.intp))
+    assert made.max() == (4 * data - 2).max() > 1
+    assert made.min() < -1
+
+
 def drawn(seed: int) -> Any:
     return lambda epoch: np.random.default_rng([seed, epoch])
 

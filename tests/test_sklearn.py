@@ -56,6 +56,7 @@ def small(**values: Any) -> DeepBeliefClassifier:
         small(),
         small(validation_fraction=0, max_iter=50),
         small(validation_fraction=0, max_iter=50, dropout=0.1, adversarial=0.1, virtual=0.1),
+        small(validation_fraction=0, max_iter=50, neighbours=2),
     ]
 )
 def test_scikit_learn_s_own_checks(estimator: Any, check: Any) -> None:
@@ -280,6 +281,7 @@ def test_a_value_of_the_rbm_that_is_out_of_range_is_named(
         ({"dropout": -0.1}, "dropout lies between 0 and 1, not -0.1"),
         ({"adversarial": -1}, "adversarial lies between"),
         ({"virtual": -1}, "virtual lies between"),
+        ({"neighbours": -1}, "neighbours lies between"),
     ],
 )
 def test_a_value_of_the_classifier_that_is_out_of_range_is_named(
@@ -380,6 +382,7 @@ def test_of_every_class_a_case_is_learned(share: float) -> None:
         (RBM(5, n_iter=1, n_jobs=0), "n_jobs is not 0"),
         (RBM(5, n_iter=1, batch_size=1.5), "batch_size is an integer, not 1.5"),
         (RBM(5.5, n_iter=1), "n_components is an integer, not 5.5"),
+        (DeepBeliefClassifier((5,), neighbours=1.5), "neighbours is an integer, not 1.5"),
         (DeepBeliefClassifier((10.7,)), "hidden_layer_sizes is an integer, not 10.7"),
     ],
 )
@@ -453,7 +456,7 @@ def test_cases_without_labels_are_pretrained_on_and_learned_without_them(
 
 
 def test_each_of_what_is_not_the_chapter_s_changes_what_is_learned(X: Bytes, y: Bytes) -> None:
-    values = ({}, {"dropout": 0.2}, {"adversarial": 1.0}, {"virtual": 1.0})
+    values = ({}, {"dropout": 0.2}, {"adversarial": 1.0}, {"virtual": 1.0}, {"neighbours": 2})
     nets = [small(max_iter=3, **own).fit(X, y) for own in values]
     found = {bytes(mine.net_.weights[0]) for mine in nets}
     assert len(found) == len(values)

@@ -114,7 +114,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Any:
         rbm.sample(rounds=2, random_state=0)
         recorder.now = "classifier"
         small = {"pretrain_iter": 1, "max_iter": 1, "random_state": 0}
-        DeepBeliefClassifier((3,), dropout=0.5, **small).fit(images, labels)
+        DeepBeliefClassifier((3,), dropout=0.5, neighbours=2, **small).fit(images, labels)
         yield recorder
 
 
