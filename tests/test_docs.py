@@ -291,6 +291,7 @@ def numbers() -> dict[str, tuple[str, str]]:
             for name, key, *nets in (
                 ("dropout", "dropout, 60,000", "mean", "product"),
                 ("adversarial training", "adversarial, 60,000", "mean", "product"),
+                ("between neighbours", "adversarial and neighbours, 60,000", "mean", "product"),
                 (
                     "dropout with translated images",
                     "dropout, translated images, 60,000",

@@ -39,6 +39,7 @@ MOVED = {
     "adversarial": ("adversarial",),
     "virtual adversarial": ("virtual",),
     "adversarial and virtual": ("virtual", "adversarial"),
+    "adversarial and neighbours": ("neighbours", "adversarial"),
 }
 """Settings of what a row begins with, the last one first."""
 
