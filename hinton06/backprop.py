@@ -270,7 +270,8 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
         net, n = self.net, len(self._train)
         self._dropout = Dropout.of(self.settings, len(net.weights) - 1, self._masks)
         used, size = self.settings, min(self.settings.batch, n)
-        self._unlabelled = self._train.unlabelled or self._train
+        # A class's neighbours are not theirs, whose labels are not looked at.
+        self._unlabelled = self._train.unlabelled or replace(self._train, neighbours=None)
         self._n_others = min(used.virtual_batch, len(self._unlabelled)) if used.virtual else 0
         more = used.max_norm, used.adversarial, used.virtual, self._n_others, self._masks
         self._backprop = self.algorithm(net, size, self._dropout, *more)

@@ -153,6 +153,11 @@ class GoesWithError(ValueError):
         self.name, self.others = name, others
 
 
+def _check_moved(settings: Any) -> None:
+    if settings.neighbours and not settings.neighbour_towards and not settings.neighbour_away:
+        raise ValueError("neighbours: neighbour_towards and neighbour_away are not both 0")
+
+
 def _check_dropout(settings: Any, dropout: bool) -> None:
     for item in dataclasses.fields(settings):
         if (
@@ -403,6 +408,7 @@ class BackpropSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_dropout(self, self.dropout)
+        _check_moved(self)
         if self.dropout and self.optimiser != "momentum":
             raise ValueError("dropout goes with the optimiser momentum: no line is searched twice")
 
@@ -484,6 +490,7 @@ class WakeSleepSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_dropout(self, self.dropout)
+        _check_moved(self)
 
     @property
     def mixed(self) -> bool:

@@ -176,7 +176,7 @@ def test_other_data_have_their_own_counts_and_nothing_of_the_chapter_beside_them
     shown = run("replicas", *folders, "--format", "markdown").stdout
     assert "0,000" not in shown.replace("10,000 test cases", "")
     rows = [line.strip("| ").split(" | ") for line in shown.splitlines()[2:] if line[:1] == "|"]
-    made = "recipe quick; data clothes, 10,000 test cases"
+    made = "recipe quick; patience 10, max epochs 300; data clothes, 10,000 test cases"
     assert [row[:2] for row in rows[:4]] == [
         [f"{name}: {made}", "2,600"] for name in ("Neta", "Netb", "Netc", "mean of three")
     ]

@@ -82,7 +82,7 @@ def test_validation_chooses_among_layers_and_never_the_test_cases(
     assert rows[1]["test_percent_95_low"] == pytest.approx(100 * wilson.low, rel=1e-6)
     assert rows[1]["test_percent_95_high"] == pytest.approx(100 * wilson.high, rel=1e-6)
     shown = run("unlabelled", tmp_path, "--format", "markdown").stdout
-    made = "a b: recipe quick; data"
+    made = "a b: recipe quick; patience 1, max epochs 3; data"
     assert f"| 100 | nothing | 14 | 0.1 | {made} " in shown
     assert "200 test cases | 29.50 % | 32.50 (26.39-39.27) % |" in shown
     assert "12-10" not in shown

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, run
 
-from hinton06 import mnist
+from hinton06 import checkpoint, mnist
 from hinton06.loading import load
 from hinton06.neighbours import Neighbours, nearest
 from hinton06.recipes import MOVED, RECIPES, conditions
@@ -264,6 +264,42 @@ def test_images_that_a_net_learns_are_those_of_its_split_alone(
     )
 
 
+def test_images_whose_labels_are_not_looked_at_stay_where_they_are(
+    runs: Path, digits_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sizes: set[int] = set()
+    move = Neighbours.__call__
+
+    def noted(own: Any, data: Any, rows: Any) -> Any:
+        sizes.add(len(rows))
+        return move(own, data, rows)
+
+    monkeypatch.setattr(Neighbours, "__call__", noted)
+    virtual = ["--virtual", "1", "--virtual-batch", "37", "--batch", "20", "--max-epochs", "1"]
+    more = ["--epochs", "1", "--recipe", "quick", "--data", digits_dir, "-q"]
+    out = ["--out", tmp_path / "a.h5"]
+    made = run("finetune-bp", runs / "pretrain-a.h5", *MOVE, *virtual, *more, *out)
+    assert made.exit_code == 0, made.output
+    assert 20 in sizes
+    assert 37 not in sizes
+
+
+def test_a_row_tells_other_neighbours_than_the_recipe_s(runs: Path, tmp_path: Path) -> None:
+    for number, name in ((3, "three"), (10, "ten")):
+        found = checkpoint.load(runs / "bp-adversarial-neighbours-a.h5")
+        recipe = RECIPES["neighbours"].settings_with("backprop", {})
+        found.settings = dataclasses.asdict(dataclasses.replace(recipe, neighbours=number))
+        found.recipe = "neighbours"
+        (tmp_path / name).mkdir()
+        checkpoint.save(tmp_path / name / "bp-a.h5", found)
+    told = {
+        name: json.loads(run("dropout", tmp_path / name, "--json").stdout)["rows"][0]["made_with"]
+        for name in ("three", "ten")
+    }
+    assert "recipe neighbours; neighbours 3; " in told["three"]
+    assert "recipe neighbours; data " in told["ten"]
+
+
 def test_translated_images_move_too(digits_dir: Path, tmp_path: Path) -> None:
     make = maker(digits_dir)
     stack = tmp_path / "pretrain-translated-a.h5"
@@ -279,6 +315,10 @@ def test_translated_images_move_too(digits_dir: Path, tmp_path: Path) -> None:
         (["--dropout", "--neighbour-away", "1"], ["--neighbour-away", "neighbours"]),
         (["--dropout", "--neighbours", "1001"], ["--neighbours", "1000"]),
         (["--dropout", "--neighbours", "2", "--neighbour-towards", "-1"], ["--neighbour-towards"]),
+        (
+            ["--dropout", "--neighbours", "2", "--neighbour-towards", "0", "--neighbour-away", "0"],
+            ["neighbour_towards", "neighbour_away", "not both 0"],
+        ),
     ],
 )
 def test_mistakes_are_named(

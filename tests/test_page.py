@@ -246,8 +246,8 @@ def test_a_number_leads_to_its_file_and_to_how_that_was_made(whole: Page, runs: 
     assert [row[1] for row in firsts] == [path.name for path in paths]
     numbers = {row[1]: row[0] for row in firsts}
     table1 = next(rows for rows in whole.tables.values() if rows[0][:1] == ["network"])
-    ours = f"ours: {made_with(loading.load(runs / 'bp-a.h5'))}"
-    measured = {(row[2], row[-1]) for row in table1[1:] if row[1] == ours and row[2]}
+    ours = [row for row in table1[1:] if row[1].startswith("ours: recipe quick; ")]
+    measured = {(row[2], row[-1]) for row in ours if row[2]}
     assert measured == {
         ("250", numbers["bp-a.h5"]),
         ("300", numbers["bp-a-extended.h5"]),

@@ -1843,8 +1843,8 @@ def test_images_between_neighbours() -> None:
     counts, costs = zip(*((fewest(r), f"{float(r['lowest_valid_cost']):.2f}") for r in translated),
                         strict=True)  # fmt: skip
     assumes(
-        f"net c of seed 0 makes {errors('10-0.5-2-c')}, it makes {longer} with `--epochs 120` and "
-        f"{virtual} with",
+        f"net c of seed 0 makes {errors('10-0.5-2-c')}, it makes {longer} with `--epochs 120`, "
+        f"{errors('10-0.5-2-drop0.1-c')} with `--feature-dropout 0.1`, and {virtual} with",
         f"of the mixed gradient {mixed}, and {lower} with `--final-share 0.02`",
         f"net a makes {counts[0]} with dropout, {counts[1]} in adversarial training and, in a "
         f"third of the epochs, {counts[2]} between neighbours",

@@ -188,7 +188,7 @@ DROPOUT = Study(
     whole=False,
     together=tuple(
         (f"{which}plain {EXTENDED}", f"{which}mixed {EXTENDED}")
-        for which in ("", "adversarial ", "adversarial neighbours ")
+        for which in ("", "adversarial ", "neighbours ", "adversarial neighbours ")
     ),
 )
 STUDIES = (GENERATIVE, TRANSLATED, DROPOUT)

@@ -307,15 +307,15 @@ def idle(file: RunFile) -> set[str]:
 
 
 def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
-    """Settings that are not those of the chapter's recipe, if that is the file's, as words.
+    """Settings that are not those of the file's recipe, if that is known here, as words.
 
     What sets the experiment apart is a condition that its table knows (`conditions`), but for
     another length than that of the recipe of adversarial training, or virtual adversarial, or
     other neighbours than have the recipe of these.
     """
-    if file.recipe != _CHAPTER:
+    if file.recipe not in RECIPES:
         return
-    recipe = RECIPES[_CHAPTER].settings(file.kind.part, file.conditions)
+    recipe = RECIPES[file.recipe].settings(file.kind.part, file.conditions)
     own = {name: getattr(file.settings, name) for name in file.settings.apart()}
     apart = {name for name, value in own.items() if _USUAL.get(name, value) == value}
     told = {*varied, *apart, *_ONLY_MEASURED, *idle(file)}
