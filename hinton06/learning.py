@@ -27,7 +27,7 @@ from __future__ import annotations
 import dataclasses
 import numbers
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from hinton06.experiments import Result
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import MAX_TRANSLATION, Digits
 from hinton06.net import Net
-from hinton06.recipes import MOVED, PARTS, RECIPES, Recipe
+from hinton06.recipes import MOVED, PARTS, RECIPES, Recipe, of_dropout
 from hinton06.training import Interrupted, Progress
 
 Start = str | Path | Net
@@ -65,25 +65,59 @@ class Silent:
         """Nothing."""
 
 
-def carried_by(start: RunFile) -> dict[str, Any]:
-    """What an extension goes on with where nothing else is said: its net's own settings."""
-    recipe = RECIPES.get(start.recipe)
-    if recipe is None:
-        return {}
-    return recipe.carried(start.settings, start.kind.part, start.conditions)
+def carried_by(
+    start: RunFile | None, part: str, given: Mapping[str, Any], recipe: Recipe,
+    extends: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Settings of a start that a run by `recipe` goes on with, where nothing else was `given`.
 
-
-def going_on(given: Mapping[str, Any], start: RunFile | None) -> dict[str, Any]:
-    """What was given, and dropout, if the start was learned with it and nothing else is said.
-
-    As far as images, and images without labels, had been moved in it, and along the same ways.
+    An extension with all that are not the start's recipe's. What learns anew as its start did, with
+    its dropout alone: units are left out and images are moved as they were, but for the schedule.
     """
-    own: Any = None if start is None else start.settings
-    if not getattr(own, "dropout", False) or given.get("dropout") is not None:
-        return dict(given)
-    moved = {name: getattr(own, name, 0.0) for name in MOVED}
-    carried = {n: value for n, value in moved.items() if value and given.get(n) is None}
-    return {**given, "dropout": True, **carried}
+    if start is None or start.kind.part != part:
+        return {}
+    own, known = vars(start.settings), RECIPES.get(start.recipe)
+    if not (extends or own.get("dropout")):
+        return {}
+    found = known.carried(start.settings, part, start.conditions) if known else {}
+    if not extends:
+        taken = of_dropout(part) - {"extension_epochs"}
+        found = {name: value for name, value in found.items() if name in taken}
+    if not _has_backpropagation(start, given, recipe, extends):
+        return {name: value for name, value in found.items() if name not in of_dropout(part)}
+    if given.get("dropout") is not None:  # who says so says all of it
+        return found if extends else {}
+    if own.get("dropout"):
+        usual = vars(recipe.settings(part))
+        learned = {name: own.get(name) for name in ("dropout", *MOVED)}
+        found |= {name: value for name, value in learned.items() if value and value != usual[name]}
+    return found
+
+
+def _has_backpropagation(
+    start: RunFile, given: Mapping[str, Any], recipe: Recipe, extends: bool
+) -> bool:
+    """Whether a run from this start learns by it, alone or mixed with another gradient."""
+    if start.kind.part != "wakesleep":
+        return True
+    if extends:
+        return start.outcome.bp_weight > 0
+    usual = vars(recipe.wakesleep)
+    said = {name: usual[name] if given.get(name) is None else given[name]
+            for name in ("search_bp_weight", "bp_weight")}  # fmt: skip
+    return any(said.values())
+
+
+def idle_settings(validated: bool, extends: bool, random: bool) -> Iterator[str]:
+    """Settings of backpropagation that a run makes no use of."""
+    if not validated:
+        yield from ("patience", "valid_every")
+    if extends:
+        yield "epochs"
+    elif not validated:  # by whose costs it stops, and which is never extended
+        yield "extension_epochs"
+    if not random:
+        yield "initial_scale"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,21 +154,24 @@ class _Run:
         if common["recipe"] not in RECIPES:
             raise ValueError(f"recipe is one of {', '.join(RECIPES)}, not {common['recipe']!r}")
         given = {name: _typed(part, name, options[name]) for name in names if name in options}
-        given = going_on(given, files[0] if files and "dropout" in names else None)
         return cls(part, common, given, files)
 
     @property
     def recipe(self) -> Recipe:
         return RECIPES[self.common["recipe"]]
 
-    def settings(self, **known: Any) -> Any:
+    def settings(self, extends: bool = False, **known: Any) -> Any:
         """Of what descends from the start, if there is one; `known` is what is new."""
-        learned = self.files[0].lineage.conditions() if self.files else {}
-        return self.recipe.settings_with(self.part, self.given, **learned | known)
+        start = self.files[0] if self.files else None
+        learned = start.lineage.conditions() if start else {}
+        carried = carried_by(start, self.part, self.given, self.recipe, extends)
+        return self.recipe.settings_with(self.part, self.given, carried, **learned | known)
 
-    def extending(self, **known: Any) -> Any:
-        """The same, with what the net itself was learned with where nothing is given."""
-        return self.settings(carried=carried_by(self.files[0]), **known)
+    def check_used(self, **mode: bool) -> None:
+        """TypeError for one of the `idle_settings` that was given."""
+        for name in idle_settings(**mode):
+            if name in self.given:
+                raise TypeError(f"{name} changes nothing here")
 
     def make(self, call: Callable[..., Result], out: str | Path, *arguments: Any) -> Net:
         """The net of an experiment; its settings, recipe and seed are its last arguments."""
@@ -253,6 +290,7 @@ def finetune_bp(start: Start, out: str | Path, labelled: int = 0, **options: Any
     run = _Run.of("backprop", options, [start])
     if "all_cases_rate" in run.given:
         raise TypeError("all_cases_rate is for what learns all cases, or from a random start")
+    run.check_used(validated=True, extends=False, random=False)
     settings = run.settings(**_told(labelled=labelled))
     return run.make(
         experiments.finetune, out, _path(start), settings, run.recipe.name, run.common["seed"],
@@ -321,11 +359,12 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         for name in ("bp_rate", "bp_momentum"):
             if name in run.given and not mixed:
                 raise TypeError(f"an extension goes on with its net's coefficient, 0: no {name}")
-        settings = run.extending(**_told(mixed=mixed))
+        settings = run.settings(extends=True, **_told(mixed=mixed))
         call: Callable[..., Result] = experiments.extend_generative
     else:
         run = _Run.of("backprop", options, [start])
-        settings, call = run.extending(), experiments.extend
+        run.check_used(validated=False, extends=True, random=False)
+        settings, call = run.settings(extends=True), experiments.extend
         _check_rate(run)
     return run.make(call, out, _path(start), settings, run.recipe.name, run.common["seed"])
 
@@ -354,6 +393,7 @@ def finetune_from_random(
             raise TypeError(f"{name} goes with a split")
     run = _Run.of("backprop", options, list(criteria))
     _check_rate(run)
+    run.check_used(validated=split is not None, extends=False, random=True)
     settings = run.settings(**_told(labelled=labelled, translations=translations))
     last = run.recipe.name, run.common["seed"]
     sizes = None if layers is None else _typed("pretrain", "layers", layers)

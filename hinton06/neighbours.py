@@ -45,7 +45,8 @@ class Neighbours:
         versions: int = 1,
     ) -> None:
         self._n = len(labels) // versions
-        self._nearest = nearest(images[: self._n], labels[: self._n], count)
+        self._nearest, self._among = nearest(images[: self._n], labels[: self._n], count)
+        self._few = bool((self._among < count).any())
         self._away, self._towards, self._stream_of = away, towards, stream_of
         self._range = min(0, images.min(initial=0)), max(1, images.max(initial=1))
 
@@ -56,7 +57,8 @@ class Neighbours:
     def __call__(self, images: Images, rows: Rows) -> Images:
         """The chosen ones of (n_cases, n_pixels) images, moved; bytes to bytes by rounding."""
         version, case = np.divmod(rows, self._n)
-        drawn = self._rng.integers(self._nearest.shape[1], size=len(rows))
+        among = self._among[case] if self._few else self._nearest.shape[1]
+        drawn = self._rng.integers(among, size=len(rows))
         others = images[version * self._n + self._nearest[case, drawn]]
         share = self._rng.uniform(-self._away, self._towards, (len(rows), 1)).astype(np.float32)
         own = images[rows].astype(np.float32)
@@ -66,22 +68,24 @@ class Neighbours:
         return np.clip(np.rint(moved), 0, 255).astype(np.uint8)
 
 
-def nearest(images: Images, labels: Labels, count: int) -> Rows:
+def nearest(images: Images, labels: Labels, count: int) -> tuple[Rows, Rows]:
     """(n, count) rows of the cases of the same class that are nearest to each of n, in any order.
 
     By Euclidean distance of (n, n_pixels) images, which is exact if these are bytes. Of a class
-    with fewer others these come again and again; of one with none a case is its own neighbour.
+    with fewer others these come first, again and again: how many there are is the second, (n,). Of
+    one with none a case is its own neighbour.
     """
-    found = np.empty((len(labels), count), np.intp)
+    found, among = np.empty((len(labels), count), np.intp), np.ones(len(labels), np.intp)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         n_others = len(rows) - 1
         if not n_others:
             found[rows] = rows
             continue
+        among[rows] = min(count, n_others)
         own = rows[_nearest(images[rows], min(count, n_others))]
         found[rows] = np.resize(own.T, (count, len(rows))).T
-    return found
+    return found, among
 
 
 def _nearest(images: Images, count: int) -> Rows:

@@ -192,6 +192,15 @@ def check_given(settings: Settings, given: Iterable[str], under: Iterable[str] =
                 raise GoesWithError(item.name, [_in_words(o, values.get(o, "")) for o in own])
 
 
+def says_something(settings: Settings, name: str, under: Iterable[str] = ()) -> bool:
+    """Whether a setting does by the others, in an experiment `under` conditions."""
+    try:
+        check_given(settings, [name], under)
+    except GoesWithError:
+        return False
+    return True
+
+
 def _in_words(wanted: str, value: Any) -> str:
     """What a setting goes with: ``dropout``, ``optimiser=cg``, ``sparsity_cost above 0``."""
     return wanted if isinstance(value, (str, bool)) else f"{wanted} above 0"
@@ -338,7 +347,7 @@ class BackpropSettings(Settings):
     )
     top_only_epochs: int = _setting("First epochs that change only the softmax.", 0, 1_000_000)
     importance_sampling: bool = _setting("Select easy cases rarely, weighted up.", goes=_STEPS)
-    easy_cost: float = _setting("A case with a lower cost, in nats, is easy.", 0, 1000)
+    easy_cost: float = _setting("A case with a lower cost, in nats, is easy.", 0, 1000, goes=_EASY)
     easy_probability: float = _setting(
         "Chance that a sweep selects an easy case.", 1e-6, 1, goes=_EASY
     )
@@ -649,6 +658,13 @@ def going_with_dropout(part: str) -> list[str]:
     """The settings of a part that go with dropout alone."""
     fields = dataclasses.fields(PARTS[part])
     return [item.name for item in fields if _DROPOUT_ON in item.metadata["goes"]]
+
+
+def of_dropout(part: str) -> set[str]:
+    """The same, itself, and the settings that go with these."""
+    names = {"dropout", *going_with_dropout(part)}
+    fields = dataclasses.fields(PARTS[part])
+    return names | {item.name for item in fields if names & {*item.metadata["goes"]}}
 
 
 Sourced = dict[str, tuple[Any, str]]

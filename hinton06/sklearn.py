@@ -11,6 +11,7 @@ when others are fitted, for which `sklearn.preprocessing.MinMaxScaler` is the re
 from __future__ import annotations
 
 import dataclasses
+import numbers
 import operator
 import warnings
 from collections.abc import Iterator, Sequence
@@ -55,6 +56,12 @@ def _integer(name: str, value: Any) -> int:
         return operator.index(value)
     except TypeError:
         raise TypeError(f"{name} is an integer, not {value!r}") from None
+
+
+def _number(name: str, value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} is a number, not {value!r}")
+    return value
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not typed
@@ -112,8 +119,13 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not ty
         layers = values.get("layers", (1,))
         if not layers or min(layers) < 1:
             raise ValueError(f"{self._words['pretrain.layers']}: no layer, or one without units")
+        usual = _RECIPE.settings(part, under)
+        for name, value in values.items():
+            checked = {int: _integer, float: _number}.get(type(getattr(usual, name)))
+            if checked:
+                values[name] = checked(self._words.get(f"{part}.{name}", name), value)
         try:
-            return dataclasses.replace(_RECIPE.settings(part, under), **values)
+            return dataclasses.replace(usual, **values)
         except (ValueError, TypeError) as error:
             name, _, rest = str(error).partition(" ")
             raise type(error)(f"{self._words.get(f'{part}.{name}', name)} {rest}") from None
@@ -276,7 +288,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):  # typ
         """In the recipe's words, checked."""
         return self._settings(
             "pretrain", layers=(_integer("n_components", self.n_components),),
-            passes=self.n_iter, batch=_integer("batch_size", self.batch_size),
+            passes=self.n_iter, batch=self.batch_size,
             rate=self.learning_rate, momentum=self.momentum, decay=self.decay,
             initial_sd=self.initial_sd,
         )  # fmt: skip
@@ -486,7 +498,7 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn X, (n, n_features), and then its labels y, (n,)."""
         self._forget()
-        if not 0 <= self.validation_fraction < 1:
+        if not 0 <= _number("validation_fraction", self.validation_fraction) < 1:
             raise ValueError(
                 f"validation_fraction lies between 0 and 1, not {self.validation_fraction}"
             )
@@ -494,6 +506,8 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         cases = self._data(X, first=True)
         check_classification_targets(y)
         told = np.asarray(y)
+        if np.ndim(self.unlabelled):
+            raise TypeError(f"unlabelled is a scalar, not {self.unlabelled!r}")
         known = np.array([self.unlabelled is None or label != self.unlabelled for label in told])
         self.classes_, labels = np.unique(told[known], return_inverse=True)
         if len(self.classes_) < 2:
@@ -525,17 +539,17 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def _pretrained(self, images: NDArray[Any], rng: np.random.Generator) -> Classifier:
         name, sizes = "hidden_layer_sizes", self.hidden_layer_sizes
         layers = tuple(_integer(name, size) for size in np.atleast_1d(np.asarray(sizes, object)))
+        passes = _integer("pretrain_iter", self.pretrain_iter)
         settings = self._settings(
-            "pretrain", layers=layers, passes=max(1, self.pretrain_iter),
-            batch=_integer("batch_size", self.batch_size), rate=self.pretrain_learning_rate,
-            momentum=self.momentum,
+            "pretrain", layers=layers, passes=max(1, passes), batch=self.batch_size,
+            rate=self.pretrain_learning_rate, momentum=self.momentum,
         )  # fmt: skip
         n_classes, self.stack_ = len(self.classes_), None
-        if self.pretrain_iter == 0:
+        if passes == 0:
             sizes = (images.shape[1], *layers, n_classes)
             return Classifier.random(sizes, _RECIPE.backprop.initial_scale, rng)
-        if self.pretrain_iter < 0:
-            raise ValueError(f"pretrain_iter is 0 or more, not {self.pretrain_iter}")
+        if passes < 0:
+            raise ValueError(f"pretrain_iter is 0 or more, not {passes}")
         learner = GreedyStack(images, settings, rng)
         while learner.finished() is None:
             where, row = learner.where(), learner.run_epoch(lambda _: None)
@@ -548,11 +562,10 @@ class DeepBeliefClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def _fine_tune(
         self, net: Classifier, train: Cases, valid: Cases | None, rng: np.random.Generator
     ) -> None:
-        if not 0 <= self.dropout < 1:
+        if not 0 <= _number("dropout", self.dropout) < 1:
             raise ValueError(f"dropout lies between 0 and 1, not {self.dropout}")
         values: dict[str, Any] = {
-            "adversarial": self.adversarial, "virtual": self.virtual,
-            "neighbours": _integer("neighbours", self.neighbours),
+            "adversarial": self.adversarial, "virtual": self.virtual, "neighbours": self.neighbours,
         }  # fmt: skip
         apart = any((self.dropout, *values.values()))
         if apart:

@@ -185,12 +185,100 @@ def test_what_goes_on_from_a_net_with_dropout_has_it_unless_it_is_told_otherwise
     assert vars(found.settings)["dropout"] is False
     assert found.lineage.below == ("dropout",)
     assert conditions(found) == {"dropout"}
+    (row, _mean) = rows(tmp_path)
+    assert row["made_with"].split("; ")[:2] == ["recipe quick", "dropout no"]
     # From Python as well.
     again = learning.extend(
-        runs / "bp-dropout-a.h5", tmp_path / "again.h5", max_epochs=3, patience=1, epochs=2,
-        extension_epochs=1, data=digits_dir, threads=1,
+        runs / "bp-dropout-a.h5", tmp_path / "again.h5", max_epochs=3, extension_epochs=1,
+        data=digits_dir, threads=1,
     )  # fmt: skip
     assert load(Path(again.path)).digest == file(runs, "bp-dropout-a-extended").digest
+
+
+def test_a_row_says_what_of_it_began_or_ended_with_an_extension(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    common = ["--quiet", "--data", digits_dir, "--max-epochs", "1"]
+    ways = {
+        "bp-a": (["--dropout", "--neighbours", "3"],
+                 "dropout in the extension alone; neighbours in the extension alone"),
+        "bp-adversarial-a": (["--adversarial", "0"], "adversarial 0"),
+        "bp-adversarial-virtual-a": (["--virtual", "0"], "virtual 0"),
+    }  # fmt: skip
+    for name, (given, said) in ways.items():
+        folder = tmp_path / name
+        made = run("finetune-bp", "--extend", runs / f"{name}.h5", *given, *common,
+                   "--out", folder / "net.h5")  # fmt: skip
+        assert made.exit_code == 0, made.output
+        assert said in rows(folder)[0]["made_with"], name
+    for name in ("bp-dropout-a-extended", "bp-adversarial-virtual-a-extended"):
+        said = (made_with(file(runs, name)) or "").split("; ")
+        assert not [words for words in said if words.endswith((" alone", "dropout no", " 0"))]
+
+
+def test_a_net_with_dropout_goes_on_by_wake_sleep_alone_without_it(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    start, common = runs / "hybrid-dropout-a.h5", ["--data", digits_dir, "--plain", "--epochs", "1"]
+    made = run("finetune-cws", start, *common, "--out", tmp_path / "cws.h5")
+    assert made.exit_code == 0, made.output
+    assert vars(load(tmp_path / "cws.h5").settings)["dropout"] is False
+    mixed = ["--bp-weight", "0.5", "--pixel-dropout", "0.05", "--neighbours", "2",
+             "--neighbour-away", "0.7"]  # fmt: skip
+    first, second = tmp_path / "first.h5", tmp_path / "second.h5"
+    made = run("finetune-cws", start, *mixed, *common, "--out", first)
+    assert made.exit_code == 0, made.output
+    assert "with dropout, as hybrid-dropout-a.h5" in made.stderr
+    made = run("finetune-cws", first, "--bp-weight", "0.5", *common, "--out", second)
+    assert made.exit_code == 0, made.output
+    carried = "pixel dropout 0.05, neighbours 2, neighbour away 0.7, dropout"
+    assert f"with {carried}, as first.h5" in " ".join(made.stderr.split())
+    names = carried.replace("0.05", "").replace("0.7", "").replace(" 2", "").split(", ")
+    for name in (n.strip().replace(" ", "_") for n in names):
+        ours, theirs = (vars(load(path).settings)[name] for path in (second, first))
+        assert ours == theirs
+    # A search that kept a coefficient of 0 has nothing to leave units out of either.
+    none = tmp_path / "none.h5"
+    made = run("finetune-cws", runs / "pretrain-labels-a.h5", "--search-bp-weight", "--bp-weights",
+               "0,0", "--dropout", *common, "--out", none)  # fmt: skip
+    assert made.exit_code == 0, made.output
+    made = run("finetune-cws", "--extend", none, *common, "--out", tmp_path / "on.h5")
+    assert made.exit_code == 0, made.output
+    assert vars(load(tmp_path / "on.h5").settings)["dropout"] is False
+
+
+def test_what_says_nothing_without_dropout_is_not_said_to_be_gone_on_with(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    common = ["--data", digits_dir, "--plain", "--max-epochs", "1"]
+    first = tmp_path / "first.h5"
+    made = run("finetune-bp", runs / "pretrain-a.h5", "--dropout", "--pixel-dropout", "0.05",
+               "--neighbours", "2", "--neighbour-away", "0.7", "--epochs", "1",
+               "--extension-epochs", "1", *common, "--out", first)  # fmt: skip
+    assert made.exit_code == 0, made.output
+    whole = "pixel dropout 0.05, extension epochs 1, neighbours 2, neighbour away 0.7, dropout"
+    for number, (given, said) in enumerate([
+        ([], f"with {whole}, as first.h5"),
+        (["--no-dropout"], None),
+        (["--neighbours", "0"], "with pixel dropout 0.05, extension epochs 1, dropout, as first"),
+    ]):  # fmt: skip
+        made = run("finetune-bp", "--extend", first, *given, *common,
+                   "--out", tmp_path / f"{number}.h5")  # fmt: skip
+        assert made.exit_code == 0, made.output
+        shown = " ".join(made.stderr.split())
+        assert said in shown if said else "dropout" not in shown, shown
+    # Random weights that stop at its cost learn as it did, by a schedule of their own.
+    other = tmp_path / "random.h5"
+    made = run("finetune-bp", "--no-pretraining", first, "--epochs", "1", "--extension-epochs", "7",
+               *common, "--out", other)  # fmt: skip
+    assert made.exit_code == 0, made.output
+    carried = whole.replace("extension epochs 1, ", "")
+    assert f"with {carried}, as first.h5" in " ".join(made.stderr.split())
+    assert "--extension-epochs changes nothing here" in made.stderr
+    made = run(
+        "finetune-bp", "--extend", first, "--epochs", "7", *common, "--out", other, "--force"
+    )
+    assert "--epochs changes nothing here" in made.stderr
 
 
 def test_adversarial_training_is_no_dropout_alone_and_goes_on_in_an_extension(runs: Path) -> None:

@@ -19,6 +19,7 @@ from commands import run
 import hinton06
 from hinton06 import checkpoint, learning, mnist, native
 from hinton06.net import Net
+from hinton06.recipes import RECIPES, conditions, implied
 
 QUICK: dict[str, Any] = {"recipe": "quick", "threads": 1}
 SMALL: dict[str, Any] = {**QUICK, "layers": (12, 10, 14), "passes": 2}
@@ -234,6 +235,21 @@ def test_a_signal_saves_the_epoch_and_is_python_s_own_exception(
             "without labels",
         ),
         (lambda f, o: hinton06.extend(f / "bp.h5", o, rate=0.1), TypeError, "is all_cases_rate"),
+        *(
+            (lambda f, o, n=n: hinton06.extend(f / "bp.h5", o, **{n: 3}), TypeError,
+             f"{n} changes nothing here")
+            for n in ("patience", "valid_every", "initial_scale", "epochs")
+        ),
+        (
+            lambda f, o: hinton06.finetune_bp(f / "stack.h5", o, initial_scale=3.0), TypeError,
+            "initial_scale changes nothing here",
+        ),
+        (
+            lambda f, o: hinton06.finetune_from_random(
+                o, criteria=[f / "bp.h5"], extension_epochs=3
+            ),
+            TypeError, "extension_epochs changes nothing here",
+        ),
         (
             lambda f, o: hinton06.extend(f / "cws.h5", o, bp_weight=0.5), TypeError,
             "no bp_weight",
@@ -371,18 +387,36 @@ def test_limits_are_numbers_that_can_be_given() -> None:
 
 
 def test_dropout_is_gone_on_with_unless_something_else_is_said() -> None:
-    start: Any = SimpleNamespace(settings=SimpleNamespace(dropout=True, adversarial=0.0))
-    for given, found in ((None, True), (False, False), (True, True)):
-        assert learning.going_on({"dropout": given}, start)["dropout"] is found
-    assert learning.going_on({"rate": 0.1}, start) == {"rate": 0.1, "dropout": True}
-    start.settings.adversarial = 0.5
-    start.settings.virtual = 0.0
-    both = {"dropout": True, "adversarial": 0.5}
-    assert learning.going_on({"adversarial": None}, start) == both
-    assert learning.going_on({"adversarial": 0.1}, start) == both | {"adversarial": 0.1}
-    start.settings.virtual = 0.7
-    assert learning.going_on({"adversarial": None}, start) == both | {"virtual": 0.7}
+    recipe = RECIPES["tr2006"]
+
+    def start(recipe: str = "tr2006", **own: Any) -> Any:
+        settings = RECIPES[recipe].settings_with("backprop", own)
+        under = conditions(**implied(settings))
+        return SimpleNamespace(
+            kind=SimpleNamespace(part="backprop"), settings=settings, conditions=under,
+            recipe=recipe,
+        )  # fmt: skip
+
+    def carried(start: Any, extends: bool = False, part: str = "backprop", **given: Any) -> Any:
+        return learning.carried_by(start, part, given, recipe, extends)
+
+    plain, changed = start(), start(rate=0.7, decay=0.1, patience=3)
+    assert carried(plain, True) == {}
+    assert carried(changed) == {}
+    assert carried(changed, True) == {"decay": 0.1}  # the others are of a first run alone
+    assert carried(changed, True, "wakesleep") == {}
+    dropout = start(dropout=True, pixel_dropout=0.05, epochs=7, extension_epochs=3)
+    own = {"dropout": True, "pixel_dropout": 0.05}
+    assert carried(dropout) == own
+    assert carried(dropout, True) == own | {"extension_epochs": 3}
+    assert carried(dropout, rate=0.1, dropout=None) == own
     for given in (True, False):  # who says so says all of it
-        assert learning.going_on({"dropout": given}, start) == {"dropout": given}
-    start.settings.dropout = False
-    assert learning.going_on({"rate": 0.1}, start) == {"rate": 0.1}
+        assert carried(dropout, dropout=given) == {}
+    moved = start(dropout=True, adversarial=0.5, virtual=0.7, neighbours=3, neighbour_away=1.0)
+    all_ways = {"dropout": True, "adversarial": 0.5, "virtual": 0.7, "neighbours": 3,
+                "neighbour_away": 1.0}  # fmt: skip
+    assert carried(moved) == carried(moved, True) == all_ways
+    # What the recipe has by itself need not be carried.
+    recipe = RECIPES["neighbours"]
+    assert carried(start("neighbours")) == {}
+    assert carried(start("neighbours", neighbour_away=1.0)) == {"neighbour_away": 1.0}

@@ -883,8 +883,8 @@ def test_kernels_take_the_slope_of_kept_units_and_limit_lengths_as_pytorch_does(
 class Middle:
     """Draws that are all in the middle, as `pairs` of a half are."""
 
-    def integers(self, high: int, size: Any) -> Any:
-        return np.full(size, high // 2)
+    def integers(self, high: Any, size: Any) -> Any:
+        return np.broadcast_to(np.asarray(high) // 2, size)
 
     def uniform(self, low: float, high: float, size: Any) -> Any:
         return np.full(size, (low + high) / 2)
@@ -969,10 +969,12 @@ def test_weights_after_updates_with_dropout_are_those_of_backpropagation(
         assert not np.allclose(array, now, atol=1e-3)
 
 
-def near_of(place: Place, digits: Digits, versions: int = 1, **own: Any) -> tuple[Near, Samplers]:
+def near_of(
+    place: Place, digits: Digits, versions: int = 1, count: int = 3
+) -> tuple[Near, Samplers]:
     """Of two nets that learn other cases, in as many versions."""
     settings = [
-        dataclasses.replace(DROPOUT, neighbours=3, neighbour_away=away, **own) for away in (1, 2)
+        dataclasses.replace(DROPOUT, neighbours=count, neighbour_away=away) for away in (1, 2)
     ]
     rows = rows_of(place, 2, 40)
     rows = torch.cat([rows + 90 * version for version in range(versions)], 1)
@@ -992,17 +994,18 @@ def moved_by(near: Near, samplers: Samplers) -> Any:
     return on_host(data)
 
 
+@pytest.mark.parametrize("count", [3, 30])  # a class has fewer others than these
 @pytest.mark.parametrize("versions", [1, 2])
 def test_images_move_as_the_package_s_do(
-    place: Place, digits: Digits, versions: int, monkeypatch: pytest.MonkeyPatch
+    place: Place, digits: Digits, versions: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(place.loops, "pairs", middle_pairs)
-    near, samplers = near_of(place, digits, versions)
+    near, samplers = near_of(place, digits, versions, count)
     found = moved_by(near, samplers)
     rows, own_cases = on_host(samplers.all_rows), on_host(samplers.cases)
     images, labels = on_host(near._images), np.tile(digits.train_labels, versions)
     for net, away in enumerate((1, 2)):
-        settings = dataclasses.replace(DROPOUT, neighbours=3, neighbour_away=away)
+        settings = dataclasses.replace(DROPOUT, neighbours=count, neighbour_away=away)
         own = images[rows[net]], labels[rows[net]]
         expected = ways(*own, settings, versions)(own[0], own_cases[net])
         np.testing.assert_array_equal(np.rint(found[net] * 255), expected)

@@ -39,8 +39,9 @@ def test_those_of_the_class_are_nearest_that_no_other_is_nearer_than(
 ) -> None:
     data = images(1, n_pixels=n_pixels)
     data[4:8] = np.random.default_rng(2).choice([0, 255], (4, n_pixels))  # as large as they get
-    found, away = nearest(data, LABELS, count), distances(data)
+    (found, among), away = nearest(data, LABELS, count), distances(data)
     assert found.shape == (N, count)
+    assert (among == count).all()
     for case, rows in enumerate(found):
         others = [r for r in np.flatnonzero(LABELS[case] == LABELS) if r != case]
         assert len(set(rows)) == count
@@ -49,17 +50,18 @@ def test_those_of_the_class_are_nearest_that_no_other_is_nearer_than(
         assert all(away[case, other] >= furthest for other in set(others) - set(rows))
 
 
-def test_of_few_others_each_comes_as_often_and_alone_a_case_is_its_own_neighbour() -> None:
+def test_of_few_others_each_is_there_and_alone_a_case_is_its_own_neighbour() -> None:
     labels = np.array([0, 0, 0, 1, 2, 2])
-    found = nearest(images(3, 6), labels, 4)
-    assert sorted(found[0]) == [1, 1, 2, 2]
+    found, among = nearest(images(3, 6), labels, 4)
+    assert among.tolist() == [2, 2, 2, 1, 1, 1]
+    assert sorted(found[0, :2]) == [1, 2]
     assert found[3].tolist() == [3] * 4
     assert found[4].tolist() == [5] * 4
 
 
 def test_of_floats_those_are_nearest_that_no_other_is_nearer_than() -> None:
     data = np.random.default_rng(8).random((N, PIXELS), np.float32)
-    found, wide = nearest(data, LABELS, 3), data.astype(np.float64)
+    (found, _), wide = nearest(data, LABELS, 3), data.astype(np.float64)
     for case, rows in enumerate(found):
         others = [r for r in np.flatnonzero(LABELS[case] == LABELS) if r != case]
         away = ((wide[others] - wide[case]) ** 2).sum(axis=1)
@@ -109,19 +111,22 @@ def test_images_lie_on_the_line_through_a_near_one_as_far_as_the_shares_say() ->
     assert np.abs(counts - 400).max() < 5 * np.sqrt(4000 * 0.1 * 0.9)
 
 
-def test_each_neighbour_is_drawn_as_often() -> None:
-    data = images(4)
-    there = Neighbours(data, LABELS, 5, -1.0, 1.0, drawn(2))  # from 1 to 1
+@pytest.mark.parametrize("labels", [LABELS, np.where(np.arange(N) % 10 == 7, 9, LABELS)])
+def test_each_neighbour_is_drawn_as_often(labels: Any) -> None:
+    """Of as many as are asked for, and of the five others that a class of six has."""
+    data, count = images(4), 5 if labels is LABELS else 8
+    there = Neighbours(data, labels, count, -1.0, 1.0, drawn(2))  # from 1 to 1
     there.begin(0)
     made = there(data, np.repeat(np.intp(7), 5000))
-    counts = [(made == data[row]).all(axis=1).sum() for row in nearest(data, LABELS, 5)[7]]
-    assert sum(counts) == 5000
+    rows = np.unique(nearest(data, labels, count)[0][7])
+    counts = [(made == data[row]).all(axis=1).sum() for row in rows]
+    assert (len(counts), sum(counts)) == (5, 5000)
     assert np.abs(np.array(counts) - 1000).max() < 5 * np.sqrt(5000 * 0.2 * 0.8)
 
 
 def test_a_share_of_1_alone_is_the_neighbour_and_of_0_the_image() -> None:
     data = images(5)
-    near = nearest(data, LABELS, 1)[:, 0]
+    near = nearest(data, LABELS, 1)[0][:, 0]
     rows = np.array([3, 59, 0, 3])
     same = Neighbours(data, LABELS, 1, 0.0, 0.0, drawn(3))
     same.begin(0)
@@ -135,7 +140,7 @@ def test_a_version_of_an_image_moves_by_the_same_version_of_its_neighbour() -> N
     data = images(6)
     moved = np.concatenate([data, 255 - data, np.roll(data, 1, axis=1)])
     labels = np.tile(LABELS, 3)
-    near = nearest(data, LABELS, 1)[:, 0]
+    near = nearest(data, LABELS, 1)[0][:, 0]
     there = Neighbours(moved, labels, 1, -1.0, 1.0, drawn(4), versions=3)
     there.begin(0)
     rows = np.array([8, N + 8, 2 * N + 8])

@@ -384,6 +384,14 @@ def test_of_every_class_a_case_is_learned(share: float) -> None:
         (RBM(5.5, n_iter=1), "n_components is an integer, not 5.5"),
         (DeepBeliefClassifier((5,), neighbours=1.5), "neighbours is an integer, not 1.5"),
         (DeepBeliefClassifier((10.7,)), "hidden_layer_sizes is an integer, not 10.7"),
+        (RBM(5, n_iter=1.5), "n_iter is an integer, not 1.5"),
+        (RBM(5, n_iter=1, learning_rate=None), "learning_rate is a number, not None"),
+        (DeepBeliefClassifier((5,), pretrain_iter=0.5), "pretrain_iter is an integer, not 0.5"),
+        (DeepBeliefClassifier((5,), pretrain_iter=1, max_iter=2.5), "max_iter is an integer"),
+        (DeepBeliefClassifier((5,), pretrain_iter=1, adversarial="1"), "adversarial is a number"),
+        (DeepBeliefClassifier((5,), pretrain_iter=1, dropout=None), "dropout is a number, not No"),
+        (DeepBeliefClassifier((5,), validation_fraction=None), "validation_fraction is a number"),
+        (DeepBeliefClassifier((5,), unlabelled=[-1]), r"unlabelled is a scalar, not \[-1\]"),
     ],
 )
 def test_a_value_of_another_type_is_named(X: Bytes, y: Bytes, estimator: Any, words: str) -> None:

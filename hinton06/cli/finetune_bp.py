@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from hinton06 import experiments
 from hinton06.cli import options
+from hinton06.learning import idle_settings
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
 from hinton06.recipes import MOVED
 
@@ -92,7 +92,8 @@ def finetune_bp(
     settings = setup.settings(
         "backprop", given, extended, labelled=labelled, translations=translations
     )
-    for name in _idle(validated=not all_cases or bool(split), random=no_pretraining):
+    validated = not all_cases or bool(split)
+    for name in idle_settings(validated, extends=bool(extended), random=no_pretraining):
         if given[name] is not None:  # no mistake: scripts have one list of options for all modes
             setup.display.say(f"--{name.replace('_', '-')} changes nothing here")
     context, named = setup.context, (setup.recipe.name, setup.seed)
@@ -124,14 +125,6 @@ def finetune_bp(
             context, path, checkpoints[0], settings, *named, labelled or 0
         )
     options.print_result(result, given["as_json"])
-
-
-def _idle(validated: bool, random: bool) -> Iterator[str]:
-    """Settings that a mode makes no use of."""
-    if not validated:
-        yield from ("patience", "valid_every")
-    if not random:
-        yield "initial_scale"
 
 
 def _check_usage(

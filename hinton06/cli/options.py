@@ -25,7 +25,7 @@ from hinton06.cli import watch
 from hinton06.cli.display import Display, duration
 from hinton06.experiments import Result
 from hinton06.files import one_line
-from hinton06.learning import carried_by, going_on
+from hinton06.learning import carried_by
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import Digits
 from hinton06.recipes import (
@@ -33,8 +33,11 @@ from hinton06.recipes import (
     RECIPES,
     GoesWithError,
     Recipe,
+    conditions,
     counted,
+    implied,
     parse_layers,
+    says_something,
     show_value,
 )
 from hinton06.records import Tree, to_tree
@@ -338,16 +341,20 @@ class Setup:
         `known` is what is new, not None or 0, as `recipes.conditions` takes it. What `extends` the
         start goes on with its settings.
         """
-        if extends and self.start:
-            known["carried"] = own = carried_by(self.start)
-            said = [f"{name.replace('_', ' ')} {show_value(value)}"
-                    for name, value in own.items() if options.get(name) is None]  # fmt: skip
-            if said:
-                self.display.say(f"with {', '.join(said)}, as {self.start.path.name}")
         learned = self.start.lineage.conditions() if self.start else {}
         known = learned | {name: value for name, value in known.items() if value}
+        carried = carried_by(self.start, part, options, self.recipe, bool(extends))
         with as_usage():
-            return self.recipe.settings_with(part, going_on(options, self.start), **known)
+            settings = self.recipe.settings_with(part, options, carried, **known)
+        under = conditions(**{**implied(settings), **known})
+        said = [
+            name.replace("_", " ") + ("" if value is True else f" {show_value(value)}")
+            for name, value in carried.items()
+            if options.get(name) is None and says_something(settings, name, under)
+        ]
+        if said and self.start:
+            self.display.say(f"with {', '.join(said)}, as {self.start.path.name}")
+        return settings
 
 
 def _typed(setting: str) -> str:

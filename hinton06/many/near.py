@@ -39,8 +39,10 @@ class Near:
             keys.append(own.cpu().numpy().tobytes())
             if keys[-1] not in found:
                 known = images[own].cpu().numpy(), labels[own].cpu().numpy()
-                found[keys[-1]] = nearest(*known, count).astype(np.int32)
-        self._nearest = place.put(np.stack([found[key] for key in keys]))
+                found[keys[-1]] = nearest(*known, count)
+        tables, among = zip(*(found[key] for key in keys), strict=True)
+        self._nearest = place.put(np.stack(tables).astype(np.int32))
+        self._among = place.put(np.stack(among))
         ends = [(-s.neighbour_away, s.neighbour_towards) for s in settings]
         self._ends = place.put(np.array(ends, np.float32))
 
@@ -59,8 +61,9 @@ class Near:
         """Of (nets, n, n_pixels) numbers in [0, 1], the images of the batch of `samplers`."""
         loops, count = self.place.loops, self._nearest.shape[2]
         drawn = loops.pairs(self.draws, data.shape[1])
-        which = (drawn[:, :, 0] * count).long().clamp_(max=count - 1)  # a product may round up
         case = samplers.cases % self._n
+        among = self._among.gather(1, case)
+        which = (drawn[:, :, 0] * among).long().minimum(among - 1)  # a product may round up
         near = self._nearest.gather(1, case[:, :, None].expand(-1, -1, count))
         near = near.gather(2, which[:, :, None])[:, :, 0].long()
         others = self.place.empty(*data.shape)
@@ -77,7 +80,8 @@ class Near:
         """Go on with some of the nets."""
         chosen = self.place.put(np.array(places))
         self.draws.keep(places)
-        self._nearest, self._ends = self._nearest[chosen], self._ends[chosen]
+        self._nearest, self._among = self._nearest[chosen], self._among[chosen]
+        self._ends = self._ends[chosen]
 
     def states(self) -> list[dict[str, Any]]:
         """Of each net, what `restore` needs."""

@@ -23,7 +23,7 @@ from hinton06.console import plain
 from hinton06.files import check_replaceable
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, VALIDATED
 from hinton06.loading import RunFile, load
-from hinton06.recipes import MOVED, RECIPES, GoesWithError, check_given, counted, show_value
+from hinton06.recipes import MOVED, RECIPES, counted, says_something, show_value
 from hinton06.records import Tree, to_tree
 
 LEFT_OUT = "left out: "
@@ -291,7 +291,9 @@ def made_with(*made: RunFile, varied: Collection[str] = ()) -> str | None:
     data = {f.lineage.data: f for f in made if f.lineage.data != mnist.SHA256}
     own = dict.fromkeys(words for f in made for words in _own_settings(f, varied))
     few = ", ".join(own) if len(own) <= _MOST_SETTINGS else f"{len(own)} settings not the recipe's"
-    parts = [f"recipe {name}" for name in recipes] + [few] * bool(own)
+    parts = [f"recipe {name}" for name in recipes]
+    parts += dict.fromkeys(words for f in made for words in _changed(f))
+    parts += [few] * bool(own)
     return "; ".join(parts + list(map(_of_data, data.values()))) or None
 
 
@@ -324,9 +326,23 @@ def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
         names = {item.name, f"{file.kind.part}.{item.name}"}
         if value == getattr(recipe, item.name) or names & told:
             continue
-        with contextlib.suppress(GoesWithError):  # by the others it says nothing
-            check_given(file.settings, [item.name], file.conditions)
+        if says_something(file.settings, item.name, file.conditions):
             yield f"{item.name.replace('_', ' ')} {show_value(value)}"
+
+
+def _changed(file: RunFile) -> Iterator[str]:
+    """Of what sets it apart, what a file was learned without and what it starts from with.
+
+    And of an extension what is its own alone.
+    """
+    for name in ("dropout", *MOVED):
+        own = getattr(file.settings, name, None)
+        if own is None or bool(own) == (name in file.lineage.below):
+            continue
+        if not own:
+            yield f"{name} {show_value(own)}"
+        elif file.lineage.role == EXTENDED:
+            yield f"{name} in the extension alone"
 
 
 def _of_data(file: RunFile) -> str:
