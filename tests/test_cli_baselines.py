@@ -12,6 +12,7 @@ from test_cli import BACKPROP, PRETRAIN, fails_in_one_line, maker, on_a_terminal
 
 import hinton06
 from hinton06 import checkpoint, loading
+from hinton06.lineage import EXTENDED, ROLES, VALIDATED
 from hinton06.report import baselines, support, table1
 from hinton06.report.files import conditions
 
@@ -157,9 +158,8 @@ def test_an_extension_goes_on_with_the_distortions_of_its_net(
             "affine": 0.0, "elastic": 1.5, "smoothing": 4.0
         }  # fmt: skip
     made = hinton06.extend(
-        runs / "bp-a-distorted.h5", tmp_path / "again.h5", max_epochs=3, patience=1,
-        data=digits_dir,
-    )  # fmt: skip
+        runs / "bp-a-distorted.h5", tmp_path / "again.h5", max_epochs=3, data=digits_dir
+    )
     assert (
         loading.load(Path(made.path)).digest
         == loading.load(runs / "bp-a-distorted-extended.h5").digest
@@ -168,6 +168,13 @@ def test_an_extension_goes_on_with_the_distortions_of_its_net(
                 "--out", tmp_path / "plain.h5", "--data", digits_dir, *BACKPROP)  # fmt: skip
     assert other.exit_code == 0, other.output
     assert not loading.load(tmp_path / "plain.h5").settings.distortions
+    (tmp_path / "again.h5").unlink()
+    (tmp_path / "net.h5").write_bytes((runs / "bp-a-distorted.h5").read_bytes())
+    found = {row["role"]: row for row in document(tmp_path)["rows"]}
+    net, extended = (found[role] for role in (ROLES[VALIDATED], ROLES[EXTENDED]))
+    assert net["method"] == extended["method"] == "pretraining, backpropagation"
+    assert "elastic 0" in extended["made_with"].split("; ")
+    assert "elastic 0" not in net["made_with"]
 
 
 def test_python_learns_the_same_nets(runs: Path, digits_dir: Path, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_length_that_is_not_the_recipe_s_is_said(runs: Path, name: str, of: st
         settings = RECIPES["tr2006"].settings_with("backprop", given)
         of_chapter: Any = SimpleNamespace(
             recipe="tr2006", settings=settings, kind=made.kind, conditions=made.conditions,
-            lineage=dataclasses.replace(made.lineage, data=mnist.SHA256),
+            lineage=dataclasses.replace(made.lineage, data=mnist.SHA256), complete=False,
         )  # fmt: skip
         assert made_with(of_chapter) == (f"{name} {own:g}" if said else None)
 

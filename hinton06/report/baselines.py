@@ -117,13 +117,15 @@ def _optimiser(file: RunFile) -> str:
     return _CG if vars(file.settings)["optimiser"] == "cg" else _BP
 
 
-def _method(file: RunFile) -> str:
+def _method(file: RunFile, here: Folder) -> str:
     """Of a random start the optimiser alone."""
     lineage, method = file.lineage, _optimiser(file)
     if lineage.random_start or lineage.role == NOT_PRETRAINED:
         return method
     distorted = {"affine", "elastic"} & set(lineage.below)
-    if lineage.role == EXTENDED:  # below it is the net too, which had the same
+    if net := here.extended(file):
+        distorted &= {*net.lineage.below}
+    elif lineage.role == EXTENDED:  # below it is the net too, which will have had the same
         distorted -= file.settings.apart()
     return f"pretraining{' of distorted images' if distorted else ''}, {method}"
 
@@ -140,7 +142,7 @@ def _versions(file: RunFile) -> Mapping[str, str]:
 
 
 def _net_row(here: Folder, file: RunFile) -> Tree:
-    lineage, method, versions = file.lineage, _method(file), _versions(file)
+    lineage, method, versions = file.lineage, _method(file, here), _versions(file)
     layers, scores = show_value(file.model.sizes[1:-1]), file.outcome.scores
     return {
         "method": method,

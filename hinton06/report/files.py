@@ -140,6 +140,10 @@ class Folder:
                     wanted.append(found[digest])
         return list(found.values())[::-1]
 
+    def extended(self, file: RunFile) -> RunFile | None:
+        """The net that a file extends, if it does and it is here."""
+        return _extended(file, self._by_digest)
+
     def made_with(self, *made: RunFile, varied: Collection[str] = ()) -> str | None:
         """As `made_with`, of these files and of what is `below` them."""
         return made_with(*self.below(made), *made, varied=varied)
@@ -292,7 +296,8 @@ def made_with(*made: RunFile, varied: Collection[str] = ()) -> str | None:
     own = dict.fromkeys(words for f in made for words in _own_settings(f, varied))
     few = ", ".join(own) if len(own) <= _MOST_SETTINGS else f"{len(own)} settings not the recipe's"
     parts = [f"recipe {name}" for name in recipes]
-    parts += dict.fromkeys(words for f in made for words in _changed(f))
+    known = {f.digest: f for f in made if f.complete}
+    parts += dict.fromkeys(words for f in made for words in _changed(f, _extended(f, known)))
     parts += [few] * bool(own)
     return "; ".join(parts + list(map(_of_data, data.values()))) or None
 
@@ -330,14 +335,24 @@ def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
             yield f"{item.name.replace('_', ' ')} {show_value(value)}"
 
 
-def _changed(file: RunFile) -> Iterator[str]:
+def _extended(file: RunFile, known: Mapping[str, RunFile]) -> RunFile | None:
+    """The net that a file extends, if it does and it is known, by its digest."""
+    parents = file.lineage.parents if file.lineage.role == EXTENDED else None
+    return known.get(parents[0]) if parents else None
+
+
+def _changed(file: RunFile, before: RunFile | None) -> Iterator[str]:
     """Of what sets it apart, what a file was learned without and what it starts from with.
 
-    And of an extension what is its own alone.
+    And of an extension what is its own alone. Distortions are told of the net `before` that it
+    extends: below that may be a stack of distorted images.
     """
-    for name in ("dropout", *MOVED):
+    had = {name: name in file.lineage.below for name in ("dropout", *MOVED)}
+    if before:
+        had |= {name: name in before.settings.apart() for name in ("affine", "elastic")}
+    for name, before_too in had.items():
         own = getattr(file.settings, name, None)
-        if own is None or bool(own) == (name in file.lineage.below):
+        if own is None or bool(own) == before_too:
             continue
         if not own:
             yield f"{name} {show_value(own)}"
