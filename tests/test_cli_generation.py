@@ -7,6 +7,7 @@ import dataclasses
 import io
 import itertools
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -515,6 +516,32 @@ def test_a_chosen_figure_that_a_file_cannot_give_is_noted(
     both = run(*command, "--only", figure, "--only", "curves")
     assert both.exit_code == 0, both.output
     assert reason in both.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "only", "idle"),
+    [
+        ("bp-a", ("2",), {"--features", "--layer", "--gibbs", "--seed"}),
+        ("bp-a", ("3",), {"--cases", "--gibbs"}),
+        ("bp-a", ("curves",), {"--cases", "--features", "--layer", "--gibbs", "--seed"}),
+        ("cws-a", ("errors", "5"), {"--features", "--layer"}),
+        ("cws-a", ("2", "3", "5"), set()),
+    ],
+)
+def test_an_option_that_no_figure_makes_use_of_is_said_to_change_nothing(
+    tmp_path: Path, name: str, only: tuple[str, ...], idle: set[str]
+) -> None:
+    """A script's options are the same for all files, so it is no mistake."""
+    old = Path(__file__).parent / "data" / "version-1"
+    given = ["--cases", "3", "--features", "1", "--layer", "1", "--gibbs", "2", "--seed", "0"]
+    chosen = [word for one in only for word in ("--only", one)]
+    common = ["--data", old / "digits", "--out", tmp_path]
+    made = run("figures", old / f"{name}.h5", *chosen, *given, *common)
+    assert made.exit_code == 0, made.output
+    said = re.findall(r"(--\S+) changes nothing here", made.stderr)
+    assert (set(said), len(said)) == (idle, len(idle))
+    quiet = run("figures", old / f"{name}.h5", *chosen, *common)
+    assert "changes nothing" not in quiet.stderr
 
 
 def test_files_of_one_name_are_refused(made: Path, tmp_path: Path) -> None:

@@ -277,6 +277,12 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
     else:
         context = measuring_context(options, checkpoints, runs=None)
         saved = figures_report.draw(context, checkpoints, out, wanted)
+    drawn = {figure.figure for figure in saved}
+    for name, users in figures_report.USED_IN.items() if not options["quiet"] else ():
+        source = click.get_current_context().get_parameter_source(name)
+        # No mistake: scripts have one list of options for all files.
+        if source is ParameterSource.COMMANDLINE and not drawn.intersection(users):
+            click.echo(f"hinton06: --{name.replace('_', '-')} changes nothing here", err=True)
     if as_json:
         print_json([figure._asdict() for figure in saved])
         return

@@ -55,6 +55,17 @@ class FigureOptions:
     seed: int = 0
 
 
+USED_IN = {
+    "cases": ("2", "errors"),
+    "features": ("3",),
+    "random_features": ("3",),
+    "layer": ("3",),
+    "gibbs": ("5", "dreams"),
+    "seed": ("3", "5", "dreams"),
+}
+"""The figures that each of the `FigureOptions` has a say in, but for `only`."""
+
+
 class SavedFigure(NamedTuple):
     """A figure that was drawn: which, what it shows in words, and its files."""
 
