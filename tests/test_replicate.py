@@ -337,6 +337,27 @@ def test_too_little_memory_makes_smaller_groups(
     same_but_for_companions(tmp_path, made)
 
 
+def test_what_was_finished_before_memory_ran_out_is_not_learned_again(
+    made: Path, digits: Digits, progress: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epoch, refused = groups._epoch, []
+
+    def limited(stage: Any, learner: Any, members: Any, *more: Any) -> None:
+        if stage.title == "nets" and len(members) < 6 and not refused:
+            refused.append(len(members))
+            raise torch.OutOfMemoryError
+        epoch(stage, learner, members, *more)
+
+    monkeypatch.setattr(groups, "_epoch", limited)
+    learn(digits, progress, tmp_path, together=6, save_every_s=0.0)
+    assert 0 < refused[0] < 6
+    assert any("not enough memory" in note for note in progress.notes)
+    for path in tmp_path.glob("seed-*/bp-?.h5"):
+        net = load(path)
+        assert len(net.history["valid_errors"]) == net.epochs_done == net.outcome.epochs_run
+    same_but_for_companions(tmp_path, made)
+
+
 def test_no_memory_for_one_net_is_one_line(
     digits: Digits, progress: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

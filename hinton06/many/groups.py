@@ -219,22 +219,23 @@ def make(
                 group = [m for m in queue if (m.epoch, stage.alike(m)) == now][:together]
                 rest = [member for member in queue if member not in group]
                 work.waiting = sum(stage.guess(member) for member in rest)
+                made: list[tuple[Member, Future[RunFile]]] = []
                 try:
-                    made = _learn(stage, group, writers, context, work, interrupt, lost)
+                    _learn(stage, group, writers, context, work, interrupt, lost, made)
                 except torch.OutOfMemoryError:
-                    made, together = None, len(group) // 2
-                if made is None:
+                    together = len(group) // 2
+                files |= {places[id(member)]: file for member, file in made}
+                queue = group + rest
+                if group:  # what is left of it
                     place.release()
                     if not together:
                         raise RunError("not enough memory for a single net") from None
                     context.progress.note(
                         f"not enough memory; {counted(together, 'net')} at a time"
                     )
+                    writers.wait()
                     for member in group:
                         member.open(place)
-                    continue
-                files |= {places[id(member)]: file for member, file in made}
-                queue = rest
             done = {
                 number: file.result() if isinstance(file, Future) else file
                 for number, file in files.items()
@@ -247,12 +248,13 @@ def make(
 
 
 def _learn(
-    stage: Stage, group: Sequence[Member], writers: Writers, context: Context, work: Work,
-    interrupt: Interrupt, lost: list[str],
-) -> list[tuple[Member, Future[RunFile]]]:  # fmt: skip
-    """One group, each net to its end; the files that will be."""
-    made: list[tuple[Member, Future[RunFile]]] = []
-    members = list(group)
+    stage: Stage, members: list[Member], writers: Writers, context: Context, work: Work,
+    interrupt: Interrupt, lost: list[str], made: list[tuple[Member, Future[RunFile]]],
+) -> None:  # fmt: skip
+    """One group, each net to its end: of its members it keeps those that have not come to it.
+
+    To `made` are added the files that will be, to `lost` what is to be said of the others.
+    """
     learner = stage.start(members)
     if members[0].state:
         learner.restore([member.state for member in members])
@@ -275,11 +277,12 @@ def _learn(
             for place in [place for place in going if not finite[place]]:
                 going.remove(place)
                 lost.append(f"{members[place].run.name}: its numbers are no longer finite")
-        if not going:
-            return made
         if len(going) < len(members):
-            members = [members[place] for place in going]
-            learner.keep(going)
+            members[:] = [members[place] for place in going]
+            if going:
+                learner.keep(going)
+        if not members:
+            return
         if interrupt.signal_number or writers.due(context.save_every_s):
             writers.save(members, learner.states(), wait=bool(interrupt.signal_number))
         if interrupt.signal_number:
