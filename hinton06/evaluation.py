@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hinton06 import recognition
+from hinton06 import mnist, recognition
 from hinton06.annealing import Spread
 from hinton06.cases import cases_held_out, cases_learned
 from hinton06.kinds import Recogniser
@@ -122,6 +122,7 @@ class Evaluation:
     `spread` that of the weights of the method ``"sampling"``; `sha256` the digest of the model;
     `log_probs` are (n, n_classes), in nats, of the cases of these `numbers` and `labels`, places
     among the `classes`: the labels of their columns, and of the confusion's rows and columns.
+    `comparable`: of a net like that of Hinton, Osindero and Teh (2006), of wake-sleep on MNIST.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Evaluation:
     labels: Any = None
     numbers: Any = None
     classes: tuple[int, ...] = ()
+    comparable: bool = False
 
 
 def evaluate(
@@ -207,7 +209,13 @@ def _asked(
             answer, spread = (method or Method()).ask(recogniser, cases.images, told, part)
             more = method, time.perf_counter() - started, spread, file.digest
             of_each = answer, cases.labels, cases.numbers
-            yield _evaluation(digits, str(file.path), part, answer, cases.labels, *more, *of_each)
+            found = _evaluation(digits, str(file.path), part, answer, cases.labels, *more, *of_each)
+            yield replace(found, comparable=_is_like_the_published(file, digits))
+
+
+def _is_like_the_published(file: RunFile, digits: Digits) -> bool:
+    by_wake_sleep = file.kind.name == "generative" and not file.outcome.bp_weight
+    return by_wake_sleep and {file.lineage.data, digits.sha256} == {mnist.SHA256}
 
 
 def _recogniser(digits: Digits, path: Path) -> tuple[RunFile, Recogniser, Digits]:

@@ -76,7 +76,7 @@ def test_the_table_says_what_each_net_learned(runs: Path) -> None:
         *(("dropout, 600", net) for net in ("a", "b", "mean", "product")),
         *(("dropout, mixed gradient, 500", net) for net in ("a", "mean")),
         *(("dropout, mixed gradient, 600", net) for net in ("a", "mean")),
-        *(("dropout, translated images, 500", net) for net in ("a", "mean")),
+        *(("dropout, images translated by 1 pixel, 500", net) for net in ("a", "mean")),
         *(("dropout, 100 labels", net) for net in ("a", "mean")),
         *(("dropout, 100 labelled images alone", net) for net in ("a", "mean")),
         *(("dropout, not pretrained, 100 labels", net) for net in ("b", "mean")),

@@ -45,6 +45,14 @@ def made(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def of_these_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipes have the small nets' layers here, as if these were the chapter's."""
+    for name in ("tr2006", "quick"):
+        recipe = RECIPES[name].with_values({"pretrain.layers": (12, 10, 14)})
+        monkeypatch.setitem(RECIPES, name, recipe)
+
+
 def as_of_the_chapter(found: Checkpoint, *kept: str) -> None:
     """Give it the recipe of that name, and all settings but those."""
     file = typed(Path("net.h5"), found)
@@ -477,8 +485,10 @@ SOURCES = {
 
 
 @pytest.fixture
-def of_all(tmp_path: Path) -> Callable[..., Path]:
+def of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Makes a folder of a seed: test errors by kind and split, as ``{"cws a": 135}``."""
+    older = RECIPES["tr2006"].with_values({"pretrain.layers": (12, 12, 20)})
+    monkeypatch.setitem(RECIPES, "tr2006", older)
 
     def make(seed: int, errors: Mapping[str, int], name: str = "", **outcome: Any) -> Path:
         folder = tmp_path / (name or f"all-{seed}")
@@ -489,6 +499,8 @@ def of_all(tmp_path: Path) -> Callable[..., Path]:
             if "dropout" in kind:
                 found.settings["dropout"] = True
             found.lineage |= {"seed": seed, "split": split, "data": mnist.SHA256}
+            if "translated" in kind:
+                found.lineage["translations"] = 2
             if kind.endswith("extended"):
                 found.lineage["role"] = "extended"
             found.outcome["train"] |= {"cases": KINDS[kind]}

@@ -20,7 +20,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     """Translated images of two splits and plain ones of another, by the commands of README."""
     folder, make = tmp_path_factory.mktemp("runs"), maker(digits_dir)
     for split in "ab":
-        make("pretrain", "--split", split, "--translations", "1", "--runs", folder, *PRETRAIN)
+        make("pretrain", "--split", split, "--translations", "2", "--runs", folder, *PRETRAIN)
         make("finetune-bp", folder / f"pretrain-translated-{split}.h5", *BACKPROP)
     make("finetune-bp", "--extend", folder / "bp-translated-b.h5", *BACKPROP)
     make("pretrain", "--split", "a", "--runs", folder, *PRETRAIN)
@@ -87,7 +87,7 @@ def test_a_net_of_few_labels_has_no_line_and_learns_every_version_of_its_cases(
                "--data", digits_dir, "--quiet", *BACKPROP)  # fmt: skip
     assert made.exit_code == 0, made.output
     few = checkpoint.load(tmp_path / "bp-translated-a-100-labelled.h5")
-    assert few.outcome["train"]["cases"] == 5 * 100
+    assert few.outcome["train"]["cases"] == 13 * 100
     rows = json.loads(run("translated", tmp_path, "--json").stdout)["rows"]
     whole = checkpoint.load(runs / "bp-translated-a.h5").outcome
     assert [(row["net"], row["test_errors"]) for row in rows][:1] == [
@@ -97,9 +97,9 @@ def test_a_net_of_few_labels_has_no_line_and_learns_every_version_of_its_cases(
 
 def test_a_translated_net_learned_every_version(runs: Path) -> None:
     stack = checkpoint.load(runs / "pretrain-translated-a.h5")
-    assert stack.lineage["translations"] == 1
+    assert stack.lineage["translations"] == 2
     net = checkpoint.load(runs / "bp-translated-a.h5")
-    assert net.outcome["train"]["cases"] == 5 * 500
+    assert net.outcome["train"]["cases"] == 13 * 500
     assert not np.isnan(net.history["valid_cost"]).any()
 
 

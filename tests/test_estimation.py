@@ -359,6 +359,11 @@ def test_the_published_number_stands_beside_an_rbm_like_the_published_one(
     for other in (found_of(LogZ(exact=0.0)),
                   found_of(LogZ(exact=0.0), cd=25, persistent=True)):  # fmt: skip
         assert "published, test" not in cells(other)
+    of_few = dataclasses.replace(
+        like.file, lineage=dataclasses.replace(like.file.lineage, images=9)
+    )
+    assert "published, test" not in cells(dataclasses.replace(like, file=of_few))
+    assert likelihoods._row(like, "", "threshold")["published_test"] is None
 
 
 def test_no_published_number_stands_beside_an_rbm_that_has_learned_labels(
@@ -456,5 +461,5 @@ def test_labels_are_of_the_top_layer_and_the_published_number_of_a_first_one_wit
     n_classes = labelled.model.n_classes
     assert n_classes > 0
     for layer, n in ((1, 0), (2, 0), (3, n_classes)):
-        row = likelihoods._row(dataclasses.replace(like, file=labelled, layer=layer), "")
+        row = likelihoods._row(dataclasses.replace(like, file=labelled, layer=layer), "", "drawn")
         assert row["label_units"] == n

@@ -301,8 +301,8 @@ def test_a_row_tells_other_neighbours_than_the_recipe_s(runs: Path, tmp_path: Pa
         name: json.loads(run("dropout", tmp_path / name, "--json").stdout)["rows"][0]["made_with"]
         for name in ("three", "ten")
     }
-    assert "recipe neighbours; neighbours 3; " in told["three"]
-    assert "recipe neighbours; data " in told["ten"]
+    assert "recipe neighbours; layers 12-10-14, neighbours 3; " in told["three"]
+    assert "recipe neighbours; layers 12-10-14; data " in told["ten"]
 
 
 def test_translated_images_move_too(digits_dir: Path, tmp_path: Path) -> None:

@@ -471,9 +471,13 @@ def test_what_tables_know_together_is_what_their_selections_know() -> None:
     selections = [one for study in studies for one in study.selections]
     selections += [*table1._SELECTIONS, baselines._SELECTION, error_rates._SELECTION]
     selections += [directed._DIRECTED, directed._CONTRASTIVE]
-    known = [(one.needs, one.knows) for one in selections]
-    assert all(any(own <= taken for _, taken in files.TAKEN) for _, own in known)
-    assert all(taken in known for taken in files.TAKEN)
+    for one in selections:
+        tables = [taken for _, taken, kinds in files.TAKEN if one.kind in kinds]
+        assert not tables or any(one.knows <= taken for taken in tables)
+    for needs, knows, kinds in files.TAKEN:
+        own = {one.kind for one in selections if (one.needs, one.knows) == (needs, knows)}
+        assert own
+        assert own <= kinds <= own | {"stack"}  # the stacks of nets
 
 
 def test_a_file_that_no_table_takes_is_named_though_each_condition_is_known_to_some(
@@ -584,8 +588,12 @@ def test_where_no_line_is_left_all_files_are_named(tmp_path: Path) -> None:
     fails_in_one_line(run("baselines", tmp_path), 1, "there are no nets or support vector machines")
 
 
-def test_a_row_says_what_settings_are_not_the_recipe_s(tmp_path: Path) -> None:
+def test_a_row_says_what_settings_are_not_the_recipe_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of the chapter's recipe: a net, and the stack below it."""
+    small = RECIPES["tr2006"].with_values({"pretrain.layers": (12, 12, 20)})
+    monkeypatch.setitem(RECIPES, "tr2006", small)
     for name in ("pretrain-a", "bp-a"):
         held = checkpoint.load(OLD / f"{name}.h5")
         held.lineage["data"], held.recipe = mnist.SHA256, "tr2006"
@@ -634,6 +642,9 @@ def test_a_row_says_what_settings_are_not_the_recipe_s(tmp_path: Path) -> None:
     assert "ours: layers 10-10, passes 2, max epochs 1" in run("table1", tmp_path).stdout
     change("bp-a", patience=3)
     assert said() == "4 settings not the recipe's"
+    (tmp_path / "pretrain-a.h5").unlink()
+    monkeypatch.undo()  # a net has layers of its own
+    assert said() == "layers 12-12-20, patience 3, max epochs 1"
 
 
 def test_a_row_says_what_the_files_below_its_net_were_made_with(tmp_path: Path) -> None:
@@ -703,7 +714,7 @@ def test_data_inside_the_package_go_by_their_name() -> None:
     file = loading.load(OLD / "bp-a.h5")
     lineage = dataclasses.replace(file.lineage, data=mnist.SPOKEN_SHA256, data_folder=None)
     made = files.made_with(dataclasses.replace(file, lineage=lineage))
-    own = "batch 20, patience 1, max epochs 6"
+    own = "4 settings not the recipe's"
     assert made == f"recipe quick; {own}; data spoken, 60 test cases"
 
 
@@ -781,3 +792,113 @@ def test_nets_of_table_1_that_have_not_all_in_common_are_named(
     said = [n for n in table1.read_runs(tmp_path).notes if "come from different" in n]
     assert len(said) == bool(note)
     assert all(n.startswith(f"the files come from different {note}") for n in said)
+
+
+# -- nothing under a name that it does not have ---------------------------------------------------
+
+
+def made_of(name: str, folder: Path, copy: str = "", **changes: Any) -> Path:
+    """A file of a version with other settings, and another lineage where its fields are named."""
+    folder.mkdir(exist_ok=True)
+    held = checkpoint.load(OLD / f"{name}.h5")
+    of_lineage = {field.name for field in dataclasses.fields(Lineage)}
+    for key, value in changes.items():
+        (held.lineage if key in of_lineage else held.settings)[key] = value
+    path = folder / f"{copy or name}.h5"
+    checkpoint.save(path, held)
+    return path
+
+
+def told(command: str, folder: Path) -> tuple[set[str], list[str]]:
+    """The experiments of a table, and its notes."""
+    document = json.loads(run(command, folder, "--json").stdout)
+    return {row.get("experiment", "") for row in document["rows"]}, document["notes"]
+
+
+def test_of_nets_with_dropout_the_table_says_what_they_learned(tmp_path: Path) -> None:
+    cases = {"dropout": True, "parents": []}
+    made_of("hybrid-a", tmp_path, generative="pretraining", **cases)
+    random = {**cases, "random_start": True, "layers": [12]}
+    made_of("bp-a", tmp_path, "moved", translations=2, **random)
+    made_of("bp-a", tmp_path, "plain", split="b", **random)
+    made_of("bp-50-images-a", tmp_path, translations=1, **cases)
+    found, notes = told("dropout", tmp_path)
+    assert {name.rsplit(",", 1)[0] for name in found} == {
+        "dropout, not pretrained, translated images", "dropout, not pretrained"
+    }  # fmt: skip
+    left_out = next(note for note in notes if note.startswith("left out"))
+    assert "hybrid-a.h5 (pretraining's gradient validated)" in left_out
+    assert "bp-50-images-a.h5 (translated by 1 images 50 validated)" in left_out
+
+
+def test_translations_by_other_pixels_are_other_experiments(tmp_path: Path) -> None:
+    for pixels, split in ((1, "a"), (2, "b"), (2, "c")):
+        made_of("bp-translated-a", tmp_path, split, translations=pixels, split=split)
+    document = json.loads(run("translated", tmp_path, "--json").stdout)
+    found: dict[str, list[str]] = {}
+    for row in document["rows"]:
+        found.setdefault(row["experiment"].rsplit(",", 1)[0], []).append(row["net"])
+    assert found == {
+        "translated images": ["b", "c", "mean", "product"],
+        "images translated by 1 pixel": ["a", "mean"],
+    }
+    assert [note for note in document["notes"] if note.startswith("missing")] == [
+        "missing: translated images, continued on all training cases"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("generative", "cws-a"), ("translated", "bp-translated-a"), ("unlabelled", "bp-a-50-labelled"),
+     ("dropout", "bp-a")],
+)  # fmt: skip
+def test_nets_of_several_seeds_in_one_table_are_told(
+    tmp_path: Path, command: str, name: str
+) -> None:
+    more = {"dropout": True} if command == "dropout" else {}
+    for seed, split in ((0, "a"), (3, "b")):
+        made_of(name, tmp_path, split, seed=seed, split=split, **more)
+        _, notes = told(command, tmp_path)
+        assert ("the files come from different seeds: 0, 3" in notes) == (split == "b")
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "more"),
+    [("table1", "bp-a", {}), ("generative", "cws-a", {}), ("dropout", "bp-a", {"dropout": True})],
+)
+def test_an_extension_of_another_net_than_that_beside_it_is_told(
+    tmp_path: Path, command: str, name: str, more: dict[str, Any]
+) -> None:
+    net = loading.load(made_of(name, tmp_path, **more))
+    said = f"{name}-extended.h5 starts from other nets than those beside it"
+    for parent, strange in ((net.digest, False), ("0" * 64, True)):
+        made_of(f"{name}-extended", tmp_path, parents=[parent], split="a", **more)
+        assert (said in told(command, tmp_path)[1]) == strange
+    (tmp_path / f"{name}.h5").unlink()
+    assert said not in told(command, tmp_path)[1]
+
+
+def test_a_net_that_stops_by_others_than_those_of_the_table_is_told(tmp_path: Path) -> None:
+    nets = [made_of("bp-a", tmp_path, f"bp-{s}", split=s, rate=0.1) for s in "abc"]
+    parents = [loading.load(path).digest for path in nets]
+    for n, own in enumerate((parents, [*parents[:2], "0" * 64])):
+        made_of("bp-not-pretrained", tmp_path, parents=own)
+        said = "bp-not-pretrained.h5 starts from other nets than those beside it"
+        assert (said in told("table1", tmp_path)[1]) == bool(n)
+
+
+@pytest.mark.parametrize(("command", "name"), [("generative", "cws-a"), ("dropout", "hybrid-a")])
+def test_generative_nets_that_no_table_takes_are_named(
+    tmp_path: Path, command: str, name: str
+) -> None:
+    more = {"dropout": True} if command == "dropout" else {}
+    made_of(name, tmp_path, **more)
+    path = made_of(name, tmp_path, "moved", translations=1, split="b", **more)
+    _, notes = told(command, tmp_path)
+    assert f"left out: {path.name} (translations)" in notes
+
+
+def test_a_setting_that_a_first_run_makes_no_use_of_is_not_said(tmp_path: Path) -> None:
+    path = made_of("bp-a", tmp_path, initial_scale=7.0, all_cases_rate=7.0)
+    assert files.idle(loading.load(path)) == {"initial_scale", "all_cases_rate", "extension_epochs"}
+    assert "initial scale" not in str(files.made_with(loading.load(path), varied=["layers"]))

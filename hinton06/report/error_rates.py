@@ -8,9 +8,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
+from hinton06 import mnist
 from hinton06.lineage import EXTENDED, NOT_PRETRAINED, PRETRAINED, ROLES, VALIDATED
 from hinton06.loading import RunFile
-from hinton06.recipes import MOVED, show_value
+from hinton06.recipes import MOVED, counted, show_value
 from hinton06.recognition import Score
 from hinton06.records import Tree
 from hinton06.report.files import (
@@ -20,9 +21,11 @@ from hinton06.report.files import (
     Selection,
     capped_notes,
     conditions,
+    differences,
     each_run,
     file_values,
     in_lines,
+    stranger_notes,
     training_cases,
     with_made,
 )
@@ -45,8 +48,8 @@ class Study:
     in print, in per cent; `key`, which ends in a role, says to which a file belongs. `averaged`:
     what is printed is the mean of an experiment's nets, which then has a line; else there is a
     column for backpropagation's coefficient. What is said below the table is `about` its cells, and
-    the `source` of what is printed. Of a `whole` study it is said what is missing; experiments that
-    are `together` have a product of all their nets, too.
+    the `source` of what is printed. Of a `whole` study it is said what is missing, but for what is
+    `optional`; experiments that are `together` have a product of all their nets, too.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Study:
     source: str
     averaged: bool = False
     whole: bool = True
+    optional: frozenset[str] = frozenset()
     together: tuple[tuple[str, ...], ...] = ()
 
 
@@ -93,37 +97,59 @@ GENERATIVE = Study(
 )
 # "Using geometric prior knowledge".
 _TRANSLATIONS = frozenset({"translations"})
+_OTHER_SHIFTS = sorted({*range(1, mnist.MAX_TRANSLATION + 1)} - {2})
+"""Pixels of translations that are not the chapter's."""
+
+
+def _by_pixels(n: int) -> dict[str, str]:
+    """Keys and names of nets of images that are translated by up to so many pixels."""
+    name = f"images translated by {counted(n, 'pixel')}, {{}}"
+    return {f"translated by {n} {role}": name for role in (VALIDATED, EXTENDED)}
+
+
 TRANSLATED = Study(
     "translated",
     "Translated images",
     "classifiers of translated images",
     {
-        VALIDATED: ("translated images, {}", None),
-        EXTENDED: ("translated images, {}", 0.65),
+        f"translated {VALIDATED}": ("translated images, {}", None),
+        f"translated {EXTENDED}": ("translated images, {}", 0.65),
+        **{key: (name, None) for n in _OTHER_SHIFTS for key, name in _by_pixels(n).items()},
     },
     (Selection("classifier", (VALIDATED, EXTENDED), _TRANSLATIONS | {"cases"}, _TRANSLATIONS),),
-    lambda file: file.lineage.role,
+    lambda file: f"{_translated(file)} {file.lineage.role}",
     "Training cases are counted before they are translated.",
     "Printed: the chapter's average.",
     averaged=True,
+    optional=frozenset(key for n in _OTHER_SHIFTS for key in _by_pixels(n)),
 )
+
+
+def _translated(file: RunFile) -> str:
+    """How the images were, that it learned; "translated" alone is as in the chapter."""
+    pixels = file.lineage.translations
+    return f"translated by {pixels}" if pixels in _OTHER_SHIFTS else "translated" * bool(pixels)
 
 
 def _experiment_and_role(file: RunFile) -> str:
     lineage, role = file.lineage, file.lineage.role
     labelled = lineage.labelled or lineage.images
-    what = "translated" if lineage.translations else "plain"
+    what = str(labelled or "")
     if file.kind.name == "generative":
-        what = "mixed" if file.outcome.bp_weight else "wake-sleep"
-    elif labelled:
-        what = f"translated {labelled}" if lineage.translations else str(labelled)
+        what = _gradient(file)
     if lineage.images:  # the stack has not met the others either
         told = "" if labelled == lineage.images else f" {labelled} labels"
         what = f"images {lineage.images}{told}"
-    if lineage.random_start or role == NOT_PRETRAINED:
-        what = f"random {labelled or 'plain'}"
+    random = lineage.random_start or role == NOT_PRETRAINED
+    words = ["random" * random, _translated(file), what]
     moved = [word for word in MOVED if word in conditions(file)]
-    return " ".join([*moved, what, role])
+    return " ".join([*moved, *(filter(None, words)), role])
+
+
+def _gradient(file: RunFile) -> str:
+    if "pretraining's gradient" in file.conditions:
+        return "pretraining's gradient"
+    return "mixed" if file.outcome.bp_weight else "wake-sleep"
 
 
 _FEW = ("100", "1000", "10000")
@@ -132,22 +158,26 @@ _WHOLE = "all"
 _WITH_DROPOUT = frozenset({"dropout"})
 _APART = _WITH_DROPOUT | set(MOVED)
 _BEYOND = {
-    f"plain {VALIDATED}": "{}",
-    f"plain {EXTENDED}": "{}",
+    VALIDATED: "{}",
+    EXTENDED: "{}",
     f"mixed {VALIDATED}": "mixed gradient, {}",
     f"mixed {EXTENDED}": "mixed gradient, {}",
     f"translated {VALIDATED}": "translated images, {}",
     f"translated {EXTENDED}": "translated images, {}",
-    f"random plain {VALIDATED}": "not pretrained, {}",
-    f"random plain {EXTENDED}": "not pretrained, {}",
-    f"random plain {NOT_PRETRAINED}": "not pretrained, {} at once",
+    **{key: name for n in _OTHER_SHIFTS for key, name in _by_pixels(n).items()},
+    f"random {VALIDATED}": "not pretrained, {}",
+    f"random {EXTENDED}": "not pretrained, {}",
+    f"random {NOT_PRETRAINED}": "not pretrained, {} at once",
+    f"random translated {VALIDATED}": "not pretrained, translated images, {}",
+    f"random translated {EXTENDED}": "not pretrained, translated images, {}",
+    f"random translated {NOT_PRETRAINED}": "not pretrained, translated images, {} at once",
     **{f"{n} {VALIDATED}": "{} labels" for n in _FEW},
     **{f"images {n} {VALIDATED}": "{} labelled images alone" for n in _FEW},
     **{f"random {n} {VALIDATED}": "not pretrained, {} labels" for n in _FEW},
 }
 """What is learned with dropout, and in adversarial training as well."""
 _WORDS = {"virtual": "virtual adversarial"}
-_PRINTED = {f"plain {EXTENDED}": 0.92}
+_PRINTED = {EXTENDED: 0.92}
 _GRADIENTS = "generative", "bp_weight", "search_bp_weight"
 """What tells the experiments of the generative half apart."""
 
@@ -187,7 +217,7 @@ DROPOUT = Study(
     averaged=True,
     whole=False,
     together=tuple(
-        (f"{which}plain {EXTENDED}", f"{which}mixed {EXTENDED}")
+        (f"{which}{EXTENDED}", f"{which}mixed {EXTENDED}")
         for which in ("", "adversarial ", "neighbours ", "adversarial neighbours ")
     ),
 )
@@ -220,12 +250,19 @@ def _read(
         (((study.key(file), file.lineage.split or _WHOLE), file) for file in taken), notes
     )
     notes += [note for file in files.values() for note in capped_notes(file)]
+    notes += differences(files.values(), "seeds")
+    notes += stranger_notes(
+        (file, [net] if (net := files.get((_first_run(key), split))) else [])
+        for (key, split), file in files.items()
+        if file.lineage.role == EXTENDED
+    )
     rows: list[tuple[int, Tree, list[RunFile]]] = []
     lacking = []
     for number, (key, (name, printed)) in enumerate(study.experiments.items()):
         nets = {split: files[k, split] for k, split in sorted(files) if k == key}
         if not nets:
-            lacking += [name.format(ROLES[key.split()[-1]])] if study.whole else []
+            needed = study.whole and key not in study.optional
+            lacking += [name.format(ROLES[key.split()[-1]])] if needed else []
             continue
         of_net = {split: f"{training_cases(net):,}" for split, net in nets.items()}
         of_all = ", ".join(dict.fromkeys(of_net.values()))
@@ -244,6 +281,11 @@ def _read(
     )
     notes += [Note(f"missing: {name}", "missing", name.replace(",", "")) for name in lacking]
     return files, rows, notes
+
+
+def _first_run(key: str) -> str:
+    """The key of what an extension extends."""
+    return key.removesuffix(EXTENDED) + VALIDATED
 
 
 def _together(
@@ -438,6 +480,7 @@ def _read_few(folder: Path | Folder) -> _Few:
     chosen = [file for variant in lines if variant in best for file in lines[variant]]
     notes += [note for file in chosen for note in capped_notes(file)]
     every = [file for nets in lines.values() for file in nets]
+    notes += differences(every, "seeds")
     others = sum(file.outcome.capped for file in every if file not in chosen)
     if others:
         text = f"of the nets that validation did not choose, {others} ended at a cap"

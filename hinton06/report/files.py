@@ -30,16 +30,19 @@ LEFT_OUT = "left out: "
 """How a note begins that names files with a condition that no table knows."""
 
 _FINE_TUNED = {"translations", "labelled", "images", "random_start", "cases"}
-TAKEN: tuple[tuple[set[str], set[str]], ...] = (
-    ({"labels"}, {"labels", "cases"}),
-    ({"translations"}, {"translations", "cases"}),
-    (set(), {"labelled", "images", "random_start", "cases"}),
-    (set(), {"affine", "elastic", "translations", "random_start", "cases"}),
-    ({"dropout"}, {"dropout", *MOVED} | _FINE_TUNED),
+_STACKED = {"stack", "classifier"}  # the stacks are those of the nets
+TAKEN: tuple[tuple[set[str], set[str], set[str]], ...] = (
+    ({"labels"}, {"labels", "cases"}, {"stack"}),
+    ({"translations"}, {"translations", "cases"}, _STACKED),
+    (set(), {"labelled", "images", "random_start", "cases"}, _STACKED),
+    (set(), {"affine", "elastic", "translations", "random_start", "cases"}, _STACKED),
+    ({"dropout"}, {"dropout", *MOVED} | _FINE_TUNED, _STACKED),
+    ({"dropout"}, {"dropout", *MOVED, "cases"}, {"generative"}),
 )
-"""What tables need and know: each passes over in silence the files that another one takes."""
-# With something unknown beside these, a file is left to be named by the table of the rest.
-_TABULATED = frozenset[str]().union(*(knows for _, knows in TAKEN))
+"""What tables need and know of files of some kinds.
+
+Each passes over in silence the files that another one takes.
+"""
 
 _CHAPTER = "tr2006"  # the recipe of the chapter's numbers
 _MOST_SETTINGS = 3  # that a row names
@@ -196,9 +199,12 @@ def conditions(file: RunFile) -> set[str]:
 def _is_elsewhere(file: RunFile, selection: Selection) -> bool:
     """Whether another table takes a file that this one does not, or says that it does not."""
     found = conditions(file)
-    if not (found - selection.knows) & _TABULATED:
+    tables = [(needs, knows) for needs, knows, kinds in TAKEN if file.kind.name in kinds]
+    tabulated = set().union(*(knows for _, knows in tables))
+    if not (found - selection.knows) & tabulated:
         return False
-    return bool(found - _TABULATED) or any(needs <= found <= knows for needs, knows in TAKEN)
+    # With something unknown beside these, a file is left to be named by the table of the rest.
+    return bool(found - tabulated) or any(needs <= found <= knows for needs, knows in tables)
 
 
 def run_paths(folder: Path) -> list[Path]:
@@ -309,8 +315,11 @@ def idle(file: RunFile) -> set[str]:
     """
     if file.lineage.role == EXTENDED:
         return {f.name for f in fields(file.settings) if f.metadata["first"]} - {"max_epochs"}
-    first = file.lineage.role == VALIDATED and not file.lineage.random_start
-    return {"all_cases_rate", "extension_epochs"} if first else set()
+    role, random = file.lineage.role, file.lineage.random_start
+    if role == NOT_PRETRAINED:
+        return {"extension_epochs"}
+    first = {"all_cases_rate", "extension_epochs", "initial_scale"}
+    return first if role == VALIDATED and not random else set()
 
 
 def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
@@ -322,6 +331,8 @@ def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
     """
     if file.recipe not in RECIPES:
         return
+    if "layers" not in varied and (layers := _other_layers(file)):
+        yield layers
     recipe = RECIPES[file.recipe].settings(file.kind.part, file.conditions)
     own = {name: getattr(file.settings, name) for name in file.settings.apart()}
     apart = {name for name, value in own.items() if _USUAL.get(name, value) == value}
@@ -333,6 +344,15 @@ def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
             continue
         if says_something(file.settings, item.name, file.conditions):
             yield f"{item.name.replace('_', ' ')} {show_value(value)}"
+
+
+def _other_layers(file: RunFile) -> str:
+    """The features of a net, as those of a stack are said, if they are not as many as usual."""
+    if file.kind.name not in ("classifier", "generative", "directed") or not file.complete:
+        return ""
+    layers = tuple(len(bias) for _, bias in file.kind.up(file.model))
+    usual = RECIPES[file.recipe].pretrain.layers
+    return "" if layers == usual else f"layers {show_value(layers)}"
 
 
 def _extended(file: RunFile, known: Mapping[str, RunFile]) -> RunFile | None:
@@ -377,6 +397,30 @@ def training_cases(file: RunFile) -> int:
     """How many training cases a net has learned, before they were translated."""
     assert file.outcome.train is not None
     return file.outcome.train.cases // len(mnist.shifts(file.lineage.translations))
+
+
+def differences(files: Collection[RunFile], *names: str) -> list[Note]:
+    """What the files of one table do not have in common, of recipes, seeds and data sets."""
+    values = {
+        "recipes": {file.recipe for file in files},
+        "seeds": {str(file.lineage.seed) for file in files},
+        "data sets": {file.lineage.data for file in files},
+    }
+    return [
+        Note.listing(f"the files come from different {name}", *sorted(values[name]))
+        for name in names
+        if len(values[name]) > 1
+    ]
+
+
+def stranger_notes(pairs: Iterable[tuple[RunFile, Sequence[RunFile]]]) -> list[Note]:
+    """Of files, and the nets beside them that they should start from: which do from others."""
+    kind = "starts from other nets than those beside it"
+    return [
+        Note(f"{file.path.name} {kind}", kind, file.path.name)
+        for file, nets in pairs
+        if file.lineage.parents and not {n.digest for n in nets} >= {*file.lineage.parents} and nets
+    ]
 
 
 def capped_notes(file: RunFile) -> list[Note]:

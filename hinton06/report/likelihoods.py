@@ -14,7 +14,7 @@ from hinton06.evaluation import PARTS, CaseSelection
 from hinton06.likelihood import Estimate
 from hinton06.recipes import LikelihoodSettings
 from hinton06.records import Tree
-from hinton06.report.files import NoRunsError, ReportError, names_apart
+from hinton06.report.files import NoRunsError, ReportError, conditions, names_apart
 from hinton06.report.table import Column, Row, Table
 
 WIDE_GAP = 3.0
@@ -24,6 +24,7 @@ PUBLISHED_TEST = {("CD-25", 500): -86.34}
 """Mean log p of MNIST's test images, by how an RBM was learned and its features: Salakhutdinov and
 Murray (2008)."""
 
+_NOT_PUBLISHED = {"cases", "images", "translations", "affine", "elastic"}
 _LAST = "published, test"
 _WITH_LABELS = "images with labels"
 
@@ -79,7 +80,8 @@ def table(
     """A row for each model; saved with the settings, and the versions of this installation."""
     made = {"settings": dataclasses.asdict(settings), "seed": seed, "threads": threads}
     made |= {"cases": selection.cases, "provenance": provenance.describe()}
-    rows = list(map(_row, found, names_apart([each.file.path for each in found])))
+    names = names_apart([each.file.path for each in found])
+    rows = [_row(each, name, settings.binary) for each, name in zip(found, names, strict=True)]
     return _table(rows, _legend(rows, settings, selection.cases, seed), made)
 
 
@@ -167,14 +169,15 @@ def _note(row: Row) -> str:
     return f"{apart}; more --temperatures bring them together"
 
 
-def _row(found: Likelihood, net: str) -> Tree:
-    """Everything that was measured of one model, by name."""
+def _row(found: Likelihood, net: str, binary: str) -> Tree:
+    """Everything that was measured of one model, of images made `binary` so, by name."""
     file, log_z = found.file, found.log_z
     model, sizes = file.model, [file.model.n_pixels, *(len(b) for _, b in file.kind.up(file.model))]
     n_layers = found.layer or len(sizes) - 1
     learned_by = file.kind.rule(file.settings)
     labels = model.n_classes if n_layers == len(sizes) - 1 else 0
-    on_mnist = file.lineage.data == mnist.SHA256 and not labels and n_layers == 1
+    like_it = not labels and n_layers == 1 and not conditions(file) & _NOT_PUBLISHED
+    on_mnist = file.lineage.data == mnist.SHA256 and like_it and binary == "drawn"
     row: Tree = {
         "net": net,
         "layer": found.layer,

@@ -165,7 +165,7 @@ def _row(evaluation: Evaluation) -> Tree:
     name, spread = evaluation.method.name if evaluation.method else "softmax", evaluation.spread
     settings = evaluation.method.settings() if evaluation.method else {}
     used = ", ".join(counted(n, key[:-1]) for key, n in settings.items() if key != "seed")
-    values = evaluation_values(evaluation)
+    values, of_test = evaluation_values(evaluation), evaluation.part == "test"
     own = {
         "stem": Path(evaluation.name).stem,
         "method": name,
@@ -173,7 +173,7 @@ def _row(evaluation: Evaluation) -> Tree:
         **{f"percent_95_{end}": 100 * values[f"errors_95_{end}"] / values["cases"] for end in ENDS},
         "effective_size": spread and spread.effective_size,
         "log_weight_sd": spread and spread.log_weight_sd,
-        "published": PUBLISHED.get(name) if evaluation.part == "test" else None,
+        "published": PUBLISHED.get(name) if evaluation.comparable and of_test else None,
     }
     return values | settings | own
 
@@ -231,7 +231,8 @@ def _confusion_table(evaluation: Evaluation) -> Table:
     columns = [Column("label", "{label}"), *columns]
     counted = zip(labels, evaluation.confusion, strict=True)
     rows = [{"label": label, "counts": counts} for label, counts in counted]
-    title = f"{evaluation.name}, {evaluation.part}: row the label, column the guess"
+    named = [evaluation.name, *([evaluation.method.name] if evaluation.method else [])]
+    title = f"{', '.join([*named, evaluation.part])}: row the label, column the guess"
     return Table(columns, rows, title=title)
 
 

@@ -15,10 +15,12 @@ from hinton06.report.files import (
     Note,
     Selection,
     conditions,
+    differences,
     each_run,
     ended_early,
     file_values,
     in_lines,
+    stranger_notes,
     with_made,
 )
 from hinton06.report.lines import Found, Line, Replicated, measured_mean
@@ -142,15 +144,13 @@ def _notes(found: Table1) -> list[Note]:
         if file.outcome.capped:
             name = f"Net{split}" if split else "net"
             notes.append(ended_early(file, f"{role} {name}", "its stopping rule"))
-    files = found.files.values()
-    for name, values in (
-        ("recipes", {file.recipe for file in files}),
-        ("seeds", {str(file.lineage.seed) for file in files}),
-        ("data sets", {file.lineage.data for file in files}),
-    ):
-        if len(values) > 1:
-            notes.append(Note.listing(f"the files come from different {name}", *sorted(values)))
-    return notes
+    first = [net for split in "abc" if (net := found.files.get((VALIDATED, split)))]
+    starts = [(net, [n for n in first if n.lineage.split == split])
+              for (role, split), net in found.files.items() if role == EXTENDED]  # fmt: skip
+    if (last := found.files.get((NOT_PRETRAINED, None))) and len(first) == len("abc"):
+        starts.append((last, first))
+    notes += stranger_notes(starts)
+    return notes + differences(found.files.values(), "recipes", "seeds", "data sets")
 
 
 def _train_cost(row: Row) -> str:
