@@ -27,7 +27,7 @@ from __future__ import annotations
 import dataclasses
 import numbers
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from hinton06.experiments import Result
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import MAX_TRANSLATION, Digits
 from hinton06.net import Net
-from hinton06.recipes import MOVED, PARTS, RECIPES, Recipe, of_dropout
+from hinton06.recipes import MOVED, PARTS, RECIPES, PretrainSettings, Recipe, of_dropout
 from hinton06.training import Interrupted, Progress
 
 Start = str | Path | Net
@@ -108,6 +108,18 @@ def _has_backpropagation(
     return any(said.values())
 
 
+def idle_in_pretraining(settings: PretrainSettings, on_stack: bool) -> Iterator[str]:
+    """Settings of pretraining, of a new top `on_stack` or of all layers, that make no difference.
+
+    Persistent chains are of states in all units; a layer that starts as a transpose has its
+    weights and biases from below.
+    """
+    if settings.persistent:
+        yield "recon_states"
+    if settings.start == "transpose" and on_stack:
+        yield from ("initial_sd", "hidden_bias")
+
+
 def idle_settings(validated: bool, extends: bool, random: bool) -> Iterator[str]:
     """Settings of backpropagation that a run makes no use of."""
     if not validated:
@@ -167,9 +179,9 @@ class _Run:
         carried = carried_by(start, self.part, self.given, self.recipe, extends)
         return self.recipe.settings_with(self.part, self.given, carried, **learned | known)
 
-    def check_used(self, **mode: bool) -> None:
-        """TypeError for one of the `idle_settings` that was given."""
-        for name in idle_settings(**mode):
+    def check_used(self, idle: Iterable[str]) -> None:
+        """TypeError for one of these settings that was given."""
+        for name in idle:
             if name in self.given:
                 raise TypeError(f"{name} changes nothing here")
 
@@ -274,6 +286,7 @@ def pretrain(
     settings = run.recipe.settings_with(
         "pretrain", run.given, labels=labels, translations=translations, images=labelled
     )
+    run.check_used(idle_in_pretraining(settings, on is not None))
     return run.make(
         experiments.pretrain, out, split, settings, run.recipe.name, run.common["seed"], labels,
         None if on is None else _path(on), translations, labelled,
@@ -290,7 +303,7 @@ def finetune_bp(start: Start, out: str | Path, labelled: int = 0, **options: Any
     run = _Run.of("backprop", options, [start])
     if "all_cases_rate" in run.given:
         raise TypeError("all_cases_rate is for what learns all cases, or from a random start")
-    run.check_used(validated=True, extends=False, random=False)
+    run.check_used(idle_settings(validated=True, extends=False, random=False))
     settings = run.settings(**_told(labelled=labelled))
     return run.make(
         experiments.finetune, out, _path(start), settings, run.recipe.name, run.common["seed"],
@@ -363,7 +376,7 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         call: Callable[..., Result] = experiments.extend_generative
     else:
         run = _Run.of("backprop", options, [start])
-        run.check_used(validated=False, extends=True, random=False)
+        run.check_used(idle_settings(validated=False, extends=True, random=False))
         settings, call = run.settings(extends=True), experiments.extend
         _check_rate(run)
     return run.make(call, out, _path(start), settings, run.recipe.name, run.common["seed"])
@@ -393,7 +406,7 @@ def finetune_from_random(
             raise TypeError(f"{name} goes with a split")
     run = _Run.of("backprop", options, list(criteria))
     _check_rate(run)
-    run.check_used(validated=split is not None, extends=False, random=True)
+    run.check_used(idle_settings(validated=split is not None, extends=False, random=True))
     settings = run.settings(**_told(labelled=labelled, translations=translations))
     last = run.recipe.name, run.common["seed"]
     sizes = None if layers is None else _typed("pretrain", "layers", layers)

@@ -101,5 +101,5 @@ def difference(old: Any, new: Any) -> str:
 def _short(value: Any) -> str:
     if isinstance(value, tuple):
         return "-".join(str(item)[:12] for item in value) or "nothing"
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value in (None, "") else str(value)
     return text if len(text) <= 24 else text[:12] + "..."

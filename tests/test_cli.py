@@ -193,6 +193,33 @@ def test_a_setting_that_a_mode_makes_no_use_of_is_said_to_change_nothing(
         assert (set(said), len(said)) == (unused, len(unused))
 
 
+def test_a_setting_that_pretraining_makes_no_use_of_is_said_to_change_nothing(
+    digits_dir: Path, tmp_path: Path
+) -> None:
+    def made(*given: object) -> tuple[set[str], str]:
+        out = tmp_path / f"{len(list(tmp_path.iterdir()))}.h5"
+        result = run(
+            "pretrain", "--split", "a", "--data", digits_dir, "--out", out, *PRETRAIN, *given
+        )
+        assert result.exit_code == 0, result.output
+        return set(re.findall(r"(--\S+) changes nothing", result.stderr)), loading.load(out).digest
+
+    square = ["--layers", "12-10-12"]
+    stack = tmp_path / "stack.h5"
+    assert run("pretrain", "--split", "a", "--data", digits_dir, "--out", stack, *PRETRAIN,
+               *square).exit_code == 0  # fmt: skip
+    ways = {
+        "--recon-states": (["--persistent"], ["--recon-states", "all"]),
+        "--initial-sd": ([*square, "--on", stack, "--start", "transpose"], ["--initial-sd", "5"]),
+        "--hidden-bias": ([*square, "--on", stack, "--start", "transpose"], ["--hidden-bias", "4"]),
+    }
+    for name, (common, idle) in ways.items():
+        (none, plain), (said, digest) = made(*common), made(*common, *idle)
+        assert (none, said) == (set(), {name})
+        assert digest == plain  # it is true
+    assert made("--recon-states", "all", "--initial-sd", "0.2", "--hidden-bias", "-1")[0] == set()
+
+
 # -- what works ----------------------------------------------------------------------------------
 
 

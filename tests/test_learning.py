@@ -214,6 +214,10 @@ def test_a_signal_saves_the_epoch_and_is_python_s_own_exception(
         (lambda _, o: hinton06.pretrain(o, passes=True), TypeError, "passes is of type int"),
         (lambda _, o: hinton06.pretrain(o, balanced=1), TypeError, "balanced is of type bool"),
         (lambda _, o: hinton06.pretrain(o, passes=0), ValueError, "passes lies between 1 and"),
+        (
+            lambda _, o: hinton06.pretrain(o, persistent=True, recon_states="all"), TypeError,
+            "recon_states changes nothing here",
+        ),
         (lambda _, o: hinton06.pretrain(o, layers="5,5"), ValueError, "500-500-2000"),
         (lambda _, o: hinton06.pretrain(o, recipe="tr2007"), ValueError, "recipe is one of tr2006"),
         (lambda _, o: hinton06.pretrain(o, "d"), hinton06.RunError, "one of a, b, c, not 'd'"),

@@ -59,6 +59,7 @@ IDLE = [
      "--importance-sampling"),
     (("finetune-bp", "pretrain-a", "--dropout", "--easy-probability", "1"),
      "--importance-sampling"),
+    (("finetune-bp", "pretrain-a", "--dropout", "--easy-cost", "1"), "--importance-sampling"),
     (("finetune-bp", "pretrain-a", "--smoothing", "3"), "--elastic"),
     (("finetune-bp", "pretrain-a", "--max-norm", "3"), "--dropout"),
     (("finetune-cws", "pretrain-labels-a", "--bp-rate", "1"),
@@ -107,6 +108,11 @@ def test_a_part_of_a_recipe_that_nothing_learned_asks_is_a_mistake() -> None:
         result = run("replicate", "--seeds", "0", "--each", each, "--set", name)
         part = name.partition(".")[0]
         fails_in_one_line(result, 2, f"--set: {part} says nothing with --each {each}")
+    for each, name in (("labelled", "all_cases_rate"), ("translated", "initial_scale")):
+        result = run("replicate", "--seeds", "0", "--each", each, "--set", f"backprop.{name}=1")
+        fails_in_one_line(result, 2, f"--set: backprop.{name} says nothing with --each {each}")
+    chains = ["--set", "pretrain.persistent=yes", "--set", "pretrain.recon_states=all"]
+    fails_in_one_line(run("replicate", "--seeds", "0", *chains), 2, "pretrain.recon_states says")
 
 
 def test_what_is_learned_together_can_be_set() -> None:

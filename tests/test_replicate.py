@@ -407,7 +407,7 @@ def test_files_of_other_learners_are_not_mixed_up(
     shutil.copytree(made / "seed-0", folder)
     (folder / "pretrain-a.h5").unlink()
     experiments.pretrain(given, folder / "pretrain-a.h5", "a", recipe.pretrain, "tiny", 0)
-    with pytest.raises(RunError, match="other arguments: device was , now cpu"):
+    with pytest.raises(RunError, match="other arguments: device was nothing, now cpu"):
         learn(digits, progress, tmp_path, [0])
     notes = table1.read_runs(folder).notes
     assert any("from different devices: cpu, this package's own" in note for note in notes)
@@ -519,7 +519,7 @@ def test_nets_that_learn_between_neighbours_are_killed_and_go_on_to_the_same(
             }
             assert whole.settings.epochs == 2
     rows = error_rates.table(tmp_path / "whole" / "seed-0", error_rates.DROPOUT).rows
-    moved_too = "translated images, " if translations else ""
+    moved_too = "images translated by 1 pixel, " if translations else ""
     assert {row["experiment"].rpartition(",")[0] + ", " for row in rows} == {
         f"adversarial and neighbours, {moved_too}"
     }
@@ -617,7 +617,7 @@ def test_stacks_by_chains_have_the_values_of_their_condition(
         (tiny(backprop_top_only_epochs=1), "learn by momentum alone"),
         (tiny(pretrain_updates=5), "learn by passes"),
         (tiny(pretrain_start="transpose", pretrain_layers=(7, 9)), "learn without start"),
-        (tiny(backprop_affine=1.0, pretrain_elastic=1.0), "learn without affine, elastic"),
+        (tiny(backprop_affine=1.0, pretrain_elastic=1.0), "learn without elastic"),
         (tiny(pretrain_track=3), "learn without track"),
     ],
 )
@@ -886,6 +886,17 @@ def test_too_little_memory_makes_smaller_groups_of_generative_nets(
     learn_half(digits, progress, tmp_path)
     assert any("not enough memory; 1 net at a time" in note for note in progress.notes)
     same_but_for_companions(tmp_path, half[0])
+
+
+def test_what_backpropagation_would_do_is_no_matter_of_wake_sleep(
+    digits: Digits, progress: Any, tmp_path: Path
+) -> None:
+    recipe = generative_recipe(backprop_optimiser="cg")
+    given = context(digits, progress)
+    made = replicas.replicate(given, Place("cpu"), tmp_path, recipe, [0], 3, generative.CWS[:1])
+    assert len(made[0]) == 3
+    with pytest.raises(RunError, match="by momentum alone"):
+        learn(digits, progress, tmp_path / "nets", recipe=recipe)
 
 
 @pytest.mark.parametrize(

@@ -93,9 +93,8 @@ def finetune_bp(
         "backprop", given, extended, labelled=labelled, translations=translations
     )
     validated = not all_cases or bool(split)
-    for name in idle_settings(validated, extends=bool(extended), random=no_pretraining):
-        if given[name] is not None:  # no mistake: scripts have one list of options for all modes
-            setup.display.say(f"--{name.replace('_', '-')} changes nothing here")
+    idle = idle_settings(validated, extends=bool(extended), random=no_pretraining)
+    setup.say_idle(given, idle)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     few = "-translated" if translations else ""
     few += "-distorted" if settings.distortions and not extended else ""

@@ -9,7 +9,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -355,6 +355,15 @@ class Setup:
         if said and self.start:
             self.display.say(f"with {', '.join(said)}, as {self.start.path.name}")
         return settings
+
+    def say_idle(self, options: Mapping[str, Any], idle: Iterable[str]) -> None:
+        """Say of settings that were given that they make no difference.
+
+        It is no mistake: scripts have one list of options for all modes.
+        """
+        for name in idle:
+            if options[name] is not None:
+                self.display.say(f"--{name.replace('_', '-')} changes nothing here")
 
 
 def _typed(setting: str) -> str:

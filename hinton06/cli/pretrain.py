@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from hinton06 import experiments
 from hinton06.checkpoint import history_rows
 from hinton06.cli import options
+from hinton06.learning import idle_in_pretraining
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
 from hinton06.recipes import show_value
 
@@ -81,6 +82,7 @@ def pretrain(
         settings = setup.recipe.settings_with(
             "pretrain", given, labels=labels, translations=translations, images=labelled
         )
+    setup.say_idle(given, idle_in_pretraining(settings, lower is not None))
     sort = ("labels-" if labels else "") + ("translated-" if translations else "")
     sort += "distorted-" if settings.distortions else ""
     sort += f"{labelled}-images-" if labelled else ""

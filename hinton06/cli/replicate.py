@@ -11,6 +11,7 @@ import click
 from hinton06 import loading, many, native
 from hinton06.cli import options
 from hinton06.cli.display import Display, duration
+from hinton06.learning import idle_in_pretraining
 from hinton06.loading import Context
 from hinton06.recipes import (
     RECIPES,
@@ -35,6 +36,11 @@ _LEARNS = {
     "hybrid": ("pretrain", "wakesleep"),
 }  # fmt: skip
 """The parts of a recipe that each of these asks."""
+_IDLE = {
+    "labelled": ("backprop.all_cases_rate", "backprop.extension_epochs", "backprop.initial_scale"),
+    "translated": ("backprop.initial_scale",),
+}
+"""Settings of these parts that none of its files makes use of."""
 _KNOWN: dict[str, tuple[dict[str, Any], ...]] = {
     "nets": ({},), "translated": ({"translations": _PIXELS},),
     "labelled": ({}, {"labelled": 100}, {"labelled": 10_000}),
@@ -134,6 +140,10 @@ def _check_used(recipe: Recipe, changes: dict[str, Any], each: str) -> None:
         part, _, name = key.partition(".")
         if part not in _LEARNS[each]:
             raise ValueError(f"{part} says nothing with --each {each}")
+        if key in _IDLE.get(each, ()):
+            raise ValueError(f"{key} says nothing with --each {each}")
+        if key.removeprefix("pretrain.") in idle_in_pretraining(recipe.pretrain, on_stack=False):
+            raise ValueError(f"{key} says nothing with pretrain.persistent")
         given: list[dict[str, Any]] = [{}]
         given += [{"search_bp_weight": True}] if (part, each) == ("wakesleep", "hybrid") else []
         refused = [

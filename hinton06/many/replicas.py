@@ -79,18 +79,23 @@ class Table:
         self.nets = [(seed, split) for seed in self.seeds for split in SPLITS]
 
     def _check(self) -> None:
-        """RunError for what only the learners of single nets do."""
+        """RunError for what only the learner of a single stack does."""
+        if self.pretrain.updates:
+            raise RunError(f"recipe {self.recipe.name}: many nets at once learn by passes")
+        self._check_apart(self.pretrain.apart() | ({"track"} if self.pretrain.track else set()))
+
+    def check_backprop(self) -> None:
+        """RunError for what only the learner of a single classifier does."""
         if self.backprop.optimiser != "momentum" or self.backprop.top_only_epochs:
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn by momentum alone")
         try:
             chances(self.backprop, len(self.pretrain.layers))
         except UnfitDropoutError as error:
             raise RunError(f"recipe {self.recipe.name}: {error}") from None
-        if self.pretrain.updates:
-            raise RunError(f"recipe {self.recipe.name}: many nets at once learn by passes")
-        more = self.pretrain.apart() | self.backprop.apart()
-        more |= {"track"} if self.pretrain.track else set()
-        if more := more - _LEARNED:
+        self._check_apart(self.backprop.apart())
+
+    def _check_apart(self, apart: set[str]) -> None:
+        if more := apart - _LEARNED:
             listed = ", ".join(sorted(more))
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn without {listed}")
 
@@ -511,6 +516,8 @@ def replicate(
     with place.used(), context.computing():
         whole = Table(context, place, out, recipe, seeds, translations)
         every = [part(whole) for part in parts]
+        if any(isinstance(part, _NetStage) for part in every):
+            whole.check_backprop()
         most = together or _fitting(whole, every)
         size = max(1, most // len(SPLITS))
         groups = [seeds[first : first + size] for first in range(0, len(seeds), size)]
