@@ -1841,7 +1841,7 @@ def test_images_between_neighbours() -> None:
     longer, virtual = errors("10-0.5-2-120-c"), errors("10-0.5-2-virtual-c")
     mixed, lower = (fewest(runs("more.csv", f"mixed-neighbours/{name}-c")[0])
                     for name in ("10-0.5-2", "final-0.02"))  # fmt: skip
-    names = "dropout/features-0.2", "adversarial/20", "neighbours/6"
+    names = "dropout/features-0.2", "adversarial/20", "neighbours/20", "neighbours/6"
     translated = [runs("more.csv", f"translated-{name}-a")[0] for name in names]
     counts, costs = zip(*((fewest(r), f"{float(r['lowest_valid_cost']):.2f}") for r in translated),
                         strict=True)  # fmt: skip
@@ -1849,9 +1849,9 @@ def test_images_between_neighbours() -> None:
         f"net c of seed 0 makes {errors('10-0.5-2-c')}, it makes {longer} with `--epochs 120`, "
         f"{errors('10-0.5-2-drop0.1-c')} with `--feature-dropout 0.1`, and {virtual} with",
         f"of the mixed gradient {mixed}, and {lower} with `--final-share 0.02`",
-        f"net a makes {counts[0]} with dropout, {counts[1]} in adversarial training and, in a "
-        f"third of the epochs, {counts[2]} between neighbours",
-        f"at lowest costs of {', '.join(costs[:2])} and {costs[2]} (",
+        f"net a makes {counts[0]} with dropout, {counts[1]} in adversarial training, {counts[2]} "
+        f"between neighbours too and, in a third of the epochs, {counts[3]} (",
+        f"at lowest costs of {', '.join(costs[:3])} and {costs[3]} (",
     )
     found = {row["name"]: row["mean"] for row in json.loads(read("beyond", "beyond.json"))["rows"]}
     mean, product, before, before_that = (
