@@ -430,12 +430,20 @@ def finetune_from_random(
     for file, _ in stopped_at:
         if file.lineage.translations != first.translations:
             raise RunError(f"{file.path}: did not learn the same translations as {criteria[0]}")
+        if other := _set_apart(file) ^ _set_apart(stopped_at[0][0]):
+            names = ", ".join(sorted(other)).replace("_", " ")
+            raise RunError(f"{file.path}: was not learned as {criteria[0]}: {names}")
     lineage = stopped_at[0][0].child(
         NOT_PRETRAINED, parents=[file.digest for file, _ in stopped_at], **call.own(),
         layers=layers, random_start=False,
         target_cost=float(np.mean([train.cost_per_100 for _, train in stopped_at])),
     )  # fmt: skip
     return _from_random(call, lineage, settings, Use.RANDOM_NET)
+
+
+def _set_apart(file: RunFile) -> set[str]:
+    """Settings that set a net's experiment apart, of itself and of what it started from."""
+    return {*file.lineage.below, *file.settings.apart()} - {"device"}
 
 
 def finetune_from_random_on_split(
@@ -514,6 +522,8 @@ def finetune_generative(
             raise RunError(f"there is no dropout in this gradient, but where it is mixed {mixed}")
         digest = split_recorded(digits, file.lineage).sha256
         lineage = file.child(VALIDATED, **call.own(), split_sha256=digest)
+        if file.outcome.bp_weight:  # no settings of its own tell it from one of wake-sleep alone
+            lineage = replace(lineage, below=tuple(sorted({*lineage.below, "bp_weight"})))
         cases.rows_learned(digits, lineage)
     use = Use.WAKE_SLEEP if file.kind.name == "stack" else Use.WAKE_SLEEP_AGAIN
     return call.perform(

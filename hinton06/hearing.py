@@ -315,7 +315,8 @@ class _Asking:
         dreamt = [self._down(visible, pathway) for pathway in (0, 1)]
         if self.reads[0] and self.reads[1]:
             seen, heard = self.reads[0](dreamt[0]), self.reads[1](dreamt[1])
-            self._count("dreamt pair, read alike", seen.argmax(1) == heard.argmax(1))
+            alike = seen.argmax(1) == heard.argmax(1)
+            self._count("dreamt pair, read alike", alike[: self.options.dreams])
         for place, row in enumerate(self.pairs):
             for pathway, word in ((0, "dreams"), (1, "with")):
                 self._show(row, pathway, dreamt[pathway][place : place + 1], word)

@@ -71,7 +71,8 @@ def carried_by(
 ) -> dict[str, Any]:  # fmt: skip
     """Settings of a start that a run by `recipe` goes on with, where nothing else was `given`.
 
-    An extension with all that are not the start's recipe's. What learns anew as its start did, with
+    An extension with all that are not the start's recipe's, or where that is not known here this
+    one's. What learns anew as its start did, with
     its dropout alone: units are left out and images are moved as they were, but for the schedule.
     """
     if start is None or start.kind.part != part:
@@ -79,7 +80,7 @@ def carried_by(
     own, known = vars(start.settings), RECIPES.get(start.recipe)
     if not (extends or own.get("dropout")):
         return {}
-    found = known.carried(start.settings, part, start.conditions) if known else {}
+    found = (known or recipe).carried(start.settings, part, start.conditions)
     if not extends:
         taken = of_dropout(part) - {"extension_epochs"}
         found = {name: value for name, value in found.items() if name in taken}

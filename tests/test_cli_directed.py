@@ -238,6 +238,9 @@ def test_dreams_of_several_nets_lie_side_by_side(
     runs: Path, digits_dir: Path, tmp_path: Path
 ) -> None:
     files = [runs / f"{name}.h5" for name in ("ws-a", "ws-not-pretrained-a", "cws-a", "bp-a")]
+    again = tmp_path / "again.h5"  # the same net is drawn once
+    again.write_bytes(files[0].read_bytes())
+    files.append(again)
     draw = ["--out", tmp_path, "--gibbs", "2", "--data", digits_dir, *QUIET]
     made = run("figures", *files, "--only", "dreams", *draw)
     assert made.exit_code == 0, made.output

@@ -223,6 +223,13 @@ def test_a_net_with_dropout_goes_on_by_wake_sleep_alone_without_it(
     made = run("finetune-cws", start, *common, "--out", tmp_path / "cws.h5")
     assert made.exit_code == 0, made.output
     assert vars(load(tmp_path / "cws.h5").settings)["dropout"] is False
+    # Its gradient tells nothing of the one that it was mixed with before.
+    assert load(tmp_path / "cws.h5").lineage.below == ("bp_weight", "dropout")
+    made = run("finetune-cws", "--extend", tmp_path / "cws.h5", *common)
+    assert made.exit_code == 0, made.output
+    assert "bp_weight" in load(tmp_path / "cws-extended.h5").lineage.below
+    fails = run("generative", tmp_path)
+    assert "contrastive wake-sleep, 500" not in fails.output
     mixed = ["--bp-weight", "0.5", "--pixel-dropout", "0.05", "--neighbours", "2",
              "--neighbour-away", "0.7"]  # fmt: skip
     first, second = tmp_path / "first.h5", tmp_path / "second.h5"
@@ -275,6 +282,8 @@ def test_what_says_nothing_without_dropout_is_not_said_to_be_gone_on_with(
     carried = whole.replace("extension epochs 1, ", "")
     assert f"with {carried}, as first.h5" in " ".join(made.stderr.split())
     assert "--extension-epochs changes nothing here" in made.stderr
+    several = run("finetune-bp", "--no-pretraining", first, runs / "bp-dropout-a.h5", *common)
+    fails_in_one_line(several, 1, "bp-dropout-a.h5: was not learned as", "neighbours")
     made = run(
         "finetune-bp", "--extend", first, "--epochs", "7", *common, "--out", other, "--force"
     )

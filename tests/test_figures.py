@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import dataclasses
 import io
 import os
 import re
@@ -617,6 +618,26 @@ def test_a_panel_explains_the_marks_that_are_in_it_and_no_others(
     curves._draw_panel(axes, panel(column, kind_of_file), [Curve("x", "C0", f) for f in files])
     assert " ".join(axes.get_title().split()) == title
     assert max(map(len, axes.get_title().splitlines())) <= 50
+
+
+@pytest.mark.filterwarnings("error")
+def test_every_curve_has_its_name_and_a_log_axis_room_for_0() -> None:
+    axes = Figure().subplots()
+    drawn = [Curve("_under", "C0", NET), Curve("bp", "C1", NET)]
+    curves._draw_panel(axes, panel("valid_cost", "classifier"), drawn)
+    assert [text.get_text().strip() for text in axes.get_legend().get_texts()] == ["_under", "bp"]
+    for least, scale in ((0, "symlog"), (1, "log")):
+        made = run_file("directed", {"valid_errors": [30, 4, least]})
+        axes = (figure := Figure()).subplots()
+        errors = dataclasses.replace(
+            panel("valid_cost", "classifier"), column="valid_errors", log=True
+        )
+        curves._draw_panel(axes, errors, [Curve("ws", "C0", made)])
+        figure.savefig(io.BytesIO())
+        low, high = axes.get_ylim()
+        assert axes.get_yscale() == scale
+        assert low <= least
+        assert high >= 30
 
 
 def test_curves_are_drawn_alike_each_time_as_png_and_svg() -> None:

@@ -420,6 +420,10 @@ def test_dropout_is_gone_on_with_unless_something_else_is_said() -> None:
     all_ways = {"dropout": True, "adversarial": 0.5, "virtual": 0.7, "neighbours": 3,
                 "neighbour_away": 1.0}  # fmt: skip
     assert carried(moved) == carried(moved, True) == all_ways
+    # Of a recipe that is not known here all is carried that the run's own has otherwise.
+    custom = start(decay=0.1, dropout=True)
+    custom.recipe = "custom"
+    assert carried(custom, True) == {"decay": 0.1, "dropout": True}
     # What the recipe has by itself need not be carried.
     recipe = RECIPES["neighbours"]
     assert carried(start("neighbours")) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -454,6 +455,14 @@ def test_a_command_learns_pairs_another_says_what_is_heard_and_seen(
         assert (tmp_path / name).stat().st_size > 100
     for words in ("image alone", "both together", "heard of an image", "seen of a recording"):
         assert words in result.stdout
+    few = run(
+        "heard", runs / "pairs-a.h5", "--reader", reader, "--second-reader", reader, "--cases", 40,
+        "--dreams", 1, "--dream-rounds", 1, "--rounds", 1, "--out", tmp_path, "--json", "--quiet",
+    )  # fmt: skip
+    for dreams, made in ((12, json.loads((tmp_path / "heard.json").read_text())["rows"]),
+                         (1, json.loads(few.stdout)["rows"])):  # fmt: skip
+        (alike,) = [row for row in made if row["measure"].startswith("dreamt pair")]
+        assert alike["cases"] == dreams
     alone = run("heard", runs / "pairs-a.h5", "--cases", 40, "--dreams", 1, "--dream-rounds", 1,
                 "--out", tmp_path, "--quiet")  # fmt: skip
     assert "no reader of the image pathway" in alone.stdout

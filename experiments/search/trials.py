@@ -24,7 +24,10 @@ from hinton06.lineage import NOT_PRETRAINED
 from hinton06.loading import RunFile, load
 from hinton06.recipes import RECIPES, show_value
 
-COMMANDS = {"stack": "pretrain", "classifier": "finetune-bp", "generative": "finetune-cws"}
+COMMANDS = {
+    "stack": "pretrain", "classifier": "finetune-bp", "generative": "finetune-cws",
+    "directed": "finetune-ws", "pairs": "finetune-pairs",
+}  # fmt: skip
 
 
 def options(found: RunFile) -> str:

@@ -403,7 +403,9 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
         values |= {"seed": start.lineage.seed, "threads": min(start.lineage.threads, usable)}
         values |= {"recipe": start.recipe} if start.recipe in RECIPES else {}
         fewer = "threads" not in given and start.lineage.threads > usable
-        own = [name for name in values if name not in given and not (fewer and name == "threads")]
+        other = {"threads"} if fewer else set()
+        other |= {"recipe"} if start.recipe not in RECIPES else set()
+        own = [name for name in values if name not in {*given, *other}]
         taken = [f"{name} {values[name]}" for name in own]
         if options["data_dir"] is None:
             known = mnist.SHIPPED.get(start.lineage.data, "MNIST")
@@ -411,6 +413,8 @@ def training_setup(options: dict[str, Any], starts: Sequence[Path] = (), runs: i
         if taken:
             listed = " and ".join(filter(None, [", ".join(taken[:-1]), taken[-1]]))
             display.say(f"with {listed}, as {start.path.name}")
+        if "recipe" in other - given.keys():
+            display.say(f"with recipe {values['recipe']}; {start.path.name} has one of its own")
         if fewer:
             theirs = f"{start.path.name} was made with {start.lineage.threads}"
             display.say(f"with threads {usable}, all that this process may use; {theirs}")

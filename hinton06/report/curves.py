@@ -185,7 +185,8 @@ def _draw_curves(axes: Axes, panel: Panel, curves: Sequence[Curve]) -> None:
     marks: set[str] = set()
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if panel.log:
-        axes.set_yscale("log")
+        none = any((curve.file.history[panel.column] <= 0).any() for curve in curves)
+        axes.set_yscale("symlog", linthresh=1) if none else axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")  # numbers instead of powers of ten
         axes.yaxis.set_minor_formatter(LogFormatter())
     for name, colour, file in curves:
@@ -205,7 +206,8 @@ def titled(panel: Panel, marks: Iterable[str]) -> str:
 
 def _words(name: str) -> str:
     """A name that may be no text, and is no formula."""
-    return plain(name, "utf-8").replace("$", r"\$")
+    words = plain(name, "utf-8").replace("$", r"\$")
+    return f" {words}" if words.startswith("_") else words  # Matplotlib hides such names
 
 
 def _mark_stop(axes: Axes, column: str, colour: str, file: RunFile) -> set[str]:

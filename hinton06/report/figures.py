@@ -419,14 +419,17 @@ def side_by_side(
     wanted = sampling.SamplingOptions(
         samples=_DREAMS_ACROSS, gibbs=options.gibbs, seed=options.seed
     )
+    digests = [net.digest for net in nets]
+    nets = [net for place, net in enumerate(nets) if digests.index(net.digest) == place]
     made = [sampling.sample(context, net.path, wanted) for net in nets]
-    drawn = []
-    for net, samples in zip(nets, made, strict=True):
-        name = grids.line(net.path.name.removesuffix(".h5"))
-        drawn.append(grids.above_each_other([name, samples_report.picture(samples)]))
+    names = files.names_apart([net.path for net in nets])
+    drawn = [
+        grids.above_each_other([grids.line(name), samples_report.picture(samples)])
+        for name, samples in zip(names, made, strict=True)
+    ]
     told = [
-        f"{net.path.name}, {samples_report.describe(samples, wanted)}"
-        for net, samples in zip(nets, made, strict=True)
+        f"{name}.h5, {samples_report.describe(samples, wanted)}"
+        for name, samples in zip(names, made, strict=True)
     ]
     numbers: Tree = {"seed": options.seed, "threads": context.threads}
     numbers["nets"] = [
