@@ -1847,7 +1847,9 @@ def test_images_between_neighbours() -> None:
                         strict=True)  # fmt: skip
     assumes(
         f"net c of seed 0 makes {errors('10-0.5-2-c')}, it makes {longer} with `--epochs 120`, "
-        f"{errors('10-0.5-2-drop0.1-c')} with `--feature-dropout 0.1`, and {virtual} with",
+        f"{errors('10-0.5-2-drop0.1-c')} with `--feature-dropout 0.1`, "
+        f"{errors('10-0.5-2-adv0.7-c')} and {errors('10-0.5-2-adv1.5-c')} with `--adversarial 0.7` "
+        f"and 1.5, and {virtual} with",
         f"of the mixed gradient {mixed}, and {lower} with `--final-share 0.02`",
         f"net a makes {counts[0]} with dropout, {counts[1]} in adversarial training, {counts[2]} "
         f"between neighbours too and, in a third of the epochs, {counts[3]} (",
