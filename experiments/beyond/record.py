@@ -124,7 +124,7 @@ def shown(document: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Write both."""
-    if not arguments:
+    if not arguments or {"-h", "--help"} & {*arguments}:
         raise SystemExit(__doc__)
     found = []
     if arguments[0].endswith(".json"):

@@ -5,7 +5,7 @@ python experiments/compare/picture.py [FOLDER]
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,5 +43,7 @@ def draw(digits: mnist.Digits) -> bytes:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
+    folder = parser.parse_args().folder
     save(folder / "distorted.png", draw(mnist.read()))

@@ -8,8 +8,8 @@ three.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +57,9 @@ def seconds(digits: mnist.Digits) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
+    folder = parser.parse_args().folder
     document: dict[str, Any] = {"cpu_seconds": seconds(mnist.read())}
     document["provenance"] = provenance.describe()
     save(folder / "speed.json", json.dumps(document, indent=2) + "\n")

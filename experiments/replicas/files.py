@@ -5,6 +5,7 @@ python experiments/replicas/files.py runs/replicas files.csv
 
 from __future__ import annotations
 
+import argparse
 import csv
 import sys
 from pathlib import Path
@@ -39,8 +40,12 @@ def line(path: Path, file: RunFile) -> dict[str, Any]:
 
 def main() -> None:
     """Every file below a folder."""
-    folder, out = map(Path, sys.argv[1:3])
-    with out.open("w", newline="", encoding="utf-8") as opened:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    folder = given.folder
+    with given.out.open("w", newline="", encoding="utf-8") as opened:
         table = csv.DictWriter(opened, NAMES, lineterminator="\n")
         table.writeheader()
         paths = [*folder.glob("seed-*/*.h5"), *folder.glob("seed-*/*.h5.part")]

@@ -10,9 +10,9 @@ has it, from the first.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import statistics
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -79,12 +79,15 @@ def line(found: Mapping[tuple[str, str], Draws], recipe: tuple[str, str]) -> str
 
 def main() -> None:
     """All recipes of the files that are named."""
-    with Path(sys.argv[1]).open(encoding="utf-8") as file:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("tables", nargs="+", type=Path)
+    tables = parser.parse_args().tables
+    with tables[0].open(encoding="utf-8") as file:
         one, other, *_ = next(csv.reader(file))
     columns = "draws", "validation errors", "draw by draw", "last ten epochs", "lowest cost"
     print("|", " | ".join([one, other, *columns]), "|")
     print("|---|---" + len(columns) * "|---:" + "|")
-    found = read(map(Path, sys.argv[1:]))
+    found = read(tables)
     for recipe in found:
         print(line(found, recipe))
 
