@@ -71,9 +71,9 @@ def carried_by(
 ) -> dict[str, Any]:  # fmt: skip
     """Settings of a start that a run by `recipe` goes on with, where nothing else was `given`.
 
-    An extension with all that are not the start's recipe's, or where that is not known here this
-    one's. What learns anew as its start did, with
-    its dropout alone: units are left out and images are moved as they were, but for the schedule.
+    An extension with all that are not its start's recipe's, or `recipe`'s if that is not known
+    here. What learns anew as its start did, with its dropout alone: units are left out and images
+    are moved as they were, but for the schedule.
     """
     if start is None or start.kind.part != part:
         return {}

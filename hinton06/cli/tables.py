@@ -1,4 +1,4 @@
-"""The commands that tabulate the files in a folder of runs, one for each entry of the registry."""
+"""The commands that tabulate the files in a folder of runs, one for each of `TABLES`."""
 
 from __future__ import annotations
 
