@@ -146,6 +146,34 @@ def test_labels_that_have_no_line_are_named(runs: Path) -> None:
     assert max(map(len, on_a_terminal(80, "dropout", runs))) <= 80
 
 
+def test_distorted_images_are_an_experiment_of_their_own(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    make, both = maker(digits_dir), ["--dropout", "--elastic", "1", *SCHEDULE, *BACKPROP]
+    make("finetune-bp", runs / "pretrain-a.h5", "--out", tmp_path / "net.h5", *both)
+    make("finetune-bp", "--extend", tmp_path / "net.h5", *BACKPROP, *SCHEDULE)
+    make("finetune-bp", runs / "pretrain-translated-a.h5", "--affine", "1", "--adversarial", "0.5",
+         "--out", tmp_path / "moved.h5", *both)  # fmt: skip
+    make("finetune-bp", runs / "pretrain-a.h5", "--labelled", "100", *both,
+         "--out", tmp_path / "few.h5")  # fmt: skip
+    (tmp_path / "plain.h5").write_bytes((runs / "bp-dropout-a.h5").read_bytes())
+    assert [row["experiment"] for row in rows(tmp_path) if row["net"] == "a"] == [
+        "dropout, 500",
+        "dropout, distorted images, 500",
+        "dropout, distorted images, 600",
+        "dropout, distorted images, 100 labels",
+        "adversarial, images distorted and translated by 1 pixel, 500",
+    ]
+    fails_in_one_line(run("baselines", tmp_path), 1, "there are no nets")
+    # A stack of distorted images is none of the other nets'.
+    make("pretrain", "--split", "b", "--elastic", "1", "--runs", tmp_path, *PRETRAIN)
+    make("finetune-bp", tmp_path / "pretrain-distorted-b.h5", *both, "--out", tmp_path / "b.h5")
+    make("finetune-bp", "--extend", tmp_path / "b.h5", *BACKPROP, *SCHEDULE)
+    shown = " ".join(run("dropout", tmp_path).output.split())
+    for name, role in (("b", "validated"), ("b-extended", "extended")):
+        assert f"{name}.h5 (distorted stack, distorted {role})" in shown
+
+
 def test_no_other_table_has_a_net_of_it(runs: Path, tmp_path: Path) -> None:
     for path in runs.glob("*dropout*.h5"):
         assert "dropout" in conditions(load(path)), path

@@ -12,6 +12,7 @@ from hinton06.recipes import counted, show_value
 from hinton06.records import Tree
 from hinton06.report import support, table1
 from hinton06.report.files import (
+    DISTORTED,
     SEVERAL,
     Folder,
     NoRunsError,
@@ -30,7 +31,7 @@ from hinton06.report.lines import Found, Line, Replicated
 from hinton06.report.scores import ENDS, OF_TEST_CASES, interval
 from hinton06.report.table import Column, Table
 
-_OWN = frozenset({"random_start", "translations", "affine", "elastic"})
+_OWN = DISTORTED | {"random_start", "translations"}
 _SELECTION = Selection("classifier", (VALIDATED, EXTENDED, NOT_PRETRAINED), _OWN | {"cases"})
 _HOLDS = "nets or support vector machines to compare"
 
@@ -122,12 +123,8 @@ def _method(file: RunFile, here: Folder) -> str:
     lineage, method = file.lineage, _optimiser(file)
     if lineage.random_start or lineage.role == NOT_PRETRAINED:
         return method
-    distorted = {"affine", "elastic"} & set(lineage.below)
-    if net := here.extended(file):
-        distorted &= {*net.lineage.below}
-    elif lineage.role == EXTENDED:  # below it is the net too, which will have had the same
-        distorted -= file.settings.apart()
-    return f"pretraining{' of distorted images' if distorted else ''}, {method}"
+    stack = " of distorted images" if here.distorted_stack(file) else ""
+    return f"pretraining{stack}, {method}"
 
 
 def _versions(file: RunFile) -> Mapping[str, str]:

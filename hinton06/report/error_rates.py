@@ -15,6 +15,7 @@ from hinton06.recipes import MOVED, counted, show_value
 from hinton06.recognition import Score
 from hinton06.records import Tree
 from hinton06.report.files import (
+    DISTORTED,
     LEFT_OUT,
     Folder,
     Note,
@@ -143,7 +144,8 @@ def _experiment_and_role(file: RunFile) -> str:
     random = lineage.random_start or role == NOT_PRETRAINED
     words = ["random" * random, _translated(file), what]
     moved = [word for word in MOVED if word in conditions(file)]
-    return " ".join([*moved, *(filter(None, words)), role])
+    distorted = [_DISTORTED] * bool(file.settings.distortions)
+    return " ".join([*moved, *distorted, *(filter(None, words)), role])
 
 
 def _gradient(file: RunFile) -> str:
@@ -152,11 +154,18 @@ def _gradient(file: RunFile) -> str:
     return "mixed" if file.outcome.bp_weight else "wake-sleep"
 
 
+def _distorted(name: str) -> str:
+    """The name of an experiment whose images are distorted as well."""
+    both = name.replace("translated", "distorted and translated")
+    return both if both != name else f"distorted images, {name}"
+
+
 _FEW = ("100", "1000", "10000")
 _WHOLE = "all"
 """Stands for the split of a net that learned all cases at once."""
 _WITH_DROPOUT = frozenset({"dropout"})
 _APART = _WITH_DROPOUT | set(MOVED)
+_DISTORTED = "distorted"
 _BEYOND = {
     VALIDATED: "{}",
     EXTENDED: "{}",
@@ -176,6 +185,11 @@ _BEYOND = {
     **{f"random {n} {VALIDATED}": "not pretrained, {} labels" for n in _FEW},
 }
 """What is learned with dropout, and in adversarial training as well."""
+_BEYOND |= {
+    f"{_DISTORTED} {key}": _distorted(name)
+    for key, name in _BEYOND.items()
+    if not key.startswith("mixed")
+}
 _WORDS = {"virtual": "virtual adversarial"}
 _PRINTED = {EXTENDED: 0.92}
 _GRADIENTS = "generative", "bp_weight", "search_bp_weight"
@@ -206,7 +220,7 @@ DROPOUT = Study(
         Selection(
             "classifier",
             (VALIDATED, EXTENDED, NOT_PRETRAINED),
-            _APART | {"cases", "translations", "labelled", "images", "random_start"},
+            _APART | DISTORTED | {"cases", "translations", "labelled", "images", "random_start"},
             _WITH_DROPOUT,
         ),
         Selection("generative", (VALIDATED, EXTENDED), _APART | {"cases"}, _WITH_DROPOUT),
@@ -247,7 +261,7 @@ def _read(
     here = Folder.at(folder)
     taken = each_run(here, study.holds, notes, *study.selections)
     files = in_lines(
-        (((study.key(file), file.lineage.split or _WHOLE), file) for file in taken), notes
+        (((_key(study, here, file), file.lineage.split or _WHOLE), file) for file in taken), notes
     )
     notes += [note for file in files.values() for note in capped_notes(file)]
     notes += differences(files.values(), "seeds")
@@ -281,6 +295,11 @@ def _read(
     )
     notes += [Note(f"missing: {name}", "missing", name.replace(",", "")) for name in lacking]
     return files, rows, notes
+
+
+def _key(study: Study, here: Folder, file: RunFile) -> str:
+    """No experiment has a stack of distorted images, so that a net of one is left out by name."""
+    return f"distorted stack, {study.key(file)}" if here.distorted_stack(file) else study.key(file)
 
 
 def _first_run(key: str) -> str:

@@ -29,14 +29,16 @@ from hinton06.records import Tree, to_tree
 LEFT_OUT = "left out: "
 """How a note begins that names files with a condition that no table knows."""
 
+DISTORTED = frozenset({"affine", "elastic"})
+"""Conditions of images that are distorted whenever they are learned."""
 _FINE_TUNED = {"translations", "labelled", "images", "random_start", "cases"}
 _STACKED = {"stack", "classifier"}  # the stacks are those of the nets
 TAKEN: tuple[tuple[set[str], set[str], set[str]], ...] = (
     ({"labels"}, {"labels", "cases"}, {"stack"}),
     ({"translations"}, {"translations", "cases"}, _STACKED),
     (set(), {"labelled", "images", "random_start", "cases"}, _STACKED),
-    (set(), {"affine", "elastic", "translations", "random_start", "cases"}, _STACKED),
-    ({"dropout"}, {"dropout", *MOVED} | _FINE_TUNED, _STACKED),
+    (set(), {*DISTORTED, "translations", "random_start", "cases"}, _STACKED),
+    ({"dropout"}, {"dropout", *MOVED, *DISTORTED} | _FINE_TUNED, _STACKED),
     ({"dropout"}, {"dropout", *MOVED, "cases"}, {"generative"}),
 )
 """What tables need and know of files of some kinds.
@@ -143,9 +145,14 @@ class Folder:
                     wanted.append(found[digest])
         return list(found.values())[::-1]
 
-    def extended(self, file: RunFile) -> RunFile | None:
-        """The net that a file extends, if it does and it is here."""
-        return _extended(file, self._by_digest)
+    def distorted_stack(self, file: RunFile) -> bool:
+        """Whether a net's stack learned distorted images; if not told, an extension's is plain."""
+        distorted = DISTORTED & {*file.lineage.below}
+        if net := _extended(file, self._by_digest):
+            distorted &= {*net.lineage.below}
+        elif file.lineage.role == EXTENDED:  # below it is the net too, which will have had the same
+            distorted -= file.settings.apart()
+        return bool(distorted)
 
     def made_with(self, *made: RunFile, varied: Collection[str] = ()) -> str | None:
         """As `made_with`, of these files and of what is `below` them."""
@@ -369,7 +376,7 @@ def _changed(file: RunFile, before: RunFile | None) -> Iterator[str]:
     """
     had = {name: name in file.lineage.below for name in ("dropout", *MOVED)}
     if before:
-        had |= {name: name in before.settings.apart() for name in ("affine", "elastic")}
+        had |= {name: name in before.settings.apart() for name in DISTORTED}
     for name, before_too in had.items():
         own = getattr(file.settings, name, None)
         if own is None or bool(own) == before_too:
