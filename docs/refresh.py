@@ -54,6 +54,7 @@ CONDITIONS = {
     "virtual": "With `--virtual`",
     "few images and virtual": "With `--virtual`, of a stack of few images",
     "translations and virtual": "With `--virtual` of translated images",
+    "distortions and dropout": "With `--dropout` and `--affine` or `--elastic`",
     "translations and dropout": "With `--dropout` of translated images",
     "few labels and dropout": "With `--dropout` and few labels",
     "some labels and dropout": "With `--dropout` and more than 1,000 of them",

@@ -94,14 +94,18 @@ def elastic_fields(n: int, blurs: tuple[Field, Field], rng: Generator) -> Field:
 
 def affine_fields(n: int, shape: tuple[int, int], rng: Generator) -> Field:
     """Random turns, scalings and shears about the centre, and as much of random shifts."""
+    drawn = rng.standard_normal((2 * n, 3), np.float32)
+    return (drawn @ affine_basis(shape)).reshape(n, 2, *shape)
+
+
+def affine_basis(shape: tuple[int, int]) -> Field:
+    """(3, n_pixels): how far down and right of the centre each pixel is, over their mean, and 1."""
     rows, columns = (np.arange(size, dtype=np.float32) - (size - 1) / 2 for size in shape)
     places = np.stack(
         [*(axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij"))], dtype=np.float32
     )
     radius = max(np.sqrt((places**2).sum(axis=0).mean()), 1.0)
-    basis = np.vstack([places / radius, np.ones((1, places.shape[1]))]).astype(np.float32)
-    drawn = rng.standard_normal((2 * n, 3), np.float32)
-    return (drawn @ basis).reshape(n, 2, *shape)
+    return np.vstack([places / radius, np.ones((1, places.shape[1]))]).astype(np.float32)
 
 
 def of_mean_length(field: Field, pixels: float) -> Field:

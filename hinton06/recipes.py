@@ -849,6 +849,7 @@ def conditions(
         "dropout": dropout,
         "adversarial": adversarial,
         "adversarial and neighbours": adversarial and neighbours,
+        "distortions and dropout": distorted and dropout,
         "translations and dropout": lineage.get("translations") and dropout,
         "few labels and dropout": fewest > 0 and dropout,
         "some labels and dropout": fewest > FEW_LABELS and dropout,
@@ -1066,6 +1067,15 @@ _TR2006 = Recipe(
             "backprop.extension_epochs": (20, ASSUMED),
             "wakesleep.pixel_dropout": (0.0, ASSUMED),
         },
+        # Pixels change enough, and there is less to leave features out for.
+        "distortions and dropout": {
+            "backprop.pixel_dropout": (0.0, ASSUMED),
+            "backprop.feature_dropout": ((0.1,), ASSUMED),
+            "backprop.rate": (0.2, ASSUMED),
+            "backprop.all_cases_rate": (0.1, ASSUMED),
+            "backprop.epochs": (200, ASSUMED),
+            "backprop.extension_epochs": (100, ASSUMED),
+        },
         # Pixels change enough by being moved.
         "translations and dropout": {
             "backprop.pixel_dropout": (0.0, BEYOND),
@@ -1217,6 +1227,10 @@ _QUICK = _on_chapter(
             "backprop.extension_epochs": (1, SHORT),
         },
         "adversarial and neighbours": {
+            "backprop.epochs": (4, SHORT),
+            "backprop.extension_epochs": (2, SHORT),
+        },
+        "distortions and dropout": {
             "backprop.epochs": (4, SHORT),
             "backprop.extension_epochs": (2, SHORT),
         },

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
+from scipy import special
 
-from hinton06 import numerics
+from hinton06 import distortion, numerics
 from hinton06.backprop import Backpropagation, CaseSampler
 from hinton06.dropout import Dropout
 from hinton06.mnist import Digits
@@ -41,6 +42,7 @@ if not CARD:  # before Triton's kernels are imported
 from hinton06.many import place as places  # noqa: E402
 from hinton06.many import plain  # noqa: E402
 from hinton06.many.classifiers import Classifiers, gathered, log_probs, scores  # noqa: E402
+from hinton06.many.distorted import Distorted  # noqa: E402
 from hinton06.many.near import Near  # noqa: E402
 from hinton06.many.place import Draws, Place  # noqa: E402
 from hinton06.many.rbms import Rbms, Stacks, steps_of  # noqa: E402
@@ -881,7 +883,7 @@ def test_kernels_take_the_slope_of_kept_units_and_limit_lengths_as_pytorch_does(
 
 
 class Middle:
-    """Draws that are all in the middle, as `pairs` of a half are."""
+    """Draws that are all in the middle, as `halves` are."""
 
     def integers(self, high: Any, size: Any) -> Any:
         return np.broadcast_to(np.asarray(high) // 2, size)
@@ -890,9 +892,9 @@ class Middle:
         return np.full(size, (low + high) / 2)
 
 
-def middle_pairs(draws: Any, n: int) -> Any:
+def halves(draws: Any, n: int, n_units: int) -> Any:
     """In place of a place's own."""
-    return torch.full((len(draws.rngs), n, 2), 0.5, device=draws.keys.device)
+    return torch.full((len(draws.rngs), n, n_units), 0.5, device=draws.keys.device)
 
 
 def ways(images: Any, labels: Any, settings: Any, versions: int = 1) -> Neighbours:
@@ -918,7 +920,7 @@ def test_weights_after_updates_with_dropout_are_those_of_backpropagation(
             striped(values[net], layer, chance)
 
     monkeypatch.setattr(place.loops, "drop", drop)
-    monkeypatch.setattr(place.loops, "pairs", middle_pairs)
+    monkeypatch.setattr(place.loops, "uniforms", halves)
     monkeypatch.setattr(
         Dropout, "drop", lambda self, layer, values: striped(values, layer, self.keep[layer])
     )
@@ -999,7 +1001,7 @@ def moved_by(near: Near, samplers: Samplers) -> Any:
 def test_images_move_as_the_package_s_do(
     place: Place, digits: Digits, versions: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(place.loops, "pairs", middle_pairs)
+    monkeypatch.setattr(place.loops, "uniforms", halves)
     near, samplers = near_of(place, digits, versions, count)
     found = moved_by(near, samplers)
     rows, own_cases = on_host(samplers.all_rows), on_host(samplers.cases)
@@ -1016,7 +1018,7 @@ def test_ways_are_drawn_evenly_and_of_each_net_and_update_anew(place: Place) -> 
     draws = Draws(place, [(seed, Use.NEIGHBOURS, "a") for seed in range(2)])
     parts = []
     for _ in range(2):
-        parts.append(on_host(place.loops.pairs(draws, 3000)))
+        parts.append(on_host(place.loops.uniforms(draws, 3000, 2)))
         draws.tick()
     found = np.stack(parts).transpose(0, 1, 3, 2).reshape(8, 3000)
     assert ((found >= 0) & (found < 1)).all()
@@ -1043,6 +1045,118 @@ def test_nets_that_move_images_go_on_from_their_states_and_without_others(
     place.loops.take(other._images, others.rows, data)
     other.move(data, others)
     np.testing.assert_array_equal(on_host(data)[0], both[1])
+
+
+# -- distorted images ----------------------------------------------------------------------------
+
+SHAPE = (5, 4)
+BENT = [
+    dataclasses.replace(DROPOUT, affine=affine, elastic=elastic, smoothing=smoothing)
+    for affine, elastic, smoothing in ((1.0, 0.0, 4.0), (0.0, 1.5, 1.0), (0.7, 1.2, 2.0))
+]
+
+
+class Given:
+    """A generator that gives these (n, 6 and more) numbers: for affine fields, for elastic ones."""
+
+    def __init__(self, numbers: Any) -> None:
+        self._normal = special.ndtri(numbers[:, :6].astype(np.float64) + 2.0**-25)
+        self._uniform = numbers[:, 6:]
+
+    def standard_normal(self, shape: Any, dtype: Any) -> Any:
+        return self._normal.reshape(shape).astype(dtype)
+
+    def random(self, shape: Any, dtype: Any) -> Any:
+        return self._uniform.reshape(shape).astype(dtype)
+
+
+def distorted_of(place: Place) -> Distorted:
+    draws = Draws(place, [(seed, Use.DISTORTIONS, "a") for seed in range(3)])
+    return Distorted(place, draws, BENT, SHAPE)
+
+
+def some_images(place: Place) -> Any:
+    images = np.random.default_rng(9).integers(0, 256, (3, 6, 20), np.uint8)
+    images[0, 0] = 255
+    return place.put(images.astype(np.float32)) * (1 / 255)
+
+
+def test_fields_are_those_of_the_package_for_the_same_draws(place: Place) -> None:
+    drawn = np.random.default_rng(8).random((3, 6, 46), np.float32)
+    drawn[0, 0, :6] = (0, 1 - 2.0**-24, 0.5, 0.25, 0.75, 2.0**-24)
+    found = on_host(distorted_of(place)._field(place.put(drawn)))
+    rows, columns = SHAPE
+    for net, own in enumerate(BENT):
+        rng: Any = Given(drawn[net])
+        blurs = tuple(distortion.blur(size, own.smoothing) for size in SHAPE)
+        expected = distortion.of_mean_length(
+            distortion.affine_fields(6, SHAPE, rng), own.affine
+        ) + distortion.of_mean_length(distortion.elastic_fields(6, blurs, rng), own.elastic)
+        # Sums over an axis each, a mean over all pixels, and a few more roundings of each.
+        rounded = (rows * columns + 2 * (rows + columns) + 20) * 2.0**-24
+        assert np.abs(found[net] - expected).max() <= rounded * np.abs(expected).max()
+        lengths = np.sqrt((found[net] ** 2).sum(1)).mean((1, 2))
+        assert (lengths > 0.3).all()
+
+
+def test_images_are_resampled_to_the_bytes_that_the_package_makes(place: Place) -> None:
+    field = np.random.default_rng(7).normal(0, 3, (3, 6, 2, *SHAPE)).astype(np.float32)
+    field[0, 0], field[0, 1], field[0, 2] = 0, 1e6, -1e6
+    data = some_images(place)
+    before = np.rint(on_host(data) * 255).astype(np.uint8)
+    distorted_of(place)._resample(data, place.put(field))
+    found = on_host(data) * 255
+    for net in range(3):
+        expected = distortion.resampled(before[net].reshape(6, *SHAPE), field[net])
+        np.testing.assert_array_equal(np.rint(found[net]), expected.reshape(6, -1))
+        assert np.abs(found[net] - np.rint(found[net])).max() <= 255 * 2.0**-22
+
+
+def test_a_batch_is_distorted_by_fields_of_its_own(place: Place, monkeypatch: Any) -> None:
+    numbers = np.random.default_rng(6).random((3, 6, 46), np.float32)
+    monkeypatch.setattr(place.loops, "uniforms", lambda *_: place.put(numbers))
+    made, data, by_hand = distorted_of(place), some_images(place), some_images(place)
+    made.distort(data)
+    assert int(made.draws.clock) == 1
+    made._resample(by_hand, made._field(place.put(numbers)))
+    np.testing.assert_array_equal(on_host(data), on_host(by_hand))
+    assert (np.abs(on_host(data) - on_host(some_images(place))).max((1, 2)) > 0.1).all()
+
+
+def test_nets_of_distorted_images_go_on_from_their_states_and_without_others(place: Place) -> None:
+    one, other = distorted_of(place), distorted_of(place)
+    first = some_images(place)
+    one.distort(first)
+    other.restore(one.states())
+    second, same = some_images(place), some_images(place)
+    one.distort(second)
+    other.distort(same)
+    np.testing.assert_array_equal(on_host(second), on_host(same))
+    assert not np.array_equal(on_host(first), on_host(second))
+    other.keep([2])
+    third, alone = some_images(place), some_images(place)[2:].clone()
+    one.distort(third)
+    other.distort(alone)
+    np.testing.assert_allclose(on_host(alone)[0], on_host(third)[2], atol=2.0**-20)
+
+
+def test_learning_distorts_the_images_that_it_learns(
+    place: Place, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [dataclasses.replace(DROPOUT, elastic=1.0)] * 3
+    with pytest.raises(ValueError, match="distortions are drawn"):
+        classifiers(place, digits, random_nets(), settings=settings)
+    made = classifiers(
+        place, digits, random_nets(), settings=settings, shape=(3, 3),
+        masks=draws_of(place, 3, Use.DROPOUT), distortions=draws_of(place, 3, Use.DISTORTIONS),
+    )  # fmt: skip
+    seen: list[Any] = []
+    monkeypatch.setattr(place.loops, "drop", lambda values, *_: seen.append(values.clone()))
+    made.learn(4)
+    as_they_are = digits.train_images[on_host(made.samplers.rows)] / 255
+    learned = on_host(seen[0])  # the pixels, before any unit is left out
+    assert (np.abs(learned - as_they_are).max((1, 2)) > 0.1).all()
+    assert "distortions" in made.states()[0]
 
 
 def test_neighbours_are_not_forgotten(digits: Digits) -> None:

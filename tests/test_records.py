@@ -22,6 +22,7 @@ import pytest
 import scipy.stats
 
 import hinton06.net
+from hinton06 import mnist
 from hinton06.recipes import RECIPES, conditions, show_value
 from hinton06.report.likelihoods import PUBLISHED_TEST
 from hinton06.report.table1 import PRINTED
@@ -1816,6 +1817,31 @@ def test_adversarial_training() -> None:
     assert (dropout[0] > 0.90, dropout[1] > 0.80) == (True, True)
 
 
+def option(run: dict[str, str], name: str) -> str:
+    """What a run was given."""
+    words = run["options"].split()
+    return words[words.index(f"--{name}") + 1]
+
+
+def assumes_of_distorted_images(translated: int, at: str) -> None:
+    """Beside dropout, next to so many errors of translated images and their lowest cost."""
+    fewer, more = (runs("more.csv", f"distorted-dropout/features-{n}-a")[0] for n in (0.1, 0.2))
+    costs = [f"{float(run['lowest_valid_cost']):.2f}" for run in (fewer, more)]
+    own = RECIPES["tr2006"].settings("backprop", ("dropout", "distortions and dropout"))
+    assert own.pixel_dropout == 0
+    assert own.feature_dropout == (0.1,)
+    epochs = int(option(fewer, "epochs"))
+    assert epochs == int(option(more, "epochs"))
+    versions = len(mnist.shifts(2)) * RECIPES["tr2006"].settings(
+        "backprop", ("dropout", "translations and dropout")
+    ).epochs  # fmt: skip
+    assumes(
+        f"net a makes {fewest(fewer)} validation errors in {epochs} epochs, {fewest(more)} "
+        f"with 0.2 of the features, at lowest costs of {costs[0]} and {costs[1]}; translated "
+        f"images {translated} at {at}, of {versions / epochs:.1f} times as many cases",
+    )
+
+
 def test_images_between_neighbours() -> None:
     (rows,) = tables("neighbours", "README.md")
     first, *tried = rows
@@ -1845,6 +1871,7 @@ def test_images_between_neighbours() -> None:
     translated = [runs("more.csv", f"translated-{name}-a")[0] for name in names]
     counts, costs = zip(*((fewest(r), f"{float(r['lowest_valid_cost']):.2f}") for r in translated),
                         strict=True)  # fmt: skip
+    assumes_of_distorted_images(counts[0], costs[0])
     assumes(
         f"net c of seed 0 makes {errors('10-0.5-2-c')}, it makes {longer} with `--epochs 120`, "
         f"{errors('10-0.5-2-drop0.1-c')} with `--feature-dropout 0.1`, "

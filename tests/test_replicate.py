@@ -489,8 +489,9 @@ def test_nets_that_learn_between_neighbours_are_killed_and_go_on_to_the_same(
     digits: Digits, make_progress: Any, tmp_path: Path, translations: int
 ) -> None:
     under = {"backprop.epochs": (2, "test"), "backprop.extension_epochs": (1, "test")}
-    moved = tiny(backprop_dropout=True, backprop_adversarial=0.5, backprop_neighbours=3)
-    short = dict.fromkeys(("adversarial and neighbours", "translations and dropout"), under)
+    ways = {"backprop_adversarial": 0.5, "backprop_neighbours": 3, "backprop_elastic": 1.0}
+    moved = tiny(backprop_dropout=True, **ways)
+    short = dict.fromkeys(("distortions and dropout", "translations and dropout"), under)
     recipe = dataclasses.replace(moved, variants=RECIPES["tr2006"].variants | short)
 
     def made(folder: Path, progress: Any) -> None:
@@ -516,10 +517,13 @@ def test_nets_that_learn_between_neighbours_are_killed_and_go_on_to_the_same(
                 "dropout",
                 "adversarial",
                 "neighbours",
+                "elastic",
             }
             assert whole.settings.epochs == 2
     rows = error_rates.table(tmp_path / "whole" / "seed-0", error_rates.DROPOUT).rows
-    moved_too = "images translated by 1 pixel, " if translations else ""
+    moved_too = (
+        "images distorted and translated by 1 pixel, " if translations else "distorted images, "
+    )
     assert {row["experiment"].rpartition(",")[0] + ", " for row in rows} == {
         f"adversarial and neighbours, {moved_too}"
     }

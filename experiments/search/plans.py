@@ -52,6 +52,8 @@ SINGLE = {
     "elastic", "smoothing", "cases",
 }  # fmt: skip
 """Settings of hinton06 that only the learners of single nets have."""
+DISTORTED = {"affine", "elastic", "smoothing"}
+"""Those that only the learners of single stacks have."""
 AVERAGED_EVERY = 25
 """Updates between two values of a running mean."""
 NAMES = [
@@ -131,7 +133,7 @@ def backprop_of(text: str, recipe: Any, n_layers: int) -> tuple[BackpropSettings
         shares = [float(share) for share in given["layer_rates"].split(",")]
     except (click.ClickException, ValueError) as error:
         raise SystemExit(getattr(error, "message", str(error))) from None
-    for name in SINGLE:
+    for name in SINGLE - DISTORTED:
         if given.get(name) is not None:
             raise SystemExit(f"no setting --{name.replace('_', '-')}")
     return recipe.settings_with("backprop", given), each(shares, "layer_rates", n_layers)
@@ -246,6 +248,7 @@ class Search:
             gathered(self.place, start), self.images, self.labels, self._rows(nets, "train"),
             self._rows(nets, "valid"), rate_shares=shares, masks=self._draws(nets, Use.DROPOUT),
             moves=self._draws(nets, Use.NEIGHBOURS),
+            distortions=self._draws(nets, Use.DISTORTIONS), shape=self.digits.shape,
         )  # fmt: skip
         left = list(nets)
         while left:

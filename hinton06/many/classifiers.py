@@ -13,6 +13,7 @@ from torch import Tensor
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.dropout import chances
 from hinton06.finetuning import Selected
+from hinton06.many.distorted import Distorted
 from hinton06.many.near import Near
 from hinton06.many.place import Draws, Place, Updates, label_directions, step_along
 from hinton06.many.rbms import steps_of
@@ -104,7 +105,8 @@ class Classifiers:
     `rows` are (nets, n_cases) images to learn, `valid` those that validate; without, each net has a
     cost in `targets` to reach. `rate_shares` are (nets, layers) factors of the rate; `masks` draw
     what dropout leaves out, `moves` where images go that are moved to near ones, in all nets if in
-    one; `rows` are in so many `versions` then, one after the other.
+    one; `rows` are in so many `versions` then, one after the other; `distortions` draw how images
+    of a `shape` are distorted.
     """
 
     def __init__(
@@ -122,10 +124,13 @@ class Classifiers:
         masks: Draws | None = None,
         moves: Draws | None = None,
         versions: int = 1,
+        distortions: Draws | None = None,
+        shape: tuple[int, int] = (1, 1),
     ) -> None:
         n_nets, n_cases = rows.shape
         self.place, self.draws, self.nets = place, draws, nets
         self._near = Near.of(place, moves, settings, images, labels, rows, versions)
+        self._distorted = Distorted.of(place, distortions, settings, shape)
         self._images, self._labels, self._valid = images, labels, valid
         wanted: Sequence[float | None] = targets or [None] * n_nets
         self.courses = [Course(n_cases, *own) for own in zip(settings, wanted, strict=True)]
@@ -179,6 +184,8 @@ class Classifiers:
         loops.take(self._images, samplers.rows, layers[0])
         if self._near:
             self._near.move(layers[0], samplers)
+        if self._distorted:
+            self._distorted.distort(layers[0])
         if self._moves:
             self._move(layers[0])
         self._drop(0, layers[0])
@@ -328,7 +335,7 @@ class Classifiers:
         self._keep = self._keep[:, chosen].contiguous()
         self._max_norm = self._max_norm[chosen].contiguous()
         self._lengths = self._lengths[chosen].contiguous()
-        for more in (self.masks, self._near):
+        for more in (self.masks, self._near, self._distorted):
             if more:
                 more.keep(places)
         if self._valid is not None:
@@ -345,14 +352,16 @@ class Classifiers:
         }  # fmt: skip
         draws, samplers = self.draws.states(), self.samplers.states()
         masks = self.masks.states() if self.masks else []
-        near = self._near.states() if self._near else [{}] * self.n_nets
-        return [
+        found = [
             {name: {n: a[net].copy() for n, a in tree.items()} for name, tree in trees.items()}
             | {"draws": draws[net], "sampler": samplers[net], **self.courses[net].course()}
             | ({"masks": masks[net]} if masks else {})
-            | near[net]
             for net in range(self.n_nets)
         ]
+        for more in (self._near, self._distorted):
+            states = more.states() if more else [{}] * self.n_nets
+            found = [own | state for own, state in zip(found, states, strict=True)]
+        return found
 
     def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
         """Go on from states of one epoch."""
@@ -365,8 +374,9 @@ class Classifiers:
         self.samplers.restore([state["sampler"] for state in states])
         if self.masks:
             self.masks.restore([state["masks"] for state in states])
-        if self._near:
-            self._near.restore(states)
+        for more in (self._near, self._distorted):
+            if more:
+                more.restore(states)
         for course, state in zip(self.courses, states, strict=True):
             course.restore_course(state)
 

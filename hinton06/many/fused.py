@@ -20,8 +20,8 @@ from torch import Tensor
 
 _FIRE, _RECON, _SELECT, _ORDER, _DROP = 0, 1, 2, 3, 4
 """Uses of draws; each layer's units are dropped by a use of their own, from the last one on."""
-_PAIR = 0
-"""The one use of draws that `pairs` takes."""
+_UNIFORM = 0
+"""The one use of draws that `uniforms` takes."""
 _ROWS, _COLUMNS = 128, 32
 """Of a tile that is summed over its cases."""
 
@@ -346,20 +346,28 @@ def drop(values: Tensor, keep: Tensor, draws: Any, layer: int) -> None:
 
 
 @triton.jit
-def _pairs_kernel(out, keys, clock, n, USE: tl.constexpr, BLOCK: tl.constexpr):
+def _uniforms_kernel(out, keys, clock, size, USE: tl.constexpr, BLOCK: tl.constexpr):
     net = tl.program_id(1).to(tl.int64)
-    case = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    first, second, _, _ = _words(tl.load(keys + net), tl.load(clock), USE, case)
-    at = out + 2 * (net * n + case)
-    tl.store(at, _uniform(first), mask=case < n)
-    tl.store(at + 1, _uniform(second), mask=case < n)
+    lane = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    first, second, third, fourth = _words(tl.load(keys + net), tl.load(clock), USE, lane)
+    begin = tl.program_id(0) * (4 * BLOCK) + tl.arange(0, BLOCK)
+    for part in tl.static_range(4):
+        place = begin + part * BLOCK
+        words = first
+        if part == 1:
+            words = second
+        if part == 2:
+            words = third
+        if part == 3:
+            words = fourth
+        tl.store(out + net * size + place, _uniform(words), mask=place < size)
 
 
-def pairs(draws: Any, n: int) -> Tensor:
-    n_nets, block = len(draws.rngs), 128
-    found = torch.empty((n_nets, n, 2), dtype=torch.float32, device=draws.keys.device)
-    _pairs_kernel[triton.cdiv(n, block), n_nets](
-        found, draws.keys, draws.clock, n, USE=_PAIR, BLOCK=block, num_warps=4
+def uniforms(draws: Any, n: int, n_units: int) -> Tensor:
+    n_nets, size, block = len(draws.rngs), n * n_units, 512
+    found = torch.empty((n_nets, n, n_units), dtype=torch.float32, device=draws.keys.device)
+    _uniforms_kernel[triton.cdiv(size, 4 * block), n_nets](
+        found, draws.keys, draws.clock, size, USE=_UNIFORM, BLOCK=block, num_warps=4
     )
     return found
 

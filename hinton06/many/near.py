@@ -60,7 +60,7 @@ class Near:
     def move(self, data: Tensor, samplers: Samplers) -> None:
         """Of (nets, n, n_pixels) numbers in [0, 1], the images of the batch of `samplers`."""
         loops, count = self.place.loops, self._nearest.shape[2]
-        drawn = loops.pairs(self.draws, data.shape[1])
+        drawn = loops.uniforms(self.draws, data.shape[1], 2)
         case = samplers.cases % self._n
         among = self._among.gather(1, case)
         which = (drawn[:, :, 0] * among).long().minimum(among - 1)  # a product may round up

@@ -108,9 +108,9 @@ def slope(
     _move(bias, velocity, delta.sum(1), delta.shape[1], step)
 
 
-def pairs(draws: Any, n: int) -> Tensor:
-    """(nets, n, 2) numbers in [0, 1)."""
-    found: Tensor = draws.uniforms(n, 2)
+def uniforms(draws: Any, n: int, n_units: int) -> Tensor:
+    """(nets, n, n_units) numbers in [0, 1)."""
+    found: Tensor = draws.uniforms(n, n_units)
     return found
 
 

@@ -44,7 +44,8 @@ from hinton06.training import Run, RunError
 Made = Mapping[str, Sequence[RunFile]]
 """The files of the stages before, by the keys of these; in the order of `Table.nets`."""
 
-_LEARNED = {"cd", "persistent", "sparsity_cost", "centred", "dropout", "adversarial", "neighbours"}
+_OF_STACKS = {"cd", "persistent", "sparsity_cost", "centred"}
+_OF_NETS = {"dropout", "adversarial", "neighbours", "affine", "elastic"}
 """Settings that set an experiment apart, and that many nets at once have all the same."""
 _MEMORY = 0.7
 """The share of free memory that is counted on."""
@@ -82,7 +83,8 @@ class Table:
         """RunError for what only the learner of a single stack does."""
         if self.pretrain.updates:
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn by passes")
-        self._check_apart(self.pretrain.apart() | ({"track"} if self.pretrain.track else set()))
+        apart = self.pretrain.apart() | ({"track"} if self.pretrain.track else set())
+        self._check_apart(apart - _OF_STACKS)
 
     def check_backprop(self) -> None:
         """RunError for what only the learner of a single classifier does."""
@@ -92,10 +94,10 @@ class Table:
             chances(self.backprop, len(self.pretrain.layers))
         except UnfitDropoutError as error:
             raise RunError(f"recipe {self.recipe.name}: {error}") from None
-        self._check_apart(self.backprop.apart())
+        self._check_apart(self.backprop.apart() - _OF_NETS)
 
-    def _check_apart(self, apart: set[str]) -> None:
-        if more := apart - _LEARNED:
+    def _check_apart(self, more: set[str]) -> None:
+        if more:
             listed = ", ".join(sorted(more))
             raise RunError(f"recipe {self.recipe.name}: many nets at once learn without {listed}")
 
@@ -163,15 +165,17 @@ class Table:
 
     def moves(self, members: Sequence[Member], use: Use, settings: Any) -> Draws | None:
         """For images that are moved to near ones beside such draws, where settings say so."""
-        if not settings.neighbours:
-            return None
-        return Draws(
-            self.place,
-            [
-                (m.seed, Use.NEIGHBOURS, m.run.lineage.split, f"{use:08x}{again(m, use)}")
-                for m in members
-            ],
-        )
+        return self._beside(members, use, Use.NEIGHBOURS) if settings.neighbours else None
+
+    def distortions(self, members: Sequence[Member], use: Use, settings: Any) -> Draws | None:
+        """For images that are distorted beside such draws, where settings say so."""
+        return self._beside(members, use, Use.DISTORTIONS) if settings.distortions else None
+
+    def _beside(self, members: Sequence[Member], use: Use, purpose: Use) -> Draws:
+        streams = [
+            (m.seed, purpose, m.run.lineage.split, f"{use:08x}{again(m, use)}") for m in members
+        ]
+        return Draws(self.place, streams)
 
     def masks(self, members: Sequence[Member], use: Use, settings: Any) -> Draws | None:
         """For dropout beside such draws, where settings say so."""
@@ -306,6 +310,8 @@ class _NetStage:
             table.place, draws, [settings] * len(members), self.nets(members, draws),
             table.images, table.labels, table.rows(members), valid, targets, masks=masks,
             moves=table.moves(members, self.use, settings), versions=table.n_shifts,
+            distortions=table.distortions(members, self.use, settings),
+            shape=table.context.digits.shape,
         )  # fmt: skip
 
     def nets(self, members: Sequence[Member], _: Draws) -> Nets:
