@@ -1,14 +1,14 @@
 # Reruns the chapter. Every target can be interrupted and goes on where it was.
 #
-#   make quick        all of Table 1 on all of MNIST with a short recipe, in minutes
+#   make quick        all of Table 1 with a short recipe, in minutes
 #   make table1       all of Table 1: trains every net, prints the table
-#   make replicas     that, or what EACH says, with every seed of SEEDS: how far its numbers move
+#   make replicas     what EACH says, with every seed of SEEDS
 #   make figures      Figures 2, 3 and 5, and learning curves
-#   make report       a page of all that table1, replicas and unlabelled have made so far
+#   make report       a page of what table1, replicas, unlabelled have made
 #   make test lint    the tests; types and style
-#   make dist         wheel and sdist, and their tests with the oldest versions of what they need
+#   make dist         wheel, sdist; their tests with the oldest versions
 #   make clean        removes the environment and caches, never runs
-#   make help         these, and every other experiment: its rules lie beside its record
+#   make help         these, and every other experiment
 #
 # Each value below can be given: make table1 SEED=1, make cws SPLITS="a b c". What determines
 # results beside them stands in the recipe (hinton06/recipes.py).
@@ -80,8 +80,12 @@ $(if $(call NO_NUMBER,$(SEED))$(word 2,$(SEED)),$(error SEED="$(SEED)": a number
 $(if $(call NO_NUMBER,$(SEEDS)),$(error SEEDS="$(SEEDS)": numbers, 0 or more))
 $(if $(call NO_NUMBER,$(JOBS))$(filter 0,$(JOBS))$(word 2,$(JOBS)),\
 	$(error JOBS="$(JOBS)": a number, 1 or more))
-$(if $(findstring :,$(RUNS))$(filter-out 1,$(words $(RUNS))),\
-	$(error RUNS="$(RUNS)": a folder, without spaces and colons in its name))
+$(if $(THREADS),$(if $(call NO_NUMBER,$(THREADS))$(filter 0,$(THREADS))$(word 2,$(THREADS)),\
+	$(error THREADS="$(THREADS)": a number, 1 or more)))
+# What make or a shell would take for something else than a part of a name.
+NO_NAME := : ; % ~ \# \ & | < > ( ) [ ] { } * ? ! ' " `
+$(if $(filter-out 1,$(words $(RUNS)))$(strip $(foreach c,$(NO_NAME),$(findstring $c,$(RUNS)))),\
+	$(error RUNS="$(RUNS)": a folder, without spaces, colons and the like in its name))
 $(if $(filter replicas,$(MAKECMDGOALS)),$(if $(call given,SEED,is),\
 	$(error SEED=$(SEED): replicas has SEEDS, as in SEEDS="$(SEED)")))
 

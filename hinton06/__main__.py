@@ -25,10 +25,15 @@ def stop(signal_number: int, _: FrameType | None) -> None:
     OpenBLAS cannot start its threads it sends SIGINT itself.
     """
     few = signal_number == signal.SIGINT and not _may_start_a_thread()
-    message = _FEW_THREADS if few else f"stopped; {console.then(console.goes_on(sys.argv[1:]))}"
+    message = _FEW_THREADS if few else f"stopped; {_then()}"
     with suppress(OSError):
         os.write(2, f"\nhinton06: {message}\n".encode())
     os._exit(1 if few else 128 + signal_number)
+
+
+def _then() -> str:
+    arguments = sys.argv[1:]
+    return console.then(console.goes_on(arguments), arguments)
 
 
 def _may_start_a_thread() -> bool:

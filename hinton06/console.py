@@ -10,8 +10,11 @@ from __future__ import annotations
 import codecs
 import errno
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 _STREAMS = ("stdin", "stdout", "stderr")
@@ -29,6 +32,8 @@ codecs.register_error("hinton06.plainly", _plainly)
 
 
 _GOING_ON = ("pretrain", "replicate", "strategies", "tour")
+_SEVERAL = ("replicate", "tour")
+"""Commands that make several files; `pretrain` does with ``--split all``."""
 
 
 def goes_on(arguments: Sequence[str]) -> bool:
@@ -39,9 +44,43 @@ def goes_on(arguments: Sequence[str]) -> bool:
     return command in _GOING_ON or command.startswith("finetune-")
 
 
-def then(goes_on: bool) -> str:
-    """What becomes of a command that was stopped, for its last line."""
-    return "start again to go on" if goes_on else "started again, it starts over"
+def then(goes_on: bool, arguments: Sequence[str] = ()) -> str:
+    """What becomes of a command that was stopped, for its last line.
+
+    With --force what makes several files would learn those anew that it had finished.
+    """
+    if not goes_on:
+        return "started again, it starts over"
+    several = next(iter(arguments), "") in _SEVERAL or {"all", "--split=all"} & {*arguments}
+    without = " without --force" if several and "--force" in arguments else ""
+    return f"start again{without} to go on"
+
+
+def tell(text: str, err: bool = False) -> None:
+    """Print lines on standard output or error; on a terminal broken between words, not in them."""
+    import click  # noqa: PLC0415  # slow, and signals are to be caught before
+    from rich.console import Console  # noqa: PLC0415
+
+    console = Console(stderr=err)
+    for line in text.split("\n"):
+        click.echo(_broken(line, console.width) if console.is_terminal else line, err=err)
+
+
+def _broken(line: str, width: int) -> str:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+@contextmanager
+def stopped_in_a_line() -> Iterator[None]:
+    """Of a script: Ctrl-C ends it with a line and not with a traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 def plain(text: str, encoding: str) -> str:

@@ -205,7 +205,7 @@ class Net:
         By the deterministic up-pass; the top layer if none is given. Of the memory of a net with
         labels with no label on.
         """
-        number = self.n_layers if layer is None else layer
+        number = self.n_layers if layer is None else operator.index(layer)
         if not 1 <= number <= self.n_layers:
             raise RunError(f"{self.path}: has layers 1 to {self.n_layers}, not {number}")
         cases = self._cases(images)
@@ -260,9 +260,10 @@ class Net:
             if operator.index(label) not in self.classes:
                 known = f"labels {mnist.shown_classes(self.classes)}, not {label}"
                 raise RunError(f"{self.path}: has {known}")
-            clamped = np.full(n, self.classes.index(label))
-        if n < 1 or rounds < 1:
+        if operator.index(n) < 1 or operator.index(rounds) < 1:
             raise ValueError(f"at least one image and one round, not {n} and {rounds}")
+        if label is not None:
+            clamped = np.full(n, self.classes.index(label))
         rng = stream(seed, Use.DREAMS)
         with native.threads(self._threads):
             try:

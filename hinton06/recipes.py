@@ -98,7 +98,8 @@ def _setting(
     `first`: whether it is of a first run alone, so that an extension does not go on with it;
     `apart`: whether another one sets an experiment apart from the chapter's; `goes`: what must hold
     for it to say anything, all of it: settings that are not 0 or no, or have a value
-    (``optimiser=cg``), or names of conditions, ``|`` between alternatives.
+    or one above a number (``optimiser=cg``, ``passes>1``), or names of conditions, ``|`` between
+    alternatives.
     """
     limits = {"low": low, "high": high, "choices": (), "parse": parse_layers, "apart": True}
     return field(
@@ -177,10 +178,12 @@ def check_given(settings: Settings, given: Iterable[str], under: Iterable[str] =
     values = {item.name: getattr(settings, item.name) for item in items}
 
     def holds(wanted: str) -> bool:
-        name, equals, value = wanted.partition("=")
+        name, sign, value = _read_wanted(wanted)
         if name not in values:
             return name in under
-        return show_value(values[name]) == value if equals else bool(values[name])
+        if sign == ">":
+            return bool(values[name] > int(value))
+        return show_value(values[name]) == value if sign else bool(values[name])
 
     for item in items:
         if item.name not in names or values[item.name] is False:
@@ -188,7 +191,7 @@ def check_given(settings: Settings, given: Iterable[str], under: Iterable[str] =
         for wanted in item.metadata["goes"]:
             others = wanted.split("|")
             if not any(map(holds, others)):
-                own = [other for other in others if other.partition("=")[0] in values]
+                own = [other for other in others if _read_wanted(other)[0] in values]
                 raise GoesWithError(item.name, [_in_words(o, values.get(o, "")) for o in own])
 
 
@@ -201,8 +204,16 @@ def says_something(settings: Settings, name: str, under: Iterable[str] = ()) -> 
     return True
 
 
+def _read_wanted(wanted: str) -> tuple[str, str, str]:
+    """The name in what must hold, the sign behind it if any, ``=`` or ``>``, and the value."""
+    name, sign, value = wanted.partition(">")
+    return (name, sign, value) if sign else wanted.partition("=")
+
+
 def _in_words(wanted: str, value: Any) -> str:
     """What a setting goes with: ``dropout``, ``optimiser=cg``, ``sparsity_cost above 0``."""
+    if ">" in wanted:
+        return wanted.replace(">", " above ")
     return wanted if isinstance(value, (str, bool)) else f"{wanted} above 0"
 
 
@@ -246,7 +257,9 @@ class PretrainSettings(Settings):
     )
     batch: int = _setting("Images between weight updates.", 1, 1_000_000)
     rate: float = _setting("Learning rate epsilon of Eq. 4, first pass.", 0, 1000)
-    final_share: float = _setting("Rate of the last pass as a share of the first's; linear.", 0, 1)
+    final_share: float = _setting(
+        "Rate of the last pass as a share of the first's; linear.", 0, 1, goes=("passes>1|updates",)
+    )
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     early_momentum: float = _setting(
         "Momentum in the first passes.", 0, 0.9999, goes=("early_epochs",)
@@ -436,7 +449,9 @@ class WakeSleepSettings(Settings):
     recognition_share: float = _setting(
         "Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000, goes=_WAKE
     )
-    final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
+    final_share: float = _setting(
+        "Rate of the last epoch as a share of the first's; linear.", 0, 1, goes=("epochs>1",)
+    )
     momentum: float = _setting("Momentum.", 0, 0.9999)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     averaging: float = _setting(
@@ -518,7 +533,9 @@ class DirectedSettings(Settings):
     batch: int = _setting("Cases between weight updates.", 1, 1_000_000)
     rate: float = _setting("Learning rate epsilon of Eq. 2, first epoch.", 0, 1000)
     recognition_share: float = _setting("Rate of Eq. 3 as a share of that of Eq. 2.", 0, 1000)
-    final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
+    final_share: float = _setting(
+        "Rate of the last epoch as a share of the first's; linear.", 0, 1, goes=("epochs>1",)
+    )
     momentum: float = _setting("Momentum.", 0, 0.9999)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     initial_sd: float = _setting("Standard deviation of random initial weights.", 0, 1000)
@@ -557,7 +574,7 @@ class PairSettings(Settings):
         "Learning rate of Eq. 4 in the first of these passes.", 0, 1000, goes=_GREEDY
     )
     memory_share: float = _setting(
-        "Rate of the last pass as a share of that; linear.", 0, 1, goes=_GREEDY
+        "Rate of the last pass as a share of that; linear.", 0, 1, goes=("passes>1",)
     )
     momentum: float = _setting("Momentum in these passes.", 0, 0.9999, goes=_GREEDY)
     initial_sd: float = _setting("Standard deviation of the memory's first weights.", 0, 1000)
@@ -574,7 +591,7 @@ class PairSettings(Settings):
         "Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000, goes=_FINE
     )
     final_share: float = _setting(
-        "Rate of the last epoch as a share of the first's; linear.", 0, 1, goes=_FINE
+        "Rate of the last epoch as a share of the first's; linear.", 0, 1, goes=("epochs>1",)
     )
     averaging: float = _setting(
         "Epochs over which the kept net averages the weights that learn; 0: it has those.",

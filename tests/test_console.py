@@ -244,3 +244,24 @@ def test_too_few_processes_are_called_what_they_are(more: int, folder: Path) -> 
             assert last.startswith("hinton06: no more threads can be started here")
             assert "OPENBLAS_NUM_THREADS=1" in last
             assert "start again" not in done.stderr
+
+
+def test_lines_are_broken_between_words_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "a-long-name-of-a-file.h5: 4 epochs, finished in 5 s\n  train 0.1 per 100, 75 errors; test"
+    monkeypatch.setenv("COLUMNS", "30")
+    console.tell(text)
+    assert capsys.readouterr().out == text + "\n"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    console.tell(text, err=True)
+    made = capsys.readouterr()
+    assert (made.out, made.err.splitlines()) == ("", [
+        "a-long-name-of-a-file.h5: 4",
+        "  epochs, finished in 5 s",
+        "  train 0.1 per 100, 75",
+        "    errors; test",
+    ])  # fmt: skip
+    console.tell("/a/name/of/more/than/thirty-letters.h5: made")
+    assert capsys.readouterr().out.split() == ["/a/name/of/more/than/thirty-letters.h5:", "made"]

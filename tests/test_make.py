@@ -185,7 +185,13 @@ def test_the_jobs_of_a_make_that_is_told_how_many_are_those(top: Path) -> None:
         (("replicas", "SEEDS="), 'SEEDS="": numbers'),
         (("table1", "JOBS=0"), 'JOBS="0": a number, 1 or more'),
         (("table1", "JOBS=two"), 'JOBS="two": a number'),
-        (("table1", "RUNS="), 'RUNS="": a folder, without spaces and colons'),
+        (("table1", "THREADS=0"), 'THREADS="0": a number, 1 or more'),
+        (("table1", "THREADS=x"), 'THREADS="x": a number'),
+        (("table1", "RUNS="), 'RUNS="": a folder, without spaces, colons and the like in its name'),
+        *(
+            (("table1", f"RUNS=a{c}b"), f'RUNS="a{c}b": a folder, ')
+            for c in ";%~&|<>()[]{}*?!'\"`\\"
+        ),
         (("table1", "RUNS=my runs"), 'RUNS="my runs": a folder'),
         (("table1", "RUNS=a:b"), 'RUNS="a:b": a folder'),
     ],
@@ -333,3 +339,9 @@ def test_scripts_of_a_card_make_the_folder_that_they_are_given(
         cwd=tmp_path, capture_output=True, check=False, timeout=60,
     )  # fmt: skip
     assert list(out.iterdir())
+
+
+def test_the_help_fits_a_terminal(top: Path) -> None:
+    lines = ask(top, "help").stdout.splitlines()
+    assert {line.split()[1] for line in lines} >= {"table1", "cws", "beyond", "layers"}
+    assert max(map(len, lines)) < 80

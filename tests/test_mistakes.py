@@ -6,6 +6,7 @@ import errno
 import importlib
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
-from test_cli import fails_in_one_line, run
+from test_cli import PRETRAIN, fails_in_one_line, run
 
 import hinton06
 from hinton06 import console, hearing
@@ -22,13 +23,15 @@ from hinton06.cli import main
 from hinton06.files import check_replaceable
 from hinton06.loading import load
 from hinton06.mnist import Digits
-from hinton06.recipes import RECIPES
+from hinton06.recipes import RECIPES, GoesWithError
 from hinton06.recognition import Cases
 from hinton06.report import curves, support
 from hinton06.report.files import ReportError, save
+from hinton06.stacking import GreedyStack
 from hinton06.training import Interrupted, RunError
 
 OLD = Path(__file__).parent / "data" / "version-1"
+TOP = Path(__file__).parents[1]
 LONG = "a" * 300
 PATHS = [
     (name, option)
@@ -253,6 +256,121 @@ def test_log_probabilities_are_not_estimated_for_a_folder_that_cannot_be_written
 )  # fmt: skip
 def test_a_command_that_is_stopped_says_whether_it_goes_on(typed: str, goes_on: bool) -> None:
     assert console.goes_on(typed.split()) == goes_on
+
+
+@pytest.mark.parametrize(
+    ("typed", "without"),
+    [
+        ("pretrain --split all --force", True), ("pretrain --force --split=all", True),
+        ("tour --force", True), ("replicate --seeds 0,1 --force", True),
+        ("pretrain --split a --force", False), ("pretrain --split all", False),
+        ("finetune-bp a.h5 --force", False),
+    ],
+)  # fmt: skip
+def test_what_was_finished_with_force_is_not_to_be_made_anew(typed: str, without: bool) -> None:
+    said = console.then(True, typed.split())
+    assert said == f"start again{' without --force' if without else ''} to go on"
+    assert console.then(False, typed.split()) == "started again, it starts over"
+
+
+def test_a_forced_command_of_several_nets_goes_on_as_its_last_line_says(
+    tmp_path: Path, digits_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = ["pretrain", "--split", "all", "--runs", str(tmp_path), "--data", str(digits_dir),
+             "--quiet", *PRETRAIN]  # fmt: skip
+    learn, nets = GreedyStack.run_epoch, []
+
+    def stopped(self: Any, tick: Any) -> Any:
+        nets.append(self)
+        if len({*map(id, nets)}) == 2:
+            os.kill(os.getpid(), 15)
+        return learn(self, tick)
+
+    monkeypatch.setattr(GreedyStack, "run_epoch", stopped)
+    monkeypatch.setattr(sys, "argv", ["hinton06", *typed, "--force"])
+    result = run(*typed, "--force")
+    assert result.exit_code == 128 + 15
+    assert "start again without --force to go on" in result.stderr
+    monkeypatch.setattr(GreedyStack, "run_epoch", learn)
+    finished = tmp_path / "pretrain-a.h5"
+    before = finished.stat().st_mtime_ns
+    assert run(*typed).exit_code == 0
+    assert finished.stat().st_mtime_ns == before
+    assert (tmp_path / "pretrain-c.h5").exists()
+
+
+def test_a_script_that_is_stopped_says_so_in_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, console.stopped_in_a_line():
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert capfd.readouterr().err == "stopped\n"
+
+
+def test_every_script_that_has_a_main_is_stopped_in_a_line() -> None:
+    scripts = [p.read_text("utf-8") for p in sorted(TOP.glob("experiments/*/*.py"))]
+    ends = [text.partition('if __name__ == "__main__":')[2] for text in scripts]
+    mains = [end for end in ends if "main(" in end and "COMMANDS" not in end]
+    assert len(mains) > 20
+    assert all("with stopped_in_a_line():" in end for end in mains)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_support_vectors_of_images_that_could_leave_their_frame_are_refused_first(
+    saved: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr(support.Machines, "learn", lambda *_: pytest.fail("too late"))
+    more = ["--save", tmp_path / "svm"] if saved else []
+    narrow = tmp_path / "narrow"
+    narrow.mkdir()
+    for name, n in (("train", 60), ("t10k", 20)):
+        images, labels = np.zeros((n, 1, 9), np.uint8), (np.arange(n) % 3).astype(np.uint8)
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            (narrow / f"{name}-{kind}-ubyte").write_bytes(
+                bytes([0, 0, 8, array.ndim])
+                + b"".join(size.to_bytes(4, "big") for size in array.shape)
+                + array.tobytes()
+            )
+    result = run("svm", "--data", narrow, "--split", "a", "--translations", "1", *more)
+    fails_in_one_line(result, 1, "translations of up to 1 pixels leave nothing")
+    assert not (tmp_path / "svm").exists()
+
+
+@pytest.mark.parametrize("option", ["--chains", "--temperatures", "--rounds"])
+def test_what_an_exact_log_z_makes_no_use_of_is_said(
+    option: str, tmp_path: Path, digits_dir: Path
+) -> None:
+    small = tmp_path / "small.h5"
+    run("pretrain", "--split", "a", "--data", digits_dir, *PRETRAIN, "--layers", "6",
+        "--out", small)  # fmt: skip
+    for more, said in (([], True), (["--quiet"], False)):
+        result = run("likelihood", small, option, "3", "--data", digits_dir, *more)
+        assert result.exit_code == 0, result.output
+        assert (f"hinton06: {option} changes nothing here" in result.stderr) == said
+    assert "changes nothing" not in run("likelihood", small, "--data", digits_dir).stderr
+
+
+@pytest.mark.parametrize(
+    ("part", "given", "name", "others"),
+    [
+        ("pretrain", {"passes": 1, "final_share": 0.5}, "final_share", ["passes above 1"]),
+        ("wakesleep", {"epochs": 1, "final_share": 0.5}, "final_share", ["epochs above 1"]),
+        ("directed", {"epochs": 1, "final_share": 0.5}, "final_share", ["epochs above 1"]),
+        ("pairs", {"passes": 1, "memory_share": 0.5}, "memory_share", ["passes above 1"]),
+        ("pairs", {"epochs": 1, "final_share": 0.5}, "final_share", ["epochs above 1"]),
+    ],
+)
+def test_a_share_of_the_last_rate_needs_a_last_one_that_is_not_the_first(
+    part: str, given: dict[str, Any], name: str, others: list[str]
+) -> None:
+    with pytest.raises(GoesWithError) as refused:
+        RECIPES["tr2006"].settings_with(part, given)
+    assert (refused.value.name, list(refused.value.others)[:1]) == (name, others)
+    longer = {key: 2 if value == 1 else value for key, value in given.items()}
+    assert getattr(RECIPES["tr2006"].settings_with(part, longer), name) == 0.5
+    if part == "pretrain":
+        by_updates = {"updates": 50, "final_share": 0.5}
+        assert RECIPES["tr2006"].settings_with(part, by_updates).final_share == 0.5
 
 
 @pytest.mark.parametrize("kept", [False, True])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import Any
 
 import pytest
@@ -239,7 +240,7 @@ def test_what_a_setting_goes_with_is_a_setting_with_such_a_value_or_a_condition(
 ) -> None:
     fields = {own.name: own for own in dataclasses.fields(PARTS[part])}
     for other in "|".join(item.metadata["goes"]).split("|") if item.metadata["goes"] else ():
-        name, _, value = other.partition("=")
+        name, value = [*re.split("[=>]", other), ""][:2]
         if name not in fields:
             assert name in RECIPES["tr2006"].variants
         elif choices := fields[name].metadata["choices"]:

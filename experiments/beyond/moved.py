@@ -17,6 +17,7 @@ from typing import Any
 
 from hinton06 import loading, mnist
 from hinton06.cases import cases_held_out
+from hinton06.console import stopped_in_a_line
 from hinton06.mnist import Digits
 
 DISTANCES = 0, 1, 2
@@ -47,4 +48,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hinton06.console import stopped_in_a_line
 from hinton06.mnist import SPLITS
 from hinton06.recipes import RECIPES, show_value
 from hinton06.report import replicas
@@ -141,4 +142,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with stopped_in_a_line():
+        main(sys.argv[1:])

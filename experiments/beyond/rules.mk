@@ -1,4 +1,4 @@
-#   make beyond       better than the chapter, with dropout: plain, mixed, translated, few labels
+#   make beyond       with dropout: plain, mixed, translated, few labels
 
 # Of each split.
 DROPPED = $(foreach s,$(SPLITS),$(RUNS)/bp-dropout-$s-extended.h5 \

@@ -1,4 +1,4 @@
-#   make compare      what the chapter compares with: support vectors, distorted images, random starts
+#   make compare      support vectors, distorted images, random starts
 
 COMPARED    = $(RUNS)/compare
 COMPARING   = $(addprefix $(COMPARED)/,svm/svm.json svm-deslanted/svm.json bp-a.h5 \

@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from hinton06 import demo, loading, mnist, provenance
 from hinton06.cli.display import Display
+from hinton06.console import stopped_in_a_line
 from hinton06.generation import Generator, fantasies, start
 from hinton06.loading import Context
 from hinton06.models import Classifier
@@ -217,4 +218,5 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

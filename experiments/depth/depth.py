@@ -26,6 +26,7 @@ import hinton06
 from hinton06 import loading, mnist
 from hinton06.backprop import Backpropagation
 from hinton06.cases import random_stream
+from hinton06.console import stopped_in_a_line
 from hinton06.mnist import Digits
 from hinton06.models import Classifier
 from hinton06.numerics import Array, logistic
@@ -262,4 +263,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

@@ -1,4 +1,4 @@
-#   make depth        deep nets from random weights, small and large, and from stacks
+#   make depth        deep nets from random weights and from stacks
 
 .PHONY: depth
 LACKS_depth := $(filter-out RUNS,$(VALUES))

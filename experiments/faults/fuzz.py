@@ -44,6 +44,7 @@ import torture
 import hinton06.cli
 from hinton06 import checkpoint, kinds, loading, provenance
 from hinton06.checkpoint import CheckpointError
+from hinton06.console import stopped_in_a_line
 
 VERSION_1 = Path(__file__).parents[2] / "tests" / "data" / "version-1"
 LONGEST_CPU_S = 20
@@ -694,4 +695,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

@@ -1,4 +1,4 @@
-#   make torture      kills every long command and damages every file, and counts what is lost
+#   make torture      kills long commands, damages files, counts what is lost
 
 .PHONY: torture
 LACKS_torture := $(filter-out SEED,$(VALUES))

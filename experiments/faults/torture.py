@@ -39,6 +39,7 @@ import hinton06.__main__
 import hinton06.cli
 from hinton06 import checkpoint, loading, mnist, provenance, training
 from hinton06.cli import options
+from hinton06.console import stopped_in_a_line
 from hinton06.stacking import GreedyStack
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -495,4 +496,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

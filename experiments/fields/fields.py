@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from hinton06 import fingerprints, native
 from hinton06.checkpoint import CheckpointError
+from hinton06.console import stopped_in_a_line
 from hinton06.evaluation import EVERY_CASE, parts_of
 from hinton06.learning import Silent
 from hinton06.loading import Context, RunFile, digits_of, load
@@ -299,4 +300,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

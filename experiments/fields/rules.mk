@@ -1,4 +1,4 @@
-#   make fields       what Figure 3's features look like: extent, centres, components, lines
+#   make fields       extent, centres, components, lines of features
 
 .PHONY: fields
 LACKS_fields := $(EVERY)

@@ -21,6 +21,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hinton06 import mnist
+from hinton06.console import stopped_in_a_line
 from hinton06.generation import AlternatingGibbs, Generator, images, start
 from hinton06.loading import load
 from hinton06.models import Classifier
@@ -138,4 +139,5 @@ def main(files: tuple[Path, ...], chains: int, seed: int, judge: Path | None, re
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

@@ -1,4 +1,4 @@
-#   make heard        digits heard and seen: spectrograms in the place of the labels
+#   make heard        digits heard and seen: spectrograms as labels
 
 # Greedily by the chapter's own rule, by ours, and fine-tuned.
 HEARD = $(foreach name,plain-a greedy-a a,$(RUNS)/pairs-$(name).h5)

@@ -31,6 +31,7 @@ from threadpoolctl import threadpool_limits
 
 from hinton06 import generation, native, numerics
 from hinton06.checkpoint import CheckpointError
+from hinton06.console import stopped_in_a_line
 from hinton06.generation import AlternatingGibbs, Generator
 from hinton06.loading import digits_of, load
 from hinton06.mnist import DataError
@@ -236,4 +237,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

@@ -1,4 +1,4 @@
-#   make landscape    the energies of the memory of a net inside the package, and chains in it
+#   make landscape    energies of the memory of a net, and chains in it
 
 .PHONY: landscape
 LACKS_landscape := $(filter-out RUNS,$(VALUES))

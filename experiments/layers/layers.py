@@ -29,6 +29,7 @@ from hinton06 import native
 from hinton06.backprop import DiscriminativeFineTuning
 from hinton06.cases import cases_held_out, cases_learned, random_stream
 from hinton06.checkpoint import CheckpointError
+from hinton06.console import stopped_in_a_line
 from hinton06.lineage import VALIDATED
 from hinton06.loading import RunFile, digits_of, load
 from hinton06.mnist import DataError
@@ -245,4 +246,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

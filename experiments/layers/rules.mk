@@ -1,4 +1,4 @@
-#   make layers       what the features of each layer are worth: a softmax on them, and nets of so many
+#   make layers       what the features of each layer are worth to a softmax
 
 LAYERED = $(RUNS)/layers
 BELOW   = 500 500-500

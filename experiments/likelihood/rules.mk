@@ -1,4 +1,4 @@
-#   make likelihood   log p: RBMs by CD-1, CD-25 and persistent CD, each layer, before and after cws
+#   make likelihood   log p of each layer, by CD-1, CD-25, persistent CD
 
 LIKELY    = $(RUNS)/likelihood
 SECOND    = $(foreach name,random transpose gentle,$(LIKELY)/$(name).h5)

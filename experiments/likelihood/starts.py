@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hinton06.checkpoint import history_rows
+from hinton06.console import stopped_in_a_line
 from hinton06.loading import load
 from hinton06.report import curves, files
 
@@ -74,4 +75,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

@@ -1,4 +1,4 @@
-#   make neighbours   adversarial training of images between near ones, of all splits named
+#   make neighbours   adversarial training of images between near ones
 
 .PHONY: neighbours
 LACKS_neighbours := $(EVERY)

@@ -17,6 +17,7 @@ import numpy as np
 
 from hinton06 import checkpoint, mnist, nets
 from hinton06.cases import cases_held_out
+from hinton06.console import stopped_in_a_line
 from hinton06.lineage import PRETRAINED, VALIDATED
 from hinton06.loading import RunFile, load, typed
 from hinton06.mnist import Digits
@@ -106,4 +107,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

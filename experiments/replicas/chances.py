@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from hinton06.console import stopped_in_a_line
 from hinton06.report.replicas import at_or_below
 
 HERE = Path(__file__).parent
@@ -154,4 +155,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hinton06.checkpoint import CheckpointError
+from hinton06.console import stopped_in_a_line
 from hinton06.loading import RunFile, load
 
 NAMES = [
@@ -57,4 +58,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

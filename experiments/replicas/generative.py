@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from measure import CASES, copying, microseconds, show
 
+from hinton06.console import stopped_in_a_line
 from hinton06.many.place import Draws, Place
 from hinton06.many.wakesleep import GenerativeNets, gathered
 from hinton06.models import DeepBeliefNet, Rbm
@@ -97,4 +98,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hinton06.console import stopped_in_a_line
 from hinton06.many.classifiers import Classifiers, gathered
 from hinton06.many.place import Draws, Place
 from hinton06.many.rbms import Rbms, steps_of
@@ -160,4 +161,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

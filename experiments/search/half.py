@@ -31,6 +31,7 @@ from plans import NAMES, SINGLE, Net, Search, going_on, kept, line_of, row_of
 
 from hinton06 import loading, mnist
 from hinton06.cli.options import NUMBERS, recipe_options
+from hinton06.console import stopped_in_a_line
 from hinton06.many.place import DEVICES, Place
 from hinton06.many.rbms import Stacks
 from hinton06.many.wakesleep import GenerativeNets, gathered, models_of
@@ -202,6 +203,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        with stopped_in_a_line():
+            main()
     except (RunError, mnist.DataError) as error:
         sys.exit(str(error))

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from hinton06 import mnist
+from hinton06.console import stopped_in_a_line
 
 
 def write_idx(path: Path, array: Any) -> None:
@@ -56,4 +57,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

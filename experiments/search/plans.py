@@ -35,6 +35,7 @@ import torch
 
 from hinton06 import cases, loading, mnist
 from hinton06.cli.options import NUMBERS, recipe_options
+from hinton06.console import stopped_in_a_line
 from hinton06.many.classifiers import Classifiers, gathered
 from hinton06.many.place import DEVICES, Draws, Place
 from hinton06.many.rbms import Stacks
@@ -347,6 +348,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        with stopped_in_a_line():
+            main()
     except (RunError, mnist.DataError) as error:
         sys.exit(str(error))

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from hinton06.console import stopped_in_a_line
 from hinton06.lineage import NOT_PRETRAINED
 from hinton06.loading import RunFile, load
 from hinton06.recipes import RECIPES, show_value
@@ -111,4 +112,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

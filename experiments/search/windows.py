@@ -18,6 +18,7 @@ import numpy as np
 
 from hinton06 import mnist, native
 from hinton06.cases import cases_at, split_recorded
+from hinton06.console import stopped_in_a_line
 from hinton06.loading import load, naming
 from hinton06.models import DeepBeliefNet
 from hinton06.recipes import RECIPES
@@ -86,4 +87,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

@@ -1,4 +1,4 @@
-#   make sharing      weight-sharing, which the chapter compares with: nets of convolutions
+#   make sharing      weight-sharing: nets of convolutions
 
 .PHONY: sharing
 LACKS_sharing := $(EVERY) RECIPE JOBS THREADS

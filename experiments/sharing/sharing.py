@@ -30,6 +30,7 @@ from threadpoolctl import threadpool_limits
 from hinton06 import mnist, native, numerics, provenance
 from hinton06.backprop import Backpropagation, DiscriminativeFineTuning
 from hinton06.cases import place_of, random_stream
+from hinton06.console import stopped_in_a_line
 from hinton06.distortion import Distorter
 from hinton06.mnist import DataError, Digits
 from hinton06.models import Classifier
@@ -315,4 +316,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

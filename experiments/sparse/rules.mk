@@ -1,4 +1,4 @@
-#   make sparse       features that rarely turn on: fingerprints, Figure 3, errors, log p
+#   make sparse       features that rarely turn on: fingerprints, log p
 
 SPARSE = $(RUNS)/sparse
 # Without and with sparsity, in turn.

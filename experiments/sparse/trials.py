@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hinton06 import fingerprints, learning, loading
+from hinton06.console import stopped_in_a_line
 from hinton06.learning import Silent
 from hinton06.loading import Context
 from hinton06.report.table import Column, Table
@@ -95,4 +96,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

@@ -45,6 +45,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from hinton06 import mnist, native, provenance
 from hinton06.backprop import Backpropagation, CaseSampler
+from hinton06.console import stopped_in_a_line
 from hinton06.dropout import Dropout
 from hinton06.hybrid import LabelBackpropagation
 from hinton06.loading import load
@@ -852,4 +853,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

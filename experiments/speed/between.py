@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hinton06 import native, numerics, provenance
+from hinton06.console import stopped_in_a_line
 from hinton06.models import Rbm
 from hinton06.numerics import firing_probs, take_batch
 from hinton06.rbm import ContrastiveDivergence
@@ -292,4 +293,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

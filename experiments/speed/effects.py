@@ -37,6 +37,7 @@ from threadpoolctl import threadpool_limits
 
 from hinton06 import mnist, provenance
 from hinton06.backprop import DiscriminativeFineTuning
+from hinton06.console import stopped_in_a_line
 from hinton06.loading import RunFile, load
 from hinton06.models import Classifier
 from hinton06.recipes import RECIPES
@@ -565,4 +566,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

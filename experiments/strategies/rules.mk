@@ -1,4 +1,4 @@
-#   make strategies   five strategies for learning features, variances and errors by cost
+#   make strategies   five strategies: variances, and errors by cost
 
 .PHONY: strategies
 LACKS_strategies := $(EVERY) SPLITS JOBS

@@ -1,4 +1,4 @@
-#   make unlabelled   with few labels: pretrained on images without any, and not pretrained
+#   make unlabelled   with few labels: pretrained or not
 
 .PHONY: unlabelled
 LACKS_unlabelled := $(EVERY)

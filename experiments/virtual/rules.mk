@@ -1,4 +1,4 @@
-#   make virtual      virtual adversarial training with 100 and 1,000 labels, of all splits named
+#   make virtual      virtual adversarial training with 100 and 1,000 labels
 
 .PHONY: virtual
 LACKS_virtual := $(EVERY)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hinton06
+from hinton06.console import stopped_in_a_line
 from hinton06.report.table import Column, Table
 
 RATES = 0.02, 0.05, 0.1, 0.2
@@ -53,4 +54,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stopped_in_a_line():
+        main()

@@ -1,4 +1,4 @@
-#   make wake-sleep   plain wake-sleep, from a stack of table1 and from random weights
+#   make wake-sleep   plain wake-sleep, from a stack and random weights
 
 # From both starts.
 WOKEN = $(SPLITS:%=$(RUNS)/ws-%.h5) $(SPLITS:%=$(RUNS)/ws-not-pretrained-%.h5)

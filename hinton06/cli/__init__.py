@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -57,7 +58,8 @@ class _Commands(click.Group):
         except MemoryError:
             raise OneLine("not enough memory; what was saved before is kept") from None
         except Interrupted as stop:
-            click.echo(f"hinton06: stopped by {stop}; {console.then(stop.goes_on)}", err=True)
+            then = console.then(stop.goes_on, sys.argv[1:])
+            click.echo(f"hinton06: stopped by {stop}; {then}", err=True)
             raise click.exceptions.Exit(128 + stop.signal_number) from None
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

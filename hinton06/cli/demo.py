@@ -15,6 +15,7 @@ from hinton06.cli.options import (
     page_option,
     print_json,
 )
+from hinton06.console import tell
 from hinton06.recipes import counted
 from hinton06.report.files import save
 
@@ -54,10 +55,10 @@ def demo(nets: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> No
         listed = [{"path": str(n.file.path), **demonstration.values(n)} for n in made.nets]
         print_json({"path": str(out), "bytes": made.size, "step": made.step, "nets": listed})
         return
-    click.echo(f"{out}: {made.size / 1e6:.1f} MB, to be opened in a browser")
+    tell(f"{out}: {made.size / 1e6:.1f} MB, to be opened in a browser")
     for net in made.nets:
         before, after = net.score, net.rounded_score
-        click.echo(
+        tell(
             f"  {net.file.path}: {counted(before.errors, 'error')} of {before.cases:,} test cases, "
             f"{after.errors} with the weights rounded to 1/{1 / made.step:g} of their deviation"
         )

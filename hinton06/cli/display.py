@@ -10,6 +10,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from hinton06.console import tell
 from hinton06.files import one_line
 from hinton06.recipes import counted
 
@@ -52,7 +53,7 @@ class Display:
     def begin(self, title: str, done: float, expected: float) -> None:
         """A run starts, or goes on with some of its work done."""
         for message in self._waiting:
-            click.echo(f"hinton06: {one_line(message)}", err=True)
+            tell(f"hinton06: {one_line(message)}", err=True)
         self._waiting.clear()
         self._part = 0 if self._apart else self._part + 1
         self._title, self._started = title, time.monotonic()
@@ -106,7 +107,7 @@ class Display:
     def _tell(self, message: str) -> None:
         if self._bar is not None:
             self._bar.clear()
-        click.echo(f"hinton06: {one_line(message)}", err=True)
+        tell(f"hinton06: {one_line(message)}", err=True)
 
     def end(self) -> None:
         """The run ended, one way or another."""

@@ -10,6 +10,7 @@ import click
 from hinton06 import experiments, loading
 from hinton06.checkpoint import history_rows
 from hinton06.cli import options
+from hinton06.console import tell
 
 
 @click.command("finetune-pairs")
@@ -47,4 +48,4 @@ def finetune_pairs(
         last = history_rows(file.history)[-1]
         options.print_json(options.result_values(result) | {"last_epoch": last})
     else:
-        click.echo(f"{file.path}: {file.outcome.reason}, {options.state_text(result)}")
+        tell(f"{file.path}: {file.outcome.reason}, {options.state_text(result)}")

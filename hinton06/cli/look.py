@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hinton06 import estimation, evaluation, loading, sampling
 from hinton06 import fingerprints as measured
 from hinton06.cli import options as shared
 from hinton06.cli.options import EXISTING_FILE, Command, measuring_context, print_json
+from hinton06.console import tell
 from hinton06.evaluation import EVERY_METHOD, METHODS, PARTS, CaseSelection, Method
 from hinton06.report import comparison, contents, likelihoods, scores
 from hinton06.report import fingerprints as fingerprints_report
@@ -207,7 +208,7 @@ def sample(path: Path, out: Path | None, forms: tuple[str, ...], **options: Any)
         print_json(samples_report.values(samples, wanted, path, list(files)))
         return
     for file in files:
-        click.echo(f"{file}: {about}")
+        tell(f"{file}: {about}")
 
 
 def _pictures(
@@ -278,16 +279,24 @@ def figures(checkpoints: tuple[Path, ...], out: Path, as_json: bool, **options: 
         context = measuring_context(options, checkpoints, runs=None)
         saved = figures_report.draw(context, checkpoints, out, wanted)
     drawn = {figure.figure for figure in saved}
-    for name, users in figures_report.USED_IN.items() if not options["quiet"] else ():
-        source = click.get_current_context().get_parameter_source(name)
-        # No mistake: scripts have one list of options for all files.
-        if source is ParameterSource.COMMANDLINE and not drawn.intersection(users):
-            click.echo(f"hinton06: --{name.replace('_', '-')} changes nothing here", err=True)
+    used = figures_report.USED_IN.items()
+    _say_idle([name for name, users in used if not drawn.intersection(users)], options["quiet"])
     if as_json:
         print_json([figure._asdict() for figure in saved])
         return
     for figure in saved:
-        click.echo(f"{figure.files[0]}: {figure.about}")
+        tell(f"{figure.files[0]}: {figure.about}")
+
+
+def _say_idle(names: Sequence[str], quiet: bool) -> None:
+    """Of options that made no difference those that were given.
+
+    It is no mistake: scripts have one list of options for all files.
+    """
+    for name in () if quiet else names:
+        source = click.get_current_context().get_parameter_source(name)
+        if source is ParameterSource.COMMANDLINE:
+            tell(f"hinton06: --{name.replace('_', '-')} changes nothing here", err=True)
 
 
 @click.command()
@@ -324,6 +333,8 @@ def likelihood(
     found = estimation.estimate(
         context, checkpoints, settings, layers, selection, options["seed"]
     )  # fmt: skip
+    if all(item.log_z.exact is not None for item in found):
+        _say_idle(("chains", "temperatures", "rounds"), options["quiet"])
     table = likelihoods.table(found, settings, selection, options["seed"], context.threads)
     table.show("json" if options["as_json"] else "terminal")
     if save is not None:

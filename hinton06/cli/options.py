@@ -23,6 +23,7 @@ from hinton06 import loading, mnist, native, nets
 from hinton06.checkpoint import CheckpointError
 from hinton06.cli import watch
 from hinton06.cli.display import Display, duration
+from hinton06.console import tell
 from hinton06.experiments import Result
 from hinton06.files import one_line
 from hinton06.learning import carried_by
@@ -475,7 +476,8 @@ def settings_for(part: str, options: dict[str, Any], paths: Sequence[Path]) -> A
     """A recipe's settings with the options that were given: the first file's recipe by default."""
     own = loading.load(paths[0]).recipe
     name = options["recipe"] or (own if own in RECIPES else "tr2006")
-    return RECIPES[name].settings_with(part, options)
+    with as_usage():
+        return RECIPES[name].settings_with(part, options)
 
 
 def values_for(kind: type[T], options: dict[str, Any]) -> T:
@@ -500,7 +502,7 @@ def print_result(result: Result, as_json: bool) -> None:
         made = {"outcome": file.outcome.values(), "coefficients": curve}
         print_json(result_values(result) | made)
         return
-    click.echo(
+    tell(
         f"{file.path}: {counted(file.outcome.epochs_text, 'epoch')}, {state_text(result)}: "
         f"{file.outcome.reason}\n{scores_line(file.outcome)}"
     )

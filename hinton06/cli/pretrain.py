@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from hinton06 import experiments
 from hinton06.checkpoint import history_rows
 from hinton06.cli import options
+from hinton06.console import tell
 from hinton06.learning import idle_in_pretraining
 from hinton06.mnist import MAX_TRANSLATION, SPLITS
 from hinton06.recipes import show_value
@@ -99,7 +100,7 @@ def pretrain(
         if not given["as_json"]:
             file, state = result.file, options.state_text(result)
             layers = show_value(tuple(rbm.n_hidden for rbm in file.model))
-            click.echo(f"{file.path}: {layers}, {file.outcome.reason}, {state}")
+            tell(f"{file.path}: {layers}, {file.outcome.reason}, {state}")
     if given["as_json"]:
         last = [history_rows(result.file.history)[-1] for result in results]
         options.print_json(

@@ -11,6 +11,7 @@ import click
 from hinton06 import loading, many, native
 from hinton06.cli import options
 from hinton06.cli.display import Display, duration
+from hinton06.console import tell
 from hinton06.learning import idle_in_pretraining
 from hinton06.loading import Context
 from hinton06.recipes import (
@@ -130,8 +131,8 @@ def replicate(
         options.print_json({"seconds": took, "seeds": files})
         return
     for found in made.values():
-        click.echo(f"{found[0].path.parent}: {counted(len(found), 'file')} of {_EACH[each]}")
-    click.echo(f"finished in {duration(took)}; hinton06 replicas {out}/seed-* tabulates them")
+        tell(f"{found[0].path.parent}: {counted(len(found), 'file')} of {_EACH[each]}")
+    tell(f"finished in {duration(took)}; hinton06 replicas {out}/seed-* tabulates them")
 
 
 def _check_used(recipe: Recipe, changes: dict[str, Any], each: str) -> None:

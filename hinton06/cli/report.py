@@ -11,6 +11,7 @@ from hinton06 import native
 from hinton06.cli.display import Display
 from hinton06.cli.options import drawing_options, page_option, print_json
 from hinton06.cli.tables import RUNS
+from hinton06.console import tell
 from hinton06.report import page
 from hinton06.report.files import save
 
@@ -42,8 +43,8 @@ def report(runs: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> 
         listed = {"tables": made.tables, "figures": made.figures, "missing": made.missing}
         print_json({"path": str(out), "bytes": made.size, **listed})
         return
-    click.echo(f"{out}: {made.size / 1e6:.1f} MB, to be opened in a browser, or printed")
+    tell(f"{out}: {made.size / 1e6:.1f} MB, to be opened in a browser, or printed")
     for kind, titles in (("tables", made.tables), ("figures", made.figures)):
-        click.echo(f"  {kind}: {', '.join(dict.fromkeys(titles)) or 'none'}")
+        tell(f"  {kind}: {', '.join(dict.fromkeys(titles)) or 'none'}")
     for line in made.missing:
-        click.echo(f"  {line[0].lower()}{line[1:]}")
+        tell(f"  {line[0].lower()}{line[1:]}")

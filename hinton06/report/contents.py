@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import click
 import numpy as np
 
 from hinton06.checkpoint import history_rows
+from hinton06.console import tell
 from hinton06.lineage import PRETRAINED
 from hinton06.loading import RunFile
 from hinton06.recipes import RECIPES, show_value
@@ -37,19 +37,19 @@ def values(file: RunFile) -> Tree:
 def show(file: RunFile) -> None:
     """Print what a file holds on standard output."""
     state = "finished" if file.complete else "not finished: start its command again to go on"
-    click.echo(f"{file.path}: {file.kind.about}, {state}")
+    tell(f"{file.path}: {file.kind.about}, {state}")
     if file.complete and file.lineage.role != PRETRAINED:
-        click.echo(f"{file.lineage.role}: {file.outcome.reason}")
-        click.echo(scores_line(file.outcome).strip())
+        tell(f"{file.lineage.role}: {file.outcome.reason}")
+        tell(scores_line(file.outcome).strip())
     if file.complete:
-        click.echo(f"model SHA-256 {file.digest}")
+        tell(f"model SHA-256 {file.digest}")
     if file.lineage.rounded_from:
-        click.echo(
+        tell(
             f"rounded to {file.lineage.bits} significant bits from the model "
             f"{file.lineage.rounded_from}, whose scores these are"
         )
     for table in (_settings(file), _model(file), _history(file), _made_by(file)):
-        click.echo()
+        tell("")
         table.show()
 
 

@@ -134,10 +134,11 @@ def learn(context: Context, asked: Asked, folder: Path | None) -> Table:
     """The machine of all pairs, then that of its virtual support vectors; each has a row.
 
     With a folder the table is saved there, and until it is, what is done; found there, it is not
-    made again. Raises `RunError` if it cannot be made or gone on with, `ReportError` if it cannot
-    be written, `Interrupted` after a signal.
+    made again. Raises `RunError` if it cannot be made or gone on with, `UnfitDataError` if images
+    could leave their frame, `ReportError` if it cannot be written, `Interrupted` after a signal.
     """
     svm.check_installed()
+    cases_at(context.digits, slice(1), asked.translations)  # before anything is learned
     if folder is None:
         return _table(_learned(context, _Begun(asked, None)), _made(asked))
     check_folder(folder)
