@@ -36,7 +36,15 @@ from hinton06.experiments import Result
 from hinton06.loading import Context, RunFile
 from hinton06.mnist import MAX_TRANSLATION, Digits
 from hinton06.net import Net
-from hinton06.recipes import MOVED, PARTS, RECIPES, PretrainSettings, Recipe, of_dropout
+from hinton06.recipes import (
+    DISTORTIONS,
+    MOVED,
+    PARTS,
+    RECIPES,
+    PretrainSettings,
+    Recipe,
+    of_dropout,
+)
 from hinton06.training import Interrupted, Progress
 
 Start = str | Path | Net
@@ -72,22 +80,20 @@ def carried_by(
     """Settings of a start that a run by `recipe` goes on with, where nothing else was `given`.
 
     An extension with all that are not its start's recipe's, or `recipe`'s if that is not known
-    here. What learns anew as its start did, with its dropout alone: units are left out and images
-    are moved as they were, but for the schedule.
+    here. What learns anew as its start did, with its distortions and its dropout alone: units are
+    left out and images are moved as they were, but for the schedule.
     """
     if start is None or start.kind.part != part:
         return {}
     own, known = vars(start.settings), RECIPES.get(start.recipe)
-    if not (extends or own.get("dropout")):
-        return {}
     found = (known or recipe).carried(start.settings, part, start.conditions)
     if not extends:
-        taken = of_dropout(part) - {"extension_epochs"}
-        found = {name: value for name, value in found.items() if name in taken}
+        taken = of_dropout(part) - {"extension_epochs"} if own.get("dropout") else set()
+        found = {name: value for name, value in found.items() if name in taken | {*DISTORTIONS}}
     if not _has_backpropagation(start, given, recipe, extends):
         return {name: value for name, value in found.items() if name not in of_dropout(part)}
     if given.get("dropout") is not None:  # who says so says all of it
-        return found if extends else {}
+        return {name: v for name, v in found.items() if extends or name in DISTORTIONS}
     if own.get("dropout"):
         usual = vars(recipe.settings(part))
         learned = {name: own.get(name) for name in ("dropout", *MOVED)}

@@ -191,6 +191,16 @@ def test_python_learns_the_same_nets(runs: Path, digits_dir: Path, tmp_path: Pat
         )
 
 
+def test_a_net_without_pretraining_learns_the_images_that_were_distorted_as_those_of_its_criteria(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    command = ("finetune-bp", "--no-pretraining", runs / "bp-a-distorted.h5", "--data", digits_dir,
+               "--max-epochs", "1", "--quiet")  # fmt: skip
+    for more, elastic in (([], 1.5), (["--elastic", "0"], 0.0), (["--no-dropout"], 1.5)):
+        assert run(*command, *more, "--out", tmp_path / "net.h5", "--force").exit_code == 0
+        assert vars(loading.load(tmp_path / "net.h5").settings)["elastic"] == elastic
+
+
 def test_what_was_distorted_is_said_of_all_that_descends_from_it(runs: Path) -> None:
     assert conditions(loading.load(runs / "bp-distorted-a.h5")) == {"affine"}
     assert conditions(loading.load(runs / "both.h5")) == {"affine", "elastic", "random_start"}

@@ -156,14 +156,26 @@ def test_distorted_images_are_an_experiment_of_their_own(
          "--out", tmp_path / "moved.h5", *both)  # fmt: skip
     make("finetune-bp", runs / "pretrain-a.h5", "--labelled", "100", *both,
          "--out", tmp_path / "few.h5")  # fmt: skip
+    make("finetune-bp", "--no-pretraining", tmp_path / "net.h5", *BACKPROP)
     (tmp_path / "plain.h5").write_bytes((runs / "bp-dropout-a.h5").read_bytes())
-    assert [row["experiment"] for row in rows(tmp_path) if row["net"] == "a"] == [
+    found = {row["experiment"]: row for row in rows(tmp_path) if row["net"] != "product"}
+    assert [*found] == [
         "dropout, 500",
         "dropout, distorted images, 500",
         "dropout, distorted images, 600",
+        "dropout, distorted images, not pretrained, 600 at once",
         "dropout, distorted images, 100 labels",
         "adversarial, images distorted and translated by 1 pixel, 500",
     ]
+    net = load(tmp_path / "net.h5")
+    of_chapter: Any = SimpleNamespace(
+        recipe="tr2006", kind=net.kind, conditions=("dropout", "distortions and dropout"),
+        settings=RECIPES["tr2006"].settings_with(
+            "backprop", {"dropout": True, "elastic": 1.0, "affine": 0.5}
+        ),
+        lineage=dataclasses.replace(net.lineage, data=mnist.SHA256), complete=False,
+    )  # fmt: skip
+    assert made_with(of_chapter) == "affine 0.5, elastic 1"
     fails_in_one_line(run("baselines", tmp_path), 1, "there are no nets")
     # A stack of distorted images is none of the other nets'.
     make("pretrain", "--split", "b", "--elastic", "1", "--runs", tmp_path, *PRETRAIN)

@@ -249,7 +249,9 @@ def test_too_few_processes_are_called_what_they_are(more: int, folder: Path) -> 
 def test_lines_are_broken_between_words_on_a_terminal_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = "a-long-name-of-a-file.h5: 4 epochs, finished in 5 s\n  train 0.1 per 100, 75 errors; test"
+    text = (
+        "a-long-name-of-a-file.h5: 4 epochs, finished in 5 s\n  train 0.1 per 100, 75 errors; test"
+    )
     monkeypatch.setenv("COLUMNS", "30")
     console.tell(text)
     assert capsys.readouterr().out == text + "\n"

@@ -153,7 +153,7 @@ def _net_row(here: Folder, file: RunFile) -> Tree:
         "valid_errors": scores["valid"].errors if "valid" in scores else None,
         "valid_percent": scores["valid"].error_rate if "valid" in scores else None,
         "printed_test_percent": _printed(file, method, layers, "+".join(versions)),
-        "made_with": here.made_with(file, varied=("optimiser", "layers")),
+        "made_with": here.made_with(file, varied=("optimiser", "layers", *DISTORTED)),
         "cpu_seconds": float(file.provenance["cpu_seconds"]),
     }
 

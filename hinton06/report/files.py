@@ -49,6 +49,7 @@ Each passes over in silence the files that another one takes.
 _CHAPTER = "tr2006"  # the recipe of the chapter's numbers
 _MOST_SETTINGS = 3  # that a row names
 _USUAL = {name: getattr(RECIPES[name].backprop, name) for name in MOVED}
+_USUAL |= dict.fromkeys(DISTORTED, 0.0)
 _ONLY_MEASURED = "track", "valid_every"  # how often something is measured
 _PICTURES = (".png", ".svg", ".gif")
 
@@ -147,6 +148,8 @@ class Folder:
 
     def distorted_stack(self, file: RunFile) -> bool:
         """Whether a net's stack learned distorted images; if not told, an extension's is plain."""
+        if file.lineage.random_start or file.lineage.role == NOT_PRETRAINED:
+            return False
         distorted = DISTORTED & {*file.lineage.below}
         if net := _extended(file, self._by_digest):
             distorted &= {*net.lineage.below}
@@ -334,7 +337,7 @@ def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
 
     What sets the experiment apart is a condition that its table knows (`conditions`), but for
     another length than that of the recipe of adversarial training, or virtual adversarial, or
-    other neighbours than have the recipe of these.
+    other neighbours than have the recipe of these; and for how far images are distorted.
     """
     if file.recipe not in RECIPES:
         return
