@@ -372,6 +372,11 @@ def test_several_folders_have_a_table_each_and_one_of_all_seeds(
         f"Table 1, {folders[0]}", f"Table 1, {folders[1]}", "Table 1 over several seeds",
         "Table 1, seed by seed",
     ]  # fmt: skip
+    assert {t for t in titles if "Learning curves" in t} == {
+        f"Learning curves, {folder}" for folder in folders
+    }
+    assert f"Figure 3, {folders[0]}" in titles
+    assert "Figure 3" in [text for _, text in made(folders[1], progress=progress).headings]
     rows = next(rows for rows in found.tables.values() if "at or below" in rows[0])
     assert [row[-1] for row in rows[1:]] == ["2 6", "1 5", "3 7"]
     assert "Not given" not in words(found)

@@ -231,10 +231,16 @@ def _part(number: int, part: _Part, origins: Origins) -> Tree:
         ],
         "plates": [
             {**vars(plate), "id": f"section-{number}-figure-{n}",
-             "sources": origins.numbers(plate.files)}
+             "where": _where(plate, origins), "sources": origins.numbers(plate.files)}
             for n, plate in enumerate(part.plates, 1)
         ],
     }  # fmt: skip
+
+
+def _where(plate: Any, origins: Origins) -> str:
+    """The folders that a figure is of, where there are several."""
+    folders = dict.fromkeys(str(file.path.parent) for file in plate.files)
+    return ", ".join(folders) if len(origins.folders) > 1 else ""
 
 
 def _cells(name: str, report: Report, where: str, table: Table, origins: Origins) -> Tree:
