@@ -256,11 +256,11 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
     ``sampled_cost`` (nats per 100 sampled cases, weighted to be unbiased) and ``easy_share`` beside
     what `FineTuning` measures. Source: "Details of the discriminative fine-tuning procedure".
 
-    With dropout the rate falls, in `epochs` epochs, to `final_share` of itself, where it stays, and
-    no rule stops learning before: falling, it takes errors and costs along. So there is no `target`
-    to reach: without `valid` cases it ends then. All that is measured is of the whole net, of which
-    nothing is left out; only ``sampled_cost`` is that of what learns, of the labelled cases. Each
-    epoch gives its ``rate`` as well.
+    With `epochs` the rate falls, in so many, to `final_share` of itself, where it stays, and no
+    rule stops learning before: falling, it takes errors and costs along. So there is no `target` to
+    reach: without `valid` cases it ends then. Each epoch gives its ``rate`` as well. With dropout
+    all that is measured is of the whole net, of which nothing is left out; only ``sampled_cost`` is
+    that of what learns, of the labelled cases.
     """
 
     ask = staticmethod(log_probs)
@@ -363,7 +363,8 @@ class DiscriminativeFineTuning(FineTuning[Classifier, BackpropSettings]):
             tick(self._work(size))
         easy_share = float(self._sampler.easy.mean())
         row = {"sampled_cost": 100 * (total / weight), "easy_share": easy_share}
-        return row | {"rate": self.rate()} if self._dropout else row
+        falls = self._dropout or self.settings.epochs
+        return row | {"rate": self.rate()} if falls else row
 
     def rate(self) -> float:
         """Of the present epoch."""

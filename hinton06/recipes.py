@@ -99,12 +99,11 @@ def _setting(
     `apart`: whether another one sets an experiment apart from the chapter's; `goes`: what must hold
     for it to say anything, all of it: settings that are not 0 or no, or have a value
     or one above a number (``optimiser=cg``, ``passes>1``), or names of conditions, ``|`` between
-    alternatives.
+    alternatives; `left_with_dropout`: whether what leaves dropout, with which it may go, leaves it.
     """
     limits = {"low": low, "high": high, "choices": (), "parse": parse_layers, "apart": True}
-    return field(
-        default=before, metadata={"help": help_text, "goes": (), "first": False, **limits, **more}
-    )
+    about = {"help": help_text, "goes": (), "first": False, "left_with_dropout": False}
+    return field(default=before, metadata={**about, **limits, **more})
 
 
 DISTORTIONS = {
@@ -325,6 +324,25 @@ class PretrainSettings(Settings):
         check_given(self, ("real_features", "state_correlations"))  # chains are of states
 
 
+def _schedule(
+    help_text: str, high: Any, value: Any, goes: tuple[str, ...] = (), **more: Any
+) -> Any:
+    """A setting of a rate that falls: dropout has one of its own, which goes with it."""
+    return _setting(
+        help_text,
+        0,
+        high,
+        value,
+        apart=False,
+        goes=(*_STEPS, *goes),
+        left_with_dropout=True,
+        **more,
+    )
+
+
+_STEPS = ("optimiser=momentum",)
+
+
 def _neighbours(help_text: str) -> Any:
     """How many; `_neighbour_share` says how far."""
     return _with_dropout(help_text, 0, 1000, value=0, apart=True)
@@ -335,7 +353,6 @@ def _neighbour_share(which: str, before: float) -> Any:
     return _setting(text, 0, 100, before=before, apart=False, goes=("neighbours",))
 
 
-_STEPS = ("optimiser=momentum",)
 _EASY = (*_STEPS, "importance_sampling")
 
 
@@ -378,15 +395,15 @@ class BackpropSettings(Settings):
     feature_dropout: tuple[float, ...] = _with_dropout(
         "The same of features: of all layers, or of each.", value=(0.0,), parse=parse_chances
     )
-    epochs: int = _with_dropout(
-        "Epochs in which the rate falls, linearly, before learning may stop.",
-        0, 1_000_000, value=0, first=True,
+    epochs: int = _schedule(
+        "Epochs in which the rate falls, linearly, before learning may stop; 0: it does not fall.",
+        1_000_000, 0, first=True,
     )  # fmt: skip
-    extension_epochs: int = _with_dropout(
-        "The same with --extend, which then ends.", 0, 1_000_000, value=0
+    extension_epochs: int = _schedule(
+        "The same with --extend, which then ends; 0: by its own rule.", 1_000_000, 0
     )
-    final_share: float = _with_dropout(
-        "Rate after these as a share of the first's.", 0, 1, value=1.0
+    final_share: float = _schedule(
+        "Rate after these as a share of the first's.", 1, 1.0, goes=("epochs|extension_epochs",)
     )
     max_norm: float = _with_dropout(
         "Length of a feature's incoming weights, at most; 0: any.", 0, 1_000_000
@@ -677,9 +694,16 @@ def going_with_dropout(part: str) -> list[str]:
     return [item.name for item in fields if _DROPOUT_ON in item.metadata["goes"]]
 
 
+def left_with_dropout(part: str) -> list[str]:
+    """The same, and its schedule: those that what goes on without dropout does not have."""
+    fields = dataclasses.fields(PARTS[part])
+    more = [item.name for item in fields if item.metadata["left_with_dropout"]]
+    return going_with_dropout(part) + more
+
+
 def of_dropout(part: str) -> set[str]:
     """The same, itself, and the settings that go with these."""
-    names = {"dropout", *going_with_dropout(part)}
+    names = {"dropout", *left_with_dropout(part)}
     fields = dataclasses.fields(PARTS[part])
     return names | {item.name for item in fields if names & {*item.metadata["goes"]}}
 
@@ -727,7 +751,7 @@ class Recipe:
         the others.
         """
         said = {name: value for name, value in given.items() if value is not None}
-        idle = going_with_dropout(part) if said.get("dropout") is False else ()
+        idle = left_with_dropout(part) if said.get("dropout") is False else ()
         values = {n: value for n, value in (carried or {}).items() if n not in idle}
         values |= said
         own, always = values.get("dropout"), self.values.get(f"{part}.dropout", (False,))[0]

@@ -422,6 +422,21 @@ def test_validation_cases_are_measured_every_few_epochs_and_patience_still_is_in
     assert [n for n, row in enumerate(rows, 1) if "train_cost" in row] == [2, 4]
 
 
+def test_no_rule_stops_before_the_rate_has_fallen_with_dropout_or_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script_validation(monkeypatch, costs=[9, 8, 9, 9, 9, 9], errors=[5, 3, 3, 4, 4, 4])
+    learner = tuning(patience=1, epochs=5, final_share=0.2, rate=0.5)
+    _, rows = run_until_finished(learner)
+    assert learner.epoch == 5
+    assert [row["rate"] for row in rows] == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1])
+    script_validation(monkeypatch, costs=[9, 8, 9, 9, 9, 9], errors=[5, 3, 3, 4, 4, 4])
+    learner = tuning(patience=1)
+    _, rows = run_until_finished(learner)
+    assert learner.epoch == 3
+    assert not any("rate" in row for row in rows)
+
+
 def test_a_cap_between_two_measurements_is_no_rule_met(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifteen epochs without fewer errors are not the twenty that patience asks."""
     script_validation(monkeypatch, costs=[9, 10, 11], errors=[3, 4, 5])

@@ -412,6 +412,32 @@ def test_the_history_has_the_rate_and_learning_waits_for_it_to_fall(runs: Path) 
     assert "rate" not in file(runs, "bp-a").history
 
 
+def test_a_rate_that_falls_goes_with_an_extension_and_without_dropout(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    make, falls = maker(digits_dir), ["--final-share", "0.5", *SCHEDULE]
+    make("finetune-bp", runs / "pretrain-a.h5", "--out", tmp_path / "net.h5", *falls, *BACKPROP)
+    make("finetune-bp", "--extend", tmp_path / "net.h5", *BACKPROP)
+    net, extended = (load(tmp_path / f"{name}.h5") for name in ("net", "net-extended"))
+    assert conditions(net) == conditions(extended) == set()
+    rates = net.history["rate"]
+    np.testing.assert_allclose(rates[:2] / rates[0], [1, 0.5])
+    assert len(extended.history["rate"]) == 1
+    assert extended.outcome.reason == "the rate has fallen"
+    assert vars(extended.settings)["final_share"] == 0.5
+    settings = RECIPES["tr2006"].settings_with("backprop", {"epochs": 2, "final_share": 0.5})
+    of_chapter: Any = SimpleNamespace(
+        recipe="tr2006", kind=net.kind, conditions=(), settings=settings, complete=False,
+        lineage=dataclasses.replace(net.lineage, data=mnist.SHA256),
+    )  # fmt: skip
+    assert made_with(of_chapter) == "epochs 2, final share 0.5"
+    # With dropout its schedule is the recipe's, and what goes on without dropout has none.
+    made = run("finetune-bp", "--extend", runs / "bp-dropout-a.h5", "--no-dropout", "--out",
+               tmp_path / "plain.h5", "--quiet", "--data", digits_dir, *BACKPROP)  # fmt: skip
+    assert made.exit_code == 0, made.output
+    assert vars(load(tmp_path / "plain.h5").settings)["extension_epochs"] == 0
+
+
 def test_the_settings_have_their_sources(runs: Path) -> None:
     shown = run("show", runs / "bp-dropout-a.h5").output
     lines = {line.split()[0]: line for line in shown.splitlines() if line.strip()}
@@ -424,6 +450,8 @@ def test_the_settings_have_their_sources(runs: Path) -> None:
     ("options", "code", "words"),
     [
         (["--pixel-dropout", "0.3"], 2, ["--pixel-dropout goes with --dropout"]),
+        (["--final-share", "0.3"], 2, ["goes with --epochs above 0 or --extension-epochs above 0"]),
+        (["--optimiser", "cg", "--epochs", "3"], 2, ["--epochs goes with --optimiser momentum"]),
         (["--dropout", "--feature-dropout", "0.1,0.2"], 1, ["2 chances of dropout for 3 layers"]),
         (["--dropout", "--feature-dropout", "1"], 2, ["chances below 1"]),
         (["--dropout", "--feature-dropout", "some"], 2, ["from 0 to 1"]),

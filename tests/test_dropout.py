@@ -391,8 +391,7 @@ def test_without_draws_or_with_another_number_of_chances_nothing_is_begun() -> N
 @pytest.mark.parametrize(
     "values",
     [
-        {"pixel_dropout": 0.1}, {"feature_dropout": (0.1,)}, {"epochs": 3}, {"final_share": 0.5},
-        {"extension_epochs": 3}, {"max_norm": 1.0},
+        {"pixel_dropout": 0.1}, {"feature_dropout": (0.1,)}, {"max_norm": 1.0},
         {"adversarial": 1.0},
     ],
     ids=lambda values: next(iter(values)),

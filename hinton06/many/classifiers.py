@@ -258,7 +258,7 @@ class Classifiers:
             for (total, weight), share in zip(sums, shares, strict=True)
         ]
         for course, row in zip(self.courses, rows, strict=True):
-            if course.settings.dropout:
+            if course.settings.dropout or course.settings.epochs:
                 row["rate"] = course.rate()
             course.epoch += 1
         better = list(range(self.n_nets))
