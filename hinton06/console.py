@@ -47,13 +47,13 @@ def goes_on(arguments: Sequence[str]) -> bool:
 def then(goes_on: bool, arguments: Sequence[str] = ()) -> str:
     """What becomes of a command that was stopped, for its last line.
 
-    With --force what makes several files would learn those anew that it had finished.
+    With --force what makes several files learns those anew that it had finished.
     """
     if not goes_on:
         return "started again, it starts over"
     several = next(iter(arguments), "") in _SEVERAL or {"all", "--split=all"} & {*arguments}
-    without = " without --force" if several and "--force" in arguments else ""
-    return f"start again{without} to go on"
+    anew = " with what is not finished; --force makes the rest anew"
+    return "start again to go on" + (anew if several and "--force" in arguments else "")
 
 
 def tell(text: str, err: bool = False) -> None:
@@ -63,7 +63,8 @@ def tell(text: str, err: bool = False) -> None:
 
     console = Console(stderr=err)
     for line in text.split("\n"):
-        click.echo(_broken(line, console.width) if console.is_terminal else line, err=err)
+        room = console.width if console.is_terminal else 0
+        click.echo(_broken(line, room) if room > 0 else line, err=err)
 
 
 def _broken(line: str, width: int) -> str:

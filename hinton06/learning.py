@@ -41,8 +41,10 @@ from hinton06.recipes import (
     MOVED,
     PARTS,
     RECIPES,
+    BackpropSettings,
     PretrainSettings,
     Recipe,
+    left_with_dropout,
     of_dropout,
 )
 from hinton06.training import Interrupted, Progress
@@ -88,12 +90,16 @@ def carried_by(
     own, known = vars(start.settings), RECIPES.get(start.recipe)
     found = (known or recipe).carried(start.settings, part, start.conditions)
     if not extends:
-        taken = of_dropout(part) - {"extension_epochs"} if own.get("dropout") else set()
+        taken = of_dropout(part) if own.get("dropout") else set()
+        taken -= {"extension_epochs", "final_share"}
         found = {name: value for name, value in found.items() if name in taken | {*DISTORTIONS}}
     if not _has_backpropagation(start, given, recipe, extends):
         return {name: value for name, value in found.items() if name not in of_dropout(part)}
     if given.get("dropout") is not None:  # who says so says all of it
-        return {name: v for name, v in found.items() if extends or name in DISTORTIONS}
+        leaves = own.get("dropout") and not given["dropout"]
+        gone = left_with_dropout(part) if leaves else ()
+        kept = {name for name in found if extends or name in DISTORTIONS} - {*gone}
+        return {name: value for name, value in found.items() if name in kept}
     if own.get("dropout"):
         usual = vars(recipe.settings(part))
         learned = {name: own.get(name) for name in ("dropout", *MOVED)}
@@ -127,14 +133,21 @@ def idle_in_pretraining(settings: PretrainSettings, on_stack: bool) -> Iterator[
         yield from ("initial_sd", "hidden_bias")
 
 
-def idle_settings(validated: bool, extends: bool, random: bool) -> Iterator[str]:
+def idle_settings(
+    settings: BackpropSettings, validated: bool, extends: bool, random: bool
+) -> Iterator[str]:
     """Settings of backpropagation that a run makes no use of."""
+    falls = settings.extension_epochs if extends else settings.epochs
     if not validated:
         yield from ("patience", "valid_every")
     if extends:
         yield "epochs"
     elif not validated:  # by whose costs it stops, and which is never extended
         yield "extension_epochs"
+    else:  # an extension of it will have the same share
+        falls = falls or settings.extension_epochs
+    if not falls:
+        yield "final_share"
     if not random:
         yield "initial_scale"
 
@@ -310,8 +323,8 @@ def finetune_bp(start: Start, out: str | Path, labelled: int = 0, **options: Any
     run = _Run.of("backprop", options, [start])
     if "all_cases_rate" in run.given:
         raise TypeError("all_cases_rate is for what learns all cases, or from a random start")
-    run.check_used(idle_settings(validated=True, extends=False, random=False))
     settings = run.settings(**_told(labelled=labelled))
+    run.check_used(idle_settings(settings, validated=True, extends=False, random=False))
     return run.make(
         experiments.finetune, out, _path(start), settings, run.recipe.name, run.common["seed"],
         labelled,
@@ -383,8 +396,8 @@ def extend(start: Start, out: str | Path, **options: Any) -> Net:
         call: Callable[..., Result] = experiments.extend_generative
     else:
         run = _Run.of("backprop", options, [start])
-        run.check_used(idle_settings(validated=False, extends=True, random=False))
         settings, call = run.settings(extends=True), experiments.extend
+        run.check_used(idle_settings(settings, validated=False, extends=True, random=False))
         _check_rate(run)
     return run.make(call, out, _path(start), settings, run.recipe.name, run.common["seed"])
 
@@ -413,8 +426,9 @@ def finetune_from_random(
             raise TypeError(f"{name} goes with a split")
     run = _Run.of("backprop", options, list(criteria))
     _check_rate(run)
-    run.check_used(idle_settings(validated=split is not None, extends=False, random=True))
     settings = run.settings(**_told(labelled=labelled, translations=translations))
+    validated = split is not None
+    run.check_used(idle_settings(settings, validated, extends=False, random=True))
     last = run.recipe.name, run.common["seed"]
     sizes = None if layers is None else _typed("pretrain", "layers", layers)
     if split is not None:

@@ -324,20 +324,10 @@ class PretrainSettings(Settings):
         check_given(self, ("real_features", "state_correlations"))  # chains are of states
 
 
-def _schedule(
-    help_text: str, high: Any, value: Any, goes: tuple[str, ...] = (), **more: Any
-) -> Any:
-    """A setting of a rate that falls: dropout has one of its own, which goes with it."""
-    return _setting(
-        help_text,
-        0,
-        high,
-        value,
-        apart=False,
-        goes=(*_STEPS, *goes),
-        left_with_dropout=True,
-        **more,
-    )
+def _schedule(help_text: str, high: Any, value: Any, **more: Any) -> Any:
+    """A setting of a rate that falls: dropout has one of its own, which is left with it."""
+    about = {"goes": _STEPS, "apart": False, "left_with_dropout": True}
+    return _setting(help_text, 0, high, value, **about, **more)
 
 
 _STEPS = ("optimiser=momentum",)
@@ -402,9 +392,7 @@ class BackpropSettings(Settings):
     extension_epochs: int = _schedule(
         "The same with --extend, which then ends; 0: by its own rule.", 1_000_000, 0
     )
-    final_share: float = _schedule(
-        "Rate after these as a share of the first's.", 1, 1.0, goes=("epochs|extension_epochs",)
-    )
+    final_share: float = _schedule("Rate after these as a share of the first's.", 1, 1.0)
     max_norm: float = _with_dropout(
         "Length of a feature's incoming weights, at most; 0: any.", 0, 1_000_000
     )
@@ -450,6 +438,9 @@ class BackpropSettings(Settings):
         _check_moved(self)
         if self.dropout and self.optimiser != "momentum":
             raise ValueError("dropout goes with the optimiser momentum: no line is searched twice")
+        for name in ("epochs", "extension_epochs"):
+            if getattr(self, name) and self.optimiser != "momentum":
+                raise GoesWithError(name, _STEPS)  # there is no rate to fall
 
 
 _WAKE = ("generative=wake-sleep",)
@@ -466,9 +457,7 @@ class WakeSleepSettings(Settings):
     recognition_share: float = _setting(
         "Rate of Eq. 3 as a share of that of Eqs 2 and 4.", 0, 1000, goes=_WAKE
     )
-    final_share: float = _setting(
-        "Rate of the last epoch as a share of the first's; linear.", 0, 1, goes=("epochs>1",)
-    )
+    final_share: float = _setting("Rate of the last epoch as a share of the first's; linear.", 0, 1)
     momentum: float = _setting("Momentum.", 0, 0.9999)
     decay: float = _setting("L2 weight decay on weights, not biases.", 0, 1)
     averaging: float = _setting(
@@ -751,7 +740,7 @@ class Recipe:
         the others.
         """
         said = {name: value for name, value in given.items() if value is not None}
-        idle = left_with_dropout(part) if said.get("dropout") is False else ()
+        idle = going_with_dropout(part) if said.get("dropout") is False else ()
         values = {n: value for n, value in (carried or {}).items() if n not in idle}
         values |= said
         own, always = values.get("dropout"), self.values.get(f"{part}.dropout", (False,))[0]

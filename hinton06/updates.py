@@ -26,7 +26,12 @@ class Step:
 
 
 def rate_share_at(epoch: int, epochs: int, final_share: float) -> float:
-    """What is left of a rate after so many epochs, falling linearly to its share in the last."""
+    """What is left of a rate after so many epochs, falling linearly to its share in the last.
+
+    With 0 `epochs` it does not fall.
+    """
+    if not epochs:
+        return 1.0
     return 1 + (final_share - 1) * min(epoch / max(1, epochs - 1), 1.0)
 
 

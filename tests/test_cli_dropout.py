@@ -161,11 +161,11 @@ def test_distorted_images_are_an_experiment_of_their_own(
     found = {row["experiment"]: row for row in rows(tmp_path) if row["net"] != "product"}
     assert [*found] == [
         "dropout, 500",
-        "dropout, distorted images, 500",
-        "dropout, distorted images, 600",
-        "dropout, distorted images, not pretrained, 600 at once",
-        "dropout, distorted images, 100 labels",
-        "adversarial, images distorted and translated by 1 pixel, 500",
+        "dropout, elastic distortions, 500",
+        "dropout, elastic distortions, 600",
+        "dropout, elastic distortions, not pretrained, 600 at once",
+        "dropout, elastic distortions, 100 labels",
+        "adversarial, affine and elastic distortions, images translated by 1 pixel, 500",
     ]
     net = load(tmp_path / "net.h5")
     of_chapter: Any = SimpleNamespace(
@@ -175,7 +175,9 @@ def test_distorted_images_are_an_experiment_of_their_own(
         ),
         lineage=dataclasses.replace(net.lineage, data=mnist.SHA256), complete=False,
     )  # fmt: skip
-    assert made_with(of_chapter) == "affine 0.5, elastic 1"
+    assert made_with(of_chapter) == "affine 0.5; elastic 1"
+    moved = found["adversarial, affine and elastic distortions, images translated by 1 pixel, 500"]
+    assert "; affine 1; elastic 1; " in moved["made_with"]
     fails_in_one_line(run("baselines", tmp_path), 1, "there are no nets")
     # A stack of distorted images is none of the other nets'.
     make("pretrain", "--split", "b", "--elastic", "1", "--runs", tmp_path, *PRETRAIN)
@@ -183,7 +185,7 @@ def test_distorted_images_are_an_experiment_of_their_own(
     make("finetune-bp", "--extend", tmp_path / "b.h5", *BACKPROP, *SCHEDULE)
     shown = " ".join(run("dropout", tmp_path).output.split())
     for name, role in (("b", "validated"), ("b-extended", "extended")):
-        assert f"{name}.h5 (distorted stack, distorted {role})" in shown
+        assert f"{name}.h5 (distorted stack, elastic {role})" in shown
 
 
 def test_no_other_table_has_a_net_of_it(runs: Path, tmp_path: Path) -> None:
@@ -431,11 +433,39 @@ def test_a_rate_that_falls_goes_with_an_extension_and_without_dropout(
         lineage=dataclasses.replace(net.lineage, data=mnist.SHA256),
     )  # fmt: skip
     assert made_with(of_chapter) == "epochs 2, final share 0.5"
-    # With dropout its schedule is the recipe's, and what goes on without dropout has none.
-    made = run("finetune-bp", "--extend", runs / "bp-dropout-a.h5", "--no-dropout", "--out",
-               tmp_path / "plain.h5", "--quiet", "--data", digits_dir, *BACKPROP)  # fmt: skip
-    assert made.exit_code == 0, made.output
-    assert vars(load(tmp_path / "plain.h5").settings)["extension_epochs"] == 0
+    # What goes on without dropout leaves its schedule too, but only where it had dropout.
+    for name, start, epochs in (("of-dropout", runs / "bp-dropout-a.h5", 0),
+                                ("of-plain", tmp_path / "net.h5", 1)):  # fmt: skip
+        made = run("finetune-bp", "--extend", start, "--no-dropout", "--out",
+                   tmp_path / f"{name}.h5", "--data", digits_dir, *BACKPROP)  # fmt: skip
+        assert made.exit_code == 0, made.output
+        assert vars(load(tmp_path / f"{name}.h5").settings)["extension_epochs"] == epochs
+        assert ("extension epochs 1" in made.stderr) == bool(epochs)
+    refused = run("finetune-bp", "--extend", tmp_path / "net.h5", "--optimiser", "cg",
+                  "--data", digits_dir)  # fmt: skip
+    fails_in_one_line(refused, 2, "--extension-epochs goes with --optimiser momentum")
+
+
+def test_a_share_without_epochs_makes_no_difference_and_is_said_to_make_none(
+    runs: Path, digits_dir: Path, tmp_path: Path
+) -> None:
+    plain = load(runs / "bp-a.h5")
+    for more, said in (
+        (["--final-share", "0.01"], True),
+        (["--extension-epochs", "1", "--final-share", "0.01"], False),  # for the extension
+    ):
+        made = run("finetune-bp", runs / "pretrain-a.h5", *more, "--out", tmp_path / "net.h5",
+                   "--force", "--data", digits_dir, *BACKPROP)  # fmt: skip
+        assert made.exit_code == 0, made.output
+        assert load(tmp_path / "net.h5").digest == plain.digest
+        assert ("--final-share changes nothing here" in made.stderr) == said
+        assert "final share" not in str(made_with(load(tmp_path / "net.h5")))
+    for more in ([], ["--epochs", "3"]):
+        out = tmp_path / f"extended{len(more)}.h5"
+        made = run("finetune-bp", "--extend", runs / "bp-a.h5", *more, "--final-share", "0.01",
+                   "--out", out, "--data", digits_dir, *BACKPROP)  # fmt: skip
+        assert made.exit_code == 0, made.output
+        assert "--final-share changes nothing here" in made.stderr
 
 
 def test_the_settings_have_their_sources(runs: Path) -> None:
@@ -450,7 +480,6 @@ def test_the_settings_have_their_sources(runs: Path) -> None:
     ("options", "code", "words"),
     [
         (["--pixel-dropout", "0.3"], 2, ["--pixel-dropout goes with --dropout"]),
-        (["--final-share", "0.3"], 2, ["goes with --epochs above 0 or --extension-epochs above 0"]),
         (["--optimiser", "cg", "--epochs", "3"], 2, ["--epochs goes with --optimiser momentum"]),
         (["--dropout", "--feature-dropout", "0.1,0.2"], 1, ["2 chances of dropout for 3 layers"]),
         (["--dropout", "--feature-dropout", "1"], 2, ["chances below 1"]),

@@ -265,5 +265,9 @@ def test_lines_are_broken_between_words_on_a_terminal_alone(
         "  train 0.1 per 100, 75",
         "    errors; test",
     ])  # fmt: skip
+    monkeypatch.setenv("COLUMNS", "0")
+    console.tell(text)
+    assert capsys.readouterr().out == text + "\n"
+    monkeypatch.setenv("COLUMNS", "30")
     console.tell("/a/name/of/more/than/thirty-letters.h5: made")
     assert capsys.readouterr().out.split() == ["/a/name/of/more/than/thirty-letters.h5:", "made"]

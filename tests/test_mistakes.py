@@ -267,9 +267,10 @@ def test_a_command_that_is_stopped_says_whether_it_goes_on(typed: str, goes_on: 
         ("finetune-bp a.h5 --force", False),
     ],
 )  # fmt: skip
-def test_what_was_finished_with_force_is_not_to_be_made_anew(typed: str, without: bool) -> None:
+def test_what_was_finished_with_force_is_said_to_be_made_anew(typed: str, without: bool) -> None:
     said = console.then(True, typed.split())
-    assert said == f"start again{' without --force' if without else ''} to go on"
+    assert said.startswith("start again to go on")
+    assert ("; --force makes the rest anew" in said) == without
     assert console.then(False, typed.split()) == "started again, it starts over"
 
 
@@ -290,12 +291,15 @@ def test_a_forced_command_of_several_nets_goes_on_as_its_last_line_says(
     monkeypatch.setattr(sys, "argv", ["hinton06", *typed, "--force"])
     result = run(*typed, "--force")
     assert result.exit_code == 128 + 15
-    assert "start again without --force to go on" in result.stderr
+    said = "start again to go on with what is not finished; --force makes the rest anew"
+    assert said in result.stderr
     monkeypatch.setattr(GreedyStack, "run_epoch", learn)
-    finished = tmp_path / "pretrain-a.h5"
+    finished, unfinished = tmp_path / "pretrain-a.h5", tmp_path / "pretrain-b.h5.part"
     before = finished.stat().st_mtime_ns
-    assert run(*typed).exit_code == 0
-    assert finished.stat().st_mtime_ns == before
+    assert unfinished.exists()
+    assert run(*typed, "--force").exit_code == 0
+    assert finished.stat().st_mtime_ns > before
+    assert not unfinished.exists()
     assert (tmp_path / "pretrain-c.h5").exists()
 
 
@@ -354,7 +358,6 @@ def test_what_an_exact_log_z_makes_no_use_of_is_said(
     ("part", "given", "name", "others"),
     [
         ("pretrain", {"passes": 1, "final_share": 0.5}, "final_share", ["passes above 1"]),
-        ("wakesleep", {"epochs": 1, "final_share": 0.5}, "final_share", ["epochs above 1"]),
         ("directed", {"epochs": 1, "final_share": 0.5}, "final_share", ["epochs above 1"]),
         ("pairs", {"passes": 1, "memory_share": 0.5}, "memory_share", ["passes above 1"]),
         ("pairs", {"epochs": 1, "final_share": 0.5}, "final_share", ["epochs above 1"]),

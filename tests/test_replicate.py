@@ -521,9 +521,8 @@ def test_nets_that_learn_between_neighbours_are_killed_and_go_on_to_the_same(
             }
             assert whole.settings.epochs == 2
     rows = error_rates.table(tmp_path / "whole" / "seed-0", error_rates.DROPOUT).rows
-    moved_too = (
-        "images distorted and translated by 1 pixel, " if translations else "distorted images, "
-    )
+    moved_too = "elastic distortions, "
+    moved_too += "images translated by 1 pixel, " if translations else ""
     assert {row["experiment"].rpartition(",")[0] + ", " for row in rows} == {
         f"adversarial and neighbours, {moved_too}"
     }

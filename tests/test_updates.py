@@ -8,7 +8,7 @@ import reference
 from numpy.typing import NDArray
 
 from hinton06 import updates
-from hinton06.updates import Momentum, RunningMean, Step, conjugate_gradient
+from hinton06.updates import Momentum, RunningMean, Step, conjugate_gradient, rate_share_at
 
 
 def take_step(momentum: Momentum, gradient: Any, step: Step) -> None:
@@ -316,3 +316,9 @@ def test_line_searches_that_go_well_are_not_counted_together(
         ends.append(bowl.parameters)
     for limited, unlimited in zip(*ends, strict=True):
         np.testing.assert_array_equal(limited, unlimited)
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 7])
+def test_a_rate_without_epochs_to_fall_in_stays(epoch: int) -> None:
+    assert rate_share_at(epoch, 0, 0.01) == 1
+    assert rate_share_at(epoch, 3, 0.5) == max(0.5, 1 - 0.25 * epoch)

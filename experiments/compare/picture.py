@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hinton06 import mnist
+from hinton06.console import stopped_in_a_line
 from hinton06.distortion import Distorter
 from hinton06.report import captioned
 from hinton06.report.files import save
@@ -42,8 +43,14 @@ def draw(digits: mnist.Digits) -> bytes:
     return captioned.draw(images, [(name,) for name, row in rows for _ in row])[".png"]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
     folder = parser.parse_args().folder
     save(folder / "distorted.png", draw(mnist.read()))
+
+
+if __name__ == "__main__":
+    with stopped_in_a_line():
+        main()

@@ -17,6 +17,7 @@ from typing import Any
 
 from hinton06 import mnist, native, provenance
 from hinton06.backprop import DiscriminativeFineTuning
+from hinton06.console import stopped_in_a_line
 from hinton06.distortion import Distorter
 from hinton06.models import Classifier
 from hinton06.recipes import RECIPES
@@ -56,10 +57,16 @@ def seconds(digits: mnist.Digits) -> dict[str, float]:
     return {name: min(times) for name, times in found.items()}
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
     folder = parser.parse_args().folder
     document: dict[str, Any] = {"cpu_seconds": seconds(mnist.read())}
     document["provenance"] = provenance.describe()
     save(folder / "speed.json", json.dumps(document, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    with stopped_in_a_line():
+        main()

@@ -93,7 +93,7 @@ def finetune_bp(
         "backprop", given, extended, labelled=labelled, translations=translations
     )
     validated = not all_cases or bool(split)
-    idle = idle_settings(validated, extends=bool(extended), random=no_pretraining)
+    idle = idle_settings(settings, validated, extends=bool(extended), random=no_pretraining)
     setup.say_idle(given, idle)
     context, named = setup.context, (setup.recipe.name, setup.seed)
     few = "-translated" if translations else ""

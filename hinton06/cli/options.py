@@ -351,7 +351,9 @@ class Setup:
         said = [
             name.replace("_", " ") + ("" if value is True else f" {show_value(value)}")
             for name, value in carried.items()
-            if options.get(name) is None and says_something(settings, name, under)
+            if options.get(name) is None
+            and getattr(settings, name) == value
+            and says_something(settings, name, under)
         ]
         if said and self.start:
             self.display.say(f"with {', '.join(said)}, as {self.start.path.name}")

@@ -144,7 +144,7 @@ def _experiment_and_role(file: RunFile) -> str:
     random = lineage.random_start or role == NOT_PRETRAINED
     words = ["random" * random, _translated(file), what]
     moved = [word for word in MOVED if word in conditions(file)]
-    distorted = [_DISTORTED] * bool(file.settings.distortions)
+    distorted = [name for name in _DISTORTED if file.settings.distortions.get(name)]
     return " ".join([*moved, *distorted, *(filter(None, words)), role])
 
 
@@ -154,18 +154,12 @@ def _gradient(file: RunFile) -> str:
     return "mixed" if file.outcome.bp_weight else "wake-sleep"
 
 
-def _distorted(name: str) -> str:
-    """The name of an experiment whose images are distorted as well."""
-    both = name.replace("translated", "distorted and translated")
-    return both if both != name else f"distorted images, {name}"
-
-
 _FEW = ("100", "1000", "10000")
 _WHOLE = "all"
 """Stands for the split of a net that learned all cases at once."""
 _WITH_DROPOUT = frozenset({"dropout"})
 _APART = _WITH_DROPOUT | set(MOVED)
-_DISTORTED = "distorted"
+_DISTORTED = tuple(sorted(DISTORTED))
 _BEYOND = {
     VALIDATED: "{}",
     EXTENDED: "{}",
@@ -186,7 +180,8 @@ _BEYOND = {
 }
 """What is learned with dropout, and in adversarial training as well."""
 _BEYOND |= {
-    f"{_DISTORTED} {key}": _distorted(name)
+    f"{' '.join(words)} {key}": f"{' and '.join(words)} distortions, {name}"
+    for words in (_DISTORTED, *((word,) for word in _DISTORTED))
     for key, name in _BEYOND.items()
     if not key.startswith("mixed")
 }

@@ -49,7 +49,6 @@ Each passes over in silence the files that another one takes.
 _CHAPTER = "tr2006"  # the recipe of the chapter's numbers
 _MOST_SETTINGS = 3  # that a row names
 _USUAL = {name: getattr(RECIPES[name].backprop, name) for name in MOVED}
-_USUAL |= dict.fromkeys(DISTORTED, 0.0)
 _ONLY_MEASURED = "track", "valid_every"  # how often something is measured
 _PICTURES = (".png", ".svg", ".gif")
 
@@ -314,8 +313,16 @@ def made_with(*made: RunFile, varied: Collection[str] = ()) -> str | None:
     parts = [f"recipe {name}" for name in recipes]
     known = {f.digest: f for f in made if f.complete}
     parts += dict.fromkeys(words for f in made for words in _changed(f, _extended(f, known)))
+    parts += dict.fromkeys(words for f in made for words in _distorted_by(f, varied))
     parts += [few] * bool(own)
     return "; ".join(parts + list(map(_of_data, data.values()))) or None
+
+
+def _distorted_by(file: RunFile, varied: Collection[str]) -> Iterator[str]:
+    """How far images are distorted, in pixels."""
+    for name, pixels in file.settings.distortions.items():
+        if pixels and name in DISTORTED and name not in varied:
+            yield f"{name} {show_value(pixels)}"
 
 
 def idle(file: RunFile) -> set[str]:
@@ -323,13 +330,16 @@ def idle(file: RunFile) -> set[str]:
 
     But for the cap on epochs, which each run has.
     """
-    if file.lineage.role == EXTENDED:
-        return {f.name for f in fields(file.settings) if f.metadata["first"]} - {"max_epochs"}
     role, random = file.lineage.role, file.lineage.random_start
+    settings = file.settings
+    if role == EXTENDED:
+        first = {f.name for f in fields(settings) if f.metadata["first"]} - {"max_epochs"}
+        return first if getattr(settings, "extension_epochs", 1) else first | {"final_share"}
+    still = set() if getattr(settings, "epochs", 1) else {"final_share"}
     if role == NOT_PRETRAINED:
-        return {"extension_epochs"}
+        return {"extension_epochs"} | still
     first = {"all_cases_rate", "extension_epochs", "initial_scale"}
-    return first if role == VALIDATED and not random else set()
+    return still | first if role == VALIDATED and not random else still
 
 
 def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
@@ -337,7 +347,7 @@ def _own_settings(file: RunFile, varied: Collection[str]) -> Iterator[str]:
 
     What sets the experiment apart is a condition that its table knows (`conditions`), but for
     another length than that of the recipe of adversarial training, or virtual adversarial, or
-    other neighbours than have the recipe of these; and for how far images are distorted.
+    other neighbours than have the recipe of these.
     """
     if file.recipe not in RECIPES:
         return
