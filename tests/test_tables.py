@@ -631,7 +631,8 @@ def test_a_row_says_what_settings_are_not_the_recipe_s(
     assert files.made_with(dataclasses.replace(file, settings=most)) == "max epochs 2"
     change("bp-a", all_cases_rate=0.1)
     random = dataclasses.replace(file.lineage, role=VALIDATED, random_start=True, layers=(9,))
-    assert files.idle(dataclasses.replace(file, lineage=random)) == set()  # it has learned by it
+    idle = files.idle(dataclasses.replace(file, lineage=random))
+    assert idle == {"final_share"}  # it has learned by the rest
     change("pretrain-a", hidden_bias=-4.0)
     assert said() == "hidden bias -4"
     change("pretrain-a", hidden_bias=0.0)
@@ -900,5 +901,12 @@ def test_generative_nets_that_no_table_takes_are_named(
 
 def test_a_setting_that_a_first_run_makes_no_use_of_is_not_said(tmp_path: Path) -> None:
     path = made_of("bp-a", tmp_path, initial_scale=7.0, all_cases_rate=7.0)
-    assert files.idle(loading.load(path)) == {"initial_scale", "all_cases_rate", "extension_epochs"}
+    without = {"initial_scale", "all_cases_rate", "extension_epochs"}
+    assert files.idle(loading.load(path)) == without | {"final_share"}
+    falling = made_of("bp-a", tmp_path, "falling", epochs=3)
+    assert files.idle(loading.load(falling)) == without
+    extended = made_of("bp-a-extended", tmp_path, "on", epochs=3, final_share=0.5)
+    assert "final_share" in files.idle(loading.load(extended))
+    extended = made_of("bp-a-extended", tmp_path, "on", extension_epochs=3, final_share=0.5)
+    assert "final_share" not in files.idle(loading.load(extended))
     assert "initial scale" not in str(files.made_with(loading.load(path), varied=["layers"]))
