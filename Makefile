@@ -19,7 +19,7 @@ RECIPE ?= tr2006
 DATA   ?=
 RUNS   ?= runs/table1$(call of_seed,$(SEED))
 # Of the replicas, each in a folder of its own, and what is made of each: nets (those of Table 1),
-# cws, hybrid, translated, unlabelled, beyond, adversarial, neighbours or virtual.
+# cws, hybrid, translated, unlabelled, beyond, adversarial, neighbours, virtual or distorted.
 SEEDS  ?= 0 1 2 3 4
 EACH   ?= nets
 # Splits that the experiments beside Table 1 train nets of.
@@ -68,7 +68,7 @@ LACKS_help    := $(VALUES)
 LACKS_replicas = $(filter-out $(EVERY),$(LACKS_$(EACH)))
 LACKS_replica  = SEED SEEDS $(LACKS_replicas)
 
-KINDS    := nets cws hybrid translated unlabelled beyond adversarial neighbours virtual
+KINDS    := nets cws hybrid translated unlabelled beyond adversarial neighbours virtual distorted
 
 # Typing mistakes, before anything is learned.
 $(if $(filter-out $(ALL),$(or $(SPLITS),none)),$(error SPLITS="$(SPLITS)": some of $(ALL)))

@@ -212,7 +212,8 @@ def numbers() -> dict[str, tuple[str, str]]:
     apart = json.loads((EXPERIMENTS / "fields" / "fields.json").read_text("utf-8"))["nets"][0]
     rows_apart = ", ".join(f"{cosine:.2f}" for cosine in apart["rows_apart"][18:20])
     beyond = {
-        row["name"]: f"{row['mean']:.2f} ± {row['interval']:.2f}"
+        row["name"]: f"{row['mean']:.2f}"
+        + ("" if row["interval"] is None else f" ± {row['interval']:.2f}")
         for row in json.loads((EXPERIMENTS / "beyond" / "beyond.json").read_text("utf-8"))["rows"]
     }
     of_rates = [row for row in record("sharing/sharing") if row["images"] == "as they are"]
@@ -292,6 +293,12 @@ def numbers() -> dict[str, tuple[str, str]]:
                 ("dropout", "dropout, 60,000", "mean", "product"),
                 ("adversarial training", "adversarial, 60,000", "mean", "product"),
                 ("between neighbours", "adversarial and neighbours, 60,000", "mean", "product"),
+                (
+                    "distorted images",
+                    "dropout, affine and elastic distortions, 60,000",
+                    "mean",
+                    "product",
+                ),
                 (
                     "dropout with translated images",
                     "dropout, translated images, 60,000",

@@ -108,7 +108,7 @@ def test_files_of_pairs_and_of_comparisons_are_asked_with_the_files_before_them_
     top: Path,
 ) -> None:
     values = ("heard", "compare", "sparse", "beyond", "adversarial", "neighbours", "virtual",
-              "RUNS=runs/here", "SEED=3")  # fmt: skip
+              "distorted", "RUNS=runs/here", "SEED=3")  # fmt: skip
     first = started(top, *values)
     again = started(top, *values)
     assert sorted(again) == sorted(
@@ -130,6 +130,16 @@ def test_make_neighbours_moves_images_as_the_recipe_does(top: Path) -> None:
     assert sum("--extend" in line for line in lines) == 1
     moved = f"--dropout --adversarial {show_value(own.adversarial)} --neighbours {own.neighbours} "
     assert sum(moved in line and "pretrain-" in line for line in lines) == 1
+
+
+def test_make_distorted_makes_nets_of_their_own_beside_those_with_dropout(top: Path) -> None:
+    lines = [line for line in started(top, "distorted", "beyond") if "distorted" in line]
+    first, extended = sorted((line for line in lines if "finetune" in line), key=len)[::-1]
+    assert " --dropout --affine 1.5 --elastic 1.5 " in first
+    assert "/pretrain-a.h5 --out " in first
+    assert "/bp-dropout-a-distorted.h5" in first
+    assert extended.startswith("finetune-bp --extend ")
+    assert "/bp-dropout-a-distorted-extended.h5" in extended
 
 
 def test_make_virtual_learns_few_labels_as_the_recipe_does(top: Path) -> None:

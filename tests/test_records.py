@@ -908,6 +908,22 @@ def test_weight_sharing() -> None:
     says(".", f"weight-sharing {means[0]:.2f} %, pretraining {means[1]:.2f} %")
 
 
+def test_elastic_distortions_with_a_rate_that_falls() -> None:
+    (run,) = runs("more.csv", "random-distorted/800-elastic-?")
+    (before,) = (
+        row for row in json.loads(read("compare", "baselines.json"))["rows"]
+        if (row["layers"], row["images"]) == ("800", "elastic 1.5 pixels")
+    )  # fmt: skip
+    options = "--all-cases-rate 0.2 --elastic 1.5 --feature-dropout 0"
+    assert run["options"].startswith(options)
+    assert len(numbers(run["valid_errors_by_epoch"])) >= 200
+    says(
+        "compare",
+        f"800 units make {fewest(run)} validation errors, not {before['valid_errors']}, and "
+        f"{run['test_errors']} test errors",
+    )
+
+
 def sampling(errors: Sequence[float]) -> float:
     """The binomial standard deviation of so many errors, in the mean, of 10,000 test cases."""
     share = statistics.mean(errors) / 10_000
@@ -1628,6 +1644,10 @@ def test_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
             "hinton06 finetune-bp --dropout --adversarial 1 --neighbours 10",
         ),
         (
+            ("distorted", "replicas-dropout.json"),
+            "hinton06 finetune-bp --dropout --affine 1.5 --elastic 1.5",
+        ),
+        (
             ("virtual", "replicas-dropout.json"),
             "hinton06 finetune-bp --dropout --virtual 2 --labelled",
         ),
@@ -1832,13 +1852,16 @@ def assumes_of_distorted_images(translated: int, at: str) -> None:
     assert own.feature_dropout == (0.1,)
     epochs = int(option(fewer, "epochs"))
     assert epochs == int(option(more, "epochs"))
+    (longer,) = runs("more.csv", "distorted-dropout/200-a")
     versions = len(mnist.shifts(2)) * RECIPES["tr2006"].settings(
         "backprop", ("dropout", "translations and dropout")
     ).epochs  # fmt: skip
     assumes(
         f"net a makes {fewest(fewer)} validation errors in {epochs} epochs, {fewest(more)} "
-        f"with 0.2 of the features, at lowest costs of {costs[0]} and {costs[1]}; translated "
-        f"images {translated} at {at}, of {versions / epochs:.1f} times as many cases",
+        f"with 0.2 of the features, at lowest costs of {costs[0]} and {costs[1]}, and "
+        f"{fewest(longer)} in [{own.epochs}]",
+        f"translated images {translated} at {at}, of {versions / own.epochs:.1f} times as many "
+        "cases as these",
     )
 
 
@@ -1896,6 +1919,29 @@ def test_images_between_neighbours() -> None:
     assert (mean <= 0.90, product <= 0.80) == (True, False)
     listed = f"one net of 60,000 cases {mean:.2f} %, products {product:.2f} % |"
     assert listed in read("README.md")
+
+
+def test_distorted_images() -> None:
+    (rows,) = tables("distorted", "README.md")
+    by_name = {row["name"]: row for row in json.loads(read("beyond", "beyond.json"))["rows"]}
+    name = "affine and elastic distortions"
+    means = [by_name[f"dropout, {name}, 60,000, {net}"]["mean"] for net in ("mean", "product")]
+    before = [by_name[f"dropout, translated images, 60,000, {net}"] for net in ("mean", "product")]
+    translated = [row["by_seed"]["0"] for row in before]
+    says(
+        "distorted",
+        f"a net makes {means[0]:.2f} % of test errors and the product {means[1]:.2f} %; of "
+        f"translated images {translated[0]:.2f} and {translated[1]:.2f} % (the same seed)",
+    )
+    assert (means[0] <= 0.60, means[1] <= 0.50) == (True, True)
+    listed = f"one seed: {means[0]:.2f} %, product {means[1]:.2f} % |"
+    assert listed in read("README.md")
+    own = RECIPES["tr2006"].settings("backprop", ("dropout", "distortions and dropout"))
+    (chosen,) = (row for row in rows if row["epochs"].startswith("**"))
+    assert chosen["epochs"] == f"**{own.epochs}**"
+    assert int(chosen["sum"]) == sum(
+        fewest(run) for run in runs("more.csv", f"distorted-dropout/{own.epochs}-?")
+    )
 
 
 def test_virtual_adversarial_training() -> None:

@@ -2,8 +2,8 @@
 #
 #     sh experiments/beyond/card.sh OUT [SECONDS [SEEDS]]
 #
-# Of each of SEEDS (4-7): nets in adversarial training between neighbours, of translated images,
-# plain and of the mixed gradient, and the product of the last six; then half.txt, as far as there is
+# Of each of SEEDS (4-7): nets of distorted images, and in adversarial training between neighbours,
+# of the mixed gradient and plain, and the product of these six; then half.txt, as far as there is
 # time. In the folder OUT: products.json, a folder of tables and files.csv for each, half.csv, and
 # card.log.
 out=$1
@@ -27,9 +27,9 @@ learn() { # NAME SECONDS TABLE OPTION ...
 }
 
 {
-    learn translated 250 dropout --recipe neighbours --each translated
-    learn neighbours 260 dropout --recipe neighbours
+    learn distorted 260 dropout --recipe dropout --set backprop.affine=1.5 --set backprop.elastic=1.5
     learn mixed 460 dropout --recipe neighbours --each hybrid
+    learn neighbours 260 dropout --recipe neighbours
     for folder in "$runs"/neighbours/seed-*; do
         seed=$(basename "$folder")
         echo "\"$seed\":"
